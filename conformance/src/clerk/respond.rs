@@ -1,0 +1,56 @@
+//! Answers.
+
+use poem::{
+    Response,
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+};
+use serde_json::Value;
+
+/// Clerk's own client parses a body as JSON only under exactly this content type, without a charset.
+const JSON: &str = "application/json";
+
+pub(super) fn json(status: StatusCode, body: &Value) -> Response {
+    Response::builder()
+        .status(status)
+        .header(header::CONTENT_TYPE, JSON)
+        .body(body.to_string())
+}
+
+pub(super) fn html(status: StatusCode, body: String) -> Response {
+    Response::builder()
+        .status(status)
+        .header(header::CONTENT_TYPE, "text/html; charset=utf-8")
+        .body(body)
+}
+
+pub(super) fn empty(status: StatusCode) -> Response {
+    Response::builder().status(status).finish()
+}
+
+/// Marks an answer that holds tokens, codes or personal data (RFC 6749 §5.1).
+pub(super) fn no_store(response: Response) -> Response {
+    with_header(
+        response,
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("no-store"),
+    )
+}
+
+pub(super) fn with_header(mut response: Response, name: HeaderName, value: HeaderValue) -> Response {
+    response.headers_mut().insert(name, value);
+    response
+}
+
+/// The value of `Allow` for a resource of these methods. HEAD comes with GET (RFC 9110 §9.3.2).
+pub(super) fn allow(methods: &[Method]) -> HeaderValue {
+    let mut names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+    if methods.contains(&Method::GET) {
+        names.push("HEAD");
+    }
+    // Method names are tokens, so the text is a header value.
+    HeaderValue::from_str(&names.join(", ")).unwrap_or(HeaderValue::from_static(""))
+}
+
+pub(super) fn is_allowed(method: &Method, methods: &[Method]) -> bool {
+    methods.contains(method) || (*method == Method::HEAD && methods.contains(&Method::GET))
+}

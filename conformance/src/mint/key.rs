@@ -1,0 +1,112 @@
+use std::{fmt, sync::Arc};
+
+use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
+use aws_lc_rs::{
+    rand::SystemRandom,
+    rsa::KeySize,
+    signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, UnparsedPublicKey},
+};
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
+use serde_json::{Value, json};
+
+/// An RSA key of 2048 bits with the key id it is published under.
+///
+/// Cheap to clone; clones share the key. The private part never leaves this type: there is no accessor for it, and
+/// [`Debug`](fmt::Debug) shows the key id only.
+#[derive(Clone)]
+pub struct SigningKey {
+    kid: Arc<str>,
+    pair: Arc<RsaKeyPair>,
+}
+
+impl SigningKey {
+    /// Makes a new key, published as `kid`. At Clerk the key id of an instance is its instance id (`ins_…`).
+    ///
+    /// Takes some tens of milliseconds: tests should make one per process and share it.
+    pub fn generate(kid: impl Into<String>) -> Self {
+        #[expect(
+            clippy::expect_used,
+            reason = "2048 bits are a supported size; the system's random source failing leaves nothing to go on with"
+        )]
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("an RSA key of 2048 bits can be generated");
+        Self {
+            kid: kid.into().into(),
+            pair: Arc::new(pair),
+        }
+    }
+
+    /// The same key under another id: a second instance without the cost of a second key, or a key id that lies.
+    #[must_use]
+    pub fn with_kid(&self, kid: impl Into<String>) -> Self {
+        Self {
+            kid: kid.into().into(),
+            pair: Arc::clone(&self.pair),
+        }
+    }
+
+    /// The id this key is published under, the `kid` of tokens it signs.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// The public part as a JSON Web Key (RFC 7517 §4, RFC 7518 §6.3.1), with the members Clerk publishes.
+    pub fn jwk(&self) -> Value {
+        let public = self.pair.public_key();
+        json!({
+            "use": "sig",
+            "kty": "RSA",
+            "kid": self.kid(),
+            "alg": "RS256",
+            "n": BASE64_URL_SAFE_NO_PAD.encode(public.modulus().big_endian_without_leading_zero()),
+            "e": BASE64_URL_SAFE_NO_PAD.encode(public.exponent().big_endian_without_leading_zero()),
+        })
+    }
+
+    /// The public part as PEM (`SubjectPublicKeyInfo`, RFC 5280 §4.1), the form of Clerk's "JWKS public key".
+    pub fn public_key_pem(&self) -> String {
+        #[expect(clippy::expect_used, reason = "a key this process made has an encoding")]
+        let der: PublicKeyX509Der<'_> = self
+            .pair
+            .public_key()
+            .as_der()
+            .expect("a public key can be encoded");
+        let body = BASE64_STANDARD.encode(der.as_ref());
+        let mut pem = String::from("-----BEGIN PUBLIC KEY-----\n");
+        for (position, character) in body.chars().enumerate() {
+            if position > 0 && position % 64 == 0 {
+                pem.push('\n');
+            }
+            pem.push(character);
+        }
+        pem.push_str("\n-----END PUBLIC KEY-----\n");
+        pem
+    }
+
+    /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 §3.3) over `message`.
+    pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
+        let mut signature = vec![0; self.pair.public_modulus_len()];
+        #[expect(
+            clippy::expect_used,
+            reason = "the buffer has the modulus' length and the key was generated here: nothing else can fail"
+        )]
+        self.pair
+            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
+            .expect("an RSA key signs");
+        signature
+    }
+
+    /// Whether `signature` over `message` was made by [`sign`](Self::sign) of this key.
+    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, self.pair.public_key().as_ref())
+            .verify(message, signature)
+            .is_ok()
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigningKey")
+            .field("kid", &self.kid)
+            .finish_non_exhaustive()
+    }
+}

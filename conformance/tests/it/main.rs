@@ -1,0 +1,19 @@
+//! The local Clerk from outside: over HTTP, and its tokens judged by another implementation.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has failed, which is what is wanted; clippy sees only the test functions as tests"
+)]
+
+mod authorize;
+mod backend;
+mod cli;
+mod contract;
+mod hygiene;
+mod lifecycle;
+mod register;
+mod support;
+mod token;
+mod tokens;
