@@ -1,0 +1,48 @@
+//! Clerk's ids as types, so that one can't be taken for another. They're opaque: only Clerk knows which exist.
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The id's text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(id: String) -> Self {
+                Self(id)
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(id: &str) -> Self {
+                Self(id.to_owned())
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A user, `user_…`.
+    UserId;
+    /// An organization, `org_…`.
+    OrganizationId;
+    /// A user's membership of an organization, `orgmem_…`.
+    MembershipId;
+    /// A user's session at Clerk, `sess_…`: the claim `sid`. Not an MCP session.
+    ClerkSessionId;
+    /// An OAuth client: letters and digits, or the URL of a client id metadata document.
+    ClientId;
+}

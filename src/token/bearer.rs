@@ -1,0 +1,163 @@
+//! `Authorization: Bearer …`: the first arrow, from headers to one token68 (RFC 6750 §2.1, RFC 9110 §11).
+
+use std::fmt;
+
+use http::{HeaderMap, header::AUTHORIZATION};
+use thiserror::Error;
+
+/// The longest token that is looked at, in bytes. Clerk's largest session tokens fit four times.
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+/// One bearer token, of the right form and nothing more: it is **not verified**.
+#[derive(Clone, PartialEq, Eq)]
+pub struct BearerToken(String);
+
+impl BearerToken {
+    /// Takes the token from a request's headers. Query and body parameters (RFC 6750 §2.2, §2.3) are not looked
+    /// at: MCP forbids the former, and the latter can't be read before authentication.
+    ///
+    /// # Errors
+    /// [`BearerError`]; none of its variants holds what was sent.
+    pub fn from_headers(headers: &HeaderMap) -> Result<Self, BearerError> {
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        let value = values.next().ok_or(BearerError::Missing)?;
+        if values.next().is_some() {
+            return Err(BearerError::MoreThanOne);
+        }
+        let value = value.to_str().map_err(|_| BearerError::Malformed)?;
+        // RFC 9110 §11.1: the scheme is case-insensitive, and one or more spaces follow it.
+        let (scheme, rest) = value.split_once(' ').ok_or(BearerError::OtherScheme)?;
+        if !scheme.eq_ignore_ascii_case("Bearer") {
+            return Err(BearerError::OtherScheme);
+        }
+        rest.trim_matches(' ').parse()
+    }
+
+    /// The token's text, for the verifier alone.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for BearerToken {
+    type Err = BearerError;
+
+    fn from_str(text: &str) -> Result<Self, BearerError> {
+        // A proxy that joins two Authorization headers makes a comma-separated list of them (RFC 9110 §5.3).
+        if text
+            .split(',')
+            .skip(1)
+            .any(|part| part.trim_start().contains(' '))
+        {
+            return Err(BearerError::MoreThanOne);
+        }
+        if text.len() > MAX_TOKEN_BYTES || !is_token68(text) {
+            return Err(BearerError::Malformed);
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// Shows that there is a token, never the token.
+impl fmt::Debug for BearerToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BearerToken(…)")
+    }
+}
+
+/// Why no bearer token could be taken from a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum BearerError {
+    /// There is no `Authorization` header.
+    #[error("no Authorization header")]
+    Missing,
+    /// Another scheme than `Bearer`.
+    #[error("the Authorization header has another scheme than Bearer")]
+    OtherScheme,
+    /// Not a token68, or longer than [`MAX_TOKEN_BYTES`].
+    #[error("the bearer token is not a token68 of at most {MAX_TOKEN_BYTES} bytes")]
+    Malformed,
+    /// More than one credential.
+    #[error("more than one credential")]
+    MoreThanOne,
+}
+
+/// RFC 9110 §11.2: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
+fn is_token68(text: &str) -> bool {
+    let body = text.trim_end_matches('=');
+    !body.is_empty()
+        && body.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn from(values: &[&str]) -> Result<String, BearerError> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
+        }
+        BearerToken::from_headers(&headers).map(|token| token.expose().to_owned())
+    }
+
+    #[test]
+    fn takes_one_token_of_any_case_and_spacing() {
+        for value in [
+            "Bearer a.b-c_d~e+f/g==",
+            "bearer a.b-c_d~e+f/g==",
+            "BEARER   a.b-c_d~e+f/g== ",
+        ] {
+            assert_eq!(from(&[value]), Ok("a.b-c_d~e+f/g==".to_owned()), "{value}");
+        }
+        let longest = "x".repeat(MAX_TOKEN_BYTES);
+        assert_eq!(from(&[&format!("Bearer {longest}")]), Ok(longest));
+    }
+
+    #[test]
+    fn names_what_is_wrong() {
+        assert_eq!(from(&[]), Err(BearerError::Missing));
+        for value in [
+            "",
+            "Bearer",
+            "Basic dXNlcjpwdw==",
+            "Token abc",
+            "Bearerabc",
+            "Bearer\tabc",
+        ] {
+            assert_eq!(from(&[value]), Err(BearerError::OtherScheme), "{value:?}");
+        }
+        let long = format!("Bearer {}", "x".repeat(MAX_TOKEN_BYTES + 1));
+        for value in [
+            "Bearer ",
+            "Bearer =",
+            "Bearer a=b",
+            "Bearer a b",
+            "Bearer a,b",
+            "Bearer \"a\"",
+            &long,
+        ] {
+            assert_eq!(from(&[value]), Err(BearerError::Malformed), "{value:?}");
+        }
+        for values in [
+            &["Bearer a", "Bearer a"][..],
+            &["Bearer a", "Basic b"],
+            &["Bearer a, Bearer b"],
+            &["Bearer a,Basic b"],
+        ] {
+            assert_eq!(from(values), Err(BearerError::MoreThanOne), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn debug_hides_the_token() {
+        assert_eq!(
+            format!("{:?}", BearerToken("secret".to_owned())),
+            "BearerToken(…)"
+        );
+    }
+}

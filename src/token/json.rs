@@ -1,0 +1,130 @@
+//! JSON as a JWT demands it: one object, no member twice (RFC 7519 §4, RFC 8725 §3.10).
+//!
+//! `serde_json` keeps the last of two equal members, another parser may keep the first: a token that two readers
+//! understand differently is refused, at every depth.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+/// Parses `bytes` as one JSON object whose members, and those of every object inside it, are unique.
+pub(super) fn unique_object(bytes: &[u8]) -> Option<Map<String, Value>> {
+    match serde_json::from_slice(bytes).ok()? {
+        Unique(Value::Object(object)) => Some(object),
+        Unique(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => None,
+    }
+}
+
+/// A value without repeated members.
+struct Unique(Value);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UniqueVisitor).map(Self)
+    }
+}
+
+struct UniqueVisitor;
+
+impl<'de> Visitor<'de> for UniqueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON without repeated members")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(Unique(value)) = items.next_element()? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some((name, Unique(value))) = members.next_entry::<String, Unique>()? {
+            if object.insert(name, value).is_some() {
+                return Err(A::Error::custom("repeated member"));
+            }
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn takes_any_object_as_it_is() {
+        let text = r#"{"a": [1, -2, 2.5, null, true, "x\n"], "b": {"a": {}}}"#;
+        assert_eq!(
+            unique_object(text.as_bytes()).map(Value::Object),
+            Some(json!({"a": [1, -2, 2.5, null, true, "x\n"], "b": {"a": {}}})),
+        );
+    }
+
+    #[test]
+    fn refuses_repeated_members_at_any_depth_and_in_any_spelling() {
+        for text in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":{"b":1,"b":2}}"#,
+            r#"{"a":[{"b":1,"b":2}]}"#,
+            r#"{"a":1,"\u0061":1}"#,
+        ] {
+            assert_eq!(unique_object(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_one_object() {
+        let deep = "[".repeat(10_000);
+        for text in [
+            "",
+            "null",
+            "[]",
+            "1",
+            "\"a\"",
+            "{} {}",
+            "{}x",
+            "{\"a\":1",
+            "\u{feff}{}",
+            &deep,
+        ] {
+            assert_eq!(unique_object(text.as_bytes()), None, "{text:.40}");
+        }
+        assert_eq!(unique_object(b"{\"a\":\"\xff\"}"), None);
+    }
+}

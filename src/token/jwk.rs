@@ -1,0 +1,162 @@
+//! JSON Web Keys (RFC 7517) and PEM keys, as far as they may verify a Clerk token: RSA of at least 2048 bits.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    fmt,
+    sync::Arc,
+};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use jsonwebtoken::DecodingKey;
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use super::fetch::FetchError;
+
+/// A public RSA key that may verify tokens.
+#[derive(Clone)]
+pub struct VerifyingKey(Arc<DecodingKey>);
+
+impl VerifyingKey {
+    pub(super) fn decoding_key(&self) -> &DecodingKey {
+        &self.0
+    }
+
+    fn from_components(modulus: &[u8], exponent: &[u8]) -> Result<Self, KeyError> {
+        let modulus = without_leading_zeros(modulus);
+        let exponent = without_leading_zeros(exponent);
+        let bits = modulus.len() * 8 - modulus.first().map_or(0, |byte| byte.leading_zeros() as usize);
+        // RFC 7518 §3.3 wants 2048 at least; 8192 is the most that the backend computes with.
+        if !(2048..=8192).contains(&bits) {
+            return Err(KeyError::Size { bits });
+        }
+        if exponent.last().is_none_or(|byte| byte % 2 == 0) || exponent == [1] {
+            return Err(KeyError::Exponent);
+        }
+        Ok(Self(Arc::new(DecodingKey::from_rsa_raw_components(
+            modulus, exponent,
+        ))))
+    }
+}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("VerifyingKey")
+    }
+}
+
+/// One key for every `kid`: `CLERK_JWT_KEY`, with which no key is ever fetched.
+#[derive(Debug, Clone)]
+pub struct StaticKey(pub(super) VerifyingKey);
+
+impl StaticKey {
+    /// Reads a public key in PEM (`BEGIN PUBLIC KEY`), as Clerk's dashboard shows it under "JWKS Public Key".
+    ///
+    /// # Errors
+    /// When it's not PEM, not an RSA public key, or too small.
+    pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
+        use rustls_pki_types::{SubjectPublicKeyInfoDer, pem::PemObject};
+        let spki = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes()).map_err(|_| KeyError::Pem)?;
+        let key = aws_lc_rs::rsa::PublicKey::from_der(&spki).map_err(|_| KeyError::NotRsa)?;
+        VerifyingKey::from_components(
+            key.modulus().big_endian_without_leading_zero(),
+            key.exponent().big_endian_without_leading_zero(),
+        )
+        .map(Self)
+    }
+}
+
+/// Why a key can't be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum KeyError {
+    /// Not a PEM text with a public key.
+    #[error("not a public key in PEM (BEGIN PUBLIC KEY)")]
+    Pem,
+    /// Another kind of key.
+    #[error("not an RSA public key")]
+    NotRsa,
+    /// `kid` is missing.
+    #[error("the key has no kid")]
+    KeyId,
+    /// For encryption, for another algorithm, or with private parts.
+    #[error("the key is not a public one for RS256 signatures: {0}")]
+    Purpose(&'static str),
+    /// Not base64url.
+    #[error("the key's {0} is not base64url")]
+    Encoding(&'static str),
+    /// Too small or too large.
+    #[error("an RSA key of {bits} bits; it takes 2048 to 8192")]
+    Size {
+        /// Length of the modulus.
+        bits: usize,
+    },
+    /// An exponent that no RSA key has.
+    #[error("the key's exponent is not odd and above 1")]
+    Exponent,
+}
+
+/// Parses a key set. A key that can't be used is left out and logged: one bad key must not cost the others.
+pub(super) fn parse_key_set(body: &[u8]) -> Result<HashMap<String, VerifyingKey>, FetchError> {
+    let set: Map<String, Value> = serde_json::from_slice(body).map_err(|_| FetchError::NotAKeySet)?;
+    let keys = set
+        .get("keys")
+        .and_then(Value::as_array)
+        .ok_or(FetchError::NotAKeySet)?;
+    let mut usable = HashMap::new();
+    for key in keys {
+        match parse_key(key) {
+            Ok((kid, key)) => match usable.entry(kid) {
+                Entry::Vacant(free) => drop(free.insert(key)),
+                Entry::Occupied(taken) => {
+                    tracing::warn!(kid = %taken.key(), "Clerk's key set has two keys of one kid; the first is used");
+                }
+            },
+            Err(error) => tracing::warn!(%error, "a key of Clerk's key set is left out"),
+        }
+    }
+    if usable.is_empty() {
+        Err(FetchError::NoUsableKey)
+    } else {
+        Ok(usable)
+    }
+}
+
+/// RFC 7517 §4 and RFC 7518 §6.3.1. Members that say what the key is for are optional, but must agree when there.
+fn parse_key(key: &Value) -> Result<(String, VerifyingKey), KeyError> {
+    let text = |name| key.get(name).and_then(Value::as_str);
+    if text("kty") != Some("RSA") {
+        return Err(KeyError::NotRsa);
+    }
+    if key.get("use").is_some_and(|purpose| purpose != "sig") {
+        return Err(KeyError::Purpose("use"));
+    }
+    if key.get("alg").is_some_and(|algorithm| algorithm != "RS256") {
+        return Err(KeyError::Purpose("alg"));
+    }
+    let verifies = |operations: &Value| {
+        operations
+            .as_array()
+            .is_some_and(|list| list.iter().any(|one| one == "verify"))
+    };
+    if key.get("key_ops").is_some_and(|operations| !verifies(operations)) {
+        return Err(KeyError::Purpose("key_ops"));
+    }
+    if key.get("d").is_some() {
+        return Err(KeyError::Purpose("it has private parts"));
+    }
+    let kid = text("kid").filter(|kid| !kid.is_empty()).ok_or(KeyError::KeyId)?;
+    let number = |name| {
+        text(name)
+            .and_then(|value| BASE64_URL_SAFE_NO_PAD.decode(value).ok())
+            .ok_or(KeyError::Encoding(name))
+    };
+    Ok((
+        kid.to_owned(),
+        VerifyingKey::from_components(&number("n")?, &number("e")?)?,
+    ))
+}
+
+fn without_leading_zeros(bytes: &[u8]) -> &[u8] {
+    let start = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
+    bytes.split_at(start).1
+}

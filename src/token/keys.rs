@@ -1,0 +1,248 @@
+//! The keys that signatures are checked with: where they come from, and how long they are held.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use arc_swap::ArcSwapOption;
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+use jiff::{SignedDuration, Timestamp};
+use thiserror::Error;
+
+use super::{
+    fetch::{FetchError, JwksFetcher},
+    jwk::{StaticKey, VerifyingKey, parse_key_set},
+};
+use crate::clock::Clock;
+
+/// Gives the key for a `kid`.
+pub trait KeySource: fmt::Debug + Send + Sync + 'static {
+    /// The key, or `None` when the application has none of that id, looked up afresh if need be.
+    fn key(&self, kid: &str) -> impl Future<Output = Result<Option<VerifyingKey>, KeyLookupError>> + Send;
+}
+
+impl KeySource for StaticKey {
+    async fn key(&self, _kid: &str) -> Result<Option<VerifyingKey>, KeyLookupError> {
+        Ok(Some(self.0.clone()))
+    }
+}
+
+/// The keys can't be had now: Clerk's fault or the network's, never the token's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("no signing keys: {cause}")]
+pub struct KeyLookupError {
+    /// Why the last fetch failed.
+    pub cause: FetchError,
+}
+
+/// One application's key set, held in memory.
+///
+/// - Known keys are answered from memory. A set older than five minutes is fetched again, and nobody waits for it.
+/// - An unknown `kid` fetches the set, at most twice in a row and then once in ten seconds, however many ask.
+/// - Whoever needs a fetch joins the one in flight. It runs on its own: a caller that goes away doesn't end it, and no
+///   lock is held meanwhile.
+/// - A set is replaced only by one that parsed, and serves for an hour while Clerk is away.
+#[derive(Debug, Clone)]
+pub struct JwksCache(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    fetcher: Box<dyn JwksFetcher>,
+    clock: Arc<dyn Clock>,
+    current: ArcSwapOption<KeySet>,
+    fetches: Mutex<Fetches>,
+}
+
+#[derive(Debug)]
+struct KeySet {
+    keys: HashMap<String, VerifyingKey>,
+    fetched_at: Timestamp,
+}
+
+impl JwksCache {
+    /// An empty cache; the first look-up, or [`refresh`](Self::refresh), fills it.
+    pub fn new(fetcher: impl JwksFetcher, clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Inner {
+            fetcher: Box::new(fetcher),
+            clock,
+            current: ArcSwapOption::empty(),
+            fetches: Mutex::new(Fetches::default()),
+        }))
+    }
+
+    /// Fetches the set now, joining a fetch in flight.
+    ///
+    /// # Errors
+    /// When no set could be fetched; the old one stays.
+    pub async fn refresh(&self) -> Result<(), FetchError> {
+        self.join_fetch().await
+    }
+
+    /// Fetches the set at once and then every five minutes, sooner after a failure, until the future is dropped.
+    pub async fn keep_fresh(self) {
+        loop {
+            let wait = match self.refresh().await {
+                Ok(()) => REFRESH_AFTER,
+                Err(_) => UNKNOWN_KEY_COOLDOWN,
+            };
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Whether a set is held that may still be used.
+    pub fn holds_keys(&self) -> bool {
+        self.usable().is_some()
+    }
+
+    fn usable(&self) -> Option<Arc<KeySet>> {
+        let set = self.0.current.load_full()?;
+        (self.age(&set) < SignedDuration::try_from(STALE_FOR).unwrap_or(SignedDuration::MAX)).then_some(set)
+    }
+
+    fn age(&self, set: &KeySet) -> SignedDuration {
+        self.0.clock.now().duration_since(set.fetched_at)
+    }
+
+    /// Starts a fetch, or joins the one in flight.
+    fn join_fetch(&self) -> Flight {
+        let mut fetches = self.0.fetches.lock().unwrap_or_else(PoisonError::into_inner);
+        match &fetches.in_flight {
+            Some(flight) => flight.clone(),
+            None => fetches.start(self),
+        }
+    }
+
+    /// As [`join_fetch`](Self::join_fetch), when the cool-down allows a new one; otherwise how the last one ended.
+    fn join_fetch_if_allowed(&self, cause: Cause) -> Result<Flight, Option<FetchError>> {
+        let mut fetches = self.0.fetches.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flight) = &fetches.in_flight {
+            return Ok(flight.clone());
+        }
+        if !fetches.take_turn(cause, self.0.clock.now()) {
+            return Err(fetches.failed);
+        }
+        Ok(fetches.start(self))
+    }
+
+    async fn fetch_and_store(self) -> Result<(), FetchError> {
+        let outcome = self.0.fetcher.fetch().await.and_then(|body| parse_key_set(&body));
+        let now = self.0.clock.now();
+        let result = match outcome {
+            Ok(keys) => {
+                self.0.current.store(Some(Arc::new(KeySet {
+                    keys,
+                    fetched_at: now,
+                })));
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!(reason = "jwk-remote-failed-to-load", %error, "Clerk's keys could not be fetched");
+                Err(error)
+            }
+        };
+        let mut fetches = self.0.fetches.lock().unwrap_or_else(PoisonError::into_inner);
+        fetches.in_flight = None;
+        fetches.failed = result.err();
+        fetches.ended_at = Some(now);
+        result
+    }
+}
+
+impl KeySource for JwksCache {
+    async fn key(&self, kid: &str) -> Result<Option<VerifyingKey>, KeyLookupError> {
+        let held = self.usable();
+        if let Some(set) = &held
+            && let Some(key) = set.keys.get(kid)
+        {
+            if self.age(set) >= SignedDuration::try_from(REFRESH_AFTER).unwrap_or(SignedDuration::MAX) {
+                // Nobody waits for it: the flight runs by itself.
+                let _ = self.join_fetch_if_allowed(Cause::AgedKeys);
+            }
+            return Ok(Some(key.clone()));
+        }
+        let cause = if held.is_some() {
+            Cause::UnknownKey
+        } else {
+            Cause::NoKeys
+        };
+        match self.join_fetch_if_allowed(cause) {
+            Ok(flight) => flight.await.map_err(|cause| KeyLookupError { cause })?,
+            // The last fetch failed, so nothing can be said of this kid.
+            Err(Some(cause)) => return Err(KeyLookupError { cause }),
+            // The set is fresh enough: the kid is unknown.
+            Err(None) => {}
+        }
+        Ok(self.usable().and_then(|set| set.keys.get(kid).cloned()))
+    }
+}
+
+type Flight = Shared<BoxFuture<'static, Result<(), FetchError>>>;
+
+/// Why a look-up wants a fetch.
+#[derive(Debug, Clone, Copy)]
+enum Cause {
+    NoKeys,
+    AgedKeys,
+    UnknownKey,
+}
+
+/// The fetch in flight, and the cool-down.
+#[derive(Debug, Default)]
+struct Fetches {
+    in_flight: Option<Flight>,
+    failed: Option<FetchError>,
+    ended_at: Option<Timestamp>,
+    /// When unknown keys last had their turn, newest last; never longer than the burst.
+    turns: Vec<Timestamp>,
+}
+
+impl Fetches {
+    /// Starts a fetch on a task of its own, so that it ends even when nobody waits for it any more.
+    fn start(&mut self, cache: &JwksCache) -> Flight {
+        let task = tokio::spawn(cache.clone().fetch_and_store());
+        let flight = async move {
+            // The task does not panic; were the runtime to end it, there'd be no answer.
+            task.await
+                .unwrap_or(Err(FetchError::Outbound(crate::outbound::OutboundError::Broken)))
+        }
+        .boxed()
+        .shared();
+        self.in_flight = Some(flight.clone());
+        flight
+    }
+
+    /// Whether a look-up may fetch now; counts it.
+    fn take_turn(&mut self, cause: Cause, now: Timestamp) -> bool {
+        let elapsed = |since: Timestamp, least: Duration| now.duration_since(since).unsigned_abs() >= least;
+        match cause {
+            Cause::NoKeys => self.ended_at.is_none_or(|ended| elapsed(ended, RETRY_COOLDOWN)),
+            Cause::AgedKeys => self
+                .ended_at
+                .is_none_or(|ended| elapsed(ended, UNKNOWN_KEY_COOLDOWN)),
+            Cause::UnknownKey => {
+                self.turns.retain(|turn| !elapsed(*turn, UNKNOWN_KEY_COOLDOWN));
+                let allowed = self.turns.len() < UNKNOWN_KEY_BURST;
+                if allowed {
+                    self.turns.push(now);
+                }
+                allowed
+            }
+        }
+    }
+}
+
+/// Clerk's SDK holds keys for as long.
+const REFRESH_AFTER: Duration = Duration::from_mins(5);
+/// How long a set serves while Clerk is away. **A key that Clerk withdrew is trusted for at most this long.**
+const STALE_FOR: Duration = Duration::from_hours(1);
+/// Between two fetches when there are no keys: short, for every request waits on it.
+const RETRY_COOLDOWN: Duration = Duration::from_secs(1);
+/// Unknown kids are free to make up: two looks, then one in ten seconds, or a stranger makes us ask Clerk at will.
+const UNKNOWN_KEY_BURST: usize = 2;
+const UNKNOWN_KEY_COOLDOWN: Duration = Duration::from_secs(10);

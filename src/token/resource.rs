@@ -1,0 +1,107 @@
+//! The names of this server: its resource identifiers (RFC 9728 §1.2, MCP "Canonical Server URI").
+
+use url::Url;
+
+/// Both resource identifiers of a server: its base URL, and the URL of its MCP endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceNames {
+    base: String,
+    mcp: String,
+}
+
+impl ResourceNames {
+    /// The names of the server whose public URL is `base`; a trailing slash there doesn't count.
+    pub fn new(base: &Url) -> Self {
+        let base = base.as_str().trim_end_matches('/').to_owned();
+        Self {
+            mcp: format!("{base}/mcp"),
+            base,
+        }
+    }
+
+    /// The server as a whole, without a trailing slash.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The MCP endpoint: the identifier that challenges lead to.
+    pub fn mcp(&self) -> &str {
+        &self.mcp
+    }
+
+    /// Whether `name` is one of them. Scheme and host are compared without regard to case and to a default port,
+    /// one trailing slash is forgiven; all else must be the same (RFC 3986 §6.2.2.1).
+    pub fn contains(&self, name: &str) -> bool {
+        let Ok(url) = Url::parse(name) else { return false };
+        // The parser would resolve `/x/../mcp` and drop tabs and newlines. An audience is an identifier, not a
+        // reference: after the authority it must stand there letter for letter.
+        let Some((_, rest)) = name.split_once("://") else {
+            return false;
+        };
+        let path = rest
+            .find(['/', '?', '#'])
+            .map_or("", |start| rest.split_at(start).1);
+        if url.path() != path && !(url.path() == "/" && path.is_empty()) {
+            return false;
+        }
+        let normal = url.as_str();
+        let normal = normal.strip_suffix('/').unwrap_or(normal);
+        normal == self.base || normal == self.mcp
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forgives_case_of_the_authority_and_one_slash() {
+        let names = ResourceNames::new(&Url::parse("https://mcp.example.com/").unwrap());
+        assert_eq!(
+            (names.base(), names.mcp()),
+            ("https://mcp.example.com", "https://mcp.example.com/mcp")
+        );
+        for name in [
+            "https://mcp.example.com",
+            "https://mcp.example.com/",
+            "https://mcp.example.com/mcp",
+            "https://mcp.example.com/mcp/",
+            "HTTPS://MCP.Example.COM/mcp",
+            "https://mcp.example.com:443/mcp",
+        ] {
+            assert!(names.contains(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn everything_else_is_somebody_else() {
+        let names = ResourceNames::new(&Url::parse("https://mcp.example.com").unwrap());
+        for name in [
+            "",
+            "mcp.example.com",
+            "http://mcp.example.com/mcp",
+            "https://mcp.example.com/MCP",
+            "https://mcp.example.com/mcp//",
+            "https://mcp.example.com//mcp",
+            "https://mcp.example.com/x/../mcp",
+            "https://mcp.example.com/mcp?x=1",
+            "https://mcp.example.com/mcp#x",
+            "https://mcp.example.com:8443/mcp",
+            "https://mcp.example.com.evil.test/mcp",
+            "https://user@mcp.example.com/mcp",
+            "https://mcp.example.com/mcp/other",
+            "https://mcp.example.com/m\tcp",
+            "https:/mcp.example.com/mcp",
+        ] {
+            assert!(!names.contains(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_base_with_a_path_keeps_it() {
+        let names = ResourceNames::new(&Url::parse("https://example.com/tools/clerk/").unwrap());
+        assert_eq!(names.mcp(), "https://example.com/tools/clerk/mcp");
+        assert!(names.contains("https://example.com/tools/clerk"));
+        assert!(!names.contains("https://example.com"));
+    }
+}

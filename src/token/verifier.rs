@@ -1,0 +1,93 @@
+//! One token in, [`VerifiedClaims`] out: the arrows of this module, in order.
+
+use std::sync::Arc;
+
+use jsonwebtoken::{Algorithm, crypto};
+use thiserror::Error;
+
+use super::{
+    bearer::BearerToken,
+    claims::{TokenPolicy, VerifiedClaims},
+    error::TokenError,
+    jwk::VerifyingKey,
+    keys::{KeyLookupError, KeySource},
+    kind::{Presented, TokenKind},
+};
+use crate::clock::Clock;
+
+/// Verifies bearer tokens of one Clerk application.
+#[derive(Debug)]
+pub struct TokenVerifier<K> {
+    keys: K,
+    policy: TokenPolicy,
+    clock: Arc<dyn Clock>,
+}
+
+impl<K: KeySource> TokenVerifier<K> {
+    /// A verifier that takes keys from `keys` and holds tokens to `policy`.
+    pub fn new(keys: K, policy: TokenPolicy, clock: Arc<dyn Clock>) -> Self {
+        Self { keys, policy, clock }
+    }
+
+    /// Verifies `token`: kind, header, key, signature, claims.
+    ///
+    /// # Errors
+    /// [`VerifyError::Token`] when the token is at fault, [`VerifyError::Keys`] when we or Clerk are; the
+    /// difference decides between 401 and 503, and so whether a client starts a sign-in.
+    pub async fn verify(&self, token: &BearerToken) -> Result<VerifiedClaims, VerifyError> {
+        let (kind, jwt) = match Presented::classify(token.expose())? {
+            Presented::Jwt(kind, jwt) => (kind, jwt),
+            Presented::Opaque(kind) => return Err(self.opaque(kind).into()),
+        };
+        if !self.policy.accepted.contains(&kind) {
+            return Err(TokenError::KindNotAccepted(kind).into());
+        }
+        let kid = jwt.unverified_kid(kind)?;
+        let key = self.keys.key(kid).await?.ok_or(TokenError::KeyIdUnknown)?;
+        let (signing_input, signature) = jwt.signed();
+        check_signature(&key, signing_input, signature)?;
+        Ok(VerifiedClaims::check(
+            kind,
+            jwt.into_claims(),
+            &self.policy,
+            self.clock.now(),
+        )?)
+    }
+
+    /// The keys that tokens are verified with.
+    pub fn keys(&self) -> &K {
+        &self.keys
+    }
+
+    fn opaque(&self, kind: TokenKind) -> TokenError {
+        if self.policy.accepted.contains(&kind) {
+            TokenError::OpaqueToken(kind)
+        } else {
+            TokenError::KindNotAccepted(kind)
+        }
+    }
+}
+
+/// RFC 7515 §5.2, RFC 7518 §3.3. Any failure in there means that the signature does not match this key.
+fn check_signature(key: &VerifyingKey, signing_input: &str, signature: &str) -> Result<(), TokenError> {
+    match crypto::verify(
+        signature,
+        signing_input.as_bytes(),
+        key.decoding_key(),
+        Algorithm::RS256,
+    ) {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(_) => Err(TokenError::Signature),
+    }
+}
+
+/// Why a token was not verified.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum VerifyError {
+    /// The token is at fault.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The keys can't be had, so nothing can be said of the token.
+    #[error(transparent)]
+    Keys(#[from] KeyLookupError),
+}
