@@ -1,0 +1,227 @@
+//! Every way a request can be refused, and the one table of what the client then gets.
+
+use std::time::Duration;
+
+use poem::{
+    IntoResponse, Response,
+    http::{StatusCode, header},
+};
+use serde::Serialize;
+use thiserror::Error;
+
+use super::challenge::{Challenge, ChallengeContext};
+use crate::token::{BearerError, KeyLookupError, TokenError, VerifyError};
+
+/// Why a request is refused. Its `Display` is for the log; the client gets the row of [`refusal`](Self::refusal).
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum AuthError {
+    /// No credential that could be looked at, or more than one.
+    #[error("{0}")]
+    Bearer(#[from] BearerError),
+    /// The token is at fault.
+    #[error("{0}")]
+    Token(#[from] TokenError),
+    /// The token is right, but lacks scopes.
+    #[error("the token lacks scopes")]
+    ScopesMissing {
+        /// All scopes that the operation needs, those included that the token has.
+        needed: Vec<String>,
+    },
+    /// Clerk is away, and nothing held answers.
+    #[error("{0}")]
+    Unavailable(#[from] KeyLookupError),
+    /// A fault of ours.
+    #[error("authentication failed unexpectedly")]
+    Internal,
+}
+
+impl From<VerifyError> for AuthError {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Token(error) => Self::Token(error),
+            VerifyError::Keys(error) => Self::Unavailable(error),
+        }
+    }
+}
+
+impl AuthError {
+    /// The reason as a stable slug, for logs and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Bearer(BearerError::Missing) => "token-missing",
+            Self::Bearer(BearerError::OtherScheme | BearerError::Malformed) => "token-malformed",
+            Self::Bearer(BearerError::MoreThanOne) => "token-repeated",
+            Self::Token(error) => error.reason(),
+            Self::ScopesMissing { .. } => "scope-missing",
+            Self::Unavailable(_) => "jwk-remote-failed-to-load",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// The table. **No wildcard**: a new way to fail must choose its row. 401 starts a sign-in at the client, so it
+    /// is only for faults that a new token can cure; 403 without a challenge, 500 and 503 are for all others.
+    pub fn refusal(&self) -> Refusal {
+        match self {
+            // RFC 6750 §3.1: without credentials, no error code.
+            Self::Bearer(BearerError::Missing | BearerError::OtherScheme | BearerError::Malformed) => {
+                Refusal {
+                    status: StatusCode::UNAUTHORIZED,
+                    challenge: ChallengeError::Bare,
+                    error: "unauthorized",
+                    description: "Missing or invalid bearer token".to_owned(),
+                    ..Refusal::NONE
+                }
+            }
+            // RFC 6750 §3.1: invalid_request, "uses more than one method", 400.
+            Self::Bearer(BearerError::MoreThanOne) => Refusal {
+                status: StatusCode::BAD_REQUEST,
+                challenge: ChallengeError::Code("invalid_request"),
+                error: "invalid_request",
+                description: "Exactly one bearer token is expected".to_owned(),
+                ..Refusal::NONE
+            },
+            // RFC 6750 §3.1: invalid_token covers expiry; the body tells it apart for clients that refresh.
+            Self::Token(TokenError::Expired { .. }) => Refusal {
+                status: StatusCode::UNAUTHORIZED,
+                challenge: ChallengeError::Code("invalid_token"),
+                error: "token_expired",
+                description: "Token has expired".to_owned(),
+                ..Refusal::NONE
+            },
+            // RFC 6750 §3.1: invalid_token. One text for all: the reason would teach a forger.
+            Self::Token(
+                TokenError::NotCompactJws(_)
+                | TokenError::NotJsonObject { .. }
+                | TokenError::Algorithm
+                | TokenError::CriticalHeader
+                | TokenError::HeaderType(_)
+                | TokenError::KindNotAccepted(_)
+                | TokenError::OpaqueToken(_)
+                | TokenError::KeyIdMissing
+                | TokenError::KeyIdUnknown
+                | TokenError::Signature
+                | TokenError::ClaimMissing(_)
+                | TokenError::ClaimMalformed(_)
+                | TokenError::Issuer { .. }
+                | TokenError::NotYetValid
+                | TokenError::IssuedInTheFuture
+                | TokenError::AuthorizedParty
+                | TokenError::AudienceMissing
+                | TokenError::Audience { .. }
+                | TokenError::SessionPending,
+            ) => Refusal {
+                status: StatusCode::UNAUTHORIZED,
+                challenge: ChallengeError::Code("invalid_token"),
+                error: "invalid_token",
+                description: "Token verification failed".to_owned(),
+                ..Refusal::NONE
+            },
+            // RFC 6750 §3.1, MCP "Scope Challenge Handling": every scope at once.
+            Self::ScopesMissing { needed } => Refusal {
+                status: StatusCode::FORBIDDEN,
+                challenge: ChallengeError::Code("insufficient_scope"),
+                error: "insufficient_scope",
+                description: format!("Required scopes: {}", needed.join(" ")),
+                scopes: Some(needed.clone()),
+                ..Refusal::NONE
+            },
+            // RFC 9110 §15.6.4. No challenge: signing in again would not help.
+            Self::Unavailable(_) => Refusal {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                error: "temporarily_unavailable",
+                description: "Authentication service unavailable".to_owned(),
+                retry_after: Some(RETRY_AFTER),
+                ..Refusal::NONE
+            },
+            Self::Internal => Refusal {
+                status: StatusCode::INTERNAL_SERVER_ERROR,
+                error: "server_error",
+                description: "Authentication processing failed".to_owned(),
+                ..Refusal::NONE
+            },
+        }
+    }
+}
+
+/// One row of the table: what the client gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The status.
+    pub status: StatusCode,
+    /// What the challenge says, if there is one.
+    pub challenge: ChallengeError,
+    /// `error` of the body.
+    pub error: &'static str,
+    /// `error_description` of the body, and of the challenge when that has an `error`.
+    pub description: String,
+    /// The scopes that the operation needs; otherwise the challenge names those to sign in with.
+    pub scopes: Option<Vec<String>>,
+    /// When to come again.
+    pub retry_after: Option<Duration>,
+}
+
+/// The `error` parameter of a challenge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChallengeError {
+    /// No `WWW-Authenticate` at all.
+    NoChallenge,
+    /// A challenge without `error`.
+    Bare,
+    /// A challenge with this code (RFC 6750 §3.1).
+    Code(&'static str),
+}
+
+impl Refusal {
+    /// What rows have in common unless they say otherwise.
+    const NONE: Self = Self {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        challenge: ChallengeError::NoChallenge,
+        error: "",
+        description: String::new(),
+        scopes: None,
+        retry_after: None,
+    };
+
+    /// The whole response.
+    pub fn into_response(self, context: &ChallengeContext) -> Response {
+        let challenge = match self.challenge {
+            ChallengeError::NoChallenge => None,
+            ChallengeError::Bare => Some(Challenge {
+                error: None,
+                scopes: None,
+            }),
+            ChallengeError::Code(code) => Some(Challenge {
+                error: Some((code, &self.description)),
+                scopes: self.scopes.as_deref(),
+            }),
+        };
+        let challenge = challenge.map(|challenge| challenge.header(context));
+        let body = ErrorBody {
+            error: self.error,
+            error_description: &self.description,
+        };
+        let mut response = poem::web::Json(body).with_status(self.status).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CACHE_CONTROL,
+            header::HeaderValue::from_static("no-store"),
+        );
+        if let Some(challenge) = challenge {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(retry_after) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, retry_after.as_secs().into());
+        }
+        response
+    }
+}
+
+/// The body of a refusal: the two members of RFC 6749 §5.2.
+#[derive(Debug, Serialize)]
+pub(crate) struct ErrorBody<'a> {
+    pub(crate) error: &'a str,
+    pub(crate) error_description: &'a str,
+}
+
+/// How long a client is asked to wait while Clerk is away: one cool-down of the key cache, rounded up.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
