@@ -1,0 +1,103 @@
+//! Objects of the Backend API, with the members that are used here. Unknown members are ignored: Clerk adds some
+//! within a version.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+use crate::id::{MembershipId, OrganizationId, UserId};
+
+/// A user (Clerk Backend API, `User`).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[non_exhaustive]
+pub struct User {
+    /// `user_…`.
+    pub id: UserId,
+    /// Which of [`email_addresses`](Self::email_addresses) is the primary one.
+    pub primary_email_address_id: Option<String>,
+    /// All addresses, verified or not.
+    #[serde(default)]
+    pub email_addresses: Vec<EmailAddress>,
+    /// First name.
+    pub first_name: Option<String>,
+    /// Last name.
+    pub last_name: Option<String>,
+    /// Picture of the user.
+    pub image_url: Option<String>,
+    /// Metadata that anyone may read.
+    #[serde(default)]
+    pub public_metadata: Map<String, Value>,
+    /// Whether the user is banned.
+    #[serde(default)]
+    pub banned: bool,
+    /// When the user was created.
+    #[serde(deserialize_with = "milliseconds")]
+    pub created_at: Timestamp,
+    /// When the user last changed.
+    #[serde(deserialize_with = "milliseconds")]
+    pub updated_at: Timestamp,
+}
+
+impl User {
+    /// The primary e-mail address, when there is one.
+    pub fn primary_email(&self) -> Option<&str> {
+        let primary = self.primary_email_address_id.as_deref()?;
+        self.email_addresses
+            .iter()
+            .find(|address| address.id.as_deref() == Some(primary))
+            .map(|one| one.email_address.as_str())
+    }
+}
+
+/// An e-mail address of a user.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct EmailAddress {
+    /// `idn_…`.
+    pub id: Option<String>,
+    /// The address.
+    pub email_address: String,
+}
+
+/// A user's membership of an organization (`OrganizationMembership`).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[non_exhaustive]
+pub struct Membership {
+    /// `orgmem_…`.
+    pub id: MembershipId,
+    /// The role's full key, such as `org:admin`.
+    pub role: String,
+    /// The permissions' full keys, system ones (`org:sys_…`) included.
+    #[serde(default)]
+    pub permissions: Vec<String>,
+    /// The organization.
+    pub organization: Organization,
+    /// When the user became a member.
+    #[serde(deserialize_with = "milliseconds")]
+    pub created_at: Timestamp,
+}
+
+/// An organization.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Organization {
+    /// `org_…`.
+    pub id: OrganizationId,
+    /// Its name.
+    pub name: String,
+    /// Its slug.
+    pub slug: Option<String>,
+}
+
+/// One page of memberships.
+#[derive(Debug, Deserialize)]
+pub(super) struct MembershipPage {
+    pub(super) data: Vec<Membership>,
+    pub(super) total_count: usize,
+}
+
+/// The Backend API's times: whole milliseconds since 1970.
+fn milliseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    let milliseconds = i64::deserialize(deserializer)?;
+    Timestamp::from_millisecond(milliseconds).map_err(serde::de::Error::custom)
+}

@@ -1,0 +1,100 @@
+//! [`get_session`], [`get_user`] and [`get_client`]: who calls and how to ask Clerk, anywhere inside a tool.
+//!
+//! They read a task-local that is set anew around each MCP request, so they work in whatever a tool awaits, and
+//! nowhere else: a task that the tool spawns has no session unless it is handed one.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::{
+    clerk::{ClerkClient, ClerkError, User},
+    session::{NoUser, Session},
+};
+
+tokio::task_local! {
+    static CONTEXT: CallContext;
+}
+
+/// What the three functions give.
+#[derive(Debug, Clone)]
+pub(crate) struct CallContext {
+    session: Arc<Session>,
+    client: ClerkClient,
+}
+
+impl CallContext {
+    pub(crate) fn new(session: Session, client: ClerkClient) -> Self {
+        Self {
+            session: Arc::new(session),
+            client,
+        }
+    }
+
+    /// Runs `call` so that it sees this context.
+    pub(crate) async fn scope<F: Future>(self, call: F) -> F::Output {
+        CONTEXT.scope(self, call).await
+    }
+}
+
+/// The caller's session.
+///
+/// # Errors
+/// [`SessionNotInitialized`] outside of an authenticated MCP request.
+pub fn get_session() -> Result<Arc<Session>, SessionNotInitialized> {
+    CONTEXT
+        .try_with(|context| Arc::clone(&context.session))
+        .map_err(|_| SessionNotInitialized)
+}
+
+/// The Backend API client.
+///
+/// # Errors
+/// [`ClientNotInitialized`] outside of an authenticated MCP request.
+pub fn get_client() -> Result<ClerkClient, ClientNotInitialized> {
+    CONTEXT
+        .try_with(|context| context.client.clone())
+        .map_err(|_| ClientNotInitialized)
+}
+
+/// The caller's user, asked from Clerk.
+///
+/// # Errors
+/// Outside of an authenticated MCP request, for a token that speaks for no user, and when Clerk doesn't answer.
+pub async fn get_user() -> Result<User, GetUserError> {
+    let session = get_session()?;
+    Ok(get_client()?.user(session.require_user()?).await?)
+}
+
+/// There's no session here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error(
+    "[Clerk] Session not initialized. Call get_session() inside a tool of a server mounted behind RequireAuth; hand \
+     the session to tasks that you spawn"
+)]
+pub struct SessionNotInitialized;
+
+/// There's no client here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error(
+    "[Clerk] Client not initialized. Call get_client() inside a tool of a server mounted behind RequireAuth; hand \
+     the client to tasks that you spawn"
+)]
+pub struct ClientNotInitialized;
+
+/// Why there's no user.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum GetUserError {
+    /// See [`SessionNotInitialized`].
+    #[error(transparent)]
+    Session(#[from] SessionNotInitialized),
+    /// See [`ClientNotInitialized`].
+    #[error(transparent)]
+    Client(#[from] ClientNotInitialized),
+    /// The token speaks for no user.
+    #[error(transparent)]
+    NoUser(#[from] NoUser),
+    /// Clerk didn't give the user.
+    #[error(transparent)]
+    Clerk(#[from] ClerkError),
+}

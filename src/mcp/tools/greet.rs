@@ -1,0 +1,42 @@
+//! `greet`: the smallest tool that knows its caller.
+
+use rmcp::{handler::server::wrapper::Parameters, tool, tool_router};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{ExampleTools, ToolError};
+use crate::context::get_session;
+
+/// Input of `greet`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct GreetInput {
+    /// The name to greet.
+    name: String,
+}
+
+#[tool_router(router = greet_router, vis = "pub(super)")]
+impl ExampleTools {
+    #[tool(
+        name = "greet",
+        title = "Greet User",
+        description = "Greets by name and tells the caller's Clerk user ID.",
+        annotations(
+            title = "Greet User",
+            read_only_hint = true,
+            destructive_hint = false,
+            idempotent_hint = true,
+            open_world_hint = false
+        )
+    )]
+    async fn greet(
+        &self,
+        Parameters(GreetInput { name }): Parameters<GreetInput>,
+    ) -> Result<String, ToolError> {
+        let session = get_session()?;
+        Ok(format!(
+            "Hello, {name}! Your Clerk user ID is {}",
+            session.require_user()?
+        ))
+    }
+}

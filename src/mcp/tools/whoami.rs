@@ -1,0 +1,107 @@
+//! `whoami`: the caller's session, as the token tells it, beside the user, as Clerk tells it.
+
+use rmcp::{handler::server::wrapper::Parameters, tool, tool_router};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{ExampleTools, NoInput, ToolError};
+use crate::{
+    clerk::User,
+    context::{get_session, get_user},
+    id::{ClerkSessionId, OrganizationId, UserId},
+    mcp::json::{DateTime, Json},
+    session::Session,
+};
+
+/// Output of `whoami`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct WhoAmI {
+    /// What the access token says.
+    session: SessionInfo,
+    /// What Clerk says of the user now.
+    user: UserInfo,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct SessionInfo {
+    user_id: Option<UserId>,
+    session_id: Option<ClerkSessionId>,
+    organization_id: Option<OrganizationId>,
+    /// The role in the active organization, such as org:admin.
+    organization_role: Option<String>,
+    /// The permissions in the active organization, such as org:invoices:create.
+    organization_permissions: Vec<String>,
+    /// When the token expires, ISO 8601.
+    expires_at: DateTime,
+    /// When the token was issued, ISO 8601.
+    issued_at: Option<DateTime>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct UserInfo {
+    id: UserId,
+    /// The primary e-mail address.
+    email: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    image_url: Option<String>,
+    /// ISO 8601.
+    created_at: DateTime,
+    /// ISO 8601.
+    updated_at: DateTime,
+}
+
+impl From<&Session> for SessionInfo {
+    fn from(session: &Session) -> Self {
+        Self {
+            user_id: session.user_id.clone(),
+            session_id: session.session_id.clone(),
+            organization_id: session.organization_id.clone(),
+            organization_role: session.organization_role.clone(),
+            organization_permissions: session.organization_permissions.clone(),
+            expires_at: session.expires_at.into(),
+            issued_at: session.issued_at.map(Into::into),
+        }
+    }
+}
+
+impl From<User> for UserInfo {
+    fn from(user: User) -> Self {
+        Self {
+            email: user.primary_email().map(str::to_owned),
+            id: user.id,
+            first_name: user.first_name,
+            last_name: user.last_name,
+            image_url: user.image_url,
+            created_at: user.created_at.into(),
+            updated_at: user.updated_at.into(),
+        }
+    }
+}
+
+#[tool_router(router = whoami_router, vis = "pub(super)")]
+impl ExampleTools {
+    #[tool(
+        name = "whoami",
+        title = "Who Am I",
+        description = "Tells who is signed in: the session of the access token, and the user at Clerk.",
+        annotations(
+            title = "Who Am I",
+            read_only_hint = true,
+            destructive_hint = false,
+            idempotent_hint = true,
+            open_world_hint = false
+        )
+    )]
+    async fn whoami(&self, Parameters(NoInput {}): Parameters<NoInput>) -> Result<Json<WhoAmI>, ToolError> {
+        let session = get_session()?;
+        let user = get_user().await?;
+        Ok(Json(WhoAmI {
+            session: session.as_ref().into(),
+            user: user.into(),
+        }))
+    }
+}
