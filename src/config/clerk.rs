@@ -1,0 +1,192 @@
+//! The part of the configuration that names the Clerk application, and the rules between its variables.
+
+use std::fs;
+
+use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
+use reqwest::Certificate;
+use secrecy::SecretString;
+use url::Url;
+
+use super::parse::{self, Reader};
+use crate::{origin::is_loopback, token::StaticKey};
+
+/// The Clerk application that the server trusts.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ClerkConfig {
+    /// `CLERK_SECRET_KEY`.
+    pub secret_key: SecretString,
+    /// The Frontend API, which is the issuer of tokens.
+    pub frontend_api: Url,
+    /// `CLERK_API_URL`.
+    pub backend_api: Url,
+    /// The certificates of `CLERK_CA_FILE`.
+    pub roots: Vec<Certificate>,
+    /// `CLERK_JWT_KEY`.
+    pub jwt_key: Option<StaticKey>,
+}
+
+impl ClerkConfig {
+    /// The issuer of tokens: the Frontend API URL, without a trailing slash.
+    pub fn issuer(&self) -> &str {
+        self.frontend_api.as_str().trim_end_matches('/')
+    }
+}
+
+/// Reads the application's variables; `None` when one is missing or wrong.
+pub(super) fn read(read: &mut Reader<'_>) -> Option<ClerkConfig> {
+    let secret_key = read.required("CLERK_SECRET_KEY", SECRET_KEY_SOURCE, |text| {
+        secret_key_mode(text).map(|mode| (mode, SecretString::from(text)))
+    });
+    let domain = read.optional("CLERK_DOMAIN", parse::domain);
+    let derived = read.optional("CLERK_PUBLISHABLE_KEY", publishable_key_domain);
+    let url = read.optional("CLERK_FRONTEND_API_URL", parse::base_url);
+    if let (Some(domain), Some((_, derived))) = (&domain, &derived)
+        && domain != derived
+    {
+        read.fault(
+            "CLERK_PUBLISHABLE_KEY",
+            format!("it belongs to {derived}, but CLERK_DOMAIN is {domain}"),
+        );
+    }
+    let frontend_api = match (url, domain.or_else(|| derived.map(|(_, domain)| domain))) {
+        (Some(url), _) => Some(url),
+        (None, Some(domain)) => Url::parse(&format!("https://{domain}")).ok(),
+        (None, None) => {
+            read.missing_domain();
+            None
+        }
+    };
+    if let (Some((mode, _)), Some(frontend_api)) = (&secret_key, &frontend_api) {
+        check_mode(read, *mode, frontend_api);
+    }
+    let backend_api = read.optional("CLERK_API_URL", parse::base_url);
+    let roots = read.or("CLERK_CA_FILE", Vec::new(), certificates);
+    let jwt_key = read.optional("CLERK_JWT_KEY", |text| {
+        // One line with \n in it is how a PEM survives an .env file.
+        StaticKey::from_pem(&text.replace("\\n", "\n"))
+            .map_err(|error| format!("the key can't be used: {error}"))
+    });
+    Some(ClerkConfig {
+        secret_key: secret_key?.1,
+        frontend_api: frontend_api?,
+        backend_api: match backend_api {
+            Some(url) => url,
+            None => Url::parse(DEFAULT_BACKEND_API).ok()?,
+        },
+        roots,
+        jwt_key,
+    })
+}
+
+/// Whether a key or a domain belongs to a development or a production instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Test,
+    Live,
+}
+
+fn secret_key_mode(text: &str) -> Result<Mode, String> {
+    if text.starts_with("pk_") {
+        return Err("this is a publishable key (pk_…); the secret key starts with sk_".to_owned());
+    }
+    let modes = [("sk_test_", Mode::Test), ("sk_live_", Mode::Live)];
+    modes
+        .into_iter()
+        .find(|(prefix, _)| text.strip_prefix(prefix).is_some_and(is_key_body))
+        .map(|(_, mode)| mode)
+        .ok_or_else(|| "expected sk_test_… or sk_live_…".to_owned())
+}
+
+/// No spaces or control characters, which would come from a copy that went wrong.
+fn is_key_body(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Clerk, "Publishable key": `pk_test_` or `pk_live_`, and base64 of the Frontend API host followed by `$`.
+fn publishable_key_domain(text: &str) -> Result<(Mode, String), String> {
+    if text.starts_with("sk_") {
+        return Err(
+            "expected a publishable key; this variable holds a secret key, which belongs in CLERK_SECRET_KEY"
+                .to_owned(),
+        );
+    }
+    let expected = || "expected pk_test_… or pk_live_… as the Clerk Dashboard shows it".to_owned();
+    let (mode, encoded) = [("pk_test_", Mode::Test), ("pk_live_", Mode::Live)]
+        .into_iter()
+        .find_map(|(prefix, mode)| text.strip_prefix(prefix).map(|rest| (mode, rest)))
+        .ok_or_else(expected)?;
+    let decoded = BASE64_STANDARD_NO_PAD
+        .decode(encoded.trim_end_matches('='))
+        .map_err(|_| expected())?;
+    let decoded = String::from_utf8(decoded).map_err(|_| expected())?;
+    let host = decoded
+        .strip_suffix('$')
+        .filter(|host| !host.contains('$'))
+        .ok_or_else(expected)?;
+    parse::domain(host)
+        .map(|domain| (mode, domain))
+        .map_err(|_| expected())
+}
+
+/// A key of one kind with a domain of the other never works; found here, it costs nobody an hour.
+fn check_mode(read: &mut Reader<'_>, key: Mode, frontend_api: &Url) {
+    if is_loopback(frontend_api) {
+        return;
+    }
+    let host = frontend_api.host_str().unwrap_or_default();
+    match (key, domain_mode(host)) {
+        (Mode::Test, Mode::Test) | (Mode::Live, Mode::Live) => {}
+        (Mode::Live, Mode::Test) => read.fault(
+            "CLERK_SECRET_KEY",
+            format!("a live key (sk_live_…) with the development domain {host}; take both from one instance"),
+        ),
+        (Mode::Test, Mode::Live) => read.fault(
+            "CLERK_SECRET_KEY",
+            format!("a test key (sk_test_…) with the production domain {host}; take both from one instance"),
+        ),
+    }
+}
+
+/// Clerk's rule: `word-word-00.clerk.accounts…dev` and the older `.lcl.dev` family are development instances.
+fn domain_mode(host: &str) -> Mode {
+    let older = [".lcl.dev", ".lclstage.dev", ".lclclerk.com"];
+    let is_older = host.starts_with("clerk.") && older.iter().any(|suffix| host.ends_with(suffix));
+    let is_current = host.split_once(".clerk.accounts").is_some_and(|(name, suffix)| {
+        let parts: Vec<_> = name.split('-').collect();
+        let word = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+        let named = matches!(parts.as_slice(), [first, second, number]
+            if word(first) && word(second)
+            && matches!(number.len(), 1 | 2) && number.bytes().all(|byte| byte.is_ascii_digit()));
+        named && (suffix.ends_with("dev") || suffix.ends_with("com"))
+    });
+    if is_older || is_current {
+        Mode::Test
+    } else {
+        Mode::Live
+    }
+}
+
+fn certificates(path: &str) -> Result<Vec<Certificate>, String> {
+    let pem = fs::read(path).map_err(|error| format!("the file can't be read ({})", error.kind()))?;
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        Ok(_) | Err(_) => Err("expected a file with certificates in PEM".to_owned()),
+    }
+}
+
+impl Reader<'_> {
+    fn missing_domain(&mut self) {
+        // A domain that is set but wrong is reported as that.
+        if !self.is_set("CLERK_DOMAIN")
+            && !self.is_set("CLERK_PUBLISHABLE_KEY")
+            && !self.is_set("CLERK_FRONTEND_API_URL")
+        {
+            self.missing("CLERK_DOMAIN", DOMAIN_SOURCE);
+        }
+    }
+}
+
+const DEFAULT_BACKEND_API: &str = "https://api.clerk.com";
+const SECRET_KEY_SOURCE: &str = "Clerk Dashboard, Configure, API keys, Secret keys";
+const DOMAIN_SOURCE: &str = "Clerk Dashboard, Configure, Domains, Frontend API";

@@ -1,0 +1,261 @@
+//! The configuration: read once, at the edge, and checked as a whole. Nothing else in the crate reads the environment.
+
+mod clerk;
+mod parse;
+mod variables;
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use thiserror::Error;
+use url::Url;
+
+use self::parse::Reader;
+pub use self::{
+    clerk::ClerkConfig,
+    parse::LogFormat,
+    variables::{VARIABLES, Variable, Variables},
+};
+use crate::{
+    origin::AllowedOrigins,
+    token::{AudiencePolicy, TokenKind},
+};
+
+/// Everything the server needs to know, checked.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// The Clerk application.
+    pub clerk: ClerkConfig,
+    /// `BASE_URL`, without a trailing slash in its path.
+    pub base_url: Url,
+    /// `HOST` and `PORT`.
+    pub listen: SocketAddr,
+    /// Whether `PORT` was asked for; else the demo may take a free one.
+    pub port_is_default: bool,
+    /// What tokens must be like.
+    pub tokens: TokenConfig,
+    /// `SCOPES`.
+    pub scopes: Vec<String>,
+    /// `REQUIRED_SCOPES`.
+    pub required_scopes: Vec<String>,
+    /// `DOCS_URL`.
+    pub docs_url: Option<Url>,
+    /// `ALLOWED_ORIGINS`.
+    pub allowed_origins: AllowedOrigins,
+    /// `TRUST_FORWARDED`.
+    pub trust_forwarded: bool,
+    /// Limits.
+    pub limits: Limits,
+    /// `LOG_FORMAT`, when set.
+    pub log_format: Option<LogFormat>,
+}
+
+/// What tokens must be like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenConfig {
+    /// `CLERK_ACCEPTED_TOKENS`.
+    pub accepted: Vec<TokenKind>,
+    /// `CLERK_AUDIENCE`.
+    pub audience: AudiencePolicy,
+    /// `CLERK_AUTHORIZED_PARTIES`.
+    pub authorized_parties: Vec<String>,
+    /// `CLERK_CLOCK_SKEW`.
+    pub leeway: Duration,
+}
+
+/// Limits of the HTTP server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// `MAX_BODY`, in bytes.
+    pub max_body_bytes: usize,
+    /// `REQUEST_TIMEOUT`.
+    pub request_timeout: Duration,
+    /// `MAX_CONNECTIONS`.
+    pub max_connections: usize,
+    /// `SHUTDOWN_GRACE`.
+    pub shutdown_grace: Duration,
+}
+
+impl Config {
+    /// Checks `variables` and makes a configuration of them.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with everything that is missing or wrong, not only the first.
+    pub fn from_variables(variables: &Variables) -> Result<Self, ConfigError> {
+        let mut read = Reader::new(variables);
+        let clerk = clerk::read(&mut read);
+        let base_url = read.required("BASE_URL", BASE_URL_SOURCE, parse::base_url);
+        let host = read.or("HOST", IpAddr::V4(Ipv4Addr::LOCALHOST), parse::host);
+        let port = read.or(
+            "PORT",
+            DEFAULT_PORT,
+            parse::number("a port number from 0 to 65535"),
+        );
+        let tokens = TokenConfig {
+            accepted: read.or(
+                "CLERK_ACCEPTED_TOKENS",
+                vec![TokenKind::SessionToken, TokenKind::OAuthToken],
+                parse::accepted_tokens,
+            ),
+            audience: read.or("CLERK_AUDIENCE", AudiencePolicy::Required, parse::audience),
+            authorized_parties: read.or("CLERK_AUTHORIZED_PARTIES", Vec::new(), parse::list),
+            leeway: read.or(
+                "CLERK_CLOCK_SKEW",
+                Duration::from_secs(5),
+                parse::duration(Duration::ZERO, MAX_LEEWAY),
+            ),
+        };
+        let scopes = read.or(
+            "SCOPES",
+            vec!["profile".to_owned(), "email".to_owned()],
+            parse::scopes,
+        );
+        let required_scopes = read.or("REQUIRED_SCOPES", Vec::new(), parse::scopes);
+        let docs_url = read.optional("DOCS_URL", parse::web_url);
+        let allowed_origins = read.optional("ALLOWED_ORIGINS", parse::origins);
+        let trust_forwarded = read.or("TRUST_FORWARDED", false, parse::boolean);
+        let limits = Limits {
+            max_body_bytes: read.or("MAX_BODY", 4 * 1024 * 1024, parse::size),
+            request_timeout: read.or(
+                "REQUEST_TIMEOUT",
+                Duration::from_secs(30),
+                parse::duration(ONE_SECOND, ONE_HOUR),
+            ),
+            max_connections: read.or("MAX_CONNECTIONS", 10_000, parse::count),
+            shutdown_grace: read.or(
+                "SHUTDOWN_GRACE",
+                Duration::from_secs(20),
+                parse::duration(Duration::ZERO, ONE_HOUR),
+            ),
+        };
+        let log_format = read.optional("LOG_FORMAT", parse::log_format);
+        read.refuse("ADMIN_ADDR", "metrics are not part of this version; unset it");
+        read.finish()?;
+        // Without faults, both required parts are there.
+        let (Some(clerk), Some(base_url)) = (clerk, base_url) else {
+            return Err(ConfigError::default());
+        };
+        Ok(Self {
+            allowed_origins: allowed_origins.unwrap_or_else(|| AllowedOrigins::of(&base_url)),
+            clerk,
+            base_url,
+            listen: SocketAddr::new(host, port),
+            port_is_default: variables.get("PORT").is_none(),
+            tokens,
+            scopes,
+            required_scopes,
+            docs_url,
+            trust_forwarded,
+            limits,
+            log_format,
+        })
+    }
+
+    /// What is allowed but should be known: one sentence each, to be logged at start.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        match self.tokens.audience {
+            AudiencePolicy::Required => {}
+            AudiencePolicy::IfPresent => warnings.push(
+                "CLERK_AUDIENCE=if-present: OAuth tokens without an audience are accepted, whichever client of the \
+                 Clerk application got them"
+                    .to_owned(),
+            ),
+            AudiencePolicy::Off => warnings.push(
+                "CLERK_AUDIENCE=off: OAuth tokens that were issued for other servers are accepted".to_owned(),
+            ),
+        }
+        for scope in ["openid", "offline_access"] {
+            if self.scopes.iter().any(|one| one == scope) {
+                warnings.push(format!(
+                    "SCOPES has {scope}: that is the client's business; a resource server should not ask for it"
+                ));
+            }
+        }
+        warnings
+    }
+}
+
+/// Everything that is wrong with a configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Error)]
+pub struct ConfigError {
+    missing: Vec<Missing>,
+    invalid: Vec<Fault>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Missing {
+    variable: &'static str,
+    source: &'static str,
+}
+
+/// One variable's fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    subject: &'static str,
+    reason: String,
+}
+
+impl Fault {
+    /// A fault of `subject`, a variable or a file; `reason` must not hold a secret.
+    pub fn new(subject: &'static str, reason: impl Into<String>) -> Self {
+        Self {
+            subject,
+            reason: reason.into(),
+        }
+    }
+}
+
+impl ConfigError {
+    /// An error of faults alone.
+    pub fn invalid(invalid: Vec<Fault>) -> Self {
+        Self {
+            missing: Vec::new(),
+            invalid,
+        }
+    }
+
+    /// Both errors in one.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.missing.extend(other.missing);
+        self.invalid.extend(other.invalid);
+        self
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines = Vec::new();
+        if !self.missing.is_empty() {
+            let names: Vec<_> = self.missing.iter().map(|one| one.variable).collect();
+            lines.push(format!("[Clerk] Missing required config: {}", names.join(", ")));
+            let sources: Vec<_> = self
+                .missing
+                .iter()
+                .map(|one| format!("{}: {}", one.variable, one.source))
+                .collect();
+            lines.push(format!(
+                "{}. Without a Clerk account: `clerk-mcp demo` needs none of it.",
+                sources.join("; ")
+            ));
+        }
+        for Fault { subject, reason } in &self.invalid {
+            lines.push(format!("[Clerk] Invalid config: {subject}: {reason}"));
+        }
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+const DEFAULT_PORT: u16 = 3001;
+const ONE_SECOND: Duration = Duration::from_secs(1);
+const ONE_HOUR: Duration = Duration::from_hours(1);
+/// More would make expired tokens usable for minutes; a clock that is further off is to be set right.
+const MAX_LEEWAY: Duration = Duration::from_mins(5);
+const BASE_URL_SOURCE: &str = "the URL that clients reach this server at, such as http://localhost:3001";

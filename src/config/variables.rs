@@ -1,0 +1,295 @@
+//! The table of variables, and where their values come from: flags, then the environment, then `.env`.
+
+use std::{
+    collections::HashMap,
+    env, fmt, fs, io,
+    path::{Path, PathBuf},
+};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{ConfigError, Fault};
+
+/// One variable of the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Variable {
+    /// Its name in the environment. The flag is the same in kebab case.
+    pub name: &'static str,
+    /// What stands for the value in `--help`.
+    pub value: &'static str,
+    /// The default, as documented.
+    pub default: &'static str,
+    /// What it means.
+    pub help: &'static str,
+    /// Whether its value may never be shown. Secrets have no flag, for every user of a machine can read the
+    /// arguments of a process; a file can be named instead.
+    pub secret: bool,
+}
+
+/// Every variable, in the order of the documentation.
+pub const VARIABLES: &[Variable] = &[
+    Variable {
+        secret: true,
+        ..var(
+            "CLERK_SECRET_KEY",
+            "KEY",
+            "required",
+            "Secret key of the Clerk application (sk_test_… or sk_live_…)",
+        )
+    },
+    var(
+        "CLERK_SECRET_KEY_FILE",
+        "FILE",
+        "none",
+        "File that holds the secret key",
+    ),
+    var(
+        "CLERK_DOMAIN",
+        "HOST",
+        "required",
+        "Frontend API host of the Clerk application",
+    ),
+    var(
+        "CLERK_PUBLISHABLE_KEY",
+        "KEY",
+        "none",
+        "Publishable key (pk_…); CLERK_DOMAIN is derived from it when only this is given",
+    ),
+    var(
+        "BASE_URL",
+        "URL",
+        "required",
+        "Public URL of this server; decides every URL it publishes",
+    ),
+    var("HOST", "IP", "127.0.0.1", "Address to listen on"),
+    var("PORT", "PORT", "3001", "Port to listen on; 0 takes a free one"),
+    var(
+        "CLERK_API_URL",
+        "URL",
+        "https://api.clerk.com",
+        "Clerk's Backend API",
+    ),
+    var(
+        "CLERK_FRONTEND_API_URL",
+        "URL",
+        "https://$CLERK_DOMAIN",
+        "Clerk's Frontend API, the issuer of tokens; http only on loopback",
+    ),
+    var(
+        "CLERK_CA_FILE",
+        "FILE",
+        "none",
+        "Root certificates to trust for Clerk, beside the system's (PEM)",
+    ),
+    var(
+        "CLERK_JWT_KEY",
+        "PEM",
+        "none",
+        "Public key of the application (PEM): verify without fetching keys",
+    ),
+    var(
+        "CLERK_ACCEPTED_TOKENS",
+        "LIST",
+        "session_token,oauth_token",
+        "Kinds of tokens that are accepted",
+    ),
+    var(
+        "CLERK_AUDIENCE",
+        "POLICY",
+        "required",
+        "Whether OAuth tokens must name this server in aud: required, if-present or off",
+    ),
+    var(
+        "CLERK_AUTHORIZED_PARTIES",
+        "LIST",
+        "none",
+        "Origins that session tokens may come from (azp)",
+    ),
+    var(
+        "CLERK_CLOCK_SKEW",
+        "DURATION",
+        "5s",
+        "Leeway for exp, nbf and iat",
+    ),
+    var(
+        "SCOPES",
+        "LIST",
+        "profile,email",
+        "Scopes that clients are told to ask for",
+    ),
+    var(
+        "REQUIRED_SCOPES",
+        "LIST",
+        "none",
+        "Scopes that every token must have; session tokens have none",
+    ),
+    var(
+        "DOCS_URL",
+        "URL",
+        "none",
+        "Documentation of this server, for clients (resource_documentation)",
+    ),
+    var(
+        "ALLOWED_ORIGINS",
+        "LIST",
+        "that of BASE_URL; loopback when it is loopback",
+        "Web origins that may call /mcp",
+    ),
+    var(
+        "TRUST_FORWARDED",
+        "BOOL",
+        "false",
+        "Log the client address of X-Forwarded-For; never used for anything published",
+    ),
+    var("MAX_BODY", "SIZE", "4 MiB", "Largest request body"),
+    var(
+        "REQUEST_TIMEOUT",
+        "DURATION",
+        "30s",
+        "Longest time for one request",
+    ),
+    var("MAX_CONNECTIONS", "COUNT", "10000", "Most connections at a time"),
+    var(
+        "SHUTDOWN_GRACE",
+        "DURATION",
+        "20s",
+        "Time that requests in flight get at shutdown",
+    ),
+    var(
+        "ADMIN_ADDR",
+        "IP:PORT",
+        "none",
+        "Second listener for /metrics (not part of this version)",
+    ),
+    var(
+        "LOG_FORMAT",
+        "FORMAT",
+        "pretty on a terminal, else json",
+        "Form of the log on stderr: pretty or json",
+    ),
+    var("RUST_LOG", "FILTER", "info,rmcp=warn", "What is logged"),
+];
+
+const fn var(name: &'static str, value: &'static str, default: &'static str, help: &'static str) -> Variable {
+    Variable {
+        name,
+        value,
+        default,
+        help,
+        secret: false,
+    }
+}
+
+/// The values of all variables, as text. `Debug` shows names only.
+#[derive(Default)]
+pub struct Variables(HashMap<&'static str, SecretString>);
+
+impl Variables {
+    /// Takes each variable from `flags` if it's there, else from the process environment, else from the file `dotenv`
+    /// if there is one. An empty value counts as none.
+    ///
+    /// The secret key may also be in the file that `CLERK_SECRET_KEY_FILE` names, or be handed over by systemd
+    /// (`LoadCredential=CLERK_SECRET_KEY:…`).
+    ///
+    /// # Errors
+    /// When a file can't be read.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment"
+    )]
+    pub fn read(flags: &HashMap<&'static str, String>, dotenv: &Path) -> Result<Self, ConfigError> {
+        let environment = |name: &str| env::var(name).ok();
+        Self::from_sources(flags, environment, dotenv)
+    }
+
+    /// As [`read`](Self::read), with `environment` in place of the process's.
+    ///
+    /// # Errors
+    /// When a file can't be read.
+    pub fn from_sources(
+        flags: &HashMap<&'static str, String>,
+        environment: impl Fn(&str) -> Option<String>,
+        dotenv: &Path,
+    ) -> Result<Self, ConfigError> {
+        let dotenv = read_dotenv(dotenv)?;
+        let mut values = Self::default();
+        for variable in VARIABLES {
+            let value = flags
+                .get(variable.name)
+                .cloned()
+                .or_else(|| environment(variable.name))
+                .or_else(|| dotenv.get(variable.name).cloned());
+            values.set(variable.name, value);
+        }
+        if values.get(SECRET_KEY).is_none() {
+            let credential =
+                environment("CREDENTIALS_DIRECTORY").map(|folder| Path::new(&folder).join(SECRET_KEY));
+            if let Some(file) = values.get("CLERK_SECRET_KEY_FILE").map(PathBuf::from) {
+                let text = fs::read_to_string(&file)
+                    .map_err(|error| unreadable("CLERK_SECRET_KEY_FILE", &file, &error))?;
+                values.set(SECRET_KEY, Some(text));
+            } else if let Some(file) = credential.filter(|file| file.exists()) {
+                let text =
+                    fs::read_to_string(&file).map_err(|error| unreadable(SECRET_KEY, &file, &error))?;
+                values.set(SECRET_KEY, Some(text));
+            }
+        }
+        Ok(values)
+    }
+
+    /// Sets a value; used by programs that bring their own, such as the demo.
+    pub fn set(&mut self, name: &'static str, value: Option<String>) {
+        match value
+            .map(|value| value.trim().to_owned())
+            .filter(|value| !value.is_empty())
+        {
+            Some(value) => self.0.insert(name, value.into()),
+            None => self.0.remove(name),
+        };
+    }
+
+    /// The text of a variable.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(ExposeSecret::expose_secret)
+    }
+}
+
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+fn read_dotenv(path: &Path) -> Result<HashMap<String, String>, ConfigError> {
+    let lines = match dotenvy::from_path_iter(path) {
+        Ok(lines) => lines,
+        Err(error) if error.not_found() => return Ok(HashMap::new()),
+        Err(_) => {
+            return Err(ConfigError::invalid(vec![Fault::new(
+                ".env",
+                "the file can't be read",
+            )]));
+        }
+    };
+    lines.collect::<Result<_, _>>().map_err(|error| {
+        // The error's own text holds the line, which may hold a secret.
+        let reason = if let dotenvy::Error::LineParse(_, position) = error {
+            format!(
+                "a line is not of the form NAME=value (at its character {position}); quote values with spaces"
+            )
+        } else {
+            "the file can't be read as UTF-8 text".to_owned()
+        };
+        ConfigError::invalid(vec![Fault::new(".env", reason)])
+    })
+}
+
+fn unreadable(variable: &'static str, file: &Path, error: &io::Error) -> ConfigError {
+    ConfigError::invalid(vec![Fault::new(
+        variable,
+        format!("{} can't be read: {}", file.display(), error.kind()),
+    )])
+}
+
+/// The name of the one secret.
+const SECRET_KEY: &str = "CLERK_SECRET_KEY";

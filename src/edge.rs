@@ -1,0 +1,239 @@
+//! The layers around every route: who may call from where, how long it may take, and what a failure looks like.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use poem::{
+    Endpoint, EndpointExt, IntoResponse, Middleware, Request, Response, Result,
+    error::{CorsError, MethodNotAllowedError, NotFoundError},
+    http::{HeaderValue, Method, StatusCode, header, uri::Authority},
+};
+use url::Url;
+
+use crate::{auth::ErrorBody, origin::is_loopback};
+
+/// Refuses requests for another host: a page of another site that gets its name to resolve to this machine (DNS
+/// rebinding) still sends its own name.
+#[derive(Debug, Clone)]
+pub(crate) struct HostGuard(Arc<Hosts>);
+
+#[derive(Debug)]
+struct Hosts {
+    public: Url,
+    loopback: bool,
+}
+
+impl HostGuard {
+    /// Accepts the host of `base_url`, and loopback when listening there.
+    pub(crate) fn new(base_url: &Url, listen: IpAddr) -> Self {
+        Self(Arc::new(Hosts {
+            public: base_url.clone(),
+            loopback: listen.is_loopback() || is_loopback(base_url),
+        }))
+    }
+}
+
+impl Hosts {
+    fn allows(&self, authority: &str) -> bool {
+        // The scheme gives the default port its meaning; a host alone can't be compared.
+        let Ok(url) = Url::parse(&format!("{}://{authority}/", self.public.scheme())) else {
+            return false;
+        };
+        let plain = url.username().is_empty()
+            && url.password().is_none()
+            && url.path() == "/"
+            && url.query().is_none();
+        let same = url.host() == self.public.host()
+            && url.port_or_known_default() == self.public.port_or_known_default();
+        plain && (same || self.loopback && is_loopback(&url))
+    }
+}
+
+impl<E: Endpoint> Middleware<E> for HostGuard {
+    type Output = HostGuardEndpoint<E>;
+
+    fn transform(&self, inner: E) -> Self::Output {
+        HostGuardEndpoint {
+            hosts: Arc::clone(&self.0),
+            inner,
+        }
+    }
+}
+
+/// The endpoint that [`HostGuard`] makes.
+#[derive(Debug)]
+pub(crate) struct HostGuardEndpoint<E> {
+    hosts: Arc<Hosts>,
+    inner: E,
+}
+
+impl<E: Endpoint> Endpoint for HostGuardEndpoint<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        // RFC 9112 §3.2: exactly one Host; HTTP/2 has its authority in the target instead. An orchestrator's probe asks
+        // by address, and health tells nobody anything.
+        let mut hosts = request.headers().get_all(header::HOST).iter();
+        let authority = match (hosts.next(), hosts.next()) {
+            (Some(host), None) => host.to_str().ok(),
+            (None, _) => request.original_uri().authority().map(Authority::as_str),
+            (Some(_), Some(_)) => None,
+        };
+        let probe = matches!(request.original_uri().path(), "/healthz" | "/readyz");
+        if probe || authority.is_some_and(|authority| self.hosts.allows(authority)) {
+            return self.inner.call(request).await.map(IntoResponse::into_response);
+        }
+        tracing::info!(reason = "host-not-allowed", "request refused");
+        Ok(refusal(StatusCode::FORBIDDEN, "forbidden", "Host not allowed"))
+    }
+}
+
+/// Ends requests that take too long; what they were doing is dropped.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timeout(Duration);
+
+impl Timeout {
+    /// Ends requests after `limit`.
+    pub(crate) fn new(limit: Duration) -> Self {
+        Self(limit)
+    }
+}
+
+impl<E: Endpoint> Middleware<E> for Timeout {
+    type Output = TimeoutEndpoint<E>;
+
+    fn transform(&self, inner: E) -> Self::Output {
+        TimeoutEndpoint { limit: self.0, inner }
+    }
+}
+
+/// The endpoint that [`Timeout`] makes.
+#[derive(Debug)]
+pub(crate) struct TimeoutEndpoint<E> {
+    limit: Duration,
+    inner: E,
+}
+
+impl<E: Endpoint> Endpoint for TimeoutEndpoint<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        if let Ok(outcome) = tokio::time::timeout(self.limit, self.inner.call(request)).await {
+            outcome.map(IntoResponse::into_response)
+        } else {
+            tracing::warn!(reason = "request-timeout", limit = ?self.limit, "a request took too long");
+            Ok(refusal(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "temporarily_unavailable",
+                "The request took too long",
+            ))
+        }
+    }
+}
+
+/// Names the methods that `endpoint` takes when it's asked with another (RFC 9110 §15.5.6).
+pub(crate) fn allow_methods<E: Endpoint>(endpoint: E, methods: &'static str) -> AllowMethods<E> {
+    AllowMethods {
+        methods,
+        inner: endpoint,
+    }
+}
+
+/// The endpoint that [`allow_methods`] makes.
+#[derive(Debug)]
+pub(crate) struct AllowMethods<E> {
+    methods: &'static str,
+    inner: E,
+}
+
+impl<E: Endpoint> Endpoint for AllowMethods<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let method = request.method().clone();
+        match self.inner.call(request).await {
+            Err(error) if error.is::<MethodNotAllowedError>() => {
+                let mut response = if method == Method::OPTIONS {
+                    StatusCode::NO_CONTENT.into_response()
+                } else {
+                    error_response(error)
+                };
+                response
+                    .headers_mut()
+                    .insert(header::ALLOW, HeaderValue::from_static(self.methods));
+                Ok(response)
+            }
+            Err(error) => Ok(error_response(error)),
+            Ok(response) => Ok(response.into_response()),
+        }
+    }
+}
+
+/// Turns the errors of `endpoint` into responses.
+pub(crate) fn json_errors<E: Endpoint + 'static>(endpoint: E) -> impl Endpoint<Output = Response> + 'static {
+    endpoint
+        .catch_all_error(|error| async move { error_response(error) })
+        .map_to_response()
+}
+
+/// What a failed request gets: JSON in the form of a refusal, and nothing of the error's own text.
+pub(crate) fn error_response(error: poem::Error) -> Response {
+    if error.is::<NotFoundError>() {
+        return refusal(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "There is nothing here; see /docs for what there is",
+        );
+    }
+    if error.is::<MethodNotAllowedError>() {
+        return refusal(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "This route takes other methods; see Allow",
+        );
+    }
+    match error.downcast::<CorsError>() {
+        Ok(CorsError::OriginNotAllowed) => {
+            tracing::info!(reason = "origin-not-allowed", "request refused");
+            refusal(StatusCode::FORBIDDEN, "forbidden", "Origin not allowed")
+        }
+        Ok(CorsError::MethodNotAllowed) => refusal(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "Method not allowed across origins",
+        ),
+        Ok(CorsError::HeadersNotAllowed) => refusal(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "Headers not allowed across origins",
+        ),
+        Err(error) if error.status().is_client_error() => refusal(
+            error.status(),
+            "invalid_request",
+            "The request could not be understood",
+        ),
+        Err(error) => {
+            tracing::error!(reason = "internal", %error, "a request failed");
+            internal_error()
+        }
+    }
+}
+
+/// Our own fault.
+pub(crate) fn internal_error() -> Response {
+    refusal(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "server_error",
+        "The request could not be processed",
+    )
+}
+
+fn refusal(status: StatusCode, error: &str, error_description: &str) -> Response {
+    let body = ErrorBody {
+        error,
+        error_description,
+    };
+    poem::web::Json(body)
+        .with_status(status)
+        .with_header(header::CACHE_CONTROL, "no-store")
+        .into_response()
+}
