@@ -1,0 +1,251 @@
+//! `demo`: the server and a local Clerk in one process, with everything to try printed and on a page.
+
+use std::{
+    fmt::Write as _,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use clap::Args;
+use clerk_mcp::{
+    app::app,
+    clock::SystemClock,
+    config::{Config, Variables},
+    public::{ClientSetup, DemoContent, DemoUser, client_setups},
+    token::ResourceNames,
+};
+use clerk_mcp_conformance::clerk::{LocalClerk, SampleUser};
+use serde::Serialize;
+use tokio::net::TcpListener;
+
+use super::{Failure, logging, output, serve, settings::Settings};
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  clerk-mcp demo\n  clerk-mcp demo --port 8080 --clerk-port 8081\n  \
+                        clerk-mcp demo --auto-approve ada --json"
+)]
+pub(super) struct DemoArgs {
+    /// Port of the local Clerk [default: a free one]
+    #[arg(long, value_name = "PORT")]
+    clerk_port: Option<u16>,
+    /// Sign in as this sample user (id, e-mail address or first name) without showing a page, for scripts
+    #[arg(long, value_name = "USER")]
+    auto_approve: Option<String>,
+    /// Print everything as one JSON object on stdout once ready
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// Runs the demo until a signal comes.
+pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
+    // No .env: it belongs to another Clerk application, and a newcomer's half-written one must not be in the way.
+    let mut variables = Variables::read(args.settings.flags(), std::path::Path::new("/nonexistent/.env"))?;
+    let filter = logging::filter(&variables, DEFAULT_FILTER)?;
+    serve::runtime()?.block_on(async {
+        let stop = serve::stop_signal()?;
+        let clerk = start_clerk(args).await?;
+        for (name, value) in clerk.environment() {
+            variables.set(name, Some(value));
+        }
+        for name in CLERK_SETTINGS {
+            variables.set(name, None);
+        }
+        let base_url_is_default = variables.get("BASE_URL").is_none();
+        if base_url_is_default {
+            variables.set("BASE_URL", Some("http://127.0.0.1".to_owned()));
+        }
+        let mut config = Config::from_variables(&variables)?;
+        logging::start(filter, config.log_format);
+        let listener = listen(&config).await?;
+        if base_url_is_default {
+            variables.set(
+                "BASE_URL",
+                Some(format!("http://{}", reachable(listener.local_addr()?))),
+            );
+            config = Config::from_variables(&variables)?;
+        }
+        let sheet = Sheet::new(&clerk, &config)?;
+        let app = app(&config, Arc::new(SystemClock), Some(sheet.page_content()))?;
+        output::print(&if args.json { sheet.json() } else { sheet.text() })?;
+        let outcome = serve::run_app(app, listener, &config, stop).await;
+        clerk.stop().await;
+        outcome
+    })
+}
+
+async fn start_clerk(args: &DemoArgs) -> Result<LocalClerk, Failure> {
+    let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), args.clerk_port.unwrap_or(0));
+    let mut builder = LocalClerk::builder().bind(address);
+    if let Some(user) = &args.auto_approve {
+        builder = builder.auto_approve(user.clone());
+    }
+    Ok(builder.start().await?)
+}
+
+/// Takes the configured port, or a free one when the default is taken and nobody asked for it.
+async fn listen(config: &Config) -> Result<TcpListener, Failure> {
+    match serve::listen(config.listen).await {
+        Err(Failure::Listen { .. }) if config.port_is_default => {
+            serve::listen(SocketAddr::new(config.listen.ip(), 0)).await
+        }
+        outcome => outcome,
+    }
+}
+
+/// The address that this machine reaches a listener at `address` by.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        ip if ip.is_unspecified() => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port()),
+        ip => SocketAddr::new(ip, address.port()),
+    }
+}
+
+/// Everything that the demo prints.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Sheet {
+    page: String,
+    mcp_endpoint: String,
+    docs: String,
+    clerk: ClerkSheet,
+    users: Vec<DemoUser>,
+    curl: String,
+    clients: Vec<ClientSetup>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ClerkSheet {
+    frontend_api_url: String,
+    backend_api_url: String,
+    publishable_key: String,
+}
+
+impl Sheet {
+    fn new(clerk: &LocalClerk, config: &Config) -> Result<Self, Failure> {
+        let names = ResourceNames::new(&config.base_url);
+        let users = clerk
+            .sample_users()
+            .into_iter()
+            .map(|user| demo_user(clerk, config, names.mcp(), user))
+            .collect::<Result<Vec<_>, _>>()?;
+        let token = users.first().map(|user| user.token.as_str()).unwrap_or_default();
+        Ok(Self {
+            page: format!("{}/", names.base()),
+            mcp_endpoint: names.mcp().to_owned(),
+            docs: format!("{}/docs", names.base()),
+            clerk: ClerkSheet {
+                frontend_api_url: clerk.frontend_api_url().to_owned(),
+                backend_api_url: clerk.backend_api_url().to_owned(),
+                publishable_key: clerk.publishable_key().to_owned(),
+            },
+            curl: curl(names.mcp(), token),
+            clients: client_setups(names.mcp()),
+            users,
+        })
+    }
+
+    fn page_content(&self) -> DemoContent {
+        DemoContent {
+            users: self.users.clone(),
+            curl: self.curl.clone(),
+            clerk_url: self.clerk.frontend_api_url.clone(),
+        }
+    }
+
+    fn json(&self) -> String {
+        // Strings and lists of them: this can't fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// For people: readable without colour and in 80 columns, but for what is to be copied.
+    fn text(&self) -> String {
+        let mut text = String::new();
+        let _ = writeln!(
+            text,
+            "clerk-mcp demo: a server and a local Clerk. No account, no network.\n"
+        );
+        let _ = writeln!(text, "  Page      {}", self.page);
+        let _ = writeln!(text, "  MCP       {}", self.mcp_endpoint);
+        let _ = writeln!(text, "  API docs  {}", self.docs);
+        let _ = writeln!(text, "  Clerk     {}", self.clerk.frontend_api_url);
+        let _ = writeln!(
+            text,
+            "\nConnect a client; it opens a page to sign in as a sample user:\n"
+        );
+        for ClientSetup {
+            client,
+            place,
+            text: setup,
+        } in &self.clients
+        {
+            let _ = writeln!(text, "  {client} ({place})");
+            for line in setup.lines() {
+                let _ = writeln!(text, "    {line}");
+            }
+        }
+        let _ = writeln!(
+            text,
+            "\nOr send a token. One for each sample user, good for a day:"
+        );
+        for user in &self.users {
+            let _ = writeln!(
+                text,
+                "\n  {} <{}>: {}\n{}",
+                user.name, user.email, user.about, user.token
+            );
+        }
+        let _ = writeln!(text, "\nTry it now; this works as it stands:\n\n{}", self.curl);
+        let _ = write!(text, "\nCtrl-C stops both.");
+        text
+    }
+}
+
+fn demo_user(
+    clerk: &LocalClerk,
+    config: &Config,
+    resource: &str,
+    user: SampleUser,
+) -> Result<DemoUser, Failure> {
+    let scopes: Vec<&str> = config.scopes.iter().map(String::as_str).collect();
+    let token = clerk
+        .oauth_token(&user.id, CLIENT_ID, &scopes, Some(resource))?
+        .mint();
+    let organizations: Vec<_> = user.organizations.iter().map(|one| one.name.as_str()).collect();
+    let about = match organizations.as_slice() {
+        [] => "member of no organization".to_owned(),
+        several => format!("member of {}", several.join(", ")),
+    };
+    Ok(DemoUser {
+        name: format!("{} {}", user.first_name, user.last_name),
+        id: user.id,
+        email: user.email,
+        about,
+        token,
+    })
+}
+
+fn curl(endpoint: &str, token: &str) -> String {
+    let call =
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get-user-info","arguments":{}}}"#;
+    format!(
+        "curl -s {endpoint} -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' \
+         -H 'Accept: application/json, text/event-stream' -d '{call}'"
+    )
+}
+
+/// The client that the printed tokens were made out to.
+const CLIENT_ID: &str = "demo";
+/// People read along in the terminal: only what is worth a look.
+const DEFAULT_FILTER: &str = "warn,clerk_mcp=info,clerk_mcp_conformance=warn,rmcp=warn";
+/// Settings of a real application, which would not fit the local one.
+const CLERK_SETTINGS: [&str; 4] = [
+    "CLERK_PUBLISHABLE_KEY",
+    "CLERK_CA_FILE",
+    "CLERK_JWT_KEY",
+    "CLERK_AUTHORIZED_PARTIES",
+];

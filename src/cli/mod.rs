@@ -1,0 +1,141 @@
+//! The command line: from arguments and environment to a configuration, from a failure to an exit code.
+
+mod demo;
+mod logging;
+mod output;
+mod serve;
+mod settings;
+
+use std::{fmt, io, net::SocketAddr, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use clerk_mcp::{
+    app::AppError,
+    config::{ConfigError, Variables},
+};
+use clerk_mcp_conformance::clerk::{DirectoryError, StartError};
+use thiserror::Error;
+
+use self::{demo::DemoArgs, settings::Settings};
+
+/// An MCP server that Clerk protects.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = EXAMPLES,
+    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server (what happens without a command)
+    Serve(Settings),
+    /// Run the server beside a local Clerk: no account, no network, nothing to configure
+    Demo(DemoArgs),
+    /// Print the OpenAPI document
+    #[command(
+        name = "openapi",
+        after_help = "Example:\n  clerk-mcp openapi --yaml > openapi.yaml"
+    )]
+    OpenApi {
+        /// As YAML instead of JSON
+        #[arg(long)]
+        yaml: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+/// Runs the program.
+pub(super) fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        None => serve::run(&cli.settings),
+        Some(Command::Serve(settings)) => serve::run(&settings),
+        Some(Command::Demo(args)) => demo::run(&args),
+        Some(Command::OpenApi { yaml, settings }) => serve::print_openapi(&settings, yaml),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::error(&failure);
+            failure.exit_code()
+        }
+    }
+}
+
+/// Why the program ends. `Display` says what is wrong and what to do.
+#[derive(Debug, Error)]
+enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    App(#[from] AppError),
+    #[error("[Clerk] Can't listen on {address}: {}. Set {} to another one{}.", Reason(.source), .variable, if *.variable == "PORT" { ", or to 0 for a free one" } else { "" })]
+    Listen {
+        address: SocketAddr,
+        variable: &'static str,
+        source: io::Error,
+    },
+    #[error("[Clerk] The local Clerk could not start: {0}")]
+    LocalClerk(#[from] StartError),
+    #[error("[Clerk] The local Clerk could not make a token: {0}")]
+    Token(#[from] DirectoryError),
+    #[error("[Clerk] The server broke off: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl Failure {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            // sysexits.h: EX_CONFIG.
+            Self::Config(_) => ExitCode::from(78),
+            Self::App(_) | Self::Listen { .. } | Self::LocalClerk(_) | Self::Token(_) | Self::Io(_) => {
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+/// An I/O error in words, without the operating system's number.
+struct Reason<'a>(&'a io::Error);
+
+impl fmt::Display for Reason<'_> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the standard library adds kinds")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.kind() {
+            io::ErrorKind::AddrInUse => f.write_str("another program listens there"),
+            io::ErrorKind::PermissionDenied => {
+                f.write_str("this user may not (ports below 1024 are for root)")
+            }
+            io::ErrorKind::AddrNotAvailable => f.write_str("this machine has no such address"),
+            _ => write!(f, "{}", self.0),
+        }
+    }
+}
+
+/// The variables of flags, environment and `.env`.
+fn variables(settings: &Settings) -> Result<Variables, ConfigError> {
+    Variables::read(settings.flags(), std::path::Path::new(".env"))
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  clerk-mcp demo
+  clerk-mcp --port 8080
+  CLERK_SECRET_KEY=sk_test_… CLERK_DOMAIN=….clerk.accounts.dev BASE_URL=http://localhost:3001 clerk-mcp
+  clerk-mcp openapi --yaml";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   stopped by a signal, or done
+  1   could not run: the address is taken, or something broke
+  2   the command line is wrong
+  78  the configuration is missing or wrong";

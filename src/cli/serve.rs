@@ -1,0 +1,134 @@
+//! `serve` and `openapi`: the server as configured.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use clerk_mcp::{
+    app::{App, app},
+    clock::SystemClock,
+    config::{Config, Variables},
+    outbound,
+    public::{PublicApi, PublicSettings},
+    server::{HEAD_TIMEOUT, ServerLimits, serve},
+    token::ResourceNames,
+};
+use tokio::net::TcpListener;
+
+use super::{Failure, logging, output, settings::Settings, variables};
+
+/// Runs the server until a signal comes.
+pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
+    let variables = variables(settings)?;
+    // Both are read before either is reported, so that everything wrong is told at once.
+    let (config, filter) = match (
+        Config::from_variables(&variables),
+        logging::filter(&variables, logging::DEFAULT_FILTER),
+    ) {
+        (Ok(config), Ok(filter)) => (config, filter),
+        (Err(config), Err(filter)) => return Err(config.and(filter).into()),
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => return Err(error.into()),
+    };
+    logging::start(filter, config.log_format);
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    runtime()?.block_on(async {
+        let listener = listen(config.listen).await?;
+        let app = app(&config, Arc::new(SystemClock), None)?;
+        tracing::info!(address = %listener.local_addr()?, endpoint = %mcp_endpoint(&config), "listening");
+        run_app(app, listener, &config, stop_signal()?).await
+    })
+}
+
+/// Prints the OpenAPI document. Needs no configuration: without `BASE_URL` it's that of an example server.
+pub(super) fn print_openapi(settings: &Settings, yaml: bool) -> Result<(), Failure> {
+    let given = variables(settings)?;
+    let mut variables = Variables::default();
+    for name in ["BASE_URL", "SCOPES", "DOCS_URL"] {
+        variables.set(name, given.get(name).map(str::to_owned));
+    }
+    if variables.get("BASE_URL").is_none() {
+        variables.set("BASE_URL", Some("https://mcp.example.com".to_owned()));
+    }
+    // The document says nothing of the Clerk application.
+    variables.set("CLERK_DOMAIN", Some("clerk.example.com".to_owned()));
+    variables.set("CLERK_SECRET_KEY", Some("sk_live_unused".to_owned()));
+    let config = Config::from_variables(&variables)?;
+    let settings = PublicSettings {
+        resources: ResourceNames::new(&config.base_url),
+        issuer: config.clerk.issuer().to_owned(),
+        scopes: config.scopes.clone(),
+        docs_url: config.docs_url.as_ref().map(ToString::to_string),
+        demo: None,
+    };
+    let client = outbound::client(&[]).map_err(clerk_mcp::app::AppError::Tls)?;
+    let document = PublicApi::document(settings, client, Arc::new(SystemClock));
+    Ok(output::print(&if yaml {
+        document.yaml()
+    } else {
+        document.json()
+    })?)
+}
+
+/// Serves `app` until `stop`, then drains it.
+pub(super) async fn run_app(
+    app: App,
+    listener: TcpListener,
+    config: &Config,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Failure> {
+    let background = tokio::spawn(app.background());
+    let limits = ServerLimits {
+        max_connections: config.limits.max_connections,
+        head_timeout: HEAD_TIMEOUT,
+        shutdown_grace: config.limits.shutdown_grace,
+    };
+    let health = Arc::clone(&app.health);
+    let stop = async {
+        stop.await;
+        health.drain();
+        tracing::info!("stopping: requests in flight are finished first");
+    };
+    let outcome = serve(listener, app.endpoint, limits, stop).await;
+    background.abort();
+    Ok(outcome?)
+}
+
+/// Binds the address.
+pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|source| {
+        let variable = if source.kind() == io::ErrorKind::AddrNotAvailable {
+            "HOST"
+        } else {
+            "PORT"
+        };
+        Failure::Listen {
+            address,
+            variable,
+            source,
+        }
+    })
+}
+
+/// Ends at Ctrl-C or SIGTERM.
+pub(super) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    Ok(async move {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}
+
+/// The runtime of every command that runs something.
+pub(super) fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+pub(super) fn mcp_endpoint(config: &Config) -> String {
+    ResourceNames::new(&config.base_url).mcp().to_owned()
+}
