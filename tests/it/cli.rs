@@ -1,0 +1,368 @@
+//! The program as it is started: every message a person can meet before the server runs, and the demo.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+};
+
+use serde_json::{Value, json};
+
+use crate::support::server::signing_key;
+
+/// A command without the environment and the folder of whoever runs the tests.
+fn program(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_clerk-mcp"));
+    command.env_clear().current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+/// A folder of its own for a test, gone afterwards.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::File::create(&path)
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn run(variables: &[(&str, &str)], arguments: &[&str]) -> Output {
+    let folder = Folder::new(&format!("run-{variables:p}"));
+    program(&folder.0)
+        .envs(variables.iter().copied())
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// What a faulty configuration is told. It's the configuration's fault, and the exit code says so.
+#[track_caller]
+fn complaint(variables: &[(&str, &str)]) -> String {
+    let output = run(variables, &[]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(78), "{text}");
+    assert!(output.stdout.is_empty());
+    text
+}
+
+const RIGHT: [(&str, &str); 3] = [
+    ("CLERK_SECRET_KEY", "sk_test_x"),
+    ("CLERK_DOMAIN", "great-fox-12.clerk.accounts.dev"),
+    ("BASE_URL", "http://localhost:3001"),
+];
+
+/// The right variables, but for these.
+fn but(changes: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
+    let kept = RIGHT
+        .into_iter()
+        .filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
+    kept.chain(changes.iter().copied()).collect()
+}
+
+#[test]
+fn everything_missing() {
+    insta::assert_snapshot!(complaint(&[]), @"
+    [Clerk] Missing required config: CLERK_SECRET_KEY, CLERK_DOMAIN, BASE_URL
+    CLERK_SECRET_KEY: Clerk Dashboard, Configure, API keys, Secret keys; CLERK_DOMAIN: Clerk Dashboard, Configure, Domains, Frontend API; BASE_URL: the URL that clients reach this server at, such as http://localhost:3001. Without a Clerk account: `clerk-mcp demo` needs none of it.
+    ");
+}
+
+#[test]
+fn something_missing() {
+    insta::assert_snapshot!(complaint(&but(&[("CLERK_SECRET_KEY", " "), ("BASE_URL", "")])), @"
+    [Clerk] Missing required config: CLERK_SECRET_KEY, BASE_URL
+    CLERK_SECRET_KEY: Clerk Dashboard, Configure, API keys, Secret keys; BASE_URL: the URL that clients reach this server at, such as http://localhost:3001. Without a Clerk account: `clerk-mcp demo` needs none of it.
+    ");
+}
+
+#[test]
+fn everything_wrong_at_once() {
+    insta::assert_snapshot!(
+        complaint(&[
+            ("CLERK_SECRET_KEY", "sk_prod_hush"),
+            ("CLERK_DOMAIN", "clerk.example.com/path"),
+            ("CLERK_PUBLISHABLE_KEY", "pk_test_rubbish"),
+            ("BASE_URL", "http://mcp.example.com"),
+            ("HOST", "everywhere"),
+            ("PORT", "99999"),
+            ("CLERK_API_URL", "ftp://api.clerk.com"),
+            ("CLERK_FRONTEND_API_URL", "https://clerk.example.com/?x=1"),
+            ("CLERK_CA_FILE", "missing.pem"),
+            ("CLERK_JWT_KEY", "-----BEGIN PUBLIC KEY-----"),
+            ("CLERK_ACCEPTED_TOKENS", "session_token,cookie"),
+            ("CLERK_AUDIENCE", "maybe"),
+            ("CLERK_CLOCK_SKEW", "1h"),
+            ("SCOPES", "pro\"file"),
+            ("REQUIRED_SCOPES", "a\\b"),
+            ("DOCS_URL", "docs"),
+            ("ALLOWED_ORIGINS", "https://app.example.com/path"),
+            ("TRUST_FORWARDED", "perhaps"),
+            ("MAX_BODY", "much"),
+            ("REQUEST_TIMEOUT", "0s"),
+            ("MAX_CONNECTIONS", "0"),
+            ("SHUTDOWN_GRACE", "-1s"),
+            ("ADMIN_ADDR", "127.0.0.1:9090"),
+            ("LOG_FORMAT", "xml"),
+            ("RUST_LOG", "=,="),
+        ]),
+        @r#"
+    [Clerk] Invalid config: CLERK_SECRET_KEY: expected sk_test_… or sk_live_…
+    [Clerk] Invalid config: CLERK_DOMAIN: expected the host of the Frontend API, such as clerk.example.com, got "clerk.example.com/path"
+    [Clerk] Invalid config: CLERK_PUBLISHABLE_KEY: expected pk_test_… or pk_live_… as the Clerk Dashboard shows it, got "pk_test_rubbish"
+    [Clerk] Invalid config: CLERK_FRONTEND_API_URL: expected a URL without query and fragment, got "https://clerk.example.com/?x=1"
+    [Clerk] Invalid config: CLERK_API_URL: expected an http or https URL, got "ftp://api.clerk.com"
+    [Clerk] Invalid config: CLERK_CA_FILE: the file can't be read (entity not found), got "missing.pem"
+    [Clerk] Invalid config: CLERK_JWT_KEY: the key can't be used: not a public key in PEM (BEGIN PUBLIC KEY), got "-----BEGIN PUBLIC KEY-----"
+    [Clerk] Invalid config: BASE_URL: expected https (http is for loopback only), got "http://mcp.example.com"
+    [Clerk] Invalid config: HOST: expected an IP address, such as 127.0.0.1 or 0.0.0.0, got "everywhere"
+    [Clerk] Invalid config: PORT: expected a port number from 0 to 65535, got "99999"
+    [Clerk] Invalid config: CLERK_ACCEPTED_TOKENS: expected session_token, oauth_token, m2m_token or api_key, got "session_token,cookie"
+    [Clerk] Invalid config: CLERK_AUDIENCE: expected required, if-present or off, got "maybe"
+    [Clerk] Invalid config: CLERK_CLOCK_SKEW: expected a duration from 0ns to 300s, such as 5s or 1m, got "1h"
+    [Clerk] Invalid config: SCOPES: expected scopes of printable ASCII without quotes and backslashes, got "pro\"file"
+    [Clerk] Invalid config: REQUIRED_SCOPES: expected scopes of printable ASCII without quotes and backslashes, got "a\\b"
+    [Clerk] Invalid config: DOCS_URL: expected a full URL, such as https://mcp.example.com, got "docs"
+    [Clerk] Invalid config: ALLOWED_ORIGINS: expected origins such as https://app.example.com, without a path, got "https://app.example.com/path"
+    [Clerk] Invalid config: TRUST_FORWARDED: expected true or false, got "perhaps"
+    [Clerk] Invalid config: MAX_BODY: expected a size from 1 KiB to 1 GiB, such as 4 MiB, got "much"
+    [Clerk] Invalid config: REQUEST_TIMEOUT: expected a duration from 1s to 3600s, such as 5s or 1m, got "0s"
+    [Clerk] Invalid config: MAX_CONNECTIONS: expected a number above 0, got "0"
+    [Clerk] Invalid config: SHUTDOWN_GRACE: expected a duration from 0ns to 3600s, such as 5s or 1m, got "-1s"
+    [Clerk] Invalid config: LOG_FORMAT: expected pretty or json, got "xml"
+    [Clerk] Invalid config: ADMIN_ADDR: metrics are not part of this version; unset it
+    [Clerk] Invalid config: RUST_LOG: expected a filter such as info,rmcp=warn
+    "#
+    );
+}
+
+#[test]
+fn a_publishable_key_in_the_place_of_the_secret_one() {
+    insta::assert_snapshot!(complaint(&but(&[("CLERK_SECRET_KEY", "pk_test_Y2xlcms")])), @"[Clerk] Invalid config: CLERK_SECRET_KEY: this is a publishable key (pk_…); the secret key starts with sk_");
+}
+
+#[test]
+fn a_secret_key_in_the_place_of_the_publishable_one_is_not_shown() {
+    let text = complaint(&but(&[("CLERK_PUBLISHABLE_KEY", "sk_test_hush")]));
+    assert!(!text.contains("hush"));
+    insta::assert_snapshot!(text, @"[Clerk] Invalid config: CLERK_PUBLISHABLE_KEY: expected a publishable key; this variable holds a secret key, which belongs in CLERK_SECRET_KEY");
+}
+
+#[test]
+fn keys_and_domains_of_different_kinds() {
+    insta::assert_snapshot!(complaint(&but(&[("CLERK_SECRET_KEY", "sk_live_hush")])), @"[Clerk] Invalid config: CLERK_SECRET_KEY: a live key (sk_live_…) with the development domain great-fox-12.clerk.accounts.dev; take both from one instance");
+    insta::assert_snapshot!(complaint(&but(&[("CLERK_DOMAIN", "clerk.example.com")])), @"[Clerk] Invalid config: CLERK_SECRET_KEY: a test key (sk_test_…) with the production domain clerk.example.com; take both from one instance");
+}
+
+#[test]
+fn domain_and_publishable_key_of_different_applications() {
+    // clerk.example.com$
+    insta::assert_snapshot!(complaint(&but(&[("CLERK_PUBLISHABLE_KEY", "pk_test_Y2xlcmsuZXhhbXBsZS5jb20k")])), @"[Clerk] Invalid config: CLERK_PUBLISHABLE_KEY: it belongs to clerk.example.com, but CLERK_DOMAIN is great-fox-12.clerk.accounts.dev");
+}
+
+#[test]
+fn kinds_that_this_version_does_not_take() {
+    insta::assert_snapshot!(complaint(&but(&[("CLERK_ACCEPTED_TOKENS", "session_token,m2m_token")])), @r#"[Clerk] Invalid config: CLERK_ACCEPTED_TOKENS: m2m_token is not supported by this version, got "session_token,m2m_token""#);
+}
+
+#[test]
+fn a_broken_env_file_is_named_and_not_repeated() {
+    let folder = Folder::new("dotenv");
+    folder.write(
+        ".env",
+        "BASE_URL=http://localhost:3001\nCLERK_SECRET_KEY sk_test_hush\n",
+    );
+    let output = program(&folder.0).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(!text.contains("hush"));
+    insta::assert_snapshot!(format!("exit {}\n{text}", output.status.code().unwrap()), @"
+    exit 78
+    [Clerk] Invalid config: .env: a line is not of the form NAME=value (at its character 17); quote values with spaces
+    ");
+}
+
+#[test]
+fn a_file_for_the_secret_key_that_is_not_there() {
+    let variables = but(&[("CLERK_SECRET_KEY", ""), ("CLERK_SECRET_KEY_FILE", "missing")]);
+    insta::assert_snapshot!(complaint(&variables), @"[Clerk] Invalid config: CLERK_SECRET_KEY_FILE: missing can't be read: entity not found");
+}
+
+#[test]
+fn a_taken_port() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = run(&RIGHT, &["--port", &port]);
+    let text = String::from_utf8(output.stderr).unwrap().replace(&port, "[port]");
+    insta::assert_snapshot!(format!("exit {}\n{text}", output.status.code().unwrap()), @"
+    exit 1
+    [Clerk] Can't listen on 127.0.0.1:[port]: another program listens there. Set PORT to another one, or to 0 for a free one.
+    ");
+}
+
+#[test]
+fn a_command_that_is_not_there() {
+    let output = run(&[], &["doctor"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("unrecognized subcommand 'doctor'")
+    );
+}
+
+#[test]
+fn help_names_every_variable_and_the_exit_codes() {
+    let help = String::from_utf8(run(&[], &["--help"]).stdout).unwrap();
+    for variable in clerk_mcp::config::VARIABLES
+        .iter()
+        .filter(|variable| !variable.secret)
+    {
+        assert!(help.contains(variable.name), "{}", variable.name);
+    }
+    assert!(help.contains("Examples:") && help.contains("78  the configuration is missing or wrong"));
+}
+
+#[test]
+fn the_openapi_document_needs_no_configuration() {
+    let document: Value = serde_json::from_slice(&run(&[], &["openapi"]).stdout).unwrap();
+    assert_eq!(document["servers"][0]["url"], "https://mcp.example.com");
+    let yaml = run(&[("BASE_URL", "https://a.test")], &["openapi", "--yaml"]);
+    let document: Value = serde_norway::from_slice(&yaml.stdout).unwrap();
+    assert_eq!(document["servers"][0]["url"], "https://a.test");
+}
+
+/// A program that runs until it's stopped.
+struct Running(Child);
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        Self(
+            command
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap(),
+        )
+    }
+
+    /// Asks it to stop, as an orchestrator does; gives its exit code.
+    fn terminate(mut self) -> Option<i32> {
+        let process = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn the_demo_prints_everything_and_what_it_prints_works() {
+    let folder = Folder::new("demo");
+    // Somebody's half-written file must not be in the way.
+    folder.write(".env", "not an env file\nCLERK_SECRET_KEY=sk_live_other\n");
+    let mut demo =
+        Running::start(program(&folder.0).args(["demo", "--json", "--port", "0", "--auto-approve", "ada"]));
+    let mut line = String::new();
+    BufReader::new(demo.0.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let sheet: Value = serde_json::from_str(&line).unwrap();
+    let text = |pointer: &str| {
+        sheet
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_else(|| panic!("{pointer} in {sheet}"))
+    };
+
+    let page = reqwest::get(text("/page")).await.unwrap().text().await.unwrap();
+    assert!(page.contains("Ada Lovelace") && page.contains(text("/users/0/token")));
+    assert_eq!(sheet["users"].as_array().unwrap().len(), 3);
+    assert_eq!(sheet["clients"].as_array().unwrap().len(), 4);
+
+    let http = reqwest::Client::new();
+    for (index, name) in ["Ada", "Grace", "Alan"].into_iter().enumerate() {
+        let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "get-user-info" } });
+        let request = http
+            .post(text("/mcpEndpoint"))
+            .bearer_auth(text(&format!("/users/{index}/token")))
+            .header("Accept", "application/json, text/event-stream")
+            .json(&call);
+        let answer: Value = request.send().await.unwrap().json().await.unwrap();
+        assert_eq!(
+            answer["result"]["structuredContent"]["firstName"], name,
+            "{answer}"
+        );
+    }
+
+    // The line for the terminal, as it stands, if there's a shell and curl to try it with.
+    let curl = text("/curl");
+    assert!(
+        curl.starts_with(&format!(
+            "curl -s {} -H 'Authorization: Bearer ",
+            text("/mcpEndpoint")
+        )),
+        "{curl}"
+    );
+    assert_eq!(demo.terminate(), Some(0));
+}
+
+#[tokio::test]
+async fn the_server_reads_an_env_file_and_stops_when_asked() {
+    let folder = Folder::new("serve");
+    folder.write("key", "sk_test_from_a_file\n");
+    folder.write(
+        ".env",
+        &format!(
+            "CLERK_SECRET_KEY_FILE=key\nCLERK_DOMAIN=great-fox-12.clerk.accounts.dev\nBASE_URL=http://localhost:3001\n\
+             CLERK_JWT_KEY=\"{}\"\nLOG_FORMAT=json\nSCOPES=profile,openid\nCLERK_AUDIENCE=off\n",
+            signing_key().public_key_pem().trim().replace('\n', "\\n"),
+        ),
+    );
+    let mut server = Running::start(program(&folder.0).args(["--port", "0"]));
+    let mut log = BufReader::new(server.0.stderr.take().unwrap()).lines();
+    let mut next = || -> Value { serde_json::from_str(&log.next().unwrap().unwrap()).unwrap() };
+    let warnings = [next()["message"].to_string(), next()["message"].to_string()];
+    assert!(
+        warnings[0].contains("CLERK_AUDIENCE=off") && warnings[1].contains("SCOPES has openid"),
+        "{warnings:?}"
+    );
+    let listening = next();
+    assert_eq!(
+        (&listening["message"], &listening["endpoint"]),
+        (&json!("listening"), &json!("http://localhost:3001/mcp"))
+    );
+    let address = listening["address"].as_str().unwrap();
+    let ready: Value = reqwest::get(format!("http://{address}/readyz"))
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(ready["status"], "ready", "with a fixed key it's ready at once");
+    assert_eq!(server.terminate(), Some(0));
+    assert_eq!(
+        next()["message"],
+        "stopping: requests in flight are finished first"
+    );
+}

@@ -1,0 +1,320 @@
+//! What a client finds without a token.
+
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::support::{Exchange, TestServer};
+
+#[tokio::test]
+async fn protected_resource_metadata() {
+    let server = TestServer::builder()
+        .set("DOCS_URL", "https://docs.example.com/mcp")
+        .spawn()
+        .await;
+    let issuer = server.clerk.issuer();
+    let redacted = [(issuer, "[issuer]")];
+    insta::assert_snapshot!(server.get("/.well-known/oauth-protected-resource").await.text(&redacted), @r#"
+    200 OK
+    content-length: [length]
+    content-type: application/json; charset=utf-8
+    date: [date]
+    x-request-id: [uuid]
+
+    {
+      "resource": "https://mcp.example.com",
+      "authorization_servers": [
+        "[issuer]"
+      ],
+      "bearer_methods_supported": [
+        "header"
+      ],
+      "scopes_supported": [
+        "profile",
+        "email"
+      ],
+      "resource_name": "Clerk MCP server",
+      "resource_documentation": "https://docs.example.com/mcp"
+    }
+    "#);
+    let of_mcp = server.get("/.well-known/oauth-protected-resource/mcp").await;
+    assert_eq!(of_mcp.json()["resource"], "https://mcp.example.com/mcp");
+}
+
+/// RFC 9728 §3.3: the resource must be the one that the document's URL was built from.
+#[tokio::test]
+async fn a_base_url_with_a_path_puts_the_well_known_segment_before_it() {
+    let server = TestServer::builder()
+        .set("BASE_URL", "https://example.com/tools/clerk/")
+        .spawn()
+        .await;
+    let refused = Exchange::of(server.request(Method::POST, "/tools/clerk/mcp").body("{}")).await;
+    assert_eq!(refused.status, 401);
+    let challenge = refused.header("www-authenticate").unwrap();
+    let metadata = "https://example.com/.well-known/oauth-protected-resource/tools/clerk/mcp";
+    assert!(
+        challenge.ends_with(&format!("resource_metadata=\"{metadata}\"")),
+        "{challenge}"
+    );
+    for (path, resource) in [
+        (
+            "/.well-known/oauth-protected-resource/tools/clerk/mcp",
+            "https://example.com/tools/clerk/mcp",
+        ),
+        (
+            "/.well-known/oauth-protected-resource/tools/clerk",
+            "https://example.com/tools/clerk",
+        ),
+    ] {
+        assert_eq!(server.get(path).await.json()["resource"], resource, "{path}");
+    }
+    assert_eq!(
+        server
+            .get("/.well-known/oauth-authorization-server/tools/clerk/mcp")
+            .await
+            .json()["issuer"],
+        server.clerk.issuer()
+    );
+    // A proxy that takes the path off finds the same server.
+    assert_eq!(Exchange::of(server.mcp()).await.status, 401);
+    assert_eq!(server.get("/tools/clerk/healthz").await.status, 200);
+}
+
+#[tokio::test]
+async fn authorization_server_metadata_is_clerks_own() {
+    let server = TestServer::spawn().await;
+    let clerk = server.clerk.issuer();
+    for (ours, theirs) in [
+        (
+            "/.well-known/oauth-authorization-server",
+            "/.well-known/oauth-authorization-server",
+        ),
+        (
+            "/.well-known/oauth-authorization-server/mcp",
+            "/.well-known/oauth-authorization-server",
+        ),
+        (
+            "/.well-known/openid-configuration",
+            "/.well-known/openid-configuration",
+        ),
+    ] {
+        let original: Value = reqwest::get(format!("{clerk}{theirs}"))
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        assert_eq!(server.get(ours).await.json(), original, "{ours}");
+    }
+}
+
+#[tokio::test]
+async fn without_clerk_the_metadata_names_clerks_fixed_endpoints() {
+    let server = TestServer::builder()
+        .set("CLERK_FRONTEND_API_URL", "http://127.0.0.1:9")
+        .spawn()
+        .await;
+    insta::assert_snapshot!(server.get("/.well-known/oauth-authorization-server").await.text(&[]), @r#"
+    200 OK
+    content-length: [length]
+    content-type: application/json; charset=utf-8
+    date: [date]
+    x-request-id: [uuid]
+
+    {
+      "issuer": "http://127.0.0.1:9",
+      "authorization_endpoint": "http://127.0.0.1:9/oauth/authorize",
+      "token_endpoint": "http://127.0.0.1:9/oauth/token",
+      "revocation_endpoint": "http://127.0.0.1:9/oauth/token/revoke",
+      "jwks_uri": "http://127.0.0.1:9/.well-known/jwks.json",
+      "response_types_supported": [
+        "code"
+      ],
+      "grant_types_supported": [
+        "authorization_code",
+        "refresh_token"
+      ],
+      "token_endpoint_auth_methods_supported": [
+        "client_secret_basic",
+        "none",
+        "client_secret_post"
+      ],
+      "scopes_supported": [
+        "openid",
+        "profile",
+        "email",
+        "public_metadata",
+        "private_metadata",
+        "offline_access"
+      ],
+      "subject_types_supported": [
+        "public"
+      ],
+      "id_token_signing_alg_values_supported": [
+        "RS256"
+      ],
+      "claims_supported": [
+        "sub",
+        "iss",
+        "aud",
+        "exp",
+        "iat",
+        "email",
+        "name"
+      ],
+      "code_challenge_methods_supported": [
+        "S256"
+      ]
+    }
+    "#);
+    let openid = server.get("/.well-known/openid-configuration").await.json();
+    assert_eq!(openid["userinfo_endpoint"], "http://127.0.0.1:9/oauth/userinfo");
+}
+
+#[tokio::test]
+async fn metadata_of_another_issuer_is_not_mirrored() {
+    let clerk = wiremock::MockServer::start().await;
+    let document =
+        serde_json::json!({ "issuer": "https://evil.test", "token_endpoint": "https://evil.test/token" });
+    wiremock::Mock::given(wiremock::matchers::any())
+        .respond_with(wiremock::ResponseTemplate::new(200).set_body_json(document))
+        .mount(&clerk)
+        .await;
+    let server = TestServer::builder()
+        .set("CLERK_FRONTEND_API_URL", clerk.uri())
+        .spawn()
+        .await;
+    let mirrored = server.get("/.well-known/oauth-authorization-server").await.json();
+    assert_eq!(mirrored["token_endpoint"], format!("{}/oauth/token", clerk.uri()));
+}
+
+#[tokio::test]
+async fn health_and_readiness() {
+    let server = TestServer::spawn().await;
+    insta::assert_snapshot!(server.get("/healthz").await.text(&[]), @r#"
+    200 OK
+    content-length: [length]
+    content-type: application/json; charset=utf-8
+    date: [date]
+    x-request-id: [uuid]
+
+    {
+      "status": "alive"
+    }
+    "#);
+    insta::assert_snapshot!(server.get("/readyz").await.text(&[]), @r#"
+    503 Service Unavailable
+    content-length: [length]
+    content-type: application/json; charset=utf-8
+    date: [date]
+    x-request-id: [uuid]
+
+    {
+      "status": "not ready",
+      "keys": "none yet: Clerk's key set could not be fetched so far",
+      "shutdown": "no"
+    }
+    "#);
+    // The first request fetches the keys.
+    assert_eq!(server.status_of(server.oauth_token("ada")).await, 200);
+    insta::assert_snapshot!(server.get("/readyz").await.text(&[]), @r#"
+    200 OK
+    content-length: [length]
+    content-type: application/json; charset=utf-8
+    date: [date]
+    x-request-id: [uuid]
+
+    {
+      "status": "ready",
+      "keys": "held",
+      "shutdown": "no"
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn start_page() {
+    let server = TestServer::spawn().await;
+    let page = server.get("/").await;
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(
+        policy.starts_with("default-src 'none'; style-src 'sha256-"),
+        "{policy}"
+    );
+    assert!(page.body.contains("https://mcp.example.com/mcp"));
+    // Nothing is loaded from anywhere: the only URLs are links.
+    assert!(!page.body.contains("src=") && !page.body.contains("@import"));
+    let json = Exchange::of(
+        server
+            .request(Method::GET, "/")
+            .header("Accept", "application/json"),
+    )
+    .await;
+    insta::assert_snapshot!(json.text(&[(server.clerk.issuer(), "[issuer]"), (env!("CARGO_PKG_VERSION"), "[version]")]), @r#"
+    200 OK
+    content-length: [length]
+    content-type: application/json; charset=utf-8
+    date: [date]
+    x-request-id: [uuid]
+
+    {
+      "name": "clerk-mcp",
+      "version": "[version]",
+      "mcpEndpoint": "https://mcp.example.com/mcp",
+      "authorizationServer": "[issuer]",
+      "resourceMetadata": "https://mcp.example.com/.well-known/oauth-protected-resource/mcp",
+      "documentation": "https://mcp.example.com/docs"
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn openapi_document_describes_every_route() {
+    let server = TestServer::spawn().await;
+    let document = server.get("/openapi.json").await.json();
+    let paths: Vec<_> = document["paths"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    for path in [
+        "/",
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/oauth-authorization-server/mcp",
+        "/.well-known/oauth-protected-resource",
+        "/.well-known/oauth-protected-resource/mcp",
+        "/.well-known/openid-configuration",
+        "/docs",
+        "/healthz",
+        "/mcp",
+        "/openapi.json",
+        "/openapi.yaml",
+        "/readyz",
+    ] {
+        assert!(paths.contains(&path), "{path} is not described");
+        assert_ne!(
+            server.get(path).await.status,
+            404,
+            "{path} is described, but not there"
+        );
+    }
+    insta::assert_json_snapshot!("openapi_mcp", document["paths"]["/mcp"]);
+    let yaml: Value = serde_norway::from_str(&server.get("/openapi.yaml").await.body).unwrap();
+    assert_eq!(yaml, document);
+}
+
+#[tokio::test]
+async fn docs_work_offline() {
+    let server = TestServer::spawn().await;
+    let page = server.get("/docs").await;
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    assert!(page.body.starts_with("<!doctype html>"));
+    assert!(
+        page.body.contains("\"/mcp\":{\"post\""),
+        "the document in the page lacks /mcp"
+    );
+    for loading in ["<script src", "<link", "@import"] {
+        assert!(!page.body.contains(loading), "{loading}");
+    }
+}

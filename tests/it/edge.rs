@@ -1,0 +1,278 @@
+//! Hosts, origins, paths and methods: what stands around the routes.
+
+use reqwest::{Method, RequestBuilder, header};
+
+use crate::support::{Exchange, TestServer};
+
+fn preflight(server: &TestServer, path: &str, origin: &str) -> RequestBuilder {
+    server
+        .request(Method::OPTIONS, path)
+        .header(header::ORIGIN, origin)
+        .header(
+            header::ACCESS_CONTROL_REQUEST_METHOD,
+            if path == "/mcp" { "POST" } else { "GET" },
+        )
+        .header(
+            header::ACCESS_CONTROL_REQUEST_HEADERS,
+            "authorization,content-type",
+        )
+}
+
+#[tokio::test]
+async fn a_preflight_needs_no_token() {
+    let server = TestServer::spawn().await;
+    let answer = Exchange::of(preflight(&server, "/mcp", "https://mcp.example.com")).await;
+    insta::assert_snapshot!(answer.text(&[]), @"
+    200 OK
+    access-control-allow-headers: authorization, content-type, last-event-id, mcp-method, mcp-name, mcp-protocol-version, mcp-session-id, traceparent
+    access-control-allow-methods: DELETE, GET, POST
+    access-control-allow-origin: https://mcp.example.com
+    access-control-expose-headers: mcp-protocol-version, mcp-session-id, retry-after, www-authenticate
+    access-control-max-age: 7200
+    content-length: [length]
+    date: [date]
+    x-request-id: [uuid]
+    ");
+}
+
+#[tokio::test]
+async fn a_refusal_can_be_read_by_the_page_that_caused_it() {
+    let server = TestServer::spawn().await;
+    let answer = Exchange::of(server.mcp().header(header::ORIGIN, "https://mcp.example.com")).await;
+    insta::assert_snapshot!(answer.text(&[]), @r#"
+    401 Unauthorized
+    access-control-allow-origin: https://mcp.example.com
+    access-control-expose-headers: mcp-protocol-version, mcp-session-id, retry-after, www-authenticate
+    cache-control: no-store
+    content-length: [length]
+    content-type: application/json; charset=utf-8
+    date: [date]
+    vary: Origin
+    www-authenticate: Bearer scope="profile email", resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
+    x-request-id: [uuid]
+
+    {
+      "error": "unauthorized",
+      "error_description": "Missing or invalid bearer token"
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn an_origin_that_is_not_allowed() {
+    let server = TestServer::spawn().await;
+    let token = server.oauth_token("ada").mint();
+    let answer = Exchange::of(
+        server
+            .mcp()
+            .bearer_auth(&token)
+            .header(header::ORIGIN, "https://evil.test"),
+    )
+    .await;
+    insta::assert_snapshot!(answer.text(&[]), @r#"
+    403 Forbidden
+    cache-control: no-store
+    content-length: [length]
+    content-type: application/json; charset=utf-8
+    date: [date]
+    x-request-id: [uuid]
+
+    {
+      "error": "forbidden",
+      "error_description": "Origin not allowed"
+    }
+    "#);
+    for origin in [
+        "null",
+        "http://mcp.example.com",
+        "https://mcp.example.com.evil.test",
+        "http://localhost:3000",
+    ] {
+        let answer = Exchange::of(server.mcp().bearer_auth(&token).header(header::ORIGIN, origin)).await;
+        assert_eq!(answer.status, 403, "{origin}");
+        assert_eq!(
+            Exchange::of(preflight(&server, "/mcp", origin)).await.status,
+            403,
+            "{origin}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn configured_origins_take_the_place_of_the_default() {
+    let server = TestServer::builder()
+        .set("ALLOWED_ORIGINS", "https://app.example.com, https://b.test:8443/")
+        .spawn()
+        .await;
+    let token = server.oauth_token("ada").mint();
+    for (origin, status) in [
+        ("https://app.example.com", 200),
+        ("https://b.test:8443", 200),
+        ("https://mcp.example.com", 403),
+    ] {
+        let answer = Exchange::of(server.mcp().bearer_auth(&token).header(header::ORIGIN, origin)).await;
+        assert_eq!(answer.status, status, "{origin}");
+    }
+}
+
+#[tokio::test]
+async fn discovery_is_open_to_every_origin() {
+    let server = TestServer::spawn().await;
+    for path in [
+        "/.well-known/oauth-protected-resource/mcp",
+        "/.well-known/oauth-authorization-server",
+        "/healthz",
+    ] {
+        let request = server
+            .request(Method::GET, path)
+            .header(header::ORIGIN, "https://anyone.test");
+        let answer = Exchange::of(request).await;
+        assert_eq!(
+            (
+                answer.status.as_u16(),
+                answer.header("access-control-allow-origin")
+            ),
+            (200, Some("https://anyone.test"))
+        );
+        assert_eq!(
+            Exchange::of(preflight(&server, path, "https://anyone.test"))
+                .await
+                .status,
+            200,
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_is_not_ours() {
+    let server = TestServer::spawn().await;
+    let token = server.oauth_token("ada").mint();
+    let with_host = |host: &str| server.mcp().bearer_auth(&token).header(header::HOST, host);
+    insta::assert_snapshot!(Exchange::of(with_host("evil.test")).await.text(&[]), @r#"
+    403 Forbidden
+    cache-control: no-store
+    content-length: [length]
+    content-type: application/json; charset=utf-8
+    date: [date]
+    x-request-id: [uuid]
+
+    {
+      "error": "forbidden",
+      "error_description": "Host not allowed"
+    }
+    "#);
+    for host in [
+        "mcp.example.com.evil.test",
+        "mcp.example.com:8443",
+        "user@mcp.example.com",
+        "127.0.0.1.evil.test",
+    ] {
+        assert_eq!(Exchange::of(with_host(host)).await.status, 403, "{host}");
+    }
+    for host in ["mcp.example.com", "MCP.EXAMPLE.COM:443", "localhost:1", "[::1]"] {
+        assert_eq!(Exchange::of(with_host(host)).await.status, 200, "{host}");
+    }
+    let probe = server
+        .request(Method::GET, "/healthz")
+        .header(header::HOST, "10.0.0.7:3001");
+    assert_eq!(Exchange::of(probe).await.status, 200);
+}
+
+#[tokio::test]
+async fn unknown_paths_and_wrong_methods() {
+    let server = TestServer::spawn().await;
+    insta::assert_snapshot!(server.get("/nothing").await.text(&[]), @r#"
+    404 Not Found
+    cache-control: no-store
+    content-length: [length]
+    content-type: application/json; charset=utf-8
+    date: [date]
+    x-request-id: [uuid]
+
+    {
+      "error": "not_found",
+      "error_description": "There is nothing here; see /docs for what there is"
+    }
+    "#);
+    insta::assert_snapshot!(Exchange::of(server.request(Method::POST, "/healthz")).await.text(&[]), @r#"
+    405 Method Not Allowed
+    allow: GET, HEAD, OPTIONS
+    cache-control: no-store
+    content-length: [length]
+    content-type: application/json; charset=utf-8
+    date: [date]
+    x-request-id: [uuid]
+
+    {
+      "error": "method_not_allowed",
+      "error_description": "This route takes other methods; see Allow"
+    }
+    "#);
+    let token = server.oauth_token("ada").mint();
+    let get = server
+        .request(Method::GET, "/mcp")
+        .header("Accept", "text/event-stream")
+        .bearer_auth(&token);
+    let answer = Exchange::of(get).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("allow")),
+        (405, Some("POST"))
+    );
+    assert_eq!(
+        Exchange::of(server.request(Method::HEAD, "/healthz"))
+            .await
+            .status,
+        200
+    );
+}
+
+/// No spelling of the path gets by authentication: either it's refused there, or it leads nowhere.
+#[tokio::test]
+async fn path_tricks() {
+    let server = TestServer::spawn().await;
+    for path in [
+        "//mcp",
+        "/mcp/../mcp",
+        "/%6dcp",
+        "/MCP",
+        "/mcp;x",
+        "/mcp%2f",
+        "/mcp/",
+        "/mcp/x",
+        "/mcp//",
+        "/./mcp",
+        "/mcp?x=/healthz",
+        "/healthz/../mcp",
+        "/.well-known/oauth-protected-resource/../../mcp",
+        "/mcp%00",
+        "/mcp\\",
+        "/mcp.",
+        "/docs/mcp",
+        "/mcp#x",
+    ] {
+        let answer = raw(&server, path).await;
+        assert!(matches!(answer, 400 | 401 | 404 | 405), "{path}: {answer}");
+    }
+}
+
+/// Sends `tools/list` to exactly this path, which a URL library would tidy up; gives the status.
+async fn raw(server: &TestServer, path: &str) -> u16 {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let address = server.url.strip_prefix("http://").unwrap();
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}"#;
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nAccept: application/json, \
+         text/event-stream\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len(),
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer).await;
+    answer
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .unwrap_or_else(|| panic!("{path}: {answer}"))
+}

@@ -1,0 +1,133 @@
+//! The architecture as a test: which module may use which. A new dependency is a decision, made here.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Each module of `src/`, and the modules of the crate that it may use.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("clock", &[]),
+    ("id", &[]),
+    ("origin", &[]),
+    ("outbound", &[]),
+    ("token", &["clock", "outbound"]),
+    ("session", &["id", "token"]),
+    ("auth", &["session", "token"]),
+    ("clerk", &["id", "outbound"]),
+    ("context", &["clerk", "session"]),
+    ("mcp", &["clerk", "context", "id", "mcp", "session"]),
+    ("public", &["auth", "clock", "outbound", "token"]),
+    ("edge", &["auth", "origin"]),
+    ("config", &["origin", "token"]),
+    ("server", &[]),
+    (
+        "app",
+        &[
+            "auth", "clerk", "clock", "config", "edge", "mcp", "outbound", "public", "token",
+        ],
+    ),
+    ("lib", &[]),
+];
+
+#[test]
+fn every_module_uses_only_what_it_may() {
+    let mut seen = BTreeSet::new();
+    for file in files(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))) {
+        let relative = file
+            .strip_prefix(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))
+            .unwrap();
+        let module = relative
+            .components()
+            .next()
+            .unwrap()
+            .as_os_str()
+            .to_str()
+            .unwrap()
+            .trim_end_matches(".rs");
+        if matches!(module, "main" | "cli") {
+            // The program uses the library from outside.
+            continue;
+        }
+        let (_, allowed) = MAY_USE
+            .iter()
+            .find(|(name, _)| *name == module)
+            .unwrap_or_else(|| panic!("{module} is not in the table"));
+        seen.insert(module.to_owned());
+        // Docs may point anywhere.
+        let source = fs::read_to_string(&file).unwrap();
+        let code: Vec<_> = source
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .collect();
+        for used in uses(&code.join("\n")) {
+            assert!(
+                used == module || allowed.contains(&used.as_str()),
+                "{}: {module} may not use {used}",
+                relative.display()
+            );
+        }
+    }
+    let listed: BTreeSet<_> = MAY_USE.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(seen, listed, "the table names modules that are not there");
+}
+
+/// The suite can't share our bugs if it can't see our code.
+#[test]
+fn the_conformance_package_does_not_depend_on_this_one() {
+    let manifest =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/conformance/Cargo.toml")).unwrap();
+    for line in manifest.lines() {
+        let name = line.split(['=', '.']).next().unwrap_or_default().trim();
+        assert_ne!(name, "clerk-mcp", "{line}");
+    }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The modules that `crate::` paths in `source` lead to, grouped imports included.
+fn uses(source: &str) -> BTreeSet<String> {
+    let name = |text: &str| {
+        text.chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect::<String>()
+    };
+    let mut modules = BTreeSet::new();
+    for (position, _) in source.match_indices("crate::") {
+        let rest = &source[position + "crate::".len()..];
+        let Some(group) = rest.strip_prefix('{') else {
+            modules.insert(name(rest));
+            continue;
+        };
+        let mut depth = 1;
+        let mut at_start = true;
+        for (index, c) in group.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                ',' if depth == 1 => at_start = true,
+                c if at_start && c.is_alphabetic() => {
+                    modules.insert(name(&group[index..]));
+                    at_start = false;
+                }
+                _ => {}
+            }
+            if depth == 0 {
+                break;
+            }
+        }
+    }
+    modules
+}

@@ -1,0 +1,22 @@
+//! The server as its callers meet it: over HTTP, on a port of its own, beside a local Clerk.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "a test that panics has failed, which is what is wanted; clippy sees only the test functions as tests"
+)]
+
+mod auth;
+mod cli;
+mod discovery;
+mod edge;
+mod keys;
+mod layering;
+mod mcp;
+mod oauth;
+mod props;
+mod resilience;
+mod support;
+mod tools;

@@ -1,0 +1,165 @@
+//! The whole way of a client that knows nothing but a URL: 401, both metadata documents, registration, PKCE, token,
+//! and every tool, with rmcp's own OAuth client.
+
+use reqwest::redirect::Policy;
+use rmcp::{
+    RoleClient, ServiceExt,
+    model::{CallToolRequestParams, CallToolResult},
+    service::{ClientLifecycleMode, ClientServiceExt, RunningService},
+    transport::{
+        StreamableHttpClientTransport,
+        auth::{AuthClient, AuthorizationRequest, OAuthState},
+        streamable_http_client::StreamableHttpClientTransportConfig,
+    },
+};
+use serde_json::{Value, json};
+
+use crate::support::{Exchange, TestServer};
+
+const REDIRECT_URI: &str = "http://127.0.0.1:7777/callback";
+
+async fn spawn() -> TestServer {
+    let server = TestServer::builder().published_at_its_own_address().spawn().await;
+    server.clerk.set_auto_approve(Some("ada")).unwrap();
+    server
+}
+
+/// Signs in as the local Clerk's auto-approved user, starting from the challenge of a refused request.
+async fn sign_in(server: &TestServer) -> OAuthState {
+    let refused = Exchange::of(server.mcp()).await;
+    let challenge = refused.header("www-authenticate").expect("a challenge");
+    let mut state = OAuthState::new(format!("{}/mcp", server.url), None)
+        .await
+        .unwrap();
+    let request = AuthorizationRequest::new(REDIRECT_URI)
+        .with_client_name("integration test")
+        .with_challenge(challenge);
+    state.start_authorization(request).await.unwrap();
+    let browser = reqwest::Client::builder()
+        .redirect(Policy::none())
+        .build()
+        .unwrap();
+    let answer = browser
+        .get(state.get_authorization_url().await.unwrap())
+        .send()
+        .await
+        .unwrap();
+    let callback = answer.headers()["location"].to_str().unwrap();
+    assert!(callback.starts_with(REDIRECT_URI), "{callback}");
+    state.handle_callback_url(callback).await.unwrap();
+    state
+}
+
+fn transport(
+    server: &TestServer,
+    state: OAuthState,
+) -> StreamableHttpClientTransport<AuthClient<reqwest::Client>> {
+    let client = AuthClient::new(
+        reqwest::Client::new(),
+        state.into_authorization_manager().unwrap(),
+    );
+    let config = StreamableHttpClientTransportConfig::with_uri(format!("{}/mcp", server.url));
+    StreamableHttpClientTransport::with_client(client, config)
+}
+
+async fn call(
+    client: &RunningService<RoleClient, ()>,
+    tool: &'static str,
+    arguments: Value,
+) -> CallToolResult {
+    let arguments = arguments.as_object().unwrap().clone();
+    client
+        .call_tool(CallToolRequestParams::new(tool).with_arguments(arguments))
+        .await
+        .unwrap()
+}
+
+async fn use_every_tool(client: &RunningService<RoleClient, ()>) {
+    let tools = client.list_all_tools().await.unwrap();
+    let names: Vec<_> = tools.iter().map(|tool| tool.name.as_ref()).collect();
+    assert_eq!(
+        names,
+        ["get-my-organizations", "get-user-info", "greet", "whoami"]
+    );
+
+    let greeting = call(client, "greet", json!({ "name": "Ada" })).await;
+    let text = greeting.content[0].as_text().unwrap().text.clone();
+    assert!(
+        text.starts_with("Hello, Ada! Your Clerk user ID is user_"),
+        "{text}"
+    );
+
+    let whoami = call(client, "whoami", json!({}))
+        .await
+        .structured_content
+        .unwrap();
+    assert_eq!(whoami["user"]["email"], "ada@example.com");
+    assert_eq!(whoami["session"]["userId"], whoami["user"]["id"]);
+
+    let info = call(client, "get-user-info", json!({}))
+        .await
+        .structured_content
+        .unwrap();
+    assert_eq!(
+        (&info["firstName"], &info["lastName"]),
+        (&json!("Ada"), &json!("Lovelace"))
+    );
+
+    let organizations = call(client, "get-my-organizations", json!({}))
+        .await
+        .structured_content
+        .unwrap();
+    assert_eq!(
+        organizations["memberships"].as_array().unwrap().len(),
+        organizations["membershipCount"]
+    );
+    assert!(organizations["membershipCount"].as_u64().unwrap() > 1);
+}
+
+#[tokio::test]
+async fn a_client_of_the_initialize_era_signs_in_and_uses_every_tool() {
+    let server = spawn().await;
+    let state = sign_in(&server).await;
+    let client = ().serve(transport(&server, state)).await.unwrap();
+    use_every_tool(&client).await;
+    client.cancel().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_of_2026_07_28_signs_in_and_uses_every_tool() {
+    let server = spawn().await;
+    let state = sign_in(&server).await;
+    let lifecycle = ClientLifecycleMode::Discover {
+        preferred_versions: vec![rmcp::model::ProtocolVersion::V_2026_07_28],
+    };
+    let client = ().serve_with_lifecycle(transport(&server, state), lifecycle).await.unwrap();
+    use_every_tool(&client).await;
+    client.cancel().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refreshed_token_is_accepted_and_the_client_keeps_its_audience() {
+    let server = spawn().await;
+    let state = sign_in(&server).await;
+    let manager = state.into_authorization_manager().unwrap();
+    let first = manager.get_access_token().await.unwrap();
+    manager.refresh_token().await.unwrap();
+    let second = manager.get_access_token().await.unwrap();
+    assert_ne!(first, second);
+    assert_eq!(server.with_token(&second).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_token_for_another_server_is_refused_here() {
+    let ours = spawn().await;
+    let token = ours
+        .clerk
+        .oauth_token(
+            "ada",
+            "client",
+            &["profile"],
+            Some("https://other.example.com/mcp"),
+        )
+        .unwrap();
+    assert_eq!(ours.status_of(token).await, 401);
+}

@@ -1,0 +1,117 @@
+//! Whole responses as text: status, every header in order, body. What differs between runs is replaced, but only after
+//! its form was checked, so that a snapshot can't hide a broken value.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use reqwest::{RequestBuilder, StatusCode, header::HeaderMap};
+use serde_json::Value;
+
+/// A response, read to its end.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Exchange {
+    /// Sends `request`.
+    pub async fn of(request: RequestBuilder) -> Self {
+        let response = request.send().await.expect("the server answers");
+        let (status, headers) = (response.status(), response.headers().clone());
+        Self {
+            status,
+            headers,
+            body: response.text().await.expect("a complete body"),
+        }
+    }
+
+    /// The body as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {}", self.body))
+    }
+
+    /// A header's text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .get(name)
+            .map(|value| value.to_str().expect("a header of text"))
+    }
+
+    /// The response as text. `replace` are further pairs of what stands there and what shall.
+    #[track_caller]
+    pub fn text(&self, replace: &[(&str, &str)]) -> String {
+        let mut lines = BTreeMap::new();
+        for (name, value) in &self.headers {
+            let value = value.to_str().expect("a header of text");
+            let shown = match name.as_str() {
+                "x-request-id" => {
+                    assert!(is_uuid(value), "the request id {value} is not a UUID");
+                    "[uuid]".to_owned()
+                }
+                "date" => {
+                    assert!(value.ends_with(" GMT"), "the date {value} is not an HTTP date");
+                    "[date]".to_owned()
+                }
+                "content-length" => {
+                    assert_eq!(
+                        value.parse(),
+                        Ok(self.body.len()),
+                        "the length is that of the body"
+                    );
+                    "[length]".to_owned()
+                }
+                // Sets of names, whose order means nothing.
+                "access-control-allow-headers"
+                | "access-control-allow-methods"
+                | "access-control-expose-headers" => {
+                    let mut names: Vec<_> = value.split(',').map(str::trim).collect();
+                    names.sort_unstable();
+                    names.join(", ")
+                }
+                _ => value.to_owned(),
+            };
+            lines.entry(name.as_str()).or_insert_with(Vec::new).push(shown);
+        }
+        let mut text = format!("{}\n", self.status);
+        for (name, values) in lines {
+            for value in values {
+                let _ = writeln!(text, "{name}: {value}");
+            }
+        }
+        text.push('\n');
+        let _ = match serde_json::from_str::<Value>(&self.body) {
+            Ok(json) => write!(text, "{json:#}"),
+            Err(_) => write!(text, "{}", self.body),
+        };
+        for (from, to) in replace {
+            assert!(text.contains(from), "{from} is not in {text}");
+            text = text.replace(from, to);
+        }
+        text
+    }
+}
+
+/// Replaces an id of Clerk's that differs between runs, once it has its form: the prefix and 27 letters and digits.
+pub fn id(prefix: &'static str) -> insta::internals::Redaction {
+    insta::dynamic_redaction(move |value, path| {
+        let id = value
+            .as_str()
+            .and_then(|id| id.strip_prefix(prefix))
+            .unwrap_or_else(|| panic!("{path} is no {prefix}"));
+        assert!(
+            id.len() == 27 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()),
+            "{path}: {id}"
+        );
+        format!("[{prefix}]")
+    })
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.char_indices().all(|(index, c)| match index {
+            8 | 13 | 18 | 23 => c == '-',
+            _ => c.is_ascii_hexdigit(),
+        })
+}

@@ -1,0 +1,322 @@
+//! The four tools: what they are listed as, what they answer, and what they say when Clerk fails.
+
+use clerk_mcp_conformance::clerk::{NewOrganization, NewUser};
+use serde_json::{Value, json};
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
+
+use crate::support::{Exchange, TestServer, snapshot::id};
+
+fn text(answer: &Value) -> &str {
+    answer["result"]["content"][0]["text"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no text in {answer}"))
+}
+
+/// The structured content, after checking that the text says the same.
+#[track_caller]
+fn data(answer: &Value) -> &Value {
+    let structured = &answer["result"]["structuredContent"];
+    assert_eq!(
+        text(answer),
+        format!("{structured:#}"),
+        "the text is the same JSON, indented by two"
+    );
+    structured
+}
+
+#[tokio::test]
+async fn listed() {
+    let server = TestServer::spawn().await;
+    insta::assert_json_snapshot!(
+        "tools_list",
+        server.with_token(&server.oauth_token("ada").mint()).await.json()
+    );
+}
+
+#[tokio::test]
+async fn greet() {
+    let server = TestServer::spawn().await;
+    let token = server.session_token("ada").mint();
+    let answer = server.call(&token, "greet", json!({ "name": "Zoë <b>" })).await;
+    let user = &server.clerk.sample_users()[0].id;
+    assert_eq!(
+        text(&answer),
+        format!("Hello, Zoë <b>! Your Clerk user ID is {user}")
+    );
+    // Greeting asks Clerk nothing.
+    assert_eq!(
+        server
+            .clerk
+            .request_count(clerk_mcp_conformance::clerk::Endpoint::BackendUser),
+        0
+    );
+}
+
+#[tokio::test]
+async fn whoami_with_an_active_organization() {
+    let server = TestServer::spawn().await;
+    let organization = &server.clerk.sample_users()[0].organizations[0].id;
+    let token = server.clerk.session_token_in("ada", organization).unwrap().mint();
+    insta::assert_json_snapshot!(data(&server.call(&token, "whoami", json!({})).await), { ".session.sessionId" => id("sess_") }, @r#"
+    {
+      "session": {
+        "userId": "user_2sAdaLovelace0000000000000A",
+        "sessionId": "[sess_]",
+        "organizationId": "org_2sAnalyticalEngines000000AE",
+        "organizationRole": "org:admin",
+        "organizationPermissions": [
+          "org:repositories:read",
+          "org:repositories:create",
+          "org:repositories:delete",
+          "org:reports:read",
+          "org:billing:manage"
+        ],
+        "expiresAt": "2026-03-01T12:01:00Z",
+        "issuedAt": "2026-03-01T12:00:00Z"
+      },
+      "user": {
+        "id": "user_2sAdaLovelace0000000000000A",
+        "email": "ada@example.com",
+        "firstName": "Ada",
+        "lastName": "Lovelace",
+        "imageUrl": "https://img.clerk.invalid/user_2sAdaLovelace0000000000000A",
+        "createdAt": "2026-03-01T12:00:00Z",
+        "updatedAt": "2026-03-01T12:00:00Z"
+      }
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn whoami_of_an_access_token() {
+    let server = TestServer::spawn().await;
+    let token = server.oauth_token("alan").mint();
+    let answer = server.call(&token, "whoami", json!({})).await;
+    insta::assert_json_snapshot!(data(&answer)["session"], @r#"
+    {
+      "userId": "user_2sAlanTuring00000000000000T",
+      "sessionId": null,
+      "organizationId": null,
+      "organizationRole": null,
+      "organizationPermissions": [],
+      "expiresAt": "2026-03-02T12:00:01Z",
+      "issuedAt": "2026-03-01T12:00:00Z"
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn get_user_info() {
+    let server = TestServer::spawn().await;
+    let organization = &server.clerk.sample_users()[1].organizations[0].id;
+    let token = server
+        .clerk
+        .session_token_v1_in("grace", organization)
+        .unwrap()
+        .mint();
+    insta::assert_json_snapshot!(data(&server.call(&token, "get-user-info", json!({})).await), { ".sessionId" => id("sess_") }, @r#"
+    {
+      "userId": "user_2sGraceHopper0000000000000G",
+      "sessionId": "[sess_]",
+      "organizationId": "org_2sCompilerWorks0000000000CW",
+      "organizationRole": "org:admin",
+      "email": "grace@example.com",
+      "firstName": "Grace",
+      "lastName": "Hopper",
+      "imageUrl": "https://img.clerk.invalid/user_2sGraceHopper0000000000000G"
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn get_my_organizations() {
+    let server = TestServer::spawn().await;
+    let answer = server
+        .call(
+            &server.oauth_token("grace").mint(),
+            "get-my-organizations",
+            json!({}),
+        )
+        .await;
+    insta::assert_json_snapshot!(data(&answer), { ".memberships[].id" => id("orgmem_") }, @r#"
+    {
+      "userId": "user_2sGraceHopper0000000000000G",
+      "membershipCount": 1,
+      "memberships": [
+        {
+          "id": "[orgmem_]",
+          "organizationId": "org_2sCompilerWorks0000000000CW",
+          "organizationName": "Compiler Works",
+          "role": "org:admin",
+          "createdAt": "2026-03-01T12:00:00Z"
+        }
+      ]
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn no_organizations() {
+    let server = TestServer::spawn().await;
+    let answer = server
+        .call(
+            &server.oauth_token("alan").mint(),
+            "get-my-organizations",
+            json!({}),
+        )
+        .await;
+    assert_eq!(text(&answer), "You are not a member of any organizations.");
+    // The output schema is still kept to.
+    assert_eq!(answer["result"]["structuredContent"]["membershipCount"], 0);
+}
+
+#[tokio::test]
+async fn all_pages_of_organizations() {
+    let server = TestServer::spawn().await;
+    let user = server
+        .clerk
+        .add_user(NewUser {
+            first_name: Some("Many".to_owned()),
+            ..NewUser::default()
+        })
+        .unwrap();
+    for number in 0..1_201 {
+        let name = format!("Organization {number}");
+        let organization = server
+            .clerk
+            .add_organization(NewOrganization {
+                name,
+                ..NewOrganization::default()
+            })
+            .unwrap();
+        server
+            .clerk
+            .add_membership(&user.id, &organization.id, "org:member")
+            .unwrap();
+    }
+    let answer = server
+        .call(
+            &server.oauth_token(&user.id).mint(),
+            "get-my-organizations",
+            json!({}),
+        )
+        .await;
+    let memberships = data(&answer)["memberships"].as_array().unwrap();
+    let distinct: std::collections::BTreeSet<_> = memberships.iter().map(|one| one["id"].as_str()).collect();
+    assert_eq!(
+        (
+            memberships.len(),
+            distinct.len(),
+            &data(&answer)["membershipCount"]
+        ),
+        (1_201, 1_201, &json!(1_201))
+    );
+}
+
+#[tokio::test]
+async fn inputs_are_checked() {
+    let server = TestServer::spawn().await;
+    let token = server.oauth_token("ada").mint();
+    for (tool, arguments) in [
+        ("greet", json!({})),
+        ("greet", json!({ "name": 1 })),
+        ("greet", json!({ "name": "x", "more": true })),
+        ("whoami", json!({ "userId": "user_other" })),
+        ("get-user-info", json!({ "x": null })),
+        ("get-my-organizations", json!({ "limit": 1 })),
+    ] {
+        // A result, not a protocol error: the model reads it and can mend its call (MCP, "Tools", error handling).
+        let answer = server.call(&token, tool, arguments.clone()).await;
+        assert_eq!(answer["result"]["isError"], true, "{tool} {arguments}: {answer}");
+        assert!(
+            text(&answer).starts_with("failed to deserialize parameters: "),
+            "{tool} {arguments}: {answer}"
+        );
+    }
+    assert_eq!(
+        server.call(&token, "drop-tables", json!({})).await["error"]["code"],
+        -32602
+    );
+}
+
+/// Each way for Clerk to fail: the answer is a result with `isError` and a sentence, and HTTP knows nothing of it.
+#[tokio::test]
+async fn when_clerk_fails_the_tool_says_so() {
+    let clerk = MockServer::start().await;
+    let server = TestServer::builder()
+        .set("CLERK_API_URL", clerk.uri())
+        .spawn()
+        .await;
+    let token = server.oauth_token("ada").mint();
+    let mut said = Vec::new();
+    for (what, response) in [
+        (
+            "401",
+            ResponseTemplate::new(401).set_body_json(json!({ "errors": [{ "code": "clerk_key_invalid" }] })),
+        ),
+        ("403", ResponseTemplate::new(403)),
+        ("404", ResponseTemplate::new(404)),
+        (
+            "429",
+            ResponseTemplate::new(429).insert_header("Retry-After", "7"),
+        ),
+        ("429 without a time", ResponseTemplate::new(429)),
+        ("500", ResponseTemplate::new(500)),
+        ("422", ResponseTemplate::new(422)),
+        (
+            "redirect",
+            ResponseTemplate::new(302).insert_header("Location", "https://evil.test"),
+        ),
+        ("no JSON", ResponseTemplate::new(200).set_body_string("<html>")),
+        (
+            "other JSON",
+            ResponseTemplate::new(200).set_body_json(json!({ "id": 1 })),
+        ),
+        (
+            "2 MB",
+            ResponseTemplate::new(200).set_body_bytes(vec![b' '; 2 << 20]),
+        ),
+    ] {
+        let _mock = Mock::given(any())
+            .respond_with(response)
+            .mount_as_scoped(&clerk)
+            .await;
+        let request = server
+            .rpc("tools/call", &json!({ "name": "whoami", "arguments": {} }))
+            .bearer_auth(&token);
+        let answer = Exchange::of(request).await;
+        assert_eq!(answer.status, 200, "{what}");
+        assert_eq!(answer.json()["result"]["isError"], true, "{what}");
+        said.push(format!("{what}: {}", text(&answer.json())));
+    }
+    insta::assert_snapshot!(said.join("\n"), @"
+    401: Clerk refused this server's secret key. Trying again won't help; tell the server's operator.
+    403: Clerk refused this server's secret key. Trying again won't help; tell the server's operator.
+    404: Clerk knows nothing of that id; it may have been deleted. Trying again won't help.
+    429: Clerk is limiting this server's requests. Try again in 7 s.
+    429 without a time: Clerk is limiting this server's requests. Try again in 10 s.
+    500: Clerk is not available at the moment. Try again in a minute.
+    422: Clerk refused the request (HTTP status 422). Trying again won't help; tell the server's operator.
+    redirect: Clerk refused the request (HTTP status 302). Trying again won't help; tell the server's operator.
+    no JSON: Clerk answered in an unexpected form. Trying again is unlikely to help; tell the server's operator.
+    other JSON: Clerk answered in an unexpected form. Trying again is unlikely to help; tell the server's operator.
+    2 MB: Clerk answered in an unexpected form. Trying again is unlikely to help; tell the server's operator.
+    ");
+}
+
+#[tokio::test]
+async fn a_backend_that_is_not_there_is_said_to_be_away() {
+    let server = TestServer::builder()
+        .set("CLERK_API_URL", "http://127.0.0.1:9")
+        .spawn()
+        .await;
+    let token = server.oauth_token("ada").mint();
+    for tool in ["whoami", "get-user-info", "get-my-organizations"] {
+        let answer = server.call(&token, tool, json!({})).await;
+        assert_eq!(
+            text(&answer),
+            "Clerk is not available at the moment. Try again in a minute.",
+            "{tool}"
+        );
+    }
+}
