@@ -10,6 +10,7 @@ use poem::{
 use thiserror::Error;
 
 use crate::{
+    access::AccessLog,
     auth::{Authenticator, ChallengeContext, RequireAuth},
     clerk::ClerkClient,
     clock::Clock,
@@ -157,7 +158,10 @@ pub fn app(config: &Config, clock: Arc<dyn Clock>, demo: Option<DemoContent>) ->
         .with(HostGuard::new(&config.base_url, config.listen.ip()))
         .with(edge::Timeout::new(config.limits.request_timeout))
         .with(CatchPanic::new().with_handler(|_| edge::internal_error()));
-    let endpoint = edge::json_errors(routes).with(RequestId::default()).boxed();
+    let endpoint = edge::json_errors(routes)
+        .with(AccessLog::new(config.trust_forwarded))
+        .with(RequestId::default())
+        .boxed();
     Ok(App {
         endpoint,
         health,

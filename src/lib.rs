@@ -31,6 +31,7 @@
 //!
 //! The feature `cli` (on by default) is for the program `clerk-mcp`; libraries leave it out.
 
+mod access;
 pub mod app;
 pub mod auth;
 pub mod clerk;

@@ -33,7 +33,7 @@ pub const VARIABLES: &[Variable] = &[
         ..var(
             "CLERK_SECRET_KEY",
             "KEY",
-            "required",
+            "none; it must be set",
             "Secret key of the Clerk application (sk_test_… or sk_live_…)",
         )
     },
@@ -46,7 +46,7 @@ pub const VARIABLES: &[Variable] = &[
     var(
         "CLERK_DOMAIN",
         "HOST",
-        "required",
+        "none; it must be set",
         "Frontend API host of the Clerk application",
     ),
     var(
@@ -58,7 +58,7 @@ pub const VARIABLES: &[Variable] = &[
     var(
         "BASE_URL",
         "URL",
-        "required",
+        "none; it must be set",
         "Public URL of this server; decides every URL it publishes",
     ),
     var("HOST", "IP", "127.0.0.1", "Address to listen on"),
@@ -139,7 +139,7 @@ pub const VARIABLES: &[Variable] = &[
         "TRUST_FORWARDED",
         "BOOL",
         "false",
-        "Log the client address of X-Forwarded-For; never used for anything published",
+        "Log the client address that X-Forwarded-For ends with; it counts for nothing else",
     ),
     var("MAX_BODY", "SIZE", "4 MiB", "Largest request body"),
     var(

@@ -21,8 +21,15 @@ impl Document {
     pub(super) fn new(service: &OpenApiService<PublicApi, ()>, settings: &PublicSettings) -> Self {
         let mut document: Value = serde_json::from_str(&service.spec()).unwrap_or_default();
         if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) {
-            paths.insert("/mcp".to_owned(), json!({ "post": mcp_operation(settings) }));
+            // What the server is for comes first.
+            paths.shift_insert(0, "/mcp".to_owned(), json!({ "post": mcp_operation(settings) }));
             paths.extend(document_routes());
+        }
+        if let Some(tags) = document.get_mut("tags").and_then(Value::as_array_mut) {
+            tags.insert(
+                0,
+                json!({ "name": "MCP", "description": "The protected endpoint." }),
+            );
         }
         if let Some(document) = document.as_object_mut() {
             let components = document.entry("components").or_insert_with(|| json!({}));
@@ -62,7 +69,7 @@ impl Document {
         let page = page.replace(&service.spec(), &document);
         let page = page.replace(
             "<title>Swagger UI</title>",
-            "<title>Clerk MCP server: API</title>",
+            "<title>Clerk MCP server: API</title><link rel=\"icon\" href=\"data:,\">",
         );
         format!(
             "<!doctype html>{}",

@@ -107,7 +107,7 @@ fn prefers_json(accept: &str) -> bool {
 fn content_security_policy() -> String {
     let hash = |text: &str| BASE64_STANDARD.encode(Sha256::digest(text));
     format!(
-        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'; \
+        "default-src 'none'; img-src data:; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'; \
          frame-ancestors 'none'",
         hash(STYLE),
         hash(SCRIPT),

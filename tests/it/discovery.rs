@@ -238,7 +238,7 @@ async fn start_page() {
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
     let policy = page.header("content-security-policy").unwrap();
     assert!(
-        policy.starts_with("default-src 'none'; style-src 'sha256-"),
+        policy.starts_with("default-src 'none'; img-src data:; style-src 'sha256-"),
         "{policy}"
     );
     assert!(page.body.contains("https://mcp.example.com/mcp"));
@@ -314,7 +314,7 @@ async fn docs_work_offline() {
         page.body.contains("\"/mcp\":{\"post\""),
         "the document in the page lacks /mcp"
     );
-    for loading in ["<script src", "<link", "@import"] {
+    for loading in ["<script src", "<link rel=\"stylesheet", "@import"] {
         assert!(!page.body.contains(loading), "{loading}");
     }
 }

@@ -8,6 +8,7 @@ use std::{
 
 /// Each module of `src/`, and the modules of the crate that it may use.
 const MAY_USE: &[(&str, &[&str])] = &[
+    ("access", &[]),
     ("clock", &[]),
     ("id", &[]),
     ("origin", &[]),
@@ -25,7 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "auth", "clerk", "clock", "config", "edge", "mcp", "outbound", "public", "token",
+            "access", "auth", "clerk", "clock", "config", "edge", "mcp", "outbound", "public", "token",
         ],
     ),
     ("lib", &[]),

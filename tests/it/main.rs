@@ -17,6 +17,7 @@ mod layering;
 mod mcp;
 mod oauth;
 mod props;
+mod readme;
 mod resilience;
 mod support;
 mod tools;

@@ -1,0 +1,136 @@
+//! The access log: one line for each request at level DEBUG, target `clerk_mcp::access`. Nothing of a request is in it
+//! that a caller makes up: no query, no unknown path, no header but the forwarded address, if that's trusted.
+
+use std::{net::IpAddr, time::Instant};
+
+use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
+
+/// Logs requests.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AccessLog {
+    trust_forwarded: bool,
+}
+
+impl AccessLog {
+    /// A log in which the client's address is that of the connection, or with `trust_forwarded` the one that the proxy
+    /// in front names.
+    pub(crate) fn new(trust_forwarded: bool) -> Self {
+        Self { trust_forwarded }
+    }
+
+    fn client(self, request: &Request) -> Option<IpAddr> {
+        let forwarded = || {
+            // The last one is what the nearest proxy saw; those before it are whatever the client sent.
+            let list = request
+                .headers()
+                .get_all("x-forwarded-for")
+                .iter()
+                .next_back()?
+                .to_str()
+                .ok()?;
+            list.rsplit(',').next()?.trim().parse().ok()
+        };
+        let connection = || {
+            request
+                .remote_addr()
+                .as_socket_addr()
+                .map(std::net::SocketAddr::ip)
+        };
+        if self.trust_forwarded {
+            forwarded().or_else(connection)
+        } else {
+            connection()
+        }
+    }
+}
+
+impl<E: Endpoint> Middleware<E> for AccessLog {
+    type Output = AccessLogEndpoint<E>;
+
+    fn transform(&self, inner: E) -> Self::Output {
+        AccessLogEndpoint { log: *self, inner }
+    }
+}
+
+/// The endpoint that [`AccessLog`] makes.
+#[derive(Debug)]
+pub(crate) struct AccessLogEndpoint<E> {
+    log: AccessLog,
+    inner: E,
+}
+
+impl<E: Endpoint> Endpoint for AccessLogEndpoint<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        if !tracing::enabled!(target: TARGET, tracing::Level::DEBUG) {
+            return self.inner.call(request).await.map(IntoResponse::into_response);
+        }
+        let (method, client) = (request.method().clone(), self.log.client(&request));
+        let path = request.original_uri().path();
+        let route = ROUTES.iter().find(|route| **route == path).unwrap_or(&"other");
+        let started = Instant::now();
+        let response = self.inner.get_response(request).await;
+        tracing::debug!(
+            target: TARGET,
+            %method,
+            route,
+            status = response.status().as_u16(),
+            milliseconds = started.elapsed().as_secs_f64() * 1_000.0,
+            client = client.map(tracing::field::display),
+            "request",
+        );
+        Ok(response)
+    }
+}
+
+const TARGET: &str = "clerk_mcp::access";
+
+/// The paths that are logged by name; any other may hold anything.
+const ROUTES: [&str; 12] = [
+    "/",
+    "/.well-known/oauth-authorization-server",
+    "/.well-known/oauth-authorization-server/mcp",
+    "/.well-known/oauth-protected-resource",
+    "/.well-known/oauth-protected-resource/mcp",
+    "/.well-known/openid-configuration",
+    "/docs",
+    "/healthz",
+    "/mcp",
+    "/openapi.json",
+    "/openapi.yaml",
+    "/readyz",
+];
+
+#[cfg(test)]
+mod tests {
+    use poem::{
+        http::uri::Scheme,
+        web::{LocalAddr, RemoteAddr},
+    };
+
+    use super::*;
+
+    fn request(forwarded: &[&str]) -> Request {
+        let (mut parts, ()) = poem::http::Request::new(()).into_parts();
+        for value in forwarded {
+            parts.headers.append("x-forwarded-for", value.parse().unwrap());
+        }
+        let remote = RemoteAddr("10.0.0.1:1".parse::<std::net::SocketAddr>().unwrap().into());
+        let parts = poem::RequestParts::from((parts, LocalAddr::default(), remote, Scheme::HTTP));
+        Request::from_parts(parts, poem::Body::empty())
+    }
+
+    #[test]
+    fn a_forwarded_address_counts_when_it_is_trusted() {
+        let address = |text: &str| Some(text.parse().unwrap());
+        let proxied = request(&["1.1.1.1", "2.2.2.2, 3.3.3.3"]);
+        assert_eq!(AccessLog::new(false).client(&proxied), address("10.0.0.1"));
+        assert_eq!(AccessLog::new(true).client(&proxied), address("3.3.3.3"));
+        assert_eq!(
+            AccessLog::new(true).client(&request(&["rubbish"])),
+            address("10.0.0.1")
+        );
+        assert_eq!(AccessLog::new(true).client(&request(&[])), address("10.0.0.1"));
+    }
+}

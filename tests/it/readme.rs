@@ -1,0 +1,112 @@
+//! The tables of the README are made from the code. `UPDATE_README=1 cargo test readme` writes them.
+
+use std::{fmt::Write as _, fs, time::Duration};
+
+use clerk_mcp::{
+    auth::{AuthError, ChallengeError},
+    config::VARIABLES,
+    token::{BearerError, FetchError, KeyLookupError, TokenError},
+};
+
+const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+
+#[test]
+fn tables_are_those_of_the_code() {
+    let readme = fs::read_to_string(README).unwrap();
+    let made = [("configuration", configuration()), ("refusals", refusals())]
+        .into_iter()
+        .fold(readme.clone(), |text, (name, table)| replace(&text, name, &table));
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a switch of the test, not of the server"
+    )]
+    let update = std::env::var_os("UPDATE_README").is_some();
+    if update {
+        fs::write(README, &made).unwrap();
+    } else {
+        assert!(
+            made == readme,
+            "the README's tables are out of date: run UPDATE_README=1 cargo test readme"
+        );
+    }
+}
+
+fn replace(text: &str, name: &str, table: &str) -> String {
+    let begin = format!("<!-- generated: {name} -->\n");
+    let (before, rest) = text
+        .split_once(&begin)
+        .unwrap_or_else(|| panic!("no place for {name}"));
+    let (_, after) = rest
+        .split_once("<!-- end -->")
+        .unwrap_or_else(|| panic!("no end of {name}"));
+    format!("{before}{begin}{table}<!-- end -->{after}")
+}
+
+fn configuration() -> String {
+    let mut table = "| variable | default | meaning |\n| --- | --- | --- |\n".to_owned();
+    for variable in VARIABLES {
+        let default = match variable.default {
+            "none" => "none".to_owned(),
+            words if words.contains(' ') && !words.starts_with("4 ") => words.to_owned(),
+            value => format!("`{value}`"),
+        };
+        let _ = writeln!(table, "| `{}` | {default} | {} |", variable.name, variable.help);
+    }
+    table
+}
+
+fn refusals() -> String {
+    let cases: [(&str, AuthError); 7] = [
+        (
+            "no token, another scheme, or not a token",
+            BearerError::Missing.into(),
+        ),
+        ("more than one credential", BearerError::MoreThanOne.into()),
+        (
+            "expired",
+            TokenError::Expired {
+                since: Duration::ZERO,
+            }
+            .into(),
+        ),
+        ("any other fault of the token", TokenError::Signature.into()),
+        (
+            "right token, a scope of `REQUIRED_SCOPES` missing",
+            AuthError::ScopesMissing {
+                needed: vec!["a".into(), "b".into()],
+            },
+        ),
+        (
+            "Clerk away, and no key held that answers",
+            KeyLookupError {
+                cause: FetchError::NoUsableKey,
+            }
+            .into(),
+        ),
+        ("our own fault", AuthError::Internal),
+    ];
+    let mut table =
+        "| case | status | challenge | `error` | `error_description` |\n| --- | --- | --- | --- | --- |\n"
+            .to_owned();
+    for (case, error) in cases {
+        let refusal = error.refusal();
+        let challenge = match refusal.challenge {
+            ChallengeError::NoChallenge => "none".to_owned(),
+            ChallengeError::Bare => "`Bearer`, without `error`".to_owned(),
+            ChallengeError::Code(code) => format!("`Bearer error=\"{code}\"`"),
+        };
+        let retry = if refusal.retry_after.is_some() {
+            " with `Retry-After`"
+        } else {
+            ""
+        };
+        let _ = writeln!(
+            table,
+            "| {case} | {}{retry} | {challenge} | `{}` | {} |",
+            refusal.status.as_u16(),
+            refusal.error,
+            refusal.description,
+        );
+    }
+    table
+}
