@@ -24,11 +24,8 @@ pub(crate) struct CallContext {
 }
 
 impl CallContext {
-    pub(crate) fn new(session: Session, client: ClerkClient) -> Self {
-        Self {
-            session: Arc::new(session),
-            client,
-        }
+    pub(crate) fn new(session: Arc<Session>, client: ClerkClient) -> Self {
+        Self { session, client }
     }
 
     /// Runs `call` so that it sees this context.
@@ -61,9 +58,14 @@ pub fn get_client() -> Result<ClerkClient, ClientNotInitialized> {
 ///
 /// # Errors
 /// Outside of an authenticated MCP request, for a token that speaks for no user, and when Clerk doesn't answer.
-pub async fn get_user() -> Result<User, GetUserError> {
+pub async fn get_user() -> Result<Arc<User>, GetUserError> {
     let session = get_session()?;
-    Ok(get_client()?.user(session.require_user()?).await?)
+    let user = get_client()?.user(session.require_user()?).await?;
+    if user.banned {
+        Err(GetUserError::Banned)
+    } else {
+        Ok(user)
+    }
 }
 
 /// There's no session here.
@@ -94,6 +96,9 @@ pub enum GetUserError {
     /// The token speaks for no user.
     #[error(transparent)]
     NoUser(#[from] NoUser),
+    /// Clerk says that the user is banned: their tokens are good until they expire, but they are not welcome.
+    #[error("This account is banned. Trying again won't help; ask the application's support.")]
+    Banned,
     /// Clerk didn't give the user.
     #[error(transparent)]
     Clerk(#[from] ClerkError),

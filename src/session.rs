@@ -19,7 +19,7 @@ use crate::{
 #[derive(Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Session {
-    /// `sub`: for every kind accepted so far, the user's id.
+    /// `sub`: a user, a machine, or of some API keys an organization.
     pub subject: String,
     /// The user, when the subject is one.
     pub user_id: Option<UserId>,
@@ -33,7 +33,7 @@ pub struct Session {
     pub organization_role: Option<String>,
     /// The user's permissions there, such as `org:invoices:create`. OAuth tokens don't carry them.
     pub organization_permissions: Vec<String>,
-    /// The granted scopes, of OAuth tokens.
+    /// The granted scopes; session tokens have none.
     pub scopes: Vec<String>,
     /// The OAuth client that got the token.
     pub client_id: Option<ClientId>,
@@ -42,8 +42,8 @@ pub struct Session {
     pub token_type: TokenKind,
     /// `act`: who impersonates the user.
     pub actor: Option<Value>,
-    /// `exp`.
-    pub expires_at: Timestamp,
+    /// `exp`; API keys may have none.
+    pub expires_at: Option<Timestamp>,
     /// `iat`.
     pub issued_at: Option<Timestamp>,
     /// All of the token's claims, custom ones included.
@@ -72,8 +72,11 @@ impl Session {
 impl From<VerifiedClaims> for Session {
     fn from(verified: VerifiedClaims) -> Self {
         let organization = match verified.kind() {
-            TokenKind::SessionToken | TokenKind::OAuthToken => verified.organization(),
-            TokenKind::M2mToken | TokenKind::ApiKey => None,
+            TokenKind::SessionToken => verified.organization(),
+            // Only the id is Clerk's there; what else a token says of an organization, it doesn't say for Clerk.
+            TokenKind::OAuthToken => verified.organization_id(),
+            TokenKind::ApiKey => verified.subject_organization(),
+            TokenKind::M2mToken => None,
         };
         let (organization_id, organization_slug, organization_role, organization_permissions) =
             match organization {
@@ -92,15 +95,8 @@ impl From<VerifiedClaims> for Session {
             organization_slug,
             organization_role,
             organization_permissions,
-            scopes: match verified.kind() {
-                TokenKind::OAuthToken => verified.scopes(),
-                // A session token's custom claims are the application's: a `scope` there was granted by nobody.
-                TokenKind::SessionToken | TokenKind::M2mToken | TokenKind::ApiKey => Vec::new(),
-            },
-            client_id: match verified.kind() {
-                TokenKind::OAuthToken => verified.text("client_id").map(Into::into),
-                TokenKind::SessionToken | TokenKind::M2mToken | TokenKind::ApiKey => None,
-            },
+            scopes: verified.scopes().to_vec(),
+            client_id: verified.client_id().map(Into::into),
             token_type: verified.kind(),
             actor: verified.object("act").cloned().map(Value::Object),
             expires_at: verified.expires_at(),

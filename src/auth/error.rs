@@ -10,7 +10,12 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::challenge::{Challenge, ChallengeContext};
-use crate::token::{BearerError, KeyLookupError, TokenError, VerifyError};
+use crate::{
+    clerk::ClerkError,
+    reason::Reason,
+    secret_key::Misconfiguration,
+    token::{BearerError, KeyLookupError, TokenError},
+};
 
 /// Why a request is refused. Its `Display` is for the log; the client gets the row of [`refusal`](Self::refusal).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -27,34 +32,41 @@ pub enum AuthError {
         /// All scopes that the operation needs, those included that the token has.
         needed: Vec<String>,
     },
+    /// Our secret key is bad, or of another application.
+    #[error("{0}")]
+    Misconfigured(#[from] Misconfiguration),
     /// Clerk is away, and nothing held answers.
     #[error("{0}")]
-    Unavailable(#[from] KeyLookupError),
+    Unavailable(#[from] Outage),
     /// A fault of ours.
     #[error("authentication failed unexpectedly")]
     Internal,
 }
 
-impl From<VerifyError> for AuthError {
-    fn from(error: VerifyError) -> Self {
-        match error {
-            VerifyError::Token(error) => Self::Token(error),
-            VerifyError::Keys(error) => Self::Unavailable(error),
-        }
-    }
+/// What of Clerk is away.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Outage {
+    /// The key set.
+    #[error("{0}")]
+    Keys(#[from] KeyLookupError),
+    /// The Backend API, asked about a token.
+    #[error("Clerk could not be asked about the token ({})", .0.reason())]
+    Clerk(ClerkError),
 }
 
 impl AuthError {
-    /// The reason as a stable slug, for logs and metrics.
-    pub fn reason(&self) -> &'static str {
+    /// The reason, for logs and metrics.
+    pub fn reason(&self) -> Reason {
         match self {
-            Self::Bearer(BearerError::Missing) => "token-missing",
-            Self::Bearer(BearerError::OtherScheme | BearerError::Malformed) => "token-malformed",
-            Self::Bearer(BearerError::MoreThanOne) => "token-repeated",
+            Self::Bearer(BearerError::Missing) => Reason::TokenMissing,
+            Self::Bearer(BearerError::OtherScheme | BearerError::Malformed) => Reason::TokenMalformed,
+            Self::Bearer(BearerError::MoreThanOne) => Reason::TokenRepeated,
             Self::Token(error) => error.reason(),
-            Self::ScopesMissing { .. } => "scope-missing",
-            Self::Unavailable(_) => "jwk-remote-failed-to-load",
-            Self::Internal => "internal",
+            Self::ScopesMissing { .. } => Reason::ScopeMissing,
+            Self::Misconfigured(misconfiguration) => misconfiguration.reason(),
+            Self::Unavailable(Outage::Keys(_)) => Reason::JwkRemoteFailedToLoad,
+            Self::Unavailable(Outage::Clerk(_)) => Reason::ClerkUnavailable,
+            Self::Internal => Reason::Internal,
         }
     }
 
@@ -96,7 +108,9 @@ impl AuthError {
                 | TokenError::CriticalHeader
                 | TokenError::HeaderType(_)
                 | TokenError::KindNotAccepted(_)
-                | TokenError::OpaqueToken(_)
+                | TokenError::Unknown
+                | TokenError::NotActive
+                | TokenError::Revoked
                 | TokenError::KeyIdMissing
                 | TokenError::KeyIdUnknown
                 | TokenError::Signature
@@ -125,12 +139,19 @@ impl AuthError {
                 scopes: Some(needed.clone()),
                 ..Refusal::NONE
             },
+            // No challenge: no token of the client's would help.
+            Self::Misconfigured(_) => Refusal {
+                status: StatusCode::INTERNAL_SERVER_ERROR,
+                error: "server_error",
+                description: "Authentication service misconfigured".to_owned(),
+                ..Refusal::NONE
+            },
             // RFC 9110 §15.6.4. No challenge: signing in again would not help.
-            Self::Unavailable(_) => Refusal {
+            Self::Unavailable(outage) => Refusal {
                 status: StatusCode::SERVICE_UNAVAILABLE,
                 error: "temporarily_unavailable",
                 description: "Authentication service unavailable".to_owned(),
-                retry_after: Some(RETRY_AFTER),
+                retry_after: Some(outage.retry_after()),
                 ..Refusal::NONE
             },
             Self::Internal => Refusal {
@@ -139,6 +160,18 @@ impl AuthError {
                 description: "Authentication processing failed".to_owned(),
                 ..Refusal::NONE
             },
+        }
+    }
+}
+
+impl Outage {
+    /// When to come again: as Clerk says, within reason.
+    fn retry_after(&self) -> Duration {
+        match self {
+            Self::Clerk(ClerkError::RateLimited {
+                retry_after: Some(wait),
+            }) => (*wait).clamp(RETRY_AFTER, MAX_RETRY_AFTER),
+            Self::Keys(_) | Self::Clerk(_) => RETRY_AFTER,
         }
     }
 }
@@ -225,3 +258,4 @@ pub(crate) struct ErrorBody<'a> {
 
 /// How long a client is asked to wait while Clerk is away: one cool-down of the key cache, rounded up.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+const MAX_RETRY_AFTER: Duration = Duration::from_mins(1);

@@ -4,8 +4,9 @@
 
 mod challenge;
 mod error;
+mod verified;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use futures_util::FutureExt;
 use poem::{
@@ -15,42 +16,66 @@ use poem::{
 
 pub use challenge::ChallengeContext;
 pub(crate) use error::ErrorBody;
-pub use error::{AuthError, ChallengeError, Refusal};
+pub use error::{AuthError, ChallengeError, Outage, Refusal};
 
+use self::verified::{Sessions, VerifiedSessions};
 use crate::{
+    clerk::ClerkClient,
+    clock::Clock,
+    secret_key::SecretKeyState,
     session::Session,
     token::{BearerToken, KeySource, TokenVerifier},
 };
 
 /// Authenticates requests: headers in, [`Session`] or [`AuthError`] out.
 pub struct Authenticator {
-    verify: Box<dyn DynVerify>,
+    sessions: Box<dyn Sessions>,
+    secret_key: Arc<SecretKeyState>,
     required_scopes: Vec<String>,
     challenge: ChallengeContext,
 }
 
 impl Authenticator {
-    /// An authenticator that verifies with `verifier`, asks every token for `required_scopes`, and challenges with
-    /// `challenge`.
+    /// An authenticator that verifies with `verifier` and challenges with `challenge`. With a `client`, it asks Clerk about
+    /// opaque tokens of the kinds that `verifier` accepts; without, it refuses them.
     pub fn new<K: KeySource>(
         verifier: TokenVerifier<K>,
-        required_scopes: Vec<String>,
+        client: Option<ClerkClient>,
         challenge: ChallengeContext,
+        clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
-            verify: Box::new(verifier),
-            required_scopes,
+            sessions: Box::new(VerifiedSessions::new(verifier, client, clock)),
+            secret_key: Arc::default(),
+            required_scopes: Vec::new(),
             challenge,
         }
+    }
+
+    /// Asks every token for these scopes.
+    #[must_use]
+    pub fn require_scopes(mut self, scopes: Vec<String>) -> Self {
+        self.required_scopes = scopes;
+        self
+    }
+
+    /// Refuses every token with 500 while `state` says that the secret key is not good.
+    #[must_use]
+    pub fn watch(mut self, state: Arc<SecretKeyState>) -> Self {
+        self.secret_key = state;
+        self
     }
 
     /// Authenticates a request by its headers alone; its body has not been read.
     ///
     /// # Errors
     /// [`AuthError`], which knows its own response.
-    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Session, AuthError> {
+    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Session>, AuthError> {
         let token = BearerToken::from_headers(headers)?;
-        let session = self.verify.verify(&token).await?;
+        if let Some(misconfiguration) = self.secret_key.misconfiguration() {
+            return Err(misconfiguration.into());
+        }
+        let session = self.sessions.of(&token).await?;
         if session.missing_scopes(&self.required_scopes).is_empty() {
             return Ok(session);
         }
@@ -69,8 +94,8 @@ impl fmt::Debug for Authenticator {
     }
 }
 
-/// Wraps an endpoint so that only authenticated requests reach it, each with its [`Session`] in the extensions and
-/// without its `Authorization` header: what a tool can't see, it can't pass on.
+/// Wraps an endpoint so that only authenticated requests reach it, each with its [`Session`] (in an [`Arc`]) in the
+/// extensions and without its `Authorization` header: what a tool can't see, it can't pass on.
 #[derive(Debug, Clone)]
 pub struct RequireAuth(Arc<Authenticator>);
 
@@ -103,11 +128,13 @@ impl<E: Endpoint> Endpoint for RequireAuthEndpoint<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let started = Instant::now();
         // A panic in here must refuse, not pass, and must look like every other refusal.
-        let outcome = std::panic::AssertUnwindSafe(self.authenticator.authenticate(request.headers()))
+        let outcome = AssertUnwindSafe(self.authenticator.authenticate(request.headers()))
             .catch_unwind()
             .await
             .unwrap_or(Err(AuthError::Internal));
+        metrics::histogram!("clerk_mcp_token_verification_seconds").record(started.elapsed());
         let session = match outcome {
             Ok(session) => session,
             Err(error) => {
@@ -123,29 +150,14 @@ impl<E: Endpoint> Endpoint for RequireAuthEndpoint<E> {
 
 /// The one line of a refusal: its reason and the remedy, nothing of the token.
 fn log(error: &AuthError) {
+    let reason = error.reason();
+    reason.count();
     match error {
         AuthError::Bearer(_) | AuthError::Token(_) | AuthError::ScopesMissing { .. } => {
-            tracing::info!(reason = error.reason(), detail = %error, "request refused");
+            tracing::info!(%reason, detail = %error, "request refused");
         }
-        AuthError::Unavailable(_) | AuthError::Internal => {
-            tracing::error!(reason = error.reason(), detail = %error, "request can't be authenticated");
+        AuthError::Misconfigured(_) | AuthError::Unavailable(_) | AuthError::Internal => {
+            tracing::error!(%reason, detail = %error, "request can't be authenticated");
         }
-    }
-}
-
-/// [`TokenVerifier`] without its type parameter, so that middleware and endpoints have none.
-trait DynVerify: Send + Sync {
-    fn verify<'a>(
-        &'a self,
-        token: &'a BearerToken,
-    ) -> futures_util::future::BoxFuture<'a, Result<Session, AuthError>>;
-}
-
-impl<K: KeySource> DynVerify for TokenVerifier<K> {
-    fn verify<'a>(
-        &'a self,
-        token: &'a BearerToken,
-    ) -> futures_util::future::BoxFuture<'a, Result<Session, AuthError>> {
-        async move { Ok(Self::verify(self, token).await.map(Session::from)?) }.boxed()
     }
 }

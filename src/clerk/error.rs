@@ -94,7 +94,17 @@ impl ClerkError {
             .map(Duration::from_secs)
     }
 
-    /// The reason as a stable slug, for logs and metrics.
+    /// Whether the same call may succeed in a moment.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::RateLimited { .. } => true,
+            // A whole time limit has passed already; nobody waits for a second.
+            Self::Unavailable { cause } => *cause != Some(OutboundError::Timeout),
+            Self::KeyRefused { .. } | Self::NotFound | Self::UnexpectedBody | Self::Refused { .. } => false,
+        }
+    }
+
+    /// What happened, as a stable slug for logs and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::KeyRefused { .. } => "secret-key-invalid",

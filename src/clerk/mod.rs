@@ -1,23 +1,26 @@
-//! The Backend API client: our secret key towards Clerk, never the caller's token.
+//! The Backend API client: our secret key towards Clerk, never the caller's token but to ask what it is.
 
+mod call;
 mod error;
 mod types;
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
-use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, header};
+use reqwest::{Client, Method, RequestBuilder, Url, header};
 use secrecy::{ExposeSecret, SecretString};
-use serde::de::DeserializeOwned;
+use serde_json::json;
 
 pub use error::ClerkError;
 pub use types::{EmailAddress, Membership, Organization, User};
 
 use crate::{
+    clock::Clock,
     id::UserId,
-    outbound::{OutboundError, read_body},
+    shared_cache::SharedCache,
+    token::{BearerToken, TokenKind, TokenReport},
 };
 
-/// A client of one Clerk application's Backend API. Cheap to clone.
+/// A client of one Clerk application's Backend API. Cheap to clone; clones share connections and caches.
 #[derive(Clone)]
 pub struct ClerkClient(Arc<Inner>);
 
@@ -25,57 +28,102 @@ struct Inner {
     http: Client,
     base: Url,
     secret_key: SecretString,
+    users: SharedCache<UserId, Result<Arc<User>, ClerkError>>,
+    memberships: SharedCache<UserId, Result<Arc<[Membership]>, ClerkError>>,
 }
 
 impl ClerkClient {
     /// A client for the Backend API at `base` (`https://api.clerk.com`), which sends `secret_key` (`sk_…`) with every
     /// request. `http` should come from [`crate::outbound::client`]: it sets the time limits and refuses redirects.
-    pub fn new(http: Client, base: Url, secret_key: SecretString) -> Self {
+    pub fn new(http: Client, base: Url, secret_key: SecretString, clock: Arc<dyn Clock>) -> Self {
         Self(Arc::new(Inner {
             http,
             base,
             secret_key,
+            users: SharedCache::new("users", CACHED_USERS, Arc::clone(&clock)),
+            memberships: SharedCache::new("memberships", CACHED_USERS, clock),
         }))
     }
 
-    /// A user (`GET /v1/users/{user_id}`).
+    /// A user (`GET /v1/users/{user_id}`), at most 30 s old.
     ///
     /// # Errors
     /// [`ClerkError::NotFound`] when there is no such user, others as [`ClerkError`] says.
-    pub async fn user(&self, id: &UserId) -> Result<User, ClerkError> {
-        self.get(self.request(Method::GET, &["v1", "users", id.as_str()]))
-            .await
+    pub async fn user(&self, id: &UserId) -> Result<Arc<User>, ClerkError> {
+        let fetch = async {
+            let request = self.request(Method::GET, &["v1", "users", id.as_str()]);
+            with_lifetime(call::read("user", request).await.map(Arc::new))
+        };
+        self.0.users.get(id.clone(), fetch).await
     }
 
-    /// All of a user's organization memberships, page by page
+    /// All of a user's organization memberships, page by page, at most 30 s old
     /// (`GET /v1/users/{user_id}/organization_memberships`).
     ///
     /// # Errors
     /// As [`user`](Self::user); a page that fails fails the whole, for half a list would look like all of it.
-    pub async fn organization_memberships(&self, id: &UserId) -> Result<Vec<Membership>, ClerkError> {
+    pub async fn organization_memberships(&self, id: &UserId) -> Result<Arc<[Membership]>, ClerkError> {
+        let fetch = async { with_lifetime(self.fetch_memberships(id).await) };
+        self.0.memberships.get(id.clone(), fetch).await
+    }
+
+    async fn fetch_memberships(&self, id: &UserId) -> Result<Arc<[Membership]>, ClerkError> {
         let mut memberships: Vec<Membership> = Vec::new();
+        let mut known = BTreeSet::new();
+        let mut offset = 0;
         loop {
-            let page: types::MembershipPage = self
-                .get(
-                    self.request(
-                        Method::GET,
-                        &["v1", "users", id.as_str(), "organization_memberships"],
-                    )
-                    .query(&[("limit", PAGE_SIZE), ("offset", memberships.len())]),
+            let request = self
+                .request(
+                    Method::GET,
+                    &["v1", "users", id.as_str(), "organization_memberships"],
                 )
-                .await?;
-            // Memberships can come and go between two pages: the total of the newest page decides, and an empty page
-            // ends it all the same.
+                .query(&[("limit", PAGE_SIZE), ("offset", offset)]);
+            let page: types::MembershipPage = call::read("memberships", request).await?;
+            // Memberships come and go between two pages: one that moved is taken once, and an empty page ends it
+            // whatever the total says.
             let received = page.data.len();
-            for membership in page.data {
-                if memberships.iter().all(|known| known.id != membership.id) {
-                    memberships.push(membership);
-                }
-            }
-            if received == 0 || memberships.len() >= page.total_count {
-                return Ok(memberships);
+            offset += received;
+            memberships.extend(
+                page.data
+                    .into_iter()
+                    .filter(|membership| known.insert(membership.id.clone())),
+            );
+            if received == 0 || offset >= page.total_count {
+                return Ok(memberships.into());
             }
         }
+    }
+
+    /// What Clerk says of an opaque token (`POST /oauth_applications/access_tokens/verify` and its kin). Uncached: the
+    /// answer's lifetime depends on what is in it.
+    ///
+    /// # Errors
+    /// [`ClerkError::NotFound`] and [`ClerkError::Refused`] when Clerk doesn't know the token.
+    pub async fn report(&self, kind: TokenKind, token: &BearerToken) -> Result<TokenReport, ClerkError> {
+        let (operation, path, member) = match kind {
+            // Session tokens are never opaque; asked about one, Clerk answers that it's no access token.
+            TokenKind::OAuthToken | TokenKind::SessionToken => (
+                "verify_oauth_token",
+                &["oauth_applications", "access_tokens", "verify"][..],
+                "access_token",
+            ),
+            TokenKind::M2mToken => ("verify_m2m_token", &["m2m_tokens", "verify"][..], "token"),
+            TokenKind::ApiKey => ("verify_api_key", &["api_keys", "verify"][..], "secret"),
+        };
+        // It only looks: sending it again after a broken connection changes nothing.
+        let request = self
+            .request(Method::POST, path)
+            .json(&json!({ (member): token.expose() }));
+        call::read(operation, request).await
+    }
+
+    /// The ids of the keys that the secret key's application signs with (`GET /v1/jwks`).
+    ///
+    /// # Errors
+    /// [`ClerkError::KeyRefused`] when the secret key is not accepted.
+    pub async fn signing_key_ids(&self) -> Result<BTreeSet<String>, ClerkError> {
+        let keys: types::KeyIds = call::read("jwks", self.request(Method::GET, &["v1", "jwks"])).await?;
+        Ok(keys.keys.into_iter().filter_map(|key| key.kid).collect())
     }
 
     /// A request to any other operation of the Backend API, with the secret key and the API version set:
@@ -93,17 +141,6 @@ impl ClerkClient {
             .header("Clerk-API-Version", API_VERSION)
             .header(header::ACCEPT, "application/json")
     }
-
-    async fn get<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClerkError> {
-        let response = request.send().await.map_err(OutboundError::from)?;
-        let status = response.status();
-        let retry_after = ClerkError::retry_after(response.headers());
-        let body = read_body(response).await?;
-        if status == StatusCode::OK {
-            return serde_json::from_slice(&body).map_err(|_| ClerkError::UnexpectedBody);
-        }
-        Err(ClerkError::from_answer(status, retry_after, &body))
-    }
 }
 
 /// Without the key, and without anything that could hold it.
@@ -115,7 +152,20 @@ impl fmt::Debug for ClerkClient {
     }
 }
 
+/// How long an answer may be used again. A failure only by those who ask at the same moment.
+fn with_lifetime<T>(outcome: Result<T, ClerkError>) -> (Result<T, ClerkError>, Duration) {
+    let lifetime = if outcome.is_ok() {
+        KEEP_FOR
+    } else {
+        KEEP_FAILURE_FOR
+    };
+    (outcome, lifetime)
+}
+
 /// The version whose answers the types here were written for.
 const API_VERSION: &str = "2026-05-12";
-/// The most that Clerk gives at once.
-const PAGE_SIZE: usize = 500;
+/// Clerk gives up to 500 at once, but each may be some kilobytes, and an answer is read to 1 MiB.
+const PAGE_SIZE: usize = 100;
+const KEEP_FOR: Duration = Duration::from_secs(30);
+const KEEP_FAILURE_FOR: Duration = Duration::from_secs(1);
+const CACHED_USERS: u64 = 1_000;

@@ -96,6 +96,17 @@ pub(super) struct MembershipPage {
     pub(super) total_count: usize,
 }
 
+/// A key set, as far as the ids of its keys.
+#[derive(Debug, Deserialize)]
+pub(super) struct KeyIds {
+    pub(super) keys: Vec<KeyId>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct KeyId {
+    pub(super) kid: Option<String>,
+}
+
 /// The Backend API's times: whole milliseconds since 1970.
 fn milliseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
     let milliseconds = i64::deserialize(deserializer)?;

@@ -25,6 +25,15 @@ impl BearerToken {
             return Err(BearerError::MoreThanOne);
         }
         let value = value.to_str().map_err(|_| BearerError::Malformed)?;
+        // A proxy that joins two Authorization headers makes a comma-separated list of them (RFC 9110 §5.3). `Basic` and
+        // `Bearer` are one credential each; the commas of `Digest` stand between parameters, which have no scheme.
+        if value
+            .split(',')
+            .skip(1)
+            .any(|part| names_scheme(part.trim_start()))
+        {
+            return Err(BearerError::MoreThanOne);
+        }
         // RFC 9110 §11.1: the scheme is case-insensitive, and one or more spaces follow it.
         let (scheme, rest) = value.split_once(' ').ok_or(BearerError::OtherScheme)?;
         if !scheme.eq_ignore_ascii_case("Bearer") {
@@ -43,14 +52,6 @@ impl std::str::FromStr for BearerToken {
     type Err = BearerError;
 
     fn from_str(text: &str) -> Result<Self, BearerError> {
-        // A proxy that joins two Authorization headers makes a comma-separated list of them (RFC 9110 §5.3).
-        if text
-            .split(',')
-            .skip(1)
-            .any(|part| part.trim_start().contains(' '))
-        {
-            return Err(BearerError::MoreThanOne);
-        }
         if text.len() > MAX_TOKEN_BYTES || !is_token68(text) {
             return Err(BearerError::Malformed);
         }
@@ -80,6 +81,15 @@ pub enum BearerError {
     /// More than one credential.
     #[error("more than one credential")]
     MoreThanOne,
+}
+
+/// Whether `part` begins with a scheme that a client of ours could send.
+fn names_scheme(part: &str) -> bool {
+    part.split_once(' ').is_some_and(|(word, _)| {
+        ["basic", "bearer", "dpop"]
+            .iter()
+            .any(|scheme| word.eq_ignore_ascii_case(scheme))
+    })
 }
 
 /// RFC 9110 §11.2: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
@@ -147,6 +157,7 @@ mod tests {
             &["Bearer a", "Bearer a"][..],
             &["Bearer a", "Basic b"],
             &["Bearer a, Bearer b"],
+            &["Basic x, Bearer y"],
             &["Bearer a,Basic b"],
         ] {
             assert_eq!(from(values), Err(BearerError::MoreThanOne), "{values:?}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
-use super::{error::TokenError, kind::TokenKind, permissions, resource::ResourceNames};
+use super::{error::TokenError, jwk::KeyReference, kind::TokenKind, permissions, resource::ResourceNames};
 
 /// How the audience of OAuth access tokens is treated (`CLERK_AUDIENCE`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,16 +42,20 @@ pub struct TokenPolicy {
 pub struct VerifiedClaims {
     kind: TokenKind,
     subject: String,
-    expires_at: Timestamp,
+    client_id: Option<String>,
+    scopes: Vec<String>,
+    expires_at: Option<Timestamp>,
     issued_at: Option<Timestamp>,
     claims: Map<String, Value>,
+    key: Option<KeyReference>,
 }
 
 impl VerifiedClaims {
-    /// Checks `claims`, which carried a good signature.
+    /// Checks `claims`, which carried a good signature by `key`.
     pub(super) fn check(
         kind: TokenKind,
         claims: Map<String, Value>,
+        key: KeyReference,
         policy: &TokenPolicy,
         now: Timestamp,
     ) -> Result<Self, TokenError> {
@@ -69,14 +73,19 @@ impl VerifiedClaims {
         {
             return Err(TokenError::ClaimMalformed("sub"));
         }
-        if kind == TokenKind::SessionToken && text(&claims, "sid")?.is_empty() {
+        // A JWT template may bring a `sid` of its own; a session's has Clerk's prefix.
+        if kind == TokenKind::SessionToken
+            && text(&claims, "sid")?
+                .strip_prefix("sess_")
+                .is_none_or(str::is_empty)
+        {
             return Err(TokenError::ClaimMalformed("sid"));
         }
         let (expires_at, issued_at) = check_times(&claims, policy.leeway, now)?;
         if kind == TokenKind::SessionToken {
             check_authorized_party(&claims, &policy.authorized_parties)?;
         }
-        check_audience(kind, &claims, policy)?;
+        check_audience(kind, claims.get("aud"), policy)?;
         if claims.get("sts").is_some_and(|status| status != "active") {
             return Err(match claims.get("sts").and_then(Value::as_str) {
                 Some("pending") => TokenError::SessionPending,
@@ -86,10 +95,38 @@ impl VerifiedClaims {
         Ok(Self {
             kind,
             subject,
+            client_id: match kind {
+                TokenKind::OAuthToken => non_empty(claims.get("client_id")).map(str::to_owned),
+                TokenKind::SessionToken | TokenKind::M2mToken | TokenKind::ApiKey => None,
+            },
+            scopes: scopes(kind, &claims),
+            expires_at: Some(expires_at),
+            issued_at,
+            claims,
+            key: Some(key),
+        })
+    }
+
+    /// What Clerk reported of an opaque token, checked.
+    pub(super) fn reported(
+        kind: TokenKind,
+        subject: String,
+        client_id: Option<String>,
+        scopes: Vec<String>,
+        expires_at: Option<Timestamp>,
+        issued_at: Option<Timestamp>,
+        claims: Map<String, Value>,
+    ) -> Self {
+        Self {
+            kind,
+            subject,
+            client_id,
+            scopes,
             expires_at,
             issued_at,
             claims,
-        })
+            key: None,
+        }
     }
 
     /// The kind of token that carried the claims.
@@ -102,14 +139,29 @@ impl VerifiedClaims {
         &self.subject
     }
 
-    /// `exp`.
-    pub fn expires_at(&self) -> Timestamp {
+    /// `exp`; API keys may have none.
+    pub fn expires_at(&self) -> Option<Timestamp> {
         self.expires_at
     }
 
     /// `iat`, when there is one.
     pub fn issued_at(&self) -> Option<Timestamp> {
         self.issued_at
+    }
+
+    /// The key that verified the token; `None` for what Clerk verified.
+    pub(crate) fn key(&self) -> Option<&KeyReference> {
+        self.key.as_ref()
+    }
+
+    /// The OAuth client that the token was issued to.
+    pub fn client_id(&self) -> Option<&str> {
+        self.client_id.as_deref()
+    }
+
+    /// The granted scopes; session tokens have none.
+    pub fn scopes(&self) -> &[String] {
+        &self.scopes
     }
 
     /// A claim that is a non-empty string; anything else counts as absent.
@@ -120,21 +172,6 @@ impl VerifiedClaims {
     /// A claim that is an object.
     pub fn object(&self, name: &str) -> Option<&Map<String, Value>> {
         self.claims.get(name)?.as_object()
-    }
-
-    /// The scopes of an OAuth token: `scp` (a list) if there, else `scope` (RFC 8693 §4.2).
-    pub fn scopes(&self) -> Vec<String> {
-        match (self.claims.get("scp"), self.text("scope")) {
-            (Some(Value::Array(list)), _) => {
-                list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-            }
-            (_, Some(scope)) => scope
-                .split(' ')
-                .filter(|one| !one.is_empty())
-                .map(str::to_owned)
-                .collect(),
-            (_, None) => Vec::new(),
-        }
     }
 
     /// The active organization, whichever version the claims have; `None` without one.
@@ -167,6 +204,18 @@ impl VerifiedClaims {
         })
     }
 
+    /// The organization that an OAuth token was issued for, without role and permissions.
+    pub(crate) fn organization_id(&self) -> Option<OrganizationClaims> {
+        self.text("org_id").map(OrganizationClaims::bare)
+    }
+
+    /// The organization that an API key speaks for.
+    pub(crate) fn subject_organization(&self) -> Option<OrganizationClaims> {
+        self.subject
+            .starts_with("org_")
+            .then(|| OrganizationClaims::bare(&self.subject))
+    }
+
     /// All of the claims, as they came.
     pub fn into_claims(self) -> Map<String, Value> {
         self.claims
@@ -186,12 +235,46 @@ pub struct OrganizationClaims {
     pub permissions: Vec<String>,
 }
 
+/// OAuth: `scp` (a list) if there, else `scope` (RFC 8693 §4.2). Machine tokens: `scopes`, or the machines in `aud`. A
+/// session token's custom claims are the application's: a `scope` there was granted by nobody.
+fn scopes(kind: TokenKind, claims: &Map<String, Value>) -> Vec<String> {
+    let list = |name| match claims.get(name) {
+        Some(Value::Array(list)) => Some(list.iter().filter_map(Value::as_str).map(str::to_owned).collect()),
+        _ => None,
+    };
+    let words = |name| {
+        let text = non_empty(claims.get(name))?;
+        Some(
+            text.split(' ')
+                .filter(|one| !one.is_empty())
+                .map(str::to_owned)
+                .collect(),
+        )
+    };
+    match kind {
+        TokenKind::OAuthToken => list("scp").or_else(|| words("scope")).unwrap_or_default(),
+        TokenKind::M2mToken => words("scopes").or_else(|| list("aud")).unwrap_or_default(),
+        TokenKind::SessionToken | TokenKind::ApiKey => Vec::new(),
+    }
+}
+
 fn subject_prefix(kind: TokenKind) -> &'static str {
     match kind {
         TokenKind::SessionToken | TokenKind::OAuthToken => "user_",
         TokenKind::M2mToken => "mch_",
         // An API key is never a JWT; one that claims to be has no subject that fits.
         TokenKind::ApiKey => "ak_",
+    }
+}
+
+impl OrganizationClaims {
+    fn bare(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            slug: None,
+            role: None,
+            permissions: Vec::new(),
+        }
     }
 }
 
@@ -233,19 +316,21 @@ fn check_authorized_party(claims: &Map<String, Value>, parties: &[String]) -> Re
 }
 
 /// RFC 7519 §4.1.3, RFC 8707 §2, and MCP's rule that a token must be issued for this server. Session tokens have
-/// no audience unless the application's owner put one in; then it must name us.
-fn check_audience(
+/// no audience unless the application's owner put one in; then it must name us. A machine token's `aud` names machines,
+/// and an API key has none: whoever accepts those kinds accepts all of the application's.
+pub(super) fn check_audience(
     kind: TokenKind,
-    claims: &Map<String, Value>,
+    audience: Option<&Value>,
     policy: &TokenPolicy,
 ) -> Result<(), TokenError> {
     let required = match (kind, policy.audience) {
-        (TokenKind::OAuthToken, AudiencePolicy::Off) => return Ok(()),
+        (TokenKind::M2mToken | TokenKind::ApiKey, _) | (TokenKind::OAuthToken, AudiencePolicy::Off) => {
+            return Ok(());
+        }
         (TokenKind::OAuthToken, AudiencePolicy::Required) => true,
-        (TokenKind::OAuthToken, AudiencePolicy::IfPresent)
-        | (TokenKind::SessionToken | TokenKind::M2mToken | TokenKind::ApiKey, _) => false,
+        (TokenKind::OAuthToken, AudiencePolicy::IfPresent) | (TokenKind::SessionToken, _) => false,
     };
-    let audience = match claims.get("aud") {
+    let audience = match audience {
         None if required => return Err(TokenError::AudienceMissing),
         None => return Ok(()),
         Some(Value::String(one)) => vec![one.as_str()],

@@ -5,6 +5,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::kind::TokenKind;
+use crate::reason::Reason;
 
 /// A fault of the presented token. Its `Display` never holds a part of the token beyond names, numbers and
 /// identifiers that a reader of the log needs; it is **not** for the wire.
@@ -31,9 +32,15 @@ pub enum TokenError {
     /// The kind is not in `CLERK_ACCEPTED_TOKENS`, or is never a credential.
     #[error("tokens of kind {0} are not accepted here")]
     KindNotAccepted(TokenKind),
-    /// Tokens of this kind can only be checked by asking Clerk, which this build does not do.
-    #[error("opaque tokens ({0}) can't be verified by this version; let Clerk issue JWT access tokens")]
-    OpaqueToken(TokenKind),
+    /// Clerk, asked about the token, doesn't know it.
+    #[error("Clerk knows no such token")]
+    Unknown,
+    /// Clerk says that the token is not active, and no more.
+    #[error("Clerk says that the token is not active")]
+    NotActive,
+    /// Revoked at Clerk.
+    #[error("the token was revoked")]
+    Revoked,
     /// `kid` is absent or not a string.
     #[error("the header names no key")]
     KeyIdMissing,
@@ -88,27 +95,29 @@ pub enum TokenError {
 }
 
 impl TokenError {
-    /// The reason as a stable slug, Clerk's own where it has one. For logs and metrics.
-    pub fn reason(&self) -> &'static str {
+    /// The reason, for logs and metrics.
+    pub fn reason(&self) -> Reason {
         match self {
             Self::NotCompactJws(_)
             | Self::NotJsonObject { .. }
             | Self::CriticalHeader
-            | Self::HeaderType(_) => "token-invalid",
-            Self::Algorithm => "token-invalid-algorithm",
-            Self::KindNotAccepted(_) => "token-type-mismatch",
-            Self::OpaqueToken(_) => "token-opaque",
-            Self::KeyIdMissing | Self::KeyIdUnknown => "jwk-kid-mismatch",
-            Self::Signature => "token-invalid-signature",
-            Self::ClaimMissing(_) | Self::ClaimMalformed(_) => "token-verification-failed",
-            Self::Issuer { .. } => "token-invalid-issuer",
-            Self::Expired { .. } => "token-expired",
-            Self::NotYetValid => "token-not-active-yet",
-            Self::IssuedInTheFuture => "token-iat-in-the-future",
-            Self::AuthorizedParty => "token-invalid-authorized-parties",
-            Self::AudienceMissing => "audience-missing",
-            Self::Audience { .. } => "audience-mismatch",
-            Self::SessionPending => "session-pending",
+            | Self::HeaderType(_)
+            | Self::Unknown
+            | Self::NotActive => Reason::TokenInvalid,
+            Self::Algorithm => Reason::TokenInvalidAlgorithm,
+            Self::KindNotAccepted(_) => Reason::TokenTypeMismatch,
+            Self::Revoked => Reason::TokenRevoked,
+            Self::KeyIdMissing | Self::KeyIdUnknown => Reason::JwkKidMismatch,
+            Self::Signature => Reason::TokenInvalidSignature,
+            Self::ClaimMissing(_) | Self::ClaimMalformed(_) => Reason::TokenVerificationFailed,
+            Self::Issuer { .. } => Reason::TokenInvalidIssuer,
+            Self::Expired { .. } => Reason::TokenExpired,
+            Self::NotYetValid => Reason::TokenNotActiveYet,
+            Self::IssuedInTheFuture => Reason::TokenIatInTheFuture,
+            Self::AuthorizedParty => Reason::TokenInvalidAuthorizedParties,
+            Self::AudienceMissing => Reason::AudienceMissing,
+            Self::Audience { .. } => Reason::AudienceMismatch,
+            Self::SessionPending => Reason::SessionPending,
         }
     }
 }

@@ -12,14 +12,36 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::fetch::FetchError;
+use crate::digest;
 
 /// A public RSA key that may verify tokens.
 #[derive(Clone)]
-pub struct VerifyingKey(Arc<DecodingKey>);
+pub struct VerifyingKey {
+    key: Arc<DecodingKey>,
+    thumbprint: [u8; 32],
+}
+
+/// Which key verified a token: its id, and a digest of the key itself, for ids can be given anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyReference {
+    pub(super) kid: String,
+    pub(super) thumbprint: [u8; 32],
+}
 
 impl VerifyingKey {
     pub(super) fn decoding_key(&self) -> &DecodingKey {
-        &self.0
+        &self.key
+    }
+
+    pub(super) fn reference(&self, kid: &str) -> KeyReference {
+        KeyReference {
+            kid: kid.to_owned(),
+            thumbprint: self.thumbprint,
+        }
+    }
+
+    pub(super) fn is(&self, reference: &KeyReference) -> bool {
+        self.thumbprint == reference.thumbprint
     }
 
     fn from_components(modulus: &[u8], exponent: &[u8]) -> Result<Self, KeyError> {
@@ -33,9 +55,10 @@ impl VerifyingKey {
         if exponent.last().is_none_or(|byte| byte % 2 == 0) || exponent == [1] {
             return Err(KeyError::Exponent);
         }
-        Ok(Self(Arc::new(DecodingKey::from_rsa_raw_components(
-            modulus, exponent,
-        ))))
+        Ok(Self {
+            key: Arc::new(DecodingKey::from_rsa_raw_components(modulus, exponent)),
+            thumbprint: digest::sha256(&[exponent, modulus].concat()),
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The keys that signatures are checked with: where they come from, and how long they are held.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fmt,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -12,24 +12,31 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use thiserror::Error;
 
 use super::{
     fetch::{FetchError, JwksFetcher},
-    jwk::{StaticKey, VerifyingKey, parse_key_set},
+    jwk::{KeyReference, StaticKey, VerifyingKey, parse_key_set},
 };
-use crate::clock::Clock;
+use crate::{clock::Clock, reason::Reason};
 
 /// Gives the key for a `kid`.
 pub trait KeySource: fmt::Debug + Send + Sync + 'static {
     /// The key, or `None` when the application has none of that id, looked up afresh if need be.
     fn key(&self, kid: &str) -> impl Future<Output = Result<Option<VerifyingKey>, KeyLookupError>> + Send;
+
+    /// Whether this very key may still be used: asked for each token that was verified before, and answered at once.
+    fn holds(&self, key: &KeyReference) -> bool;
 }
 
 impl KeySource for StaticKey {
     async fn key(&self, _kid: &str) -> Result<Option<VerifyingKey>, KeyLookupError> {
         Ok(Some(self.0.clone()))
+    }
+
+    fn holds(&self, key: &KeyReference) -> bool {
+        self.0.is(key)
     }
 }
 
@@ -100,20 +107,34 @@ impl JwksCache {
         self.usable().is_some()
     }
 
-    fn usable(&self) -> Option<Arc<KeySet>> {
-        let set = self.0.current.load_full()?;
-        (self.age(&set) < SignedDuration::try_from(STALE_FOR).unwrap_or(SignedDuration::MAX)).then_some(set)
+    /// The ids of the keys that are held; `None` without a set.
+    pub fn key_ids(&self) -> Option<BTreeSet<String>> {
+        self.usable().map(|set| set.keys.keys().cloned().collect())
     }
 
-    fn age(&self, set: &KeySet) -> SignedDuration {
-        self.0.clock.now().duration_since(set.fetched_at)
+    /// The set, if it may still be used.
+    fn usable(&self) -> Option<Arc<KeySet>> {
+        self.0.current.load_full().filter(|set| self.age(set) < STALE_FOR)
+    }
+
+    /// As [`usable`](Self::usable), for a token: a set that has aged is fetched again, and nobody waits for it.
+    fn in_use(&self) -> Option<Arc<KeySet>> {
+        let set = self.usable()?;
+        if self.age(&set) >= REFRESH_AFTER {
+            let _ = self.join_fetch_if_allowed(Cause::AgedKeys);
+        }
+        Some(set)
+    }
+
+    fn age(&self, set: &KeySet) -> Duration {
+        self.0.clock.now().duration_since(set.fetched_at).unsigned_abs()
     }
 
     /// Starts a fetch, or joins the one in flight.
     fn join_fetch(&self) -> Flight {
         let mut fetches = self.0.fetches.lock().unwrap_or_else(PoisonError::into_inner);
-        match &fetches.in_flight {
-            Some(flight) => flight.clone(),
+        match fetches.flight() {
+            Some(flight) => flight,
             None => fetches.start(self),
         }
     }
@@ -121,8 +142,8 @@ impl JwksCache {
     /// As [`join_fetch`](Self::join_fetch), when the cool-down allows a new one; otherwise how the last one ended.
     fn join_fetch_if_allowed(&self, cause: Cause) -> Result<Flight, Option<FetchError>> {
         let mut fetches = self.0.fetches.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = &fetches.in_flight {
-            return Ok(flight.clone());
+        if let Some(flight) = fetches.flight() {
+            return Ok(flight);
         }
         if !fetches.take_turn(cause, self.0.clock.now()) {
             return Err(fetches.failed);
@@ -133,6 +154,8 @@ impl JwksCache {
     async fn fetch_and_store(self) -> Result<(), FetchError> {
         let outcome = self.0.fetcher.fetch().await.and_then(|body| parse_key_set(&body));
         let now = self.0.clock.now();
+        let label = if outcome.is_ok() { "ok" } else { "failed" };
+        metrics::counter!("clerk_mcp_key_fetches_total", "outcome" => label).increment(1);
         let result = match outcome {
             Ok(keys) => {
                 self.0.current.store(Some(Arc::new(KeySet {
@@ -142,7 +165,7 @@ impl JwksCache {
                 Ok(())
             }
             Err(error) => {
-                tracing::warn!(reason = "jwk-remote-failed-to-load", %error, "Clerk's keys could not be fetched");
+                tracing::warn!(reason = %Reason::JwkRemoteFailedToLoad, %error, "Clerk's keys could not be fetched");
                 Err(error)
             }
         };
@@ -156,14 +179,8 @@ impl JwksCache {
 
 impl KeySource for JwksCache {
     async fn key(&self, kid: &str) -> Result<Option<VerifyingKey>, KeyLookupError> {
-        let held = self.usable();
-        if let Some(set) = &held
-            && let Some(key) = set.keys.get(kid)
-        {
-            if self.age(set) >= SignedDuration::try_from(REFRESH_AFTER).unwrap_or(SignedDuration::MAX) {
-                // Nobody waits for it: the flight runs by itself.
-                let _ = self.join_fetch_if_allowed(Cause::AgedKeys);
-            }
+        let held = self.in_use();
+        if let Some(key) = held.as_ref().and_then(|set| set.keys.get(kid)) {
             return Ok(Some(key.clone()));
         }
         let cause = if held.is_some() {
@@ -179,6 +196,11 @@ impl KeySource for JwksCache {
             Err(None) => {}
         }
         Ok(self.usable().and_then(|set| set.keys.get(kid).cloned()))
+    }
+
+    fn holds(&self, key: &KeyReference) -> bool {
+        self.in_use()
+            .is_some_and(|set| set.keys.get(&key.kid).is_some_and(|held| held.is(key)))
     }
 }
 
@@ -198,11 +220,17 @@ struct Fetches {
     in_flight: Option<Flight>,
     failed: Option<FetchError>,
     ended_at: Option<Timestamp>,
-    /// When unknown keys last had their turn, newest last; never longer than the burst.
-    turns: Vec<Timestamp>,
+    /// How many turns unknown keys took and didn't get back yet, and from when the next one back is counted.
+    turns_taken: u64,
+    turns_counted_from: Timestamp,
 }
 
 impl Fetches {
+    /// The fetch in flight. One whose task ended without saying so (a panic, a runtime that was shut down) is none.
+    fn flight(&self) -> Option<Flight> {
+        self.in_flight.clone().filter(|flight| flight.peek().is_none())
+    }
+
     /// Starts a fetch on a task of its own, so that it ends even when nobody waits for it any more.
     fn start(&mut self, cache: &JwksCache) -> Flight {
         let task = tokio::spawn(cache.clone().fetch_and_store());
@@ -226,10 +254,16 @@ impl Fetches {
                 .ended_at
                 .is_none_or(|ended| elapsed(ended, UNKNOWN_KEY_COOLDOWN)),
             Cause::UnknownKey => {
-                self.turns.retain(|turn| !elapsed(*turn, UNKNOWN_KEY_COOLDOWN));
-                let allowed = self.turns.len() < UNKNOWN_KEY_BURST;
+                // A bucket of turns that fills again one by one.
+                let waited = now.duration_since(self.turns_counted_from).unsigned_abs();
+                let given_back = waited.as_secs() / UNKNOWN_KEY_COOLDOWN.as_secs();
+                self.turns_taken = self.turns_taken.saturating_sub(given_back);
+                if given_back > 0 || self.turns_taken == 0 {
+                    self.turns_counted_from = now;
+                }
+                let allowed = self.turns_taken < UNKNOWN_KEY_BURST;
                 if allowed {
-                    self.turns.push(now);
+                    self.turns_taken += 1;
                 }
                 allowed
             }
@@ -244,5 +278,5 @@ const STALE_FOR: Duration = Duration::from_hours(1);
 /// Between two fetches when there are no keys: short, for every request waits on it.
 const RETRY_COOLDOWN: Duration = Duration::from_secs(1);
 /// Unknown kids are free to make up: two looks, then one in ten seconds, or a stranger makes us ask Clerk at will.
-const UNKNOWN_KEY_BURST: usize = 2;
+const UNKNOWN_KEY_BURST: u64 = 2;
 const UNKNOWN_KEY_COOLDOWN: Duration = Duration::from_secs(10);

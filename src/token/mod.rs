@@ -8,6 +8,7 @@
 //! | key of the configured application | `keys.rs`, `fetch.rs` | [`KeyLookupError`], [`TokenError::KeyIdUnknown`] | RFC 7517 |
 //! | signature | `verifier.rs` | [`TokenError::Signature`] | RFC 7518 §3.3 |
 //! | `iss`, `sub`, `sid`, `exp`, `nbf`, `iat`, `azp`, `aud`, `sts` | `claims.rs`, `resource.rs` | [`TokenError::Issuer`] … | RFC 7519 §4.1 |
+//! | of opaque tokens: Clerk's answer, its flags and times | `introspection.rs` | [`TokenError::Revoked`] … | Clerk Backend API |
 //!
 //! The signature comes before the claims on purpose: a forged token learns nothing of what the claims should say.
 
@@ -15,6 +16,7 @@ mod bearer;
 mod claims;
 mod error;
 mod fetch;
+mod introspection;
 mod jose;
 mod json;
 mod jwk;
@@ -28,7 +30,9 @@ pub use bearer::{BearerError, BearerToken, MAX_TOKEN_BYTES};
 pub use claims::{AudiencePolicy, OrganizationClaims, TokenPolicy, VerifiedClaims};
 pub use error::TokenError;
 pub use fetch::{FetchError, HttpJwks, JwksFetcher};
-pub use jwk::{KeyError, StaticKey, VerifyingKey};
+pub(crate) use introspection::ReportFault;
+pub use introspection::TokenReport;
+pub use jwk::{KeyError, KeyReference, StaticKey, VerifyingKey};
 pub use keys::{JwksCache, KeyLookupError, KeySource};
 pub use kind::{TokenKind, UnknownTokenKind};
 pub use resource::ResourceNames;

@@ -33,38 +33,41 @@ impl<K: KeySource> TokenVerifier<K> {
     ///
     /// # Errors
     /// [`VerifyError::Token`] when the token is at fault, [`VerifyError::Keys`] when we or Clerk are; the
-    /// difference decides between 401 and 503, and so whether a client starts a sign-in.
+    /// difference decides between 401 and 503, and so whether a client starts a sign-in. [`VerifyError::Opaque`] for an
+    /// accepted token that only Clerk can verify.
     pub async fn verify(&self, token: &BearerToken) -> Result<VerifiedClaims, VerifyError> {
         let (kind, jwt) = match Presented::classify(token.expose())? {
-            Presented::Jwt(kind, jwt) => (kind, jwt),
-            Presented::Opaque(kind) => return Err(self.opaque(kind).into()),
+            Presented::Jwt(kind, jwt) => (kind, Some(jwt)),
+            Presented::Opaque(kind) => (kind, None),
         };
         if !self.policy.accepted.contains(&kind) {
             return Err(TokenError::KindNotAccepted(kind).into());
         }
+        let Some(jwt) = jwt else {
+            return Err(VerifyError::Opaque(kind));
+        };
         let kid = jwt.unverified_kid(kind)?;
         let key = self.keys.key(kid).await?.ok_or(TokenError::KeyIdUnknown)?;
         let (signing_input, signature) = jwt.signed();
         check_signature(&key, signing_input, signature)?;
+        let key = key.reference(kid);
         Ok(VerifiedClaims::check(
             kind,
             jwt.into_claims(),
+            key,
             &self.policy,
             self.clock.now(),
         )?)
     }
 
+    /// What tokens are held to.
+    pub fn policy(&self) -> &TokenPolicy {
+        &self.policy
+    }
+
     /// The keys that tokens are verified with.
     pub fn keys(&self) -> &K {
         &self.keys
-    }
-
-    fn opaque(&self, kind: TokenKind) -> TokenError {
-        if self.policy.accepted.contains(&kind) {
-            TokenError::OpaqueToken(kind)
-        } else {
-            TokenError::KindNotAccepted(kind)
-        }
     }
 }
 
@@ -87,6 +90,9 @@ pub enum VerifyError {
     /// The token is at fault.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// Only Clerk can say what this token is.
+    #[error("an opaque token ({0})")]
+    Opaque(TokenKind),
     /// The keys can't be had, so nothing can be said of the token.
     #[error(transparent)]
     Keys(#[from] KeyLookupError),

@@ -1,6 +1,5 @@
 //! The refusals: every row of the table as a whole response, and which token gets which row.
 
-use clerk_mcp_conformance::mint::Recipe;
 use jiff::ToSpan;
 use reqwest::header::AUTHORIZATION;
 use serde_json::json;
@@ -24,7 +23,9 @@ async fn no_token() {
     content-length: [length]
     content-type: application/json; charset=utf-8
     date: [date]
+    vary: Origin
     www-authenticate: Bearer scope="profile email", resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
+    x-content-type-options: nosniff
     x-request-id: [uuid]
 
     {
@@ -70,7 +71,9 @@ async fn more_than_one_credential() {
     content-length: [length]
     content-type: application/json; charset=utf-8
     date: [date]
+    vary: Origin
     www-authenticate: Bearer error="invalid_request", error_description="Exactly one bearer token is expected", scope="profile email", resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
+    x-content-type-options: nosniff
     x-request-id: [uuid]
 
     {
@@ -90,7 +93,9 @@ async fn expired_token() {
     content-length: [length]
     content-type: application/json; charset=utf-8
     date: [date]
+    vary: Origin
     www-authenticate: Bearer error="invalid_token", error_description="Token has expired", scope="profile email", resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
+    x-content-type-options: nosniff
     x-request-id: [uuid]
 
     {
@@ -110,7 +115,9 @@ async fn invalid_token() {
     content-length: [length]
     content-type: application/json; charset=utf-8
     date: [date]
+    vary: Origin
     www-authenticate: Bearer error="invalid_token", error_description="Token verification failed", scope="profile email", resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
+    x-content-type-options: nosniff
     x-request-id: [uuid]
 
     {
@@ -133,7 +140,9 @@ async fn missing_scope() {
     content-length: [length]
     content-type: application/json; charset=utf-8
     date: [date]
+    vary: Origin
     www-authenticate: Bearer error="insufficient_scope", error_description="Required scopes: profile billing:read billing:write", scope="profile billing:read billing:write", resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
+    x-content-type-options: nosniff
     x-request-id: [uuid]
 
     {
@@ -178,6 +187,8 @@ async fn clerk_away() {
     content-type: application/json; charset=utf-8
     date: [date]
     retry-after: 5
+    vary: Origin
+    x-content-type-options: nosniff
     x-request-id: [uuid]
 
     {
@@ -185,135 +196,6 @@ async fn clerk_away() {
       "error_description": "Authentication service unavailable"
     }
     "#);
-}
-
-/// Each fault of a token, and that it gets the coarse answer and no other.
-#[tokio::test]
-async fn every_fault_of_a_token_gets_the_same_answer() {
-    let server = TestServer::spawn().await;
-    let session = || server.session_token("ada");
-    let oauth = || server.oauth_token("ada");
-    let key = server.clerk.signing_key();
-    let other_issuer = format!("{}.evil.test", server.clerk.issuer());
-    let issuer_with_slash = format!("{}/", server.clerk.issuer());
-    let claims = oauth().claims_json();
-    let faults: Vec<(&str, Recipe)> = vec![
-        ("alg none, unsigned", oauth().header("alg", "none").unsigned()),
-        ("alg none, signed", oauth().header("alg", "none")),
-        ("alg in lower case", oauth().header("alg", "rs256")),
-        ("RS384", oauth().header("alg", "RS384")),
-        (
-            "HS256 with the public key",
-            oauth()
-                .header("alg", "HS256")
-                .signed_with_secret(key.public_key_pem().as_bytes()),
-        ),
-        (
-            "RS256 header over an HMAC",
-            oauth().signed_with_secret(key.public_key_pem().as_bytes()),
-        ),
-        ("no alg", oauth().without_header("alg")),
-        ("no kid", oauth().without_header("kid")),
-        ("empty kid", oauth().header("kid", "")),
-        ("numeric kid", oauth().header("kid", 1)),
-        ("unknown kid", oauth().header("kid", "ins_unknown")),
-        ("crit", oauth().header("crit", json!(["exp"]))),
-        ("empty crit", oauth().header("crit", json!([]))),
-        ("foreign key, our kid", oauth().signed_by(&foreign_key())),
-        (
-            "foreign key in jwk",
-            oauth()
-                .header("jwk", foreign_key().jwk())
-                .signed_by(&foreign_key()),
-        ),
-        ("empty signature", oauth().unsigned()),
-        ("short signature", oauth().signature(vec![1, 2, 3])),
-        (
-            "repeated claim",
-            oauth().raw_claims(claims.replacen('{', "{\"sub\":\"user_2evil\",", 1)),
-        ),
-        ("claims are a list", oauth().raw_claims("[]")),
-        ("header is no JSON", oauth().raw_header("{")),
-        ("no iss", oauth().without_claim("iss")),
-        ("iss of another", oauth().claim("iss", other_issuer)),
-        ("iss with a slash", oauth().claim("iss", issuer_with_slash)),
-        (
-            "iss as a list",
-            oauth().claim("iss", json!([server.clerk.issuer()])),
-        ),
-        ("no sub", oauth().without_claim("sub")),
-        ("empty sub", oauth().claim("sub", "")),
-        ("sub of a client", oauth().claim("sub", "client_x")),
-        ("bare prefix", oauth().claim("sub", "user_")),
-        ("numeric sub", oauth().claim("sub", 7)),
-        ("no exp", oauth().without_claim("exp")),
-        ("exp as text", oauth().claim("exp", seconds(60).to_string())),
-        ("fractional exp", oauth().claim("exp", 1e12 + 0.5)),
-        ("exp beyond all time", oauth().claim("exp", i64::MAX)),
-        ("nbf to come", oauth().claim("nbf", seconds(60))),
-        ("nbf as text", oauth().claim("nbf", "0")),
-        ("iat to come", oauth().claim("iat", seconds(60))),
-        ("no aud", oauth().without_claim("aud")),
-        (
-            "aud of another",
-            oauth().claim("aud", "https://other.example.com/mcp"),
-        ),
-        (
-            "aud with a prefix of us",
-            oauth().claim("aud", format!("{RESOURCE}/sub")),
-        ),
-        ("empty aud", oauth().claim("aud", json!([]))),
-        ("aud with a number", oauth().claim("aud", json!([1, RESOURCE]))),
-        ("aud as an object", oauth().claim("aud", json!({ "x": RESOURCE }))),
-        ("access token with typ JWT", oauth().header("typ", "JWT")),
-        ("access token with typ AT+JWT", oauth().header("typ", "AT+JWT")),
-        ("session token with typ at+jwt", session().header("typ", "at+jwt")),
-        ("session token without typ", session().without_header("typ")),
-        ("session token without sid", session().without_claim("sid")),
-        ("session token with an empty sid", session().claim("sid", "")),
-        (
-            "session token for another",
-            session().claim("aud", "https://other.example.com"),
-        ),
-        ("pending session", session().claim("sts", "pending")),
-        ("unknown session status", session().claim("sts", "revoked")),
-        (
-            "category of templates",
-            session().header("cat", "cl_B7d4PD222AAA"),
-        ),
-        ("category of machines", session().header("cat", "cl_B7d4PD333AAA")),
-        ("template token", server.clerk.template_token("ada").unwrap()),
-        (
-            "ID token",
-            server.clerk.id_token("ada", "client_test", &["openid"]).unwrap(),
-        ),
-        (
-            "machine token",
-            server.clerk.m2m_token("mch_2test0000000000000000000000"),
-        ),
-    ];
-    let expected = server.with_token("abc").await.text(&[]);
-    for (fault, recipe) in faults {
-        let token = recipe.mint();
-        let answer = server.with_token(&token).await;
-        assert_eq!(answer.text(&[]), expected, "{fault}");
-        for part in token.split('.').filter(|part| part.len() > 8) {
-            assert!(
-                !answer.text(&[]).contains(part),
-                "{fault}: the answer repeats the token"
-            );
-        }
-    }
-    for token in [
-        "oat_0123456789abcdef",
-        "mt_0123456789abcdef",
-        "ak_0123456789abcdef",
-        "a.b.c",
-        "..",
-        "e30.e30.e30",
-    ] {
-        assert_eq!(server.with_token(token).await.text(&[]), expected, "{token}");
-    }
 }
 
 #[tokio::test]

@@ -287,6 +287,8 @@ async fn when_clerk_fails_the_tool_says_so() {
         let answer = Exchange::of(request).await;
         assert_eq!(answer.status, 200, "{what}");
         assert_eq!(answer.json()["result"]["isError"], true, "{what}");
+        // A failure stands for a second.
+        server.clock.advance(std::time::Duration::from_secs(1));
         said.push(format!("{what}: {}", text(&answer.json())));
     }
     insta::assert_snapshot!(said.join("\n"), @"

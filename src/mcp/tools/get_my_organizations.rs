@@ -45,13 +45,13 @@ struct MembershipInfo {
     created_at: DateTime,
 }
 
-impl From<Membership> for MembershipInfo {
-    fn from(membership: Membership) -> Self {
+impl From<&Membership> for MembershipInfo {
+    fn from(membership: &Membership) -> Self {
         Self {
-            id: membership.id,
-            organization_id: membership.organization.id,
-            organization_name: membership.organization.name,
-            role: membership.role,
+            id: membership.id.clone(),
+            organization_id: membership.organization.id.clone(),
+            organization_name: membership.organization.name.clone(),
+            role: membership.role.clone(),
             created_at: membership.created_at.into(),
         }
     }
@@ -90,7 +90,7 @@ impl ExampleTools {
         Ok(MyOrganizations {
             user_id,
             membership_count: memberships.len(),
-            memberships: memberships.into_iter().map(MembershipInfo::from).collect(),
+            memberships: memberships.iter().map(MembershipInfo::from).collect(),
         })
     }
 }

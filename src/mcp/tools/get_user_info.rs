@@ -49,13 +49,13 @@ impl ExampleTools {
         let user = get_user().await?;
         Ok(Json(CallerInfo {
             email: user.primary_email().map(str::to_owned),
-            user_id: user.id,
+            user_id: user.id.clone(),
             session_id: session.session_id.clone(),
             organization_id: session.organization_id.clone(),
             organization_role: session.organization_role.clone(),
-            first_name: user.first_name,
-            last_name: user.last_name,
-            image_url: user.image_url,
+            first_name: user.first_name.clone(),
+            last_name: user.last_name.clone(),
+            image_url: user.image_url.clone(),
         }))
     }
 }

@@ -107,6 +107,9 @@ pub enum ToolError {
     /// Clerk didn't answer as hoped; the text says whether to try again.
     #[error(transparent)]
     Clerk(#[from] ClerkError),
+    /// Clerk says that the user is banned.
+    #[error("{}", GetUserError::Banned)]
+    Banned,
     /// The token speaks for no user.
     #[error(transparent)]
     NoUser(#[from] NoUser),
@@ -125,6 +128,7 @@ impl From<GetUserError> for ToolError {
             GetUserError::Client(error) => Self::Client(error),
             GetUserError::NoUser(error) => Self::NoUser(error),
             GetUserError::Clerk(error) => Self::Clerk(error),
+            GetUserError::Banned => Self::Banned,
         }
     }
 }

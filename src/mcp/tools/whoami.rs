@@ -34,7 +34,7 @@ struct SessionInfo {
     /// The permissions in the active organization, such as org:invoices:create.
     organization_permissions: Vec<String>,
     /// When the token expires, ISO 8601.
-    expires_at: DateTime,
+    expires_at: Option<DateTime>,
     /// When the token was issued, ISO 8601.
     issued_at: Option<DateTime>,
 }
@@ -62,20 +62,20 @@ impl From<&Session> for SessionInfo {
             organization_id: session.organization_id.clone(),
             organization_role: session.organization_role.clone(),
             organization_permissions: session.organization_permissions.clone(),
-            expires_at: session.expires_at.into(),
+            expires_at: session.expires_at.map(Into::into),
             issued_at: session.issued_at.map(Into::into),
         }
     }
 }
 
-impl From<User> for UserInfo {
-    fn from(user: User) -> Self {
+impl From<&User> for UserInfo {
+    fn from(user: &User) -> Self {
         Self {
             email: user.primary_email().map(str::to_owned),
-            id: user.id,
-            first_name: user.first_name,
-            last_name: user.last_name,
-            image_url: user.image_url,
+            id: user.id.clone(),
+            first_name: user.first_name.clone(),
+            last_name: user.last_name.clone(),
+            image_url: user.image_url.clone(),
             created_at: user.created_at.into(),
             updated_at: user.updated_at.into(),
         }
@@ -101,7 +101,7 @@ impl ExampleTools {
         let user = get_user().await?;
         Ok(Json(WhoAmI {
             session: session.as_ref().into(),
-            user: user.into(),
+            user: user.as_ref().into(),
         }))
     }
 }

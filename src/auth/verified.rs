@@ -1,0 +1,199 @@
+//! From a bearer token to a [`Session`], by way of what was found out before: verified JWTs and Clerk's verdicts on opaque
+//! tokens are kept, keyed by SHA-256, so that no token lies in memory.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use jiff::Timestamp;
+use moka::sync::Cache;
+
+use super::{AuthError, error::Outage};
+use crate::{
+    clerk::{ClerkClient, ClerkError},
+    clock::Clock,
+    digest::sha256,
+    secret_key::Misconfiguration,
+    session::Session,
+    shared_cache::SharedCache,
+    token::{
+        BearerToken, KeyReference, KeySource, ReportFault, TokenError, TokenKind, TokenPolicy, TokenVerifier,
+        VerifyError,
+    },
+};
+
+/// Makes sessions of tokens. Without its type parameter behind this trait, so that middleware has none.
+pub(super) trait Sessions: Send + Sync {
+    fn of<'a>(&'a self, token: &'a BearerToken) -> BoxFuture<'a, Result<Arc<Session>, AuthError>>;
+}
+
+/// Sessions of verified tokens.
+pub(super) struct VerifiedSessions<K> {
+    verifier: TokenVerifier<K>,
+    verified: Cache<[u8; 32], Arc<Verified>>,
+    opaque: Option<OpaqueSessions>,
+    clock: Arc<dyn Clock>,
+}
+
+/// A JWT that was verified.
+struct Verified {
+    session: Arc<Session>,
+    key: KeyReference,
+    expires_at: Timestamp,
+    weight: u32,
+}
+
+impl<K: KeySource> VerifiedSessions<K> {
+    /// With `client`, opaque tokens are asked about at Clerk; without, they are refused.
+    pub(super) fn new(
+        verifier: TokenVerifier<K>,
+        client: Option<ClerkClient>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let opaque = client.map(|client| OpaqueSessions {
+            client,
+            policy: verifier.policy().clone(),
+            verdicts: SharedCache::new("opaque_tokens", MAX_VERDICTS, Arc::clone(&clock)),
+            clock: Arc::clone(&clock),
+        });
+        let verified = Cache::builder()
+            .max_capacity(MAX_VERIFIED_BYTES)
+            .weigher(|_, entry: &Arc<Verified>| entry.weight)
+            .time_to_live(FORGET_AFTER)
+            .build();
+        Self {
+            verifier,
+            verified,
+            opaque,
+            clock,
+        }
+    }
+
+    /// A token that was verified before, is not past `exp`, and whose key is still one of the application's. All else that
+    /// was checked stays true as time goes on.
+    fn held(&self, id: &[u8; 32]) -> Option<Arc<Session>> {
+        let held = self.verified.get(id)?;
+        (self.clock.now() < held.expires_at && self.verifier.keys().holds(&held.key))
+            .then(|| Arc::clone(&held.session))
+    }
+
+    async fn verify(&self, id: [u8; 32], token: &BearerToken) -> Result<Arc<Session>, AuthError> {
+        let verified = match self.verifier.verify(token).await {
+            Ok(verified) => verified,
+            Err(VerifyError::Token(error)) => return Err(error.into()),
+            Err(VerifyError::Keys(error)) => return Err(AuthError::Unavailable(Outage::Keys(error))),
+            Err(VerifyError::Opaque(kind)) => {
+                let opaque = self.opaque.as_ref().ok_or(TokenError::KindNotAccepted(kind))?;
+                return opaque.of(id, kind, token).await;
+            }
+        };
+        let (key, expires_at) = (verified.key().cloned(), verified.expires_at());
+        let session = Arc::new(Session::from(verified));
+        if let (Some(key), Some(expires_at)) = (key, expires_at) {
+            // Claims take several times the room of their text.
+            let weight = u32::try_from(token.expose().len() * 4 + 1024).unwrap_or(u32::MAX);
+            let entry = Verified {
+                session: Arc::clone(&session),
+                key,
+                expires_at,
+                weight,
+            };
+            self.verified.insert(id, Arc::new(entry));
+        }
+        Ok(session)
+    }
+}
+
+impl<K: KeySource> Sessions for VerifiedSessions<K> {
+    fn of<'a>(&'a self, token: &'a BearerToken) -> BoxFuture<'a, Result<Arc<Session>, AuthError>> {
+        async move {
+            let id = sha256(token.expose().as_bytes());
+            let held = self.held(&id);
+            let outcome = if held.is_some() { "hit" } else { "miss" };
+            metrics::counter!("clerk_mcp_cache_lookups_total", "cache" => "verified_tokens", "outcome" => outcome).increment(1);
+            match held {
+                Some(session) => Ok(session),
+                None => self.verify(id, token).await,
+            }
+        }
+        .boxed()
+    }
+}
+
+/// Sessions of opaque tokens: Clerk's verdicts, kept for a minute at most.
+struct OpaqueSessions {
+    client: ClerkClient,
+    policy: TokenPolicy,
+    verdicts: SharedCache<[u8; 32], Result<Arc<Session>, AuthError>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl OpaqueSessions {
+    async fn of(
+        &self,
+        id: [u8; 32],
+        kind: TokenKind,
+        token: &BearerToken,
+    ) -> Result<Arc<Session>, AuthError> {
+        let ask = async {
+            let verdict = self.ask(kind, token).await;
+            let lifetime = self.lifetime(&verdict);
+            (verdict, lifetime)
+        };
+        self.verdicts.get(id, ask).await
+    }
+
+    async fn ask(&self, kind: TokenKind, token: &BearerToken) -> Result<Arc<Session>, AuthError> {
+        let report = match self.client.report(kind, token).await {
+            Ok(report) => report,
+            // Clerk's ways to say that it knows no such token.
+            Err(
+                ClerkError::NotFound
+                | ClerkError::Refused {
+                    status: 400 | 422, ..
+                },
+            ) => {
+                return Err(TokenError::Unknown.into());
+            }
+            Err(ClerkError::KeyRefused { .. }) => return Err(Misconfiguration::KeyRefused.into()),
+            Err(error) => return Err(AuthError::Unavailable(Outage::Clerk(error))),
+        };
+        match report.check(kind, &self.policy, self.clock.now()) {
+            Ok(verified) => Ok(Arc::new(Session::from(verified))),
+            Err(ReportFault::Token(error)) => Err(error.into()),
+            Err(ReportFault::Incomplete) => {
+                Err(AuthError::Unavailable(Outage::Clerk(ClerkError::UnexpectedBody)))
+            }
+        }
+    }
+
+    /// How long a verdict stands. One on a token never outlives the token; what says nothing of it is asked again soon.
+    fn lifetime(&self, verdict: &Result<Arc<Session>, AuthError>) -> Duration {
+        match verdict {
+            Ok(session) => session.expires_at.map_or(KEEP_GOOD, |expires_at| {
+                let left = expires_at.duration_since(self.clock.now());
+                if left.is_negative() {
+                    Duration::ZERO
+                } else {
+                    left.unsigned_abs().min(KEEP_GOOD)
+                }
+            }),
+            Err(AuthError::Token(_)) => KEEP_BAD,
+            Err(
+                AuthError::Bearer(_)
+                | AuthError::ScopesMissing { .. }
+                | AuthError::Misconfigured(_)
+                | AuthError::Unavailable(_)
+                | AuthError::Internal,
+            ) => KEEP_UNKNOWN,
+        }
+    }
+}
+
+/// Tokens' weight in bytes, not their number: a stranger can't fill it, for only good tokens get in.
+const MAX_VERIFIED_BYTES: u64 = 16 * 1024 * 1024;
+/// Gives back the memory of tokens that nobody uses any more.
+const FORGET_AFTER: Duration = Duration::from_mins(10);
+const MAX_VERDICTS: u64 = 10_000;
+const KEEP_GOOD: Duration = Duration::from_mins(1);
+const KEEP_BAD: Duration = Duration::from_secs(5);
+const KEEP_UNKNOWN: Duration = Duration::from_secs(1);

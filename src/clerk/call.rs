@@ -1,0 +1,69 @@
+//! One call of the Backend API: limits, retries, and what came of it.
+
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use reqwest::{RequestBuilder, StatusCode};
+use serde::de::DeserializeOwned;
+
+use super::ClerkError;
+use crate::outbound::{OutboundError, read_body};
+
+/// Makes a call that only reads, so that it may be made again: at most twice, after 429, 5xx and broken connections. All
+/// tries together take 5 s at most. `operation` is its label in metrics.
+pub(super) async fn read<T: DeserializeOwned>(
+    operation: &'static str,
+    request: RequestBuilder,
+) -> Result<T, ClerkError> {
+    let attempt = || async {
+        // A body that can be sent once only is a mistake of ours; every read here has none or a short text.
+        let request = request.try_clone().ok_or(ClerkError::UnexpectedBody)?;
+        let outcome = once(request).await;
+        let label = outcome.as_ref().err().map_or("ok", ClerkError::reason);
+        metrics::counter!("clerk_mcp_clerk_calls_total", "operation" => operation, "outcome" => label)
+            .increment(1);
+        outcome
+    };
+    let backoff = ExponentialBuilder::new()
+        .with_min_delay(FIRST_DELAY)
+        .with_max_times(MAX_RETRIES)
+        .with_jitter();
+    let retried = attempt
+        .retry(backoff)
+        .when(ClerkError::may_pass)
+        .adjust(|error, delay| match error {
+            // Longer than that nobody waits for a tool: the caller is told when to come back instead.
+            ClerkError::RateLimited {
+                retry_after: Some(wait),
+            } => (*wait <= LONGEST_WAIT).then_some(*wait),
+            ClerkError::RateLimited { retry_after: None }
+            | ClerkError::Unavailable { .. }
+            | ClerkError::KeyRefused { .. }
+            | ClerkError::NotFound
+            | ClerkError::UnexpectedBody
+            | ClerkError::Refused { .. } => delay,
+        });
+    let body = tokio::time::timeout(DEADLINE, retried)
+        .await
+        .unwrap_or(Err(ClerkError::Unavailable {
+            cause: Some(OutboundError::Timeout),
+        }))?;
+    serde_json::from_slice(&body).map_err(|_| ClerkError::UnexpectedBody)
+}
+
+async fn once(request: RequestBuilder) -> Result<Vec<u8>, ClerkError> {
+    let response = request.send().await.map_err(OutboundError::from)?;
+    let status = response.status();
+    let retry_after = ClerkError::retry_after(response.headers());
+    let body = read_body(response).await?;
+    if status == StatusCode::OK {
+        Ok(body)
+    } else {
+        Err(ClerkError::from_answer(status, retry_after, &body))
+    }
+}
+
+const MAX_RETRIES: usize = 2;
+const FIRST_DELAY: Duration = Duration::from_millis(50);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+const DEADLINE: Duration = Duration::from_secs(5);

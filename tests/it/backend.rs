@@ -1,0 +1,166 @@
+//! The Backend API client, as tools use it: retries, caches, one question for many, pages that change meanwhile.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
+
+use crate::support::TestServer;
+
+async fn server(clerk: &MockServer) -> (TestServer, String) {
+    let server = TestServer::builder()
+        .set("CLERK_API_URL", clerk.uri())
+        .spawn()
+        .await;
+    let token = server.oauth_token("ada").mint();
+    (server, token)
+}
+
+fn user(changes: &Value) -> ResponseTemplate {
+    let mut user = json!({ "id": "user_1", "first_name": "Ada", "created_at": 0, "updated_at": 0 });
+    user.as_object_mut()
+        .unwrap()
+        .extend(changes.as_object().unwrap().clone());
+    ResponseTemplate::new(200).set_body_json(user)
+}
+
+async fn asked(clerk: &MockServer) -> usize {
+    clerk.received_requests().await.unwrap().len()
+}
+
+#[tokio::test]
+async fn a_passing_failure_is_not_noticed() {
+    for failure in [
+        ResponseTemplate::new(500),
+        ResponseTemplate::new(503),
+        ResponseTemplate::new(429).insert_header("Retry-After", "0"),
+    ] {
+        let clerk = MockServer::start().await;
+        Mock::given(any())
+            .respond_with(failure)
+            .up_to_n_times(2)
+            .mount(&clerk)
+            .await;
+        Mock::given(any())
+            .respond_with(user(&json!({})))
+            .mount(&clerk)
+            .await;
+        let (server, token) = server(&clerk).await;
+        let answer = server.call(&token, "get-user-info", json!({})).await;
+        assert_eq!(
+            answer["result"]["structuredContent"]["firstName"], "Ada",
+            "{answer}"
+        );
+        assert_eq!(asked(&clerk).await, 3);
+    }
+}
+
+#[tokio::test]
+async fn what_lasts_is_told_after_three_tries_and_what_is_final_after_one() {
+    for (response, tries) in [
+        (ResponseTemplate::new(500), 3),
+        (ResponseTemplate::new(429).insert_header("Retry-After", "30"), 1),
+        (ResponseTemplate::new(401), 1),
+        (ResponseTemplate::new(404), 1),
+        (ResponseTemplate::new(422), 1),
+        (ResponseTemplate::new(200).set_body_string("{"), 1),
+    ] {
+        let clerk = MockServer::start().await;
+        Mock::given(any()).respond_with(response).mount(&clerk).await;
+        let (server, token) = server(&clerk).await;
+        assert_eq!(
+            server.call(&token, "whoami", json!({})).await["result"]["isError"],
+            true
+        );
+        assert_eq!(asked(&clerk).await, tries);
+    }
+}
+
+#[tokio::test]
+async fn many_at_once_are_one_question_and_the_answer_is_kept_for_half_a_minute() {
+    let clerk = MockServer::start().await;
+    Mock::given(any())
+        .respond_with(user(&json!({})).set_delay(Duration::from_millis(50)))
+        .mount(&clerk)
+        .await;
+    let (server, token) = server(&clerk).await;
+    join_all((0..50).map(|_| server.call(&token, "get-user-info", json!({})))).await;
+    server.clock.advance(Duration::from_millis(29_999));
+    server.call(&token, "whoami", json!({})).await;
+    assert_eq!(asked(&clerk).await, 1);
+    server.clock.advance(Duration::from_millis(1));
+    server.call(&token, "whoami", json!({})).await;
+    assert_eq!(asked(&clerk).await, 2);
+}
+
+#[tokio::test]
+async fn a_banned_user_is_told_so() {
+    let clerk = MockServer::start().await;
+    Mock::given(any())
+        .respond_with(user(&json!({ "banned": true })))
+        .mount(&clerk)
+        .await;
+    let (server, token) = server(&clerk).await;
+    for tool in ["whoami", "get-user-info"] {
+        let answer = server.call(&token, tool, json!({})).await;
+        assert_eq!(answer["result"]["isError"], true);
+        let text = answer["result"]["content"][0]["text"].as_str().unwrap();
+        assert!(text.starts_with("This account is banned."), "{text}");
+    }
+}
+
+/// Memberships, newest first, of which one is added after the first page was given.
+struct Growing(Arc<Mutex<usize>>);
+
+impl Respond for Growing {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let query = |name: &str| {
+            request
+                .url
+                .query_pairs()
+                .find(|(key, _)| key == name)
+                .and_then(|(_, value)| value.parse::<usize>().ok())
+                .unwrap()
+        };
+        let mut total = self.0.lock().unwrap();
+        let all: Vec<_> = (0..*total)
+            .rev()
+            .map(|number| {
+                json!({
+                    "id": format!("orgmem_{number}"), "role": "org:member", "created_at": 0,
+                    "organization": { "id": format!("org_{number}"), "name": "x", "slug": "x" },
+                })
+            })
+            .collect();
+        let page: Vec<_> = all.iter().skip(query("offset")).take(query("limit")).collect();
+        let body = json!({ "data": page, "total_count": *total });
+        *total += 1;
+        ResponseTemplate::new(200).set_body_json(body)
+    }
+}
+
+#[tokio::test]
+async fn pages_that_shift_while_they_are_read_end_and_repeat_nothing() {
+    let clerk = MockServer::start().await;
+    Mock::given(any())
+        .respond_with(Growing(Arc::new(Mutex::new(350))))
+        .mount(&clerk)
+        .await;
+    let (server, token) = server(&clerk).await;
+    let answer = server.call(&token, "get-my-organizations", json!({})).await;
+    let memberships = answer["result"]["structuredContent"]["memberships"]
+        .as_array()
+        .unwrap();
+    let distinct: std::collections::BTreeSet<_> = memberships
+        .iter()
+        .map(|one| one["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(memberships.len(), distinct.len());
+    // All of those that were there from beginning to end.
+    assert!((0..350).all(|number| distinct.contains(format!("orgmem_{number}").as_str())));
+    assert!(asked(&clerk).await <= 5);
+}

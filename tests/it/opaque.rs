@@ -1,0 +1,354 @@
+//! Opaque tokens: Clerk is asked, and its every answer has its own consequence.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use wiremock::{
+    Mock, MockServer, ResponseTemplate,
+    matchers::{body_json, header, method, path},
+};
+
+use crate::support::{Exchange, TestServer, server::RESOURCE, start_time};
+
+const TOKEN: &str = "oat_0123456789ABCDEF0123456789ABCDEF";
+
+/// A report of a good access token, with these members changed.
+fn report(changes: &Value) -> Value {
+    let now = start_time().as_second();
+    let mut report = json!({
+        "object": "clerk_idp_oauth_access_token", "id": TOKEN, "client_id": "client_1", "subject": "user_2opaque",
+        "scopes": ["profile", "email"], "revoked": false, "revocation_reason": null, "expired": false,
+        "expiration": now + 600, "created_at": now, "updated_at": now, "aud": [RESOURCE],
+    });
+    report
+        .as_object_mut()
+        .unwrap()
+        .extend(changes.as_object().unwrap().clone());
+    report
+}
+
+async fn server(clerk: &MockServer) -> TestServer {
+    TestServer::builder()
+        .set("CLERK_API_URL", clerk.uri())
+        .set(
+            "CLERK_ACCEPTED_TOKENS",
+            "session_token,oauth_token,m2m_token,api_key",
+        )
+        .spawn()
+        .await
+}
+
+/// `tools/call greet` with an opaque token, after Clerk is set to answer `response`.
+async fn answer_to(response: ResponseTemplate) -> Exchange {
+    let clerk = MockServer::start().await;
+    let server = server(&clerk).await;
+    Mock::given(method("POST"))
+        .respond_with(response)
+        .mount(&clerk)
+        .await;
+    greet(&server, TOKEN).await
+}
+
+async fn greet(server: &TestServer, token: &str) -> Exchange {
+    let params = json!({ "name": "greet", "arguments": { "name": "Ada" } });
+    Exchange::of(server.rpc("tools/call", &params).bearer_auth(token)).await
+}
+
+#[tokio::test]
+async fn a_good_token_is_a_session() {
+    let clerk = MockServer::start().await;
+    let server = server(&clerk).await;
+    Mock::given(method("POST"))
+        .and(path("/oauth_applications/access_tokens/verify"))
+        .and(header(
+            "authorization",
+            format!("Bearer {}", server.clerk.secret_key()),
+        ))
+        .and(body_json(json!({ "access_token": TOKEN })))
+        .respond_with(ResponseTemplate::new(200).set_body_json(report(&json!({}))))
+        .expect(1)
+        .mount(&clerk)
+        .await;
+    let answer = greet(&server, TOKEN).await.json();
+    assert_eq!(
+        answer["result"]["content"][0]["text"],
+        "Hello, Ada! Your Clerk user ID is user_2opaque"
+    );
+}
+
+#[tokio::test]
+async fn the_local_clerks_opaque_tokens_pass() {
+    use clerk_mcp_conformance::clerk::{AccessTokens, LocalClerk};
+    let clerk = LocalClerk::builder()
+        .signing_key(crate::support::server::signing_key())
+        .access_tokens(AccessTokens::Opaque)
+        .auto_approve("ada")
+        .start()
+        .await
+        .unwrap();
+    let builder = clerk
+        .environment()
+        .into_iter()
+        .fold(TestServer::builder(), |builder, (name, value)| {
+            builder.set(name, value)
+        });
+    let server = builder.published_at_its_own_address().spawn().await;
+    // Issued by that Clerk's clock.
+    server.clock.set(
+        std::time::SystemTime::UNIX_EPOCH
+            .elapsed()
+            .map(|since| jiff::Timestamp::UNIX_EPOCH + jiff::SignedDuration::try_from(since).unwrap())
+            .unwrap(),
+    );
+    let token = crate::oauth::access_token(&server).await;
+    assert!(token.starts_with("oat_"), "an opaque one");
+    let answer = server.call(&token, "greet", json!({ "name": "Ada" })).await;
+    let user = &clerk.sample_users()[0].id;
+    assert_eq!(
+        answer["result"]["content"][0]["text"],
+        format!("Hello, Ada! Your Clerk user ID is {user}")
+    );
+}
+
+#[tokio::test]
+async fn machines_and_api_keys_have_their_own_questions() {
+    let clerk = MockServer::start().await;
+    let server = server(&clerk).await;
+    for (route, member, token, subject) in [
+        (
+            "/m2m_tokens/verify",
+            "token",
+            "mt_0123456789abcdef",
+            "mch_2machine",
+        ),
+        ("/api_keys/verify", "secret", "ak_0123/abc+def==", "org_2company"),
+        ("/api_keys/verify", "secret", "ak_of_a_user", "user_2opaque"),
+    ] {
+        Mock::given(path(route))
+            .and(body_json(json!({ member: token })))
+            .respond_with(ResponseTemplate::new(200).set_body_json(report(
+                &json!({ "subject": subject, "aud": null, "expiration": null }),
+            )))
+            .expect(1)
+            .mount(&clerk)
+            .await;
+        assert_eq!(server.with_token(token).await.status, 200, "{token}");
+    }
+    let m2m = server.clerk.m2m_token("mch_2machine").mint();
+    assert_eq!(
+        server.with_token(&m2m).await.status,
+        200,
+        "a machine's JWT is verified here"
+    );
+    let answer = server
+        .call("mt_0123456789abcdef", "greet", json!({ "name": "x" }))
+        .await;
+    assert_eq!(
+        answer["result"]["content"][0]["text"],
+        "the token speaks for no user; sign in as a user and call again"
+    );
+}
+
+#[tokio::test]
+async fn kinds_that_are_not_accepted_are_not_asked_about() {
+    let clerk = MockServer::start().await;
+    let server = TestServer::builder()
+        .set("CLERK_API_URL", clerk.uri())
+        .set("CLERK_ACCEPTED_TOKENS", "session_token")
+        .spawn()
+        .await;
+    let m2m = server.clerk.m2m_token("mch_2machine").mint();
+    for token in [TOKEN, "mt_0123456789abcdef", "ak_0123456789abcdef", &m2m] {
+        assert_eq!(server.with_token(token).await.status, 401, "{token:.4}");
+    }
+    assert_eq!(clerk.received_requests().await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn every_fault_of_a_token_is_401() {
+    let now = start_time().as_second();
+    let expired =
+        answer_to(ResponseTemplate::new(200).set_body_json(report(&json!({ "expiration": now - 1 })))).await;
+    assert_eq!(expired.json()["error"], "token_expired");
+    for (what, response) in [
+        (
+            "revoked",
+            ResponseTemplate::new(200).set_body_json(report(&json!({ "revoked": true }))),
+        ),
+        (
+            "inactive",
+            ResponseTemplate::new(200).set_body_json(json!({ "active": false })),
+        ),
+        (
+            "another subject",
+            ResponseTemplate::new(200).set_body_json(report(&json!({ "subject": "mch_1" }))),
+        ),
+        (
+            "no audience",
+            ResponseTemplate::new(200).set_body_json(report(&json!({ "aud": null }))),
+        ),
+        (
+            "another audience",
+            ResponseTemplate::new(200).set_body_json(report(&json!({ "aud": ["https://other.test"] }))),
+        ),
+        ("400", ResponseTemplate::new(400)),
+        ("404", ResponseTemplate::new(404)),
+        ("422", ResponseTemplate::new(422)),
+    ] {
+        let answer = answer_to(response).await;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json()["error"]),
+            (401, &json!("invalid_token")),
+            "{what}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn our_bad_key_is_our_fault() {
+    for status in [401, 403] {
+        let answer = answer_to(ResponseTemplate::new(status)).await;
+        insta::allow_duplicates! { insta::assert_snapshot!(answer.text(&[]), @r#"
+        500 Internal Server Error
+        cache-control: no-store
+        content-length: [length]
+        content-type: application/json; charset=utf-8
+        date: [date]
+        vary: Origin
+        x-content-type-options: nosniff
+        x-request-id: [uuid]
+
+        {
+          "error": "server_error",
+          "error_description": "Authentication service misconfigured"
+        }
+        "#); }
+    }
+}
+
+#[tokio::test]
+async fn an_outage_is_503() {
+    for (what, response, retry_after) in [
+        (
+            "429",
+            ResponseTemplate::new(429).insert_header("Retry-After", "17"),
+            "17",
+        ),
+        (
+            "429 for an hour",
+            ResponseTemplate::new(429).insert_header("Retry-After", "3600"),
+            "60",
+        ),
+        ("500", ResponseTemplate::new(500), "5"),
+        ("503", ResponseTemplate::new(503), "5"),
+        (
+            "302",
+            ResponseTemplate::new(302).insert_header("Location", "https://evil.test"),
+            "5",
+        ),
+        (
+            "no JSON",
+            ResponseTemplate::new(200).set_body_string("<html>"),
+            "5",
+        ),
+        (
+            "half a report",
+            ResponseTemplate::new(200).set_body_json(json!({ "subject": "user_1" })),
+            "5",
+        ),
+        (
+            "2 MB",
+            ResponseTemplate::new(200).set_body_bytes(vec![b' '; 2 << 20]),
+            "5",
+        ),
+    ] {
+        let answer = answer_to(response).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("retry-after")),
+            (503, Some(retry_after)),
+            "{what}"
+        );
+        assert_eq!(
+            answer.header("www-authenticate"),
+            None,
+            "{what}: signing in again would not help"
+        );
+    }
+    let server = TestServer::builder()
+        .set("CLERK_API_URL", "http://127.0.0.1:9")
+        .spawn()
+        .await;
+    assert_eq!(server.with_token(TOKEN).await.status, 503);
+}
+
+#[tokio::test]
+async fn two_hundred_at_once_are_one_question() {
+    let clerk = MockServer::start().await;
+    let server = server(&clerk).await;
+    let slow = ResponseTemplate::new(200)
+        .set_body_json(report(&json!({})))
+        .set_delay(Duration::from_millis(50));
+    Mock::given(method("POST"))
+        .respond_with(slow)
+        .expect(1)
+        .mount(&clerk)
+        .await;
+    let answers = join_all((0..200).map(|_| server.with_token(TOKEN))).await;
+    assert!(answers.iter().all(|answer| answer.status == 200));
+}
+
+#[tokio::test]
+async fn a_verdict_stands_for_a_minute_and_never_past_expiry() {
+    let clerk = MockServer::start().await;
+    let server = server(&clerk).await;
+    let now = start_time().as_second();
+    let asked = async || clerk.received_requests().await.unwrap().len();
+    let _long = Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(report(&json!({}))))
+        .mount_as_scoped(&clerk)
+        .await;
+    assert_eq!(server.with_token(TOKEN).await.status, 200);
+    server.clock.advance(Duration::from_millis(59_999));
+    assert_eq!(
+        (server.with_token(TOKEN).await.status.as_u16(), asked().await),
+        (200, 1)
+    );
+    server.clock.advance(Duration::from_millis(1));
+    assert_eq!(
+        (server.with_token(TOKEN).await.status.as_u16(), asked().await),
+        (200, 2)
+    );
+
+    let short = report(&json!({ "expiration": now + 60 + 10 }));
+    let _short = Mock::given(body_json(json!({ "access_token": "oat_short" })))
+        .respond_with(ResponseTemplate::new(200).set_body_json(short))
+        .with_priority(1)
+        .mount_as_scoped(&clerk)
+        .await;
+    assert_eq!(server.with_token("oat_short").await.status, 200);
+    server.clock.advance(Duration::from_secs(10));
+    assert_eq!(
+        server.with_token("oat_short").await.json()["error"],
+        "token_expired"
+    );
+    assert_eq!(asked().await, 4, "asked again, not answered from memory");
+}
+
+#[tokio::test]
+async fn a_refusal_stands_for_five_seconds() {
+    let clerk = MockServer::start().await;
+    let server = server(&clerk).await;
+    Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(404))
+        .mount(&clerk)
+        .await;
+    let asked = async || clerk.received_requests().await.unwrap().len();
+    for _ in 0..20 {
+        assert_eq!(server.with_token(TOKEN).await.status, 401);
+    }
+    assert_eq!(asked().await, 1);
+    server.clock.advance(Duration::from_secs(5));
+    assert_eq!(server.with_token(TOKEN).await.status, 401);
+    assert_eq!(asked().await, 2);
+}

@@ -1,0 +1,139 @@
+//! A secret key that is bad, or of another application: our fault, said as such, and over when it's mended.
+
+use clerk_mcp_conformance::{clerk::LocalClerk, mint::SigningKey};
+use serde_json::json;
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
+
+use crate::support::{Exchange, TestServer, server::foreign_key};
+
+/// A server with the Frontend API of its own Clerk and the secret key of `other`.
+async fn with_key_of(other: &LocalClerk) -> TestServer {
+    TestServer::builder()
+        .set("CLERK_API_URL", other.backend_api_url())
+        .set("CLERK_SECRET_KEY", other.secret_key())
+        .spawn()
+        .await
+}
+
+async fn readiness(server: &TestServer) -> (u16, String) {
+    let answer = server.get("/readyz").await;
+    (
+        answer.status.as_u16(),
+        answer.json()["secretKey"].as_str().unwrap().to_owned(),
+    )
+}
+
+#[tokio::test]
+async fn the_key_of_another_application() {
+    let other = LocalClerk::builder()
+        .signing_key(foreign_key())
+        .start()
+        .await
+        .unwrap();
+    let server = with_key_of(&other).await;
+    let token = server.oauth_token("ada").mint();
+    assert_eq!(
+        server.with_token(&token).await.status,
+        200,
+        "nothing is known before the first probe"
+    );
+    server.probe.run_once().await;
+    insta::assert_snapshot!(server.with_token(&token).await.text(&[]), @r#"
+    500 Internal Server Error
+    cache-control: no-store
+    content-length: [length]
+    content-type: application/json; charset=utf-8
+    date: [date]
+    vary: Origin
+    x-content-type-options: nosniff
+    x-request-id: [uuid]
+
+    {
+      "error": "server_error",
+      "error_description": "Authentication service misconfigured"
+    }
+    "#);
+    assert_eq!(
+        readiness(&server).await,
+        (503, "secret-key-of-another-application".to_owned())
+    );
+    // Without a token there's nothing of ours to fail: the client learns where to sign in.
+    assert_eq!(Exchange::of(server.mcp()).await.status, 401);
+
+    // Mended at Clerk's side, found without a restart.
+    other.rotate_key(server.clerk.signing_key());
+    server.probe.run_once().await;
+    assert_eq!(server.with_token(&token).await.status, 200);
+    assert_eq!(readiness(&server).await, (200, "good".to_owned()));
+}
+
+#[tokio::test]
+async fn one_shared_key_is_enough() {
+    let keys = [foreign_key(), crate::support::server::signing_key()];
+    let jwks = json!({ "keys": keys.iter().map(SigningKey::jwk).collect::<Vec<_>>() });
+    let clerk = MockServer::start().await;
+    Mock::given(path("/v1/jwks"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(jwks))
+        .mount(&clerk)
+        .await;
+    let server = TestServer::builder()
+        .set("CLERK_API_URL", clerk.uri())
+        .spawn()
+        .await;
+    server.probe.run_once().await;
+    assert_eq!(server.status_of(server.oauth_token("ada")).await, 200);
+}
+
+#[tokio::test]
+async fn a_key_that_clerk_refuses_takes_two_probes_after_a_good_one() {
+    let server = TestServer::spawn().await;
+    let token = server.oauth_token("ada").mint();
+    server.probe.run_once().await;
+    assert_eq!(readiness(&server).await.1, "good");
+
+    let refusing = MockServer::start().await;
+    Mock::given(path("/v1/jwks"))
+        .respond_with(ResponseTemplate::new(401))
+        .mount(&refusing)
+        .await;
+    let server = TestServer::builder()
+        .set("CLERK_API_URL", refusing.uri())
+        .spawn()
+        .await;
+    let token_there = server.oauth_token("ada").mint();
+    server.probe.run_once().await;
+    assert_eq!(
+        server.with_token(&token_there).await.status,
+        500,
+        "never good: one is enough"
+    );
+    assert_eq!(readiness(&server).await.1, "secret-key-invalid");
+    drop(token);
+}
+
+#[tokio::test]
+async fn a_clerk_that_is_away_says_nothing_about_the_key() {
+    for response in [
+        ResponseTemplate::new(500),
+        ResponseTemplate::new(429),
+        ResponseTemplate::new(200).set_body_string("<html>"),
+    ] {
+        let clerk = MockServer::start().await;
+        Mock::given(path("/v1/jwks"))
+            .respond_with(response)
+            .mount(&clerk)
+            .await;
+        let server = TestServer::builder()
+            .set("CLERK_API_URL", clerk.uri())
+            .spawn()
+            .await;
+        server.probe.run_once().await;
+        assert_eq!(server.status_of(server.oauth_token("ada")).await, 200);
+    }
+    let server = TestServer::builder()
+        .set("CLERK_API_URL", "http://127.0.0.1:9")
+        .spawn()
+        .await;
+    server.probe.run_once().await;
+    assert_eq!(server.status_of(server.oauth_token("ada")).await, 200);
+}

@@ -1,0 +1,354 @@
+//! Every fault of a token: its reason, which is for the log, and that the caller is told none of it.
+
+use clerk_mcp::{
+    clock::Clock,
+    token::{
+        BearerToken, KeyLookupError, KeyReference, KeySource, StaticKey, TokenError, TokenVerifier,
+        VerifyError, VerifyingKey,
+    },
+};
+use clerk_mcp_conformance::mint::Recipe;
+use serde_json::json;
+
+use crate::support::{
+    TestServer,
+    server::{RESOURCE, foreign_key, signing_key},
+    start_time,
+    verifier::policy,
+};
+
+fn seconds(offset: i64) -> i64 {
+    start_time().as_second() + offset
+}
+
+/// The one key of the test's Clerk, by its id.
+#[derive(Debug)]
+struct OneKey(StaticKey);
+
+impl KeySource for OneKey {
+    async fn key(&self, kid: &str) -> Result<Option<VerifyingKey>, KeyLookupError> {
+        if kid == signing_key().kid() {
+            self.0.key(kid).await
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn holds(&self, key: &KeyReference) -> bool {
+        self.0.holds(key)
+    }
+}
+
+/// A verifier of the tokens of `server`'s Clerk, to ask for reasons.
+fn verifier(server: &TestServer) -> TokenVerifier<OneKey> {
+    let mut policy = policy();
+    server.clerk.issuer().clone_into(&mut policy.issuer);
+    let key = StaticKey::from_pem(&signing_key().public_key_pem()).unwrap();
+    TokenVerifier::new(OneKey(key), policy, std::sync::Arc::new(server.clock.clone()))
+}
+
+async fn fault(verifier: &TokenVerifier<OneKey>, token: &str) -> TokenError {
+    let token: BearerToken = token.parse().unwrap();
+    match verifier.verify(&token).await {
+        Err(VerifyError::Token(error)) => error,
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("it passes"),
+    }
+}
+
+#[tokio::test]
+async fn every_fault_has_its_reason_and_the_same_answer() {
+    let server = TestServer::spawn().await;
+    let verifier = verifier(&server);
+    let session = || server.session_token("ada");
+    let oauth = || server.oauth_token("ada");
+    let key = server.clerk.signing_key();
+    let other_issuer = format!("{}.evil.test", server.clerk.issuer());
+    let issuer_with_slash = format!("{}/", server.clerk.issuer());
+    let claims = oauth().claims_json();
+    let faults: Vec<(&str, Recipe, &str)> = vec![
+        (
+            "alg none, unsigned",
+            oauth().header("alg", "none").unsigned(),
+            "token-invalid",
+        ),
+        (
+            "alg none, signed",
+            oauth().header("alg", "none"),
+            "token-invalid-algorithm",
+        ),
+        (
+            "alg in lower case",
+            oauth().header("alg", "rs256"),
+            "token-invalid-algorithm",
+        ),
+        ("RS384", oauth().header("alg", "RS384"), "token-invalid-algorithm"),
+        (
+            "HS256 with the public key",
+            oauth()
+                .header("alg", "HS256")
+                .signed_with_secret(key.public_key_pem().as_bytes()),
+            "token-invalid-algorithm",
+        ),
+        (
+            "RS256 header over an HMAC",
+            oauth().signed_with_secret(key.public_key_pem().as_bytes()),
+            "token-invalid-signature",
+        ),
+        ("no alg", oauth().without_header("alg"), "token-invalid-algorithm"),
+        ("no kid", oauth().without_header("kid"), "jwk-kid-mismatch"),
+        ("empty kid", oauth().header("kid", ""), "jwk-kid-mismatch"),
+        ("numeric kid", oauth().header("kid", 1), "jwk-kid-mismatch"),
+        (
+            "unknown kid",
+            oauth().header("kid", "ins_unknown"),
+            "jwk-kid-mismatch",
+        ),
+        ("crit", oauth().header("crit", json!(["exp"])), "token-invalid"),
+        ("empty crit", oauth().header("crit", json!([])), "token-invalid"),
+        (
+            "foreign key, our kid",
+            oauth().signed_by(&foreign_key()),
+            "token-invalid-signature",
+        ),
+        (
+            "foreign key in jwk",
+            oauth()
+                .header("jwk", foreign_key().jwk())
+                .signed_by(&foreign_key()),
+            "token-invalid-signature",
+        ),
+        ("empty signature", oauth().unsigned(), "token-invalid"),
+        (
+            "short signature",
+            oauth().signature(vec![1, 2, 3]),
+            "token-invalid-signature",
+        ),
+        (
+            "repeated claim",
+            oauth().raw_claims(claims.replacen('{', "{\"sub\":\"user_2evil\",", 1)),
+            "token-invalid",
+        ),
+        ("claims are a list", oauth().raw_claims("[]"), "token-invalid"),
+        ("header is no JSON", oauth().raw_header("{"), "token-invalid"),
+        (
+            "no iss",
+            oauth().without_claim("iss"),
+            "token-verification-failed",
+        ),
+        (
+            "iss of another",
+            oauth().claim("iss", other_issuer),
+            "token-invalid-issuer",
+        ),
+        (
+            "iss with a slash",
+            oauth().claim("iss", issuer_with_slash),
+            "token-invalid-issuer",
+        ),
+        (
+            "iss as a list",
+            oauth().claim("iss", json!([server.clerk.issuer()])),
+            "token-verification-failed",
+        ),
+        (
+            "session token with a template's sid",
+            session().claim("sid", "mine"),
+            "token-verification-failed",
+        ),
+        (
+            "no sub",
+            oauth().without_claim("sub"),
+            "token-verification-failed",
+        ),
+        ("empty sub", oauth().claim("sub", ""), "token-verification-failed"),
+        (
+            "sub of a client",
+            oauth().claim("sub", "client_x"),
+            "token-verification-failed",
+        ),
+        (
+            "bare prefix",
+            oauth().claim("sub", "user_"),
+            "token-verification-failed",
+        ),
+        (
+            "numeric sub",
+            oauth().claim("sub", 7),
+            "token-verification-failed",
+        ),
+        (
+            "no exp",
+            oauth().without_claim("exp"),
+            "token-verification-failed",
+        ),
+        (
+            "exp as text",
+            oauth().claim("exp", seconds(60).to_string()),
+            "token-verification-failed",
+        ),
+        (
+            "fractional exp",
+            oauth().claim("exp", 1e12 + 0.5),
+            "token-verification-failed",
+        ),
+        (
+            "exp beyond all time",
+            oauth().claim("exp", i64::MAX),
+            "token-verification-failed",
+        ),
+        (
+            "nbf to come",
+            oauth().claim("nbf", seconds(60)),
+            "token-not-active-yet",
+        ),
+        (
+            "nbf as text",
+            oauth().claim("nbf", "0"),
+            "token-verification-failed",
+        ),
+        (
+            "iat to come",
+            oauth().claim("iat", seconds(60)),
+            "token-iat-in-the-future",
+        ),
+        ("no aud", oauth().without_claim("aud"), "audience-missing"),
+        (
+            "aud of another",
+            oauth().claim("aud", "https://other.example.com/mcp"),
+            "audience-mismatch",
+        ),
+        (
+            "aud with a prefix of us",
+            oauth().claim("aud", format!("{RESOURCE}/sub")),
+            "audience-mismatch",
+        ),
+        ("empty aud", oauth().claim("aud", json!([])), "audience-missing"),
+        (
+            "aud with a number",
+            oauth().claim("aud", json!([1, RESOURCE])),
+            "token-verification-failed",
+        ),
+        (
+            "aud as an object",
+            oauth().claim("aud", json!({ "x": RESOURCE })),
+            "token-verification-failed",
+        ),
+        (
+            "access token with typ JWT",
+            oauth().header("typ", "JWT"),
+            "token-verification-failed",
+        ),
+        (
+            "access token with typ AT+JWT",
+            oauth().header("typ", "AT+JWT"),
+            "token-invalid",
+        ),
+        (
+            "session token with typ at+jwt",
+            session().header("typ", "at+jwt"),
+            "token-invalid",
+        ),
+        (
+            "session token with typ at+jwt and no class",
+            session().header("typ", "at+jwt").without_header("cat"),
+            "audience-missing",
+        ),
+        (
+            "session token without typ",
+            session().without_header("typ"),
+            "token-invalid",
+        ),
+        (
+            "session token without sid",
+            session().without_claim("sid"),
+            "token-verification-failed",
+        ),
+        (
+            "session token with an empty sid",
+            session().claim("sid", ""),
+            "token-verification-failed",
+        ),
+        (
+            "session token for another",
+            session().claim("aud", "https://other.example.com"),
+            "audience-mismatch",
+        ),
+        (
+            "pending session",
+            session().claim("sts", "pending"),
+            "session-pending",
+        ),
+        (
+            "unknown session status",
+            session().claim("sts", "revoked"),
+            "token-verification-failed",
+        ),
+        (
+            "category of templates",
+            session().header("cat", "cl_B7d4PD222AAA"),
+            "token-invalid",
+        ),
+        (
+            "category of machines",
+            session().header("cat", "cl_B7d4PD333AAA"),
+            "token-invalid",
+        ),
+        (
+            "template token",
+            server.clerk.template_token("ada").unwrap(),
+            "token-invalid",
+        ),
+        (
+            "ID token",
+            server.clerk.id_token("ada", "client_test", &["openid"]).unwrap(),
+            "token-verification-failed",
+        ),
+        (
+            "machine token",
+            server.clerk.m2m_token("mch_2test0000000000000000000000"),
+            "token-type-mismatch",
+        ),
+        (
+            "access token with a session's class",
+            oauth().header("cat", "cl_B7d4PD111AAA"),
+            "token-invalid",
+        ),
+        // The signature comes first: a forged token learns nothing of what its claims should say.
+        (
+            "expired and forged",
+            oauth().claim("exp", seconds(-3600)).signed_by(&foreign_key()),
+            "token-invalid-signature",
+        ),
+        (
+            "of another issuer and forged",
+            oauth().claim("iss", "x").signed_by(&foreign_key()),
+            "token-invalid-signature",
+        ),
+    ];
+    let expected = server.with_token("abc").await.text(&[]);
+    for (what, recipe, reason) in faults {
+        let token = recipe.mint();
+        assert_eq!(fault(&verifier, &token).await.reason().as_str(), reason, "{what}");
+        let answer = server.with_token(&token).await.text(&[]);
+        assert_eq!(answer, expected, "{what}");
+        for part in token.split('.').filter(|part| part.len() > 8) {
+            assert!(!answer.contains(part), "{what}: the answer repeats the token");
+        }
+    }
+    for token in [
+        "oat_0123456789abcdef",
+        "mt_0123456789abcdef",
+        "ak_0123456789abcdef",
+        "a.b.c",
+        "..",
+        "e30.e30.e30",
+    ] {
+        assert_eq!(server.with_token(token).await.text(&[]), expected, "{token}");
+    }
+    assert_eq!(
+        server.clock.now(),
+        start_time(),
+        "nothing here depends on time going by"
+    );
+}
