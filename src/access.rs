@@ -1,9 +1,9 @@
-//! The access log: one line for each request at level DEBUG, target `clerk_mcp::access`. Nothing of a request is in it
+//! The access log and its metric: one line for each request at level DEBUG, target `clerk_mcp::access`. Nothing of a request is in it
 //! that a caller makes up: no query, no unknown path, no header but the forwarded address, if that's trusted.
 
 use std::{net::IpAddr, time::Instant};
 
-use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
+use poem::{Endpoint, Middleware, Request, Response, Result};
 
 /// Logs requests.
 #[derive(Debug, Clone, Copy)]
@@ -63,19 +63,30 @@ impl<E: Endpoint> Endpoint for AccessLogEndpoint<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
-        if !tracing::enabled!(target: TARGET, tracing::Level::DEBUG) {
-            return self.inner.call(request).await.map(IntoResponse::into_response);
-        }
-        let (method, client) = (request.method().clone(), self.log.client(&request));
+        let method = METHODS
+            .iter()
+            .find(|method| **method == request.method().as_str())
+            .unwrap_or(&"other");
         let path = request.original_uri().path();
         let route = ROUTES.iter().find(|route| **route == path).unwrap_or(&"other");
+        let client = tracing::enabled!(target: TARGET, tracing::Level::DEBUG)
+            .then(|| self.log.client(&request))
+            .flatten();
         let started = Instant::now();
         let response = self.inner.get_response(request).await;
+        let status = response.status();
+        metrics::counter!(
+            "clerk_mcp_requests_total",
+            "method" => *method,
+            "route" => *route,
+            "status" => status.as_str().to_owned(),
+        )
+        .increment(1);
         tracing::debug!(
             target: TARGET,
-            %method,
+            method,
             route,
-            status = response.status().as_u16(),
+            status = status.as_u16(),
             milliseconds = started.elapsed().as_secs_f64() * 1_000.0,
             client = client.map(tracing::field::display),
             "request",
@@ -85,6 +96,9 @@ impl<E: Endpoint> Endpoint for AccessLogEndpoint<E> {
 }
 
 const TARGET: &str = "clerk_mcp::access";
+
+/// The methods that are logged by name.
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /// The paths that are logged by name; any other may hold anything.
 const ROUTES: [&str; 12] = [
@@ -112,7 +126,7 @@ mod tests {
     use super::*;
 
     fn request(forwarded: &[&str]) -> Request {
-        let (mut parts, ()) = poem::http::Request::new(()).into_parts();
+        let (mut parts, ()) = http::Request::new(()).into_parts();
         for value in forwarded {
             parts.headers.append("x-forwarded-for", value.parse().unwrap());
         }

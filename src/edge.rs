@@ -9,7 +9,7 @@ use poem::{
 };
 use url::Url;
 
-use crate::{auth::ErrorBody, origin::is_loopback};
+use crate::{auth::ErrorBody, origin::is_loopback, reason::Reason};
 
 /// Refuses requests for another host: a page of another site that gets its name to resolve to this machine (DNS
 /// rebinding) still sends its own name.
@@ -34,17 +34,17 @@ impl HostGuard {
 
 impl Hosts {
     fn allows(&self, authority: &str) -> bool {
+        // RFC 9112 §3.2: an authority, nothing before or behind it.
+        if authority.parse::<Authority>().is_err() || authority.contains('@') {
+            return false;
+        }
         // The scheme gives the default port its meaning; a host alone can't be compared.
         let Ok(url) = Url::parse(&format!("{}://{authority}/", self.public.scheme())) else {
             return false;
         };
-        let plain = url.username().is_empty()
-            && url.password().is_none()
-            && url.path() == "/"
-            && url.query().is_none();
         let same = url.host() == self.public.host()
             && url.port_or_known_default() == self.public.port_or_known_default();
-        plain && (same || self.loopback && is_loopback(&url))
+        same || self.loopback && is_loopback(&url)
     }
 }
 
@@ -82,7 +82,7 @@ impl<E: Endpoint> Endpoint for HostGuardEndpoint<E> {
         if probe || authority.is_some_and(|authority| self.hosts.allows(authority)) {
             return self.inner.call(request).await.map(IntoResponse::into_response);
         }
-        tracing::info!(reason = "host-not-allowed", "request refused");
+        refuse_for(Reason::HostNotAllowed);
         Ok(refusal(StatusCode::FORBIDDEN, "forbidden", "Host not allowed"))
     }
 }
@@ -120,7 +120,8 @@ impl<E: Endpoint> Endpoint for TimeoutEndpoint<E> {
         if let Ok(outcome) = tokio::time::timeout(self.limit, self.inner.call(request)).await {
             outcome.map(IntoResponse::into_response)
         } else {
-            tracing::warn!(reason = "request-timeout", limit = ?self.limit, "a request took too long");
+            Reason::RequestTimeout.count();
+            tracing::warn!(reason = %Reason::RequestTimeout, limit = ?self.limit, "a request took too long");
             Ok(refusal(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "temporarily_unavailable",
@@ -193,26 +194,21 @@ pub(crate) fn error_response(error: poem::Error) -> Response {
     }
     match error.downcast::<CorsError>() {
         Ok(CorsError::OriginNotAllowed) => {
-            tracing::info!(reason = "origin-not-allowed", "request refused");
+            refuse_for(Reason::OriginNotAllowed);
             refusal(StatusCode::FORBIDDEN, "forbidden", "Origin not allowed")
         }
-        Ok(CorsError::MethodNotAllowed) => refusal(
-            StatusCode::FORBIDDEN,
-            "forbidden",
-            "Method not allowed across origins",
-        ),
-        Ok(CorsError::HeadersNotAllowed) => refusal(
-            StatusCode::FORBIDDEN,
-            "forbidden",
-            "Headers not allowed across origins",
-        ),
+        Ok(error @ (CorsError::MethodNotAllowed | CorsError::HeadersNotAllowed)) => {
+            tracing::error!(reason = %Reason::Internal, %error, "a request failed");
+            internal_error()
+        }
         Err(error) if error.status().is_client_error() => refusal(
             error.status(),
             "invalid_request",
             "The request could not be understood",
         ),
         Err(error) => {
-            tracing::error!(reason = "internal", %error, "a request failed");
+            Reason::Internal.count();
+            tracing::error!(reason = %Reason::Internal, %error, "a request failed");
             internal_error()
         }
     }
@@ -225,6 +221,12 @@ pub(crate) fn internal_error() -> Response {
         "server_error",
         "The request could not be processed",
     )
+}
+
+/// Logs and counts a refusal that is the caller's to mend.
+fn refuse_for(reason: Reason) {
+    reason.count();
+    tracing::info!(%reason, "request refused");
 }
 
 fn refusal(status: StatusCode, error: &str, error_description: &str) -> Response {

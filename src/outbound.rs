@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use reqwest::{Certificate, Client, Response, redirect};
+use reqwest::{Certificate, Client, Response, Url, redirect};
 use thiserror::Error;
+
+use crate::origin::is_loopback;
 
 /// How long a connection to Clerk may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -13,17 +15,21 @@ const TOTAL_TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest body that is read, in bytes.
 pub(crate) const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// A client for Clerk's APIs: no redirects (a key set or a verdict from elsewhere is not Clerk's), 2 s to connect,
-/// 5 s in all, `roots` trusted beside the system's.
+/// A client for Clerk's API at `target`: no redirects (a key set or a verdict from elsewhere is not Clerk's), 2 s to
+/// connect, 5 s in all, `roots` trusted beside the system's. The environment's proxy counts (`HTTPS_PROXY`), but for
+/// loopback: a local Clerk is not behind it, and its secret key must not get there.
 ///
 /// # Errors
 /// When TLS can't be set up, as with a root certificate that can't be used.
-pub fn client(roots: &[Certificate]) -> reqwest::Result<Client> {
+pub fn client(target: &Url, roots: &[Certificate]) -> reqwest::Result<Client> {
     let mut builder = Client::builder()
         .user_agent(concat!("clerk-mcp/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(TOTAL_TIMEOUT)
         .redirect(redirect::Policy::none());
+    if is_loopback(target) {
+        builder = builder.no_proxy();
+    }
     for root in roots {
         builder = builder.add_root_certificate(root.clone());
     }

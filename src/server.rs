@@ -1,48 +1,65 @@
-//! The accept loop: the limits that stand before any route. `poem::Server` has none for headers and connections, and
+//! The accept loop: the limits that stand before any route. `poem::Server` has none for heads and connections, and
 //! doesn't notice a client that goes away, so calls would go on for nobody.
 
 use std::{
     convert::Infallible,
     io,
     net::SocketAddr,
-    pin::pin,
+    pin::{Pin, pin},
     sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 
-use hyper::{body::Incoming, service::service_fn};
+use hyper::{
+    body::{Body, Frame, Incoming, SizeHint},
+    service::service_fn,
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::conn::auto,
 };
 use poem::{
-    Endpoint, Request, Response,
+    Endpoint, Request,
     endpoint::BoxEndpoint,
     http::uri::Scheme,
     web::{LocalAddr, RemoteAddr},
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, sleep, sleep_until, timeout},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Limits of connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ServerLimits {
     /// Most connections at a time; more wait to be accepted.
     pub max_connections: usize,
     /// How long a client may take to send a request's head, the first or the next.
     pub head_timeout: Duration,
+    /// How long a connection may go without a request being served or a part of an answer being taken.
+    pub idle_timeout: Duration,
     /// How long requests in flight may go on after the signal to stop.
     pub shutdown_grace: Duration,
 }
 
-/// How long a client may take to send a request's head.
-pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+impl ServerLimits {
+    /// These limits, and what is usual for the times: 10 s for a head, a minute of silence.
+    pub fn new(max_connections: usize, shutdown_grace: Duration) -> Self {
+        Self {
+            max_connections,
+            head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_mins(1),
+            shutdown_grace,
+        }
+    }
+}
 
 /// Serves `endpoint` on `listener` until `stop` ends; then accepts no more, and waits for requests in flight as long as
 /// the limits allow.
@@ -58,7 +75,8 @@ pub async fn serve(
     let local = listener.local_addr()?;
     let endpoint: Arc<BoxEndpoint<'static>> = Arc::new(endpoint);
     let places = Arc::new(Semaphore::new(limits.max_connections));
-    let graceful = GracefulShutdown::new();
+    let connections = TaskTracker::new();
+    let stopping = CancellationToken::new();
     // Ends every connection when this function is left, whichever way.
     let cut = CancellationToken::new();
     let _cut_at_end = cut.clone().drop_guard();
@@ -71,30 +89,36 @@ pub async fn serve(
         let Some((stream, remote, place)) = accepted else {
             continue;
         };
-        let connection = Connection::new(stream, local, remote, Arc::clone(&endpoint), limits.head_timeout);
-        let (watcher, cut) = (graceful.watcher(), cut.clone());
-        tokio::spawn(async move {
+        let connection = Connection {
+            stream,
+            local,
+            remote,
+            endpoint: Arc::clone(&endpoint),
+            limits,
+        };
+        let (stopping, cut) = (stopping.clone(), cut.clone());
+        connections.spawn(async move {
             tokio::select! {
-                () = connection.serve(watcher) => {}
+                () = connection.serve(stopping) => {}
                 () = cut.cancelled() => {}
             }
             drop(place);
         });
     }
     drop(listener);
-    if tokio::time::timeout(limits.shutdown_grace, graceful.shutdown())
-        .await
-        .is_err()
-    {
-        tracing::warn!(grace = ?limits.shutdown_grace, "connections were still open after the grace and are cut");
+    stopping.cancel();
+    connections.close();
+    if timeout(limits.shutdown_grace, connections.wait()).await.is_err() {
+        tracing::warn!(grace = ?limits.shutdown_grace, "requests were still in flight after the grace and are cut");
     }
     Ok(())
 }
 
-type Place = tokio::sync::OwnedSemaphorePermit;
-
 /// The next connection, once there's room for it.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<(TcpStream, SocketAddr, Place)> {
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     // The semaphore is never closed.
     let place = Arc::clone(places).acquire_owned().await.ok()?;
     match listener.accept().await {
@@ -106,7 +130,7 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<(TcpS
         Err(error) => {
             // Too many open files, as a rule: without a pause this would spin.
             tracing::warn!(%error, "a connection could not be accepted");
-            tokio::time::sleep(ACCEPT_PAUSE).await;
+            sleep(ACCEPT_PAUSE).await;
             None
         }
     }
@@ -117,81 +141,192 @@ struct Connection {
     local: SocketAddr,
     remote: SocketAddr,
     endpoint: Arc<BoxEndpoint<'static>>,
-    head_timeout: Duration,
+    limits: ServerLimits,
 }
 
 impl Connection {
-    fn new(
-        stream: TcpStream,
-        local: SocketAddr,
-        remote: SocketAddr,
-        endpoint: Arc<BoxEndpoint<'static>>,
-        head_timeout: Duration,
-    ) -> Self {
-        Self {
-            stream,
-            local,
-            remote,
-            endpoint,
-            head_timeout,
-        }
-    }
-
-    async fn serve(self, watcher: hyper_util::server::graceful::Watcher) {
+    /// Serves requests until the client leaves, falls silent, or `stopping`.
+    async fn serve(self, stopping: CancellationToken) {
         let Self {
             stream,
             local,
             remote,
             endpoint,
-            head_timeout,
+            limits,
         } = self;
-        let spoke = Arc::new(AtomicBool::new(false));
-        let first_request = Arc::clone(&spoke);
+        let activity = Arc::new(Activity::new());
+        let seen = Arc::clone(&activity);
         let service = service_fn(move |request: hyper::Request<Incoming>| {
-            first_request.store(true, Ordering::Relaxed);
-            let endpoint = Arc::clone(&endpoint);
+            let (endpoint, busy) = (Arc::clone(&endpoint), seen.begin());
             async move {
-                let request = Request::from((
-                    request,
-                    LocalAddr(local.into()),
-                    RemoteAddr(remote.into()),
-                    Scheme::HTTP,
-                ));
-                let response: Response = endpoint.get_response(request).await;
-                Ok::<_, Infallible>(hyper::Response::from(response))
+                let remote = RemoteAddr(remote.into());
+                let request = Request::from((request, LocalAddr(local.into()), remote, Scheme::HTTP));
+                let response = hyper::Response::from(endpoint.get_response(request).await);
+                let sending = busy.sending();
+                Ok::<_, Infallible>(response.map(|body| Watched { body, sending }))
             }
         });
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder
-            .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(head_timeout)
-            .max_buf_size(MAX_HEAD_BYTES);
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .keep_alive_interval(Some(HTTP2_PING_INTERVAL))
-            .max_header_list_size(MAX_HEADER_LIST_BYTES)
-            .max_concurrent_streams(MAX_CONCURRENT_STREAMS);
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
-        // While the version is not told from the first bytes, hyper's own timeout does not run.
-        let silent = async {
-            tokio::time::sleep(head_timeout).await;
-            if spoke.load(Ordering::Relaxed) {
-                std::future::pending::<()>().await;
-            }
-        };
+        let builder = protocol(&limits);
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         tokio::select! {
             // A client that breaks off or sends rubbish is nothing to report.
-            _ = watcher.watch(connection.into_owned()) => {}
-            () = silent => {}
+            _ = connection.as_mut() => return,
+            () = activity.silence(&limits) => {}
+            () = stopping.cancelled() => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        // What is being answered gets its time; a client that is in the middle of nothing gets none.
+        let patience = if activity.is_busy() {
+            limits.idle_timeout.max(limits.shutdown_grace)
+        } else {
+            LAST_WORDS
+        };
+        let _ = timeout(patience, connection).await;
+    }
+}
+
+/// Both versions of HTTP, told apart by the first bytes.
+fn protocol(limits: &ServerLimits) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_timeout)
+        .max_buf_size(MAX_HEAD_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Some(HTTP2_PING_INTERVAL))
+        .max_header_list_size(MAX_HEADER_LIST_BYTES)
+        .max_concurrent_streams(MAX_CONCURRENT_STREAMS);
+    builder
+}
+
+/// What goes on on one connection. hyper's own time limits end where a head was read: a client that takes no answers, or
+/// only answers pings, would keep its place for ever.
+struct Activity {
+    spoke: AtomicBool,
+    serving: AtomicUsize,
+    sending: AtomicUsize,
+    last_progress: Mutex<Instant>,
+}
+
+impl Activity {
+    fn new() -> Self {
+        Self {
+            spoke: AtomicBool::new(false),
+            serving: AtomicUsize::new(0),
+            sending: AtomicUsize::new(0),
+            last_progress: Mutex::new(Instant::now()),
+        }
+    }
+
+    fn begin(self: &Arc<Self>) -> Serving {
+        self.spoke.store(true, Ordering::Relaxed);
+        self.serving.fetch_add(1, Ordering::Relaxed);
+        Serving(Arc::clone(self))
+    }
+
+    fn is_busy(&self) -> bool {
+        self.serving.load(Ordering::Relaxed) + self.sending.load(Ordering::Relaxed) > 0
+    }
+
+    fn progress(&self) {
+        *self.last_progress.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// Ends when nothing was served and nothing taken for as long as the limits allow. Requests being served have a time
+    /// limit of their own.
+    async fn silence(&self, limits: &ServerLimits) {
+        loop {
+            let spoke = self.spoke.load(Ordering::Relaxed);
+            let allowed = if spoke {
+                limits.idle_timeout
+            } else {
+                limits.head_timeout
+            };
+            let last = *self.last_progress.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.serving.load(Ordering::Relaxed) > 0 {
+                sleep(allowed).await;
+            } else if last.elapsed() >= allowed {
+                return;
+            } else {
+                sleep_until(last + allowed).await;
+            }
         }
     }
 }
 
+/// A request that is being served.
+struct Serving(Arc<Activity>);
+
+impl Serving {
+    /// It's served; its answer is being sent.
+    fn sending(self) -> Sending {
+        self.0.sending.fetch_add(1, Ordering::Relaxed);
+        Sending(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.serving.fetch_sub(1, Ordering::Relaxed);
+        self.0.progress();
+    }
+}
+
+/// An answer that is being sent.
+struct Sending(Arc<Activity>);
+
+impl Sending {
+    /// The client took a part.
+    fn progress(&self) {
+        self.0.progress();
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.0.sending.fetch_sub(1, Ordering::Relaxed);
+        self.0.progress();
+    }
+}
+
+/// A body whose every part is progress.
+struct Watched<B> {
+    body: B,
+    sending: Sending,
+}
+
+impl<B: Body + Unpin> Body for Watched<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if polled.is_ready() {
+            self.sending.progress();
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long a connection that is to end may take over its last bytes.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// A head holds one token of 16 KiB, and four times as much besides.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 const MAX_HEADER_LIST_BYTES: u32 = 64 * 1024;
-const MAX_CONCURRENT_STREAMS: u32 = 100;
+const MAX_CONCURRENT_STREAMS: u32 = 32;
 const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(20);

@@ -1,6 +1,6 @@
 //! [`WithSession`]: lets every request of any [`ServerHandler`] run with the caller's session, and contains panics.
 
-use std::{borrow::Cow, panic::AssertUnwindSafe};
+use std::{borrow::Cow, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
 #[expect(
@@ -53,19 +53,21 @@ impl<H> WithSession<H> {
         let Some(session) = context
             .extensions
             .get::<http::request::Parts>()
-            .and_then(|parts| parts.extensions.get::<Session>())
+            .and_then(|parts| parts.extensions.get::<Arc<Session>>())
         else {
             tracing::error!("an MCP request came without a session: the endpoint is not behind RequireAuth");
             return Err(ErrorData::internal_error("[Clerk] Session not initialized", None));
         };
-        let scoped = CallContext::new(session.clone(), self.client.clone()).scope(call);
-        AssertUnwindSafe(scoped)
-            .catch_unwind()
-            .await
-            .unwrap_or_else(|_panic| {
+        let scoped = CallContext::new(Arc::clone(session), self.client.clone()).scope(call);
+        let contained = AssertUnwindSafe(scoped).catch_unwind();
+        tokio::select! {
+            // The client went away or the time is up: rmcp only says so, the call would go on for nobody.
+            () = context.ct.cancelled() => Err(ErrorData::internal_error("The request was cancelled", None)),
+            outcome = contained => outcome.unwrap_or_else(|_panic| {
                 tracing::error!("an MCP request handler panicked");
                 Err(ErrorData::internal_error("Internal error", None))
-            })
+            }),
+        }
     }
 }
 

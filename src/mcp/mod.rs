@@ -1,12 +1,13 @@
 //! MCP over streamable HTTP: any rmcp [`ServerHandler`] as a poem endpoint whose tools know their caller.
 
+mod body;
 mod handler;
 mod json;
 mod tools;
 
 use std::sync::Arc;
 
-use poem::{Endpoint, EndpointExt, endpoint::TowerCompatExt};
+use poem::{Endpoint, endpoint::TowerCompatExt};
 use rmcp::{
     ServerHandler,
     transport::streamable_http_server::{
@@ -14,6 +15,7 @@ use rmcp::{
     },
 };
 
+use self::body::JsonRpcBody;
 pub use json::Json;
 pub use tools::{ExampleTools, ToolError};
 
@@ -42,11 +44,13 @@ pub fn endpoint<H: ServerHandler + Clone>(
         .disable_allowed_origins()
         .with_max_request_body_bytes(settings.max_body_bytes);
     let server = handler::WithSession::new(server, client);
-    StreamableHttpService::new(
+    let service = StreamableHttpService::new(
         move || Ok(server.clone()),
         Arc::new(NeverSessionManager::default()),
         config,
-    )
-    .compat()
-    .map_to_response()
+    );
+    JsonRpcBody {
+        inner: service.compat(),
+        max_bytes: settings.max_body_bytes,
+    }
 }

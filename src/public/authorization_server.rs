@@ -1,21 +1,27 @@
 //! Clerk's authorization server metadata, mirrored: clients of older MCP revisions ask the MCP server for it.
 
 use std::{
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use jiff::{SignedDuration, Timestamp};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+use jiff::Timestamp;
 use reqwest::{Client, StatusCode, header};
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 
 use crate::{clock::Clock, outbound};
 
 /// The mirror of both of Clerk's documents: each fetched when first asked for, cached as Clerk's headers say and for an
 /// hour at most, served stale while Clerk is away, and built from Clerk's fixed endpoints when it was never reached.
+#[derive(Debug, Clone)]
+pub struct AuthorizationServerMetadata(Arc<Inner>);
+
 #[derive(Debug)]
-pub struct AuthorizationServerMetadata {
+struct Inner {
     client: Client,
     issuer: String,
     clock: Arc<dyn Clock>,
@@ -26,92 +32,105 @@ pub struct AuthorizationServerMetadata {
 #[derive(Debug)]
 struct Mirrored {
     well_known: &'static str,
-    held: RwLock<Option<Held>>,
-    /// One fetch at a time; held only by those who wait for a document that isn't there.
-    fetching: Mutex<()>,
+    state: Mutex<State>,
 }
 
-#[derive(Debug, Clone)]
-struct Held {
-    /// `None`: Clerk was never reached.
-    document: Option<Value>,
-    fresh_until: Timestamp,
+#[derive(Debug, Default)]
+struct State {
+    /// The newest document that Clerk gave.
+    document: Option<Arc<Value>>,
+    /// When the last try ended, and for how long it counts.
+    fresh: Option<(Timestamp, Duration)>,
+    in_flight: Option<Flight>,
 }
+
+type Flight = Shared<BoxFuture<'static, ()>>;
 
 impl AuthorizationServerMetadata {
     /// A mirror of the documents of `issuer`, the Frontend API URL.
     pub fn new(client: Client, issuer: &str, clock: Arc<dyn Clock>) -> Self {
         let mirrored = |well_known| Mirrored {
             well_known,
-            held: RwLock::default(),
-            fetching: Mutex::default(),
+            state: Mutex::default(),
         };
-        Self {
+        Self(Arc::new(Inner {
             client,
             issuer: issuer.to_owned(),
             clock,
             oauth: mirrored("oauth-authorization-server"),
             openid: mirrored("openid-configuration"),
-        }
+        }))
     }
 
     /// RFC 8414 metadata.
     pub async fn oauth(&self) -> Value {
-        match self.document(&self.oauth).await {
-            Some(document) => document,
-            None => built(&self.issuer),
+        match self.document(|inner| &inner.oauth).await {
+            Some(document) => document.as_ref().clone(),
+            None => built(&self.0.issuer),
         }
     }
 
     /// OpenID Connect discovery metadata.
     pub async fn openid(&self) -> Value {
-        match self.document(&self.openid).await {
-            Some(document) => document,
-            None => built_openid(&self.issuer),
+        match self.document(|inner| &inner.openid).await {
+            Some(document) => document.as_ref().clone(),
+            None => built_openid(&self.0.issuer),
         }
     }
 
-    async fn document(&self, mirrored: &Mirrored) -> Option<Value> {
-        if let Some(held) = self.fresh(mirrored) {
-            return held.document;
-        }
-        let _one_at_a_time = mirrored.fetching.lock().await;
-        // Whoever had the lock before may have brought it.
-        if let Some(held) = self.fresh(mirrored) {
-            return held.document;
-        }
-        let (document, lifetime) = match self.fetch(mirrored.well_known).await {
-            Ok((document, lifetime)) => (Some(document), lifetime),
+    /// The document: a held one at once, while a stale one is fetched again on a task of its own; only without any is
+    /// that waited for.
+    async fn document(&self, which: fn(&Inner) -> &Mirrored) -> Option<Arc<Value>> {
+        let flight = {
+            let mut state = lock(which(&self.0));
+            let is_fresh = state.fresh.is_some_and(|(ended, lifetime)| {
+                self.0.clock.now().duration_since(ended).unsigned_abs() < lifetime
+            });
+            if is_fresh {
+                return state.document.clone();
+            }
+            let flying = state.in_flight.clone().filter(|flight| flight.peek().is_none());
+            let flight = flying.unwrap_or_else(|| {
+                let task = tokio::spawn(self.clone().fetch_and_store(which));
+                async move { drop(task.await) }.boxed().shared()
+            });
+            state.in_flight = Some(flight.clone());
+            if let Some(stale) = &state.document {
+                return Some(Arc::clone(stale));
+            }
+            flight
+        };
+        flight.await;
+        lock(which(&self.0)).document.clone()
+    }
+
+    async fn fetch_and_store(self, which: fn(&Inner) -> &Mirrored) {
+        let mirrored = which(&self.0);
+        let outcome = self.0.fetch(mirrored.well_known).await;
+        let now = self.0.clock.now();
+        let mut state = lock(mirrored);
+        match outcome {
+            Ok((document, lifetime)) => {
+                state.document = Some(Arc::new(document));
+                state.fresh = Some((now, lifetime));
+            }
             Err(reason) => {
                 tracing::warn!(
                     document = mirrored.well_known,
                     reason,
                     "Clerk's metadata could not be fetched"
                 );
-                let stale = mirrored
-                    .held
-                    .read()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .clone();
-                (stale.and_then(|held| held.document), RETRY_AFTER)
+                state.fresh = Some((now, RETRY_AFTER));
             }
-        };
-        let lifetime = SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::ZERO);
-        let held = Held {
-            document,
-            fresh_until: self.clock.now() + lifetime,
-        };
-        *mirrored.held.write().unwrap_or_else(PoisonError::into_inner) = Some(held.clone());
-        held.document
+        }
     }
+}
 
-    fn fresh(&self, mirrored: &Mirrored) -> Option<Held> {
-        let held = mirrored.held.read().unwrap_or_else(PoisonError::into_inner);
-        held.as_ref()
-            .filter(|held| self.clock.now() < held.fresh_until)
-            .cloned()
-    }
+fn lock(mirrored: &Mirrored) -> MutexGuard<'_, State> {
+    mirrored.state.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
+impl Inner {
     async fn fetch(&self, well_known: &str) -> Result<(Value, Duration), &'static str> {
         let url = format!("{}/.well-known/{well_known}", self.issuer);
         let response = self.client.get(url).send().await.map_err(|_| "no answer")?;

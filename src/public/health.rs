@@ -2,22 +2,32 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use poem_openapi::{ApiResponse, Object, payload::Json};
 
+use crate::secret_key::SecretKeyState;
+
 /// The state that readiness is told from.
 pub struct Health {
     holds_keys: Box<dyn Fn() -> bool + Send + Sync>,
+    secret_key: Arc<SecretKeyState>,
     draining: AtomicBool,
 }
 
 impl Health {
-    /// Health of a server whose keys are there when `holds_keys` says so.
-    pub fn new(holds_keys: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+    /// Health of a server whose keys are there when `holds_keys` says so, and whose secret key is what `secret_key` says.
+    pub fn new(
+        holds_keys: impl Fn() -> bool + Send + Sync + 'static,
+        secret_key: Arc<SecretKeyState>,
+    ) -> Self {
         Self {
             holds_keys: Box::new(holds_keys),
+            secret_key,
             draining: AtomicBool::new(false),
         }
     }
@@ -37,7 +47,8 @@ impl Health {
     pub(super) fn ready(&self) -> ReadinessResponse {
         let keys = (self.holds_keys)();
         let draining = self.draining.load(Ordering::Relaxed);
-        let ready = keys && !draining;
+        let misconfiguration = self.secret_key.misconfiguration();
+        let ready = keys && misconfiguration.is_none() && !draining;
         let readiness = Readiness {
             status: if ready { "ready" } else { "not ready" }.to_owned(),
             keys: if keys {
@@ -46,6 +57,9 @@ impl Health {
                 "none yet: Clerk's key set could not be fetched so far"
             }
             .to_owned(),
+            secret_key: misconfiguration
+                .map_or("good", |one| one.reason().as_str())
+                .to_owned(),
             shutdown: if draining { "draining" } else { "no" }.to_owned(),
         };
         if ready {
@@ -92,11 +106,15 @@ pub enum ReadinessResponse {
 
 /// The parts that readiness stands on.
 #[derive(Object)]
+#[oai(rename_all = "camelCase")]
 pub struct Readiness {
     /// `ready` or `not ready`.
     status: String,
     /// Whether the keys are held that tokens are verified with.
     keys: String,
+    /// `good`, also before the first probe of it, or what is wrong: `secret-key-invalid`,
+    /// `secret-key-of-another-application`.
+    secret_key: String,
     /// Whether the server is shutting down.
     shutdown: String,
 }

@@ -10,7 +10,8 @@ mod protected_resource;
 
 use std::sync::Arc;
 
-use poem::{Endpoint, EndpointExt, IntoEndpoint, Route, get, http::header};
+use bytes::Bytes;
+use poem::{Endpoint, EndpointExt, IntoEndpoint, Response, Route, get, http::header, middleware::SetHeader};
 use poem_openapi::{OpenApi, OpenApiService, Tags, param::Header, payload::Json, types::Any};
 use serde_json::Value;
 
@@ -43,7 +44,7 @@ pub struct PublicSettings {
 #[derive(Debug)]
 pub struct PublicApi {
     settings: PublicSettings,
-    authorization_server: Arc<AuthorizationServerMetadata>,
+    authorization_server: AuthorizationServerMetadata,
     health: Arc<Health>,
     page: StartPage,
 }
@@ -52,7 +53,7 @@ impl PublicApi {
     /// The operations of a server with `settings`.
     pub fn new(
         settings: PublicSettings,
-        authorization_server: Arc<AuthorizationServerMetadata>,
+        authorization_server: AuthorizationServerMetadata,
         health: Arc<Health>,
     ) -> Self {
         Self {
@@ -66,21 +67,20 @@ impl PublicApi {
     /// The OpenAPI document of a server with `settings`, with the protected route and those of the document itself.
     pub fn document(settings: PublicSettings, client: reqwest::Client, clock: Arc<dyn Clock>) -> Document {
         let mirror = AuthorizationServerMetadata::new(client, &settings.issuer, clock);
-        let health = Health::new(|| true);
-        Self::new(settings, Arc::new(mirror), Arc::new(health))
-            .into_service()
-            .1
+        let health = Health::new(|| true, Arc::default());
+        Self::new(settings, mirror, Arc::new(health)).into_service().1
     }
 
     /// All public routes. `prefix` is the path of `BASE_URL`: the well-known segment goes between host and path
     /// (RFC 9728 §3.1, RFC 8414 §3.1), and all else lies below the path.
     pub(crate) fn into_routes(self, prefix: &str) -> impl IntoEndpoint<Endpoint = Route> {
         let settings = self.settings.clone();
-        let mirror = Arc::clone(&self.authorization_server);
+        let mirror = self.authorization_server.clone();
         let (service, document) = self.into_service();
-        let json = text(document.json(), "application/json");
-        let yaml = text(document.yaml(), "application/yaml");
-        let docs = text(document.swagger_ui(&service), "text/html; charset=utf-8");
+        let json = fixed(document.json(), "application/json");
+        let yaml = fixed(document.yaml(), "application/yaml");
+        let docs = fixed(document.swagger_ui(&service), "text/html; charset=utf-8")
+            .with(SetHeader::new().overriding(header::CONTENT_SECURITY_POLICY, DOCS_POLICY));
         let mut routes = Route::new()
             .at("/openapi.json", get(json))
             .at("/openapi.yaml", get(yaml))
@@ -98,9 +98,9 @@ impl PublicApi {
                 );
             }
             for suffix in ["", "/mcp"] {
-                let mirror = Arc::clone(&mirror);
+                let mirror = mirror.clone();
                 let document = poem::endpoint::make(move |_| {
-                    let mirror = Arc::clone(&mirror);
+                    let mirror = mirror.clone();
                     async move { poem::web::Json(mirror.oauth().await) }
                 });
                 routes = routes.at(
@@ -239,8 +239,12 @@ impl PublicApi {
     }
 }
 
-/// An endpoint that always answers `body`.
-fn text(body: String, content_type: &'static str) -> impl Endpoint {
-    poem::endpoint::make_sync(move |_| body.clone())
-        .with(poem::middleware::SetHeader::new().overriding(header::CONTENT_TYPE, content_type))
+/// An endpoint that always answers `body`, which all answers share.
+fn fixed(body: String, content_type: &'static str) -> impl Endpoint {
+    let body = Bytes::from(body);
+    poem::endpoint::make_sync(move |_| Response::builder().content_type(content_type).body(body.clone()))
 }
+
+/// Swagger UI comes with its script, style and pictures inline, and calls this server alone.
+const DOCS_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; \
+                           connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::{PublicApi, PublicSettings};
 use crate::{
-    auth::{AuthError, ChallengeContext},
+    auth::{AuthError, ChallengeContext, Outage},
+    secret_key::Misconfiguration,
     token::{BearerError, FetchError, KeyLookupError, TokenError},
 };
 
@@ -113,7 +114,7 @@ fn mcp_operation(settings: &PublicSettings) -> Value {
             })
         });
         entry["content"]["application/json"]["examples"][name] = json!({
-            "summary": error.reason(),
+            "summary": error.reason().as_str(),
             "value": { "error": refusal.error, "error_description": refusal.description },
         });
         if let Some(challenge) = challenge {
@@ -167,11 +168,12 @@ fn refusals(settings: &PublicSettings) -> Vec<(&'static str, AuthError)> {
             },
         ),
         ("our-own-fault", AuthError::Internal),
+        ("bad-secret-key", Misconfiguration::KeyRefused.into()),
         (
             "clerk-away",
-            KeyLookupError {
+            Outage::from(KeyLookupError {
                 cause: FetchError::Status(503),
-            }
+            })
             .into(),
         ),
     ]

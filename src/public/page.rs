@@ -7,9 +7,9 @@ use poem_openapi::{
     payload::{Html, Json},
 };
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::{ClientSetup, PublicSettings, client_setups};
+use crate::{auth::ChallengeContext, digest};
 
 /// What the page shows in a demo, beside the rest: people to be, and tokens to be them with.
 #[derive(Debug, Clone, Serialize)]
@@ -49,8 +49,11 @@ pub struct StartPage {
 impl StartPage {
     pub(super) fn new(settings: &PublicSettings) -> Self {
         let endpoint = settings.resources.mcp();
+        let resource_metadata = ChallengeContext::new(&settings.resources, Vec::new()).resource_metadata;
         let template = PageTemplate {
             endpoint,
+            base: settings.resources.base(),
+            resource_metadata: &resource_metadata,
             issuer: &settings.issuer,
             setups: client_setups(endpoint),
             scopes: &settings.scopes,
@@ -69,8 +72,7 @@ impl StartPage {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 mcp_endpoint: endpoint.to_owned(),
                 authorization_server: settings.issuer.clone(),
-                resource_metadata: crate::auth::ChallengeContext::new(&settings.resources, Vec::new())
-                    .resource_metadata,
+                resource_metadata,
                 documentation: format!("{}/docs", settings.resources.base()),
             },
         }
@@ -84,6 +86,7 @@ impl StartPage {
                 Html(self.html.clone()),
                 self.policy.clone(),
                 "no-referrer".to_owned(),
+                "no-store".to_owned(),
             )
         }
     }
@@ -105,7 +108,7 @@ fn prefers_json(accept: &str) -> bool {
 
 /// Only the style and the script that are in the page may run, and nothing is loaded from anywhere.
 fn content_security_policy() -> String {
-    let hash = |text: &str| BASE64_STANDARD.encode(Sha256::digest(text));
+    let hash = |text: &str| BASE64_STANDARD.encode(digest::sha256(text.as_bytes()));
     format!(
         "default-src 'none'; img-src data:; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'; \
          frame-ancestors 'none'",
@@ -126,6 +129,9 @@ pub enum PageResponse {
         String,
         /// Links away don't tell where they were.
         #[oai(header = "Referrer-Policy")]
+        String,
+        /// In a demo there are tokens on it.
+        #[oai(header = "Cache-Control")]
         String,
     ),
     /// The same for programs.
@@ -155,6 +161,8 @@ pub struct ServerInfo {
 #[template(path = "public/page.html", config = ".askama.toml")]
 struct PageTemplate<'a> {
     endpoint: &'a str,
+    base: &'a str,
+    resource_metadata: &'a str,
     issuer: &'a str,
     setups: Vec<ClientSetup>,
     scopes: &'a [String],

@@ -18,6 +18,8 @@ async fn protected_resource_metadata() {
     content-length: [length]
     content-type: application/json; charset=utf-8
     date: [date]
+    vary: Origin
+    x-content-type-options: nosniff
     x-request-id: [uuid]
 
     {
@@ -118,6 +120,8 @@ async fn without_clerk_the_metadata_names_clerks_fixed_endpoints() {
     content-length: [length]
     content-type: application/json; charset=utf-8
     date: [date]
+    vary: Origin
+    x-content-type-options: nosniff
     x-request-id: [uuid]
 
     {
@@ -188,6 +192,32 @@ async fn metadata_of_another_issuer_is_not_mirrored() {
 }
 
 #[tokio::test]
+async fn a_stale_document_is_served_while_clerk_is_away() {
+    let clerk = wiremock::MockServer::start().await;
+    let document = serde_json::json!({ "issuer": clerk.uri(), "marker": "Clerk's own" });
+    let mock = wiremock::Mock::given(wiremock::matchers::any())
+        .respond_with(
+            wiremock::ResponseTemplate::new(200)
+                .set_body_json(document)
+                .insert_header("cache-control", "max-age=60"),
+        )
+        .mount_as_scoped(&clerk)
+        .await;
+    let server = TestServer::builder()
+        .set("CLERK_FRONTEND_API_URL", clerk.uri())
+        .spawn()
+        .await;
+    let path = "/.well-known/oauth-authorization-server";
+    for _ in 0..10 {
+        assert_eq!(server.get(path).await.json()["marker"], "Clerk's own");
+    }
+    assert_eq!(mock.received_requests().await.len(), 1);
+    drop(mock);
+    server.clock.advance(std::time::Duration::from_mins(10));
+    assert_eq!(server.get(path).await.json()["marker"], "Clerk's own");
+}
+
+#[tokio::test]
 async fn health_and_readiness() {
     let server = TestServer::spawn().await;
     insta::assert_snapshot!(server.get("/healthz").await.text(&[]), @r#"
@@ -195,6 +225,8 @@ async fn health_and_readiness() {
     content-length: [length]
     content-type: application/json; charset=utf-8
     date: [date]
+    vary: Origin
+    x-content-type-options: nosniff
     x-request-id: [uuid]
 
     {
@@ -206,11 +238,14 @@ async fn health_and_readiness() {
     content-length: [length]
     content-type: application/json; charset=utf-8
     date: [date]
+    vary: Origin
+    x-content-type-options: nosniff
     x-request-id: [uuid]
 
     {
       "status": "not ready",
       "keys": "none yet: Clerk's key set could not be fetched so far",
+      "secretKey": "good",
       "shutdown": "no"
     }
     "#);
@@ -221,11 +256,14 @@ async fn health_and_readiness() {
     content-length: [length]
     content-type: application/json; charset=utf-8
     date: [date]
+    vary: Origin
+    x-content-type-options: nosniff
     x-request-id: [uuid]
 
     {
       "status": "ready",
       "keys": "held",
+      "secretKey": "good",
       "shutdown": "no"
     }
     "#);
@@ -255,6 +293,8 @@ async fn start_page() {
     content-length: [length]
     content-type: application/json; charset=utf-8
     date: [date]
+    vary: Origin
+    x-content-type-options: nosniff
     x-request-id: [uuid]
 
     {

@@ -23,14 +23,14 @@ async fn a_preflight_needs_no_token() {
     let server = TestServer::spawn().await;
     let answer = Exchange::of(preflight(&server, "/mcp", "https://mcp.example.com")).await;
     insta::assert_snapshot!(answer.text(&[]), @"
-    200 OK
-    access-control-allow-headers: authorization, content-type, last-event-id, mcp-method, mcp-name, mcp-protocol-version, mcp-session-id, traceparent
+    204 No Content
+    access-control-allow-headers: authorization, content-type
     access-control-allow-methods: DELETE, GET, POST
     access-control-allow-origin: https://mcp.example.com
-    access-control-expose-headers: mcp-protocol-version, mcp-session-id, retry-after, www-authenticate
     access-control-max-age: 7200
-    content-length: [length]
     date: [date]
+    vary: Origin, Access-Control-Request-Headers
+    x-content-type-options: nosniff
     x-request-id: [uuid]
     ");
 }
@@ -42,13 +42,14 @@ async fn a_refusal_can_be_read_by_the_page_that_caused_it() {
     insta::assert_snapshot!(answer.text(&[]), @r#"
     401 Unauthorized
     access-control-allow-origin: https://mcp.example.com
-    access-control-expose-headers: mcp-protocol-version, mcp-session-id, retry-after, www-authenticate
+    access-control-expose-headers: MCP-Protocol-Version, Mcp-Session-Id, Retry-After, WWW-Authenticate
     cache-control: no-store
     content-length: [length]
     content-type: application/json; charset=utf-8
     date: [date]
     vary: Origin
     www-authenticate: Bearer scope="profile email", resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
+    x-content-type-options: nosniff
     x-request-id: [uuid]
 
     {
@@ -75,6 +76,7 @@ async fn an_origin_that_is_not_allowed() {
     content-length: [length]
     content-type: application/json; charset=utf-8
     date: [date]
+    x-content-type-options: nosniff
     x-request-id: [uuid]
 
     {
@@ -134,14 +136,49 @@ async fn discovery_is_open_to_every_origin() {
             ),
             (200, Some("https://anyone.test"))
         );
+        let preflight = Exchange::of(preflight(&server, path, "https://anyone.test")).await;
+        assert_eq!(preflight.status, 204, "{path}");
+    }
+}
+
+/// Pages are for people; in a demo there are tokens on one.
+#[tokio::test]
+async fn pages_are_not_for_other_sites() {
+    let server = TestServer::spawn().await;
+    for path in ["/", "/docs"] {
+        let answer = Exchange::of(
+            server
+                .request(Method::GET, path)
+                .header(header::ORIGIN, "https://evil.test"),
+        )
+        .await;
         assert_eq!(
-            Exchange::of(preflight(&server, path, "https://anyone.test"))
-                .await
-                .status,
-            200,
+            (
+                answer.status.as_u16(),
+                answer.header("access-control-allow-origin")
+            ),
+            (200, None),
             "{path}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_preflight_allows_what_mcp_needs_and_nothing_else() {
+    let server = TestServer::spawn().await;
+    let request = server
+        .request(Method::OPTIONS, "/mcp")
+        .header(header::ORIGIN, "https://mcp.example.com")
+        .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST")
+        .header(
+            header::ACCESS_CONTROL_REQUEST_HEADERS,
+            "Mcp-Param-Region, x-evil, authorization",
+        );
+    let answer = Exchange::of(request).await;
+    assert_eq!(
+        answer.header("access-control-allow-headers"),
+        Some("authorization, mcp-param-region")
+    );
 }
 
 #[tokio::test]
@@ -155,6 +192,7 @@ async fn a_host_that_is_not_ours() {
     content-length: [length]
     content-type: application/json; charset=utf-8
     date: [date]
+    x-content-type-options: nosniff
     x-request-id: [uuid]
 
     {
@@ -167,6 +205,9 @@ async fn a_host_that_is_not_ours() {
         "mcp.example.com:8443",
         "user@mcp.example.com",
         "127.0.0.1.evil.test",
+        "localhost#x",
+        "/localhost",
+        "localhost/x",
     ] {
         assert_eq!(Exchange::of(with_host(host)).await.status, 403, "{host}");
     }
@@ -188,6 +229,8 @@ async fn unknown_paths_and_wrong_methods() {
     content-length: [length]
     content-type: application/json; charset=utf-8
     date: [date]
+    vary: Origin
+    x-content-type-options: nosniff
     x-request-id: [uuid]
 
     {
@@ -202,6 +245,8 @@ async fn unknown_paths_and_wrong_methods() {
     content-length: [length]
     content-type: application/json; charset=utf-8
     date: [date]
+    vary: Origin
+    x-content-type-options: nosniff
     x-request-id: [uuid]
 
     {

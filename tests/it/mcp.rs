@@ -8,7 +8,7 @@ use clerk_mcp::{
     clock::ManualClock,
     context::{get_client, get_session, get_user},
     mcp::{McpSettings, endpoint},
-    token::{KeyLookupError, KeySource, TokenVerifier, VerifyingKey},
+    token::{KeyLookupError, KeyReference, KeySource, TokenVerifier, VerifyingKey},
 };
 use poem::{Endpoint, EndpointExt, Request, Route, http::Method};
 use rmcp::{
@@ -40,6 +40,8 @@ async fn initialize() {
     content-type: application/json
     date: [date]
     transfer-encoding: chunked
+    vary: Origin
+    x-content-type-options: nosniff
     x-request-id: [uuid]
 
     {
@@ -125,6 +127,118 @@ async fn the_body_is_read_after_authentication_and_within_the_limit() {
     assert_eq!(Exchange::of(post(11 << 10).bearer_auth(token)).await.status, 413);
 }
 
+#[tokio::test]
+async fn what_is_no_json_rpc_message_is_answered_as_json_rpc_says() {
+    let server = TestServer::builder().set("MAX_BODY", "2 KiB").spawn().await;
+    let token = server.oauth_token("ada").mint();
+    let long = format!("\"{}\"", "x".repeat(3_000));
+    for (body, status, code) in [
+        ("", 400, -32700),
+        ("{", 400, -32700),
+        ("{\"jsonrpc\":\"2.0\"} x", 400, -32700),
+        ("\u{feff}{}", 400, -32700),
+        ("[]", 400, -32600),
+        (r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#, 400, -32600),
+        ("1", 400, -32600),
+        ("null", 400, -32600),
+        (&long, 413, -32600),
+    ] {
+        let request = server
+            .request(Method::POST, "/mcp")
+            .bearer_auth(&token)
+            .header("Accept", "application/json, text/event-stream")
+            .header("Content-Type", "application/json")
+            .body(body.to_owned());
+        let answer = Exchange::of(request).await;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json()["error"]["code"]),
+            (status, &json!(code)),
+            "{body:.20}"
+        );
+        assert_eq!(
+            (&answer.json()["id"], answer.header("cache-control")),
+            (&Value::Null, Some("no-store"))
+        );
+    }
+}
+
+/// Notices when it's dropped.
+struct Dropped(Option<tokio::sync::oneshot::Sender<()>>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        if let Some(tell) = self.0.take() {
+            let _ = tell.send(());
+        }
+    }
+}
+
+/// A tool that never ends by itself.
+#[derive(Clone)]
+struct Endless {
+    begun: Arc<tokio::sync::Notify>,
+    dropped: Arc<std::sync::Mutex<Option<Dropped>>>,
+}
+
+impl ServerHandler for Endless {
+    async fn call_tool(
+        &self,
+        _: CallToolRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let _dropped = self.dropped.lock().unwrap().take();
+        self.begun.notify_one();
+        std::future::pending().await
+    }
+}
+
+/// rmcp runs calls on tasks of their own: without care they'd go on for nobody.
+#[tokio::test]
+async fn a_client_that_goes_away_ends_its_call() {
+    use tokio::io::AsyncWriteExt;
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let endless = Endless {
+        begun: Arc::default(),
+        dropped: Arc::new(std::sync::Mutex::new(Some(Dropped(Some(tell))))),
+    };
+    let begun = Arc::clone(&endless.begun);
+    let nowhere = "http://127.0.0.1:9".parse().unwrap();
+    let client = ClerkClient::new(reqwest::Client::new(), nowhere, "sk_test_x".into(), clock());
+    let mount = endpoint(
+        endless,
+        client,
+        &McpSettings {
+            max_body_bytes: 1 << 20,
+        },
+    );
+    let app = Route::new().at(
+        "/mcp",
+        mount.with(RequireAuth::new(authenticator(verifier(&clock())))),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let limits = clerk_mcp::server::ServerLimits::new(10, std::time::Duration::ZERO);
+    let server = tokio::spawn(clerk_mcp::server::serve(
+        listener,
+        app.boxed(),
+        limits,
+        std::future::pending(),
+    ));
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"endless"}}"#;
+    let request = format!(
+        "POST /mcp HTTP/1.1\r\nHost: mcp.example.com\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nAccept: \
+         application/json, text/event-stream\r\nContent-Length: {}\r\n\r\n{body}",
+        access_token().mint(),
+        body.len(),
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    begun.notified().await;
+    drop(stream);
+    told.await.expect("the call is dropped");
+    server.abort();
+}
+
 /// What tools see of a request; and the ways for a tool to misbehave.
 #[derive(Clone)]
 struct Probe;
@@ -158,13 +272,23 @@ impl ServerHandler for Probe {
     }
 }
 
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at(start_time()))
+}
+
+fn authenticator<K: KeySource>(verifier: TokenVerifier<K>) -> Authenticator {
+    Authenticator::new(
+        verifier,
+        None,
+        ChallengeContext::new(&names(), Vec::new()),
+        clock(),
+    )
+}
+
 /// The MCP endpoint of the probe, without authentication.
 fn mount() -> impl Endpoint {
-    let client = ClerkClient::new(
-        reqwest::Client::new(),
-        "http://127.0.0.1:9".parse().unwrap(),
-        "sk_test_x".into(),
-    );
+    let nowhere = "http://127.0.0.1:9".parse().unwrap();
+    let client = ClerkClient::new(reqwest::Client::new(), nowhere, "sk_test_x".into(), clock());
     endpoint(
         Probe,
         client,
@@ -200,7 +324,7 @@ async fn answer_of(endpoint: impl Endpoint, request: Request) -> Value {
 /// Calls a tool of the probe, as the holder of a right token.
 async fn call_probe(tool: &str) -> Value {
     let verifier = verifier(&ManualClock::at(start_time()));
-    let authenticator = Authenticator::new(verifier, Vec::new(), ChallengeContext::new(&names(), Vec::new()));
+    let authenticator = authenticator(verifier);
     let app = Route::new().at("/mcp", mount().with(RequireAuth::new(authenticator)));
     answer_of(app, call_request(tool, &access_token().mint())).await
 }
@@ -222,15 +346,15 @@ impl KeySource for BrokenKeys {
     async fn key(&self, _: &str) -> Result<Option<VerifyingKey>, KeyLookupError> {
         panic!("with a secret in the message")
     }
+
+    fn holds(&self, _: &KeyReference) -> bool {
+        false
+    }
 }
 
 #[tokio::test]
 async fn a_panic_in_authentication_is_a_refusal() {
-    let authenticator = Authenticator::new(
-        TokenVerifier::new(BrokenKeys, policy(), Arc::new(ManualClock::at(start_time()))),
-        Vec::new(),
-        ChallengeContext::new(&names(), Vec::new()),
-    );
+    let authenticator = authenticator(TokenVerifier::new(BrokenKeys, policy(), clock()));
     let app = Route::new().at("/mcp", mount().with(RequireAuth::new(authenticator)));
     let response = app
         .get_response(call_request("session", &access_token().mint()))

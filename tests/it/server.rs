@@ -1,0 +1,152 @@
+//! The accept loop by itself: clients that say nothing, take nothing, or are in the middle of something when it stops.
+
+use std::{sync::Arc, time::Duration};
+
+use clerk_mcp::server::{ServerLimits, serve};
+use poem::{EndpointExt, Route, endpoint::make};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::{Notify, oneshot},
+    task::JoinHandle,
+};
+
+/// A server with short limits and one place: whoever holds it keeps all others out.
+struct OnePlace {
+    address: std::net::SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+    begun: Arc<Notify>,
+    release: Arc<Notify>,
+}
+
+async fn one_place() -> OnePlace {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (begun, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (started, released) = (Arc::clone(&begun), Arc::clone(&release));
+    let wait = make(move |_| {
+        let (started, released) = (Arc::clone(&started), Arc::clone(&released));
+        async move {
+            started.notify_one();
+            released.notified().await;
+            "done"
+        }
+    });
+    let endpoint = Route::new()
+        .at("/", make(|_| async { "hello" }))
+        .at("/big", make(|_| async { vec![b'x'; 32 << 20] }))
+        .at("/wait", wait)
+        .boxed();
+    let mut limits = ServerLimits::new(1, Duration::from_mins(1));
+    limits.head_timeout = Duration::from_millis(50);
+    limits.idle_timeout = Duration::from_millis(50);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let task = tokio::spawn(async move {
+        let stopped = async {
+            let _ = stopped.await;
+        };
+        serve(listener, endpoint, limits, stopped).await.unwrap();
+    });
+    OnePlace {
+        address,
+        stop,
+        task,
+        begun,
+        release,
+    }
+}
+
+/// Asks for `/` and gives the whole answer, however long it takes to be let in.
+async fn hello(address: std::net::SocketAddr) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn whoever_says_nothing_loses_their_place() {
+    for said in [
+        &b""[..],
+        b"GET",
+        b"PRI * HTTP/2.0\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: ",
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    ] {
+        let server = one_place().await;
+        let mut silent = TcpStream::connect(server.address).await.unwrap();
+        silent.write_all(said).await.unwrap();
+        assert!(
+            hello(server.address).await.ends_with("hello"),
+            "{}",
+            String::from_utf8_lossy(said)
+        );
+    }
+}
+
+#[tokio::test]
+async fn whoever_takes_no_answer_loses_their_place() {
+    let server = one_place().await;
+    let mut greedy = TcpStream::connect(server.address).await.unwrap();
+    for _ in 0..10 {
+        greedy
+            .write_all(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .unwrap();
+    }
+    // The grace is for answers that are being taken; this one is cut.
+    assert!(hello(server.address).await.ends_with("hello"));
+}
+
+#[tokio::test]
+async fn a_request_in_flight_is_finished_before_the_server_stops() {
+    let server = one_place().await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream
+        .write_all(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    server.begun.notified().await;
+    server.stop.send(()).unwrap();
+    server.release.notify_one();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with("done"), "{answer}");
+    server.task.await.unwrap();
+    assert!(TcpStream::connect(server.address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_connection_in_the_middle_of_nothing_does_not_hold_up_the_stop() {
+    for said in [&b""[..], b"GET /hea", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"] {
+        let server = one_place().await;
+        let mut idle = TcpStream::connect(server.address).await.unwrap();
+        idle.write_all(said).await.unwrap();
+        server.stop.send(()).unwrap();
+        // The grace is a minute; a test that takes that long fails by its runner's patience.
+        server.task.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn http_2_is_spoken_too() {
+    let server = one_place().await;
+    let client = reqwest::Client::builder()
+        .http2_prior_knowledge()
+        .build()
+        .unwrap();
+    let answer = client
+        .get(format!("http://{}/", server.address))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        (answer.version(), answer.text().await.unwrap()),
+        (reqwest::Version::HTTP_2, "hello".to_owned())
+    );
+}
