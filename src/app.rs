@@ -5,7 +5,8 @@ use std::{fmt, sync::Arc};
 use poem::{
     EndpointExt, IntoEndpoint, Route,
     endpoint::BoxEndpoint,
-    middleware::{CatchPanic, Cors, RequestId},
+    http::header,
+    middleware::{CatchPanic, RequestId, SetHeader},
 };
 use thiserror::Error;
 
@@ -15,10 +16,12 @@ use crate::{
     clerk::ClerkClient,
     clock::Clock,
     config::Config,
+    cors::Cors,
     edge::{self, HostGuard},
     mcp::{self, ExampleTools, McpSettings},
     outbound,
     public::{AuthorizationServerMetadata, DemoContent, Health, PublicApi, PublicSettings},
+    secret_key::{SecretKeyProbe, SecretKeyState},
     token::{HttpJwks, JwksCache, ResourceNames, TokenPolicy, TokenVerifier},
 };
 
@@ -28,18 +31,23 @@ pub struct App {
     pub endpoint: BoxEndpoint<'static>,
     /// What readiness is told from; to be drained at shutdown.
     pub health: Arc<Health>,
+    /// Asks Clerk about the secret key; [`background`](Self::background) does so now and then.
+    pub probe: SecretKeyProbe,
     keys: Option<JwksCache>,
 }
 
 impl App {
     /// Keeps what the server holds of Clerk fresh, until the future is dropped. To run beside the server.
     pub fn background(&self) -> impl Future<Output = ()> + Send + 'static {
-        let keys = self.keys.clone();
+        let (keys, probe) = (self.keys.clone(), self.probe.clone());
         async move {
-            match keys {
-                Some(keys) => keys.keep_fresh().await,
-                None => std::future::pending().await,
-            }
+            let refresh = async {
+                match keys {
+                    Some(keys) => keys.keep_fresh().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::join!(refresh, probe.keep_watch());
         }
     }
 }
@@ -68,13 +76,16 @@ pub enum AppError {
 /// # Errors
 /// [`AppError`], when the configuration can't be carried out.
 pub fn app(config: &Config, clock: Arc<dyn Clock>, demo: Option<DemoContent>) -> Result<App, AppError> {
-    let http = outbound::client(&config.clerk.roots).map_err(AppError::Tls)?;
+    let frontend =
+        outbound::client(&config.clerk.frontend_api, &config.clerk.roots).map_err(AppError::Tls)?;
+    let backend = outbound::client(&config.clerk.backend_api, &config.clerk.roots).map_err(AppError::Tls)?;
     let resources = ResourceNames::new(&config.base_url);
     let issuer = config.clerk.issuer().to_owned();
     let client = ClerkClient::new(
-        http.clone(),
+        backend,
         config.clerk.backend_api.clone(),
         config.clerk.secret_key.clone(),
+        Arc::clone(&clock),
     );
 
     let policy = TokenPolicy {
@@ -86,30 +97,33 @@ pub fn app(config: &Config, clock: Arc<dyn Clock>, demo: Option<DemoContent>) ->
         leeway: config.tokens.leeway,
     };
     let challenge = ChallengeContext::new(&resources, config.scopes.clone());
-    let required_scopes = config.required_scopes.clone();
+    let opaque = Some(client.clone());
     let (authenticator, keys) = if let Some(key) = config.clerk.jwt_key.clone() {
+        let verifier = TokenVerifier::new(key, policy, Arc::clone(&clock));
         (
-            Authenticator::new(
-                TokenVerifier::new(key, policy, Arc::clone(&clock)),
-                required_scopes,
-                challenge,
-            ),
+            Authenticator::new(verifier, opaque, challenge, Arc::clone(&clock)),
             None,
         )
     } else {
         let jwks = format!("{issuer}/.well-known/jwks.json");
         let jwks = jwks.parse().map_err(|_| AppError::FrontendApi(issuer.clone()))?;
-        let keys = JwksCache::new(HttpJwks::new(http.clone(), jwks), Arc::clone(&clock));
+        let keys = JwksCache::new(HttpJwks::new(frontend.clone(), jwks), Arc::clone(&clock));
         let verifier = TokenVerifier::new(keys.clone(), policy, Arc::clone(&clock));
         (
-            Authenticator::new(verifier, required_scopes, challenge),
+            Authenticator::new(verifier, opaque, challenge, Arc::clone(&clock)),
             Some(keys),
         )
     };
+    let secret_key = Arc::new(SecretKeyState::default());
+    let authenticator = authenticator
+        .require_scopes(config.required_scopes.clone())
+        .watch(Arc::clone(&secret_key));
+    let probe = SecretKeyProbe::new(client.clone(), keys.clone(), Arc::clone(&secret_key));
     let held = keys.clone();
-    let health = Arc::new(Health::new(move || {
-        held.as_ref().is_none_or(JwksCache::holds_keys)
-    }));
+    let health = Arc::new(Health::new(
+        move || held.as_ref().is_none_or(JwksCache::holds_keys),
+        secret_key,
+    ));
 
     let mcp = mcp::endpoint(
         ExampleTools::new("Clerk MCP server"),
@@ -126,7 +140,7 @@ pub fn app(config: &Config, clock: Arc<dyn Clock>, demo: Option<DemoContent>) ->
             Route::new().at("/", mcp).with(RequireAuth::new(authenticator)),
             "POST",
         )
-        .with(mcp_cors(config)),
+        .with(Cors::restricted(config.allowed_origins.clone())),
     );
 
     let public = PublicApi::new(
@@ -137,13 +151,13 @@ pub fn app(config: &Config, clock: Arc<dyn Clock>, demo: Option<DemoContent>) ->
             docs_url: config.docs_url.as_ref().map(ToString::to_string),
             demo,
         },
-        Arc::new(AuthorizationServerMetadata::new(http, &issuer, clock)),
+        AuthorizationServerMetadata::new(frontend, &issuer, clock),
         Arc::clone(&health),
     );
     let prefix = config.base_url.path().trim_end_matches('/').to_owned();
     let public = Arc::new(
         edge::allow_methods(public.into_routes(&prefix).into_endpoint(), "GET, HEAD, OPTIONS")
-            .with(public_cors()),
+            .with(Cors::open()),
     );
 
     // A proxy in front may pass the path of BASE_URL on, or take it off: both ways lead here.
@@ -160,46 +174,13 @@ pub fn app(config: &Config, clock: Arc<dyn Clock>, demo: Option<DemoContent>) ->
         .with(CatchPanic::new().with_handler(|_| edge::internal_error()));
     let endpoint = edge::json_errors(routes)
         .with(AccessLog::new(config.trust_forwarded))
+        .with(SetHeader::new().overriding(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .with(RequestId::default())
         .boxed();
     Ok(App {
         endpoint,
         health,
+        probe,
         keys,
     })
 }
-
-/// The discovery documents, health and pages are for everyone.
-fn public_cors() -> Cors {
-    Cors::new()
-        .allow_methods(["GET", "HEAD"])
-        .max_age(PREFLIGHT_AGE_SECONDS)
-}
-
-/// The MCP endpoint is for allowed origins. Cookies play no part, so credentials need not be allowed.
-fn mcp_cors(config: &Config) -> Cors {
-    let origins = config.allowed_origins.clone();
-    Cors::new()
-        .allow_origins_fn(move |origin| origins.allows(origin))
-        .allow_methods(["GET", "POST", "DELETE"])
-        .allow_headers([
-            "authorization",
-            "content-type",
-            "last-event-id",
-            "mcp-method",
-            "mcp-name",
-            "mcp-protocol-version",
-            "mcp-session-id",
-            "traceparent",
-        ])
-        .expose_headers([
-            "www-authenticate",
-            "mcp-session-id",
-            "mcp-protocol-version",
-            "retry-after",
-        ])
-        .max_age(PREFLIGHT_AGE_SECONDS)
-}
-
-/// Two hours, the most that Chromium remembers.
-const PREFLIGHT_AGE_SECONDS: i32 = 2 * 60 * 60;

@@ -2,6 +2,7 @@
 
 mod demo;
 mod logging;
+mod metrics;
 mod output;
 mod serve;
 mod settings;
@@ -88,6 +89,8 @@ enum Failure {
     LocalClerk(#[from] StartError),
     #[error("[Clerk] The local Clerk could not make a token: {0}")]
     Token(#[from] DirectoryError),
+    #[error("[Clerk] The metrics could not be set up: {0}")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
     #[error("[Clerk] The server broke off: {0}")]
     Io(#[from] io::Error),
 }
@@ -97,9 +100,12 @@ impl Failure {
         match self {
             // sysexits.h: EX_CONFIG.
             Self::Config(_) => ExitCode::from(78),
-            Self::App(_) | Self::Listen { .. } | Self::LocalClerk(_) | Self::Token(_) | Self::Io(_) => {
-                ExitCode::FAILURE
-            }
+            Self::App(_)
+            | Self::Listen { .. }
+            | Self::LocalClerk(_)
+            | Self::Token(_)
+            | Self::Metrics(_)
+            | Self::Io(_) => ExitCode::FAILURE,
         }
     }
 }

@@ -8,12 +8,12 @@ use clerk_mcp::{
     config::{Config, Variables},
     outbound,
     public::{PublicApi, PublicSettings},
-    server::{HEAD_TIMEOUT, ServerLimits, serve},
+    server::{ServerLimits, serve},
     token::ResourceNames,
 };
 use tokio::net::TcpListener;
 
-use super::{Failure, logging, output, settings::Settings, variables};
+use super::{Failure, logging, metrics, output, settings::Settings, variables};
 
 /// Runs the server until a signal comes.
 pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
@@ -33,6 +33,10 @@ pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
     }
     runtime()?.block_on(async {
         let listener = listen(config.listen).await?;
+        let _metrics = match config.admin_address {
+            Some(address) => Some(metrics::serve(address).await?),
+            None => None,
+        };
         let app = app(&config, Arc::new(SystemClock), None)?;
         tracing::info!(address = %listener.local_addr()?, endpoint = %mcp_endpoint(&config), "listening");
         run_app(app, listener, &config, stop_signal()?).await
@@ -60,7 +64,7 @@ pub(super) fn print_openapi(settings: &Settings, yaml: bool) -> Result<(), Failu
         docs_url: config.docs_url.as_ref().map(ToString::to_string),
         demo: None,
     };
-    let client = outbound::client(&[]).map_err(clerk_mcp::app::AppError::Tls)?;
+    let client = outbound::client(&config.clerk.frontend_api, &[]).map_err(clerk_mcp::app::AppError::Tls)?;
     let document = PublicApi::document(settings, client, Arc::new(SystemClock));
     Ok(output::print(&if yaml {
         document.yaml()
@@ -77,11 +81,7 @@ pub(super) async fn run_app(
     stop: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
     let background = tokio::spawn(app.background());
-    let limits = ServerLimits {
-        max_connections: config.limits.max_connections,
-        head_timeout: HEAD_TIMEOUT,
-        shutdown_grace: config.limits.shutdown_grace,
-    };
+    let limits = ServerLimits::new(config.limits.max_connections, config.limits.shutdown_grace);
     let health = Arc::clone(&app.health);
     let stop = async {
         stop.await;
@@ -93,20 +93,29 @@ pub(super) async fn run_app(
     Ok(outcome?)
 }
 
-/// Binds the address.
+/// Binds the address that `HOST` and `PORT` make.
 pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|source| {
-        let variable = if source.kind() == io::ErrorKind::AddrNotAvailable {
+    bind(address, |error| {
+        if error.kind() == io::ErrorKind::AddrNotAvailable {
             "HOST"
         } else {
             "PORT"
-        };
-        Failure::Listen {
-            address,
-            variable,
-            source,
         }
     })
+    .await
+}
+
+/// Binds an address; `variable` names the one to change when that fails.
+pub(super) async fn bind(
+    address: SocketAddr,
+    variable: impl Fn(&io::Error) -> &'static str,
+) -> Result<TcpListener, Failure> {
+    let failed = |source| Failure::Listen {
+        address,
+        variable: variable(&source),
+        source,
+    };
+    TcpListener::bind(address).await.map_err(failed)
 }
 
 /// Ends at Ctrl-C or SIGTERM.

@@ -40,6 +40,7 @@ pub(super) fn read(read: &mut Reader<'_>) -> Option<ClerkConfig> {
     });
     let domain = read.optional("CLERK_DOMAIN", parse::domain);
     let derived = read.optional("CLERK_PUBLISHABLE_KEY", publishable_key_domain);
+    let publishable_mode = derived.as_ref().map(|(mode, _)| *mode);
     let url = read.optional("CLERK_FRONTEND_API_URL", parse::base_url);
     if let (Some(domain), Some((_, derived))) = (&domain, &derived)
         && domain != derived
@@ -59,6 +60,13 @@ pub(super) fn read(read: &mut Reader<'_>) -> Option<ClerkConfig> {
     };
     if let (Some((mode, _)), Some(frontend_api)) = (&secret_key, &frontend_api) {
         check_mode(read, *mode, frontend_api);
+    }
+    if let (Some((secret, _)), Some(publishable)) = (&secret_key, publishable_mode)
+        && *secret != publishable
+    {
+        let reason =
+            "with CLERK_SECRET_KEY, one is a test key and one a live key; take both from one instance";
+        read.fault("CLERK_PUBLISHABLE_KEY", reason.to_owned());
     }
     let backend_api = read.optional("CLERK_API_URL", parse::base_url);
     let roots = read.or("CLERK_CA_FILE", Vec::new(), certificates);

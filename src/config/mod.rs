@@ -50,6 +50,8 @@ pub struct Config {
     pub trust_forwarded: bool,
     /// Limits.
     pub limits: Limits,
+    /// `ADMIN_ADDR`.
+    pub admin_address: Option<SocketAddr>,
     /// `LOG_FORMAT`, when set.
     pub log_format: Option<LogFormat>,
 }
@@ -90,7 +92,7 @@ impl Config {
     pub fn from_variables(variables: &Variables) -> Result<Self, ConfigError> {
         let mut read = Reader::new(variables);
         let clerk = clerk::read(&mut read);
-        let base_url = read.required("BASE_URL", BASE_URL_SOURCE, parse::base_url);
+        let base_url = read.required("BASE_URL", BASE_URL_SOURCE, parse::own_url);
         let host = read.or("HOST", IpAddr::V4(Ipv4Addr::LOCALHOST), parse::host);
         let port = read.or(
             "PORT",
@@ -135,7 +137,7 @@ impl Config {
             ),
         };
         let log_format = read.optional("LOG_FORMAT", parse::log_format);
-        read.refuse("ADMIN_ADDR", "metrics are not part of this version; unset it");
+        let admin_address = read.optional("ADMIN_ADDR", parse::socket_address);
         read.finish()?;
         // Without faults, both required parts are there.
         let (Some(clerk), Some(base_url)) = (clerk, base_url) else {
@@ -153,6 +155,7 @@ impl Config {
             docs_url,
             trust_forwarded,
             limits,
+            admin_address,
             log_format,
         })
     }

@@ -1,7 +1,7 @@
 //! From text to values. Each parser gives the reason on failure; [`Reader`] collects them all.
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     str::FromStr,
     time::Duration,
 };
@@ -75,13 +75,6 @@ impl<'a> Reader<'a> {
         self.optional(name, parse)
     }
 
-    /// Refuses a variable that this version can't honour.
-    pub(super) fn refuse(&mut self, name: &'static str, reason: &str) {
-        if self.variables.get(name).is_some() {
-            self.fault(name, reason.to_owned());
-        }
-    }
-
     pub(super) fn is_set(&self, name: &str) -> bool {
         self.variables.get(name).is_some()
     }
@@ -104,11 +97,11 @@ impl<'a> Reader<'a> {
 }
 
 /// Whether an error may repeat the value: not of a secret, nor of anything that looks like one in the wrong place.
-fn may_show(name: &str, text: &str) -> bool {
+pub(super) fn may_show(name: &str, text: &str) -> bool {
     let secret = VARIABLES
         .iter()
         .any(|variable| variable.name == name && variable.secret);
-    !secret && !text.contains("sk_") && !text.contains('@')
+    !secret && !text.contains("sk_") && !text.contains('@') && !text.contains("-----BEGIN")
 }
 
 /// The form of the log.
@@ -152,11 +145,29 @@ pub(super) fn base_url(text: &str) -> Result<Url, String> {
         return Err("expected https (http is for loopback only)".to_owned());
     }
     let path = url.path().trim_end_matches('/').to_owned();
-    if path.contains("//") {
-        return Err("expected a path without empty segments".to_owned());
+    if path.contains("//") || path.contains([':', '*']) {
+        return Err("expected a path without empty segments, colons and asterisks".to_owned());
+    }
+    if url.host_str().is_some_and(|host| host.ends_with('.')) {
+        return Err("expected a host without a dot at its end".to_owned());
     }
     url.set_path(&path);
     Ok(url)
+}
+
+pub(super) fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "expected an IP address and a port, such as 127.0.0.1:9090".to_owned())
+}
+
+/// The server's own URL: the endpoint is found below it, so it isn't the endpoint's.
+pub(super) fn own_url(text: &str) -> Result<Url, String> {
+    let url = base_url(text)?;
+    if url.path().ends_with("/mcp") {
+        Err("expected the URL without /mcp at its end".to_owned())
+    } else {
+        Ok(url)
+    }
 }
 
 pub(super) fn host(text: &str) -> Result<IpAddr, String> {
@@ -246,12 +257,6 @@ pub(super) fn accepted_tokens(text: &str) -> Result<Vec<TokenKind>, String> {
         .iter()
         .map(|item| item.parse::<TokenKind>().map_err(|error| error.to_string()))
         .collect::<Result<Vec<_>, _>>()?;
-    if let Some(kind) = kinds
-        .iter()
-        .find(|kind| matches!(kind, TokenKind::M2mToken | TokenKind::ApiKey))
-    {
-        return Err(format!("{kind} is not supported by this version"));
-    }
     if kinds.is_empty() {
         Err("expected at least one kind".to_owned())
     } else {
@@ -300,8 +305,8 @@ pub(super) fn domain(text: &str) -> Result<String, String> {
         .unwrap_or(text);
     let bare = bare.strip_suffix('/').unwrap_or(bare);
     let url = Url::parse(&format!("https://{bare}/")).map_err(|_| expected())?;
-    let plain =
-        url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    // The parser is lenient where a domain must not be: it skips slashes at the start and takes credentials.
+    let plain = url.path() == "/" && !bare.contains(['/', '\\', '@', '?', '#']) && !bare.ends_with('.');
     let named = match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.contains('.'),
         Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,

@@ -8,7 +8,7 @@ use std::{
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{ConfigError, Fault};
+use super::{ConfigError, Fault, parse::may_show};
 
 /// One variable of the configuration.
 #[derive(Debug, Clone, Copy)]
@@ -91,7 +91,7 @@ pub const VARIABLES: &[Variable] = &[
         "CLERK_ACCEPTED_TOKENS",
         "LIST",
         "session_token,oauth_token",
-        "Kinds of tokens that are accepted",
+        "Kinds of tokens that are accepted; also m2m_token and api_key",
     ),
     var(
         "CLERK_AUDIENCE",
@@ -159,7 +159,7 @@ pub const VARIABLES: &[Variable] = &[
         "ADMIN_ADDR",
         "IP:PORT",
         "none",
-        "Second listener for /metrics (not part of this version)",
+        "Second listener, for /metrics (Prometheus)",
     ),
     var(
         "LOG_FORMAT",
@@ -285,9 +285,16 @@ fn read_dotenv(path: &Path) -> Result<HashMap<String, String>, ConfigError> {
 }
 
 fn unreadable(variable: &'static str, file: &Path, error: &io::Error) -> ConfigError {
+    let shown = file.to_string_lossy();
+    // Somebody may have put the key where the file's name belongs.
+    let name = if may_show(variable, &shown) {
+        shown
+    } else {
+        "the file".into()
+    };
     ConfigError::invalid(vec![Fault::new(
         variable,
-        format!("{} can't be read: {}", file.display(), error.kind()),
+        format!("{name} can't be read ({})", error.kind()),
     )])
 }
 

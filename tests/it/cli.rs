@@ -118,7 +118,7 @@ fn everything_wrong_at_once() {
             ("REQUEST_TIMEOUT", "0s"),
             ("MAX_CONNECTIONS", "0"),
             ("SHUTDOWN_GRACE", "-1s"),
-            ("ADMIN_ADDR", "127.0.0.1:9090"),
+            ("ADMIN_ADDR", "9090"),
             ("LOG_FORMAT", "xml"),
             ("RUST_LOG", "=,="),
         ]),
@@ -129,7 +129,7 @@ fn everything_wrong_at_once() {
     [Clerk] Invalid config: CLERK_FRONTEND_API_URL: expected a URL without query and fragment, got "https://clerk.example.com/?x=1"
     [Clerk] Invalid config: CLERK_API_URL: expected an http or https URL, got "ftp://api.clerk.com"
     [Clerk] Invalid config: CLERK_CA_FILE: the file can't be read (entity not found), got "missing.pem"
-    [Clerk] Invalid config: CLERK_JWT_KEY: the key can't be used: not a public key in PEM (BEGIN PUBLIC KEY), got "-----BEGIN PUBLIC KEY-----"
+    [Clerk] Invalid config: CLERK_JWT_KEY: the key can't be used: not a public key in PEM (BEGIN PUBLIC KEY)
     [Clerk] Invalid config: BASE_URL: expected https (http is for loopback only), got "http://mcp.example.com"
     [Clerk] Invalid config: HOST: expected an IP address, such as 127.0.0.1 or 0.0.0.0, got "everywhere"
     [Clerk] Invalid config: PORT: expected a port number from 0 to 65535, got "99999"
@@ -146,7 +146,7 @@ fn everything_wrong_at_once() {
     [Clerk] Invalid config: MAX_CONNECTIONS: expected a number above 0, got "0"
     [Clerk] Invalid config: SHUTDOWN_GRACE: expected a duration from 0ns to 3600s, such as 5s or 1m, got "-1s"
     [Clerk] Invalid config: LOG_FORMAT: expected pretty or json, got "xml"
-    [Clerk] Invalid config: ADMIN_ADDR: metrics are not part of this version; unset it
+    [Clerk] Invalid config: ADMIN_ADDR: expected an IP address and a port, such as 127.0.0.1:9090, got "9090"
     [Clerk] Invalid config: RUST_LOG: expected a filter such as info,rmcp=warn
     "#
     );
@@ -177,8 +177,58 @@ fn domain_and_publishable_key_of_different_applications() {
 }
 
 #[test]
-fn kinds_that_this_version_does_not_take() {
-    insta::assert_snapshot!(complaint(&but(&[("CLERK_ACCEPTED_TOKENS", "session_token,m2m_token")])), @r#"[Clerk] Invalid config: CLERK_ACCEPTED_TOKENS: m2m_token is not supported by this version, got "session_token,m2m_token""#);
+fn a_secret_in_the_wrong_place_is_not_shown() {
+    for (variable, value) in [
+        ("CLERK_SECRET_KEY_FILE", "sk_live_hush"),
+        (
+            "CLERK_JWT_KEY",
+            "-----BEGIN PRIVATE KEY-----\nhush\n-----END PRIVATE KEY-----",
+        ),
+        ("BASE_URL", "https://user:hush@mcp.example.com"),
+        ("CLERK_DOMAIN", "sk_live_hush"),
+    ] {
+        let changes = [(variable, value), ("CLERK_SECRET_KEY", "")];
+        let text = complaint(&but(if variable == "CLERK_SECRET_KEY_FILE" {
+            &changes
+        } else {
+            &changes[..1]
+        }));
+        assert!(text.contains(variable) && !text.contains("hush"), "{text}");
+    }
+}
+
+#[test]
+fn urls_and_domains_that_would_never_work() {
+    let told = [
+        ("BASE_URL", "https://mcp.example.com/mcp"),
+        ("BASE_URL", "https://mcp.example.com/a:b"),
+        ("BASE_URL", "https://mcp.example.com/*x"),
+        ("BASE_URL", "https://mcp.example.com./"),
+        ("CLERK_DOMAIN", ":pw@great-fox-12.clerk.accounts.dev"),
+        ("CLERK_DOMAIN", "/great-fox-12.clerk.accounts.dev"),
+        ("CLERK_DOMAIN", "great-fox-12.clerk.accounts.dev."),
+    ]
+    .map(|change| complaint(&but(&[change])));
+    insta::assert_snapshot!(told.concat(), @r#"
+    [Clerk] Invalid config: BASE_URL: expected the URL without /mcp at its end, got "https://mcp.example.com/mcp"
+    [Clerk] Invalid config: BASE_URL: expected a path without empty segments, colons and asterisks, got "https://mcp.example.com/a:b"
+    [Clerk] Invalid config: BASE_URL: expected a path without empty segments, colons and asterisks, got "https://mcp.example.com/*x"
+    [Clerk] Invalid config: BASE_URL: expected a host without a dot at its end, got "https://mcp.example.com./"
+    [Clerk] Invalid config: CLERK_DOMAIN: expected the host of the Frontend API, such as clerk.example.com
+    [Clerk] Invalid config: CLERK_DOMAIN: expected the host of the Frontend API, such as clerk.example.com, got "/great-fox-12.clerk.accounts.dev"
+    [Clerk] Invalid config: CLERK_DOMAIN: expected the host of the Frontend API, such as clerk.example.com, got "great-fox-12.clerk.accounts.dev."
+    "#);
+}
+
+#[test]
+fn publishable_and_secret_keys_of_different_kinds() {
+    // clerk.example.com$
+    let variables = [
+        ("CLERK_SECRET_KEY", "sk_live_hush"),
+        ("CLERK_PUBLISHABLE_KEY", "pk_test_Y2xlcmsuZXhhbXBsZS5jb20k"),
+        ("BASE_URL", "https://mcp.example.com"),
+    ];
+    insta::assert_snapshot!(complaint(&variables), @"[Clerk] Invalid config: CLERK_PUBLISHABLE_KEY: with CLERK_SECRET_KEY, one is a test key and one a live key; take both from one instance");
 }
 
 #[test]
@@ -200,7 +250,7 @@ fn a_broken_env_file_is_named_and_not_repeated() {
 #[test]
 fn a_file_for_the_secret_key_that_is_not_there() {
     let variables = but(&[("CLERK_SECRET_KEY", ""), ("CLERK_SECRET_KEY_FILE", "missing")]);
-    insta::assert_snapshot!(complaint(&variables), @"[Clerk] Invalid config: CLERK_SECRET_KEY_FILE: missing can't be read: entity not found");
+    insta::assert_snapshot!(complaint(&variables), @"[Clerk] Invalid config: CLERK_SECRET_KEY_FILE: missing can't be read (entity not found)");
 }
 
 #[test]
@@ -339,7 +389,7 @@ async fn the_server_reads_an_env_file_and_stops_when_asked() {
             signing_key().public_key_pem().trim().replace('\n', "\\n"),
         ),
     );
-    let mut server = Running::start(program(&folder.0).args(["--port", "0"]));
+    let mut server = Running::start(program(&folder.0).args(["--port", "0", "--admin-addr", "127.0.0.1:0"]));
     let mut log = BufReader::new(server.0.stderr.take().unwrap()).lines();
     let mut next = || -> Value { serde_json::from_str(&log.next().unwrap().unwrap()).unwrap() };
     let warnings = [next()["message"].to_string(), next()["message"].to_string()];
@@ -347,6 +397,7 @@ async fn the_server_reads_an_env_file_and_stops_when_asked() {
         warnings[0].contains("CLERK_AUDIENCE=off") && warnings[1].contains("SCOPES has openid"),
         "{warnings:?}"
     );
+    let metrics = next();
     let listening = next();
     assert_eq!(
         (&listening["message"], &listening["endpoint"]),
@@ -360,6 +411,12 @@ async fn the_server_reads_an_env_file_and_stops_when_asked() {
         .await
         .unwrap();
     assert_eq!(ready["status"], "ready", "with a fixed key it's ready at once");
+    let metrics = format!("http://{}/metrics", metrics["address"].as_str().unwrap());
+    let metrics = reqwest::get(metrics).await.unwrap().text().await.unwrap();
+    assert!(
+        metrics.contains("clerk_mcp_requests_total{method=\"GET\",route=\"/readyz\",status=\"200\"} 1"),
+        "{metrics}"
+    );
     assert_eq!(server.terminate(), Some(0));
     assert_eq!(
         next()["message"],

@@ -9,15 +9,21 @@
 )]
 
 mod auth;
+mod backend;
 mod cli;
 mod discovery;
 mod edge;
+mod hygiene;
 mod keys;
 mod layering;
 mod mcp;
 mod oauth;
+mod opaque;
 mod props;
 mod readme;
 mod resilience;
+mod secret_key;
+mod server;
 mod support;
+mod tokens;
 mod tools;

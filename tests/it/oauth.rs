@@ -50,6 +50,17 @@ async fn sign_in(server: &TestServer) -> OAuthState {
     state
 }
 
+/// An access token, got as a client gets one.
+pub async fn access_token(server: &TestServer) -> String {
+    sign_in(server)
+        .await
+        .into_authorization_manager()
+        .unwrap()
+        .get_access_token()
+        .await
+        .unwrap()
+}
+
 fn transport(
     server: &TestServer,
     state: OAuthState,

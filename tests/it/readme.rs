@@ -3,8 +3,9 @@
 use std::{fmt::Write as _, fs, time::Duration};
 
 use clerk_mcp::{
-    auth::{AuthError, ChallengeError},
+    auth::{AuthError, ChallengeError, Outage},
     config::VARIABLES,
+    secret_key::Misconfiguration,
     token::{BearerError, FetchError, KeyLookupError, TokenError},
 };
 
@@ -56,7 +57,7 @@ fn configuration() -> String {
 }
 
 fn refusals() -> String {
-    let cases: [(&str, AuthError); 7] = [
+    let cases: [(&str, AuthError); 8] = [
         (
             "no token, another scheme, or not a token",
             BearerError::Missing.into(),
@@ -77,11 +78,15 @@ fn refusals() -> String {
             },
         ),
         (
-            "Clerk away, and no key held that answers",
-            KeyLookupError {
+            "Clerk away, and nothing held that answers",
+            Outage::from(KeyLookupError {
                 cause: FetchError::NoUsableKey,
-            }
+            })
             .into(),
+        ),
+        (
+            "our secret key is bad, or of another application",
+            Misconfiguration::KeyRefused.into(),
         ),
         ("our own fault", AuthError::Internal),
     ];

@@ -10,7 +10,8 @@ use clerk_mcp::{
     app::app,
     clock::{Clock, ManualClock},
     config::{Config, ConfigError, Variables},
-    server::{HEAD_TIMEOUT, ServerLimits, serve},
+    secret_key::SecretKeyProbe,
+    server::{ServerLimits, serve},
 };
 use clerk_mcp_conformance::{
     clerk::LocalClerk,
@@ -86,11 +87,8 @@ impl Builder {
         values.extend(self.variables);
         let config = config(&values).unwrap();
         let app = app(&config, Arc::new(clock.clone()), None).unwrap();
-        let limits = ServerLimits {
-            max_connections: config.limits.max_connections,
-            head_timeout: HEAD_TIMEOUT,
-            shutdown_grace: config.limits.shutdown_grace,
-        };
+        let limits = ServerLimits::new(config.limits.max_connections, config.limits.shutdown_grace);
+        let probe = app.probe.clone();
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
             serve(listener, app.endpoint, limits, async {
@@ -103,6 +101,7 @@ impl Builder {
             url,
             clerk,
             clock,
+            probe,
             http: reqwest::Client::new(),
             _stop: stop,
             _task: task,
@@ -125,6 +124,8 @@ pub struct TestServer {
     pub url: String,
     pub clerk: LocalClerk,
     pub clock: ManualClock,
+    /// What asks Clerk about the secret key; here only when a test says so.
+    pub probe: SecretKeyProbe,
     http: reqwest::Client,
     _stop: oneshot::Sender<()>,
     _task: JoinHandle<()>,

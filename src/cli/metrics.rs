@@ -1,0 +1,36 @@
+//! The second listener: what Prometheus reads, out of reach of the server's own callers.
+
+use std::{net::SocketAddr, time::Duration};
+
+use clerk_mcp::server::{ServerLimits, serve as serve_endpoint};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+use poem::{EndpointExt, Route, endpoint::make_sync, get, middleware::SetHeader};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{Failure, serve};
+
+/// Collects metrics from now on, and serves them on `address` until the handle is dropped.
+pub(super) async fn serve(address: SocketAddr) -> Result<AbortOnDropHandle<()>, Failure> {
+    let recorder = PrometheusBuilder::new()
+        .set_buckets_for_metric(
+            Matcher::Full("clerk_mcp_token_verification_seconds".to_owned()),
+            &VERIFICATION_BUCKETS,
+        )?
+        .install_recorder()?;
+    let listener = serve::bind(address, |_| "ADMIN_ADDR").await?;
+    tracing::info!(address = %listener.local_addr()?, "metrics");
+    let metrics = make_sync(move |_| recorder.render())
+        .with(SetHeader::new().overriding("content-type", "text/plain; version=0.0.4; charset=utf-8"));
+    let endpoint = Route::new().at("/metrics", get(metrics)).boxed();
+    let limits = ServerLimits::new(16, Duration::ZERO);
+    Ok(AbortOnDropHandle::new(tokio::spawn(async move {
+        if let Err(error) = serve_endpoint(listener, endpoint, limits, std::future::pending()).await {
+            tracing::error!(%error, "metrics are no longer served");
+        }
+    })))
+}
+
+/// From a held token to one that Clerk has to be asked about, in seconds.
+const VERIFICATION_BUCKETS: [f64; 9] = [
+    0.000_005, 0.000_02, 0.000_1, 0.000_5, 0.002_5, 0.01, 0.1, 1.0, 5.0,
+];
