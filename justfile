@@ -33,6 +33,10 @@ fmt-check:
 snap *ARGS:
     cargo insta test --workspace --review {{ ARGS }}
 
+# Measurements: they print figures, and judge nothing
+bench *ARGS:
+    cargo bench --locked {{ ARGS }}
+
 # Licences, advisories and duplicate crates (needs cargo-deny and the network)
 deny:
     cargo deny --config .deny.toml check
