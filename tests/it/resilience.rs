@@ -71,13 +71,13 @@ async fn a_thousand_bad_requests_leave_the_server_answering() {
             let mut stream = TcpStream::connect(address).await.unwrap();
             // The server may refuse before everything is sent.
             let _ = stream.write_all(request).await;
-            let _ = stream.shutdown().await;
-            let mut answer = Vec::new();
-            let _ = stream.read_to_end(&mut answer).await;
+            let mut answer = [0; 64];
+            let length = stream.read(&mut answer).await.unwrap_or(0);
+            let answer = String::from_utf8_lossy(&answer[..length]);
+            assert!(length > 0, "round {round}, kind {kind}: closed without a word");
             assert!(
-                !answer.starts_with(b"HTTP/1.1 5"),
-                "round {round}, kind {kind}: {}",
-                String::from_utf8_lossy(&answer)
+                !answer.starts_with("HTTP/1.1 5"),
+                "round {round}, kind {kind}: {answer}"
             );
         }
     }
@@ -89,24 +89,6 @@ async fn a_thousand_bad_requests_leave_the_server_answering() {
             .starts_with("Hello, still!"),
         "{answer}"
     );
-}
-
-#[tokio::test]
-async fn half_open_connections_do_not_keep_others_out() {
-    let server = TestServer::spawn().await;
-    let address = server.url.strip_prefix("http://").unwrap();
-    let mut open = Vec::new();
-    for number in 0..200 {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        let sent: &[u8] = match number % 3 {
-            0 => b"",
-            1 => b"POST /mcp HT",
-            _ => b"POST /mcp HTTP/1.1\r\nHost: x\r\nAuthoriz",
-        };
-        stream.write_all(sent).await.unwrap();
-        open.push(stream);
-    }
-    assert_eq!(server.get("/healthz").await.status, 200);
 }
 
 #[tokio::test]
