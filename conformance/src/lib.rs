@@ -4,12 +4,13 @@
 //! servers in any language.
 //!
 //! - [`clerk`]: [`LocalClerk`](clerk::LocalClerk), an OAuth 2.1 authorization server and Backend API on one
-//!   loopback listener, with sample users, all state in memory.
+//!   loopback listener, http or https, with sample users or those of a file, all state in memory. It goes wrong when
+//!   it is [told to](clerk::Fault).
 //! - [`mint`]: tokens built by hand from a [`Recipe`](mint::Recipe), so that wrong ones can be made as easily as
 //!   right ones.
 //!
 //! ```
-//! use clerk_mcp_conformance::clerk::LocalClerk;
+//! use clerk_mcp_conformance::clerk::{Endpoint, Fault, LocalClerk};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -17,6 +18,9 @@
 //! let valid = clerk.session_token("ada@example.com")?.mint();
 //! let unsigned = clerk.session_token("ada@example.com")?.header("alg", "none").unsigned().mint();
 //! assert_ne!(valid, unsigned);
+//!
+//! // From here on nobody gets the keys.
+//! clerk.inject(Fault::Down.at(Endpoint::Jwks).and(Endpoint::BackendJwks));
 //! clerk.stop().await;
 //! # Ok(())
 //! # }

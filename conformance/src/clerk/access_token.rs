@@ -70,7 +70,7 @@ impl Instance {
         let (message, signature) = token.rsplit_once('.')?;
         let (header, claims) = message.split_once('.')?;
         let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).ok()?;
-        if !self.signing_key.read().verifies(message.as_bytes(), &signature) {
+        if !self.keys.read().verifies(message.as_bytes(), &signature) {
             return None;
         }
         // One key signs all tokens of an instance: only the type tells this kind from the others (RFC 9068 §4).

@@ -1,18 +1,28 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine as _};
 use jiff::Timestamp;
-use parking_lot::RwLock;
-use poem::{Server, listener::TcpAcceptor};
+use parking_lot::{Mutex, RwLock};
+use poem::Server;
 use tokio::{net::TcpListener, sync::oneshot};
 
 use super::{
-    AccessTokens, LocalClerk, SHUTDOWN_GRACE, ids, people::DirectoryError, routes, samples, scope,
-    scope::Scopes, state::Instance,
+    AccessTokens, Authority, CertificateError, InactiveTokens, LocalClerk, RateLimit, ResourceIndicators,
+    SHUTDOWN_GRACE,
+    ids::Ids,
+    keyring::Keyring,
+    listener::{ClerkAcceptor, Connections},
+    people::DirectoryError,
+    rate_limit::Limiter,
+    request_log::RequestLog,
+    routes, samples,
+    settings::Settings,
+    state::Instance,
+    state_file::{State, StateError},
 };
 use crate::{clock::Clock, mint::SigningKey};
 
@@ -22,10 +32,12 @@ use crate::{clock::Clock, mint::SigningKey};
 pub struct LocalClerkBuilder {
     address: SocketAddr,
     auto_approve: Option<String>,
+    authority: Option<Authority>,
     clock: Clock,
+    seed: Option<u64>,
     signing_key: Option<SigningKey>,
-    access_tokens: AccessTokens,
-    default_scopes: Scopes,
+    settings: Settings,
+    state: Option<State>,
 }
 
 /// Why a local Clerk did not start.
@@ -52,6 +64,12 @@ pub enum StartError {
     /// The people to start with do not fit together.
     #[error("the people to start with do not fit together")]
     Directory(#[source] DirectoryError),
+    /// The file of users and organizations is wrong.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// There is no certificate for https.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
 }
 
 impl Default for LocalClerkBuilder {
@@ -59,10 +77,12 @@ impl Default for LocalClerkBuilder {
         Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             auto_approve: None,
+            authority: None,
             clock: Clock::system(),
+            seed: None,
             signing_key: None,
-            access_tokens: AccessTokens::default(),
-            default_scopes: scope::DEFAULT.into_iter().collect(),
+            settings: Settings::default(),
+            state: None,
         }
     }
 }
@@ -73,6 +93,12 @@ impl LocalClerkBuilder {
     /// **Whoever reaches the listener can act as any sample user**, so anything but loopback is for closed networks.
     pub fn bind(mut self, address: SocketAddr) -> Self {
         self.address = address;
+        self
+    }
+
+    /// Serves https with a certificate of this authority, which clients must be told to trust. Default: http.
+    pub fn https(mut self, authority: &Authority) -> Self {
+        self.authority = Some(authority.clone());
         self
     }
 
@@ -88,6 +114,21 @@ impl LocalClerkBuilder {
         self
     }
 
+    /// Makes ids and secrets from this number: the same requests in the same order give the same ones. Signing keys
+    /// stay random; with [`signing_key`](Self::signing_key) and [`clock`](Self::clock) whole tokens repeat.
+    ///
+    /// **Every secret of the instance, the secret key included, can then be guessed.**
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Starts with these users and organizations instead of the samples.
+    pub fn state(mut self, state: State) -> Self {
+        self.state = Some(state);
+        self
+    }
+
     /// Signs with this key instead of making one. Its key id becomes the instance id.
     pub fn signing_key(mut self, key: SigningKey) -> Self {
         self.signing_key = Some(key);
@@ -96,13 +137,51 @@ impl LocalClerkBuilder {
 
     /// The form of the access tokens that the token endpoint issues. Default: JWT.
     pub fn access_tokens(mut self, form: AccessTokens) -> Self {
-        self.access_tokens = form;
+        self.settings.access_tokens = form;
+        self
+    }
+
+    /// What becomes of `resource`. Default: strict.
+    pub fn resource_indicators(mut self, mode: ResourceIndicators) -> Self {
+        self.settings.resource_indicators = mode;
+        self
+    }
+
+    /// What the verify endpoints say about what has ended. Default: its flags.
+    pub fn inactive_tokens(mut self, mode: InactiveTokens) -> Self {
+        self.settings.inactive_tokens = mode;
+        self
+    }
+
+    /// Whether clients may register themselves. Default: yes; at Clerk it is off until somebody turns it on.
+    pub fn dynamic_registration(mut self, on: bool) -> Self {
+        self.settings.dynamic_registration = on;
+        self
+    }
+
+    /// Whether a client id may be the https URL of a document about the client. Default: yes; at Clerk it is off
+    /// until somebody turns it on.
+    pub fn client_id_metadata_documents(mut self, on: bool) -> Self {
+        self.settings.client_id_metadata_documents = on;
+        self
+    }
+
+    /// Trusts this authority (PEM), besides those of the system, when it fetches documents about clients. The one
+    /// given to [`https`](Self::https) is trusted anyway.
+    pub fn trust(mut self, pem: impl Into<String>) -> Self {
+        self.settings.trusted.push(pem.into());
+        self
+    }
+
+    /// Limits requests to the Backend API. Default: no limit.
+    pub fn rate_limit(mut self, limit: RateLimit) -> Self {
+        self.settings.rate_limit = Some(limit);
         self
     }
 
     /// The scopes of a client that registers without naming any. Default: `email offline_access profile`.
     pub fn default_scopes(mut self, scopes: &[&str]) -> Self {
-        self.default_scopes = scopes.iter().copied().collect();
+        self.settings.default_scopes = scopes.iter().copied().collect();
         self
     }
 
@@ -110,9 +189,9 @@ impl LocalClerkBuilder {
     ///
     /// # Errors
     ///
-    /// [`StartError::AddressInUse`] and [`StartError::Bind`] when the address cannot be had,
-    /// [`StartError::AutoApprove`] when there is no such user.
-    pub async fn start(self) -> Result<LocalClerk, StartError> {
+    /// [`StartError::AddressInUse`] and [`StartError::Bind`] when the address cannot be had, [`StartError::State`]
+    /// when the users and organizations do not fit together, [`StartError::AutoApprove`] when there is no such user.
+    pub async fn start(mut self) -> Result<LocalClerk, StartError> {
         let bind_error = |source: io::Error| {
             if source.kind() == io::ErrorKind::AddrInUse {
                 StartError::AddressInUse {
@@ -127,9 +206,27 @@ impl LocalClerkBuilder {
         };
         let listener = TcpListener::bind(self.address).await.map_err(bind_error)?;
         let address = reachable(listener.local_addr().map_err(bind_error)?);
-        let acceptor = TcpAcceptor::from_tokio(listener).map_err(bind_error)?;
+        let connections = Connections::default();
+        let (scheme, tls) = match &self.authority {
+            Some(authority) => {
+                self.settings.trusted.push(authority.pem().to_owned());
+                ("https", Some(authority.acceptor(address.ip())?))
+            }
+            None => ("http", None),
+        };
+        let acceptor = ClerkAcceptor {
+            listener,
+            tls,
+            connections: connections.clone(),
+        };
 
-        let directory = samples::directory(self.clock.now()).map_err(StartError::Directory)?;
+        let ids = Arc::new(Ids::new(self.seed));
+        let now = self.clock.now();
+        let directory = match &self.state {
+            Some(state) => state.directory(Arc::clone(&ids), now)?,
+            None => samples::directory(Arc::clone(&ids), now).map_err(StartError::Directory)?,
+        };
+        let initial_users = directory.users().map(|user| user.id.clone()).collect();
         let auto_approve = match &self.auto_approve {
             Some(selector) => Some(
                 directory
@@ -142,19 +239,27 @@ impl LocalClerkBuilder {
         };
         let signing_key = self
             .signing_key
-            .unwrap_or_else(|| SigningKey::generate(ids::id("ins")));
+            .unwrap_or_else(|| SigningKey::generate(ids.id("ins")));
+        let domain = address.to_string();
         let instance = Arc::new(Instance {
-            issuer: format!("http://{address}"),
+            issuer: format!("{scheme}://{address}"),
             id: signing_key.kid().to_owned(),
-            secret_key: format!("sk_test_{}", ids::alphanumeric(42)),
+            secret_key: format!("sk_test_{}", ids.alphanumeric("secret_key", 42)),
+            publishable_key: format!("pk_test_{}", BASE64_STANDARD_NO_PAD.encode(format!("{domain}$"))),
+            domain,
             clock: self.clock,
-            access_tokens: self.access_tokens,
-            default_scopes: self.default_scopes,
-            signing_key: RwLock::new(signing_key),
+            ids,
+            limiter: Limiter::new(self.settings.rate_limit),
+            settings: self.settings,
+            keys: RwLock::new(Keyring::new(signing_key)),
             directory: RwLock::new(directory),
             auto_approve: RwLock::new(auto_approve),
-            grants: parking_lot::Mutex::default(),
-            requests: parking_lot::Mutex::default(),
+            grants: Mutex::default(),
+            credentials: Mutex::default(),
+            faults: super::faults::Faults::default(),
+            log: RequestLog::new(),
+            connections,
+            http: OnceLock::new(),
         });
 
         let (stop, stopped) = oneshot::channel();
@@ -169,11 +274,10 @@ impl LocalClerkBuilder {
                 Some(SHUTDOWN_GRACE),
             );
         let server = tokio::spawn(server);
-        let domain = address.to_string();
         Ok(LocalClerk {
-            publishable_key: format!("pk_test_{}", BASE64_STANDARD_NO_PAD.encode(format!("{domain}$"))),
             backend_api_url: format!("{}{}", instance.issuer, routes::BACKEND),
-            domain,
+            authority: self.authority,
+            initial_users,
             instance,
             stop: Some(stop),
             server: Some(server),

@@ -3,21 +3,32 @@
 //! Everything the local Clerk says about a user, in tokens and in the Backend API, is read from here, so the two
 //! cannot disagree.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
 use super::{
-    ids,
-    people::{DirectoryError, Membership, NewOrganization, NewUser, Organization, Role, User},
+    bounded::Bounded,
+    ids::Ids,
+    people::{
+        Actor, DirectoryError, Membership, NewOrganization, NewUser, Organization, Role, Session,
+        SessionStatus, User,
+    },
 };
 
+/// Sessions beyond this many are forgotten, the oldest first.
+const MAX_SESSIONS: usize = 10_000;
+
 /// All of an instance's people, in the order they were added.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Directory {
+    ids: Arc<Ids>,
     users: IndexMap<String, User>,
     organizations: IndexMap<String, Organization>,
     roles: IndexMap<String, Role>,
     memberships: Vec<Membership>,
+    sessions: Bounded<Session>,
 }
 
 /// A membership with all that it refers to.
@@ -30,6 +41,17 @@ pub(super) struct Member<'a> {
 }
 
 impl Directory {
+    pub(super) fn new(ids: Arc<Ids>) -> Self {
+        Self {
+            ids,
+            users: IndexMap::new(),
+            organizations: IndexMap::new(),
+            roles: IndexMap::new(),
+            memberships: Vec::new(),
+            sessions: Bounded::new(MAX_SESSIONS),
+        }
+    }
+
     pub(super) fn users(&self) -> impl Iterator<Item = &User> {
         self.users.values()
     }
@@ -64,8 +86,79 @@ impl Directory {
         }
     }
 
-    pub(super) fn user_by_session(&self, session_id: &str) -> Option<&User> {
-        self.users().find(|user| user.session_id == session_id)
+    pub(super) fn organizations(&self) -> impl Iterator<Item = &Organization> {
+        self.organizations.values()
+    }
+
+    pub(super) fn roles(&self) -> impl Iterator<Item = &Role> {
+        self.roles.values()
+    }
+
+    pub(super) fn session(&self, id: &str) -> Result<&Session, DirectoryError> {
+        self.sessions
+            .get(id)
+            .ok_or_else(|| DirectoryError::UnknownSession(id.to_owned()))
+    }
+
+    /// The session of a user that is in this state and of this actor; made when there is none.
+    pub(super) fn session_for(
+        &mut self,
+        user: &str,
+        status: SessionStatus,
+        actor: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Session, DirectoryError> {
+        let user_id = self.user(user)?.id.clone();
+        let actor = match actor {
+            Some(actor) => {
+                let actor = self.user(actor)?;
+                Some(Actor {
+                    user_id: actor.id.clone(),
+                    session_id: actor.session_id.clone(),
+                })
+            }
+            None => None,
+        };
+        let fitting = self
+            .sessions
+            .values()
+            .find(|one| one.user_id == user_id && one.status == status && one.actor == actor);
+        if let Some(session) = fitting {
+            return Ok(session.clone());
+        }
+        Ok(self.add_session(user_id, status, actor, now))
+    }
+
+    pub(super) fn set_session_status(
+        &mut self,
+        session_id: &str,
+        status: SessionStatus,
+    ) -> Result<(), DirectoryError> {
+        let session = self
+            .sessions
+            .get_mut(session_id)
+            .ok_or_else(|| DirectoryError::UnknownSession(session_id.to_owned()))?;
+        session.status = status;
+        Ok(())
+    }
+
+    fn add_session(
+        &mut self,
+        user_id: String,
+        status: SessionStatus,
+        actor: Option<Actor>,
+        now: Timestamp,
+    ) -> Session {
+        let session = Session {
+            id: self.ids.id("sess"),
+            user_id,
+            client_id: self.ids.id("client"),
+            status,
+            actor,
+            created_at: now,
+        };
+        self.sessions.insert(session.id.clone(), session.clone());
+        session
     }
 
     pub(super) fn organization(&self, id_or_slug: &str) -> Result<&Organization, DirectoryError> {
@@ -113,7 +206,7 @@ impl Directory {
     }
 
     fn members(&self, wanted: impl Fn(&Membership) -> bool) -> impl Iterator<Item = Member<'_>> {
-        // Nothing is ever removed, so every membership finds what it refers to.
+        // Of what a membership refers to nothing is ever removed, so it is found.
         self.memberships
             .iter()
             .filter(move |membership| wanted(membership))
@@ -131,7 +224,7 @@ impl Directory {
         for feature in &new.features {
             check_word(feature, "a feature: letters, digits, `_` and `-`")?;
         }
-        let id = new.id.unwrap_or_else(|| ids::id("user"));
+        let id = new.id.unwrap_or_else(|| self.ids.id("user"));
         if self.user_by_id(&id).is_some() {
             return Err(DirectoryError::Taken(id));
         }
@@ -140,18 +233,18 @@ impl Directory {
         {
             return Err(DirectoryError::Taken(email.clone()));
         }
+        let session = self.add_session(id.clone(), SessionStatus::Active, None, now);
         let user = User {
             id,
             first_name: new.first_name,
             last_name: new.last_name,
             email: new.email,
-            session_id: ids::id("sess"),
+            session_id: session.id,
             features: new.features,
             banned: false,
             created_at: now,
             updated_at: now,
-            client_id: ids::id("client"),
-            email_id: ids::id("idn"),
+            email_id: self.ids.id("idn"),
         };
         self.users.insert(user.id.clone(), user.clone());
         Ok(user)
@@ -162,14 +255,14 @@ impl Directory {
         new: NewOrganization,
         now: Timestamp,
     ) -> Result<Organization, DirectoryError> {
-        let id = new.id.unwrap_or_else(|| ids::id("org"));
+        let id = new.id.unwrap_or_else(|| self.ids.id("org"));
         let slug = new.slug.unwrap_or_else(|| {
             let slug = slug(&new.name);
             let usable = !slug.is_empty() && self.organization(&slug).is_err();
             if usable {
                 slug
             } else {
-                format!("{slug}-{}", ids::alphanumeric(8).to_ascii_lowercase())
+                format!("{slug}-{}", self.ids.alphanumeric("slug", 8).to_ascii_lowercase())
             }
         });
         for name in [&id, &slug] {
@@ -223,7 +316,7 @@ impl Directory {
             return Err(DirectoryError::Taken(member.membership.id.clone()));
         }
         let membership = Membership {
-            id: ids::id("orgmem"),
+            id: self.ids.id("orgmem"),
             user_id: self.user(user)?.id.clone(),
             organization_id: self.organization(organization)?.id.clone(),
             role: role.to_owned(),
@@ -233,10 +326,22 @@ impl Directory {
         Ok(membership)
     }
 
-    pub(super) fn ban_user(&mut self, selector: &str, now: Timestamp) -> Result<(), DirectoryError> {
+    /// Ends a membership.
+    pub(super) fn remove_membership(&mut self, user: &str, organization: &str) -> Result<(), DirectoryError> {
+        let id = self.member(user, organization)?.membership.id.clone();
+        self.memberships.retain(|membership| membership.id != id);
+        Ok(())
+    }
+
+    pub(super) fn set_banned(
+        &mut self,
+        selector: &str,
+        banned: bool,
+        now: Timestamp,
+    ) -> Result<(), DirectoryError> {
         let id = self.user(selector)?.id.clone();
         if let Some(user) = self.users.get_mut(&id) {
-            user.banned = true;
+            user.banned = banned;
             user.updated_at = now;
         }
         Ok(())

@@ -1,10 +1,8 @@
 //! What the authorization server remembers: clients, requests that wait for a person, codes, grants and tokens.
 
-use std::collections::HashMap;
-
 use jiff::{SignedDuration, Timestamp};
 
-use super::{ids, scope::Scopes};
+use super::{bounded::Bounded, credentials::End, ids::Ids, scope::Scopes};
 
 /// How long a code can be redeemed (RFC 6749 §4.1.2 recommends ten minutes at most).
 pub(super) const CODE_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
@@ -12,6 +10,8 @@ pub(super) const CODE_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
 const TRANSACTION_LIFETIME: SignedDuration = SignedDuration::from_mins(30);
 /// Sign-in pages that nobody answers are forgotten beyond this many, the oldest first.
 const MAX_TRANSACTIONS: usize = 1_000;
+/// The same for everything else: clients, codes, grants, tokens.
+const MAX_ENTRIES: usize = 10_000;
 
 /// A registered client (RFC 7591 §2). Not `Debug`: it holds a secret.
 #[derive(Clone)]
@@ -22,6 +22,19 @@ pub(super) struct Client {
     pub(super) secret: Option<String>,
     pub(super) redirect_uris: Vec<String>,
     pub(super) scopes: Scopes,
+    pub(super) origin: Origin,
+}
+
+/// Where a client comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It registered itself (RFC 7591).
+    Registered,
+    /// Its id is the URL of a document.
+    Document {
+        /// Until when the document need not be fetched again; `None` for ever.
+        fresh_until: Option<Timestamp>,
+    },
 }
 
 /// An authorization request that passed every check and waits for a decision.
@@ -92,15 +105,27 @@ pub(super) struct OpaqueToken {
     pub(super) revoked: bool,
 }
 
-/// All of it, in memory.
-#[derive(Default)]
+/// All of it, in memory, and no more of it than fits.
 pub(super) struct Grants {
-    clients: HashMap<String, Client>,
-    transactions: HashMap<String, (Timestamp, AuthorizationRequest)>,
-    codes: HashMap<String, Code>,
-    consents: HashMap<String, Grant>,
-    refresh_tokens: HashMap<String, RefreshToken>,
-    opaque_tokens: HashMap<String, OpaqueToken>,
+    clients: Bounded<Client>,
+    transactions: Bounded<(Timestamp, AuthorizationRequest)>,
+    codes: Bounded<Code>,
+    consents: Bounded<Grant>,
+    refresh_tokens: Bounded<RefreshToken>,
+    opaque_tokens: Bounded<OpaqueToken>,
+}
+
+impl Default for Grants {
+    fn default() -> Self {
+        Self {
+            clients: Bounded::new(MAX_ENTRIES),
+            transactions: Bounded::new(MAX_TRANSACTIONS),
+            codes: Bounded::new(MAX_ENTRIES),
+            consents: Bounded::new(MAX_ENTRIES),
+            refresh_tokens: Bounded::new(MAX_ENTRIES),
+            opaque_tokens: Bounded::new(MAX_ENTRIES),
+        }
+    }
 }
 
 impl Grants {
@@ -114,18 +139,13 @@ impl Grants {
 
     /// Keeps a request until it is decided. The id it returns works once, and is what protects the decision from
     /// being forged by another page.
-    pub(super) fn open_transaction(&mut self, request: AuthorizationRequest, now: Timestamp) -> String {
-        if self.transactions.len() >= MAX_TRANSACTIONS {
-            let oldest = self
-                .transactions
-                .iter()
-                .min_by_key(|(_, (expires_at, _))| *expires_at)
-                .map(|(id, _)| id.clone());
-            if let Some(oldest) = oldest {
-                self.transactions.remove(&oldest);
-            }
-        }
-        let id = ids::alphanumeric(32);
+    pub(super) fn open_transaction(
+        &mut self,
+        request: AuthorizationRequest,
+        now: Timestamp,
+        ids: &Ids,
+    ) -> String {
+        let id = ids.alphanumeric("transaction", 32);
         self.transactions
             .insert(id.clone(), (now + TRANSACTION_LIFETIME, request));
         id
@@ -144,9 +164,10 @@ impl Grants {
         user_id: &str,
         organization_id: Option<String>,
         now: Timestamp,
+        ids: &Ids,
     ) -> String {
-        let grant_id = ids::alphanumeric(22);
-        let code = ids::alphanumeric(43);
+        let grant_id = ids.alphanumeric("grant", 22);
+        let code = ids.alphanumeric("code", 43);
         self.consents.insert(
             grant_id.clone(),
             Grant {
@@ -193,8 +214,8 @@ impl Grants {
         }
     }
 
-    pub(super) fn issue_refresh_token(&mut self, grant_id: &str, now: Timestamp) -> String {
-        let token = ids::alphanumeric(43);
+    pub(super) fn issue_refresh_token(&mut self, grant_id: &str, now: Timestamp, ids: &Ids) -> String {
+        let token = ids.alphanumeric("refresh_token", 43);
         self.refresh_tokens.insert(
             token.clone(),
             RefreshToken {
@@ -228,5 +249,47 @@ impl Grants {
         if let Some(token) = self.opaque_tokens.get_mut(secret) {
             token.revoked = true;
         }
+    }
+
+    /// Ends an opaque access token, named by its id or by itself, or the grant of a refresh token; whether there was
+    /// one.
+    pub(super) fn end(&mut self, id_or_secret: &str, end: End, now: Timestamp) -> bool {
+        if let Some(grant_id) = self
+            .refresh_tokens
+            .get(id_or_secret)
+            .map(|token| token.grant_id.clone())
+        {
+            self.revoke_grant(&grant_id);
+            return true;
+        }
+        let named = match self.opaque_tokens.get(id_or_secret) {
+            Some(_) => self.opaque_tokens.get_mut(id_or_secret),
+            None => self
+                .opaque_tokens
+                .values_mut()
+                .find(|token| token.id == id_or_secret),
+        };
+        let Some(token) = named else {
+            return false;
+        };
+        match end {
+            End::Revoke => token.revoked = true,
+            End::Expire => token.expires_at = now,
+        }
+        true
+    }
+
+    /// Ends everything a user allowed; how much that was.
+    pub(super) fn revoke_grants_of(&mut self, user_id: &str) -> usize {
+        let grants = self
+            .consents
+            .values_mut()
+            .filter(|grant| grant.user_id == user_id && !grant.revoked);
+        let mut revoked = 0;
+        for grant in grants {
+            grant.revoked = true;
+            revoked += 1;
+        }
+        revoked
     }
 }

@@ -2,44 +2,70 @@
 //!
 //! [`LocalClerk`] is the handle. The Frontend API is at the origin, with the paths it has at Clerk; the Backend API
 //! is below `/backend`, so that its base URL can be configured where `https://api.clerk.com` would be. State is in
-//! memory and ends with the process.
+//! memory, bounded, and ends with the process.
+//!
+//! What goes wrong at Clerk can be made to go wrong here: [`Fault`]s by the library, or by anyone on this machine
+//! over the admin API below `/admin`, which describes itself there.
 //!
 //! One client's way through it: register (RFC 7591), authorize with PKCE (RFC 7636) on a page that asks which sample
 //! user signs in, redeem the code, refresh with rotation. What people and tokens say comes from one directory, so
 //! claims and Backend API agree; tests may add to it at any time.
 
 mod access_token;
+mod admin;
+mod authority;
 mod backend;
+mod bounded;
 mod builder;
+mod credentials;
 mod directory;
 mod endpoint;
+mod faults;
+mod faulty;
 mod frontend;
 mod grants;
+mod handle;
 mod ids;
 mod incoming;
+mod keyring;
+mod listener;
 mod parameters;
 mod people;
 mod permissions;
+mod rate_limit;
+mod request_log;
 mod respond;
 mod routes;
 mod samples;
 mod scope;
+mod settings;
 mod state;
+mod state_file;
 mod tokens;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::{sync::oneshot, task::JoinHandle};
 
+use self::state::Instance;
 pub use self::{
+    authority::{Authority, CertificateError},
     builder::{LocalClerkBuilder, StartError},
+    credentials::{Credential, EndTokenError, Machine, NewCredential},
     endpoint::Endpoint,
-    people::{DirectoryError, Membership, NewOrganization, NewUser, Organization, Role, User},
-    state::AccessTokens,
+    faults::{Fault, FaultId, FaultRule},
+    frontend::client_document::ClientDocumentError,
+    people::{
+        Actor, DirectoryError, Membership, NewOrganization, NewUser, Organization, Role, Session,
+        SessionStatus, User,
+    },
+    rate_limit::RateLimit,
+    request_log::RequestRecord,
+    settings::{AccessTokens, InactiveTokens, ResourceIndicators},
+    state_file::{State, StateError},
     tokens::AUTHORIZED_PARTY,
 };
-use self::{scope::Scopes, state::Instance, tokens::AccessGrant};
-use crate::mint::{Recipe, SigningKey};
+use crate::mint::SigningKey;
 
 /// How long requests under way may take once the server is told to stop.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
@@ -50,9 +76,10 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
 /// id or a slug.
 pub struct LocalClerk {
     instance: Arc<Instance>,
-    domain: String,
-    publishable_key: String,
     backend_api_url: String,
+    authority: Option<Authority>,
+    /// The ids of those who were there from the start.
+    initial_users: Vec<String>,
     stop: Option<oneshot::Sender<()>>,
     server: Option<JoinHandle<std::io::Result<()>>>,
 }
@@ -103,12 +130,17 @@ impl LocalClerk {
 
     /// The Frontend API's host and port, for example `127.0.0.1:4567`.
     pub fn domain(&self) -> &str {
-        &self.domain
+        &self.instance.domain
     }
 
     /// The Backend API's URL: what stands for `https://api.clerk.com`. `/v1` comes after it, as there.
     pub fn backend_api_url(&self) -> &str {
         &self.backend_api_url
+    }
+
+    /// Where the admin API describes itself, and begins.
+    pub fn admin_url(&self) -> String {
+        format!("{}{}", self.instance.issuer, admin::PREFIX)
     }
 
     /// The key to the Backend API, `sk_test_…`.
@@ -118,7 +150,7 @@ impl LocalClerk {
 
     /// The key that names the Frontend API, `pk_test_…`.
     pub fn publishable_key(&self) -> &str {
-        &self.publishable_key
+        &self.instance.publishable_key
     }
 
     /// `ins_…`, the id of the first signing key.
@@ -128,7 +160,12 @@ impl LocalClerk {
 
     /// The key that signs now.
     pub fn signing_key(&self) -> SigningKey {
-        self.instance.signing_key.read().clone()
+        self.instance.keys.read().signing().clone()
+    }
+
+    /// The authority that https clients must trust; `None` where there is only http.
+    pub fn authority(&self) -> Option<&Authority> {
+        self.authority.as_ref()
     }
 
     /// The environment of a server that is to use this Clerk. **Holds the secret key.**
@@ -141,7 +178,8 @@ impl LocalClerk {
         ]
     }
 
-    /// The users every local Clerk starts with: one with several organizations, one with a single one, one with none.
+    /// The users there were at the start. Unless [a file](State) names others: one with several organizations, one
+    /// with a single one, one with none.
     pub fn sample_users(&self) -> Vec<SampleUser> {
         let directory = self.instance.directory.read();
         let sample = |user: &User| SampleUser {
@@ -159,210 +197,23 @@ impl LocalClerk {
                 })
                 .collect(),
         };
-        samples::USER_IDS
+        self.initial_users
             .iter()
             .filter_map(|id| directory.user_by_id(id))
             .map(sample)
             .collect()
     }
 
-    /// How many requests this endpoint has received, refused ones included.
-    pub fn request_count(&self, endpoint: Endpoint) -> u64 {
-        self.instance
-            .requests
-            .lock()
-            .get(&endpoint)
-            .copied()
-            .unwrap_or_default()
-    }
-
     /// Stops listening and waits until the requests under way are answered, two seconds at most.
     pub async fn stop(mut self) {
+        // Nobody is left to let go of what is held.
+        self.instance.faults.clear_all();
         drop(self.stop.take());
         if let Some(server) = self.server.take()
             && let Ok(Err(error)) = server.await
         {
             tracing::warn!(%error, "the local Clerk did not stop cleanly");
         }
-    }
-}
-
-/// Changes to the people of the instance, and to its key.
-impl LocalClerk {
-    /// Adds a user, with one active session.
-    ///
-    /// # Errors
-    ///
-    /// [`DirectoryError::Taken`] for an id or email address in use, [`DirectoryError::Malformed`] for a feature.
-    pub fn add_user(&self, user: NewUser) -> Result<User, DirectoryError> {
-        self.instance
-            .directory
-            .write()
-            .add_user(user, self.instance.clock.now())
-    }
-
-    /// Adds an organization without members.
-    ///
-    /// # Errors
-    ///
-    /// [`DirectoryError::Taken`] for an id or slug in use.
-    pub fn add_organization(&self, organization: NewOrganization) -> Result<Organization, DirectoryError> {
-        self.instance
-            .directory
-            .write()
-            .add_organization(organization, self.instance.clock.now())
-    }
-
-    /// Adds a role to those of the samples: `org:admin`, `org:member`, `org:billing_manager`.
-    ///
-    /// # Errors
-    ///
-    /// [`DirectoryError::Taken`] for a key in use, [`DirectoryError::Malformed`] for a key or permission.
-    pub fn add_role(&self, role: Role) -> Result<(), DirectoryError> {
-        self.instance.directory.write().add_role(role)
-    }
-
-    /// Makes a user a member of an organization, as `role` (its key).
-    ///
-    /// # Errors
-    ///
-    /// `Unknown…` for what does not exist, [`DirectoryError::Taken`] for a member.
-    pub fn add_membership(
-        &self,
-        user: &str,
-        organization: &str,
-        role: &str,
-    ) -> Result<Membership, DirectoryError> {
-        self.instance
-            .directory
-            .write()
-            .add_membership(user, organization, role, self.instance.clock.now())
-    }
-
-    /// Bans a user: no more signing in or refreshing, and the Backend API says so. Tokens issued stay valid.
-    ///
-    /// # Errors
-    ///
-    /// [`DirectoryError::UnknownUser`], [`DirectoryError::AmbiguousUser`].
-    pub fn ban_user(&self, user: &str) -> Result<(), DirectoryError> {
-        self.instance
-            .directory
-            .write()
-            .ban_user(user, self.instance.clock.now())
-    }
-
-    /// Signs this user in without a page from now on, or shows the page again.
-    ///
-    /// # Errors
-    ///
-    /// [`DirectoryError::UnknownUser`], [`DirectoryError::AmbiguousUser`].
-    pub fn set_auto_approve(&self, user: Option<&str>) -> Result<(), DirectoryError> {
-        let id = match user {
-            Some(selector) => Some(self.instance.directory.read().user(selector)?.id.clone()),
-            None => None,
-        };
-        *self.instance.auto_approve.write() = id;
-        Ok(())
-    }
-
-    /// Signs with `key` from now on, and publishes it in place of the old one. The instance id stays.
-    pub fn rotate_key(&self, key: SigningKey) {
-        *self.instance.signing_key.write() = key;
-    }
-}
-
-/// Tokens as Clerk makes them, valid as of now, signed with the current key. Change the recipe to spoil them.
-impl LocalClerk {
-    /// A session token, version 2, with no active organization.
-    ///
-    /// # Errors
-    ///
-    /// [`DirectoryError::UnknownUser`], [`DirectoryError::AmbiguousUser`].
-    pub fn session_token(&self, user: &str) -> Result<Recipe, DirectoryError> {
-        self.instance.session_token(user)
-    }
-
-    /// A session token, version 2, with this organization active (claim `o`).
-    ///
-    /// # Errors
-    ///
-    /// `Unknown…` for what does not exist, [`DirectoryError::NotAMember`].
-    pub fn session_token_in(&self, user: &str, organization: &str) -> Result<Recipe, DirectoryError> {
-        self.instance.session_token_in(user, organization)
-    }
-
-    /// A session token, version 1, with no active organization.
-    ///
-    /// # Errors
-    ///
-    /// [`DirectoryError::UnknownUser`], [`DirectoryError::AmbiguousUser`].
-    pub fn session_token_v1(&self, user: &str) -> Result<Recipe, DirectoryError> {
-        self.instance.session_token_v1(user)
-    }
-
-    /// A session token, version 1, with this organization active (claims `org_…`): it says the same as
-    /// [`session_token_in`](Self::session_token_in).
-    ///
-    /// # Errors
-    ///
-    /// `Unknown…` for what does not exist, [`DirectoryError::NotAMember`].
-    pub fn session_token_v1_in(&self, user: &str, organization: &str) -> Result<Recipe, DirectoryError> {
-        self.instance.session_token_v1_in(user, organization)
-    }
-
-    /// An OAuth access token (`at+jwt`). `aud` is there only with a `resource`; any `client_id` will do.
-    ///
-    /// # Errors
-    ///
-    /// [`DirectoryError::UnknownUser`], [`DirectoryError::AmbiguousUser`].
-    pub fn oauth_token(
-        &self,
-        user: &str,
-        client_id: &str,
-        scopes: &[&str],
-        resource: Option<&str>,
-    ) -> Result<Recipe, DirectoryError> {
-        let user_id = self.instance.directory.read().user(user)?.id.clone();
-        Ok(self.instance.access_token(&AccessGrant {
-            user_id: &user_id,
-            client_id,
-            scopes: &scopes.iter().copied().collect(),
-            resources: &resource.map(str::to_owned).into_iter().collect::<Vec<_>>(),
-            organization_id: None,
-        }))
-    }
-
-    /// An ID token for a client: never a credential for an API.
-    ///
-    /// # Errors
-    ///
-    /// [`DirectoryError::UnknownUser`], [`DirectoryError::AmbiguousUser`].
-    pub fn id_token(&self, user: &str, client_id: &str, scopes: &[&str]) -> Result<Recipe, DirectoryError> {
-        let directory = self.instance.directory.read();
-        let user = directory.user(user)?;
-        let scopes: Scopes = scopes.iter().copied().collect();
-        let grant = AccessGrant {
-            user_id: &user.id,
-            client_id,
-            scopes: &scopes,
-            resources: &[],
-            organization_id: None,
-        };
-        Ok(self.instance.id_token(user, &grant, None))
-    }
-
-    /// A token made from a JWT template without claims of its own: no `sid`, so no session ends it.
-    ///
-    /// # Errors
-    ///
-    /// [`DirectoryError::UnknownUser`], [`DirectoryError::AmbiguousUser`].
-    pub fn template_token(&self, user: &str) -> Result<Recipe, DirectoryError> {
-        self.instance.template_token(user)
-    }
-
-    /// A machine-to-machine token as a JWT; `machine_id` is `mch_…` at Clerk.
-    pub fn m2m_token(&self, machine_id: &str) -> Recipe {
-        self.instance.m2m_token(machine_id)
     }
 }
 

@@ -13,7 +13,7 @@ pub struct User {
     pub last_name: Option<String>,
     /// The primary email address, verified.
     pub email: Option<String>,
-    /// The user's one session, `sess_` and 27 characters: the `sid` of session tokens.
+    /// The user's first session, `sess_` and 27 characters: the `sid` of session tokens.
     pub session_id: String,
     /// Features of the user's own plan, the `u:` entries of `fea`.
     pub features: Vec<String>,
@@ -23,8 +23,6 @@ pub struct User {
     pub created_at: Timestamp,
     /// When the user was last changed.
     pub updated_at: Timestamp,
-    /// The browser the session lives in, `client_` and 27 characters.
-    pub(super) client_id: String,
     /// `idn_` and 27 characters.
     pub(super) email_id: String,
 }
@@ -105,6 +103,87 @@ pub struct Membership {
     pub created_at: Timestamp,
 }
 
+/// A session of a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// `sess_` and 27 characters: the `sid` of session tokens.
+    pub id: String,
+    /// Whose.
+    pub user_id: String,
+    /// The browser it lives in, `client_` and 27 characters.
+    pub client_id: String,
+    /// What became of it.
+    pub status: SessionStatus,
+    /// Who really acts, when somebody impersonates the user.
+    pub actor: Option<Actor>,
+    /// Since when.
+    pub created_at: Timestamp,
+}
+
+/// Who impersonates a user: the claim `act`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// The impersonator's user id.
+    pub user_id: String,
+    /// The impersonator's own session.
+    pub session_id: String,
+}
+
+/// The states of a session, by Clerk's names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SessionStatus {
+    /// Signed in.
+    #[default]
+    Active,
+    /// Signed in, but with something left to do, like choosing an organization. Counts as signed out.
+    Pending,
+    /// Ended from outside.
+    Revoked,
+    /// Ended by the user.
+    Ended,
+    /// Too old.
+    Expired,
+    /// The user signed out of one session of several.
+    Removed,
+    /// Not used for too long.
+    Abandoned,
+    /// Another session took its place.
+    Replaced,
+}
+
+impl SessionStatus {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Active,
+        Self::Pending,
+        Self::Revoked,
+        Self::Ended,
+        Self::Expired,
+        Self::Removed,
+        Self::Abandoned,
+        Self::Replaced,
+    ];
+
+    /// As the Backend API writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Pending => "pending",
+            Self::Revoked => "revoked",
+            Self::Ended => "ended",
+            Self::Expired => "expired",
+            Self::Removed => "removed",
+            Self::Abandoned => "abandoned",
+            Self::Replaced => "replaced",
+        }
+    }
+
+    /// The status of this [name](Self::name).
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+}
+
 /// Why a change or a look-up in the directory was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DirectoryError {
@@ -120,6 +199,12 @@ pub enum DirectoryError {
     /// No role has this key.
     #[error("no role has the key {0:?}: add it with `add_role`")]
     UnknownRole(String),
+    /// No machine has this id.
+    #[error("no machine has the id {0:?}: add it with `add_machine`")]
+    UnknownMachine(String),
+    /// No session has this id.
+    #[error("no session has the id {0:?}")]
+    UnknownSession(String),
     /// The user is not in the organization.
     #[error("user {user_id} is not a member of organization {organization_id}")]
     NotAMember {

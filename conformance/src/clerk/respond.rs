@@ -7,7 +7,10 @@ use poem::{
 use serde_json::Value;
 
 /// Clerk's own client parses a body as JSON only under exactly this content type, without a charset.
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
+
+/// Correlates an answer with Clerk's logs.
+pub(super) const TRACE_ID: HeaderName = HeaderName::from_static("x-clerk-trace-id");
 
 pub(super) fn json(status: StatusCode, body: &Value) -> Response {
     Response::builder()
@@ -39,6 +42,11 @@ pub(super) fn no_store(response: Response) -> Response {
 pub(super) fn with_header(mut response: Response, name: HeaderName, value: HeaderValue) -> Response {
     response.headers_mut().insert(name, value);
     response
+}
+
+/// The value of `Retry-After`: whole seconds, rounded up, one at least.
+pub(super) fn whole_seconds(duration: std::time::Duration) -> u64 {
+    (duration.as_secs() + u64::from(duration.subsec_nanos() > 0)).max(1)
 }
 
 /// The value of `Allow` for a resource of these methods. HEAD comes with GET (RFC 9110 §9.3.2).

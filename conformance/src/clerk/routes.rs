@@ -10,9 +10,12 @@ use poem::{
 use serde_json::json;
 
 use super::{
-    backend,
+    admin, backend,
     endpoint::Endpoint,
-    frontend::{authorize, decision, metadata, register, revoke, token, token_info, userinfo},
+    faulty,
+    frontend::{
+        authorize, client_document, decision, metadata, register, revoke, token, token_info, userinfo,
+    },
     incoming::{BodyError, Incoming},
     respond,
     state::Instance,
@@ -89,7 +92,18 @@ pub(super) fn all(instance: &Arc<Instance>) -> impl IntoEndpoint<Endpoint: 'stat
             }),
         );
     }
-    backend::add_routes(route, BACKEND, instance).catch_all_error(|_| async { not_found() })
+    route = backend::add_routes(route, BACKEND, instance);
+    route = admin::add_routes(route, instance);
+    let instance = Arc::clone(instance);
+    route = route.at(
+        "/*",
+        make(move |request| {
+            let instance = Arc::clone(&instance);
+            async move { faulty::observe(&instance, None, request, async |_| not_found()).await }
+        }),
+    );
+    // What the router itself refuses.
+    route.catch_all_error(|_| async { not_found() })
 }
 
 async fn serve(instance: &Instance, row: Row, request: Request) -> Response {
@@ -102,26 +116,35 @@ async fn serve(instance: &Instance, row: Row, request: Request) -> Response {
     {
         return preflight(row.methods);
     }
-    instance.count(row.endpoint);
-    let response = if respond::is_allowed(&method, row.methods) {
+    let response = faulty::observe(instance, Some(row.endpoint), request, async |request| {
+        if !respond::is_allowed(&method, row.methods) {
+            let response = problem(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "Method not allowed",
+            );
+            return respond::with_header(response, header::ALLOW, respond::allow(row.methods));
+        }
         match Incoming::read(request).await {
-            Ok(incoming) => (row.handler)(instance, &incoming),
+            Ok(incoming) => answer(instance, row, &incoming).await,
             Err(error) => unreadable(error),
         }
-    } else {
-        let response = problem(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "method_not_allowed",
-            "Method not allowed",
-        );
-        respond::with_header(response, header::ALLOW, respond::allow(row.methods))
-    };
-    // The endpoint by name, not the path and query it was reached by: those can hold codes and tokens.
-    tracing::debug!(endpoint = ?row.endpoint, %method, status = response.status().as_u16(), "Frontend API");
+    })
+    .await;
     match row.cors {
         Cors::Open => opened(response),
         Cors::Closed => response,
     }
+}
+
+async fn answer(instance: &Instance, row: Row, incoming: &Incoming) -> Response {
+    // The one thing that is not in memory: what a client says about itself elsewhere.
+    if row.endpoint == Endpoint::Authorize
+        && let Err(error) = client_document::resolve(instance, incoming).await
+    {
+        return authorize::no_client(&error);
+    }
+    (row.handler)(instance, incoming)
 }
 
 /// The answer to a CORS preflight. Credentials are not allowed, so any origin may be.

@@ -1,9 +1,12 @@
 //! The people every local Clerk starts with. Their ids and addresses are fixed, so that scripts can name them.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::{
     directory::Directory,
+    ids::Ids,
     people::{DirectoryError, NewOrganization, NewUser, Role},
 };
 
@@ -14,23 +17,29 @@ pub(super) const USER_IDS: [&str; 3] = [
     "user_2sAlanTuring00000000000000T",
 ];
 
-/// Ada is in three organizations with a different role in each, Grace in one, Alan in none.
-pub(super) fn directory(now: Timestamp) -> Result<Directory, DirectoryError> {
-    let mut directory = Directory::default();
-    for (key, name, permissions) in [
+/// The roles every local Clerk has, unless the file it starts from names others.
+pub(super) fn roles() -> impl Iterator<Item = Role> {
+    [
         ("org:admin", "Admin", ADMIN),
         ("org:member", "Member", MEMBER),
         ("org:billing_manager", "Billing manager", BILLING_MANAGER),
-    ] {
-        let permissions = permissions
+    ]
+    .into_iter()
+    .map(|(key, name, permissions)| Role {
+        key: key.to_owned(),
+        name: name.to_owned(),
+        permissions: permissions
             .iter()
             .map(|&permission| permission.to_owned())
-            .collect();
-        directory.add_role(Role {
-            key: key.to_owned(),
-            name: name.to_owned(),
-            permissions,
-        })?;
+            .collect(),
+    })
+}
+
+/// Ada is in three organizations with a different role in each, Grace in one, Alan in none.
+pub(super) fn directory(ids: Arc<Ids>, now: Timestamp) -> Result<Directory, DirectoryError> {
+    let mut directory = Directory::new(ids);
+    for role in roles() {
+        directory.add_role(role)?;
     }
     let [ada, grace, alan] = USER_IDS;
     for (id, first, last, email, features) in [
@@ -118,7 +127,7 @@ mod tests {
 
     #[test]
     fn the_samples_fit_together() {
-        let directory = directory(Timestamp::UNIX_EPOCH).unwrap();
+        let directory = directory(Arc::new(Ids::new(None)), Timestamp::UNIX_EPOCH).unwrap();
         let organizations: Vec<_> = USER_IDS
             .iter()
             .map(|id| directory.memberships_of_user(id).count())

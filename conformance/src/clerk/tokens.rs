@@ -4,8 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     directory::{Directory, Member, custom_permissions},
-    ids,
-    people::{DirectoryError, User},
+    people::{DirectoryError, Session, SessionStatus, User},
     permissions,
     scope::Scopes,
     state::Instance,
@@ -21,6 +20,9 @@ const SESSION_TOKEN_CATEGORY: &str = "cl_B7d4PD111AAA";
 const TEMPLATE_TOKEN_CATEGORY: &str = "cl_B7d4PD222AAA";
 /// The JOSE header `cat` of machine-to-machine tokens.
 const M2M_TOKEN_CATEGORY: &str = "cl_B7d4PD333AAA";
+
+/// `act.iss`: people impersonate users from Clerk's dashboard.
+const IMPERSONATOR_ISSUER: &str = "https://dashboard.clerk.com";
 
 const SESSION_TOKEN_SECONDS: i64 = 60;
 pub(super) const OAUTH_TOKEN_SECONDS: i64 = 86_400;
@@ -41,18 +43,26 @@ impl Instance {
     pub(super) fn session_token(&self, user: &str) -> Result<Recipe, DirectoryError> {
         let directory = self.directory.read();
         let user = directory.user(user)?;
-        Ok(self.version_2(&directory, user, None))
+        Ok(self.version_2(&directory, user, directory.session(&user.session_id)?, None))
+    }
+
+    /// The same for a session that may be pending or impersonated.
+    pub(super) fn token_of_session(&self, session: &Session) -> Result<Recipe, DirectoryError> {
+        let directory = self.directory.read();
+        Ok(self.version_2(&directory, directory.user(&session.user_id)?, session, None))
     }
 
     pub(super) fn session_token_in(&self, user: &str, organization: &str) -> Result<Recipe, DirectoryError> {
         let directory = self.directory.read();
         let member = directory.member(user, organization)?;
-        Ok(self.version_2(&directory, member.user, Some(member)))
+        let session = directory.session(&member.user.session_id)?;
+        Ok(self.version_2(&directory, member.user, session, Some(member)))
     }
 
     pub(super) fn session_token_v1(&self, user: &str) -> Result<Recipe, DirectoryError> {
         let directory = self.directory.read();
-        Ok(self.version_1(directory.user(user)?))
+        let user = directory.user(user)?;
+        Ok(self.version_1(directory.session(&user.session_id)?))
     }
 
     pub(super) fn session_token_v1_in(
@@ -66,31 +76,53 @@ impl Instance {
             .map(|(feature, action)| json!(format!("org:{feature}:{action}")))
             .collect();
         Ok(self
-            .version_1(member.user)
+            .version_1(directory.session(&member.user.session_id)?)
             .claim("org_id", member.organization.id.as_str())
             .claim("org_permissions", permissions)
             .claim("org_role", member.role.key.as_str())
             .claim("org_slug", member.organization.slug.as_str()))
     }
 
-    fn version_1(&self, user: &User) -> Recipe {
+    fn version_1(&self, session: &Session) -> Recipe {
         let now = self.clock.now().as_second();
-        self.recipe("JWT", Some(SESSION_TOKEN_CATEGORY))
+        let mut recipe = self.recipe("JWT", Some(SESSION_TOKEN_CATEGORY));
+        if let Some(actor) = &session.actor {
+            let act = json!({ "iss": IMPERSONATOR_ISSUER, "sid": actor.session_id, "sub": actor.user_id });
+            recipe = recipe.claim("act", act);
+        }
+        let status = match session.status {
+            SessionStatus::Pending => "pending",
+            // Of a session that has ended only tokens from before are left.
+            SessionStatus::Active
+            | SessionStatus::Revoked
+            | SessionStatus::Ended
+            | SessionStatus::Expired
+            | SessionStatus::Removed
+            | SessionStatus::Abandoned
+            | SessionStatus::Replaced => "active",
+        };
+        recipe
             .claim("azp", AUTHORIZED_PARTY)
             .claim("exp", now + SESSION_TOKEN_SECONDS)
             .claim("fva", json!([0, -1]))
             .claim("iat", now)
             .claim("iss", self.issuer.as_str())
             .claim("nbf", now - 10)
-            .claim("sid", user.session_id.as_str())
-            .claim("sts", "active")
-            .claim("sub", user.id.as_str())
+            .claim("sid", session.id.as_str())
+            .claim("sts", status)
+            .claim("sub", session.user_id.as_str())
     }
 
-    fn version_2(&self, directory: &Directory, user: &User, member: Option<Member<'_>>) -> Recipe {
+    fn version_2(
+        &self,
+        directory: &Directory,
+        user: &User,
+        session: &Session,
+        member: Option<Member<'_>>,
+    ) -> Recipe {
         let mut recipe = self
-            .version_1(user)
-            .claim("jti", ids::session_token_jti())
+            .version_1(session)
+            .claim("jti", self.ids.session_token_jti())
             .claim("v", 2);
         let Some(member) = member else {
             if let Some(features) = permissions::features(&[], &user.features) {
@@ -127,7 +159,7 @@ impl Instance {
             .claim("exp", now + SESSION_TOKEN_SECONDS)
             .claim("iat", now)
             .claim("iss", self.issuer.as_str())
-            .claim("jti", ids::session_token_jti())
+            .claim("jti", self.ids.session_token_jti())
             .claim("nbf", now - 5)
             .claim("sub", user.id.as_str()))
     }
@@ -138,7 +170,7 @@ impl Instance {
             .claim("exp", now + M2M_TOKEN_SECONDS)
             .claim("iat", now)
             .claim("iss", self.issuer.as_str())
-            .claim("jti", ids::id("mt"))
+            .claim("jti", self.ids.id("mt"))
             .claim("nbf", now - 10)
             .claim("sub", machine_id)
     }
@@ -157,7 +189,7 @@ impl Instance {
             .claim("exp", now + OAUTH_TOKEN_SECONDS + 1)
             .claim("iat", now)
             .claim("iss", self.issuer.as_str())
-            .claim("jti", ids::access_token_jti())
+            .claim("jti", self.ids.access_token_jti())
             .claim("nbf", now - 10);
         if let Some(organization_id) = grant.organization_id {
             recipe = recipe.claim("org_id", organization_id);
@@ -176,7 +208,7 @@ impl Instance {
             .claim("exp", now + OAUTH_TOKEN_SECONDS)
             .claim("iat", now)
             .claim("iss", self.issuer.as_str())
-            .claim("jti", ids::session_token_jti())
+            .claim("jti", self.ids.session_token_jti())
             .claim("sub", user.id.as_str());
         if let Some(nonce) = nonce {
             recipe = recipe.claim("nonce", nonce);
@@ -190,14 +222,52 @@ impl Instance {
         recipe
     }
 
+    /// An access token for any user and client.
+    pub(super) fn oauth_token(
+        &self,
+        user: &str,
+        client_id: &str,
+        scopes: &Scopes,
+        resource: Option<&str>,
+    ) -> Result<Recipe, DirectoryError> {
+        let user_id = self.directory.read().user(user)?.id.clone();
+        Ok(self.access_token(&AccessGrant {
+            user_id: &user_id,
+            client_id,
+            scopes,
+            resources: &resource.map(str::to_owned).into_iter().collect::<Vec<_>>(),
+            organization_id: None,
+        }))
+    }
+
+    /// An ID token for any user and client.
+    pub(super) fn id_token_for(
+        &self,
+        user: &str,
+        client_id: &str,
+        scopes: &Scopes,
+    ) -> Result<Recipe, DirectoryError> {
+        let directory = self.directory.read();
+        let user = directory.user(user)?;
+        let grant = AccessGrant {
+            user_id: &user.id,
+            client_id,
+            scopes,
+            resources: &[],
+            organization_id: None,
+        };
+        Ok(self.id_token(user, &grant, None))
+    }
+
     /// The start of every recipe: the current key signs, and the header names it.
     fn recipe(&self, typ: &str, category: Option<&str>) -> Recipe {
-        let key = self.signing_key.read();
+        let keys = self.keys.read();
+        let key = keys.signing();
         let mut recipe = Recipe::new().header("alg", "RS256");
         if let Some(category) = category {
             recipe = recipe.header("cat", category);
         }
-        recipe.header("kid", key.kid()).header("typ", typ).signed_by(&key)
+        recipe.header("kid", key.kid()).header("typ", typ).signed_by(key)
     }
 }
 

@@ -63,6 +63,16 @@ async fn trouble_is_two_and_says_what_to_do() {
             &["clerk", "--auto-approve", "Nobody"],
             "cannot sign anyone in without a page: no user has",
         ),
+        (
+            &["clerk", "--state", "/nowhere.toml"],
+            "cannot read /nowhere.toml",
+        ),
+        (&["clerk", "--rate-limit", "often"], "use development, production"),
+        (&["clerk", "--save-authority", "ca.pem"], "--https"),
+        (
+            &["clerk", "--port", "65535", "--instances", "2"],
+            "not as many ports",
+        ),
         (&["clerk", "--port", "many"], "invalid value 'many'"),
         (&[], "Usage:"),
     ] {
@@ -75,11 +85,52 @@ async fn trouble_is_two_and_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn several_run_at_once_over_https() {
+    let authority = std::env::temp_dir().join(format!("local-clerk-cli-{}.pem", std::process::id()));
+    let mut child = program()
+        .args([
+            "clerk",
+            "--json",
+            "--https",
+            "--instances",
+            "2",
+            "--seed",
+            "7",
+            "--save-authority",
+        ])
+        .arg(&authority)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut said: Vec<Value> = Vec::new();
+    for _ in 0..2 {
+        said.push(serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap());
+    }
+    assert_ne!(said[0]["instanceId"], said[1]["instanceId"]);
+    assert_ne!(
+        said[0]["environment"]["CLERK_SECRET_KEY"],
+        said[1]["environment"]["CLERK_SECRET_KEY"]
+    );
+    let pem = std::fs::read(said[0]["environment"]["CLERK_CA_FILE"].as_str().unwrap()).unwrap();
+    std::fs::remove_file(&authority).unwrap();
+    let http = reqwest::Client::builder()
+        .tls_certs_only([reqwest::Certificate::from_pem(&pem).unwrap()])
+        .build()
+        .unwrap();
+    for one in &said {
+        let admin = http.get(one["adminUrl"].as_str().unwrap()).send().await.unwrap();
+        assert!(admin.status().is_success());
+    }
+}
+
+#[tokio::test]
 async fn help_and_version_are_there() {
     let output = program().args(["clerk", "--help"]).output().await.unwrap();
     let help = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
-        help.contains("Examples:") && help.contains("Exit codes:"),
+        ["Examples:", "Exit codes:", "GET /admin", "--save-authority"]
+            .iter()
+            .all(|part| help.contains(part)),
         "{help}"
     );
     let output = program().arg("--version").output().await.unwrap();

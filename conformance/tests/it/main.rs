@@ -7,13 +7,18 @@
     reason = "a test that panics has failed, which is what is wanted; clippy sees only the test functions as tests"
 )]
 
+mod admin;
 mod authorize;
 mod backend;
 mod cli;
 mod contract;
+mod credentials;
+mod documents;
+mod faults;
 mod hygiene;
 mod lifecycle;
 mod register;
+mod settings;
 mod support;
 mod token;
 mod tokens;

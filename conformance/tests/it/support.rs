@@ -11,11 +11,11 @@ use std::{
 use aws_lc_rs::digest;
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use clerk_mcp_conformance::{
-    clerk::{AccessTokens, LocalClerk, LocalClerkBuilder},
+    clerk::{AccessTokens, Authority, LocalClerk, LocalClerkBuilder},
     mint::SigningKey,
 };
 use jiff::{SignedDuration, Timestamp};
-use reqwest::{StatusCode, redirect};
+use reqwest::{Certificate, StatusCode, redirect};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -127,6 +127,19 @@ impl Harness {
 
     pub(crate) async fn opaque() -> Self {
         Self::start_with(|builder| builder.auto_approve("Ada").access_tokens(AccessTokens::Opaque)).await
+    }
+
+    /// Over https, with a client that trusts nothing else.
+    pub(crate) async fn https() -> Self {
+        let authority = Authority::generate().unwrap();
+        let certificate = Certificate::from_pem(authority.pem().as_bytes()).unwrap();
+        let mut harness = Self::start_with(|builder| builder.https(&authority)).await;
+        harness.http = reqwest::Client::builder()
+            .redirect(redirect::Policy::none())
+            .tls_certs_only([certificate])
+            .build()
+            .unwrap();
+        harness
     }
 
     pub(crate) async fn start_with(settings: impl FnOnce(LocalClerkBuilder) -> LocalClerkBuilder) -> Self {

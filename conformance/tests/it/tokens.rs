@@ -1,7 +1,7 @@
 //! Minted tokens, judged by an implementation that shares no code with the mint.
 
 use clerk_mcp_conformance::{
-    clerk::{DirectoryError, NewOrganization, NewUser, Role},
+    clerk::{DirectoryError, NewOrganization, NewUser, Role, SessionStatus},
     mint::SigningKey,
 };
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, jwk::JwkSet};
@@ -303,6 +303,46 @@ async fn a_rotated_key_replaces_the_old_one() {
         .map(|key| key["kid"].clone())
         .collect();
     assert_eq!(kids, ["ins_2sTheNextKey00000000000000"]);
+}
+
+#[tokio::test]
+async fn impersonation_and_what_is_pending_show_in_token_and_session() {
+    let harness = Harness::start().await;
+    let clerk = &harness.clerk;
+    let session_of = async |token: &str| {
+        let id = claims(token)["sid"].as_str().unwrap().to_owned();
+        harness.backend(&format!("/v1/sessions/{id}")).await.json()
+    };
+    let token = clerk.impersonation_token(ADA, "Grace").unwrap().mint();
+    assert_eq!(
+        (&claims(&token)["sub"], &claims(&token)["act"]["sub"]),
+        (&json!(ADA), &json!(GRACE))
+    );
+    assert_eq!(claims(&token)["act"]["iss"], "https://dashboard.clerk.com");
+    let session = session_of(&token).await;
+    assert_eq!(
+        (&session["user_id"], &session["actor"]["sub"]),
+        (&json!(ADA), &json!(GRACE))
+    );
+    // Another token of the same session, not another session.
+    let again = clerk.impersonation_token(ADA, GRACE).unwrap().mint();
+    assert_eq!(claims(&again)["sid"], claims(&token)["sid"]);
+    assert_ne!(claims(&again)["jti"], claims(&token)["jti"]);
+
+    let token = clerk.pending_session_token(ADA).unwrap().mint();
+    assert_eq!(claims(&token)["sts"], "pending");
+    assert_eq!(session_of(&token).await["status"], "pending");
+
+    let token = clerk.session_token(ADA).unwrap().mint();
+    assert_eq!(claims(&token)["sts"], "active");
+    assert!(claims(&token).get("act").is_none());
+    let id = claims(&token)["sid"].as_str().unwrap().to_owned();
+    clerk.set_session_status(&id, SessionStatus::Revoked).unwrap();
+    assert_eq!(session_of(&token).await["status"], "revoked");
+    assert_eq!(
+        clerk.set_session_status("sess_x", SessionStatus::Ended),
+        Err(DirectoryError::UnknownSession("sess_x".to_owned()))
+    );
 }
 
 #[tokio::test]

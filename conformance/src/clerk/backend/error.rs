@@ -1,6 +1,11 @@
 //! Clerk's error envelope, and the errors the Backend API gives, with the codes and texts clients match on.
 
-use poem::{Response, http::StatusCode};
+use std::time::Duration;
+
+use poem::{
+    Response,
+    http::{HeaderValue, StatusCode, header},
+};
 use serde_json::{Value, json};
 
 use crate::clerk::{incoming::BodyError, respond};
@@ -14,6 +19,8 @@ pub(super) struct ClerkError {
     long_message: String,
     /// `meta.param_name`: the parameter at fault.
     parameter: Option<String>,
+    /// `Retry-After`.
+    retry_after: Option<Duration>,
 }
 
 impl ClerkError {
@@ -29,6 +36,7 @@ impl ClerkError {
             message,
             long_message: long_message.into(),
             parameter: None,
+            retry_after: None,
         }
     }
 
@@ -45,6 +53,25 @@ impl ClerkError {
         const TEXT: &str =
             "The provided Clerk Secret Key is invalid. Make sure that your Clerk Secret Key is correct.";
         Self::new(StatusCode::UNAUTHORIZED, "clerk_key_invalid", TEXT, TEXT)
+    }
+
+    /// For keys that look like a machine's.
+    pub(super) fn machine_secret_key_invalid() -> Self {
+        const TEXT: &str =
+            "The provided Machine Secret Key is invalid. Make sure that your Machine Secret Key is correct.";
+        Self::new(StatusCode::UNAUTHORIZED, "machine_secret_key_invalid", TEXT, TEXT)
+    }
+
+    pub(super) fn too_many_requests(retry_after: Duration) -> Self {
+        Self {
+            retry_after: Some(retry_after),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_requests",
+                "Too many requests",
+                "Too many requests, retry later",
+            )
+        }
     }
 
     pub(super) fn api_version_invalid(reason: &str) -> Self {
@@ -71,8 +98,9 @@ impl ClerkError {
         )
     }
 
-    pub(super) fn token_not_found() -> Self {
-        Self::not_found("not found", "OAuth token not found")
+    /// `what` is `OAuth token`, `Machine token` or `API key`.
+    pub(super) fn token_not_found(what: &str) -> Self {
+        Self::not_found("not found", format!("{what} not found"))
     }
 
     pub(super) fn no_such_resource() -> Self {
@@ -165,10 +193,18 @@ impl ClerkError {
         if let (Some(parameter), Some(error)) = (self.parameter, error.as_object_mut()) {
             error.insert("meta".to_owned(), json!({ "param_name": parameter }));
         }
-        respond::json(
+        let response = respond::json(
             self.status,
             &json!({ "errors": [error], "clerk_trace_id": trace_id }),
-        )
+        );
+        match self.retry_after {
+            Some(wait) => respond::with_header(
+                response,
+                header::RETRY_AFTER,
+                HeaderValue::from(respond::whole_seconds(wait)),
+            ),
+            None => response,
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use poem::http::{HeaderMap, header};
 
 use super::error::ClerkError;
-use crate::clerk::parameters::Parameters;
+use crate::clerk::{endpoint::Endpoint, parameters::Parameters, state::Instance};
 
 const VERSION_HEADER: &str = "clerk-api-version";
 const VERSION_PARAMETER: &str = "__clerk_api_version";
@@ -17,8 +17,12 @@ const VERSIONS: [&str; 6] = [
     "2026-05-12",
 ];
 
-/// The secret key of the instance, as a bearer token and nothing else.
-pub(super) fn check_key(headers: &HeaderMap, secret_key: &str) -> Result<(), ClerkError> {
+/// The secret key of the instance, as a bearer token and nothing else. One endpoint is for machines, too.
+pub(super) fn check_key(
+    instance: &Instance,
+    endpoint: Option<Endpoint>,
+    headers: &HeaderMap,
+) -> Result<(), ClerkError> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(ClerkError::authorization_header_format_invalid());
@@ -29,7 +33,14 @@ pub(super) fn check_key(headers: &HeaderMap, secret_key: &str) -> Result<(), Cle
         .and_then(|value| value.strip_prefix("Bearer "))
         .filter(|key| !key.is_empty() && !key.contains(' '))
         .ok_or_else(ClerkError::authorization_header_format_invalid)?;
-    verify_slices_are_equal(key.as_bytes(), secret_key.as_bytes())
+    if endpoint == Some(Endpoint::BackendVerifyM2mToken) && key.starts_with("ak_") {
+        let credentials = instance.credentials.lock();
+        return match credentials.machine_by_secret(key) {
+            Some(_) => Ok(()),
+            None => Err(ClerkError::machine_secret_key_invalid()),
+        };
+    }
+    verify_slices_are_equal(key.as_bytes(), instance.secret_key.as_bytes())
         .map_err(|_| ClerkError::clerk_key_invalid())
 }
 

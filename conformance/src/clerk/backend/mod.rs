@@ -20,10 +20,7 @@ use poem::{
 use serde_json::Value;
 
 use self::error::ClerkError;
-use super::{endpoint::Endpoint, ids, incoming::Incoming, respond, state::Instance};
-
-/// Correlates an answer with Clerk's logs.
-const TRACE_ID: &str = "x-clerk-trace-id";
+use super::{endpoint::Endpoint, faulty, incoming::Incoming, respond, state::Instance};
 
 /// One operation.
 #[derive(Clone, Copy)]
@@ -58,7 +55,7 @@ impl Row {
 }
 
 #[rustfmt::skip]
-const OPERATIONS: [Row; 7] = [
+const OPERATIONS: [Row; 9] = [
     Row::get("/jwks", Endpoint::BackendJwks, operations::jwks),
     Row::get("/users/:user_id", Endpoint::BackendUser, operations::user),
     Row::get("/users/:user_id/organization_memberships", Endpoint::BackendUserMemberships, operations::user_memberships),
@@ -66,6 +63,8 @@ const OPERATIONS: [Row; 7] = [
     Row::get("/organizations/:organization_id/memberships", Endpoint::BackendOrganizationMemberships, operations::organization_memberships),
     Row::get("/sessions/:session_id", Endpoint::BackendSession, operations::session),
     Row::post("/oauth_applications/access_tokens/verify", Endpoint::BackendVerifyAccessToken, verify::access_token),
+    Row::post("/m2m_tokens/verify", Endpoint::BackendVerifyM2mToken, verify::m2m_token),
+    Row::post("/api_keys/verify", Endpoint::BackendVerifyApiKey, verify::api_key),
 ];
 
 /// Adds every operation below `prefix`, and a catch-all that asks for the key first.
@@ -92,15 +91,15 @@ fn operation(instance: &Arc<Instance>, row: Option<Row>) -> impl poem::Endpoint<
 }
 
 async fn serve(instance: &Instance, row: Option<Row>, request: Request) -> Response {
-    if let Some(row) = row {
-        instance.count(row.endpoint);
-    }
-    let trace_id = ids::hex_32();
-    let mut response = match answer(instance, row, request).await {
-        Ok(body) => respond::json(StatusCode::OK, &body),
-        Err(error) => error.into_response(&trace_id),
-    };
-    tracing::debug!(endpoint = ?row.map(|row| row.endpoint), status = response.status().as_u16(), "Backend API");
+    let endpoint = row.map(|row| row.endpoint);
+    let trace_id = instance.ids.trace_id();
+    let mut response = faulty::observe(instance, endpoint, request, async |request| {
+        match answer(instance, row, request).await {
+            Ok(body) => respond::json(StatusCode::OK, &body),
+            Err(error) => error.into_response(&trace_id),
+        }
+    })
+    .await;
     if response.status() == StatusCode::METHOD_NOT_ALLOWED
         && let Some(row) = row
     {
@@ -109,13 +108,26 @@ async fn serve(instance: &Instance, row: Option<Row>, request: Request) -> Respo
             .insert(header::ALLOW, respond::allow(slice::from_ref(row.method)));
     }
     if let Ok(trace_id) = HeaderValue::from_str(&trace_id) {
-        response.headers_mut().insert(TRACE_ID, trace_id);
+        // A fault has an id of its own.
+        response
+            .headers_mut()
+            .entry(respond::TRACE_ID)
+            .or_insert(trace_id);
     }
     response
 }
 
 async fn answer(instance: &Instance, row: Option<Row>, request: Request) -> Result<Value, ClerkError> {
-    guard::check_key(request.headers(), &instance.secret_key)?;
+    let endpoint = row.map(|row| row.endpoint);
+    guard::check_key(instance, endpoint, request.headers())?;
+    // Clerk exempts the keys, which servers must always be able to get.
+    if endpoint != Some(Endpoint::BackendJwks) {
+        let now = instance.clock.now();
+        instance
+            .limiter
+            .admit(now)
+            .map_err(ClerkError::too_many_requests)?;
+    }
     guard::check_version(request.headers(), request.uri().query().unwrap_or_default())?;
     let row = row.ok_or_else(ClerkError::no_such_resource)?;
     if !respond::is_allowed(request.method(), slice::from_ref(row.method)) {

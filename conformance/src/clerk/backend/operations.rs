@@ -12,7 +12,7 @@ const PAGING: [&str; 2] = ["limit", "offset"];
     reason = "the table of operations wants one type of handler"
 )]
 pub(super) fn jwks(instance: &Instance, _: &Incoming) -> Result<Value, ClerkError> {
-    Ok(instance.jwks())
+    Ok(instance.keys.read().jwks())
 }
 
 pub(super) fn user(instance: &Instance, incoming: &Incoming) -> Result<Value, ClerkError> {
@@ -87,9 +87,9 @@ pub(super) fn session(instance: &Instance, incoming: &Incoming) -> Result<Value,
     let id = incoming.path("session_id");
     let directory = instance.directory.read();
     directory
-        .user_by_session(id)
-        .map(|user| views::session(user, instance.clock.now()))
-        .ok_or_else(|| ClerkError::session_not_found(id))
+        .session(id)
+        .map(|session| views::session(session, instance.clock.now()))
+        .map_err(|_| ClerkError::session_not_found(id))
 }
 
 /// A filter that is not understood must not be ignored: the answer would hold more than was asked for.

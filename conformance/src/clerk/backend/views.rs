@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::clerk::{
     directory::Member,
-    people::{Organization, User},
+    people::{Organization, Session, User},
 };
 
 /// `max_allowed_memberships` 0 is Clerk's "no limit".
@@ -132,22 +132,22 @@ pub(super) fn membership(member: Member<'_>) -> Value {
     })
 }
 
-/// The user's one session: begun when the user was added, active now.
-pub(super) fn session(user: &User, now: Timestamp) -> Value {
+/// Used just now, whatever became of it.
+pub(super) fn session(session: &Session, now: Timestamp) -> Value {
     let now = now.as_millisecond();
     json!({
         "object": "session",
-        "id": user.session_id,
-        "user_id": user.id,
-        "client_id": user.client_id,
-        "actor": null,
-        "status": "active",
+        "id": session.id,
+        "user_id": session.user_id,
+        "client_id": session.client_id,
+        "actor": session.actor.as_ref().map(|actor| json!({ "sub": actor.user_id })),
+        "status": session.status.name(),
         "last_active_organization_id": null,
         "last_active_at": now,
         "expire_at": now + SESSION_DAYS * DAY_MILLISECONDS,
         "abandon_at": now + ABANDON_DAYS * DAY_MILLISECONDS,
         "updated_at": now,
-        "created_at": user.created_at.as_millisecond(),
+        "created_at": session.created_at.as_millisecond(),
     })
 }
 

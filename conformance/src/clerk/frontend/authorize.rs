@@ -6,15 +6,16 @@ use poem::{
 };
 
 use super::{
-    callback,
+    callback, client_document,
     error::{ErrorCode, OAuthError},
     page, redirect_uri,
 };
 use crate::clerk::{
-    grants::{AuthorizationRequest, Client, ResponseMode},
+    grants::{AuthorizationRequest, Client, Origin, ResponseMode},
     incoming::Incoming,
     parameters::Parameters,
     scope::{self, Scopes},
+    settings::ResourceIndicators,
     state::Instance,
 };
 
@@ -25,6 +26,11 @@ const CODE_CHALLENGE_LENGTH: usize = 43;
 
 /// An answer that cannot go to the client, because it is not known where that is (RFC 6749 §4.1.2.1).
 struct Untrusted(&'static str);
+
+/// The answer when there is no client behind the URL that is its id.
+pub(crate) fn no_client(reason: &client_document::ClientDocumentError) -> Response {
+    page::error(StatusCode::BAD_REQUEST, &reason.to_string())
+}
 
 pub(crate) fn authorize(instance: &Instance, incoming: &Incoming) -> Response {
     let parameters = if incoming.method() == Method::POST {
@@ -48,7 +54,7 @@ pub(crate) fn authorize(instance: &Instance, incoming: &Incoming) -> Response {
         redirect_uri,
         parameters: &parameters,
     };
-    match check(&client, &reply) {
+    match check(instance, &client, &reply) {
         Ok((request, prompt)) => proceed(instance, request, prompt),
         Err(error) => callback::refuse(instance, incoming.method(), &reply.target(), &error),
     }
@@ -83,10 +89,11 @@ fn proceed(instance: &Instance, request: AuthorizationRequest, prompt: Prompt) -
         ),
         (None, Prompt::Ask) => {
             let consent = page::Consent::of(&instance.directory.read(), &request);
-            let transaction = instance
-                .grants
-                .lock()
-                .open_transaction(request, instance.clock.now());
+            let transaction =
+                instance
+                    .grants
+                    .lock()
+                    .open_transaction(request, instance.clock.now(), &instance.ids);
             page::consent(&consent, &transaction)
         }
     }
@@ -102,6 +109,11 @@ fn client(instance: &Instance, parameters: &Parameters) -> Result<Client, Untrus
     let client_id = parameters
         .get("client_id")
         .ok_or(Untrusted("The request has no client_id."))?;
+    if client_document::is_url(client_id) && !instance.settings.client_id_metadata_documents {
+        return Err(Untrusted(
+            "This instance takes no URL as a client_id: client id metadata documents are off.",
+        ));
+    }
     let grants = instance.grants.lock();
     let client = grants.client(client_id).cloned();
     client.ok_or(Untrusted(
@@ -111,7 +123,7 @@ fn client(instance: &Instance, parameters: &Parameters) -> Result<Client, Untrus
 
 fn redirect_target(client: &Client, parameters: &Parameters) -> Result<String, Untrusted> {
     match (parameters.get("redirect_uri"), client.redirect_uris.as_slice()) {
-        (Some(asked), registered) if registered.iter().any(|one| redirect_uri::matches(one, asked)) => {
+        (Some(asked), known) if known.iter().any(|one| is_known(client.origin, one, asked)) => {
             Ok(asked.to_owned())
         }
         (Some(_), _) => Err(Untrusted(
@@ -121,6 +133,14 @@ fn redirect_target(client: &Client, parameters: &Parameters) -> Result<String, U
         (None, _) => Err(Untrusted(
             "The request has no redirect_uri, and the client has registered more than one.",
         )),
+    }
+}
+
+/// Documents are taken at their word: only clients that registered may vary the port on a loopback address.
+fn is_known(origin: Origin, known: &str, asked: &str) -> bool {
+    match origin {
+        Origin::Registered => redirect_uri::matches(known, asked),
+        Origin::Document { .. } => known == asked,
     }
 }
 
@@ -148,7 +168,11 @@ enum Prompt {
     None,
 }
 
-fn check(client: &Client, reply: &Reply<'_>) -> Result<(AuthorizationRequest, Prompt), OAuthError> {
+fn check(
+    instance: &Instance,
+    client: &Client,
+    reply: &Reply<'_>,
+) -> Result<(AuthorizationRequest, Prompt), OAuthError> {
     let parameters = reply.parameters;
     if parameters.repeated(&["resource"]).is_some() {
         return Err(OAuthError::invalid_request("only resource may be repeated"));
@@ -189,7 +213,10 @@ fn check(client: &Client, reply: &Reply<'_>) -> Result<(AuthorizationRequest, Pr
             state: state.map(str::to_owned),
             code_challenge,
             nonce: parameters.get("nonce").map(str::to_owned),
-            resources: resources(parameters)?,
+            resources: match instance.settings.resource_indicators {
+                ResourceIndicators::Strict => resources(parameters)?,
+                ResourceIndicators::Legacy => Vec::new(),
+            },
         },
         prompt(parameters)?,
     ))

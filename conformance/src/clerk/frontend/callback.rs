@@ -51,10 +51,13 @@ pub(super) fn approve(
         let error = OAuthError::new(ErrorCode::AccessDenied, "this user cannot sign in");
         return refuse(instance, method, &target, &error);
     }
-    let code = instance
-        .grants
-        .lock()
-        .approve(request, user_id, organization_id, instance.clock.now());
+    let code = instance.grants.lock().approve(
+        request,
+        user_id,
+        organization_id,
+        instance.clock.now(),
+        &instance.ids,
+    );
     send(instance, method, &target, &[("code", &code)])
 }
 

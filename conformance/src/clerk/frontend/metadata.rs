@@ -12,7 +12,7 @@ pub(super) const RESPONSE_TYPES: [&str; 1] = ["code"];
 
 /// The published keys (RFC 7517 §5).
 pub(crate) fn jwks(instance: &Instance, _: &Incoming) -> Response {
-    respond::json(StatusCode::OK, &instance.jwks())
+    respond::json(StatusCode::OK, &instance.keys.read().jwks())
 }
 
 /// Authorization server metadata (RFC 8414 §2).
@@ -21,12 +21,21 @@ pub(crate) fn authorization_server(instance: &Instance, _: &Incoming) -> Respons
     extend(
         &mut document,
         json!({
-            "registration_endpoint": format!("{}/oauth/register", instance.issuer),
             "service_documentation": "https://clerk.com/docs",
             "ui_locales_supported": ["en"],
             "op_tos_uri": "https://clerk.com/legal/standard-terms",
         }),
     );
+    if instance.settings.dynamic_registration {
+        let endpoint = format!("{}/oauth/register", instance.issuer);
+        extend(&mut document, json!({ "registration_endpoint": endpoint }));
+    }
+    if instance.settings.client_id_metadata_documents {
+        extend(
+            &mut document,
+            json!({ "client_id_metadata_document_supported": true }),
+        );
+    }
     respond::json(StatusCode::OK, &document)
 }
 

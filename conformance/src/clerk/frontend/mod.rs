@@ -7,6 +7,7 @@
 pub(super) mod authorize;
 mod callback;
 mod client_authentication;
+pub(super) mod client_document;
 pub(super) mod decision;
 mod error;
 pub(super) mod metadata;

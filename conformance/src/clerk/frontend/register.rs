@@ -9,8 +9,7 @@ use super::{
     redirect_uri,
 };
 use crate::clerk::{
-    grants::Client,
-    ids,
+    grants::{Client, Origin},
     incoming::Incoming,
     respond,
     scope::{self, Scopes},
@@ -21,10 +20,26 @@ const MAX_NAME_CHARACTERS: usize = 256;
 const MAX_CHARACTERS: usize = 1024;
 
 pub(crate) fn register(instance: &Instance, incoming: &Incoming) -> Response {
+    if !instance.settings.dynamic_registration {
+        return disabled(instance);
+    }
     match try_register(instance, incoming) {
         Ok(body) => respond::no_store(respond::json(StatusCode::CREATED, &body)),
         Err(error) => error.into_response(),
     }
+}
+
+/// Clerk's refusal while the feature is off: not an OAuth error, but its own envelope.
+fn disabled(instance: &Instance) -> Response {
+    let body = json!({
+        "errors": [{
+            "message": "Dynamic client registration is not enabled",
+            "long_message": "Dynamic OAuth client registration is not enabled for this instance.",
+            "code": "feature_requires_dynamic_oauth_client_registration",
+        }],
+        "clerk_trace_id": instance.ids.trace_id(),
+    });
+    respond::no_store(respond::json(StatusCode::UNPROCESSABLE_ENTITY, &body))
 }
 
 fn try_register(instance: &Instance, incoming: &Incoming) -> Result<Value, OAuthError> {
@@ -44,14 +59,14 @@ fn try_register(instance: &Instance, incoming: &Incoming) -> Result<Value, OAuth
             AUTHENTICATION_METHODS.join(", ")
         )));
     }
-    let client_id = ids::alphanumeric(16);
+    let client_id = instance.ids.alphanumeric("client_id", 16);
     let client_name = text(&metadata, "client_name", MAX_NAME_CHARACTERS)?
         .unwrap_or(&client_id)
         .to_owned();
     let client_uri = web_address(&metadata, "client_uri")?;
     let logo_uri = web_address(&metadata, "logo_uri")?;
     let scopes = scopes(instance, &metadata)?;
-    let client_secret = (method != "none").then(|| ids::alphanumeric(43));
+    let client_secret = (method != "none").then(|| instance.ids.alphanumeric("client_secret", 43));
 
     let mut body = json!({
         "client_id": client_id,
@@ -82,6 +97,7 @@ fn try_register(instance: &Instance, incoming: &Incoming) -> Result<Value, OAuth
         secret: client_secret,
         redirect_uris,
         scopes,
+        origin: Origin::Registered,
     });
     Ok(body)
 }
@@ -110,7 +126,7 @@ fn scopes(instance: &Instance, metadata: &Map<String, Value>) -> Result<Scopes, 
         .map(Scopes::parse)
         .filter(|scopes| !scopes.is_empty());
     let Some(asked) = asked else {
-        return Ok(instance.default_scopes.clone());
+        return Ok(instance.settings.default_scopes.clone());
     };
     let known: Scopes = scope::supported().collect();
     if asked.beyond(&known).is_some() {

@@ -12,12 +12,12 @@ use super::{
 };
 use crate::clerk::{
     grants::{Client, Code, Grant, Grants, OpaqueToken},
-    ids,
     incoming::Incoming,
     parameters::Parameters,
     respond,
     scope::Scopes,
-    state::{AccessTokens, Instance},
+    settings::{AccessTokens, ResourceIndicators},
+    state::Instance,
     tokens::{AccessGrant, OAUTH_TOKEN_SECONDS},
 };
 
@@ -83,7 +83,7 @@ fn redeem(instance: &Instance, client: &Client, form: &Parameters) -> Result<Val
         ));
     }
     check_code_verifier(&code, form.get("code_verifier"))?;
-    let resources = resources(&grant, form)?;
+    let resources = resources(instance, &grant, form)?;
     check_user(instance, &grant)?;
     grants.use_code(given);
     issue(
@@ -128,7 +128,7 @@ fn refresh(instance: &Instance, client: &Client, form: &Parameters) -> Result<Va
         Some(narrower) if !narrower.is_empty() => narrower,
         Some(_) | None => grant.scopes.clone(),
     };
-    let resources = resources(&grant, form)?;
+    let resources = resources(instance, &grant, form)?;
     check_user(instance, &grant)?;
     grants.use_refresh_token(given);
     issue(
@@ -167,7 +167,10 @@ fn check_code_verifier(code: &Code, verifier: Option<&str>) -> Result<(), OAuthE
 }
 
 /// RFC 8707 §2.2: what is asked for here must have been granted; asking for nothing means all of it.
-fn resources(grant: &Grant, form: &Parameters) -> Result<Vec<String>, OAuthError> {
+fn resources(instance: &Instance, grant: &Grant, form: &Parameters) -> Result<Vec<String>, OAuthError> {
+    if instance.settings.resource_indicators == ResourceIndicators::Legacy {
+        return Ok(Vec::new());
+    }
     let asked: Vec<String> = form.all("resource").map(str::to_owned).collect();
     if asked.is_empty() {
         Ok(grant.resources.clone())
@@ -205,14 +208,14 @@ fn issue(
         resources,
         organization_id: grant.organization_id.as_deref(),
     };
-    let access_token = match instance.access_tokens {
+    let access_token = match instance.settings.access_tokens {
         AccessTokens::Jwt => instance.access_token(&access).mint(),
         AccessTokens::Opaque => {
-            let secret = ids::opaque_access_token();
+            let secret = instance.ids.opaque_access_token();
             grants.add_opaque_token(
                 secret.clone(),
                 OpaqueToken {
-                    id: format!("oat_{}", ids::hex_32()),
+                    id: instance.ids.token_id("oat"),
                     grant_id: grant_id.to_owned(),
                     scopes: scopes.clone(),
                     resources: resources.to_vec(),
@@ -228,7 +231,7 @@ fn issue(
         "access_token": access_token,
         "token_type": "Bearer",
         "expires_in": OAUTH_TOKEN_SECONDS,
-        "refresh_token": grants.issue_refresh_token(grant_id, now),
+        "refresh_token": grants.issue_refresh_token(grant_id, now, &instance.ids),
         "scope": scopes.to_string(),
     });
     if scopes.contains("openid") {

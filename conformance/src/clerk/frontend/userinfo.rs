@@ -7,22 +7,25 @@ use poem::{
 use serde_json::{Value, json};
 
 use crate::clerk::{
-    access_token::Lookup, ids, incoming::Incoming, respond, scope, state::Instance, tokens::profile_claims,
+    access_token::Lookup, incoming::Incoming, respond, scope, state::Instance, tokens::profile_claims,
 };
 
 pub(crate) fn userinfo(instance: &Instance, incoming: &Incoming) -> Response {
     let Some(token) = incoming.credentials("Bearer") else {
-        return refuse("An access token is expected in the Authorization header");
+        return refuse(
+            instance,
+            "An access token is expected in the Authorization header",
+        );
     };
     let Lookup::Found(token) = instance.look_up(token) else {
-        return refuse("The access token is not one of this instance");
+        return refuse(instance, "The access token is not one of this instance");
     };
     if !token.is_active() {
-        return refuse("The access token has expired or was revoked");
+        return refuse(instance, "The access token has expired or was revoked");
     }
     let directory = instance.directory.read();
     let Some(user) = directory.user_by_id(&token.user_id) else {
-        return refuse("The user of the access token does not exist");
+        return refuse(instance, "The user of the access token does not exist");
     };
     let mut claims = profile_claims(user, &token.scopes);
     if token.scopes.contains("public_metadata") {
@@ -57,14 +60,14 @@ pub(crate) fn userinfo(instance: &Instance, incoming: &Incoming) -> Response {
 }
 
 /// Clerk's envelope, and the challenge that RFC 6750 §3 asks for.
-fn refuse(long_message: &str) -> Response {
+fn refuse(instance: &Instance, long_message: &str) -> Response {
     let body = json!({
         "errors": [{
             "message": "Failed to fetch user",
             "long_message": long_message,
             "code": "oauth_fetch_user_error",
         }],
-        "clerk_trace_id": ids::hex_32(),
+        "clerk_trace_id": instance.ids.trace_id(),
     });
     let response = respond::no_store(respond::json(StatusCode::UNAUTHORIZED, &body));
     respond::with_header(

@@ -1,0 +1,59 @@
+//! The keys of an instance: the one that signs, and those that are published.
+
+use serde_json::{Value, json};
+
+use crate::mint::SigningKey;
+
+/// Keys in use. At Clerk there is one; while keys are rotated there are two, and trouble makes it none.
+#[derive(Debug)]
+pub(super) struct Keyring {
+    signing: SigningKey,
+    published: Vec<SigningKey>,
+}
+
+impl Keyring {
+    pub(super) fn new(key: SigningKey) -> Self {
+        Self {
+            published: vec![key.clone()],
+            signing: key,
+        }
+    }
+
+    pub(super) fn signing(&self) -> &SigningKey {
+        &self.signing
+    }
+
+    /// Signs with `key` from now on, and publishes nothing else.
+    pub(super) fn replace(&mut self, key: SigningKey) {
+        *self = Self::new(key);
+    }
+
+    /// Signs with `key` from now on. The keys published before stay, so tokens they signed still verify.
+    pub(super) fn replace_with_overlap(&mut self, key: SigningKey) {
+        self.published.retain(|one| one.kid() != key.kid());
+        self.published.insert(0, key.clone());
+        self.signing = key;
+    }
+
+    /// Stops publishing a key, the signing one too; whether there was one of this id.
+    pub(super) fn unpublish(&mut self, kid: &str) -> bool {
+        let before = self.published.len();
+        self.published.retain(|key| key.kid() != kid);
+        self.published.len() < before
+    }
+
+    /// The JSON Web Key Set (RFC 7517 §5).
+    pub(super) fn jwks(&self) -> Value {
+        let keys: Vec<Value> = self.published.iter().map(SigningKey::jwk).collect();
+        json!({ "keys": keys })
+    }
+
+    pub(super) fn published_kids(&self) -> impl Iterator<Item = &str> {
+        self.published.iter().map(SigningKey::kid)
+    }
+
+    /// Whether one of the published keys made this signature.
+    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.published.iter().any(|key| key.verifies(message, signature))
+    }
+}

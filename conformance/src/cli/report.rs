@@ -1,0 +1,113 @@
+//! What `clerk` prints.
+
+use std::path::Path;
+
+use clerk_mcp_conformance::clerk::{LocalClerk, SampleUser};
+use serde_json::{Map, Value, json};
+
+/// What a person wants to know. `saved` is the file of the authority's certificate.
+pub(super) fn text(clerk: &LocalClerk, saved: Option<&Path>) -> anyhow::Result<String> {
+    let mut lines = vec![
+        format!("Local Clerk on {}", clerk.frontend_api_url()),
+        String::new(),
+        "Environment of the server under test (.env):".to_owned(),
+    ];
+    lines.extend(
+        environment(clerk, saved)
+            .into_iter()
+            .map(|(name, value)| format!("  {name}={value}")),
+    );
+    if clerk.authority().is_some() && saved.is_none() {
+        lines.push(
+            "Its certificate is from a throw-away authority: --save-authority FILE makes it trustable."
+                .to_owned(),
+        );
+    }
+    lines.extend([String::new(), "Users:".to_owned()]);
+    let users = clerk.sample_users();
+    for user in &users {
+        lines.push(format!(
+            "  {} {} <{}>  {}",
+            user.first_name, user.last_name, user.email, user.id
+        ));
+        for organization in &user.organizations {
+            lines.push(format!("      {} as {}", organization.name, organization.role));
+        }
+        if user.organizations.is_empty() {
+            lines.push("      no organization".to_owned());
+        }
+    }
+    if let Some(user) = users.first() {
+        lines.extend([
+            String::new(),
+            format!("A session token of {} (60 s):", user.first_name),
+            format!("  {}", clerk.session_token(&user.id)?.mint()),
+        ]);
+    }
+    lines.extend([
+        String::new(),
+        "OAuth clients discover, register and sign in here:".to_owned(),
+        format!("  {}/.well-known/oauth-authorization-server", clerk.issuer()),
+        "Faults, keys, tokens, the log of requests:".to_owned(),
+        format!("  {}", clerk.admin_url()),
+        String::new(),
+        "Ctrl-C stops it.".to_owned(),
+    ]);
+    Ok(lines.join("\n"))
+}
+
+/// The same for programs, on one line.
+pub(super) fn json(clerk: &LocalClerk, saved: Option<&Path>) -> anyhow::Result<String> {
+    let environment: Map<String, Value> = environment(clerk, saved)
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), Value::from(value)))
+        .collect();
+    let users = clerk
+        .sample_users()
+        .iter()
+        .map(|user| user_json(clerk, user))
+        .collect::<anyhow::Result<Vec<Value>>>()?;
+    Ok(json!({
+        "frontendApiUrl": clerk.frontend_api_url(),
+        "backendApiUrl": clerk.backend_api_url(),
+        "publishableKey": clerk.publishable_key(),
+        "instanceId": clerk.instance_id(),
+        "adminUrl": clerk.admin_url(),
+        "environment": environment,
+        "users": users,
+    })
+    .to_string())
+}
+
+/// The server's environment, with the authority to trust.
+fn environment(clerk: &LocalClerk, saved: Option<&Path>) -> Vec<(&'static str, String)> {
+    let mut environment = clerk.environment();
+    if let Some(path) = saved {
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        environment.push(("CLERK_CA_FILE", path.display().to_string()));
+    }
+    environment
+}
+
+fn user_json(clerk: &LocalClerk, user: &SampleUser) -> anyhow::Result<Value> {
+    let organizations: Vec<Value> = user
+        .organizations
+        .iter()
+        .map(|organization| {
+            json!({
+                "id": organization.id,
+                "slug": organization.slug,
+                "name": organization.name,
+                "role": organization.role,
+            })
+        })
+        .collect();
+    Ok(json!({
+        "id": user.id,
+        "firstName": user.first_name,
+        "lastName": user.last_name,
+        "email": user.email,
+        "organizations": organizations,
+        "sessionToken": clerk.session_token(&user.id)?.mint(),
+    }))
+}
