@@ -11,6 +11,7 @@
 
 use std::{fs, sync::Arc, time::Duration};
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use clerk_mcp::{
     auth::{Authenticator, ChallengeContext},
     clock::SystemClock,
@@ -100,7 +101,6 @@ fn forged(good: &[String], number: usize) -> String {
     for (byte, source) in signature.iter_mut().zip(number.to_le_bytes()) {
         *byte = source;
     }
-    use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
     format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
 }
 

@@ -1,27 +1,32 @@
 //! The one wiring: every route and layer of the server. The binary, the demo and the tests all come through here.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, io, sync::Arc};
 
 use poem::{
-    EndpointExt, IntoEndpoint, Route,
+    Endpoint, EndpointExt, IntoEndpoint, Route,
     endpoint::BoxEndpoint,
     http::header,
     middleware::{CatchPanic, RequestId, SetHeader},
 };
+use reqwest::Client;
+use rmcp::ServerHandler;
 use thiserror::Error;
+use tokio::net::TcpListener;
 
 use crate::{
     access::AccessLog,
     auth::{Authenticator, ChallengeContext, RequireAuth},
     clerk::ClerkClient,
-    clock::Clock,
+    clock::{Clock, SystemClock},
     config::Config,
     cors::Cors,
     edge::{self, HostGuard},
     mcp::{self, ExampleTools, McpSettings},
     outbound,
+    policy::ToolPolicy,
     public::{AuthorizationServerMetadata, DemoContent, Health, PublicApi, PublicSettings},
     secret_key::{SecretKeyProbe, SecretKeyState},
+    server::{ServerLimits, serve},
     token::{HttpJwks, JwksCache, ResourceNames, TokenPolicy, TokenVerifier},
 };
 
@@ -31,23 +36,45 @@ pub struct App {
     pub endpoint: BoxEndpoint<'static>,
     /// What readiness is told from; to be drained at shutdown.
     pub health: Arc<Health>,
-    /// Asks Clerk about the secret key; [`background`](Self::background) does so now and then.
+    /// Asks Clerk about the secret key; [`run`](Self::run) does so now and then.
     pub probe: SecretKeyProbe,
     keys: Option<JwksCache>,
+    limits: ServerLimits,
 }
 
 impl App {
-    /// Keeps what the server holds of Clerk fresh, until the future is dropped. To run beside the server.
-    pub fn background(&self) -> impl Future<Output = ()> + Send + 'static {
-        let (keys, probe) = (self.keys.clone(), self.probe.clone());
-        async move {
-            let refresh = async {
-                match keys {
-                    Some(keys) => keys.keep_fresh().await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::join!(refresh, probe.keep_watch());
+    /// A server of `config`, with the example tools unless it's given others.
+    pub fn builder(config: &Config) -> AppBuilder<'_, ExampleTools> {
+        AppBuilder {
+            config,
+            clock: Arc::new(SystemClock),
+            server: ExampleTools::new("Clerk MCP server"),
+            policy: ToolPolicy::new(),
+            demo: None,
+        }
+    }
+
+    /// Serves on `listener` until `stop` ends, then takes no more requests and finishes those in flight. Meanwhile what is
+    /// held of Clerk is kept fresh.
+    ///
+    /// # Errors
+    /// When the listener has no address.
+    pub async fn run(self, listener: TcpListener, stop: impl Future<Output = ()>) -> io::Result<()> {
+        let refresh = async {
+            match self.keys {
+                Some(keys) => keys.keep_fresh().await,
+                None => std::future::pending().await,
+            }
+        };
+        let health = Arc::clone(&self.health);
+        let stop = async {
+            stop.await;
+            health.drain();
+            tracing::info!("stopping: requests in flight are finished first");
+        };
+        tokio::select! {
+            outcome = serve(listener, self.endpoint, self.limits, stop) => outcome,
+            ((), ()) = async { tokio::join!(refresh, self.probe.keep_watch()) } => Ok(()),
         }
     }
 }
@@ -57,6 +84,57 @@ impl fmt::Debug for App {
         f.debug_struct("App")
             .field("health", &self.health)
             .finish_non_exhaustive()
+    }
+}
+
+/// What a server is made of.
+#[derive(Debug)]
+pub struct AppBuilder<'a, H> {
+    config: &'a Config,
+    clock: Arc<dyn Clock>,
+    server: H,
+    policy: ToolPolicy,
+    demo: Option<DemoContent>,
+}
+
+impl<'a, H> AppBuilder<'a, H> {
+    /// Serves the tools, resources and prompts of `server`; it's cloned for each request.
+    pub fn server<S: ServerHandler + Clone>(self, server: S) -> AppBuilder<'a, S> {
+        let Self {
+            config,
+            clock,
+            policy,
+            demo,
+            ..
+        } = self;
+        AppBuilder {
+            config,
+            clock,
+            server,
+            policy,
+            demo,
+        }
+    }
+
+    /// Asks of callers what `policy` says.
+    #[must_use]
+    pub fn policy(mut self, policy: ToolPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Takes the time from `clock`.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Shows sample users and their tokens on the start page. **For a local Clerk only.**
+    #[must_use]
+    pub fn demo(mut self, content: DemoContent) -> Self {
+        self.demo = Some(content);
+        self
     }
 }
 
@@ -71,94 +149,137 @@ pub enum AppError {
     FrontendApi(String),
 }
 
-/// Puts the server of `config` together. Nothing is fetched yet.
-///
-/// # Errors
-/// [`AppError`], when the configuration can't be carried out.
-pub fn app(config: &Config, clock: Arc<dyn Clock>, demo: Option<DemoContent>) -> Result<App, AppError> {
-    let frontend =
-        outbound::client(&config.clerk.frontend_api, &config.clerk.roots).map_err(AppError::Tls)?;
-    let backend = outbound::client(&config.clerk.backend_api, &config.clerk.roots).map_err(AppError::Tls)?;
-    let resources = ResourceNames::new(&config.base_url);
-    let issuer = config.clerk.issuer().to_owned();
-    let client = ClerkClient::new(
-        backend,
-        config.clerk.backend_api.clone(),
-        config.clerk.secret_key.clone(),
-        Arc::clone(&clock),
-    );
+impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
+    /// Puts the server together. Nothing is fetched yet.
+    ///
+    /// # Errors
+    /// [`AppError`], when the configuration can't be carried out.
+    pub fn build(self) -> Result<App, AppError> {
+        let Self {
+            config,
+            clock,
+            server,
+            policy,
+            demo,
+        } = self;
+        let resources = ResourceNames::new(&config.base_url);
+        let challenge = ChallengeContext::new(&resources, config.scopes.clone());
+        let frontend =
+            outbound::client(&config.clerk.frontend_api, &config.clerk.roots).map_err(AppError::Tls)?;
+        let backend =
+            outbound::client(&config.clerk.backend_api, &config.clerk.roots).map_err(AppError::Tls)?;
+        let client = ClerkClient::new(
+            backend,
+            config.clerk.backend_api.clone(),
+            config.clerk.secret_key.clone(),
+            Arc::clone(&clock),
+        );
+        let (authenticator, keys) = authenticator(
+            config,
+            token_policy(config, &resources),
+            &challenge,
+            &frontend,
+            &client,
+            &clock,
+        )?;
+        let secret_key = Arc::new(SecretKeyState::default());
+        let probe = SecretKeyProbe::new(client.clone(), keys.clone(), Arc::clone(&secret_key));
+        let authenticator = authenticator.watch(Arc::clone(&secret_key));
+        let held = keys.clone();
+        let health = Arc::new(Health::new(
+            move || held.as_ref().is_none_or(JwksCache::holds_keys),
+            secret_key,
+        ));
 
-    let policy = TokenPolicy {
-        issuer: issuer.clone(),
+        let mut settings = McpSettings::new(challenge);
+        settings.max_body_bytes = config.limits.max_body_bytes;
+        settings.policy = policy;
+        let mcp = mcp::endpoint(server, client, settings);
+        let mirror = AuthorizationServerMetadata::new(frontend, config.clerk.issuer(), clock);
+        let public = PublicApi::new(
+            public_settings(config, resources, demo),
+            mirror,
+            Arc::clone(&health),
+        );
+        Ok(App {
+            endpoint: routes(config, mcp, authenticator, public),
+            health,
+            probe,
+            keys,
+            limits: ServerLimits::new(config.limits.max_connections, config.limits.shutdown_grace),
+        })
+    }
+}
+
+fn token_policy(config: &Config, resources: &ResourceNames) -> TokenPolicy {
+    TokenPolicy {
+        issuer: config.clerk.issuer().to_owned(),
         accepted: config.tokens.accepted.clone(),
         audience: config.tokens.audience,
         resources: resources.clone(),
         authorized_parties: config.tokens.authorized_parties.clone(),
         leeway: config.tokens.leeway,
-    };
-    let challenge = ChallengeContext::new(&resources, config.scopes.clone());
-    let opaque = Some(client.clone());
+    }
+}
+
+fn public_settings(config: &Config, resources: ResourceNames, demo: Option<DemoContent>) -> PublicSettings {
+    PublicSettings {
+        resources,
+        issuer: config.clerk.issuer().to_owned(),
+        scopes: config.scopes.clone(),
+        docs_url: config.docs_url.as_ref().map(ToString::to_string),
+        demo,
+    }
+}
+
+/// The authenticator, and the key set that it fetches unless a key is configured.
+fn authenticator(
+    config: &Config,
+    policy: TokenPolicy,
+    challenge: &ChallengeContext,
+    frontend: &Client,
+    client: &ClerkClient,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Authenticator, Option<JwksCache>), AppError> {
+    let (challenge, opaque) = (challenge.clone(), Some(client.clone()));
     let (authenticator, keys) = if let Some(key) = config.clerk.jwt_key.clone() {
-        let verifier = TokenVerifier::new(key, policy, Arc::clone(&clock));
+        let verifier = TokenVerifier::new(key, policy, Arc::clone(clock));
         (
-            Authenticator::new(verifier, opaque, challenge, Arc::clone(&clock)),
+            Authenticator::new(verifier, opaque, challenge, Arc::clone(clock)),
             None,
         )
     } else {
+        let issuer = config.clerk.issuer();
         let jwks = format!("{issuer}/.well-known/jwks.json");
-        let jwks = jwks.parse().map_err(|_| AppError::FrontendApi(issuer.clone()))?;
-        let keys = JwksCache::new(HttpJwks::new(frontend.clone(), jwks), Arc::clone(&clock));
-        let verifier = TokenVerifier::new(keys.clone(), policy, Arc::clone(&clock));
+        let jwks = jwks
+            .parse()
+            .map_err(|_| AppError::FrontendApi(issuer.to_owned()))?;
+        let keys = JwksCache::new(HttpJwks::new(frontend.clone(), jwks), Arc::clone(clock));
+        let verifier = TokenVerifier::new(keys.clone(), policy, Arc::clone(clock));
         (
-            Authenticator::new(verifier, opaque, challenge, Arc::clone(&clock)),
+            Authenticator::new(verifier, opaque, challenge, Arc::clone(clock)),
             Some(keys),
         )
     };
-    let secret_key = Arc::new(SecretKeyState::default());
-    let authenticator = authenticator
-        .require_scopes(config.required_scopes.clone())
-        .watch(Arc::clone(&secret_key));
-    let probe = SecretKeyProbe::new(client.clone(), keys.clone(), Arc::clone(&secret_key));
-    let held = keys.clone();
-    let health = Arc::new(Health::new(
-        move || held.as_ref().is_none_or(JwksCache::holds_keys),
-        secret_key,
-    ));
+    Ok((authenticator.require_scopes(config.required_scopes.clone()), keys))
+}
 
-    let mcp = mcp::endpoint(
-        ExampleTools::new("Clerk MCP server"),
-        client,
-        &McpSettings {
-            max_body_bytes: config.limits.max_body_bytes,
-        },
-    );
-    // Cross-origin rules are the outermost: they refuse origins that aren't allowed (MCP, "Streamable HTTP", security
-    // warning), a preflight carries no token, and a refusal must be readable to the page that caused it.
-    let protected = Arc::new(
-        // Whatever lies under /mcp is behind authentication, also what doesn't exist.
-        edge::allow_methods(
-            Route::new().at("/", mcp).with(RequireAuth::new(authenticator)),
-            "POST",
-        )
-        .with(Cors::restricted(config.allowed_origins.clone())),
-    );
-
-    let public = PublicApi::new(
-        PublicSettings {
-            resources,
-            issuer: issuer.clone(),
-            scopes: config.scopes.clone(),
-            docs_url: config.docs_url.as_ref().map(ToString::to_string),
-            demo,
-        },
-        AuthorizationServerMetadata::new(frontend, &issuer, clock),
-        Arc::clone(&health),
-    );
+/// Every route, and the layers around them.
+fn routes(
+    config: &Config,
+    mcp: impl Endpoint + 'static,
+    authenticator: Authenticator,
+    public: PublicApi,
+) -> BoxEndpoint<'static> {
+    // Whatever lies under /mcp is behind authentication, also what doesn't exist. Cross-origin rules are the outermost:
+    // they refuse origins that aren't allowed (MCP, "Streamable HTTP", security warning), a preflight carries no token,
+    // and a refusal must be readable to the page that caused it.
+    let mcp = Route::new().at("/", mcp).with(RequireAuth::new(authenticator));
+    let protected =
+        Arc::new(edge::allow_methods(mcp, "POST").with(Cors::restricted(config.allowed_origins.clone())));
     let prefix = config.base_url.path().trim_end_matches('/').to_owned();
-    let public = Arc::new(
-        edge::allow_methods(public.into_routes(&prefix).into_endpoint(), "GET, HEAD, OPTIONS")
-            .with(Cors::open()),
-    );
+    let public = public.into_routes(&prefix).into_endpoint();
+    let public = Arc::new(edge::allow_methods(public, "GET, HEAD, OPTIONS").with(Cors::open()));
 
     // A proxy in front may pass the path of BASE_URL on, or take it off: both ways lead here.
     let mut routes = Route::new().nest("/mcp", Arc::clone(&protected));
@@ -172,15 +293,9 @@ pub fn app(config: &Config, clock: Arc<dyn Clock>, demo: Option<DemoContent>) ->
         .with(HostGuard::new(&config.base_url, config.listen.ip()))
         .with(edge::Timeout::new(config.limits.request_timeout))
         .with(CatchPanic::new().with_handler(|_| edge::internal_error()));
-    let endpoint = edge::json_errors(routes)
+    edge::json_errors(routes)
         .with(AccessLog::new(config.trust_forwarded))
         .with(SetHeader::new().overriding(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .with(RequestId::default())
-        .boxed();
-    Ok(App {
-        endpoint,
-        health,
-        probe,
-        keys,
-    })
+        .boxed()
 }

@@ -28,7 +28,8 @@
 //!
 //! # Using the parts
 //!
-//! - [`app::app`] puts the whole server of a [`config::Config`] together; [`server::serve`] runs it.
+//! - [`app::App`] is the whole server of a [`config::Config`], with tools of your own if you like; `examples/quickstart.rs`
+//!   is one in thirty lines. [`policy::ToolPolicy`] says which tool asks for which scopes, role and permissions.
 //! - [`auth::RequireAuth`] protects any poem endpoint; [`mcp::endpoint`] mounts any rmcp `ServerHandler` behind it.
 //! - [`context::get_session`], [`context::get_user`] and [`context::get_client`] work in every tool, and only there.
 //! - [`token::TokenVerifier`] verifies a token outside of HTTP.
@@ -49,6 +50,7 @@ pub mod id;
 pub mod mcp;
 pub mod origin;
 pub mod outbound;
+pub mod policy;
 pub mod public;
 pub mod reason;
 pub mod secret_key;

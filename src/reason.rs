@@ -64,6 +64,10 @@ reasons! {
     SessionPending = "session-pending",
     /// A scope is missing.
     ScopeMissing = "scope-missing",
+    /// A role is missing.
+    RoleMissing = "role-missing",
+    /// A permission is missing.
+    PermissionMissing = "permission-missing",
     /// The key set can't be had.
     JwkRemoteFailedToLoad = "jwk-remote-failed-to-load",
     /// Clerk didn't answer about a token.

@@ -59,14 +59,86 @@ impl Session {
         self.user_id.as_ref().ok_or(NoUser)
     }
 
-    /// The scopes of `needed` that the token lacks, in the order they're asked for.
-    pub fn missing_scopes<'a>(&self, needed: &'a [String]) -> Vec<&'a str> {
-        needed
+    /// Asks for scopes, all at once.
+    ///
+    /// # Errors
+    /// [`Denied::Scopes`] with all of `needed`, when one is missing: what the client then asks for must hold them all
+    /// (MCP, "Scope Challenge Handling").
+    pub fn require_scopes(&self, needed: &[impl AsRef<str>]) -> Result<(), Denied> {
+        if needed
             .iter()
-            .filter(|scope| !self.scopes.contains(scope))
-            .map(String::as_str)
-            .collect()
+            .all(|scope| self.scopes.iter().any(|granted| granted == scope.as_ref()))
+        {
+            return Ok(());
+        }
+        Err(Denied::Scopes {
+            needed: needed.iter().map(|scope| scope.as_ref().to_owned()).collect(),
+        })
     }
+
+    /// Asks for a role in the active organization (`org:admin`; the prefix may be left out).
+    ///
+    /// # Errors
+    /// [`Denied::Role`] when the caller has another, or no active organization.
+    pub fn require_role(&self, needed: &str) -> Result<(), Denied> {
+        let has = self
+            .organization_role
+            .as_deref()
+            .is_some_and(|role| bare(role) == bare(needed));
+        if has && self.organization_id.is_some() {
+            Ok(())
+        } else {
+            Err(Denied::Role {
+                needed: needed.to_owned(),
+            })
+        }
+    }
+
+    /// Asks for a permission in the active organization (`org:invoices:create`; the prefix may be left out).
+    ///
+    /// # Errors
+    /// [`Denied::Permission`] when the caller lacks it, or has no active organization.
+    pub fn require_permission(&self, needed: &str) -> Result<(), Denied> {
+        let has = self
+            .organization_permissions
+            .iter()
+            .any(|permission| bare(permission) == bare(needed));
+        if has && self.organization_id.is_some() {
+            Ok(())
+        } else {
+            Err(Denied::Permission {
+                needed: needed.to_owned(),
+            })
+        }
+    }
+}
+
+/// Clerk compares roles and permissions without their prefix, however often it's there.
+fn bare(name: &str) -> &str {
+    name.trim_start_matches("org:")
+}
+
+/// What the caller's session lacks.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Denied {
+    /// A scope. A client can cure that: it signs in again, asking for these.
+    #[error("Required scopes: {}", .needed.join(" "))]
+    Scopes {
+        /// All that the operation needs, those included that the token has.
+        needed: Vec<String>,
+    },
+    /// A role. Signing in again doesn't help.
+    #[error("Required role: {needed}")]
+    Role {
+        /// The role's key.
+        needed: String,
+    },
+    /// A permission. Signing in again doesn't help.
+    #[error("Required permission: {needed}")]
+    Permission {
+        /// The permission's key.
+        needed: String,
+    },
 }
 
 impl From<VerifiedClaims> for Session {

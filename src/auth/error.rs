@@ -14,6 +14,7 @@ use crate::{
     clerk::ClerkError,
     reason::Reason,
     secret_key::Misconfiguration,
+    session::Denied,
     token::{BearerError, KeyLookupError, TokenError},
 };
 
@@ -26,12 +27,9 @@ pub enum AuthError {
     /// The token is at fault.
     #[error("{0}")]
     Token(#[from] TokenError),
-    /// The token is right, but lacks scopes.
-    #[error("the token lacks scopes")]
-    ScopesMissing {
-        /// All scopes that the operation needs, those included that the token has.
-        needed: Vec<String>,
-    },
+    /// The token is right, but lacks what the operation needs.
+    #[error("{0}")]
+    Denied(#[from] Denied),
     /// Our secret key is bad, or of another application.
     #[error("{0}")]
     Misconfigured(#[from] Misconfiguration),
@@ -62,7 +60,9 @@ impl AuthError {
             Self::Bearer(BearerError::OtherScheme | BearerError::Malformed) => Reason::TokenMalformed,
             Self::Bearer(BearerError::MoreThanOne) => Reason::TokenRepeated,
             Self::Token(error) => error.reason(),
-            Self::ScopesMissing { .. } => Reason::ScopeMissing,
+            Self::Denied(Denied::Scopes { .. }) => Reason::ScopeMissing,
+            Self::Denied(Denied::Role { .. }) => Reason::RoleMissing,
+            Self::Denied(Denied::Permission { .. }) => Reason::PermissionMissing,
             Self::Misconfigured(misconfiguration) => misconfiguration.reason(),
             Self::Unavailable(Outage::Keys(_)) => Reason::JwkRemoteFailedToLoad,
             Self::Unavailable(Outage::Clerk(_)) => Reason::ClerkUnavailable,
@@ -131,12 +131,19 @@ impl AuthError {
                 ..Refusal::NONE
             },
             // RFC 6750 §3.1, MCP "Scope Challenge Handling": every scope at once.
-            Self::ScopesMissing { needed } => Refusal {
+            Self::Denied(denied @ Denied::Scopes { needed }) => Refusal {
                 status: StatusCode::FORBIDDEN,
                 challenge: ChallengeError::Code("insufficient_scope"),
                 error: "insufficient_scope",
-                description: format!("Required scopes: {}", needed.join(" ")),
+                description: denied.to_string(),
                 scopes: Some(needed.clone()),
+                ..Refusal::NONE
+            },
+            // RFC 9110 §15.5.4. No challenge: another token of the same user has the same role and permissions.
+            Self::Denied(denied @ (Denied::Role { .. } | Denied::Permission { .. })) => Refusal {
+                status: StatusCode::FORBIDDEN,
+                error: "forbidden",
+                description: denied.to_string(),
                 ..Refusal::NONE
             },
             // No challenge: no token of the client's would help.

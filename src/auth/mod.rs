@@ -76,12 +76,8 @@ impl Authenticator {
             return Err(misconfiguration.into());
         }
         let session = self.sessions.of(&token).await?;
-        if session.missing_scopes(&self.required_scopes).is_empty() {
-            return Ok(session);
-        }
-        Err(AuthError::ScopesMissing {
-            needed: self.required_scopes.clone(),
-        })
+        session.require_scopes(&self.required_scopes)?;
+        Ok(session)
     }
 }
 
@@ -138,8 +134,7 @@ impl<E: Endpoint> Endpoint for RequireAuthEndpoint<E> {
         let session = match outcome {
             Ok(session) => session,
             Err(error) => {
-                log(&error);
-                return Ok(error.refusal().into_response(&self.authenticator.challenge));
+                return Ok(refuse(&error, &self.authenticator.challenge));
             }
         };
         request.headers_mut().remove(header::AUTHORIZATION);
@@ -148,16 +143,18 @@ impl<E: Endpoint> Endpoint for RequireAuthEndpoint<E> {
     }
 }
 
-/// The one line of a refusal: its reason and the remedy, nothing of the token.
-fn log(error: &AuthError) {
+/// Refuses a request: the whole response, and the one line of the log, which has the reason and the remedy and nothing of
+/// the token.
+pub(crate) fn refuse(error: &AuthError, challenge: &ChallengeContext) -> Response {
     let reason = error.reason();
     reason.count();
     match error {
-        AuthError::Bearer(_) | AuthError::Token(_) | AuthError::ScopesMissing { .. } => {
+        AuthError::Bearer(_) | AuthError::Token(_) | AuthError::Denied(_) => {
             tracing::info!(%reason, detail = %error, "request refused");
         }
         AuthError::Misconfigured(_) | AuthError::Unavailable(_) | AuthError::Internal => {
             tracing::error!(%reason, detail = %error, "request can't be authenticated");
         }
     }
+    error.refusal().into_response(challenge)
 }

@@ -180,7 +180,7 @@ impl OpaqueSessions {
             Err(AuthError::Token(_)) => KEEP_BAD,
             Err(
                 AuthError::Bearer(_)
-                | AuthError::ScopesMissing { .. }
+                | AuthError::Denied(_)
                 | AuthError::Misconfigured(_)
                 | AuthError::Unavailable(_)
                 | AuthError::Internal,

@@ -3,13 +3,11 @@
 use std::{
     fmt::Write as _,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::Arc,
 };
 
 use clap::Args;
 use clerk_mcp::{
-    app::app,
-    clock::SystemClock,
+    app::App,
     config::{Config, Variables},
     public::{ClientSetup, DemoContent, DemoUser, client_setups},
     token::ResourceNames,
@@ -69,11 +67,11 @@ pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
             config = Config::from_variables(&variables)?;
         }
         let sheet = Sheet::new(&clerk, &config)?;
-        let app = app(&config, Arc::new(SystemClock), Some(sheet.page_content()))?;
+        let app = App::builder(&config).demo(sheet.page_content()).build()?;
         output::print(&if args.json { sheet.json() } else { sheet.text() })?;
-        let outcome = serve::run_app(app, listener, &config, stop).await;
+        let outcome = app.run(listener, stop).await;
         clerk.stop().await;
-        outcome
+        Ok(outcome?)
     })
 }
 

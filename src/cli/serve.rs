@@ -3,12 +3,11 @@
 use std::{io, net::SocketAddr, sync::Arc};
 
 use clerk_mcp::{
-    app::{App, app},
+    app::{App, AppError},
     clock::SystemClock,
     config::{Config, Variables},
     outbound,
     public::{PublicApi, PublicSettings},
-    server::{ServerLimits, serve},
     token::ResourceNames,
 };
 use tokio::net::TcpListener;
@@ -37,9 +36,9 @@ pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
             Some(address) => Some(metrics::serve(address).await?),
             None => None,
         };
-        let app = app(&config, Arc::new(SystemClock), None)?;
+        let app = App::builder(&config).build()?;
         tracing::info!(address = %listener.local_addr()?, endpoint = %mcp_endpoint(&config), "listening");
-        run_app(app, listener, &config, stop_signal()?).await
+        Ok(app.run(listener, stop_signal()?).await?)
     })
 }
 
@@ -64,33 +63,13 @@ pub(super) fn print_openapi(settings: &Settings, yaml: bool) -> Result<(), Failu
         docs_url: config.docs_url.as_ref().map(ToString::to_string),
         demo: None,
     };
-    let client = outbound::client(&config.clerk.frontend_api, &[]).map_err(clerk_mcp::app::AppError::Tls)?;
+    let client = outbound::client(&config.clerk.frontend_api, &[]).map_err(AppError::Tls)?;
     let document = PublicApi::document(settings, client, Arc::new(SystemClock));
     Ok(output::print(&if yaml {
         document.yaml()
     } else {
         document.json()
     })?)
-}
-
-/// Serves `app` until `stop`, then drains it.
-pub(super) async fn run_app(
-    app: App,
-    listener: TcpListener,
-    config: &Config,
-    stop: impl Future<Output = ()>,
-) -> Result<(), Failure> {
-    let background = tokio::spawn(app.background());
-    let limits = ServerLimits::new(config.limits.max_connections, config.limits.shutdown_grace);
-    let health = Arc::clone(&app.health);
-    let stop = async {
-        stop.await;
-        health.drain();
-        tracing::info!("stopping: requests in flight are finished first");
-    };
-    let outcome = serve(listener, app.endpoint, limits, stop).await;
-    background.abort();
-    Ok(outcome?)
 }
 
 /// Binds the address that `HOST` and `PORT` make.

@@ -5,8 +5,10 @@ mod parse;
 mod variables;
 
 use std::{
+    collections::HashMap,
     fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
     time::Duration,
 };
 
@@ -85,6 +87,14 @@ pub struct Limits {
 }
 
 impl Config {
+    /// The configuration of the process: its environment, and the file `.env` in the working directory.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with everything that is missing or wrong.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_variables(&Variables::read(&HashMap::new(), Path::new(".env"))?)
+    }
+
     /// Checks `variables` and makes a configuration of them.
     ///
     /// # Errors

@@ -1,17 +1,26 @@
 //! The body, before rmcp sees it: what isn't one JSON-RPC message is answered as JSON-RPC says, which rmcp would refuse
-//! with 415 and the parser's own words.
+//! with 415 and the parser's own words; and a call that the policy doesn't allow is refused before the tool runs.
+
+use std::{borrow::Cow, sync::Arc};
 
 use poem::{
     Body, Endpoint, IntoResponse, Request, Response, Result,
+    error::ReadBodyError,
     http::{Method, StatusCode, header},
 };
-use serde::de::IgnoredAny;
-use serde_json::json;
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::{json, value::RawValue};
+
+use super::McpSettings;
+use crate::{
+    auth::{self, AuthError},
+    session::Session,
+};
 
 /// Lets JSON objects through to `inner`, and refuses all else that is posted.
 pub(super) struct JsonRpcBody<E> {
     pub(super) inner: E,
-    pub(super) max_bytes: usize,
+    pub(super) settings: McpSettings,
 }
 
 impl<E: Endpoint> Endpoint for JsonRpcBody<E> {
@@ -21,10 +30,10 @@ impl<E: Endpoint> Endpoint for JsonRpcBody<E> {
         if request.method() != Method::POST {
             return Ok(in_json(self.inner.call(request).await?.into_response()));
         }
-        let body = match request.take_body().into_bytes_limit(self.max_bytes).await {
+        let limit = self.settings.max_body_bytes;
+        let body = match request.take_body().into_bytes_limit(limit).await {
             Ok(body) => body,
-            Err(poem::error::ReadBodyError::PayloadTooLarge) => {
-                let limit = self.max_bytes;
+            Err(ReadBodyError::PayloadTooLarge) => {
                 return Ok(error(
                     StatusCode::PAYLOAD_TOO_LARGE,
                     -32600,
@@ -33,25 +42,73 @@ impl<E: Endpoint> Endpoint for JsonRpcBody<E> {
             }
             Err(error) => return Err(error.into()),
         };
-        match body.trim_ascii_start().first() {
-            Some(b'{') if serde_json::from_slice::<IgnoredAny>(&body).is_ok() => {
-                request.set_body(Body::from_bytes(body));
-                self.inner.call(request).await.map(IntoResponse::into_response)
-            }
-            // JSON-RPC 2.0 §6. MCP has had no batches since 2025-06-18.
-            Some(b'[') if serde_json::from_slice::<IgnoredAny>(&body).is_ok() => Ok(error(
-                StatusCode::BAD_REQUEST,
-                -32600,
-                "Batches are not supported; send one message at a time",
-            )),
-            Some(_) if serde_json::from_slice::<IgnoredAny>(&body).is_ok() => Ok(error(
-                StatusCode::BAD_REQUEST,
-                -32600,
-                "The body is not a JSON-RPC message",
-            )),
-            Some(_) | None => Ok(error(StatusCode::BAD_REQUEST, -32700, "The body is not JSON")),
+        let tool = match called_tool(&body) {
+            Ok(tool) => tool,
+            Err((code, message)) => return Ok(error(StatusCode::BAD_REQUEST, code, message)),
+        };
+        if let Some(refusal) = tool.and_then(|tool| self.refusal(&tool, &request)) {
+            return Ok(refusal);
         }
+        request.set_body(Body::from_bytes(body));
+        self.inner.call(request).await.map(IntoResponse::into_response)
     }
+}
+
+impl<E> JsonRpcBody<E> {
+    /// The refusal of a call that the policy doesn't allow.
+    fn refusal(&self, tool: &str, request: &Request) -> Option<Response> {
+        let requirement = self.settings.policy.of(tool)?;
+        let outcome = match request.extensions().get::<Arc<Session>>() {
+            Some(session) => requirement.check(session).map_err(AuthError::from),
+            // Without authentication in front there's nobody to allow anything.
+            None => Err(AuthError::Internal),
+        };
+        outcome
+            .err()
+            .map(|error| auth::refuse(&error, &self.settings.challenge))
+    }
+}
+
+/// A JSON-RPC message, as far as it decides who may send it. Members that are there twice are an error: rmcp might go by
+/// the other one.
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow)]
+    method: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    params: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct ToolCall<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+}
+
+/// The tool that the message calls, if it calls one; or what's wrong with it, as a code and a text of JSON-RPC 2.0 §5.1.
+fn called_tool(body: &[u8]) -> Result<Option<Cow<'_, str>>, (i32, &'static str)> {
+    let Ok(message) = serde_json::from_slice::<Message<'_>>(body) else {
+        if serde_json::from_slice::<IgnoredAny>(body).is_err() {
+            return Err((-32700, "The body is not JSON"));
+        }
+        return Err(match body.trim_ascii_start().first() {
+            // MCP has had no batches since 2025-06-18.
+            Some(b'[') => (-32600, "Batches are not supported; send one message at a time"),
+            _ => (-32600, "The body is not a JSON-RPC message"),
+        });
+    };
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err((-32600, "The body is not a JSON-RPC message"));
+    }
+    if message.method.as_deref() != Some("tools/call") {
+        return Ok(None);
+    }
+    let call = message
+        .params
+        .map(RawValue::get)
+        .and_then(|params| serde_json::from_str::<ToolCall<'_>>(params).ok());
+    call.map(|call| Some(call.name))
+        .ok_or((-32602, "A tools/call needs params with the tool's name"))
 }
 
 /// rmcp's refusals of other methods are plain text; only the status and `Allow` are kept of them.

@@ -19,13 +19,29 @@ use self::body::JsonRpcBody;
 pub use json::Json;
 pub use tools::{ExampleTools, ToolError};
 
-use crate::clerk::ClerkClient;
+use crate::{auth::ChallengeContext, clerk::ClerkClient, policy::ToolPolicy};
 
 /// What the mount needs to know.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct McpSettings {
     /// The largest request body, in bytes.
     pub max_body_bytes: usize,
+    /// What tools ask of their callers.
+    pub policy: ToolPolicy,
+    /// What refusals by the policy say.
+    pub challenge: ChallengeContext,
+}
+
+impl McpSettings {
+    /// A body of 4 MiB at most, and no policy. `challenge` is that of the authenticator in front.
+    pub fn new(challenge: ChallengeContext) -> Self {
+        Self {
+            max_body_bytes: 4 * 1024 * 1024,
+            policy: ToolPolicy::new(),
+            challenge,
+        }
+    }
 }
 
 /// Mounts `server` as an endpoint for `/mcp`: stateless, JSON answers, both eras of the protocol.
@@ -35,7 +51,7 @@ pub struct McpSettings {
 pub fn endpoint<H: ServerHandler + Clone>(
     server: H,
     client: ClerkClient,
-    settings: &McpSettings,
+    settings: McpSettings,
 ) -> impl Endpoint + 'static {
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
@@ -51,6 +67,6 @@ pub fn endpoint<H: ServerHandler + Clone>(
     );
     JsonRpcBody {
         inner: service.compat(),
-        max_bytes: settings.max_body_bytes,
+        settings,
     }
 }

@@ -7,6 +7,7 @@ use super::{PublicApi, PublicSettings};
 use crate::{
     auth::{AuthError, ChallengeContext, Outage},
     secret_key::Misconfiguration,
+    session::Denied,
     token::{BearerError, FetchError, KeyLookupError, TokenError},
 };
 
@@ -163,9 +164,10 @@ fn refusals(settings: &PublicSettings) -> Vec<(&'static str, AuthError)> {
         ("invalid-token", TokenError::Signature.into()),
         (
             "missing-scope",
-            AuthError::ScopesMissing {
+            Denied::Scopes {
                 needed: settings.scopes.clone(),
-            },
+            }
+            .into(),
         ),
         ("our-own-fault", AuthError::Internal),
         ("bad-secret-key", Misconfiguration::KeyRefused.into()),

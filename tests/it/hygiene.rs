@@ -3,12 +3,18 @@
 use std::{
     io,
     sync::{Arc, Mutex},
+    thread,
 };
 
 use clerk_mcp::reason::Reason;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::{
+    Layer,
+    filter::dynamic_filter_fn,
+    fmt::{self, MakeWriter},
+    layer::SubscriberExt,
+};
 
 use crate::support::{Exchange, TestServer, server::foreign_key};
 
@@ -38,13 +44,12 @@ impl MakeWriter<'_> for Kept {
 #[tokio::test]
 async fn no_token_and_no_secret_in_any_log_or_metric() {
     let log = Kept::default();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(log.clone())
-        .finish();
-    // This test's runtime has this one thread, and so have the server's tasks.
-    let _log = tracing::subscriber::set_default(subscriber);
+    // For the whole process, for tracing remembers of each place in the code whether anybody listens, and asks only one
+    // thread; but of this thread alone, which is that of this test's runtime and so of its server's tasks.
+    let this = thread::current().id();
+    let here = dynamic_filter_fn(move |_, _| thread::current().id() == this);
+    let layer = fmt::layer().json().with_writer(log.clone()).with_filter(here);
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer)).unwrap();
     let recorder = PrometheusBuilder::new().build_recorder();
     let metrics = recorder.handle();
     let _metrics = metrics::set_default_local_recorder(&recorder);

@@ -19,6 +19,7 @@ mod layering;
 mod mcp;
 mod oauth;
 mod opaque;
+mod policy;
 mod props;
 mod readme;
 mod resilience;

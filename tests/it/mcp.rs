@@ -207,9 +207,7 @@ async fn a_client_that_goes_away_ends_its_call() {
     let mount = endpoint(
         endless,
         client,
-        &McpSettings {
-            max_body_bytes: 1 << 20,
-        },
+        McpSettings::new(ChallengeContext::new(&names(), Vec::new())),
     );
     let app = Route::new().at(
         "/mcp",
@@ -292,9 +290,7 @@ fn mount() -> impl Endpoint {
     endpoint(
         Probe,
         client,
-        &McpSettings {
-            max_body_bytes: 1 << 20,
-        },
+        McpSettings::new(ChallengeContext::new(&names(), Vec::new())),
     )
 }
 

@@ -6,6 +6,7 @@ use clerk_mcp::{
     auth::{AuthError, ChallengeError, Outage},
     config::VARIABLES,
     secret_key::Misconfiguration,
+    session::Denied,
     token::{BearerError, FetchError, KeyLookupError, TokenError},
 };
 
@@ -14,9 +15,13 @@ const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 #[test]
 fn tables_are_those_of_the_code() {
     let readme = fs::read_to_string(README).unwrap();
-    let made = [("configuration", configuration()), ("refusals", refusals())]
-        .into_iter()
-        .fold(readme.clone(), |text, (name, table)| replace(&text, name, &table));
+    let made = [
+        ("configuration", configuration()),
+        ("refusals", refusals()),
+        ("quickstart", quickstart()),
+    ]
+    .into_iter()
+    .fold(readme.clone(), |text, (name, table)| replace(&text, name, &table));
     #[expect(
         clippy::disallowed_methods,
         reason = "a switch of the test, not of the server"
@@ -43,6 +48,13 @@ fn replace(text: &str, name: &str, table: &str) -> String {
     format!("{before}{begin}{table}<!-- end -->{after}")
 }
 
+/// The example's code, without its own introduction.
+fn quickstart() -> String {
+    let example = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quickstart.rs")).unwrap();
+    let (_, code) = example.split_once("\n\n").unwrap();
+    format!("```rust\n{code}```\n")
+}
+
 fn configuration() -> String {
     let mut table = "| variable | default | meaning |\n| --- | --- | --- |\n".to_owned();
     for variable in VARIABLES {
@@ -57,7 +69,7 @@ fn configuration() -> String {
 }
 
 fn refusals() -> String {
-    let cases: [(&str, AuthError); 8] = [
+    let cases: [(&str, AuthError); 9] = [
         (
             "no token, another scheme, or not a token",
             BearerError::Missing.into(),
@@ -72,16 +84,24 @@ fn refusals() -> String {
         ),
         ("any other fault of the token", TokenError::Signature.into()),
         (
-            "right token, a scope of `REQUIRED_SCOPES` missing",
-            AuthError::ScopesMissing {
+            "right token, a scope missing",
+            Denied::Scopes {
                 needed: vec!["a".into(), "b".into()],
-            },
+            }
+            .into(),
         ),
         (
             "Clerk away, and nothing held that answers",
             Outage::from(KeyLookupError {
                 cause: FetchError::NoUsableKey,
             })
+            .into(),
+        ),
+        (
+            "right token, a role or permission of the tool missing",
+            Denied::Role {
+                needed: "org:admin".into(),
+            }
             .into(),
         ),
         (

@@ -26,7 +26,7 @@ use thiserror::Error;
 use crate::{
     clerk::ClerkError,
     context::{ClientNotInitialized, GetUserError, SessionNotInitialized},
-    session::NoUser,
+    session::{Denied, NoUser},
 };
 
 /// The MCP server with the example tools `greet`, `whoami`, `get-user-info` and `get-my-organizations`. All of them
@@ -110,6 +110,9 @@ pub enum ToolError {
     /// Clerk says that the user is banned.
     #[error("{}", GetUserError::Banned)]
     Banned,
+    /// The caller lacks a scope, role or permission.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The token speaks for no user.
     #[error(transparent)]
     NoUser(#[from] NoUser),

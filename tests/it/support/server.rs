@@ -7,9 +7,10 @@ use std::{
 };
 
 use clerk_mcp::{
-    app::app,
+    app::App,
     clock::{Clock, ManualClock},
     config::{Config, ConfigError, Variables},
+    policy::ToolPolicy,
     secret_key::SecretKeyProbe,
     server::{ServerLimits, serve},
 };
@@ -52,6 +53,7 @@ pub fn foreign_key() -> SigningKey {
 pub struct Builder {
     variables: Vec<(&'static str, String)>,
     own_address: bool,
+    policy: ToolPolicy,
 }
 
 impl Builder {
@@ -64,6 +66,12 @@ impl Builder {
     /// Publishes the address it listens on, for clients that follow what is published.
     pub fn published_at_its_own_address(mut self) -> Self {
         self.own_address = true;
+        self
+    }
+
+    /// Asks of callers what `policy` says.
+    pub fn policy(mut self, policy: ToolPolicy) -> Self {
+        self.policy = policy;
         self
     }
 
@@ -86,7 +94,11 @@ impl Builder {
         values.extend(clerk.environment());
         values.extend(self.variables);
         let config = config(&values).unwrap();
-        let app = app(&config, Arc::new(clock.clone()), None).unwrap();
+        let app = App::builder(&config)
+            .clock(Arc::new(clock.clone()))
+            .policy(self.policy)
+            .build()
+            .unwrap();
         let limits = ServerLimits::new(config.limits.max_connections, config.limits.shutdown_grace);
         let probe = app.probe.clone();
         let (stop, stopped) = oneshot::channel::<()>();

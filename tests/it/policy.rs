@@ -1,0 +1,268 @@
+//! Requirements of tools: refused before the tool runs, with an answer that says whether signing in again helps.
+
+use clerk_mcp::policy::{Requirement, ToolPolicy};
+use clerk_mcp_conformance::{clerk::Endpoint, mint::Recipe};
+use serde_json::{Value, json};
+
+use crate::support::{Exchange, TestServer, server::RESOURCE};
+
+async fn server() -> TestServer {
+    let policy = ToolPolicy::new()
+        .require(
+            "greet",
+            Requirement::new().scopes(["greetings:read", "greetings:write"]),
+        )
+        .require("whoami", Requirement::new().role("org:admin"))
+        .require(
+            "get-user-info",
+            Requirement::new().permissions(["org:billing:manage", "org:reports:read"]),
+        );
+    TestServer::builder().policy(policy).spawn().await
+}
+
+/// A session token of Ada's in the organization of this slug.
+fn in_organization(server: &TestServer, slug: &str) -> Recipe {
+    server.clerk.session_token_in("ada", slug).unwrap()
+}
+
+async fn call(server: &TestServer, token: &Recipe, tool: &str) -> Exchange {
+    let arguments = if tool == "greet" {
+        json!({ "name": "Ada" })
+    } else {
+        json!({})
+    };
+    let params = json!({ "name": tool, "arguments": arguments });
+    Exchange::of(server.rpc("tools/call", &params).bearer_auth(token.mint())).await
+}
+
+#[tokio::test]
+async fn missing_scopes_are_all_told_at_once() {
+    let server = server().await;
+    let with = |scopes: &[&str]| {
+        server
+            .clerk
+            .oauth_token("ada", "client", scopes, Some(RESOURCE))
+            .unwrap()
+    };
+    insta::assert_snapshot!(call(&server, &with(&["greetings:read"]), "greet").await.text(&[]), @r#"
+    403 Forbidden
+    cache-control: no-store
+    content-length: [length]
+    content-type: application/json; charset=utf-8
+    date: [date]
+    vary: Origin
+    www-authenticate: Bearer error="insufficient_scope", error_description="Required scopes: greetings:read greetings:write", scope="greetings:read greetings:write", resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
+    x-content-type-options: nosniff
+    x-request-id: [uuid]
+
+    {
+      "error": "insufficient_scope",
+      "error_description": "Required scopes: greetings:read greetings:write"
+    }
+    "#);
+    assert_eq!(
+        call(&server, &with(&["greetings:write", "greetings:read"]), "greet")
+            .await
+            .status,
+        200
+    );
+}
+
+#[tokio::test]
+async fn a_missing_role_is_no_matter_of_scopes() {
+    let server = server().await;
+    insta::assert_snapshot!(call(&server, &in_organization(&server, "compiler-works"), "whoami").await.text(&[]), @r#"
+    403 Forbidden
+    cache-control: no-store
+    content-length: [length]
+    content-type: application/json; charset=utf-8
+    date: [date]
+    vary: Origin
+    x-content-type-options: nosniff
+    x-request-id: [uuid]
+
+    {
+      "error": "forbidden",
+      "error_description": "Required role: org:admin"
+    }
+    "#);
+    assert_eq!(
+        server.clerk.request_count(Endpoint::BackendUser),
+        0,
+        "the tool did not run"
+    );
+    assert_eq!(
+        call(&server, &in_organization(&server, "analytical-engines"), "whoami")
+            .await
+            .status,
+        200
+    );
+    // Without an active organization there's no role at all.
+    assert_eq!(
+        call(&server, &server.session_token("ada"), "whoami").await.status,
+        403
+    );
+}
+
+#[tokio::test]
+async fn a_missing_permission_is_named() {
+    let server = server().await;
+    let refused = call(
+        &server,
+        &in_organization(&server, "compiler-works"),
+        "get-user-info",
+    )
+    .await;
+    assert_eq!(
+        refused.json()["error_description"],
+        "Required permission: org:billing:manage"
+    );
+    assert_eq!(
+        (refused.status.as_u16(), refused.header("www-authenticate")),
+        (403, None)
+    );
+    assert_eq!(
+        call(
+            &server,
+            &in_organization(&server, "analytical-engines"),
+            "get-user-info"
+        )
+        .await
+        .status,
+        200
+    );
+    // An access token carries no permissions: whoever wants them of one has to ask Clerk.
+    assert_eq!(
+        call(
+            &server,
+            &server.oauth_token("ada").claim("org_id", "org_x"),
+            "get-user-info"
+        )
+        .await
+        .status,
+        403
+    );
+}
+
+#[tokio::test]
+async fn what_has_no_requirement_is_for_everyone() {
+    let server = server().await;
+    let token = server.session_token("alan");
+    assert_eq!(call(&server, &token, "get-my-organizations").await.status, 200);
+    assert_eq!(
+        server.with_token(&token.mint()).await.status,
+        200,
+        "listing tools calls none"
+    );
+}
+
+/// The name that counts is the one that is executed, however the message is written.
+#[tokio::test]
+async fn no_way_of_writing_a_call_gets_by() {
+    let server = server().await;
+    let token = server.session_token("alan").mint();
+    let post = |body: &str| {
+        let request = server
+            .request(reqwest::Method::POST, "/mcp")
+            .bearer_auth(&token)
+            .header("Accept", "application/json, text/event-stream")
+            .header("Content-Type", "application/json");
+        Exchange::of(request.body(body.to_owned()))
+    };
+    for body in [
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"whoami","arguments":{}}}"#,
+        r#"{"params":{"arguments":{},"name":"whoami"},"method":"tools/call","id":1,"jsonrpc":"2.0"}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":["whoami"]}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools\/call","params":{"name":"who\u0061mi"}}"#,
+        " \n{\"jsonrpc\":\"2.0\",\"id\":1,\"\\u006dethod\":\"tools/call\",\"params\":{\"\\u006eame\":\"whoami\"}}",
+    ] {
+        assert_eq!(post(body).await.status, 403, "{body}");
+    }
+    for body in [
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"greet2","name":"whoami"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call","params":{"name":"whoami"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x"},"params":{"name":"whoami"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#,
+    ] {
+        let answer = post(body).await;
+        assert_eq!(answer.status, 400, "{body}");
+        assert!(answer.json()["error"]["code"].is_i64(), "{body}");
+    }
+    let modern = json!({
+        "name": "whoami",
+        "_meta": {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+            "io.modelcontextprotocol/clientCapabilities": {},
+        },
+    });
+    for name in ["whoami", "get-my-organizations"] {
+        let request = server
+            .rpc("tools/call", &modern)
+            .bearer_auth(&token)
+            .header("MCP-Protocol-Version", "2026-07-28")
+            .header("Mcp-Method", "tools/call")
+            .header("Mcp-Name", name);
+        assert_eq!(
+            Exchange::of(request).await.status,
+            403,
+            "the body decides, not Mcp-Name: {name}"
+        );
+    }
+    assert_eq!(
+        server.clerk.request_count(Endpoint::BackendUser),
+        0,
+        "no tool ran"
+    );
+}
+
+/// The examples, as they are run.
+#[tokio::test]
+async fn the_examples_run() {
+    let clerk = clerk_mcp_conformance::clerk::LocalClerk::builder()
+        .start()
+        .await
+        .unwrap();
+    let folder = std::path::Path::new(env!("CARGO_BIN_EXE_clerk-mcp"))
+        .parent()
+        .unwrap()
+        .join("examples");
+    let call = async |example: &str, token: Recipe, tool: &str| {
+        let mut server = std::process::Command::new(folder.join(example))
+            .env_clear()
+            .envs(clerk.environment())
+            .envs([("BASE_URL", "http://127.0.0.1:3001"), ("PORT", "0")])
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        std::io::BufRead::read_line(
+            &mut std::io::BufReader::new(server.stderr.take().unwrap()),
+            &mut line,
+        )
+        .unwrap();
+        let address = line.trim().strip_prefix("listening on ").unwrap().to_owned();
+        let message =
+            json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": tool } });
+        let request = reqwest::Client::new()
+            .post(format!("http://{address}/mcp"))
+            .bearer_auth(token.mint())
+            .header("Accept", "application/json, text/event-stream")
+            .json(&message);
+        let answer = request.send().await.unwrap();
+        let outcome = (answer.status().as_u16(), answer.json::<Value>().await.unwrap());
+        server.kill().unwrap();
+        server.wait().unwrap();
+        outcome
+    };
+    let oauth = clerk
+        .oauth_token("ada", "client", &["profile"], Some("http://127.0.0.1:3001/mcp"))
+        .unwrap();
+    let (_, answer) = call("quickstart", oauth, "my-name").await;
+    assert_eq!(answer["result"]["content"][0]["text"], "Ada", "{answer}");
+    let member = clerk.session_token_in("ada", "compiler-works").unwrap();
+    assert_eq!(call("policy", member, "delete-invoices").await.0, 403);
+    let admin = clerk.session_token_in("ada", "analytical-engines").unwrap();
+    let (_, answer) = call("policy", admin, "delete-invoices").await;
+    assert_eq!(answer["result"]["content"][0]["text"], "Deleted.", "{answer}");
+}
