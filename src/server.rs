@@ -10,10 +10,11 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
+use bytes::Bytes;
 use hyper::{
     body::{Body, Frame, Incoming, SizeHint},
     service::service_fn,
@@ -163,24 +164,23 @@ impl Connection {
                 let request = Request::from((request, LocalAddr(local.into()), remote, Scheme::HTTP));
                 let response = hyper::Response::from(endpoint.get_response(request).await);
                 let sending = busy.sending();
-                Ok::<_, Infallible>(response.map(|body| Watched { body, sending }))
+                Ok::<_, Infallible>(response.map(|body| Watched {
+                    body,
+                    rest: Bytes::new(),
+                    sending,
+                }))
             }
         });
         let builder = protocol(&limits);
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-        tokio::select! {
+        let patience = tokio::select! {
             // A client that breaks off or sends rubbish is nothing to report.
             _ = connection.as_mut() => return,
-            () = activity.silence(&limits) => {}
-            () = stopping.cancelled() => {}
-        }
-        connection.as_mut().graceful_shutdown();
-        // What is being answered gets its time; a client that is in the middle of nothing gets none.
-        let patience = if activity.is_busy() {
-            limits.idle_timeout.max(limits.shutdown_grace)
-        } else {
-            LAST_WORDS
+            () = activity.silence(&limits) => LAST_WORDS,
+            // What is being answered gets its time; a client that is in the middle of nothing gets none.
+            () = stopping.cancelled() => if activity.is_busy() { limits.shutdown_grace } else { LAST_WORDS },
         };
+        connection.as_mut().graceful_shutdown();
         let _ = timeout(patience, connection).await;
     }
 }
@@ -292,36 +292,55 @@ impl Drop for Sending {
     }
 }
 
-/// A body whose every part is progress.
+/// A body whose every part is progress. Given out in small parts: hyper takes the next one when the client took of those
+/// before, so a slow client is told from one that takes nothing.
 struct Watched<B> {
     body: B,
+    /// What is left of the last part of `body`.
+    rest: Bytes,
     sending: Sending,
 }
 
-impl<B: Body + Unpin> Body for Watched<B> {
-    type Data = B::Data;
+impl<B: Body<Data = Bytes> + Unpin> Body for Watched<B> {
+    type Data = Bytes;
     type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if polled.is_ready() {
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        if self.rest.is_empty() {
+            let polled = ready!(Pin::new(&mut self.body).poll_frame(cx));
             self.sending.progress();
+            match polled.map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(data))) => self.rest = data,
+                Some(Ok(Err(other))) => return Poll::Ready(Some(Ok(other))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
         }
-        polled
+        self.sending.progress();
+        let length = self.rest.len().min(PART_BYTES);
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (body, rest) = (self.body.size_hint(), self.rest.len() as u64);
+        let mut hint = SizeHint::new();
+        hint.set_lower(body.lower() + rest);
+        if let Some(upper) = body.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint
     }
 }
 
+/// With what hyper buffers, a client that takes two kilobytes a second is never cut.
+const PART_BYTES: usize = 16 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a connection that is to end may take over its last bytes.
 const LAST_WORDS: Duration = Duration::from_secs(1);
