@@ -29,12 +29,17 @@
         ./Cargo.lock
         ./src
         ./conformance
+        # Cargo wants to see each bench that Cargo.toml names.
+        ./benches
       ];
-      # What the checks read besides. One test compares the README's tables with the code.
+      # What the checks read besides. One test compares the README's tables with the code, and one the NixOS module's
+      # units with the configuration.
       checked = code ++ [
         ./.clippy.toml
+        ./.nix/tests/units.json
         ./.rustfmt.toml
         ./README.md
+        ./examples
         ./fixtures
         ./tests
       ];
@@ -55,7 +60,8 @@
       };
 
       packagesFor = pkgs: rec {
-        # Tests run once, as a check; here they would compile everything a second time.
+        # Tests run in the check phase of checks.test; here they would compile everything a second time, for everyone
+        # who only wants to run the server.
         clerk-mcp = pkgs.rustPlatform.buildRustPackage (
           common
           // {
@@ -88,15 +94,8 @@
         );
       };
 
-      # An app of `package` with `arguments` before those of the command line.
-      appOf =
-        pkgs: name: package: arguments: description: {
-          type = "app";
-          program = lib.getExe (
-            pkgs.writeShellScriptBin name ''exec ${lib.getExe package} ${arguments} "$@"''
-          );
-          meta.description = description;
-        };
+      # The server by the flake's own nixpkgs, which is the one that its checks were made with.
+      module = import ./.nix/module.nix (pkgs: self.packages.${pkgs.stdenv.hostPlatform.system}.default);
     in
     {
       packages = eachSystem (
@@ -108,45 +107,78 @@
           default = packages.clerk-mcp;
           conformance = packages.clerk-mcp-conformance;
         }
+        # An image holds programs for Linux, so only Linux builds one.
+        // lib.optionalAttrs pkgs.stdenv.hostPlatform.isLinux {
+          container = import ./.nix/container.nix {
+            inherit pkgs;
+            package = packages.clerk-mcp;
+          };
+        }
       );
 
       apps = eachSystem (
         pkgs:
         let
           packages = packagesFor pkgs;
+          app = program: description: {
+            type = "app";
+            inherit program;
+            meta = { inherit description; };
+          };
         in
         {
-          default = appOf pkgs "clerk-mcp" packages.clerk-mcp "" "The server";
-          demo = appOf pkgs "clerk-mcp-demo" packages.clerk-mcp "demo" "The server beside a local Clerk";
-          conformance =
-            appOf pkgs "clerk-mcp-conformance" packages.clerk-mcp-conformance ""
-              "A local Clerk to test MCP servers against";
+          default = app (lib.getExe packages.clerk-mcp) "The server, configured by the environment and .env";
+          demo = app (lib.getExe (
+            pkgs.writeShellScriptBin "clerk-mcp-demo" ''exec ${lib.getExe packages.clerk-mcp} demo "$@"''
+          )) "The server beside a local Clerk: no account, no network";
+          conformance = app (lib.getExe packages.clerk-mcp-conformance) "A local Clerk to test MCP servers against";
         }
       );
 
       checks = eachSystem (
         pkgs:
         let
+          packages = packagesFor pkgs;
           check =
-            name: tools: command:
+            name: attributes:
             pkgs.rustPlatform.buildRustPackage (
               common
               // {
                 pname = "clerk-mcp-${name}";
                 src = source checked;
-                nativeBuildInputs = tools;
-                buildPhase = command;
                 doCheck = false;
                 installPhase = "touch $out";
               }
+              // attributes
             );
         in
+        # There is no check by the conformance suite yet, for it has no runner; its local Clerk is what the tests use.
         {
-          fmt = check "fmt" [ pkgs.rustfmt ] "cargo fmt --all --check";
-          clippy =
-            check "clippy" [ pkgs.clippy ]
-              "cargo clippy --offline --workspace --all-targets -- --deny warnings";
-          test = check "test" [ ] "cargo test --offline --workspace";
+          build = packages.clerk-mcp;
+          build-conformance = packages.clerk-mcp-conformance;
+          fmt = check "fmt" {
+            nativeBuildInputs = [ pkgs.rustfmt ];
+            buildPhase = "cargo fmt --all --check";
+          };
+          clippy = check "clippy" {
+            nativeBuildInputs = [ pkgs.clippy ];
+            buildPhase = "cargo clippy --offline --workspace --all-targets -- --deny warnings";
+          };
+          test = check "test" {
+            dontBuild = true;
+            doCheck = true;
+            checkType = "debug";
+            cargoTestFlags = [ "--workspace" ];
+            # The tests are servers and clients on loopback.
+            __darwinAllowLocalNetworking = true;
+          };
+          module = import ./.nix/tests { inherit pkgs module; };
+        }
+        // lib.optionalAttrs pkgs.stdenv.hostPlatform.isLinux {
+          vm = import ./.nix/tests/vm.nix {
+            inherit pkgs module;
+            conformance = packages.clerk-mcp-conformance;
+          };
         }
       );
 
@@ -165,8 +197,15 @@
         };
       });
 
-      formatter = eachSystem (pkgs: pkgs.nixfmt);
+      # Without arguments it formats every .nix file.
+      formatter = eachSystem (pkgs: pkgs.nixfmt-tree);
 
       overlays.default = final: _: packagesFor final;
+
+      nixosModules.default = {
+        # For error messages.
+        _file = "clerk-mcp/.nix/module.nix";
+        imports = [ module ];
+      };
     };
 }

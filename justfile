@@ -33,6 +33,10 @@ fmt-check:
 snap *ARGS:
     cargo insta test --workspace --review {{ ARGS }}
 
+# The flake: all outputs, evaluated, built and run (needs Nix)
+nix *ARGS:
+    if [ -x ../shared/nix/nix-verify.sh ]; then ../shared/nix/nix-verify.sh {{ ARGS }} .; else nix flake check {{ ARGS }}; fi
+
 # Measurements: they print figures, and judge nothing
 bench *ARGS:
     cargo bench --locked {{ ARGS }}

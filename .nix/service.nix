@@ -1,0 +1,113 @@
+# The systemd service, from the values of the options: a plain function, so that a test can compare what it makes.
+{ lib, cfg, probe }:
+let
+  list = lib.concatStringsSep ",";
+  seconds = number: "${toString number}s";
+  # In a unit, % begins a specifier.
+  literal = lib.replaceStrings [ "%" ] [ "%%" ];
+  privileged = cfg.port < 1024;
+
+  variables = {
+    CLERK_DOMAIN = cfg.domain;
+    CLERK_PUBLISHABLE_KEY = cfg.publishableKey;
+    BASE_URL = cfg.baseUrl;
+    HOST = cfg.host;
+    PORT = toString cfg.port;
+    CLERK_API_URL = cfg.apiUrl;
+    CLERK_FRONTEND_API_URL = cfg.frontendApiUrl;
+    CLERK_JWT_KEY = cfg.jwtKey;
+    CLERK_ACCEPTED_TOKENS = list cfg.acceptedTokens;
+    CLERK_AUDIENCE = cfg.audience;
+    CLERK_AUTHORIZED_PARTIES = if cfg.authorizedParties == [ ] then null else list cfg.authorizedParties;
+    CLERK_CLOCK_SKEW = seconds cfg.clockSkew;
+    SCOPES = list cfg.scopes;
+    REQUIRED_SCOPES = if cfg.requiredScopes == [ ] then null else list cfg.requiredScopes;
+    DOCS_URL = cfg.docsUrl;
+    ALLOWED_ORIGINS = if cfg.allowedOrigins == null then null else list cfg.allowedOrigins;
+    TRUST_FORWARDED = lib.boolToString cfg.trustForwarded;
+    MAX_BODY = cfg.maxBody;
+    REQUEST_TIMEOUT = seconds cfg.requestTimeout;
+    MAX_CONNECTIONS = toString cfg.maxConnections;
+    SHUTDOWN_GRACE = seconds cfg.shutdownGrace;
+    ADMIN_ADDR = cfg.adminAddress;
+    LOG_FORMAT = cfg.logFormat;
+    RUST_LOG = cfg.log;
+  };
+in
+{
+  description = "MCP server that Clerk protects";
+  wantedBy = [ "multi-user.target" ];
+  wants = [ "network-online.target" ];
+  after = [ "network-online.target" ];
+
+  environment =
+    lib.mapAttrs (_: literal) (lib.filterAttrs (_: value: value != null) variables)
+    // lib.optionalAttrs (cfg.caFile != null) { CLERK_CA_FILE = "%d/ca.pem"; };
+
+  serviceConfig = {
+    Type = "exec";
+    ExecStart = "${lib.getExe cfg.package} serve";
+    # The unit has started when the server is ready: what is ordered after it finds it so.
+    ExecStartPost = "${probe} ${toString cfg.readyTimeout}";
+    TimeoutStartSec = cfg.readyTimeout + 10;
+    TimeoutStopSec = cfg.shutdownGrace + 10;
+    Restart = "on-failure";
+    RestartSec = 5;
+    # A wrong command line (2) or configuration (78) won't get better by itself.
+    RestartPreventExitStatus = [
+      2
+      78
+    ];
+    LimitNOFILE = cfg.maxConnections + 1024;
+
+    # The server finds the key by this name in $CREDENTIALS_DIRECTORY. systemd reads the file as root, so that no
+    # other user has to.
+    LoadCredential = [
+      "CLERK_SECRET_KEY:${literal cfg.secretKeyFile}"
+    ]
+    ++ lib.optional (cfg.caFile != null) "ca.pem:${literal (toString cfg.caFile)}";
+    # The server reads .env where it is started: here there is none.
+    WorkingDirectory = "/var/empty";
+
+    DynamicUser = true;
+    UMask = "0077";
+    AmbientCapabilities = lib.optionals privileged [ "CAP_NET_BIND_SERVICE" ];
+    CapabilityBoundingSet = if privileged then [ "CAP_NET_BIND_SERVICE" ] else [ "" ];
+    DevicePolicy = "closed";
+    KeyringMode = "private";
+    LockPersonality = true;
+    MemoryDenyWriteExecute = true;
+    NoNewPrivileges = true;
+    PrivateDevices = true;
+    PrivateMounts = true;
+    PrivateTmp = true;
+    # In a user namespace of its own, a capability counts for nothing outside of it.
+    PrivateUsers = !privileged;
+    ProcSubset = "pid";
+    ProtectClock = true;
+    ProtectControlGroups = true;
+    ProtectHome = true;
+    ProtectHostname = true;
+    ProtectKernelLogs = true;
+    ProtectKernelModules = true;
+    ProtectKernelTunables = true;
+    ProtectProc = "invisible";
+    ProtectSystem = "strict";
+    RemoveIPC = true;
+    # AF_UNIX is for name service and the journal.
+    RestrictAddressFamilies = [
+      "AF_INET"
+      "AF_INET6"
+      "AF_UNIX"
+    ];
+    RestrictNamespaces = true;
+    RestrictRealtime = true;
+    RestrictSUIDSGID = true;
+    SystemCallArchitectures = "native";
+    SystemCallErrorNumber = "EPERM";
+    SystemCallFilter = [
+      "@system-service"
+      "~@privileged @resources"
+    ];
+  };
+}
