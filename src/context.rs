@@ -61,7 +61,7 @@ pub fn get_client() -> Result<ClerkClient, ClientNotInitialized> {
 pub async fn get_user() -> Result<Arc<User>, GetUserError> {
     let session = get_session()?;
     let user = get_client()?.user(session.require_user()?).await?;
-    if user.banned {
+    if user.banned || user.locked || user.deprovisioned {
         Err(GetUserError::Banned)
     } else {
         Ok(user)
@@ -96,8 +96,8 @@ pub enum GetUserError {
     /// The token speaks for no user.
     #[error(transparent)]
     NoUser(#[from] NoUser),
-    /// Clerk says that the user is banned: their tokens are good until they expire, but they are not welcome.
-    #[error("This account is banned. Trying again won't help; ask the application's support.")]
+    /// Clerk says that the user is banned, locked or deprovisioned: their tokens are good until they expire, but they are not welcome.
+    #[error("This account is banned or locked. Trying again won't help; ask the application's support.")]
     Banned,
     /// Clerk didn't give the user.
     #[error(transparent)]

@@ -123,19 +123,17 @@ impl SecretKeyProbe {
     /// Asks once. A Clerk that is merely away says nothing about the key.
     pub async fn run_once(&self) {
         match self.client.signing_key_ids().await {
-            Ok(ours) => match self.frontend_key_ids().await {
-                Some(theirs) if ours.is_disjoint(&theirs) => {
-                    self.state.record(Err(Misconfiguration::AnotherApplication));
-                }
-                Some(_) => self.state.record(Ok(())),
-                // The key is accepted, but whose it is can't be told; without a key set, it need not be.
-                None if self.keys.is_none() => self.state.record(Ok(())),
+            // Without a key set, whose key it is need not be told.
+            Ok(_) if self.keys.is_none() => self.state.record(Ok(())),
+            Ok(ours) => match self.shares_a_key(&ours).await {
+                Some(true) => self.state.record(Ok(())),
+                Some(false) => self.state.record(Err(Misconfiguration::AnotherApplication)),
                 None => tracing::debug!(
                     "the secret key could not be compared: the Frontend API's keys are not there"
                 ),
             },
             Err(ClerkError::KeyRefused { .. }) => self.state.record(Err(Misconfiguration::KeyRefused)),
-            Err(error) => tracing::debug!(reason = error.reason(), "the secret key could not be probed"),
+            Err(error) => tracing::debug!(cause = error.slug(), "the secret key could not be probed"),
         }
     }
 
@@ -147,13 +145,15 @@ impl SecretKeyProbe {
         }
     }
 
-    async fn frontend_key_ids(&self) -> Option<BTreeSet<String>> {
+    /// Whether the Frontend API publishes one of our keys. The set that is held may be older than a rotation, so a
+    /// difference is believed only of a fresh one.
+    async fn shares_a_key(&self, ours: &BTreeSet<String>) -> Option<bool> {
         let keys = self.keys.as_ref()?;
-        if let Some(ids) = keys.key_ids() {
-            return Some(ids);
+        if keys.key_ids().is_some_and(|theirs| !ours.is_disjoint(&theirs)) {
+            return Some(true);
         }
         keys.refresh().await.ok()?;
-        keys.key_ids()
+        keys.key_ids().map(|theirs| !ours.is_disjoint(&theirs))
     }
 }
 

@@ -48,7 +48,7 @@ pub enum Outage {
     #[error("{0}")]
     Keys(#[from] KeyLookupError),
     /// The Backend API, asked about a token.
-    #[error("Clerk could not be asked about the token ({})", .0.reason())]
+    #[error("Clerk could not be asked about the token ({})", .0.slug())]
     Clerk(ClerkError),
 }
 

@@ -61,7 +61,7 @@ impl Authenticator {
 
     /// Refuses every token with 500 while `state` says that the secret key is not good.
     #[must_use]
-    pub fn watch(mut self, state: Arc<SecretKeyState>) -> Self {
+    pub fn watch_secret_key(mut self, state: Arc<SecretKeyState>) -> Self {
         self.secret_key = state;
         self
     }

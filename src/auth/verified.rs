@@ -1,11 +1,15 @@
 //! From a bearer token to a [`Session`], by way of what was found out before: verified JWTs and Clerk's verdicts on opaque
 //! tokens are kept, keyed by SHA-256, so that no token lies in memory.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures_util::{FutureExt, future::BoxFuture};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use moka::sync::Cache;
+use tokio::sync::Semaphore;
 
 use super::{AuthError, error::Outage};
 use crate::{
@@ -53,6 +57,7 @@ impl<K: KeySource> VerifiedSessions<K> {
             client,
             policy: verifier.policy().clone(),
             verdicts: SharedCache::new("opaque_tokens", MAX_VERDICTS, Arc::clone(&clock)),
+            budget: Budget::new(),
             clock: Arc::clone(&clock),
         });
         let verified = Cache::builder()
@@ -86,6 +91,7 @@ impl<K: KeySource> VerifiedSessions<K> {
                 return opaque.of(id, kind, token).await;
             }
         };
+        count("miss");
         let (key, expires_at) = (verified.key().cloned(), verified.expires_at());
         let session = Arc::new(Session::from(verified));
         if let (Some(key), Some(expires_at)) = (key, expires_at) {
@@ -108,10 +114,11 @@ impl<K: KeySource> Sessions for VerifiedSessions<K> {
         async move {
             let id = sha256(token.expose().as_bytes());
             let held = self.held(&id);
-            let outcome = if held.is_some() { "hit" } else { "miss" };
-            metrics::counter!("clerk_mcp_cache_lookups_total", "cache" => "verified_tokens", "outcome" => outcome).increment(1);
             match held {
-                Some(session) => Ok(session),
+                Some(session) => {
+                    count("hit");
+                    Ok(session)
+                }
                 None => self.verify(id, token).await,
             }
         }
@@ -119,11 +126,18 @@ impl<K: KeySource> Sessions for VerifiedSessions<K> {
     }
 }
 
+/// Counts a look-up of a good JWT.
+fn count(outcome: &'static str) {
+    metrics::counter!("clerk_mcp_cache_lookups_total", "cache" => "verified_tokens", "outcome" => outcome)
+        .increment(1);
+}
+
 /// Sessions of opaque tokens: Clerk's verdicts, kept for a minute at most.
 struct OpaqueSessions {
     client: ClerkClient,
     policy: TokenPolicy,
     verdicts: SharedCache<[u8; 32], Result<Arc<Session>, AuthError>>,
+    budget: Budget,
     clock: Arc<dyn Clock>,
 }
 
@@ -135,11 +149,12 @@ impl OpaqueSessions {
         token: &BearerToken,
     ) -> Result<Arc<Session>, AuthError> {
         let ask = async {
-            let verdict = self.ask(kind, token).await;
+            let verdict = self.budget.spend(self.clock.now(), self.ask(kind, token)).await;
             let lifetime = self.lifetime(&verdict);
             (verdict, lifetime)
         };
-        self.verdicts.get(id, ask).await
+        // moka holds the question several times over.
+        self.verdicts.get(id, Box::pin(ask)).await
     }
 
     async fn ask(&self, kind: TokenKind, token: &BearerToken) -> Result<Arc<Session>, AuthError> {
@@ -154,7 +169,9 @@ impl OpaqueSessions {
             ) => {
                 return Err(TokenError::Unknown.into());
             }
-            Err(ClerkError::KeyRefused { .. }) => return Err(Misconfiguration::KeyRefused.into()),
+            Err(ClerkError::KeyRefused { .. } | ClerkError::Forbidden { .. }) => {
+                return Err(Misconfiguration::KeyRefused.into());
+            }
             Err(error) => return Err(AuthError::Unavailable(Outage::Clerk(error))),
         };
         match report.check(kind, &self.policy, self.clock.now()) {
@@ -189,6 +206,68 @@ impl OpaqueSessions {
     }
 }
 
+/// Made-up opaque tokens cost a stranger nothing and us one of Clerk's requests each, of which an application has a hundred
+/// in ten seconds, tools included. So few are asked about at a time, and after many that Clerk doesn't know, or when it
+/// says that there were too many, none for a while.
+struct Budget {
+    spent: Mutex<Spent>,
+    asking: Semaphore,
+}
+
+#[derive(Default)]
+struct Spent {
+    unknown: u32,
+    counted_from: Timestamp,
+    not_before: Timestamp,
+}
+
+impl Budget {
+    fn new() -> Self {
+        Self {
+            spent: Mutex::default(),
+            asking: Semaphore::new(MAX_ASKING),
+        }
+    }
+
+    /// What comes of `ask`, if there's something left to spend.
+    async fn spend(
+        &self,
+        now: Timestamp,
+        ask: impl Future<Output = Result<Arc<Session>, AuthError>>,
+    ) -> Result<Arc<Session>, AuthError> {
+        // Never closed.
+        let _place = self.asking.acquire().await;
+        if let Some(retry_after) = self.exhausted(now) {
+            return Err(AuthError::Unavailable(Outage::Clerk(ClerkError::RateLimited {
+                retry_after: Some(retry_after),
+            })));
+        }
+        let verdict = ask.await;
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        match &verdict {
+            Err(AuthError::Token(TokenError::Unknown)) => spent.unknown += 1,
+            Err(AuthError::Unavailable(Outage::Clerk(ClerkError::RateLimited { retry_after }))) => {
+                let wait = retry_after.unwrap_or(BUDGET_WINDOW).min(LONGEST_PAUSE);
+                spent.not_before = now + SignedDuration::try_from(wait).unwrap_or(SignedDuration::ZERO);
+            }
+            _ => {}
+        }
+        verdict
+    }
+
+    /// How long to wait, if nothing is left.
+    fn exhausted(&self, now: Timestamp) -> Option<Duration> {
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.duration_since(spent.counted_from).unsigned_abs() >= BUDGET_WINDOW {
+            (spent.unknown, spent.counted_from) = (0, now);
+        }
+        if now < spent.not_before {
+            return Some(spent.not_before.duration_since(now).unsigned_abs());
+        }
+        (spent.unknown >= MAX_UNKNOWN).then_some(BUDGET_WINDOW)
+    }
+}
+
 /// Tokens' weight in bytes, not their number: a stranger can't fill it, for only good tokens get in.
 const MAX_VERIFIED_BYTES: u64 = 16 * 1024 * 1024;
 /// Gives back the memory of tokens that nobody uses any more.
@@ -197,3 +276,7 @@ const MAX_VERDICTS: u64 = 10_000;
 const KEEP_GOOD: Duration = Duration::from_mins(1);
 const KEEP_BAD: Duration = Duration::from_secs(5);
 const KEEP_UNKNOWN: Duration = Duration::from_secs(1);
+const MAX_ASKING: usize = 20;
+const MAX_UNKNOWN: u32 = 30;
+const BUDGET_WINDOW: Duration = Duration::from_secs(10);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);

@@ -19,7 +19,7 @@ pub(super) async fn read<T: DeserializeOwned>(
         // A body that can be sent once only is a mistake of ours; every read here has none or a short text.
         let request = request.try_clone().ok_or(ClerkError::UnexpectedBody)?;
         let outcome = once(request).await;
-        let label = outcome.as_ref().err().map_or("ok", ClerkError::reason);
+        let label = outcome.as_ref().err().map_or("ok", ClerkError::slug);
         metrics::counter!("clerk_mcp_clerk_calls_total", "operation" => operation, "outcome" => label)
             .increment(1);
         outcome
@@ -32,13 +32,15 @@ pub(super) async fn read<T: DeserializeOwned>(
         .retry(backoff)
         .when(ClerkError::may_pass)
         .adjust(|error, delay| match error {
-            // Longer than that nobody waits for a tool: the caller is told when to come back instead.
+            // `delay` is none once the tries are used up. Longer than that nobody waits for a tool: the caller is told when
+            // to come back instead.
             ClerkError::RateLimited {
                 retry_after: Some(wait),
-            } => (*wait <= LONGEST_WAIT).then_some(*wait),
+            } => delay.and_then(|delay| (*wait <= LONGEST_WAIT).then_some((*wait).max(delay))),
             ClerkError::RateLimited { retry_after: None }
             | ClerkError::Unavailable { .. }
             | ClerkError::KeyRefused { .. }
+            | ClerkError::Forbidden { .. }
             | ClerkError::NotFound
             | ClerkError::UnexpectedBody
             | ClerkError::Refused { .. } => delay,

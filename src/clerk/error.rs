@@ -15,10 +15,18 @@ use crate::outbound::OutboundError;
 /// happened and whether to try again, and holds no secret and no text of Clerk's answer.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ClerkError {
-    /// Our secret key was not accepted (401, 403).
+    /// Our secret key was not accepted (401).
     #[error("Clerk refused this server's secret key. Trying again won't help; tell the server's operator.")]
     KeyRefused {
         /// Clerk's error code, such as `clerk_key_invalid`.
+        code: Option<String>,
+    },
+    /// The application may not do that (403), as when its organizations are turned off.
+    #[error(
+        "Clerk does not allow that for this application. Trying again won't help; tell the server's operator."
+    )]
+    Forbidden {
+        /// Clerk's error code, such as `organization_not_enabled_in_instance`.
         code: Option<String>,
     },
     /// There's no such object (404).
@@ -72,7 +80,8 @@ impl ClerkError {
             envelope.errors.into_iter().next().map(|error| error.code)
         };
         match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::KeyRefused { code: code() },
+            StatusCode::UNAUTHORIZED => Self::KeyRefused { code: code() },
+            StatusCode::FORBIDDEN => Self::Forbidden { code: code() },
             StatusCode::NOT_FOUND => Self::NotFound,
             StatusCode::TOO_MANY_REQUESTS => Self::RateLimited { retry_after },
             status if status.is_server_error() => Self::Unavailable { cause: None },
@@ -100,14 +109,19 @@ impl ClerkError {
             Self::RateLimited { .. } => true,
             // A whole time limit has passed already; nobody waits for a second.
             Self::Unavailable { cause } => *cause != Some(OutboundError::Timeout),
-            Self::KeyRefused { .. } | Self::NotFound | Self::UnexpectedBody | Self::Refused { .. } => false,
+            Self::KeyRefused { .. }
+            | Self::Forbidden { .. }
+            | Self::NotFound
+            | Self::UnexpectedBody
+            | Self::Refused { .. } => false,
         }
     }
 
     /// What happened, as a stable slug for logs and metrics.
-    pub fn reason(&self) -> &'static str {
+    pub fn slug(&self) -> &'static str {
         match self {
             Self::KeyRefused { .. } => "secret-key-invalid",
+            Self::Forbidden { .. } => "clerk-forbidden",
             Self::NotFound => "clerk-not-found",
             Self::RateLimited { .. } => "clerk-rate-limited",
             Self::Unavailable { .. } => "clerk-unavailable",

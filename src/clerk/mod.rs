@@ -16,6 +16,7 @@ pub use types::{EmailAddress, Membership, Organization, User};
 use crate::{
     clock::Clock,
     id::UserId,
+    outbound::OutboundError,
     shared_cache::SharedCache,
     token::{BearerToken, TokenKind, TokenReport},
 };
@@ -63,7 +64,10 @@ impl ClerkClient {
     /// # Errors
     /// As [`user`](Self::user); a page that fails fails the whole, for half a list would look like all of it.
     pub async fn organization_memberships(&self, id: &UserId) -> Result<Arc<[Membership]>, ClerkError> {
-        let fetch = async { with_lifetime(self.fetch_memberships(id).await) };
+        let fetch = async {
+            let all = tokio::time::timeout(ALL_PAGES_WITHIN, self.fetch_memberships(id)).await;
+            with_lifetime(all.unwrap_or_else(|_| Err(OutboundError::Timeout.into())))
+        };
         self.0.memberships.get(id.clone(), fetch).await
     }
 
@@ -152,7 +156,7 @@ impl fmt::Debug for ClerkClient {
     }
 }
 
-/// How long an answer may be used again. A failure only by those who ask at the same moment.
+/// How long an answer may be used again. A failure stands for a second, so that those who ask at the same moment share it.
 fn with_lifetime<T>(outcome: Result<T, ClerkError>) -> (Result<T, ClerkError>, Duration) {
     let lifetime = if outcome.is_ok() {
         KEEP_FOR
@@ -166,6 +170,8 @@ fn with_lifetime<T>(outcome: Result<T, ClerkError>) -> (Result<T, ClerkError>, D
 const API_VERSION: &str = "2026-05-12";
 /// Clerk gives up to 500 at once, but each may be some kilobytes, and an answer is read to 1 MiB.
 const PAGE_SIZE: usize = 100;
+/// Less than a request's usual time limit, so that the tool can still say so.
+const ALL_PAGES_WITHIN: Duration = Duration::from_secs(20);
 const KEEP_FOR: Duration = Duration::from_secs(30);
 const KEEP_FAILURE_FOR: Duration = Duration::from_secs(1);
 const CACHED_USERS: u64 = 1_000;

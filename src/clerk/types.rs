@@ -30,6 +30,12 @@ pub struct User {
     /// Whether the user is banned.
     #[serde(default)]
     pub banned: bool,
+    /// Whether the user is locked, as after too many tries to sign in.
+    #[serde(default)]
+    pub locked: bool,
+    /// Whether the user's directory no longer provides them.
+    #[serde(default)]
+    pub deprovisioned: bool,
     /// When the user was created.
     #[serde(deserialize_with = "milliseconds")]
     pub created_at: Timestamp,

@@ -114,10 +114,10 @@ impl AuthorizationServerMetadata {
                 state.document = Some(Arc::new(document));
                 state.fresh = Some((now, lifetime));
             }
-            Err(reason) => {
+            Err(cause) => {
                 tracing::warn!(
                     document = mirrored.well_known,
-                    reason,
+                    cause,
                     "Clerk's metadata could not be fetched"
                 );
                 state.fresh = Some((now, RETRY_AFTER));

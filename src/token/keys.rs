@@ -54,7 +54,8 @@ pub struct KeyLookupError {
 /// - An unknown `kid` fetches the set, at most twice in a row and then once in ten seconds, however many ask.
 /// - Whoever needs a fetch joins the one in flight. It runs on its own: a caller that goes away doesn't end it, and no
 ///   lock is held meanwhile.
-/// - A set is replaced only by one that parsed, and serves for an hour while Clerk is away.
+/// - A set is replaced only by one that parsed, and serves for an hour while Clerk is away. Meanwhile nothing can be said
+///   of an unknown `kid`: that's an outage, not a fault of the token.
 #[derive(Debug, Clone)]
 pub struct JwksCache(Arc<Inner>);
 
@@ -62,6 +63,7 @@ pub struct JwksCache(Arc<Inner>);
 struct Inner {
     fetcher: Box<dyn JwksFetcher>,
     clock: Arc<dyn Clock>,
+    stale_for: Duration,
     current: ArcSwapOption<KeySet>,
     fetches: Mutex<Fetches>,
 }
@@ -75,9 +77,16 @@ struct KeySet {
 impl JwksCache {
     /// An empty cache; the first look-up, or [`refresh`](Self::refresh), fills it.
     pub fn new(fetcher: impl JwksFetcher, clock: Arc<dyn Clock>) -> Self {
+        Self::with_stale_time(fetcher, clock, STALE_FOR)
+    }
+
+    /// As [`new`](Self::new), with another time for which a set serves while Clerk is away than an hour. **A key that
+    /// Clerk withdrew meanwhile is trusted for as long.**
+    pub fn with_stale_time(fetcher: impl JwksFetcher, clock: Arc<dyn Clock>, stale_for: Duration) -> Self {
         Self(Arc::new(Inner {
             fetcher: Box::new(fetcher),
             clock,
+            stale_for,
             current: ArcSwapOption::empty(),
             fetches: Mutex::new(Fetches::default()),
         }))
@@ -114,7 +123,10 @@ impl JwksCache {
 
     /// The set, if it may still be used.
     fn usable(&self) -> Option<Arc<KeySet>> {
-        self.0.current.load_full().filter(|set| self.age(set) < STALE_FOR)
+        self.0
+            .current
+            .load_full()
+            .filter(|set| self.age(set) < self.0.stale_for)
     }
 
     /// As [`usable`](Self::usable), for a token: a set that has aged is fetched again, and nobody waits for it.

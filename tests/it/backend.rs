@@ -63,6 +63,8 @@ async fn a_passing_failure_is_not_noticed() {
 async fn what_lasts_is_told_after_three_tries_and_what_is_final_after_one() {
     for (response, tries) in [
         (ResponseTemplate::new(500), 3),
+        (ResponseTemplate::new(429).insert_header("Retry-After", "0"), 3),
+        (ResponseTemplate::new(403), 1),
         (ResponseTemplate::new(429).insert_header("Retry-After", "30"), 1),
         (ResponseTemplate::new(401), 1),
         (ResponseTemplate::new(404), 1),
@@ -109,7 +111,7 @@ async fn a_banned_user_is_told_so() {
         let answer = server.call(&token, tool, json!({})).await;
         assert_eq!(answer["result"]["isError"], true);
         let text = answer["result"]["content"][0]["text"].as_str().unwrap();
-        assert!(text.starts_with("This account is banned."), "{text}");
+        assert!(text.starts_with("This account is banned or locked."), "{text}");
     }
 }
 

@@ -85,6 +85,20 @@ async fn no_token_and_no_secret_in_any_log_or_metric() {
         server.call(&good, tool, json!({})).await;
     }
 
+    // And a server whose key is of another application: what an operator has to go by is in the log.
+    let other = clerk_mcp_conformance::clerk::LocalClerk::builder()
+        .signing_key(foreign_key())
+        .start()
+        .await
+        .unwrap();
+    let misconfigured = TestServer::builder()
+        .set("CLERK_API_URL", other.backend_api_url())
+        .set("CLERK_SECRET_KEY", other.secret_key())
+        .spawn()
+        .await;
+    misconfigured.probe.run_once().await;
+    assert_eq!(misconfigured.with_token(&good).await.status, 500);
+
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     let metrics = metrics.render();
     assert!(
@@ -112,14 +126,20 @@ async fn no_token_and_no_secret_in_any_log_or_metric() {
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
     {
-        if line["target"] == "clerk_mcp::auth"
-            && let Some(reason) = line["fields"]["reason"].as_str()
-        {
+        let ours = line["target"]
+            .as_str()
+            .is_some_and(|target| target.starts_with("clerk_mcp::"));
+        if ours && let Some(reason) = line["fields"]["reason"].as_str() {
             assert!(known.contains(&reason), "{reason} is not in the list");
             logged += 1;
         }
     }
     assert!(logged >= tokens.len());
+    assert!(
+        log.contains("\"reason\":\"secret-key-of-another-application\""),
+        "the operator is told"
+    );
+    assert!(log.contains("take both from one in the Clerk"), "and what to do");
     for line in metrics
         .lines()
         .filter(|line| line.starts_with("clerk_mcp_refusals_total{"))

@@ -352,3 +352,47 @@ async fn a_refusal_stands_for_five_seconds() {
     assert_eq!(server.with_token(TOKEN).await.status, 401);
     assert_eq!(asked().await, 2);
 }
+
+/// Made-up tokens cost a stranger nothing; Clerk's limit is what tools live on.
+#[tokio::test]
+async fn a_flood_of_unknown_tokens_is_not_passed_on() {
+    let clerk = MockServer::start().await;
+    let server = server(&clerk).await;
+    Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(404))
+        .mount(&clerk)
+        .await;
+    let tokens: Vec<_> = (0..1_000).map(|number| format!("oat_{number}")).collect();
+    let answers = join_all(tokens.iter().map(|token| server.with_token(token))).await;
+    assert!(
+        answers
+            .iter()
+            .all(|answer| matches!(answer.status.as_u16(), 401 | 503))
+    );
+    let asked = clerk.received_requests().await.unwrap().len();
+    assert!(asked <= 50, "{asked} questions");
+    server.clock.advance(Duration::from_secs(10));
+    assert_eq!(
+        server.with_token("oat_later").await.status,
+        401,
+        "asked about again"
+    );
+}
+
+#[tokio::test]
+async fn after_a_429_nothing_is_asked_until_clerk_said() {
+    let clerk = MockServer::start().await;
+    let server = server(&clerk).await;
+    let limited = ResponseTemplate::new(429).insert_header("Retry-After", "30");
+    Mock::given(method("POST"))
+        .respond_with(limited)
+        .mount(&clerk)
+        .await;
+    for number in 0..10 {
+        assert_eq!(server.with_token(&format!("oat_{number}")).await.status, 503);
+    }
+    assert_eq!(clerk.received_requests().await.unwrap().len(), 1);
+    server.clock.advance(Duration::from_secs(30));
+    assert_eq!(server.with_token("oat_later").await.status, 503);
+    assert_eq!(clerk.received_requests().await.unwrap().len(), 2);
+}

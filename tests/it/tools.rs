@@ -293,7 +293,7 @@ async fn when_clerk_fails_the_tool_says_so() {
     }
     insta::assert_snapshot!(said.join("\n"), @"
     401: Clerk refused this server's secret key. Trying again won't help; tell the server's operator.
-    403: Clerk refused this server's secret key. Trying again won't help; tell the server's operator.
+    403: Clerk does not allow that for this application. Trying again won't help; tell the server's operator.
     404: Clerk knows nothing of that id; it may have been deleted. Trying again won't help.
     429: Clerk is limiting this server's requests. Try again in 7 s.
     429 without a time: Clerk is limiting this server's requests. Try again in 10 s.

@@ -139,7 +139,7 @@ impl From<GetUserError> for ToolError {
 impl IntoCallToolResult for ToolError {
     fn into_call_tool_result(self) -> Result<CallToolResponse, ErrorData> {
         if let Self::Clerk(error) = &self {
-            tracing::warn!(reason = error.reason(), detail = ?error, "a tool's call to Clerk failed");
+            tracing::warn!(cause = error.slug(), detail = ?error, "a tool's call to Clerk failed");
         }
         Ok(CallToolResult::error(vec![ContentBlock::text(self.to_string())]).into())
     }
