@@ -42,9 +42,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub struct ServerLimits {
     /// Most connections at a time; more wait to be accepted.
     pub max_connections: usize,
-    /// How long a client may take to send a request's head, the first or the next.
+    /// How long a client may take to send its first request's head.
     pub head_timeout: Duration,
-    /// How long a connection may go without a request being served or a part of an answer being taken.
+    /// How long a connection may go without a request being served or a part of an answer being taken; also the time
+    /// between two requests.
     pub idle_timeout: Duration,
     /// How long requests in flight may go on after the signal to stop.
     pub shutdown_grace: Duration,
@@ -181,7 +182,8 @@ impl Connection {
             () = stopping.cancelled() => if activity.is_busy() { limits.shutdown_grace } else { LAST_WORDS },
         };
         connection.as_mut().graceful_shutdown();
-        let _ = timeout(patience, connection).await;
+        // A request that came in at the last moment is served; it has a time limit of its own.
+        while timeout(patience, connection.as_mut()).await.is_err() && activity.is_serving() {}
     }
 }
 
@@ -191,7 +193,7 @@ fn protocol(limits: &ServerLimits) -> auto::Builder<TokioExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_timeout)
+        .header_read_timeout(limits.idle_timeout)
         .max_buf_size(MAX_HEAD_BYTES);
     builder
         .http2()
@@ -229,6 +231,10 @@ impl Activity {
 
     fn is_busy(&self) -> bool {
         self.serving.load(Ordering::Relaxed) + self.sending.load(Ordering::Relaxed) > 0
+    }
+
+    fn is_serving(&self) -> bool {
+        self.serving.load(Ordering::Relaxed) > 0
     }
 
     fn progress(&self) {
@@ -339,7 +345,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Watched<B> {
     }
 }
 
-/// With what hyper buffers, a client that takes two kilobytes a second is never cut.
+/// Beyond what the system buffers, a client that takes two kilobytes a second is never cut.
 const PART_BYTES: usize = 16 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a connection that is to end may take over its last bytes.

@@ -19,12 +19,21 @@ pub(super) async fn serve(address: SocketAddr) -> Result<AbortOnDropHandle<()>, 
         .install_recorder()?;
     let listener = serve::bind(address, |_| "ADMIN_ADDR").await?;
     tracing::info!(address = %listener.local_addr()?, "metrics");
+    let collected = recorder.clone();
     let metrics = make_sync(move |_| recorder.render())
         .with(SetHeader::new().overriding("content-type", "text/plain; version=0.0.4; charset=utf-8"));
     let endpoint = Route::new().at("/metrics", get(metrics)).boxed();
     let limits = ServerLimits::new(16, Duration::ZERO);
     Ok(AbortOnDropHandle::new(tokio::spawn(async move {
-        if let Err(error) = serve_endpoint(listener, endpoint, limits, std::future::pending()).await {
+        // Samples are kept until they're summed up, which else happens only when somebody asks.
+        let upkeep = async {
+            loop {
+                tokio::time::sleep(UPKEEP_EVERY).await;
+                collected.run_upkeep();
+            }
+        };
+        let serving = serve_endpoint(listener, endpoint, limits, upkeep);
+        if let Err(error) = serving.await {
             tracing::error!(%error, "metrics are no longer served");
         }
     })))
@@ -34,3 +43,4 @@ pub(super) async fn serve(address: SocketAddr) -> Result<AbortOnDropHandle<()>, 
 const VERIFICATION_BUCKETS: [f64; 9] = [
     0.000_005, 0.000_02, 0.000_1, 0.000_5, 0.002_5, 0.01, 0.1, 1.0, 5.0,
 ];
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);

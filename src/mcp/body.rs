@@ -38,13 +38,21 @@ impl<E: Endpoint> Endpoint for JsonRpcBody<E> {
                     StatusCode::PAYLOAD_TOO_LARGE,
                     -32600,
                     &format!("The message is larger than {limit} bytes"),
+                    None,
                 ));
             }
             Err(error) => return Err(error.into()),
         };
         let tool = match called_tool(&body) {
             Ok(tool) => tool,
-            Err((code, message)) => return Ok(error(StatusCode::BAD_REQUEST, code, message)),
+            Err(fault) => {
+                return Ok(error(
+                    StatusCode::BAD_REQUEST,
+                    fault.code,
+                    fault.message,
+                    fault.id,
+                ));
+            }
         };
         if let Some(refusal) = tool.and_then(|tool| self.refusal(&tool, &request)) {
             return Ok(refusal);
@@ -74,6 +82,8 @@ impl<E> JsonRpcBody<E> {
 #[derive(Deserialize)]
 struct Message<'a> {
     #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
     method: Option<Cow<'a, str>>,
     #[serde(borrow)]
     params: Option<&'a RawValue>,
@@ -85,20 +95,33 @@ struct ToolCall<'a> {
     name: Cow<'a, str>,
 }
 
-/// The tool that the message calls, if it calls one; or what's wrong with it, as a code and a text of JSON-RPC 2.0 §5.1.
-fn called_tool(body: &[u8]) -> Result<Option<Cow<'_, str>>, (i32, &'static str)> {
+/// What's wrong with a message, in terms of JSON-RPC 2.0 §5.1.
+struct Fault<'a> {
+    code: i32,
+    message: &'static str,
+    /// That of the message, when it could be read.
+    id: Option<&'a RawValue>,
+}
+
+/// The tool that the message calls, if it calls one.
+fn called_tool(body: &[u8]) -> Result<Option<Cow<'_, str>>, Fault<'_>> {
+    let fault = |code, message, id| Fault { code, message, id };
     let Ok(message) = serde_json::from_slice::<Message<'_>>(body) else {
         if serde_json::from_slice::<IgnoredAny>(body).is_err() {
-            return Err((-32700, "The body is not JSON"));
+            return Err(fault(-32700, "The body is not JSON", None));
         }
         return Err(match body.trim_ascii_start().first() {
             // MCP has had no batches since 2025-06-18.
-            Some(b'[') => (-32600, "Batches are not supported; send one message at a time"),
-            _ => (-32600, "The body is not a JSON-RPC message"),
+            Some(b'[') => fault(
+                -32600,
+                "Batches are not supported; send one message at a time",
+                None,
+            ),
+            _ => fault(-32600, "The body is not a JSON-RPC message", None),
         });
     };
     if !body.trim_ascii_start().starts_with(b"{") {
-        return Err((-32600, "The body is not a JSON-RPC message"));
+        return Err(fault(-32600, "The body is not a JSON-RPC message", None));
     }
     if message.method.as_deref() != Some("tools/call") {
         return Ok(None);
@@ -107,8 +130,14 @@ fn called_tool(body: &[u8]) -> Result<Option<Cow<'_, str>>, (i32, &'static str)>
         .params
         .map(RawValue::get)
         .and_then(|params| serde_json::from_str::<ToolCall<'_>>(params).ok());
-    call.map(|call| Some(call.name))
-        .ok_or((-32602, "A tools/call needs params with the tool's name"))
+    match call {
+        Some(call) => Ok(Some(call.name)),
+        None => Err(fault(
+            -32602,
+            "A tools/call needs params with the tool's name",
+            message.id,
+        )),
+    }
 }
 
 /// rmcp's refusals of other methods are plain text; only the status and `Allow` are kept of them.
@@ -120,6 +149,7 @@ fn in_json(response: Response) -> Response {
         StatusCode::METHOD_NOT_ALLOWED,
         -32600,
         "Send MCP messages by POST",
+        None,
     );
     if let Some(allow) = response.headers().get(header::ALLOW) {
         refusal.headers_mut().insert(header::ALLOW, allow.clone());
@@ -127,9 +157,9 @@ fn in_json(response: Response) -> Response {
     refusal
 }
 
-/// A JSON-RPC error to a message whose id could not be read (JSON-RPC 2.0 §5).
-fn error(status: StatusCode, code: i32, message: &str) -> Response {
-    let body = json!({ "jsonrpc": "2.0", "id": null, "error": { "code": code, "message": message } });
+/// A JSON-RPC error; its id is null when that of the message could not be read (JSON-RPC 2.0 §5).
+fn error(status: StatusCode, code: i32, message: &str, id: Option<&RawValue>) -> Response {
+    let body = json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } });
     poem::web::Json(body)
         .with_status(status)
         .with_header(header::CACHE_CONTROL, "no-store")

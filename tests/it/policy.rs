@@ -187,6 +187,14 @@ async fn no_way_of_writing_a_call_gets_by() {
         let answer = post(body).await;
         assert_eq!(answer.status, 400, "{body}");
         assert!(answer.json()["error"]["code"].is_i64(), "{body}");
+        // What could be read of the id is told, so that the client can match it.
+        let repeated = |member: &str| body.matches(member).count() > 1;
+        let id = if repeated("\"method\"") || repeated("\"params\"") {
+            Value::Null
+        } else {
+            json!(1)
+        };
+        assert_eq!(answer.json()["id"], id, "{body}");
     }
     let modern = json!({
         "name": "whoami",
