@@ -9,7 +9,7 @@ use poem::{
     middleware::{CatchPanic, RequestId, SetHeader},
 };
 use reqwest::Client;
-use rmcp::ServerHandler;
+use rmcp::{ServerHandler, model::ServerConfig};
 use thiserror::Error;
 use tokio::net::TcpListener;
 
@@ -184,7 +184,7 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
         )?;
         let secret_key = Arc::new(SecretKeyState::default());
         let probe = SecretKeyProbe::new(client.clone(), keys.clone(), Arc::clone(&secret_key));
-        let authenticator = authenticator.watch(Arc::clone(&secret_key));
+        let authenticator = authenticator.watch_secret_key(Arc::clone(&secret_key));
         let held = keys.clone();
         let health = Arc::new(Health::new(
             move || held.as_ref().is_none_or(JwksCache::holds_keys),
@@ -194,10 +194,11 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
         let mut settings = McpSettings::new(challenge);
         settings.max_body_bytes = config.limits.max_body_bytes;
         settings.policy = policy;
+        let info = server.get_info();
         let mcp = mcp::endpoint(server, client, settings);
         let mirror = AuthorizationServerMetadata::new(frontend, config.clerk.issuer(), clock);
         let public = PublicApi::new(
-            public_settings(config, resources, demo),
+            public_settings(config, info, resources, demo),
             mirror,
             Arc::clone(&health),
         );
@@ -222,8 +223,15 @@ fn token_policy(config: &Config, resources: &ResourceNames) -> TokenPolicy {
     }
 }
 
-fn public_settings(config: &Config, resources: ResourceNames, demo: Option<DemoContent>) -> PublicSettings {
+fn public_settings(
+    config: &Config,
+    server: ServerConfig,
+    resources: ResourceNames,
+    demo: Option<DemoContent>,
+) -> PublicSettings {
     PublicSettings {
+        name: server.server_info.title.unwrap_or(server.server_info.name),
+        instructions: server.instructions,
         resources,
         issuer: config.clerk.issuer().to_owned(),
         scopes: config.scopes.clone(),

@@ -40,8 +40,9 @@ pub(super) struct DemoArgs {
 
 /// Runs the demo until a signal comes.
 pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
-    // No .env: it belongs to another Clerk application, and a newcomer's half-written one must not be in the way.
-    let mut variables = Variables::read(args.settings.flags(), std::path::Path::new("/nonexistent/.env"))?;
+    // What else is in the environment or in .env belongs to another Clerk application, and must not be in the way.
+    let mut variables =
+        Variables::read_only(args.settings.flags(), &["HOST", "PORT", "LOG_FORMAT", "RUST_LOG"])?;
     let filter = logging::filter(&variables, DEFAULT_FILTER)?;
     serve::runtime()?.block_on(async {
         let stop = serve::stop_signal()?;

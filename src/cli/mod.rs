@@ -85,8 +85,11 @@ enum Failure {
         variable: &'static str,
         source: io::Error,
     },
-    #[error("[Clerk] The local Clerk could not start: {0}")]
-    LocalClerk(#[from] StartError),
+    #[error("[Clerk] The local Clerk could not start: {source}{}", Causes(.source))]
+    LocalClerk {
+        #[from]
+        source: StartError,
+    },
     #[error("[Clerk] The local Clerk could not make a token: {0}")]
     Token(#[from] DirectoryError),
     #[error("[Clerk] The metrics could not be set up: {0}")]
@@ -102,7 +105,7 @@ impl Failure {
             Self::Config(_) => ExitCode::from(78),
             Self::App(_)
             | Self::Listen { .. }
-            | Self::LocalClerk(_)
+            | Self::LocalClerk { .. }
             | Self::Token(_)
             | Self::Metrics(_)
             | Self::Io(_) => ExitCode::FAILURE,
@@ -124,6 +127,20 @@ impl fmt::Display for Reason<'_> {
             io::ErrorKind::AddrNotAvailable => f.write_str("this machine has no such address"),
             _ => write!(f, "{}", self.0),
         }
+    }
+}
+
+/// What an error came from, one after the other.
+struct Causes<'a>(&'a (dyn std::error::Error + 'static));
+
+impl fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
     }
 }
 

@@ -57,6 +57,8 @@ pub(super) fn print_openapi(settings: &Settings, yaml: bool) -> Result<(), Failu
     variables.set("CLERK_SECRET_KEY", Some("sk_live_unused".to_owned()));
     let config = Config::from_variables(&variables)?;
     let settings = PublicSettings {
+        name: "Clerk MCP server".to_owned(),
+        instructions: None,
         resources: ResourceNames::new(&config.base_url),
         issuer: config.clerk.issuer().to_owned(),
         scopes: config.scopes.clone(),

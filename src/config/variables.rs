@@ -202,6 +202,19 @@ impl Variables {
         Self::from_sources(flags, environment, dotenv)
     }
 
+    /// As [`read`](Self::read), of the environment only the variables `names`, and no file.
+    ///
+    /// # Errors
+    /// When a file can't be read that a flag names.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment"
+    )]
+    pub fn read_only(flags: &HashMap<&'static str, String>, names: &[&str]) -> Result<Self, ConfigError> {
+        let environment = |name: &str| names.contains(&name).then(|| env::var(name).ok()).flatten();
+        Self::from_sources(flags, environment, Path::new(""))
+    }
+
     /// As [`read`](Self::read), with `environment` in place of the process's.
     ///
     /// # Errors
@@ -261,6 +274,9 @@ impl fmt::Debug for Variables {
 }
 
 fn read_dotenv(path: &Path) -> Result<HashMap<String, String>, ConfigError> {
+    if path.as_os_str().is_empty() {
+        return Ok(HashMap::new());
+    }
     let lines = match dotenvy::from_path_iter(path) {
         Ok(lines) => lines,
         Err(error) if error.not_found() => return Ok(HashMap::new()),

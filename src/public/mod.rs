@@ -28,6 +28,10 @@ pub use openapi::Document;
 /// What the public routes show.
 #[derive(Debug, Clone)]
 pub struct PublicSettings {
+    /// The server's name, as MCP clients show it.
+    pub name: String,
+    /// What it's for, as MCP clients are told.
+    pub instructions: Option<String>,
     /// The server's names.
     pub resources: ResourceNames,
     /// The issuer of tokens: Clerk's Frontend API URL.
@@ -114,7 +118,7 @@ impl PublicApi {
 
     fn into_service(self) -> (OpenApiService<Self, ()>, Document) {
         let settings = self.settings.clone();
-        let service = OpenApiService::new(self, "Clerk MCP server", env!("CARGO_PKG_VERSION"))
+        let service = OpenApiService::new(self, settings.name.clone(), env!("CARGO_PKG_VERSION"))
             .description(
                 "An MCP server that Clerk protects. `/mcp` takes Clerk's session tokens and OAuth access tokens; all \
                  other routes are public.",

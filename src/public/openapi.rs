@@ -71,7 +71,7 @@ impl Document {
         let page = page.replace(&service.spec(), &document);
         let page = page.replace(
             "<title>Swagger UI</title>",
-            "<title>Clerk MCP server: API</title><link rel=\"icon\" href=\"data:,\">",
+            "<title>API</title><link rel=\"icon\" href=\"data:,\">",
         );
         format!(
             "<!doctype html>{}",
@@ -132,7 +132,7 @@ fn mcp_operation(settings: &PublicSettings) -> Value {
         "operationId": "mcp",
         "summary": "MCP endpoint",
         "description": "JSON-RPC 2.0 over streamable HTTP (MCP 2026-07-28 and, with `initialize`, 2025-11-25 and \
-                        before). Tools: `greet`, `whoami`, `get-user-info`, `get-my-organizations`.",
+                        before).",
         "security": [{ "clerk": [] }],
         "parameters": [{
             "name": "MCP-Protocol-Version", "in": "header", "required": false,

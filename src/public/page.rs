@@ -51,6 +51,8 @@ impl StartPage {
         let endpoint = settings.resources.mcp();
         let resource_metadata = ChallengeContext::new(&settings.resources, Vec::new()).resource_metadata;
         let template = PageTemplate {
+            name: &settings.name,
+            instructions: settings.instructions.as_deref(),
             endpoint,
             base: settings.resources.base(),
             resource_metadata: &resource_metadata,
@@ -68,7 +70,7 @@ impl StartPage {
             html: template.render().unwrap_or_default(),
             policy: content_security_policy(),
             info: ServerInfo {
-                name: "clerk-mcp".to_owned(),
+                name: settings.name.clone(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 mcp_endpoint: endpoint.to_owned(),
                 authorization_server: settings.issuer.clone(),
@@ -143,9 +145,9 @@ pub enum PageResponse {
 #[derive(Debug, Clone, Object)]
 #[oai(rename_all = "camelCase")]
 pub struct ServerInfo {
-    /// The program.
+    /// The server's name.
     name: String,
-    /// Its version.
+    /// The version of the program.
     version: String,
     /// Where MCP clients connect.
     mcp_endpoint: String,
@@ -160,6 +162,8 @@ pub struct ServerInfo {
 #[derive(Template)]
 #[template(path = "public/page.html", config = ".askama.toml")]
 struct PageTemplate<'a> {
+    name: &'a str,
+    instructions: Option<&'a str>,
     endpoint: &'a str,
     base: &'a str,
     resource_metadata: &'a str,

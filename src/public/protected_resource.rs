@@ -32,7 +32,7 @@ impl ProtectedResourceMetadata {
             authorization_servers: vec![settings.issuer.clone()],
             bearer_methods_supported: vec!["header".to_owned()],
             scopes_supported: settings.scopes.clone(),
-            resource_name: "Clerk MCP server".to_owned(),
+            resource_name: settings.name.clone(),
             resource_documentation: settings.docs_url.clone(),
         }
     }

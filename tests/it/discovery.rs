@@ -298,7 +298,7 @@ async fn start_page() {
     x-request-id: [uuid]
 
     {
-      "name": "clerk-mcp",
+      "name": "Clerk MCP server",
       "version": "[version]",
       "mcpEndpoint": "https://mcp.example.com/mcp",
       "authorizationServer": "[issuer]",
