@@ -141,6 +141,7 @@ impl SecretKeyProbe {
     pub async fn keep_watch(self) {
         loop {
             self.run_once().await;
+            // The pace of the probes; what they find doesn't depend on time.
             tokio::time::sleep(if self.state.is_known_good() { EVERY } else { SOONER }).await;
         }
     }

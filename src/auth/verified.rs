@@ -113,8 +113,7 @@ impl<K: KeySource> Sessions for VerifiedSessions<K> {
     fn of<'a>(&'a self, token: &'a BearerToken) -> BoxFuture<'a, Result<Arc<Session>, AuthError>> {
         async move {
             let id = sha256(token.expose().as_bytes());
-            let held = self.held(&id);
-            match held {
+            match self.held(&id) {
                 Some(session) => {
                     count("hit");
                     Ok(session)

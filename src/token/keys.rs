@@ -105,8 +105,9 @@ impl JwksCache {
         loop {
             let wait = match self.refresh().await {
                 Ok(()) => REFRESH_AFTER,
-                Err(_) => UNKNOWN_KEY_COOLDOWN,
+                Err(_) => REFRESH_AGAIN_AFTER,
             };
+            // Only when to look is decided here, by the machine's time; what a set is good for, the clock says.
             tokio::time::sleep(wait).await;
         }
     }
@@ -285,6 +286,8 @@ impl Fetches {
 
 /// Clerk's SDK holds keys for as long.
 const REFRESH_AFTER: Duration = Duration::from_mins(5);
+/// After a refresh that failed.
+const REFRESH_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// How long a set serves while Clerk is away. **A key that Clerk withdrew is trusted for at most this long.**
 const STALE_FOR: Duration = Duration::from_hours(1);
 /// Between two fetches when there are no keys: short, for every request waits on it.
