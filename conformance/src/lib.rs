@@ -26,6 +26,11 @@
 //! # }
 //! ```
 
+pub mod baseline;
+pub mod case;
 pub mod clerk;
 mod clock;
 pub mod mint;
+pub mod profile;
+pub mod results;
+pub mod spec;

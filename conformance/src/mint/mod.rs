@@ -5,6 +5,8 @@
 
 mod key;
 mod recipe;
+mod token;
 
 pub use key::SigningKey;
 pub use recipe::Recipe;
+pub use token::{Damage, Signer, TokenEnd, TokenKind, TokenSpec};

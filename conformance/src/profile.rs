@@ -1,0 +1,176 @@
+//! Profiles: what a kind of server is told at its start, and what it offers. Small TOML files.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    time::Duration,
+};
+
+use include_dir::{Dir, include_dir};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::mint::TokenKind;
+
+static BUILT_IN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/profiles");
+
+/// What a profile can offer besides the kinds of tokens, with what it means.
+#[rustfmt::skip]
+pub const OPTIONS: &[(&str, &str)] = &[
+    ("revision-2025-11-25", "It speaks MCP 2025-11-25 (initialize)."),
+    ("revision-2026-07-28", "It speaks MCP 2026-07-28 (server/discover)."),
+    ("texts", "Its refusals have the bodies and descriptions of clerk-mcp."),
+    ("tools", "It has the four tools of clerk-mcp."),
+    ("authorization-server-metadata", "It mirrors Clerk's RFC 8414 document, for older clients."),
+    ("cors", "It lets web pages of other origins read its answers."),
+    ("origin-check", "It knows which origins are allowed."),
+    ("host-check", "It knows which hosts it is reached by."),
+    ("health", "It has /healthz and /readyz."),
+    ("pages", "It has a start page, /docs and the OpenAPI documents."),
+    ("start-messages", "It says what is wrong with its configuration as clerk-mcp does, and exits with 78."),
+    ("retry-after", "It answers 503 with Retry-After when Clerk is away."),
+];
+
+/// A kind of server.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// What it is called.
+    pub name: String,
+    /// What it is, for people.
+    pub about: String,
+    /// The kinds of tokens it accepts as it is configured here.
+    pub accepts: BTreeSet<TokenKind>,
+    /// What else it offers; see `list --options`.
+    #[serde(default)]
+    pub offers: BTreeSet<String>,
+    /// The path of its MCP endpoint.
+    #[serde(default = "mcp_path")]
+    pub mcp_path: String,
+    /// The path that answers 200 when it is ready. Without it, any answer at all will do.
+    #[serde(default)]
+    pub ready: Option<String>,
+    /// The audience that OAuth tokens have to be for.
+    #[serde(default = "resource")]
+    pub resource: String,
+    /// The scopes of the OAuth tokens that it is asked with.
+    #[serde(default = "scopes")]
+    pub scopes: Vec<String>,
+    /// Whether calls of 2025-11-25 need a session (`Mcp-Session-Id`).
+    #[serde(default)]
+    pub sessions: bool,
+    /// Whether the local Clerk must speak https. The target is then told whom to trust, as `{ca_file}`.
+    #[serde(default)]
+    pub https: bool,
+    /// Its environment. `{host}`, `{port}`, `{base_url}`, `{secret_key}`, `{publishable_key}`, `{domain}`,
+    /// `{frontend_api_url}`, `{backend_api_url}`, `{jwks_url}`, `{ca_file}` stand for what they are in the run.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// The settings that cases can change: their variables.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
+}
+
+/// A profile cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ProfileError(String);
+
+impl Profile {
+    /// The profile of this name, or in this file when it names one (`.toml`).
+    ///
+    /// # Errors
+    ///
+    /// [`ProfileError`], when there is none or it is wrong; it says which there are.
+    pub fn find(name: &str) -> Result<Self, ProfileError> {
+        if Path::new(name)
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
+            let text = fs::read_to_string(name)
+                .map_err(|error| ProfileError(format!("{name}: cannot be read: {error}")))?;
+            return Self::parse(name, &text);
+        }
+        match BUILT_IN
+            .get_file(format!("{name}.toml"))
+            .and_then(|file| file.contents_utf8())
+        {
+            Some(text) => Self::parse(&format!("profiles/{name}.toml"), text),
+            None => Err(ProfileError(format!(
+                "there is no profile {name:?}: there are {}; or name a file, ./{name}.toml",
+                Self::names().join(", ")
+            ))),
+        }
+    }
+
+    /// The same for a text; `name` is for messages.
+    ///
+    /// # Errors
+    ///
+    /// [`ProfileError`].
+    pub fn parse(name: &str, text: &str) -> Result<Self, ProfileError> {
+        let profile: Self = toml::from_str(text).map_err(|error| ProfileError(format!("{name}: {error}")))?;
+        match profile
+            .offers
+            .iter()
+            .find(|option| !OPTIONS.iter().any(|(one, _)| one == option))
+        {
+            Some(unknown) => Err(ProfileError(format!(
+                "{name}: {unknown:?} cannot be offered; see list --options"
+            ))),
+            None => Ok(profile),
+        }
+    }
+
+    /// The names of the profiles that come with the program.
+    pub fn names() -> Vec<String> {
+        let mut names: Vec<String> = BUILT_IN
+            .files()
+            .filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned()))
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Whether it offers this, be it a kind of token or something else.
+    pub fn offers(&self, option: &str) -> bool {
+        self.offers.contains(option) || self.accepts.iter().any(|kind| kind.name() == option)
+    }
+
+    /// The token to use where any will do: that of a session, or an OAuth token, or the first it accepts.
+    pub fn ordinary_kind(&self) -> Option<TokenKind> {
+        [TokenKind::SessionToken, TokenKind::OauthToken]
+            .into_iter()
+            .find(|kind| self.accepts.contains(kind))
+            .or_else(|| self.accepts.first().copied())
+    }
+}
+
+/// Whether a profile could offer this.
+pub(crate) fn is_option(name: &str) -> bool {
+    OPTIONS.iter().any(|(option, _)| *option == name)
+        || toml::Value::String(name.to_owned())
+            .try_into::<TokenKind>()
+            .is_ok()
+}
+
+/// `1s`, `500ms`.
+pub(crate) fn duration(text: &str) -> Option<Duration> {
+    if let Some(milliseconds) = text.strip_suffix("ms") {
+        return milliseconds.parse().ok().map(Duration::from_millis);
+    }
+    text.strip_suffix('s')?.parse().ok().map(Duration::from_secs)
+}
+
+fn mcp_path() -> String {
+    "/mcp".to_owned()
+}
+
+fn resource() -> String {
+    "{mcp_url}".to_owned()
+}
+
+fn scopes() -> Vec<String> {
+    vec!["profile".to_owned(), "email".to_owned()]
+}

@@ -1,0 +1,351 @@
+//! The table of references: every place a case may cite, with its title and address.
+//!
+//! A case cites `rfc6750#3.1`. What isn't in the table can't be cited: a reference that leads nowhere is worse than
+//! none.
+
+use serde::{Deserialize, Serialize};
+
+/// A place in a specification.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reference {
+    /// What cases cite it by: `rfc6750#3.1`.
+    pub key: String,
+    /// `RFC 6750 §3.1, Error Codes`.
+    pub title: String,
+    /// Where to read it on the web; `None` for this project's own README.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+/// A specification, and the sections of it that cases cite.
+struct Specification {
+    key: &'static str,
+    /// In front of a section's number or name.
+    name: &'static str,
+    address: Address,
+    /// What follows `#` in a citation, and what the section is called.
+    sections: &'static [(&'static str, &'static str)],
+}
+
+/// How a section's address is made.
+enum Address {
+    /// An RFC: `#section-3.1`.
+    Rfc,
+    /// The revision of MCP: `authorization#error-handling` is a page and an anchor of it.
+    Mcp,
+    /// This base, followed by the section.
+    Base(&'static str),
+    /// This project's README: what this server promises beyond the specifications.
+    Readme,
+}
+
+impl Reference {
+    /// The place that `key` cites; `None` when the table does not have it.
+    pub fn find(key: &str) -> Option<Self> {
+        let (specification, section) = key.split_once('#')?;
+        let specification = SPECIFICATIONS.iter().find(|one| one.key == specification)?;
+        let (section, title) = specification.sections.iter().find(|(one, _)| *one == section)?;
+        let Specification {
+            key: document, name, ..
+        } = specification;
+        Some(match specification.address {
+            Address::Rfc => Self {
+                key: key.to_owned(),
+                title: format!("{name} §{section}, {title}"),
+                url: Some(format!(
+                    "https://www.rfc-editor.org/rfc/{document}#section-{section}"
+                )),
+            },
+            Address::Mcp => Self {
+                key: key.to_owned(),
+                title: format!("{name}, {title}"),
+                url: Some(format!(
+                    "https://modelcontextprotocol.io/specification/{}/{section}",
+                    document.trim_start_matches("mcp-")
+                )),
+            },
+            Address::Base(base) => Self {
+                key: key.to_owned(),
+                title: format!("{name}, {title}"),
+                url: Some(format!("{base}{section}")),
+            },
+            Address::Readme => Self {
+                key: key.to_owned(),
+                title: format!("{name}, {title}"),
+                url: None,
+            },
+        })
+    }
+
+    /// Every place there is, in the table's order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        SPECIFICATIONS.iter().flat_map(|specification| {
+            specification
+                .sections
+                .iter()
+                .filter_map(|(section, _)| Self::find(&format!("{}#{section}", specification.key)))
+        })
+    }
+}
+
+#[rustfmt::skip]
+static SPECIFICATIONS: &[Specification] = &[
+    rfc("rfc6750", "RFC 6750", &[
+        ("2", "Authenticated Requests"),
+        ("2.1", "Authorization Request Header Field"),
+        ("2.2", "Form-Encoded Body Parameter"),
+        ("2.3", "URI Query Parameter"),
+        ("3", "The WWW-Authenticate Response Header Field"),
+        ("3.1", "Error Codes"),
+        ("5.2", "Threat Mitigation"),
+    ]),
+    rfc("rfc7515", "RFC 7515", &[
+        ("2", "Terminology"),
+        ("3.1", "JWS Compact Serialization Overview"),
+        ("4", "JOSE Header"),
+        ("4.1.1", "\"alg\" (Algorithm) Header Parameter"),
+        ("4.1.2", "\"jku\" (JWK Set URL) Header Parameter"),
+        ("4.1.3", "\"jwk\" (JSON Web Key) Header Parameter"),
+        ("4.1.4", "\"kid\" (Key ID) Header Parameter"),
+        ("4.1.5", "\"x5u\" (X.509 URL) Header Parameter"),
+        ("4.1.6", "\"x5c\" (X.509 Certificate Chain) Header Parameter"),
+        ("4.1.9", "\"typ\" (Type) Header Parameter"),
+        ("4.1.11", "\"crit\" (Critical) Header Parameter"),
+        ("5.2", "Message Signature or MAC Validation"),
+        ("10.9", "Signature Algorithm Protection"),
+        ("10.12", "JSON Security Considerations"),
+    ]),
+    rfc("rfc7517", "RFC 7517", &[
+        ("4.2", "\"use\" (Public Key Use) Parameter"),
+        ("4.5", "\"kid\" (Key ID) Parameter"),
+        ("5", "JWK Set Format"),
+    ]),
+    rfc("rfc7518", "RFC 7518", &[
+        ("3.1", "\"alg\" (Algorithm) Header Parameter Values for JWS"),
+        ("3.3", "Digital Signature with RSASSA-PKCS1-v1_5"),
+        ("3.6", "Using the Algorithm \"none\""),
+    ]),
+    rfc("rfc7519", "RFC 7519", &[
+        ("2", "Terminology"),
+        ("4", "JWT Claims"),
+        ("4.1.1", "\"iss\" (Issuer) Claim"),
+        ("4.1.2", "\"sub\" (Subject) Claim"),
+        ("4.1.3", "\"aud\" (Audience) Claim"),
+        ("4.1.4", "\"exp\" (Expiration Time) Claim"),
+        ("4.1.5", "\"nbf\" (Not Before) Claim"),
+        ("4.1.6", "\"iat\" (Issued At) Claim"),
+        ("7.2", "Validating a JWT"),
+    ]),
+    rfc("rfc8414", "RFC 8414", &[
+        ("2", "Authorization Server Metadata"),
+        ("3", "Obtaining Authorization Server Metadata"),
+        ("3.3", "Authorization Server Metadata Validation"),
+    ]),
+    rfc("rfc8707", "RFC 8707", &[
+        ("2", "Resource Parameter"),
+        ("3", "Security Considerations"),
+    ]),
+    rfc("rfc8725", "RFC 8725", &[
+        ("2.1", "Weak Signatures and Insufficient Signature Validation"),
+        ("2.8", "Cross-JWT Confusion"),
+        ("3.1", "Perform Algorithm Verification"),
+        ("3.2", "Use Appropriate Algorithms"),
+        ("3.3", "Validate All Cryptographic Operations"),
+        ("3.8", "Validate Issuer and Subject"),
+        ("3.9", "Use and Validate Audience"),
+        ("3.10", "Do Not Trust Received Claims"),
+        ("3.11", "Use Explicit Typing"),
+        ("3.12", "Use Mutually Exclusive Validation Rules for Different Kinds of JWTs"),
+    ]),
+    rfc("rfc9068", "RFC 9068", &[
+        ("2.1", "Header"),
+        ("2.2", "Data Structure"),
+        ("4", "Validating JWT Access Tokens"),
+        ("5", "Security Considerations"),
+    ]),
+    rfc("rfc9110", "RFC 9110", &[
+        ("5.3", "Field Order"),
+        ("10.2.3", "Retry-After"),
+        ("11.1", "Authentication Scheme"),
+        ("11.2", "Authentication Parameters"),
+        ("11.6.1", "WWW-Authenticate"),
+        ("11.6.2", "Authorization"),
+        ("15.5.2", "401 Unauthorized"),
+        ("15.5.5", "404 Not Found"),
+        ("15.5.6", "405 Method Not Allowed"),
+        ("15.5.14", "413 Content Too Large"),
+        ("15.6.4", "503 Service Unavailable"),
+    ]),
+    rfc("rfc9111", "RFC 9111", &[
+        ("3.5", "Storing Responses to Authenticated Requests"),
+        ("5.2.2.5", "no-store"),
+    ]),
+    rfc("rfc9728", "RFC 9728", &[
+        ("2", "Protected Resource Metadata"),
+        ("3", "Obtaining Protected Resource Metadata"),
+        ("3.1", "Protected Resource Metadata Request"),
+        ("3.2", "Protected Resource Metadata Response"),
+        ("3.3", "Protected Resource Metadata Validation"),
+        ("5.1", "WWW-Authenticate Response"),
+        ("7.3", "Impersonation Attacks"),
+    ]),
+    rfc("rfc3986", "RFC 3986", &[
+        ("6.2.2", "Syntax-Based Normalization"),
+        ("5.2.4", "Remove Dot Segments"),
+    ]),
+    rfc("rfc4648", "RFC 4648", &[
+        ("3.5", "Canonical Encoding"),
+        ("5", "Base 64 Encoding with URL and Filename Safe Alphabet"),
+    ]),
+    rfc("rfc8259", "RFC 8259", &[
+        ("4", "Objects"),
+    ]),
+    mcp("mcp-2026-07-28", "MCP 2026-07-28", &[
+        ("basic/authorization", "Authorization"),
+        ("basic/authorization#access-token-usage", "Access Token Usage"),
+        ("basic/authorization#token-requirements", "Token Requirements"),
+        ("basic/authorization#token-handling", "Token Handling"),
+        ("basic/authorization#error-handling", "Error Handling"),
+        ("basic/authorization#scope-challenge-handling", "Scope Challenge Handling"),
+        ("basic/authorization#scope-selection-strategy", "Scope Selection Strategy"),
+        ("basic/authorization#canonical-server-uri", "Canonical Server URI"),
+        ("basic/authorization#authorization-server-location", "Authorization Server Location"),
+        ("basic/authorization#protected-resource-metadata-discovery-requirements", "Protected Resource Metadata Discovery Requirements"),
+        ("basic/authorization#access-token-privilege-restriction", "Access Token Privilege Restriction"),
+        ("basic/authorization#token-audience-binding-and-validation", "Token Audience Binding and Validation"),
+        ("basic/authorization#refresh-tokens", "Refresh Tokens"),
+        ("basic/transports#security-warning", "Streamable HTTP, Security"),
+        ("basic/transports#streamable-http", "Streamable HTTP"),
+        ("basic/versioning", "Versioning"),
+        ("server/discover", "Discovery"),
+        ("server/tools", "Tools"),
+        ("server/tools#error-handling", "Tools, Error Handling"),
+    ]),
+    mcp("mcp-2025-11-25", "MCP 2025-11-25", &[
+        ("basic/authorization#token-handling", "Token Handling"),
+        ("basic/authorization#token-requirements", "Token Requirements"),
+        ("basic/authorization#error-handling", "Error Handling"),
+        ("basic/authorization#scope-challenge-handling", "Scope Challenge Handling"),
+        ("basic/lifecycle", "Lifecycle"),
+        ("basic/lifecycle#version-negotiation", "Version Negotiation"),
+        ("basic/transports#streamable-http", "Streamable HTTP"),
+        ("basic/transports#security-warning", "Streamable HTTP, Security Warning"),
+        ("basic/transports#protocol-version-header", "Protocol Version Header"),
+        ("basic/security_best_practices#token-passthrough", "Token Passthrough"),
+        ("basic/security_best_practices#session-hijacking", "Session Hijacking"),
+        ("server/tools", "Tools"),
+        ("server/tools#error-handling", "Tools, Error Handling"),
+        ("server/tools#structured-content", "Tools, Structured Content"),
+    ]),
+    base("clerk", "Clerk", "https://clerk.com/docs/", &[
+        ("guides/sessions/session-tokens", "Session tokens"),
+        ("guides/sessions/manual-jwt-verification", "Manual JWT verification"),
+        ("guides/sessions/jwt-templates", "JWT templates"),
+        ("guides/organizations/control-access/roles-and-permissions", "Roles and permissions"),
+        ("guides/configure/auth-strategies/oauth/overview", "OAuth applications"),
+        ("guides/configure/auth-strategies/oauth/verify-oauth-tokens", "Verify OAuth tokens"),
+        ("guides/development/machine-auth/overview", "Machine authentication"),
+        ("guides/development/machine-auth/m2m-tokens", "M2M tokens"),
+        ("guides/development/machine-auth/api-keys", "API keys"),
+        ("guides/development/mcp/build-mcp-server", "Build an MCP server"),
+        ("guides/how-clerk-works/system-limits", "System limits"),
+        ("guides/users/impersonation", "User impersonation"),
+        ("reference/backend-api", "Backend API"),
+    ]),
+    base("jsonrpc", "JSON-RPC 2.0", "https://www.jsonrpc.org/specification#", &[
+        ("error_object", "Error object"),
+        ("batch", "Batch"),
+    ]),
+    base("fetch", "Fetch", "https://fetch.spec.whatwg.org/#", &[
+        ("http-cors-protocol", "CORS protocol"),
+        ("cors-preflight-fetch", "CORS-preflight fetch"),
+        ("http-access-control-expose-headers", "Access-Control-Expose-Headers"),
+    ]),
+    base("owasp", "OWASP", "https://cheatsheetseries.owasp.org/cheatsheets/", &[
+        ("Error_Handling_Cheat_Sheet.html", "Error Handling"),
+        ("Logging_Cheat_Sheet.html", "Logging"),
+        ("Denial_of_Service_Cheat_Sheet.html", "Denial of Service"),
+        ("JSON_Web_Token_for_Java_Cheat_Sheet.html", "JSON Web Token"),
+    ]),
+    Specification {
+        key: "clerk-mcp",
+        name: "clerk-mcp README",
+        address: Address::Readme,
+        sections: &[
+            ("refusals", "Refusals"),
+            ("configuration", "Configuration"),
+            ("endpoints-and-tools", "Endpoints and tools"),
+        ],
+    },
+];
+
+const fn rfc(
+    key: &'static str,
+    name: &'static str,
+    sections: &'static [(&'static str, &'static str)],
+) -> Specification {
+    Specification {
+        key,
+        name,
+        address: Address::Rfc,
+        sections,
+    }
+}
+
+const fn mcp(
+    key: &'static str,
+    name: &'static str,
+    sections: &'static [(&'static str, &'static str)],
+) -> Specification {
+    Specification {
+        key,
+        name,
+        address: Address::Mcp,
+        sections,
+    }
+}
+
+const fn base(
+    key: &'static str,
+    name: &'static str,
+    base: &'static str,
+    sections: &'static [(&'static str, &'static str)],
+) -> Specification {
+    Specification {
+        key,
+        name,
+        address: Address::Base(base),
+        sections,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_place_has_one_address() {
+        let all: Vec<Reference> = Reference::all().collect();
+        let addresses: Vec<&String> = all.iter().filter_map(|one| one.url.as_ref()).collect();
+        let different: HashSet<&String> = addresses.iter().copied().collect();
+        assert_eq!(different.len(), addresses.len());
+        for address in addresses {
+            url::Url::parse(address).unwrap();
+        }
+    }
+
+    #[test]
+    fn citations_are_found_or_not() {
+        let found = Reference::find("rfc6750#3.1").unwrap();
+        assert_eq!(found.title, "RFC 6750 §3.1, Error Codes");
+        assert_eq!(
+            found.url.unwrap(),
+            "https://www.rfc-editor.org/rfc/rfc6750#section-3.1"
+        );
+        assert_eq!(Reference::find("rfc6750#9"), None);
+        assert_eq!(Reference::find("rfc6750"), None);
+    }
+}
