@@ -28,9 +28,13 @@
 
 pub mod baseline;
 pub mod case;
+mod check;
 pub mod clerk;
 mod clock;
 pub mod mint;
 pub mod profile;
 pub mod results;
+pub mod runner;
 pub mod spec;
+pub mod target;
+mod wire;

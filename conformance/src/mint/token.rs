@@ -58,8 +58,8 @@ pub struct TokenSpec {
     /// Members of the JOSE header to set, or with null (in TOML `"@null"`) to remove.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub header: BTreeMap<String, Value>,
-    /// The same for claims. `"@now"`, `"@now-1h"`, `"@now+90s"` are times in seconds. Of what is no JWT, all of its
-    /// custom claims.
+    /// The same for claims. `"@now"`, `"@now-1h"`, `"@now+90s"` are times in seconds, `"@json-null"` is null. Of what
+    /// is no JWT, all of its custom claims.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub claims: BTreeMap<String, Value>,
     /// The whole text of the JOSE header instead: duplicate members, an array, no JSON at all.
