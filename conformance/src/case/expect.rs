@@ -193,10 +193,11 @@ pub struct Count {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum OneOrMany<T> {
-    /// One.
-    One(T),
+    // First, for a list of values is a value as well.
     /// Several.
     Many(Vec<T>),
+    /// One.
+    One(T),
 }
 
 impl<T> OneOrMany<T> {

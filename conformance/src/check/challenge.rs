@@ -64,10 +64,19 @@ pub(super) fn check(expect: &ChallengeExpectation, answer: &Answer, differences:
         }
     };
     for (name, matcher) in &expect.parameters {
-        text::check(&format!("the challenge's {name}"), matcher, challenge.get(name), differences);
+        text::check(
+            &format!("the challenge's {name}"),
+            matcher,
+            challenge.get(name),
+            differences,
+        );
     }
     if let Some(order) = &expect.order {
-        let names: Vec<&str> = challenge.parameters.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = challenge
+            .parameters
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
         if names != *order {
             let due = format!("the challenge's parameters, in order: {}", order.join(", "));
             differences.push(Difference::new(due, names.join(", ")));
@@ -91,16 +100,26 @@ fn check_form(challenge: &Challenge, value: &str, differences: &mut Vec<Differen
         differences.push(Difference::new("at least one parameter", value));
     }
     for (position, (name, content)) in challenge.parameters.iter().enumerate() {
-        if challenge.parameters.iter().take(position).any(|(one, _)| one == name) {
+        if challenge
+            .parameters
+            .iter()
+            .take(position)
+            .any(|(one, _)| one == name)
+        {
             differences.push(Difference::new(format!("{name} at most once"), value));
         }
         let allowed = |one: char| match name.as_str() {
-            "error" | "error_description" => matches!(one, '\x20'..='\x21' | '\x23'..='\x5B' | '\x5D'..='\x7E'),
+            "error" | "error_description" => {
+                matches!(one, '\x20'..='\x21' | '\x23'..='\x5B' | '\x5D'..='\x7E')
+            }
             "scope" => matches!(one, ' ' | '\x21' | '\x23'..='\x5B' | '\x5D'..='\x7E'),
             _ => !one.is_control(),
         };
         if !content.chars().all(allowed) {
-            differences.push(Difference::new(format!("{name} with the characters of RFC 6750 §3"), value));
+            differences.push(Difference::new(
+                format!("{name} with the characters of RFC 6750 §3"),
+                value,
+            ));
         }
         if !value.to_ascii_lowercase().contains(&format!("{name}=\"")) {
             differences.push(Difference::new(format!("{name} as a quoted string"), value));
@@ -129,7 +148,10 @@ mod tests {
         let right = answer(r#"Bearer error="invalid_token", resource_metadata="https://a.example/b?c=d,e""#);
         let challenge = Challenge::of(&right).unwrap().unwrap();
         assert_eq!(challenge.get("error"), Some("invalid_token"));
-        assert_eq!(challenge.get("resource_metadata"), Some("https://a.example/b?c=d,e"));
+        assert_eq!(
+            challenge.get("resource_metadata"),
+            Some("https://a.example/b?c=d,e")
+        );
         for wrong in [
             "Bearer resource_metadata=https://a.example/b",
             "Basic realm=\"a\"",

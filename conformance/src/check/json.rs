@@ -19,12 +19,18 @@ pub(super) fn check(
     };
     let Some(value) = document.pointer(&place.at) else {
         if place.present != Some(false) {
-            differences.push(Difference::new(format!("{name} {}", describe(place)), "not there"));
+            differences.push(Difference::new(
+                format!("{name} {}", describe(place)),
+                "not there",
+            ));
         }
         return;
     };
     if !holds(place, value) {
-        differences.push(Difference::new(format!("{name} {}", describe(place)), shown(value)));
+        differences.push(Difference::new(
+            format!("{name} {}", describe(place)),
+            shown(value),
+        ));
     }
 }
 
@@ -42,7 +48,9 @@ fn holds(place: &JsonExpectation, value: &Value) -> bool {
     } = place;
     *present != Some(false)
         && equals.as_ref().is_none_or(|due| same(due, value))
-        && one_of.as_ref().is_none_or(|due| due.iter().any(|one| same(one, value)))
+        && one_of
+            .as_ref()
+            .is_none_or(|due| due.iter().any(|one| same(one, value)))
         && contains
             .as_ref()
             .is_none_or(|due| due.as_slice().iter().all(|one| has(value, one)))
@@ -104,7 +112,7 @@ pub(super) fn shown(value: &Value) -> String {
 }
 
 /// The expectation in words.
-pub(crate) fn describe(place: &JsonExpectation) -> String {
+pub(super) fn describe(place: &JsonExpectation) -> String {
     let JsonExpectation {
         at: _,
         present,
@@ -130,8 +138,16 @@ pub(crate) fn describe(place: &JsonExpectation) -> String {
     words.extend(is.iter().map(|due| format!("is of type {due}")));
     words.extend(equals.iter().map(|due| format!("is {}", shown(due))));
     words.extend(one_of.iter().map(|due| format!("is one of {}", all(due))));
-    words.extend(contains.iter().map(|due| format!("contains {}", all(due.as_slice()))));
-    words.extend(lacks.iter().map(|due| format!("does not contain {}", all(due.as_slice()))));
+    words.extend(
+        contains
+            .iter()
+            .map(|due| format!("contains {}", all(due.as_slice()))),
+    );
+    words.extend(
+        lacks
+            .iter()
+            .map(|due| format!("does not contain {}", all(due.as_slice()))),
+    );
     words.extend(matches.iter().map(|pattern| format!("matches {pattern}")));
     words.extend(length.iter().map(|due| format!("has the length {due}")));
     if words.is_empty() {
@@ -151,6 +167,7 @@ mod tests {
         let document = json!({ "a": ["x", 1, null], "b": "text", "n": null, "o": { "k": 2.0 } });
         for (toml, due) in [
             ("at = \"/a\"\ncontains = \"x\"", 0),
+            ("at = \"/a\"\ncontains = [\"x\", 1]", 0),
             ("at = \"/a\"\ncontains = [\"x\", \"y\"]", 1),
             ("at = \"/a\"\nlacks = \"x\"", 1),
             ("at = \"/a\"\nlength = 3", 0),

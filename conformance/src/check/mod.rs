@@ -6,14 +6,11 @@ mod challenge;
 mod json;
 mod text;
 mod verdict;
+pub(crate) mod words;
 
 use serde_json::Value;
 
-pub(crate) use self::{
-    json::describe as describe_place,
-    text::{describe, holds},
-    verdict::words,
-};
+pub(crate) use self::text::{describe, holds};
 use crate::{
     case::{Count, Expectation, JsonExpectation},
     wire::Answer,
@@ -57,7 +54,12 @@ pub(crate) fn check(expect: &Expectation, answer: &Answer, context: &Context<'_>
     }
     for (name, matcher) in &expect.headers {
         let value = answer.header(name);
-        text::check(&format!("header {name}"), matcher, value.as_deref(), &mut differences);
+        text::check(
+            &format!("header {name}"),
+            matcher,
+            value.as_deref(),
+            &mut differences,
+        );
     }
     if let Some(matcher) = &expect.body {
         text::check("the body", matcher, Some(&answer.text()), &mut differences);
@@ -102,7 +104,10 @@ fn check_places(
                 json::check(what, place, document, differences);
             }
         }
-        None => differences.push(Difference::new(format!("{what} is JSON"), "it is not, or is not there")),
+        None => differences.push(Difference::new(
+            format!("{what} is JSON"),
+            "it is not, or is not there",
+        )),
     }
 }
 
@@ -126,7 +131,10 @@ fn check_rpc(expect: &Expectation, answer: &Answer, differences: &mut Vec<Differ
     }
     let Some(result) = message.get("result") else {
         let error = message.get("error").cloned().unwrap_or_default();
-        differences.push(Difference::new("a result", format!("the error {}", json::shown(&error))));
+        differences.push(Difference::new(
+            "a result",
+            format!("the error {}", json::shown(&error)),
+        ));
         return;
     };
     check_places("the result", &expect.result, Some(result), differences);
@@ -191,8 +199,14 @@ fn check_same(step: usize, answer: &Answer, context: &Context<'_>, differences: 
         return;
     };
     let seen = |answer: &Answer| {
-        let challenge = answer.header("www-authenticate").unwrap_or_else(|| "none".to_owned());
-        format!("{}, challenge {challenge}, body {}", answer.status.as_u16(), answer.text())
+        let challenge = answer
+            .header("www-authenticate")
+            .unwrap_or_else(|| "none".to_owned());
+        format!(
+            "{}, challenge {challenge}, body {}",
+            answer.status.as_u16(),
+            answer.text()
+        )
     };
     let (due, came) = (seen(earlier), seen(answer));
     if due != came {
@@ -215,6 +229,9 @@ fn check_token_absent(token: &str, answer: &Answer, differences: &mut Vec<Differ
         .filter(|part| part.len() >= TELLING_PART)
         .any(|part| body.contains(part) || headers.iter().any(|header| header.contains(part)));
     if leaks {
-        differences.push(Difference::new("no part of the token in the answer", "a part of it is there"));
+        differences.push(Difference::new(
+            "no part of the token in the answer",
+            "a part of it is there",
+        ));
     }
 }

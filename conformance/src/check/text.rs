@@ -6,13 +6,24 @@ use crate::case::Matcher;
 /// A text, or its absence, against a matcher.
 pub(super) fn check(what: &str, matcher: &Matcher, text: Option<&str>, differences: &mut Vec<Difference>) {
     let Some(text) = text else {
-        if matcher.present != Some(false) && *matcher != Matcher::default() {
-            differences.push(Difference::new(format!("{what} {}", describe(matcher)), "not there"));
+        // What isn't there has nothing in it that it must not have.
+        let due = Matcher {
+            lacks: None,
+            ..matcher.clone()
+        };
+        if due.present != Some(false) && due != Matcher::default() {
+            differences.push(Difference::new(
+                format!("{what} {}", describe(matcher)),
+                "not there",
+            ));
         }
         return;
     };
     if !holds(matcher, text) {
-        differences.push(Difference::new(format!("{what} {}", describe(matcher)), quoted(text)));
+        differences.push(Difference::new(
+            format!("{what} {}", describe(matcher)),
+            quoted(text),
+        ));
     }
 }
 
@@ -27,10 +38,15 @@ pub(crate) fn holds(matcher: &Matcher, text: &str) -> bool {
         matches,
         lists,
     } = matcher;
-    let listed: Vec<String> = text.split(',').map(|item| item.trim().to_ascii_lowercase()).collect();
+    let listed: Vec<String> = text
+        .split(',')
+        .map(|item| item.trim().to_ascii_lowercase())
+        .collect();
     *present != Some(false)
         && equals.as_ref().is_none_or(|due| due == text)
-        && one_of.as_ref().is_none_or(|due| due.iter().any(|one| one == text))
+        && one_of
+            .as_ref()
+            .is_none_or(|due| due.iter().any(|one| one == text))
         && contains
             .as_ref()
             .is_none_or(|due| due.as_slice().iter().all(|one| text.contains(one.as_str())))
@@ -39,8 +55,9 @@ pub(crate) fn holds(matcher: &Matcher, text: &str) -> bool {
             .is_none_or(|due| !due.as_slice().iter().any(|one| text.contains(one.as_str())))
         && matches.as_ref().is_none_or(|pattern| is_match(pattern, text))
         && lists.as_ref().is_none_or(|due| {
-            due.iter()
-                .all(|one| listed.contains(&one.to_ascii_lowercase()) || listed.iter().any(|item| item == "*"))
+            due.iter().all(|one| {
+                listed.contains(&one.to_ascii_lowercase()) || listed.iter().any(|item| item == "*")
+            })
         })
 }
 
@@ -60,7 +77,13 @@ pub(crate) fn describe(matcher: &Matcher) -> String {
         matches,
         lists,
     } = matcher;
-    let all = |texts: &[String]| texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", ");
+    let all = |texts: &[String]| {
+        texts
+            .iter()
+            .map(|text| quoted(text))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let mut words = Vec::new();
     match present {
         Some(true) => words.push("is there".to_owned()),
@@ -69,8 +92,16 @@ pub(crate) fn describe(matcher: &Matcher) -> String {
     }
     words.extend(equals.iter().map(|text| format!("is {}", quoted(text))));
     words.extend(one_of.iter().map(|texts| format!("is one of {}", all(texts))));
-    words.extend(contains.iter().map(|texts| format!("contains {}", all(texts.as_slice()))));
-    words.extend(lacks.iter().map(|texts| format!("does not contain {}", all(texts.as_slice()))));
+    words.extend(
+        contains
+            .iter()
+            .map(|texts| format!("contains {}", all(texts.as_slice()))),
+    );
+    words.extend(
+        lacks
+            .iter()
+            .map(|texts| format!("does not contain {}", all(texts.as_slice()))),
+    );
     words.extend(matches.iter().map(|pattern| format!("matches {pattern}")));
     words.extend(lists.iter().map(|texts| format!("lists {}", all(texts))));
     words.join(" and ")
@@ -111,7 +142,11 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_only_right_when_that_is_expected() {
-        for (toml, due) in [("present = false", 0), ("lacks = \"a\"", 1), ("present = true", 1)] {
+        for (toml, due) in [
+            ("present = false", 0),
+            ("lacks = \"a\"", 1),
+            ("present = true", 1),
+        ] {
             let mut differences = Vec::new();
             check("it", &matcher(toml), None, &mut differences);
             assert_eq!(differences.len(), due, "{toml}");

@@ -11,13 +11,22 @@ pub(super) fn check(
     differences: &mut Vec<Difference>,
 ) {
     if verdict == Verdict::Accepted {
-        let processed = answer.status == 202 || answer.rpc().is_some_and(|message| message.get("result").is_some());
+        let processed = answer.status == 202
+            || answer
+                .rpc()
+                .is_some_and(|message| message.get("result").is_some());
         if !processed || !(answer.status == 200 || answer.status == 202) {
-            differences.push(Difference::new("accepted: 200 with a JSON-RPC result", describe(answer)));
+            differences.push(Difference::new(
+                "accepted: 200 with a JSON-RPC result",
+                describe(answer),
+            ));
         }
         return;
     }
-    if answer.rpc().is_some_and(|message| message.get("result").is_some()) {
+    if answer
+        .rpc()
+        .is_some_and(|message| message.get("result").is_some())
+    {
         differences.push(Difference::new(
             format!("nothing is processed ({})", words(verdict)),
             describe(answer),
@@ -36,35 +45,57 @@ pub(super) fn check(
         }
     };
     let error = |name: &str| matches!(&challenge, Ok(Some(one)) if one.get("error") == Some(name));
-    let metadata = matches!(&challenge, Ok(Some(one)) if one.get("resource_metadata").is_some_and(is_web_address));
+    let metadata =
+        matches!(&challenge, Ok(Some(one)) if one.get("resource_metadata").is_some_and(is_web_address));
     match verdict {
         Verdict::Challenged => {
-            due(metadata, "a Bearer challenge with resource_metadata=\"<absolute URL>\"");
+            due(
+                metadata,
+                "a Bearer challenge with resource_metadata=\"<absolute URL>\"",
+            );
             let silent = matches!(&challenge, Ok(Some(one)) if one.get("error").is_none());
             due(silent, "a challenge without error, for nothing was presented");
         }
         Verdict::InvalidToken => {
-            due(error("invalid_token"), "a Bearer challenge with error=\"invalid_token\"");
-            due(metadata, "a Bearer challenge with resource_metadata=\"<absolute URL>\"");
+            due(
+                error("invalid_token"),
+                "a Bearer challenge with error=\"invalid_token\"",
+            );
+            due(
+                metadata,
+                "a Bearer challenge with resource_metadata=\"<absolute URL>\"",
+            );
         }
         Verdict::InsufficientScope => {
-            due(error("insufficient_scope"), "a Bearer challenge with error=\"insufficient_scope\"");
+            due(
+                error("insufficient_scope"),
+                "a Bearer challenge with error=\"insufficient_scope\"",
+            );
             let scope = matches!(&challenge, Ok(Some(one)) if one.get("scope").is_some_and(|scope| !scope.is_empty()));
             due(scope, "a Bearer challenge with scope=\"<what is needed>\"");
-            due(metadata, "a Bearer challenge with resource_metadata=\"<absolute URL>\"");
+            due(
+                metadata,
+                "a Bearer challenge with resource_metadata=\"<absolute URL>\"",
+            );
         }
         Verdict::Forbidden => due(
             !error("insufficient_scope"),
             "no challenge of insufficient_scope: another token would not help",
         ),
         Verdict::Unavailable => {
-            due(answer.header("www-authenticate").is_none(), "no challenge: signing in again would not help");
+            due(
+                answer.header("www-authenticate").is_none(),
+                "no challenge: signing in again would not help",
+            );
             if answer.header("retry-after").is_none() {
                 differences.push(Difference::new("a header Retry-After", "none"));
             }
         }
         Verdict::Misconfigured => {
-            due(answer.header("www-authenticate").is_none(), "no challenge: signing in again would not help");
+            due(
+                answer.header("www-authenticate").is_none(),
+                "no challenge: signing in again would not help",
+            );
         }
         Verdict::Accepted | Verdict::Refused | Verdict::InvalidRequest | Verdict::NotProcessed => {}
     }
@@ -73,7 +104,10 @@ pub(super) fn check(
 pub(super) fn check_status(accepted: &[u16], answer: &Answer, differences: &mut Vec<Difference>) {
     if !accepted.contains(&answer.status.as_u16()) {
         let all: Vec<String> = accepted.iter().map(ToString::to_string).collect();
-        differences.push(Difference::new(format!("status {}", all.join(" or ")), describe(answer)));
+        differences.push(Difference::new(
+            format!("status {}", all.join(" or ")),
+            describe(answer),
+        ));
     }
 }
 
@@ -91,7 +125,7 @@ fn statuses(verdict: Verdict) -> Option<&'static [u16]> {
 }
 
 /// The whole of what a word asks for, for people.
-pub(crate) fn words(verdict: Verdict) -> &'static str {
+pub(super) fn words(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Accepted => "accepted: 200 with a JSON-RPC result, or 202 for a notification",
         Verdict::Refused => "refused: 401",

@@ -130,12 +130,12 @@ impl Instance {
             };
         }
         if let Some(text) = &spec.raw_header {
-            recipe = recipe.raw_header(text);
+            let members = members_of(&recipe.header_json());
+            recipe = recipe.raw_header(text.replace("{header}", &members));
         }
         if let Some(text) = &spec.raw_claims {
-            let json = recipe.claims_json();
-            let members = json.trim_start_matches('{').trim_end_matches('}');
-            recipe = recipe.raw_claims(text.replace("{claims}", members));
+            let members = members_of(&recipe.claims_json());
+            recipe = recipe.raw_claims(text.replace("{claims}", &members));
         }
         Ok(match spec.sign {
             Signer::Instance => recipe,
@@ -220,6 +220,12 @@ impl From<Credential> for Minted {
 fn another_key() -> &'static SigningKey {
     static KEY: OnceLock<SigningKey> = OnceLock::new();
     KEY.get_or_init(|| SigningKey::generate("ins_nobody"))
+}
+
+/// A JSON object without its braces.
+fn members_of(object: &str) -> String {
+    let object = object.strip_prefix('{').unwrap_or(object);
+    object.strip_suffix('}').unwrap_or(object).to_owned()
 }
 
 fn wrong(message: &str) -> MintError {
@@ -308,5 +314,7 @@ fn seconds(offset: &str) -> Result<i64, MintError> {
         Some((digits, "d")) => number(digits).and_then(|days| days.checked_mul(86_400)),
         Some(_) | None => None,
     };
-    parsed.ok_or_else(|| MintError::Specification(format!("@now{offset}: use @now-1h or @now+90s (s, m, h, d)")))
+    parsed.ok_or_else(|| {
+        MintError::Specification(format!("@now{offset}: use @now-1h or @now+90s (s, m, h, d)"))
+    })
 }

@@ -62,7 +62,8 @@ pub struct TokenSpec {
     /// is no JWT, all of its custom claims.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub claims: BTreeMap<String, Value>,
-    /// The whole text of the JOSE header instead: duplicate members, an array, no JSON at all.
+    /// The whole text of the JOSE header instead: duplicate members, an array, no JSON at all. `{header}` stands for
+    /// what it would have been, without the braces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw_header: Option<String>,
     /// The whole text of the claims instead. `{claims}` stands for what they would have been, without the braces.

@@ -70,7 +70,9 @@ impl<'a> Trial<'a> {
         for (position, step) in case.steps().iter().enumerate() {
             let taken = match self.bench.values.fill_in(step) {
                 Ok(step) => self.take(&step, position + 1).await,
-                Err(error) => Err(Stop::OutOfReach(format!("it needs a value this run does not have: {error}"))),
+                Err(error) => Err(Stop::OutOfReach(format!(
+                    "it needs a value this run does not have: {error}"
+                ))),
             };
             match taken {
                 Ok((findings, _)) if findings.is_empty() => {}
@@ -85,7 +87,10 @@ impl<'a> Trial<'a> {
     async fn take(&mut self, step: &Step, number: usize) -> Result<(Vec<Finding>, Option<Exchange>), Stop> {
         for action in &step.clerk {
             let clerk = self.bench.clerk.as_ref().ok_or_else(needs_clerk)?;
-            clerk.act(action).await.map_err(|error| Stop::NotTestable(error.to_string()))?;
+            clerk
+                .act(action)
+                .await
+                .map_err(|error| Stop::NotTestable(error.to_string()))?;
         }
         if let Some(pause) = step.pause.as_deref().and_then(profile::duration) {
             // What only time changes at another program has to be waited for.
@@ -93,8 +98,11 @@ impl<'a> Trial<'a> {
         }
         let count = step.send.times.unwrap_or(1);
         let tokens = self.tokens_of(step, count).await?;
-        self.check_control(step, number, tokens.first().and_then(Option::as_deref)).await?;
-        let session = self.session(step, tokens.first().and_then(Option::as_deref)).await?;
+        self.check_control(step, number, tokens.first().and_then(Option::as_deref))
+            .await?;
+        let session = self
+            .session(step, tokens.first().and_then(Option::as_deref))
+            .await?;
 
         let outgoing = tokens
             .iter()
@@ -126,7 +134,10 @@ impl<'a> Trial<'a> {
     async fn tokens_of(&mut self, step: &Step, count: u32) -> Result<Vec<Option<String>>, Stop> {
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         if let Some(earlier) = step.token_of_step {
-            let token = earlier.checked_sub(1).and_then(|index| self.tokens.get(index)).cloned();
+            let token = earlier
+                .checked_sub(1)
+                .and_then(|index| self.tokens.get(index))
+                .cloned();
             return Ok(vec![token.flatten(); count]);
         }
         let Some(spec) = &step.token else {
@@ -149,7 +160,10 @@ impl<'a> Trial<'a> {
             .complete(spec)
             .ok_or_else(|| Stop::OutOfReach("the profile accepts no kind of token".to_owned()))?;
         let token = match &self.bench.clerk {
-            Some(clerk) => clerk.mint(&spec).await.map_err(|error| Stop::NotTestable(error.to_string()))?,
+            Some(clerk) => clerk
+                .mint(&spec)
+                .await
+                .map_err(|error| Stop::NotTestable(error.to_string()))?,
             None => self.supplied(&spec)?,
         };
         self.redactor.know(&token, &describe(&spec));
@@ -160,7 +174,10 @@ impl<'a> Trial<'a> {
         let damage_only = TokenSpec {
             kind: spec.kind,
             damage: spec.damage.clone(),
-            scopes: spec.scopes.clone().filter(|scopes| *scopes == self.bench.profile.scopes),
+            scopes: spec
+                .scopes
+                .clone()
+                .filter(|scopes| *scopes == self.bench.profile.scopes),
             resource: spec.resource.clone().filter(|resource| {
                 self.bench.values.fill(&self.bench.profile.resource).as_ref() == Ok(resource)
             }),
@@ -211,9 +228,14 @@ impl<'a> Trial<'a> {
         if !needed || step.expect.is.is_some_and(|verdict| verdict != Verdict::Accepted) {
             return Ok(None);
         }
-        let outgoing = compose(&Step::default(), token, None, &self.bench.values).map_err(Stop::NotTestable)?;
+        let outgoing =
+            compose(&Step::default(), token, None, &self.bench.values).map_err(Stop::NotTestable)?;
         let failed = |how: String| Stop::NotTestable(format!("a session cannot be started: {how}"));
-        let answer = self.bench.send(&outgoing).await.map_err(|error| failed(error.to_string()))?;
+        let answer = self
+            .bench
+            .send(&outgoing)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
         if answer.status != StatusCode::OK {
             return Err(failed(format!("status {}", answer.status.as_u16())));
         }
@@ -222,7 +244,10 @@ impl<'a> Trial<'a> {
         ready.send.message = Some(Message::Initialized);
         let outgoing =
             compose(&ready, token, session.as_deref(), &self.bench.values).map_err(Stop::NotTestable)?;
-        self.bench.send(&outgoing).await.map_err(|error| failed(error.to_string()))?;
+        self.bench
+            .send(&outgoing)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
         Ok(session)
     }
 
@@ -231,7 +256,10 @@ impl<'a> Trial<'a> {
             return Ok(BTreeMap::new());
         }
         let clerk = self.bench.clerk.as_ref().ok_or_else(needs_clerk)?;
-        clerk.counters().await.map_err(|error| Stop::NotTestable(error.to_string()))
+        clerk
+            .counters()
+            .await
+            .map_err(|error| Stop::NotTestable(error.to_string()))
     }
 
     async fn send(&self, step: &Step, outgoing: &[Outgoing]) -> Vec<Result<Answer, WireError>> {
@@ -272,10 +300,16 @@ impl<'a> Trial<'a> {
             }
         }
         let right = answers.len() - wrong.len();
-        let due = step.expect.at_least.map_or(answers.len(), |due| usize::try_from(due).unwrap_or(usize::MAX));
+        let due = step
+            .expect
+            .at_least
+            .map_or(answers.len(), |due| usize::try_from(due).unwrap_or(usize::MAX));
         if right >= due {
             let shown = outgoing.first().zip(answers.first());
-            return (Vec::new(), shown.map(|(outgoing, answer)| self.exchange(number, outgoing, answer)));
+            return (
+                Vec::new(),
+                shown.map(|(outgoing, answer)| self.exchange(number, outgoing, answer)),
+            );
         }
         let mut findings = Vec::new();
         let mut exchange = None;
@@ -302,32 +336,14 @@ impl<'a> Trial<'a> {
     }
 
     fn exchange(&self, step: usize, outgoing: &Outgoing, answer: &Result<Answer, WireError>) -> Exchange {
-        let headers = |headers: &http::HeaderMap| {
-            headers
-                .iter()
-                .map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())))
-                .collect::<String>()
-        };
-        let request = format!(
-            "{} {} HTTP/1.1\n{}\n{}",
-            outgoing.method,
-            outgoing.path,
-            headers(&outgoing.headers),
-            String::from_utf8_lossy(&outgoing.body),
-        );
         let response = match answer {
-            Ok(answer) => format!(
-                "HTTP/1.1 {}\n{}\n{}",
-                answer.status,
-                headers(&answer.headers),
-                answer.text()
-            ),
+            Ok(answer) => answer.as_text(),
             Err(error) => error.to_string(),
         };
         let shown = |text: &str| cut(self.redactor.clean(text).trim_end());
         Exchange {
             step,
-            request: shown(&request),
+            request: shown(&outgoing.as_text()),
             response: shown(&response),
         }
     }
@@ -347,12 +363,18 @@ fn cut(text: &str) -> String {
         return text.to_owned();
     }
     let end = text.floor_char_boundary(SHOWN_BYTES);
-    format!("{}… ({} bytes in all)", text.get(..end).unwrap_or_default(), text.len())
+    format!(
+        "{}… ({} bytes in all)",
+        text.get(..end).unwrap_or_default(),
+        text.len()
+    )
 }
 
 /// How long a case pauses, for the order in which cases are started.
 pub(crate) fn pauses(case: &Case) -> Duration {
     let steps = case.steps();
-    let pauses = steps.iter().filter_map(|step| step.pause.as_deref().and_then(profile::duration));
+    let pauses = steps
+        .iter()
+        .filter_map(|step| step.pause.as_deref().and_then(profile::duration));
     pauses.sum()
 }

@@ -125,7 +125,11 @@ impl Plan<'_> {
     }
 
     /// Starts a target that is expected not to start, and returns how it ended.
-    pub(crate) async fn start_in_vain(&self, case: &Case, without: &[String]) -> Result<Option<Ended>, BenchError> {
+    pub(crate) async fn start_in_vain(
+        &self,
+        case: &Case,
+        without: &[String],
+    ) -> Result<Option<Ended>, BenchError> {
         let mut prepared = self.prepare(Some(case)).await?;
         let templates = &self.profile.environment;
         prepared.environment.retain(|variable, _| {
@@ -164,13 +168,11 @@ impl Plan<'_> {
     /// Every variable that the profile knows: what this process has under these names is not meant for the target.
     fn variables(&self) -> Vec<String> {
         let Profile {
-            environment, settings, ..
+            environment,
+            settings,
+            ..
         } = self.profile;
-        environment
-            .keys()
-            .chain(settings.values())
-            .cloned()
-            .collect()
+        environment.keys().chain(settings.values()).cloned().collect()
     }
 
     async fn prepare(&self, case: Option<&Case>) -> Result<Prepared, BenchError> {
@@ -180,14 +182,15 @@ impl Plan<'_> {
             false => None,
         };
         let mut clerks = vec![start_clerk(authority.as_ref(), first_key()).await?];
-        let file = authority.as_ref().map(|authority| in_file(authority.pem())).transpose()?;
+        let file = authority
+            .as_ref()
+            .map(|authority| in_file(authority.pem()))
+            .transpose()?;
         if let Some(file) = &file {
             values.set("ca_file", file.path().display().to_string());
         }
-        let needs_other = case.is_some_and(|case| {
-            let replaced = case.instead.values().chain(case.own.iter().flat_map(|own| own.values()));
-            replaced.into_iter().any(|text| text.contains("{other."))
-        });
+        let needs_other =
+            case.is_some_and(|case| serde_json::to_string(case).is_ok_and(|case| case.contains("{other.")));
         if needs_other {
             clerks.push(start_clerk(authority.as_ref(), second_key()).await?);
         }
@@ -200,14 +203,21 @@ impl Plan<'_> {
         };
         name_people(&mut values, &clerk.state().await?);
 
-        let port = free_port().map_err(|error| BenchError::Other(format!("there is no free port: {error}")))?;
-        name_target(&mut values, &format!("http://127.0.0.1:{port}"), &self.profile.mcp_path);
+        let port =
+            free_port().map_err(|error| BenchError::Other(format!("there is no free port: {error}")))?;
+        name_target(
+            &mut values,
+            &format!("http://127.0.0.1:{port}"),
+            &self.profile.mcp_path,
+        );
         values.set("host", "127.0.0.1");
         values.set("port", port.to_string());
 
         if let Some(case) = case {
             for action in &case.before {
-                let action = values.fill_in(action).map_err(|error| BenchError::Other(error.to_string()))?;
+                let action = values
+                    .fill_in(action)
+                    .map_err(|error| BenchError::Other(error.to_string()))?;
                 clerk.act(&action).await?;
             }
         }
@@ -285,7 +295,11 @@ impl Bench {
     }
 
     /// Uses the Clerk that the running target uses.
-    pub(crate) async fn with_clerk(mut self, clerk: Clerk, frontend_api_url: &str) -> Result<Self, BenchError> {
+    pub(crate) async fn with_clerk(
+        mut self,
+        clerk: Clerk,
+        frontend_api_url: &str,
+    ) -> Result<Self, BenchError> {
         name_people(&mut self.values, &clerk.state().await?);
         self.values.set("issuer", frontend_api_url);
         self.values.set("frontend_api_url", frontend_api_url);
@@ -338,7 +352,10 @@ impl Bench {
         }
         let is_oauth = matches!(
             spec.kind,
-            TokenKind::OauthToken | TokenKind::OpaqueOauthToken | TokenKind::IdToken | TokenKind::RefreshToken
+            TokenKind::OauthToken
+                | TokenKind::OpaqueOauthToken
+                | TokenKind::IdToken
+                | TokenKind::RefreshToken
         );
         if is_oauth {
             let resource = || self.values.fill(&self.profile.resource).ok();
@@ -398,7 +415,9 @@ impl Bench {
 
 async fn start_clerk(authority: Option<&Authority>, key: &SigningKey) -> Result<LocalClerk, BenchError> {
     // The key's id is that of the instance, and no two instances have the same.
-    let id: String = (0..27).map(|_| char::from(rand::random_range(b'a'..=b'z'))).collect();
+    let id: String = (0..27)
+        .map(|_| char::from(rand::random_range(b'a'..=b'z')))
+        .collect();
     let mut builder = LocalClerk::builder().signing_key(key.with_kid(format!("ins_{id}")));
     if let Some(authority) = authority {
         builder = builder.https(authority);
@@ -436,7 +455,10 @@ fn name(values: &mut Values, clerk: &LocalClerk, prefix: &str) {
         ("issuer", clerk.issuer().to_owned()),
         ("frontend_api_url", clerk.frontend_api_url().to_owned()),
         ("backend_api_url", clerk.backend_api_url().to_owned()),
-        ("jwks_url", format!("{}/.well-known/jwks.json", clerk.frontend_api_url())),
+        (
+            "jwks_url",
+            format!("{}/.well-known/jwks.json", clerk.frontend_api_url()),
+        ),
         ("domain", clerk.domain().to_owned()),
         ("secret_key", clerk.secret_key().to_owned()),
         ("publishable_key", clerk.publishable_key().to_owned()),
@@ -449,7 +471,13 @@ fn name(values: &mut Values, clerk: &LocalClerk, prefix: &str) {
 
 /// Users by their first names, organizations by their slugs.
 fn name_people(values: &mut Values, state: &Value) {
-    let list = |name: &str| state.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    let list = |name: &str| {
+        state
+            .get(name)
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default()
+    };
     let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
     for user in list("users") {
         if let (Some(id), Some(name)) = (text(&user, "id"), text(&user, "first_name")) {
@@ -473,7 +501,10 @@ fn name_target(values: &mut Values, base_url: &str, mcp_path: &str) {
     values.set("origin", origin.clone().unwrap_or_default());
     values.set("mcp_url", format!("{base_url}{mcp_path}"));
     values.set("mcp", mcp_path);
-    values.set("base_path", parsed.map_or(String::new(), |url| url.path().trim_end_matches('/').to_owned()));
+    values.set(
+        "base_path",
+        parsed.map_or(String::new(), |url| url.path().trim_end_matches('/').to_owned()),
+    );
 }
 
 /// Where the target listens.

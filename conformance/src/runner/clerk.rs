@@ -5,10 +5,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::values::Values;
-use crate::{
-    case::ClerkAction,
-    mint::TokenSpec,
-};
+use crate::{case::ClerkAction, mint::TokenSpec};
 
 /// A local Clerk as the runner sees it, its own or one that runs elsewhere: only by its admin API.
 #[derive(Clone, Debug)]
@@ -30,7 +27,8 @@ impl Clerk {
     pub(crate) fn new(admin: &str, authority: Option<&str>) -> Result<Self, ClerkError> {
         let mut http = Client::builder().timeout(LIMIT).no_proxy();
         if let Some(pem) = authority {
-            let certificate = reqwest::Certificate::from_pem(pem.as_bytes()).map_err(|error| failed(&error))?;
+            let certificate =
+                reqwest::Certificate::from_pem(pem.as_bytes()).map_err(|error| failed(&error))?;
             http = http.add_root_certificate(certificate);
         }
         Ok(Self {
@@ -94,9 +92,15 @@ impl Clerk {
         } else if method != Method::GET {
             request = request.json(&Map::new());
         }
-        let response = request.send().await.map_err(|error| failed(&error.without_url()))?;
+        let response = request
+            .send()
+            .await
+            .map_err(|error| failed(&error.without_url()))?;
         let status = response.status();
-        let answer: Value = response.json().await.map_err(|error| failed(&error.without_url()))?;
+        let answer: Value = response
+            .json()
+            .await
+            .map_err(|error| failed(&error.without_url()))?;
         if status.is_success() {
             return Ok(answer);
         }

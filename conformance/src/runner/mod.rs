@@ -17,16 +17,18 @@ use std::{collections::BTreeMap, time::Duration};
 use futures_util::{StreamExt as _, stream};
 use url::Url;
 
+pub use self::select::{Selection, SelectionError};
 use self::{
     attempt::{Attempt, Trial, pauses},
     bench::{Bench, BenchError, Plan},
     clerk::Clerk,
     redact::Redactor,
+    request::compose,
+    values::Values,
 };
-pub use self::select::{Selection, SelectionError};
 use crate::{
     baseline::Baseline,
-    case::{Case, Catalogue, Level, StartExpectation},
+    case::{Case, Catalogue, Level, StartExpectation, Step},
     check,
     mint::TokenKind,
     profile::Profile,
@@ -117,7 +119,8 @@ pub async fn run(
     progress: &impl Progress,
 ) -> Result<Results, Trouble> {
     let selected = options.selection.apply(catalogue)?;
-    let trust = Trust::new(options.authority.as_deref()).map_err(|error| Trouble::Target(error.to_string()))?;
+    let trust =
+        Trust::new(options.authority.as_deref()).map_err(|error| Trouble::Target(error.to_string()))?;
     let start = match &options.target {
         TargetOptions::Command(command) => Some(Start::Command(command.clone())),
         TargetOptions::Inside(launcher) => Some(Start::Launch(launcher.clone())),
@@ -131,7 +134,10 @@ pub async fn run(
         start_limit: options.start_timeout,
     });
     let shared = match &plan {
-        Some(plan) => plan.start(None).await.map_err(|error| Trouble::Target(error.to_string()))?,
+        Some(plan) => plan
+            .start(None)
+            .await
+            .map_err(|error| Trouble::Target(error.to_string()))?,
         None => running(options, &trust).await?,
     };
     progress.started(selected.len());
@@ -183,6 +189,23 @@ pub async fn run(
         cases,
         baseline: complaints,
     })
+}
+
+/// The request of a step as it would be sent, with the names of what is only known in a run.
+///
+/// # Errors
+/// A sentence, when the step asks for what HTTP cannot say.
+pub(crate) fn request_as_text(step: &Step) -> Result<String, String> {
+    let mut values = Values::default();
+    values.set("mcp", "/mcp");
+    values.set("authority", "{authority}");
+    let mut step = step.clone();
+    if step.send.path.as_deref() == Some("{mcp}") {
+        step.send.path = None;
+    }
+    let has_token = step.token.is_some() || step.token_of_step.is_some();
+    let outgoing = compose(&step, has_token.then_some("{token}"), None, &values)?;
+    Ok(outgoing.as_text())
 }
 
 /// The bench of a target that runs already, once it has answered.
@@ -293,7 +316,9 @@ impl Judge<'_> {
         let ended = bench.ended().await;
         bench.stop().await;
         match ended {
-            Some(ended) => Attempt::NotTestable(Redactor::default().clean(&format!("the target died: {ended}"))),
+            Some(ended) => {
+                Attempt::NotTestable(Redactor::default().clean(&format!("the target died: {ended}")))
+            }
             None => attempt,
         }
     }
@@ -325,7 +350,10 @@ async fn start_in_vain(plan: &Plan<'_>, case: &Case, expected: &StartExpectation
             }
             for matcher in &expected.output {
                 if !check::holds(matcher, &ended.output) {
-                    finding(format!("what it prints {}", check::describe(matcher)), ended.output.clone());
+                    finding(
+                        format!("what it prints {}", check::describe(matcher)),
+                        ended.output.clone(),
+                    );
                 }
             }
         }

@@ -30,10 +30,14 @@ impl Redactor {
             return;
         }
         self.known.push((secret.to_owned(), format!("<{name}>")));
-        for part in secret.split('.').filter(|part| part.len() >= TELLING_PART && *part != secret) {
+        for part in secret
+            .split('.')
+            .filter(|part| part.len() >= TELLING_PART && *part != secret)
+        {
             self.known.push((part.to_owned(), format!("<part of {name}>")));
         }
-        self.known.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
+        self.known
+            .sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
     }
 
     /// The text without secrets.
@@ -58,7 +62,10 @@ mod tests {
     #[test]
     fn secrets_known_and_unknown_are_taken_out() {
         let mut redactor = Redactor::default();
-        redactor.know("header-of-token-1.claims-of-token-1.signature-of-token", "session_token");
+        redactor.know(
+            "header-of-token-1.claims-of-token-1.signature-of-token",
+            "session_token",
+        );
         let text = redactor.clean(
             "Bearer header-of-token-1.claims-of-token-1.signature-of-token; claims-of-token-1; \
              eyJhbGciOiJub25lIn0.e30. sk_test_0123456789abcdef ak_0123456789 peak_0123456789",

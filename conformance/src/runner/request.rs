@@ -24,7 +24,9 @@ pub(crate) fn compose(
         send.message.is_some() || send.call.is_some() || send.body.is_some() || send.body_bytes.is_some();
     let is_message = says_something || path == mcp;
     let method = match &send.method {
-        Some(method) => Method::from_bytes(method.as_bytes()).map_err(|_| format!("{method:?} is no method"))?,
+        Some(method) => {
+            Method::from_bytes(method.as_bytes()).map_err(|_| format!("{method:?} is no method"))?
+        }
         None if is_message => Method::POST,
         None => Method::GET,
     };
@@ -33,7 +35,11 @@ pub(crate) fn compose(
     let mut headers = HeaderMap::new();
     let host = values.get("authority").unwrap_or_default();
     set(&mut headers, "host", host)?;
-    set(&mut headers, "user-agent", concat!("clerk-mcp-conformance/", env!("CARGO_PKG_VERSION")))?;
+    set(
+        &mut headers,
+        "user-agent",
+        concat!("clerk-mcp-conformance/", env!("CARGO_PKG_VERSION")),
+    )?;
     if has_body {
         set(&mut headers, "content-type", "application/json")?;
     }
@@ -85,8 +91,8 @@ pub(crate) fn compose(
 
 fn set(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), String> {
     let name = HeaderName::try_from(name).map_err(|_| format!("{name:?} is no header"))?;
-    let value =
-        HeaderValue::from_bytes(value.as_bytes()).map_err(|_| format!("the header {name} cannot be {value:?}"))?;
+    let value = HeaderValue::from_bytes(value.as_bytes())
+        .map_err(|_| format!("the header {name} cannot be {value:?}"))?;
     headers.insert(name, value);
     Ok(())
 }

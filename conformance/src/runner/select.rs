@@ -32,7 +32,10 @@ impl Selection {
     ///
     /// # Errors
     /// [`SelectionError`], when a selector matches nothing, or nothing is left.
-    pub fn apply<'a>(&self, catalogue: &'a Catalogue) -> Result<Vec<(&'a Section, &'a Case)>, SelectionError> {
+    pub fn apply<'a>(
+        &self,
+        catalogue: &'a Catalogue,
+    ) -> Result<Vec<(&'a Section, &'a Case)>, SelectionError> {
         for selector in self.only.iter().chain(&self.skip) {
             if !catalogue.ids().any(|id| selects(selector, id)) {
                 return Err(SelectionError::Selector(selector.clone()));
@@ -59,7 +62,10 @@ pub(crate) fn selects(selector: &str, id: &str) -> bool {
         let pattern = regex::escape(selector).replace(r"\*", ".*");
         return Regex::new(&format!("^{pattern}$")).is_ok_and(|pattern| pattern.is_match(id));
     }
-    id == selector || id.strip_prefix(selector).is_some_and(|rest| rest.starts_with('.'))
+    id == selector
+        || id
+            .strip_prefix(selector)
+            .is_some_and(|rest| rest.starts_with('.'))
 }
 
 #[cfg(test)]

@@ -13,11 +13,10 @@ pub(crate) struct Values(BTreeMap<String, String>);
 #[error("{{{0}}} is not known in this run")]
 pub(crate) struct Unknown(pub(crate) String);
 
-/// Named by others at another time: the request's token, the mint's claims, the number of a repetition.
-const LATER: [&str; 3] = ["token", "claims", "n"];
+/// Named by others at another time: the request's token, the mint's header and claims, the number of a repetition.
+const LATER: [&str; 4] = ["token", "header", "claims", "n"];
 
-static PLACEHOLDER: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"\{([a-z][a-z0-9_.-]*)\}").ok());
+static PLACEHOLDER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{([a-z][a-z0-9_.-]*)\}").ok());
 
 impl Values {
     pub(crate) fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
@@ -85,7 +84,10 @@ mod tests {
     fn placeholders_are_filled_and_json_is_left_alone() {
         let mut values = Values::default();
         values.set("base_url", "http://a");
-        assert_eq!(values.fill("{base_url}/mcp {token}").unwrap(), "http://a/mcp {token}");
+        assert_eq!(
+            values.fill("{base_url}/mcp {token}").unwrap(),
+            "http://a/mcp {token}"
+        );
         let json = r#"{"jsonrpc":"2.0","params":{}} \d{3}"#;
         assert_eq!(values.fill(json).unwrap(), json);
         assert_eq!(values.fill("{nothing}"), Err(Unknown("nothing".to_owned())));

@@ -28,9 +28,12 @@ pub(crate) struct Process {
 struct Output(Arc<Mutex<VecDeque<String>>>);
 
 impl Process {
-    /// Runs `command` with these variables beside those of this process, but for those in `without`.
+    /// Runs `command` with these variables, and those that this process has, but for those in `without`.
     pub(crate) fn start(command: &str, environment: &Environment, without: &[String]) -> Result<Self, Ended> {
         let mut shell = Command::new("sh");
+        for variable in without {
+            shell.env_remove(variable);
+        }
         shell
             .args(["-c", command])
             .envs(environment)
@@ -38,9 +41,6 @@ impl Process {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        for variable in without {
-            shell.env_remove(variable);
-        }
         // A group of its own: a server that starts others (npm, uv) is stopped with them.
         #[cfg(unix)]
         shell.process_group(0);
@@ -117,7 +117,9 @@ fn signal(group: Option<u32>, signal: Signal) {
         Signal::Stop => Unix::TERM,
         Signal::Kill => Unix::KILL,
     };
-    let group = group.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let group = group
+        .and_then(|id| i32::try_from(id).ok())
+        .and_then(Pid::from_raw);
     if let Some(group) = group {
         // It may be gone already.
         let _ = kill_process_group(group, signal);

@@ -46,8 +46,8 @@ impl Trust {
             .transpose()
             .map_err(|error| failed(&error))?
             .unwrap_or_default();
-        let verifier = Verifier::new_with_extra_roots(roots, Arc::clone(&provider))
-            .map_err(|error| failed(&error))?;
+        let verifier =
+            Verifier::new_with_extra_roots(roots, Arc::clone(&provider)).map_err(|error| failed(&error))?;
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| failed(&error))?
@@ -80,7 +80,8 @@ impl Address {
         match &self.tls {
             None => speak(stream).await,
             Some(Trust(config)) => {
-                let name = ServerName::try_from(self.host.clone()).map_err(|error| failed(error.to_string()))?;
+                let name =
+                    ServerName::try_from(self.host.clone()).map_err(|error| failed(error.to_string()))?;
                 let stream = TlsConnector::from(Arc::clone(config))
                     .connect(name, stream)
                     .await

@@ -9,8 +9,8 @@ use std::time::Duration;
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::Value;
 
-pub(crate) use self::connection::{Address, TlsError, Trust};
-use crate::wire::body::read;
+use self::body::read;
+pub(crate) use self::connection::{Address, Trust};
 
 /// More than any answer a case asks for.
 pub(crate) const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
@@ -25,6 +25,19 @@ pub(crate) struct Outgoing {
     pub(crate) body: Vec<u8>,
     /// Without a length.
     pub(crate) chunked: bool,
+}
+
+impl Outgoing {
+    /// As it goes over the wire, but for line ends and the length.
+    pub(crate) fn as_text(&self) -> String {
+        format!(
+            "{} {} HTTP/1.1\n{}\n{}",
+            self.method,
+            self.path,
+            header_lines(&self.headers),
+            String::from_utf8_lossy(&self.body),
+        )
+    }
 }
 
 /// What came back.
@@ -102,7 +115,24 @@ pub(crate) fn seconds(duration: Duration) -> String {
     format!("{} s", duration.as_secs_f64())
 }
 
+fn header_lines(headers: &HeaderMap) -> String {
+    headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())))
+        .collect()
+}
+
 impl Answer {
+    /// As it came over the wire, but for line ends.
+    pub(crate) fn as_text(&self) -> String {
+        format!(
+            "HTTP/1.1 {}\n{}\n{}",
+            self.status,
+            header_lines(&self.headers),
+            self.text()
+        )
+    }
+
     /// A header's values, as text.
     pub(crate) fn header_values<'a>(&'a self, name: &str) -> impl Iterator<Item = String> + use<'a> {
         self.headers
@@ -129,11 +159,10 @@ impl Answer {
 
     /// The JSON-RPC response in the body, be it JSON or an event stream.
     pub(crate) fn rpc(&self) -> Option<Value> {
-        let message = if body::is_event_stream(&self.headers) {
+        if body::is_event_stream(&self.headers) {
             body::events(&self.text()).find_map(|data| body::response(&data))
         } else {
             body::response(&self.text())
-        };
-        message
+        }
     }
 }
