@@ -247,6 +247,7 @@ static SPECIFICATIONS: &[Specification] = &[
         ("basic/transports#security-warning", "Streamable HTTP, Security Warning"),
         ("basic/transports#protocol-version-header", "Protocol Version Header"),
         ("basic/security_best_practices#token-passthrough", "Token Passthrough"),
+        ("basic/security_best_practices#confused-deputy-problem", "Confused Deputy Problem"),
         ("basic/security_best_practices#session-hijacking", "Session Hijacking"),
         ("server/tools", "Tools"),
         ("server/tools#error-handling", "Tools, Error Handling"),
