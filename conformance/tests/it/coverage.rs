@@ -1,4 +1,4 @@
-//! The list of requirements (`excluded.toml`): nothing that binds a server is left out without a reason.
+//! The list of requirements (`requirements.toml`): nothing that binds a server is left out without a reason.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -26,9 +26,9 @@ struct Requirement {
 }
 
 fn requirements() -> Vec<Requirement> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("excluded.toml");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("requirements.toml");
     let text = fs::read_to_string(path).unwrap();
-    let file: File = toml::from_str(&text).unwrap_or_else(|error| panic!("excluded.toml: {error}"));
+    let file: File = toml::from_str(&text).unwrap_or_else(|error| panic!("requirements.toml: {error}"));
     file.requirement
 }
 
