@@ -46,6 +46,10 @@ pub(crate) struct Arguments {
     /// The command (of sh) that starts the target.
     #[arg(long, value_name = "COMMAND")]
     command: Option<String>,
+    /// Bring the target's requests for Clerk's own hosts to the local Clerk, for servers that have them built in: by
+    /// HTTPS_PROXY and a throw-away authority.
+    #[arg(long, requires = "command")]
+    intercept: bool,
     /// The MCP endpoint of a target that runs already.
     #[arg(long, value_name = "URL")]
     url: Option<Url>,
@@ -150,8 +154,10 @@ impl Arguments {
         let read = |path: &PathBuf| {
             fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
         };
+        let mut profile = Profile::find(&self.profile)?;
+        profile.intercept |= self.intercept;
         Ok(Options {
-            profile: Profile::find(&self.profile)?,
+            profile,
             target,
             selection: Selection {
                 only: self.only.clone(),
@@ -186,6 +192,10 @@ impl Arguments {
         if let Some(command) = &self.command {
             option("--command", command.clone());
         }
+        if self.intercept {
+            words.push("--intercept".to_owned());
+        }
+        let mut option = |name: &str, value: String| words.extend([name.to_owned(), quoted(&value)]);
         if let Some(url) = &self.url {
             option("--url", url.to_string());
         }
