@@ -32,5 +32,6 @@ pub mod clerk;
 mod clock;
 pub mod mint;
 pub mod profile;
+pub mod report;
 pub mod results;
 pub mod spec;

@@ -18,6 +18,8 @@ mod faults;
 mod hygiene;
 mod lifecycle;
 mod register;
+mod reports;
+mod sample;
 mod settings;
 mod support;
 mod token;
