@@ -30,6 +30,7 @@ pub mod baseline;
 pub mod case;
 pub mod clerk;
 mod clock;
+pub mod compare;
 pub mod mint;
 pub mod profile;
 pub mod report;

@@ -17,6 +17,10 @@ use std::{fmt, str::FromStr};
 
 use clap::ValueEnum;
 
+pub(crate) use self::{
+    plain::line,
+    screen::{BAD, DIM, DOUBTFUL, GOOD, Lead, PLAIN, Screen},
+};
 use crate::results::Results;
 
 /// What a report looks like.

@@ -11,6 +11,7 @@ mod admin;
 mod authorize;
 mod backend;
 mod cli;
+mod compare;
 mod contract;
 mod credentials;
 mod documents;
