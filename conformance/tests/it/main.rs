@@ -10,6 +10,7 @@
 mod admin;
 mod authorize;
 mod backend;
+mod baseline;
 mod cli;
 mod compare;
 mod contract;
