@@ -81,6 +81,12 @@ async fn ask(url: &Url, spec: &TokenSpec) -> anyhow::Result<String> {
     }
 }
 
+/// A recipe as the value of a member, for TOML has no inline table on its own.
+#[derive(serde::Deserialize)]
+struct Inline {
+    recipe: TokenSpec,
+}
+
 /// A kind alone, JSON, or TOML: on lines, or as the members of an inline table.
 fn parse(recipe: &str) -> anyhow::Result<TokenSpec> {
     let wrong = |error: &dyn std::fmt::Display| anyhow::anyhow!("the recipe is wrong: {error}");
@@ -94,10 +100,6 @@ fn parse(recipe: &str) -> anyhow::Result<TokenSpec> {
     }
     if let Ok(spec) = toml::from_str(recipe) {
         return Ok(spec);
-    }
-    #[derive(serde::Deserialize)]
-    struct Inline {
-        recipe: TokenSpec,
     }
     let inline: Inline =
         toml::from_str(&format!("recipe = {{ {recipe} }}")).map_err(|error| wrong(&error.message()))?;

@@ -360,6 +360,14 @@ impl Bench {
         exchange(&self.address, outgoing, self.limit).await
     }
 
+    /// The values that are other ones in each run.
+    pub(crate) fn changing(&self) -> &'static [&'static str] {
+        match self.running {
+            Some(_) => &["base_url", "authority", "listens_on", "issuer", "domain"],
+            None => &[],
+        }
+    }
+
     /// Whether anybody answers at all.
     pub(crate) async fn knock(&self) -> Result<(), WireError> {
         let outgoing = compose(&Step::default(), None, None, &self.values).map_err(WireError::Request)?;

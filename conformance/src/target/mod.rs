@@ -47,7 +47,7 @@ pub(crate) enum Start {
 
 /// A server that was started.
 pub(crate) enum Started {
-    Process(Process),
+    Process(Box<Process>),
     Inside(Box<dyn Running>),
 }
 
@@ -55,7 +55,8 @@ impl Start {
     /// Starts the server. It may not be ready yet, or end at once.
     pub(crate) async fn start(&self, environment: Environment, without: &[String]) -> Result<Started, Ended> {
         match self {
-            Self::Command(command) => Process::start(command, &environment, without).map(Started::Process),
+            Self::Command(command) => Process::start(command, &environment, without)
+                .map(|process| Started::Process(Box::new(process))),
             Self::Launch(launch) => launch(environment).await.map(Started::Inside),
         }
     }
