@@ -25,7 +25,12 @@ pub type Launcher = Arc<dyn Fn(Environment) -> Launching + Send + Sync>;
 pub type Launching = Pin<Box<dyn Future<Output = Result<Box<dyn Running>, Ended>> + Send>>;
 
 /// A server that runs inside this process. Dropping it stops it.
-pub trait Running: Send + Sync {}
+pub trait Running: Send + Sync {
+    /// How it ended, if it has.
+    fn ended(&self) -> Option<Ended> {
+        None
+    }
+}
 
 /// How a server ended that was to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +72,7 @@ impl Started {
     pub(crate) async fn ended(&self) -> Option<Ended> {
         match self {
             Self::Process(process) => process.ended().await,
-            Self::Inside(_) => None,
+            Self::Inside(running) => running.ended(),
         }
     }
 

@@ -23,6 +23,7 @@ mod hygiene;
 mod lifecycle;
 mod register;
 mod reports;
+mod run;
 mod sample;
 mod settings;
 mod support;
