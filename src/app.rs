@@ -1,6 +1,6 @@
 //! The one wiring: every route and layer of the server. The binary, the demo and the tests all come through here.
 
-use std::{fmt, io, sync::Arc};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use poem::{
     Endpoint, EndpointExt, IntoEndpoint, Route,
@@ -12,6 +12,7 @@ use reqwest::Client;
 use rmcp::{ServerHandler, model::ServerConfig};
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::AccessLog,
@@ -21,7 +22,7 @@ use crate::{
     config::Config,
     cors::Cors,
     edge::{self, HostGuard},
-    mcp::{self, ExampleTools, McpSettings},
+    mcp::{self, ExampleTools, McpSessions, McpSettings},
     outbound,
     policy::ToolPolicy,
     public::{AuthorizationServerMetadata, DemoContent, Health, PublicApi, PublicSettings},
@@ -40,6 +41,8 @@ pub struct App {
     pub probe: SecretKeyProbe,
     keys: Option<JwksCache>,
     limits: ServerLimits,
+    /// Ends event streams that nothing else ends.
+    stop: CancellationToken,
 }
 
 impl App {
@@ -50,6 +53,8 @@ impl App {
             clock: Arc::new(SystemClock),
             server: ExampleTools::new("Clerk MCP server"),
             policy: ToolPolicy::new(),
+            sessions: None,
+            call_timeout: None,
             demo: None,
         }
     }
@@ -70,6 +75,7 @@ impl App {
         let stop = async {
             stop.await;
             health.drain();
+            self.stop.cancel();
             tracing::info!("stopping: requests in flight are finished first");
         };
         tokio::select! {
@@ -94,6 +100,8 @@ pub struct AppBuilder<'a, H> {
     clock: Arc<dyn Clock>,
     server: H,
     policy: ToolPolicy,
+    sessions: Option<McpSessions>,
+    call_timeout: Option<Duration>,
     demo: Option<DemoContent>,
 }
 
@@ -104,6 +112,8 @@ impl<'a, H> AppBuilder<'a, H> {
             config,
             clock,
             policy,
+            sessions,
+            call_timeout,
             demo,
             ..
         } = self;
@@ -112,6 +122,8 @@ impl<'a, H> AppBuilder<'a, H> {
             clock,
             server,
             policy,
+            sessions,
+            call_timeout,
             demo,
         }
     }
@@ -120,6 +132,21 @@ impl<'a, H> AppBuilder<'a, H> {
     #[must_use]
     pub fn policy(mut self, policy: ToolPolicy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// Keeps sessions for clients of 2025-11-25 and before, so that tools can ask them. Without this there are none.
+    #[must_use]
+    pub fn sessions(mut self, sessions: McpSessions) -> Self {
+        self.sessions = Some(sessions);
+        self
+    }
+
+    /// Ends calls after `limit` (see [`McpSettings::call_timeout`]), in place of nine tenths of `REQUEST_TIMEOUT`. Only an
+    /// answer that is a stream can take longer than that one: with [sessions](Self::sessions), or after progress.
+    #[must_use]
+    pub fn call_timeout(mut self, limit: Duration) -> Self {
+        self.call_timeout = Some(limit);
         self
     }
 
@@ -160,6 +187,8 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
             clock,
             server,
             policy,
+            sessions,
+            call_timeout,
             demo,
         } = self;
         let resources = ResourceNames::new(&config.base_url);
@@ -194,6 +223,10 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
         let mut settings = McpSettings::new(challenge);
         settings.max_body_bytes = config.limits.max_body_bytes;
         settings.policy = policy;
+        settings.sessions = sessions;
+        // A call that ends before its HTTP request does is answered as a call, not as a broken server.
+        settings.call_timeout = call_timeout.unwrap_or_else(|| config.limits.request_timeout * 9 / 10);
+        let stop = settings.stop.clone();
         let info = server.get_info();
         let mcp = mcp::endpoint(server, client, settings);
         let mirror = AuthorizationServerMetadata::new(frontend, config.clerk.issuer(), clock);
@@ -208,6 +241,7 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
             probe,
             keys,
             limits: ServerLimits::new(config.limits.max_connections, config.limits.shutdown_grace),
+            stop,
         })
     }
 }
