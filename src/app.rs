@@ -3,7 +3,7 @@
 use std::{fmt, io, sync::Arc, time::Duration};
 
 use poem::{
-    Endpoint, EndpointExt, IntoEndpoint, Route,
+    Endpoint, EndpointExt, IntoEndpoint, Response, Route,
     endpoint::BoxEndpoint,
     http::header,
     middleware::{CatchPanic, RequestId, SetHeader},
@@ -315,13 +315,14 @@ fn routes(
 ) -> BoxEndpoint<'static> {
     // Whatever lies under /mcp is behind authentication, also what doesn't exist. Cross-origin rules are the outermost:
     // they refuse origins that aren't allowed (MCP, "Streamable HTTP", security warning), a preflight carries no token,
-    // and a refusal must be readable to the page that caused it.
+    // and a refusal must be readable to the page that caused it, whichever layer it comes from.
     let mcp = Route::new().at("/", mcp).with(RequireAuth::new(authenticator));
-    let protected =
-        Arc::new(edge::allow_methods(mcp, "POST").with(Cors::restricted(config.allowed_origins.clone())));
+    let mcp = guarded(config, edge::allow_methods(mcp, "POST"));
+    let protected = Arc::new(mcp.with(Cors::restricted(config.allowed_origins.clone())));
     let prefix = config.base_url.path().trim_end_matches('/').to_owned();
     let public = public.into_routes(&prefix).into_endpoint();
-    let public = Arc::new(edge::allow_methods(public, "GET, HEAD, OPTIONS").with(Cors::open()));
+    let public = guarded(config, edge::allow_methods(public, "GET, HEAD, OPTIONS"));
+    let public = Arc::new(public.with(Cors::open()));
 
     // A proxy in front may pass the path of BASE_URL on, or take it off: both ways lead here.
     let mut routes = Route::new().nest("/mcp", Arc::clone(&protected));
@@ -330,14 +331,19 @@ fn routes(
             .nest(format!("{prefix}/mcp"), protected)
             .nest(&prefix, Arc::clone(&public));
     }
-    let routes = routes
-        .nest_no_strip("/", public)
-        .with(HostGuard::new(&config.base_url, config.listen.ip()))
-        .with(edge::Timeout::new(config.limits.request_timeout))
-        .with(CatchPanic::new().with_handler(|_| edge::internal_error()));
+    let routes = routes.nest_no_strip("/", public);
     edge::json_errors(routes)
-        .with(AccessLog::new(config.trust_forwarded))
+        .with(AccessLog::new(config.trust_forwarded, prefix))
         .with(SetHeader::new().overriding(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .with(RequestId::default())
         .boxed()
+}
+
+/// What every route is kept in: right hosts, a time limit, and no panic gets out.
+fn guarded(config: &Config, endpoint: impl Endpoint + 'static) -> impl Endpoint<Output = Response> + 'static {
+    endpoint
+        .with(HostGuard::new(&config.base_url, config.listen.ip()))
+        .with(edge::Timeout::new(config.limits.request_timeout))
+        .with(CatchPanic::new().with_handler(|_| edge::internal_error()))
+        .map_to_response()
 }

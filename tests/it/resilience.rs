@@ -109,6 +109,8 @@ async fn a_request_that_takes_too_long_is_ended() {
     content-length: [length]
     content-type: application/json; charset=utf-8
     date: [date]
+    retry-after: 5
+    vary: Origin
     x-content-type-options: nosniff
     x-request-id: [uuid]
 
