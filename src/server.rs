@@ -68,6 +68,20 @@ impl ServerLimits {
 ///
 /// # Errors
 /// When the listener has no address.
+/// ```
+/// use std::time::Duration;
+///
+/// use clerk_mcp::server::{ServerLimits, serve};
+/// use poem::{EndpointExt, Route, endpoint::make_sync};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// let app = Route::new().at("/", make_sync(|_| "hello"));
+/// let stop = async { /* a signal */ };
+/// serve(listener, app.boxed(), ServerLimits::new(100, Duration::from_secs(20)), stop).await
+/// # })?;
+/// # Ok::<_, std::io::Error>(())
+/// ```
 pub async fn serve(
     listener: TcpListener,
     endpoint: BoxEndpoint<'static>,

@@ -66,6 +66,21 @@ impl McpSettings {
 ///
 /// **Wrap it in [`crate::auth::RequireAuth`]**: a request without a session is answered with an error for each call.
 /// Host and origin are the app's to check, before authentication; here they're no longer looked at.
+/// ```
+/// use clerk_mcp::{
+///     auth::{Authenticator, ChallengeContext, RequireAuth},
+///     clerk::ClerkClient,
+///     mcp::{self, ExampleTools, McpSettings},
+/// };
+/// use poem::{Endpoint, EndpointExt, Route};
+///
+/// fn app(authenticator: Authenticator, client: ClerkClient, challenge: ChallengeContext) -> impl Endpoint {
+///     let mut settings = McpSettings::new(challenge);
+///     settings.call_timeout = std::time::Duration::from_secs(10);
+///     let tools = mcp::endpoint(ExampleTools::new("mine"), client, settings);
+///     Route::new().at("/mcp", tools.with(RequireAuth::new(authenticator)))
+/// }
+/// ```
 pub fn endpoint<H: ServerHandler + Clone>(
     server: H,
     client: ClerkClient,

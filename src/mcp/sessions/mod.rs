@@ -28,6 +28,18 @@ use crate::{reason::Reason, session::Session};
 ///
 /// A session lives in the process that opened it, costs it some 50 KB, and ends with it, unless there's a
 /// [store](Self::store).
+/// ```
+/// use std::time::Duration;
+///
+/// use clerk_mcp::mcp::{McpSessions, SessionKey};
+///
+/// let mut sessions = McpSessions::new("https://clerk.example.com");
+/// sessions.max_per_user = 4;
+/// sessions.idle_timeout = Duration::from_mins(10);
+/// // Replicas share a key, and a store of sessions if clients may move between them.
+/// # let from_a_secret_store = [0; 32];
+/// sessions.key = SessionKey::from_bytes(&from_a_secret_store);
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct McpSessions {
