@@ -146,7 +146,7 @@ pub const VARIABLES: &[Variable] = &[
         "REQUEST_TIMEOUT",
         "DURATION",
         "30s",
-        "Longest time for one request",
+        "Longest time for one request; a call within it gets nine tenths",
     ),
     var("MAX_CONNECTIONS", "COUNT", "10000", "Most connections at a time"),
     var(
