@@ -240,10 +240,20 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
             health,
             probe,
             keys,
-            limits: ServerLimits::new(config.limits.max_connections, config.limits.shutdown_grace),
+            limits: server_limits(config),
             stop,
         })
     }
+}
+
+fn server_limits(config: &Config) -> ServerLimits {
+    let mut limits = ServerLimits::new(config.limits.max_connections, config.limits.shutdown_grace);
+    // A load balancer elsewhere learns from `/readyz` that we're about to go, and needs an answer for that. Nobody else
+    // should have to wait.
+    if !config.listen.ip().is_loopback() {
+        limits.drain = MAX_DRAIN.min(limits.shutdown_grace / 4);
+    }
+    limits
 }
 
 fn token_policy(config: &Config, resources: &ResourceNames) -> TokenPolicy {
@@ -347,3 +357,6 @@ fn guarded(config: &Config, endpoint: impl Endpoint + 'static) -> impl Endpoint<
         .with(CatchPanic::new().with_handler(|_| edge::internal_error()))
         .map_to_response()
 }
+
+/// A probe every two seconds, which has to fail twice, has then failed.
+const MAX_DRAIN: Duration = Duration::from_secs(5);

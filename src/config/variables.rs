@@ -153,7 +153,7 @@ pub const VARIABLES: &[Variable] = &[
         "SHUTDOWN_GRACE",
         "DURATION",
         "20s",
-        "Time that requests in flight get at shutdown",
+        "Time that requests in flight get at shutdown; for a quarter of it, 5s at most, /readyz still says so, unless on loopback",
     ),
     var(
         "ADMIN_ADDR",

@@ -143,7 +143,7 @@ impl Builder {
             clock,
             probe,
             http: reqwest::Client::new(),
-            stop,
+            stop: Some(stop),
             task,
         }
     }
@@ -167,7 +167,7 @@ pub struct TestServer {
     /// What asks Clerk about the secret key; here only when a test says so.
     pub probe: SecretKeyProbe,
     http: reqwest::Client,
-    stop: oneshot::Sender<()>,
+    stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
 
@@ -180,9 +180,14 @@ impl TestServer {
         Self::builder().spawn().await
     }
 
+    /// Asks the server to stop.
+    pub fn begin_stop(&mut self) {
+        self.stop = None;
+    }
+
     /// Asks the server to stop, and waits until it has.
-    pub async fn stop(self) {
-        let _ = self.stop.send(());
+    pub async fn stop(mut self) {
+        self.begin_stop();
         self.task.await.unwrap();
     }
 
