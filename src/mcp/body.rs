@@ -9,12 +9,12 @@ use poem::{
     error::ReadBodyError,
     http::{Method, StatusCode},
 };
-use serde::{Deserialize, de::IgnoredAny};
+use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 use super::{
     McpSettings,
-    refusal::{INVALID_REQUEST, error, worded},
+    refusal::{INVALID_REQUEST, error, in_json, worded},
     sessions::BoundSessions,
 };
 use crate::{
@@ -32,7 +32,14 @@ pub(super) struct JsonRpcBody<E> {
 impl<E: Endpoint> Endpoint for JsonRpcBody<E> {
     type Output = Response;
 
-    async fn call(&self, mut request: Request) -> Result<Response> {
+    async fn call(&self, request: Request) -> Result<Response> {
+        let response = self.answer(request).await?;
+        Ok(in_json(response).await)
+    }
+}
+
+impl<E: Endpoint> JsonRpcBody<E> {
+    async fn answer(&self, mut request: Request) -> Result<Response> {
         if request.method() != Method::POST {
             let is_get = request.method() == Method::GET;
             let response = worded(
@@ -84,9 +91,7 @@ impl<E: Endpoint> Endpoint for JsonRpcBody<E> {
             response
         })
     }
-}
 
-impl<E: Endpoint> JsonRpcBody<E> {
     /// Passes the request on to rmcp; `opens` says that it's an `initialize`.
     async fn pass_on(&self, request: Request, opens: bool) -> Result<Response> {
         match &self.sessions {
@@ -122,11 +127,32 @@ impl<E: Endpoint> JsonRpcBody<E> {
 #[derive(Deserialize)]
 struct Message<'a> {
     #[serde(borrow)]
+    jsonrpc: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "even_null")]
     id: Option<&'a RawValue>,
     #[serde(borrow)]
     method: Option<Cow<'a, str>>,
     #[serde(borrow)]
     params: Option<&'a RawValue>,
+    result: Option<IgnoredAny>,
+    error: Option<IgnoredAny>,
+}
+
+/// A member that is there, be it null: MCP has no id that is.
+fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    Deserialize::deserialize(deserializer).map(Some)
+}
+
+impl Message<'_> {
+    /// Whether it's a request, a notification or a response (JSON-RPC 2.0 §4 and §5, with MCP's ids: texts and numbers).
+    fn is_well_formed(&self) -> bool {
+        let id = self.id.and_then(|id| id.get().bytes().next());
+        let has_id = id.is_some_and(|first| first == b'"' || first == b'-' || first.is_ascii_digit());
+        let is_response = self.result.is_some() || self.error.is_some();
+        self.jsonrpc.as_deref() == Some("2.0")
+            && (has_id || id.is_none())
+            && (self.method.is_some() || has_id && is_response)
+    }
 }
 
 #[derive(Deserialize)]
@@ -173,6 +199,9 @@ fn purpose(body: &[u8]) -> Result<Purpose<'_>, Fault<'_>> {
         });
     };
     if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(fault(INVALID_REQUEST, "The body is not a JSON-RPC message", None));
+    }
+    if !message.is_well_formed() {
         return Err(fault(INVALID_REQUEST, "The body is not a JSON-RPC message", None));
     }
     match message.method.as_deref() {

@@ -32,6 +32,30 @@ pub(super) fn worded(response: Response, status: StatusCode, message: &str) -> R
     refusal
 }
 
+/// Puts a refusal of rmcp's that is plain text into JSON, in the same words: a client that reads every answer as JSON-RPC
+/// shows them, instead of stumbling over them. Every other response is kept.
+pub(super) async fn in_json(response: Response) -> Response {
+    let is_text = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    let status = response.status();
+    if !status.is_client_error() || !is_text {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let words = body.into_string().await.unwrap_or_default();
+    let words = match words.trim() {
+        "" => status.canonical_reason().unwrap_or("The request was refused"),
+        words => words,
+    };
+    let mut refusal = error(status, INVALID_REQUEST, words, None);
+    if let Some(allow) = parts.headers.get(header::ALLOW) {
+        refusal.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    refusal
+}
+
 /// JSON-RPC 2.0 §5.1: "The JSON sent is not a valid Request object".
 pub(super) const INVALID_REQUEST: i32 = -32600;
 /// JSON-RPC 2.0 §5.1: of the range that is left to servers.
