@@ -1,0 +1,473 @@
+//! Routes, and what stands before them: hosts, origins, preflights.
+
+use std::fmt::Write as _;
+
+use poem::{
+    Body, Request, Response,
+    error::ReadBodyError,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
+};
+use serde_json::json;
+use url::Url;
+
+use super::{flaw::Flaw, mcp::respond, server::Server, settings::is_loopback};
+
+/// What a path leads to.
+enum Route {
+    Mcp,
+    /// Below the endpoint, where nothing is.
+    BelowMcp,
+    Resource(&'static str),
+    Mirror(&'static str),
+    Healthz,
+    Readyz,
+    StartPage,
+    Docs,
+    OpenApi(&'static str),
+    Nothing,
+}
+
+impl Server {
+    /// Answers a request.
+    pub(crate) async fn answer(&self, request: Request) -> Response {
+        let mut response = self.guarded(request).await;
+        let headers = response.headers_mut();
+        if !self.has(Flaw::SniffingAllowed) {
+            headers.insert(
+                header::X_CONTENT_TYPE_OPTIONS,
+                HeaderValue::from_static("nosniff"),
+            );
+        }
+        if !self.has(Flaw::NoRequestId)
+            && let Ok(id) = HeaderValue::try_from(request_id())
+        {
+            headers.insert("x-request-id", id);
+        }
+        response
+    }
+
+    async fn guarded(&self, request: Request) -> Response {
+        let (path, headers) = (request.original_uri().path(), request.headers());
+        let probe = matches!(path, "/healthz" | "/readyz");
+        if !probe && !self.right_host(headers, request.original_uri()) {
+            return refusal(403, "forbidden", "Host not allowed");
+        }
+        let route = self.route(path);
+        let protected = matches!(route, Route::Mcp | Route::BelowMcp);
+        let origins: Vec<HeaderValue> = headers.get_all(header::ORIGIN).iter().cloned().collect();
+        if protected
+            && (!origins.iter().all(|origin| self.right_origin(origin))
+                || origins.is_empty() && self.has(Flaw::OriginNeeded))
+        {
+            return refusal(403, "forbidden", "Origin not allowed");
+        }
+        let preflight = request.method() == Method::OPTIONS
+            && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+            && !self.has(Flaw::PreflightNeedsToken);
+        let origin = origins.into_iter().next();
+        if let Some(origin) = &origin
+            && preflight
+            && !self.has(Flaw::NoCors)
+        {
+            return self.preflight(origin, protected, headers);
+        }
+        let mut response = if protected {
+            self.protected(route, request).await
+        } else {
+            self.public(&route, request).await
+        };
+        self.add_cors(&mut response, origin);
+        response
+    }
+
+    fn add_cors(&self, response: &mut Response, origin: Option<HeaderValue>) {
+        let refused = !response.status().is_success() && self.has(Flaw::RefusalsWithoutCors);
+        let headers = response.headers_mut();
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        let page = headers
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+        let Some(origin) = origin else { return };
+        if (page && !self.has(Flaw::PagesForEveryone)) || refused || self.has(Flaw::NoCors) {
+            return;
+        }
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        if self.has(Flaw::CredentialsAllowed) {
+            let allowed = HeaderValue::from_static("true");
+            headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, allowed);
+        }
+        if !self.has(Flaw::NothingExposed) {
+            let exposed = "MCP-Protocol-Version, Mcp-Session-Id, Retry-After, WWW-Authenticate";
+            headers.insert(
+                header::ACCESS_CONTROL_EXPOSE_HEADERS,
+                HeaderValue::from_static(exposed),
+            );
+        }
+    }
+
+    fn preflight(&self, origin: &HeaderValue, protected: bool, headers: &HeaderMap) -> Response {
+        let known = ["authorization", "content-type", "last-event-id", "traceparent"];
+        let wanted = headers.get_all(header::ACCESS_CONTROL_REQUEST_HEADERS).iter();
+        let wanted: Vec<String> = wanted
+            .filter_map(|list| list.to_str().ok())
+            .flat_map(|list| list.split(','))
+            .map(|name| name.trim().to_ascii_lowercase())
+            .filter(|name| known.contains(&name.as_str()) || name.starts_with("mcp-"))
+            .filter(|name| !(self.has(Flaw::PreflightIncomplete) && name.starts_with("mcp-")))
+            .collect();
+        let methods = if protected {
+            "GET, POST, DELETE"
+        } else {
+            "GET, HEAD"
+        };
+        let mut response = Response::builder()
+            .status(StatusCode::NO_CONTENT)
+            .header(header::ACCESS_CONTROL_ALLOW_METHODS, methods)
+            .header(header::ACCESS_CONTROL_MAX_AGE, "7200")
+            .header(header::VARY, "Origin, Access-Control-Request-Headers")
+            .finish();
+        let answer = response.headers_mut();
+        answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        if self.has(Flaw::CredentialsAllowed) {
+            let allowed = HeaderValue::from_static("true");
+            answer.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, allowed);
+        }
+        if let (Ok(wanted), false) = (HeaderValue::try_from(wanted.join(", ")), wanted.is_empty()) {
+            answer.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted);
+        }
+        response
+    }
+
+    /// Exact paths. Nothing is decoded or tidied up: what looks like another path is another path.
+    fn route(&self, path: &str) -> Route {
+        let prefix = self.prefix();
+        let tidy = if self.has(Flaw::PathTextCompared) {
+            tidied(path)
+        } else {
+            path.to_owned()
+        };
+        let inner = tidy.strip_prefix(prefix.as_str()).unwrap_or(&tidy);
+        for path in [tidy.as_str(), inner] {
+            match path {
+                "/mcp" | "/mcp/" => return Route::Mcp,
+                _ if path.starts_with("/mcp/") => return Route::BelowMcp,
+                "/" | "" => return Route::StartPage,
+                "/docs" => return Route::Docs,
+                "/openapi.json" => return Route::OpenApi("application/json"),
+                "/openapi.yaml" => return Route::OpenApi("application/yaml"),
+                "/healthz" => return Route::Healthz,
+                "/readyz" => return Route::Readyz,
+                "/.well-known/openid-configuration" => return Route::Mirror("openid-configuration"),
+                _ => {}
+            }
+        }
+        if self.has(Flaw::PathOfBaseIgnored) && !prefix.is_empty() {
+            return well_known(inner, "");
+        }
+        let found = well_known(&tidy, &prefix);
+        let left_out = matches!(found, Route::Resource("")) && self.has(Flaw::NoRootMetadata)
+            || matches!(found, Route::Resource("/mcp")) && self.has(Flaw::NoPathMetadata)
+            || matches!(found, Route::Mirror(_)) && self.has(Flaw::NoAuthorizationServerMetadata);
+        if !matches!(found, Route::Nothing) && !left_out {
+            return found;
+        }
+        if self.has(Flaw::AnyPathIsAResource) && tidy.starts_with("/.well-known/oauth-protected-resource/") {
+            return Route::Resource("/not-a-resource");
+        }
+        Route::Nothing
+    }
+
+    /// Everything at and below the endpoint: first the token, then all else.
+    async fn protected(&self, route: Route, request: Request) -> Response {
+        let (parts, body) = request.into_parts();
+        let (method, headers) = (&parts.method, &parts.headers);
+        let open = self.has(Flaw::GetUnprotected) && *method != Method::POST
+            || self.has(Flaw::SubpathsUnprotected) && matches!(route, Route::BelowMcp)
+            // The text of the path decides, and not where it led.
+            || self.has(Flaw::PathTextCompared) && parts.uri.path() != "/mcp"
+            || self.has(Flaw::HandshakeUnprotected) && *method == Method::POST;
+        let early = [
+            Flaw::TokenInBody,
+            Flaw::BodyBeforeToken,
+            Flaw::HandshakeUnprotected,
+        ];
+        let mut body = Some(body);
+        let mut text = None;
+        if early.into_iter().any(|flaw| self.has(flaw)) {
+            text = match self.read(body.take().unwrap_or_else(Body::empty), headers).await {
+                Ok(text) => Some(text),
+                Err(response) => return response,
+            };
+        }
+        if self.has(Flaw::BodyBeforeToken)
+            && let Some(text) = &text
+            && serde_json::from_slice::<serde_json::Value>(text).is_err()
+        {
+            return respond(400, &json!({ "error": "invalid_request" }));
+        }
+        let handshake = text.as_deref().is_none_or(|text| {
+            let message: serde_json::Value = serde_json::from_slice(text).unwrap_or_default();
+            let method = message
+                .get("method")
+                .and_then(serde_json::Value::as_str)
+                .unwrap_or_default();
+            [
+                "initialize",
+                "server/discover",
+                "tools/list",
+                "notifications/initialized",
+            ]
+            .contains(&method)
+        });
+        let open = open && handshake;
+        let caller = match self.authenticate(headers, &parts.uri, text.as_deref()).await {
+            Ok(caller) => caller,
+            Err(_) if open => super::caller::Caller::default(),
+            Err(refusal) => return self.refuse(&refusal, headers),
+        };
+        if matches!(route, Route::BelowMcp) && !self.has(Flaw::SubpathsUnprotected) {
+            return self.not_found();
+        }
+        if *method != Method::POST {
+            if self.has(Flaw::GetAnswered) && *method == Method::GET {
+                return Response::builder()
+                    .content_type("text/event-stream")
+                    .body(": hello\n\n");
+            }
+            return self.wrong_method("POST");
+        }
+        let text = match (text, body) {
+            (Some(text), _) => text,
+            (None, body) => match self.read(body.unwrap_or_else(Body::empty), headers).await {
+                Ok(text) => text,
+                Err(response) => return response,
+            },
+        };
+        self.mcp(&caller, headers, &text).await
+    }
+
+    /// The body, if it is not too large.
+    async fn read(&self, body: Body, headers: &HeaderMap) -> Result<Vec<u8>, Response> {
+        let sized = headers.contains_key(header::CONTENT_LENGTH);
+        let limit = if self.has(Flaw::NoBodyLimit) || self.has(Flaw::ChunksUnlimited) && !sized {
+            usize::MAX
+        } else {
+            self.settings.max_body
+        };
+        match body.into_bytes_limit(limit).await {
+            Ok(body) => Ok(body.to_vec()),
+            Err(ReadBodyError::PayloadTooLarge) => {
+                let message = format!("The message is larger than {limit} bytes");
+                let error = json!({ "code": -32600, "message": message });
+                Err(respond(
+                    413,
+                    &json!({ "jsonrpc": "2.0", "id": null, "error": error }),
+                ))
+            }
+            Err(_) => Err(refusal(
+                400,
+                "invalid_request",
+                "The request could not be understood",
+            )),
+        }
+    }
+
+    async fn public(&self, route: &Route, request: Request) -> Response {
+        let headers = request.headers();
+        if matches!(route, Route::Nothing) {
+            return self.not_found();
+        }
+        if request.method() == Method::OPTIONS {
+            return Response::builder()
+                .status(StatusCode::NO_CONTENT)
+                .header(header::ALLOW, "GET, HEAD, OPTIONS")
+                .finish();
+        }
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return self.wrong_method("GET, HEAD, OPTIONS");
+        }
+        let closed = matches!(route, Route::Resource(_) | Route::Mirror(_))
+            && self.has(Flaw::WellKnownProtected)
+            || matches!(route, Route::Healthz | Route::Readyz) && self.has(Flaw::HealthProtected);
+        if closed && let Err(refusal) = self.authenticate(headers, request.uri(), None).await {
+            return self.refuse(&refusal, headers);
+        }
+        match route {
+            Route::Resource(suffix) => self.resource_metadata(suffix, headers),
+            Route::Mirror(document) => self.mirror(document).await,
+            Route::Healthz => self.healthz().await,
+            Route::Readyz => self.readyz().await,
+            Route::StartPage => self.start_page(headers),
+            Route::Docs => self.docs(),
+            Route::OpenApi(content_type) => self.openapi(content_type),
+            Route::Mcp | Route::BelowMcp | Route::Nothing => self.not_found(),
+        }
+    }
+
+    fn not_found(&self) -> Response {
+        if self.has(Flaw::NotFoundAsPage) {
+            return Response::builder()
+                .status(StatusCode::NOT_FOUND)
+                .content_type("text/html; charset=utf-8")
+                .body("<h1>Not Found</h1>");
+        }
+        refusal(
+            404,
+            "not_found",
+            "There is nothing here; see /docs for what there is",
+        )
+    }
+
+    fn wrong_method(&self, allow: &'static str) -> Response {
+        if self.has(Flaw::WrongMethodAs404) {
+            return self.not_found();
+        }
+        let mut response = refusal(
+            405,
+            "method_not_allowed",
+            "This route takes other methods; see Allow",
+        );
+        if !self.has(Flaw::NoAllow) {
+            let allow = HeaderValue::from_static(allow);
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+        response
+    }
+
+    /// `BASE_URL`'s host, or loopback when we are there (DNS rebinding).
+    fn right_host(&self, headers: &HeaderMap, uri: &Uri) -> bool {
+        if self.has(Flaw::HostIgnored)
+            || self.has(Flaw::ResourceOfHost)
+            || self.has(Flaw::ResourceMetadataOfHost)
+        {
+            return true;
+        }
+        let hosts: Vec<&HeaderValue> = headers.get_all(header::HOST).iter().collect();
+        let host = match hosts.as_slice() {
+            [host] => host.to_str().unwrap_or_default(),
+            [] => uri.authority().map_or("", |authority| authority.as_str()),
+            _ => return false,
+        };
+        let base = &self.settings.base;
+        if self.has(Flaw::HostPrefix) {
+            return host.starts_with(base.host_str().unwrap_or_default()) || host.starts_with("localhost");
+        }
+        let bare = !host.is_empty() && !host.contains(['/', '?', '#', '@', '\\']);
+        let Some(url) = Url::parse(&format!("{}://{host}/", base.scheme()))
+            .ok()
+            .filter(|_| bare)
+        else {
+            return false;
+        };
+        let ours = url.host() == base.host() && url.port_or_known_default() == base.port_or_known_default();
+        let local = self.settings.host.is_loopback() || is_loopback(base);
+        ours || local && is_loopback(&url)
+    }
+
+    /// An allowed origin: configured, or our own, or loopback when we are there.
+    fn right_origin(&self, origin: &HeaderValue) -> bool {
+        let Ok(origin) = origin.to_str() else { return false };
+        let allowed = match &self.settings.origins {
+            Some(origins) => origins.clone(),
+            None => vec![self.settings.base.origin().ascii_serialization()],
+        };
+        match self.flaw {
+            Some(Flaw::OriginIgnored | Flaw::CredentialsAllowed) => return true,
+            Some(Flaw::NullOriginAllowed) if origin == "null" => return true,
+            Some(Flaw::OriginSuffix) => {
+                return allowed.iter().any(|one| {
+                    let host = one.split_once("://").map_or("", |(_, host)| host);
+                    origin.starts_with(one.as_str()) || origin.ends_with(host)
+                });
+            }
+            _ => {}
+        }
+        let local = self.settings.origins.is_none() && is_loopback(&self.settings.base);
+        allowed.iter().any(|one| one == origin)
+            || local
+                && Url::parse(origin)
+                    .is_ok_and(|url| is_loopback(&url) && url.origin().ascii_serialization() == origin)
+    }
+
+    /// The origin that the client says it called, which anybody can make up.
+    pub(crate) fn origin_of_request(&self, headers: &HeaderMap) -> String {
+        let host = headers
+            .get("x-forwarded-host")
+            .or_else(|| headers.get(header::HOST));
+        let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+        format!("{}://{host}", self.settings.base.scheme())
+    }
+}
+
+/// The documents that have the well-known segment between host and path.
+fn well_known(path: &str, prefix: &str) -> Route {
+    let of = |document: &str| {
+        let rest = path.strip_prefix("/.well-known/")?.strip_prefix(document)?;
+        match rest {
+            "" | "/mcp" if rest.is_empty() || prefix.is_empty() => {
+                Some(if rest.is_empty() { "" } else { "/mcp" })
+            }
+            _ => match rest.strip_prefix(prefix)? {
+                "" => Some(""),
+                "/mcp" => Some("/mcp"),
+                _ => None,
+            },
+        }
+    };
+    if let Some(suffix) = of("oauth-protected-resource") {
+        return Route::Resource(suffix);
+    }
+    match of("oauth-authorization-server") {
+        Some(_) => Route::Mirror("oauth-authorization-server"),
+        None => Route::Nothing,
+    }
+}
+
+/// The path as a lenient router reads it.
+fn tidied(path: &str) -> String {
+    let path = path
+        .replace("%6d", "m")
+        .replace("%6D", "m")
+        .replace("%2f", "/")
+        .replace("%2F", "/");
+    let path = path.split(';').next().unwrap_or_default().to_ascii_lowercase();
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => drop(segments.pop()),
+            segment => segments.push(segment),
+        }
+    }
+    format!("/{}", segments.join("/"))
+}
+
+fn refusal(status: u16, error: &str, description: &str) -> Response {
+    let mut response = respond(
+        status,
+        &json!({ "error": error, "error_description": description }),
+    );
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A random UUID (RFC 9562 §5.4).
+fn request_id() -> String {
+    let random: [u8; 16] = rand::random();
+    let mut id = String::with_capacity(36);
+    for (index, byte) in random.into_iter().enumerate() {
+        let byte = match index {
+            6 => byte & 0x0f | 0x40,
+            8 => byte & 0x3f | 0x80,
+            _ => byte,
+        };
+        if matches!(index, 4 | 6 | 8 | 10) {
+            id.push('-');
+        }
+        // Writing to a String cannot fail.
+        let _ = write!(id, "{byte:02x}");
+    }
+    id
+}

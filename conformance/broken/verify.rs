@@ -1,0 +1,436 @@
+//! The rules for tokens: kind, header, signature, claims, in this order.
+
+use poem::http::{HeaderMap, Uri};
+use serde_json::{Map, Value};
+
+use super::{
+    caller::Caller,
+    flaw::Flaw,
+    jwt::{Jwt, Malformed},
+    now_milliseconds,
+    refusal::Refusal,
+    rsa::{PublicKey, hmac_verifies},
+    server::Server,
+    settings::Audience,
+};
+
+/// The kinds of tokens, by Clerk's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Session,
+    OAuth,
+    M2m,
+    ApiKey,
+}
+
+impl Kind {
+    /// The kind that `CLERK_ACCEPTED_TOKENS` calls so.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        match name {
+            "session_token" => Some(Self::Session),
+            "oauth_token" => Some(Self::OAuth),
+            "m2m_token" => Some(Self::M2m),
+            "api_key" => Some(Self::ApiKey),
+            _ => None,
+        }
+    }
+}
+
+/// Clerk's classes of tokens, the header member `cat`.
+const SESSION_CLASS: &str = "cl_B7d4PD111AAA";
+const MACHINE_CLASS: &str = "cl_B7d4PD333AAA";
+const NO_CLASS: &str = "cl_I7d4PD111III";
+/// Type of an access token (RFC 9068 §2.1).
+const ACCESS_TOKEN: &str = "at+jwt";
+
+impl Server {
+    /// Who sends the request.
+    pub(crate) async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        uri: &Uri,
+        body: Option<&[u8]>,
+    ) -> Result<Caller, Refusal> {
+        let token = self.bearer(headers, uri, body)?;
+        if self.misconfigured() {
+            return Err(Refusal::Misconfigured);
+        }
+        let mut caller = self.caller(&token).await?;
+        self.check_scopes(&caller)?;
+        caller.token = token;
+        Ok(caller)
+    }
+
+    async fn caller(&self, token: &str) -> Result<Caller, Refusal> {
+        let opaque = [("mt_", Kind::M2m), ("oat_", Kind::OAuth), ("ak_", Kind::ApiKey)];
+        if let Some((_, kind)) = opaque.into_iter().find(|(prefix, _)| token.starts_with(prefix)) {
+            if self.has(Flaw::OpaqueRefused) {
+                return Err(Refusal::Invalid("opaque"));
+            }
+            self.check_kind(kind)?;
+            return self.opaque(kind, token).await;
+        }
+        let by_header = token.split('.').next().unwrap_or_default();
+        let name = match self.flaw {
+            Some(Flaw::TokensCachedForever) => token,
+            Some(Flaw::TokensCachedByHeader) => by_header,
+            Some(Flaw::SessionShared) => "everyone",
+            _ => "",
+        };
+        if let Some(caller) = self.remembered.lock().get(name).cloned()
+            && !self.has(Flaw::SessionShared)
+        {
+            return Ok(caller);
+        }
+        let caller = self.verify(token).await?;
+        if name.is_empty() {
+            return Ok(caller);
+        }
+        let mut remembered = self.remembered.lock();
+        Ok(remembered.entry(name.to_owned()).or_insert(caller).clone())
+    }
+
+    async fn verify(&self, token: &str) -> Result<Caller, Refusal> {
+        let jwt = match Jwt::parse(token, self.flaw) {
+            Ok(jwt) => jwt,
+            Err(Malformed::Json) if self.has(Flaw::BadJsonAs500) => return Err(Refusal::Internal),
+            // What is no JWT is sent to Clerk, and taken whatever Clerk says.
+            Err(_) if self.has(Flaw::UnknownTokensPass) => return Ok(Caller::default()),
+            Err(_) => return Err(Refusal::Invalid("token-invalid")),
+        };
+        let kind = self.kind(&jwt);
+        self.check_kind(kind)?;
+        self.check_header(&jwt, kind)?;
+        self.check_signature(&jwt).await?;
+        self.check_claims(&jwt, kind)?;
+        Ok(self.caller_of(kind, &jwt.claims))
+    }
+
+    fn check_kind(&self, kind: Kind) -> Result<(), Refusal> {
+        let refused = kind == Kind::OAuth && self.has(Flaw::AccessTokensRefused);
+        if (self.settings.accepted.contains(&kind) || self.has(Flaw::KindsIgnored)) && !refused {
+            Ok(())
+        } else {
+            Err(Refusal::Invalid("token-type-mismatch"))
+        }
+    }
+
+    /// By subject and type, as Clerk's SDK does.
+    fn kind(&self, jwt: &Jwt) -> Kind {
+        let machine = jwt.text("sub").is_some_and(|subject| subject.starts_with("mch_"));
+        let typ = jwt.header_text("typ").unwrap_or_default();
+        let access = typ == ACCESS_TOKEN
+            || typ == "application/at+jwt" && !self.has(Flaw::ApplicationTypUnknown)
+            || typ.eq_ignore_ascii_case(ACCESS_TOKEN) && self.has(Flaw::TypCaseInsensitive);
+        if machine && !self.has(Flaw::MachinesAsSessions) {
+            Kind::M2m
+        } else if access {
+            Kind::OAuth
+        } else {
+            Kind::Session
+        }
+    }
+
+    fn check_header(&self, jwt: &Jwt, kind: Kind) -> Result<(), Refusal> {
+        let invalid = |reason| Err(Refusal::Invalid(reason));
+        let alg = jwt.header_text("alg").unwrap_or_default();
+        let other_alg = match self.flaw {
+            Some(Flaw::AlgIgnored | Flaw::SignatureIgnored) => true,
+            Some(Flaw::AcceptsNone) => alg == "none",
+            Some(Flaw::AcceptsAnyCaseOfNone) => alg != "none" && alg.eq_ignore_ascii_case("none"),
+            Some(Flaw::HmacWithPublicKey | Flaw::HmacWithNothing) => alg == "HS256",
+            Some(Flaw::AlgCaseInsensitive) => alg.eq_ignore_ascii_case("RS256"),
+            _ => false,
+        };
+        // RFC 8725 §3.1: the algorithm is ours to choose.
+        if alg != "RS256" && !other_alg {
+            return invalid("token-invalid-algorithm");
+        }
+        // RFC 7515 §4.1.11: no extension is understood here.
+        if jwt.header.contains_key("crit") && !self.has(Flaw::CritIgnored) {
+            return invalid("crit");
+        }
+        let known = ["alg", "typ", "kid", "cat"];
+        if self.has(Flaw::UnknownHeaderRefused)
+            && jwt.header.keys().any(|name| !known.contains(&name.as_str()))
+        {
+            return invalid("header");
+        }
+        let typ = jwt.header.get("typ");
+        let right_typ = kind == Kind::OAuth
+            || typ.is_some_and(|typ| typ == "JWT")
+            || typ.is_none() && self.has(Flaw::TypNotNeeded)
+            || self.has(Flaw::TypCaseInsensitive)
+                && typ
+                    .and_then(Value::as_str)
+                    .is_some_and(|typ| typ.eq_ignore_ascii_case("JWT"))
+            || self.has(Flaw::TypIgnored);
+        if !right_typ {
+            return invalid("typ");
+        }
+        let class = jwt.header.get("cat");
+        let right_class = match (kind, class.map(Value::as_str)) {
+            (_, None) => !self.has(Flaw::CatNeeded) || kind == Kind::OAuth,
+            (_, Some(Some(NO_CLASS))) => !self.has(Flaw::UnspecifiedCatRefused),
+            (Kind::Session, Some(Some(SESSION_CLASS))) | (Kind::M2m, Some(Some(MACHINE_CLASS))) => true,
+            (Kind::Session, Some(_)) if self.has(Flaw::TemplateTokensAccepted) => true,
+            (Kind::Session, Some(_)) if self.has(Flaw::MachinesAsSessions) => true,
+            _ => self.has(Flaw::CatIgnored),
+        };
+        if right_class { Ok(()) } else { invalid("cat") }
+    }
+
+    async fn check_signature(&self, jwt: &Jwt) -> Result<(), Refusal> {
+        let alg = jwt.header_text("alg").unwrap_or_default();
+        let unsigned = self.has(Flaw::SignatureIgnored)
+            || self.has(Flaw::AcceptsNone) && alg == "none"
+            || self.has(Flaw::AcceptsAnyCaseOfNone) && alg != "RS256"
+            || jwt.signature.is_empty()
+                && (self.has(Flaw::EmptySignaturePasses) || self.has(Flaw::TwoPartsAccepted));
+        if unsigned {
+            return Ok(());
+        }
+        if self.has(Flaw::HeaderKeyTrusted)
+            && let Some(key) = self.key_in_header(jwt).await
+        {
+            return verified(key.verifies(jwt.signed.as_bytes(), &jwt.signature));
+        }
+        let kid = jwt.header_text("kid").unwrap_or_default();
+        if self.has(Flaw::KidIgnored) || kid.is_empty() && self.has(Flaw::KidNotNeeded) {
+            let keys = self.keys.all();
+            let mut keys = keys.iter();
+            return verified(keys.any(|key| key.verifies(jwt.signed.as_bytes(), &jwt.signature)));
+        }
+        if kid.is_empty() {
+            return Err(Refusal::Invalid("kid"));
+        }
+        let key = match self.keys.key(kid).await {
+            Ok(Some(key)) => key,
+            Ok(None) => return Err(Refusal::Invalid("jwk-kid-mismatch")),
+            Err(_) if self.has(Flaw::OutagePasses) => return Ok(()),
+            Err(_) => return Err(Refusal::Unavailable(5)),
+        };
+        let by_secret =
+            |secret: &[u8]| verified(hmac_verifies(secret, jwt.signed.as_bytes(), &jwt.signature));
+        match (self.flaw, alg) {
+            (Some(Flaw::HmacWithPublicKey), "HS256") => by_secret(key.pem().as_bytes()),
+            (Some(Flaw::HmacWithNothing), "HS256") => by_secret(b""),
+            _ => verified(key.verifies(jwt.signed.as_bytes(), &jwt.signature)),
+        }
+    }
+
+    /// What RFC 8725 §3.10 warns of.
+    async fn key_in_header(&self, jwt: &Jwt) -> Option<PublicKey> {
+        if let Some(jwk) = jwt.header.get("jwk") {
+            return PublicKey::from_jwk(jwk).map(|(_, key)| key);
+        }
+        let url = jwt.header_text("jku").or_else(|| jwt.header_text("x5u"))?;
+        let set: Value = reqwest::get(url).await.ok()?.json().await.ok()?;
+        let mut keys = set.get("keys")?.as_array()?.iter();
+        keys.find_map(PublicKey::from_jwk).map(|(_, key)| key)
+    }
+
+    fn check_claims(&self, jwt: &Jwt, kind: Kind) -> Result<(), Refusal> {
+        let claims = &jwt.claims;
+        let invalid = |reason| Err(Refusal::Invalid(reason));
+        let texts = ["iss", "sub", "sid", "azp"];
+        let odd = texts
+            .iter()
+            .any(|name| claims.get(*name).is_some_and(|value| !value.is_string()));
+        if odd && self.has(Flaw::ClaimsAs500) {
+            return Err(Refusal::Internal);
+        }
+        if !self.right_issuer(claims.get("iss")) {
+            return invalid("token-invalid-issuer");
+        }
+        let prefix = if kind == Kind::M2m { "mch_" } else { "user_" };
+        let subject = claims.get("sub").and_then(Value::as_str);
+        let right_subject = match subject {
+            Some(subject) => {
+                subject.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty())
+                    || self.has(Flaw::SubPrefixIgnored)
+                    || self.has(Flaw::MachinesAsSessions)
+            }
+            None => self.has(Flaw::SubNotNeeded),
+        };
+        if !right_subject {
+            return invalid("sub");
+        }
+        let session = claims.get("sid").and_then(Value::as_str);
+        let sessionless = [
+            Flaw::SidNotNeeded,
+            Flaw::MachinesAsSessions,
+            Flaw::TemplateTokensAccepted,
+            Flaw::IdTokensAccepted,
+        ];
+        let right_session = session.is_some_and(|id| id.len() > 5 && id.starts_with("sess_"));
+        if kind == Kind::Session && !right_session && !sessionless.into_iter().any(|flaw| self.has(flaw)) {
+            return invalid("sid");
+        }
+        self.check_times(claims)?;
+        self.check_party(kind, claims)?;
+        let id_token = kind == Kind::Session && session.is_none() && self.has(Flaw::IdTokensAccepted);
+        if !id_token {
+            self.check_audience(kind, claims.get("aud"))?;
+        }
+        let status = claims.get("sts");
+        if status.is_some_and(|status| status != "active") && !self.has(Flaw::PendingAccepted) {
+            return invalid("session-pending");
+        }
+        Ok(())
+    }
+
+    fn right_issuer(&self, claim: Option<&Value>) -> bool {
+        let ours = self.settings.issuer.as_str();
+        let Some(issuer) = claim.and_then(Value::as_str) else {
+            return self.has(Flaw::IssIgnored);
+        };
+        match self.flaw {
+            Some(Flaw::IssIgnored) => true,
+            Some(Flaw::IssPrefix) => issuer.starts_with(ours),
+            Some(Flaw::IssSuffixOfOurs) => ours.starts_with(issuer),
+            Some(Flaw::IssNormalized) => issuer.trim_end_matches('/').eq_ignore_ascii_case(ours),
+            _ => issuer == ours,
+        }
+    }
+
+    /// RFC 7519 §4.1.4 to §4.1.6.
+    fn check_times(&self, claims: &Map<String, Value>) -> Result<(), Refusal> {
+        let now = now_milliseconds();
+        let leeway = self.settings.leeway_milliseconds;
+        let expires = self.time(claims, "exp")?;
+        match expires {
+            _ if self.has(Flaw::ExpIgnored) => {}
+            Some(expires) if self.has(Flaw::ExpInMilliseconds) && now >= expires / 1_000 => {
+                return Err(Refusal::Expired);
+            }
+            Some(expires) if now - expires >= leeway => return Err(Refusal::Expired),
+            Some(_) => {}
+            None if self.has(Flaw::ExpNotNeeded) => {}
+            None => return Err(Refusal::Invalid("exp")),
+        }
+        for (name, flaw) in [("nbf", Flaw::NbfIgnored), ("iat", Flaw::IatIgnored)] {
+            let time = self.time(claims, name)?;
+            if time.is_some_and(|time| time - now > leeway) && !self.has(flaw) {
+                return Err(Refusal::Invalid(name));
+            }
+            if time.is_none() && self.has(Flaw::IatNeeded) {
+                return Err(Refusal::Invalid(name));
+            }
+        }
+        Ok(())
+    }
+
+    /// A time in milliseconds, from whole seconds.
+    fn time(&self, claims: &Map<String, Value>, name: &'static str) -> Result<Option<i64>, Refusal> {
+        let Some(value) = claims.get(name) else {
+            return Ok(None);
+        };
+        let invalid = if self.has(Flaw::ClaimsAs500) {
+            Refusal::Internal
+        } else {
+            Refusal::Invalid(name)
+        };
+        let text = value.as_str().filter(|_| self.has(Flaw::TimesAsText));
+        let fraction = value.as_f64().filter(|_| self.has(Flaw::FractionalTimes));
+        #[expect(clippy::cast_possible_truncation, reason = "a flaw that reads any number")]
+        let seconds = value
+            .as_i64()
+            .or_else(|| text?.parse().ok())
+            .or_else(|| fraction.map(|seconds| seconds as i64));
+        // The years 1 to 9999.
+        let calendar = -62_135_596_800..=253_402_300_799;
+        match seconds {
+            Some(seconds) if calendar.contains(&seconds) => Ok(Some(seconds * 1_000)),
+            _ if self.has(Flaw::HugeTimesAs500) && value.is_number() => Err(Refusal::Internal),
+            _ if self.has(Flaw::ExpIgnored) && name == "exp" => Ok(None),
+            _ => Err(invalid),
+        }
+    }
+
+    fn check_party(&self, kind: Kind, claims: &Map<String, Value>) -> Result<(), Refusal> {
+        let mut parties = self.settings.parties.clone();
+        if self.has(Flaw::AzpAlways) && parties.is_empty() {
+            parties.push(self.origin());
+        }
+        let asked = kind == Kind::Session || kind == Kind::OAuth && self.has(Flaw::AzpOfAccessTokens);
+        if parties.is_empty() || !asked || self.has(Flaw::AzpIgnored) {
+            return Ok(());
+        }
+        let listed = match claims.get("azp").and_then(Value::as_str) {
+            Some(party) if self.has(Flaw::AzpPrefix) => parties.iter().any(|one| party.starts_with(one)),
+            Some(party) => parties.iter().any(|one| one == party),
+            None => self.has(Flaw::AzpNotNeeded),
+        };
+        if listed {
+            Ok(())
+        } else {
+            Err(Refusal::Invalid("token-invalid-authorized-parties"))
+        }
+    }
+
+    /// RFC 7519 §4.1.3, RFC 8707 §2.
+    pub(crate) fn check_audience(&self, kind: Kind, audience: Option<&Value>) -> Result<(), Refusal> {
+        let mode = match (kind, self.settings.audience) {
+            (Kind::M2m | Kind::ApiKey, _) => return Ok(()),
+            (Kind::Session, _) if self.has(Flaw::AudOfSessionNeeded) => Audience::Required,
+            (Kind::Session, _) if self.has(Flaw::AudOfSessionIgnored) => Audience::Off,
+            (Kind::Session, _) => Audience::IfPresent,
+            (Kind::OAuth, Audience::IfPresent) if self.has(Flaw::AudienceModeBlurred) => Audience::Off,
+            (Kind::OAuth, mode) => mode,
+        };
+        if mode == Audience::Off || self.has(Flaw::AudIgnored) {
+            return Ok(());
+        }
+        let optional = mode == Audience::IfPresent || self.has(Flaw::AudNotNeeded);
+        let names: Option<Vec<&str>> = match audience {
+            None if optional => return Ok(()),
+            None => return Err(Refusal::Invalid("audience-missing")),
+            Some(Value::Array(_)) if self.has(Flaw::AudAsTextOnly) => None,
+            Some(Value::Array(list)) if self.has(Flaw::AudFirstOnly) => {
+                list.iter().take(1).map(Value::as_str).collect()
+            }
+            Some(Value::Array(list)) => list.iter().map(Value::as_str).collect(),
+            Some(one) => one.as_str().map(|one| vec![one]),
+        };
+        let ours = match names {
+            None => self.has(Flaw::AudMalformedPasses),
+            Some(names) => names.iter().any(|name| self.is_our_name(name)),
+        };
+        if ours {
+            Ok(())
+        } else {
+            Err(Refusal::Invalid("audience-mismatch"))
+        }
+    }
+
+    fn check_scopes(&self, caller: &Caller) -> Result<(), Refusal> {
+        let needed = &self.settings.required_scopes;
+        let granted = |scope: &String| match self.flaw {
+            Some(Flaw::ScopeSubstring) => caller.scopes.iter().any(|one| one.contains(scope)),
+            _ => caller.scopes.contains(scope),
+        };
+        let enough = match self.flaw {
+            Some(Flaw::RequiredScopesIgnored) => true,
+            Some(Flaw::AnyScopeWillDo) => needed.is_empty() || needed.iter().any(granted),
+            _ => needed.iter().all(granted),
+        };
+        if enough {
+            return Ok(());
+        }
+        let mut needed = needed.clone();
+        if self.has(Flaw::OneScopeAtATime) {
+            needed.retain(|scope| !granted(scope));
+            needed.truncate(1);
+        }
+        Err(Refusal::Scopes(needed))
+    }
+}
+
+fn verified(good: bool) -> Result<(), Refusal> {
+    if good {
+        Ok(())
+    } else {
+        Err(Refusal::Invalid("token-invalid-signature"))
+    }
+}
