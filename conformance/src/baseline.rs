@@ -122,3 +122,8 @@ impl Baseline {
         complaints
     }
 }
+
+/// The schema of the file.
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(File)
+}

@@ -28,9 +28,16 @@
 
 pub mod baseline;
 pub mod case;
+mod check;
 pub mod clerk;
 mod clock;
+pub mod compare;
+pub mod explain;
 pub mod mint;
 pub mod profile;
+pub mod report;
 pub mod results;
+pub mod runner;
 pub mod spec;
+pub mod target;
+mod wire;

@@ -10,14 +10,23 @@ use std::{
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-/// Nothing could be started, or the arguments were wrong (clap uses the same code).
+/// Something was found.
+const FINDINGS: u8 = 1;
+
+/// There is no result: the arguments were wrong (clap uses the same code), or something could not be started or read.
 const TROUBLE: u8 = 2;
 
-/// A local Clerk for developing and testing MCP servers.
+/// Judges MCP servers that Clerk protects, in any language; and a local Clerk to develop and test them with.
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Exit codes: 0 success, 2 wrong arguments or trouble starting."
+    after_help = "Examples:
+  clerk-mcp-conformance run --profile clerk-mcp --command target/debug/clerk-mcp
+  clerk-mcp-conformance run --url https://mcp.example.com/mcp
+  clerk-mcp-conformance explain claims.expired
+  clerk-mcp-conformance clerk --port 4567
+
+Exit codes: 0 success, 1 findings, 2 wrong arguments or no result."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -29,6 +38,24 @@ enum Command {
     /// Run a local Clerk: Frontend API and Backend API with sample users, state in memory.
     #[command(after_help = cli::clerk::EXAMPLES)]
     Clerk(cli::clerk::Arguments),
+    /// Judge a server, case by case.
+    #[command(after_help = cli::run::EXAMPLES)]
+    Run(Box<cli::run::Arguments>),
+    /// List the cases.
+    #[command(after_help = cli::list::EXAMPLES)]
+    List(cli::list::Arguments),
+    /// Explain one case: requirement, reference, what is sent, what is expected, and why.
+    #[command(after_help = cli::explain::EXAMPLES)]
+    Explain(cli::explain::Arguments),
+    /// Make a token from a recipe, right or wrong.
+    #[command(after_help = cli::mint::EXAMPLES)]
+    Mint(cli::mint::Arguments),
+    /// Compare two runs by their JSON reports.
+    #[command(after_help = cli::compare::EXAMPLES)]
+    Compare(cli::compare::Arguments),
+    /// Print the JSON Schema of the files of cases, or of another kind.
+    #[command(after_help = cli::schema::EXAMPLES)]
+    Schema(cli::schema::Arguments),
 }
 
 #[tokio::main]
@@ -38,11 +65,18 @@ async fn main() -> ExitCode {
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")))
         .with_writer(io::stderr)
         .init();
-    let result = match cli.command {
-        Command::Clerk(arguments) => cli::clerk::run(arguments).await,
+    let clean = match cli.command {
+        Command::Clerk(arguments) => cli::clerk::run(arguments).await.map(|()| true),
+        Command::Run(arguments) => cli::run::run(*arguments).await,
+        Command::List(arguments) => cli::list::run(&arguments).map(|()| true),
+        Command::Explain(arguments) => cli::explain::run(&arguments).map(|()| true),
+        Command::Mint(arguments) => cli::mint::run(arguments).await.map(|()| true),
+        Command::Compare(arguments) => cli::compare::run(&arguments),
+        Command::Schema(arguments) => cli::schema::run(&arguments).map(|()| true),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
+    match clean {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(FINDINGS),
         Err(error) => {
             // Nowhere left to complain when stderr is closed.
             let _ = writeln!(io::stderr(), "error: {error:#}");

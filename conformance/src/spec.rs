@@ -91,6 +91,9 @@ impl Reference {
 
 #[rustfmt::skip]
 static SPECIFICATIONS: &[Specification] = &[
+    rfc("rfc6749", "RFC 6749", &[
+        ("3.3", "Access Token Scope"),
+    ]),
     rfc("rfc6750", "RFC 6750", &[
         ("2", "Authenticated Requests"),
         ("2.1", "Authorization Request Header Field"),
@@ -99,6 +102,9 @@ static SPECIFICATIONS: &[Specification] = &[
         ("3", "The WWW-Authenticate Response Header Field"),
         ("3.1", "Error Codes"),
         ("5.2", "Threat Mitigation"),
+    ]),
+    rfc("rfc7239", "RFC 7239", &[
+        ("8.1", "Header Validity and Integrity"),
     ]),
     rfc("rfc7515", "RFC 7515", &[
         ("2", "Terminology"),
@@ -166,9 +172,13 @@ static SPECIFICATIONS: &[Specification] = &[
     ]),
     rfc("rfc9110", "RFC 9110", &[
         ("5.3", "Field Order"),
+        ("7.2", "Host and :authority"),
+        ("9.3.2", "HEAD"),
+        ("9.3.8", "TRACE"),
         ("10.2.3", "Retry-After"),
         ("11.1", "Authentication Scheme"),
         ("11.2", "Authentication Parameters"),
+        ("11.4", "Credentials"),
         ("11.6.1", "WWW-Authenticate"),
         ("11.6.2", "Authorization"),
         ("15.5.2", "401 Unauthorized"),
@@ -180,6 +190,9 @@ static SPECIFICATIONS: &[Specification] = &[
     rfc("rfc9111", "RFC 9111", &[
         ("3.5", "Storing Responses to Authenticated Requests"),
         ("5.2.2.5", "no-store"),
+    ]),
+    rfc("rfc9112", "RFC 9112", &[
+        ("7.1", "Chunked Transfer Coding"),
     ]),
     rfc("rfc9728", "RFC 9728", &[
         ("2", "Protected Resource Metadata"),
@@ -200,6 +213,7 @@ static SPECIFICATIONS: &[Specification] = &[
     ]),
     rfc("rfc8259", "RFC 8259", &[
         ("4", "Objects"),
+        ("9", "Parsers"),
     ]),
     mcp("mcp-2026-07-28", "MCP 2026-07-28", &[
         ("basic/authorization", "Authorization"),
@@ -233,6 +247,7 @@ static SPECIFICATIONS: &[Specification] = &[
         ("basic/transports#security-warning", "Streamable HTTP, Security Warning"),
         ("basic/transports#protocol-version-header", "Protocol Version Header"),
         ("basic/security_best_practices#token-passthrough", "Token Passthrough"),
+        ("basic/security_best_practices#confused-deputy-problem", "Confused Deputy Problem"),
         ("basic/security_best_practices#session-hijacking", "Session Hijacking"),
         ("server/tools", "Tools"),
         ("server/tools#error-handling", "Tools, Error Handling"),
@@ -261,6 +276,7 @@ static SPECIFICATIONS: &[Specification] = &[
         ("http-cors-protocol", "CORS protocol"),
         ("cors-preflight-fetch", "CORS-preflight fetch"),
         ("http-access-control-expose-headers", "Access-Control-Expose-Headers"),
+        ("x-content-type-options-header", "X-Content-Type-Options"),
     ]),
     base("owasp", "OWASP", "https://cheatsheetseries.owasp.org/cheatsheets/", &[
         ("Error_Handling_Cheat_Sheet.html", "Error Handling"),

@@ -1,11 +1,11 @@
 use std::{collections::BTreeMap, fmt};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What is expected of an answer. Everything that is said must hold.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Expectation {
     /// The kind of answer, by a word.
@@ -56,7 +56,7 @@ pub struct Expectation {
 }
 
 /// The usual kinds of answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// The message was processed: 200 with a JSON-RPC result, or 202 for a notification.
@@ -83,7 +83,7 @@ pub enum Verdict {
 }
 
 /// The challenge in `WWW-Authenticate` (RFC 6750 §3).
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChallengeExpectation {
     /// There is none.
@@ -105,7 +105,7 @@ pub struct ChallengeExpectation {
 }
 
 /// What a text must be like. Everything that is said must hold.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Matcher {
     /// It is there (`true`), or not (`false`).
@@ -132,7 +132,7 @@ pub struct Matcher {
 }
 
 /// What a place in a JSON document must be like.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JsonExpectation {
     /// The place, as a JSON Pointer (RFC 6901); empty for the whole.
@@ -164,7 +164,7 @@ pub struct JsonExpectation {
 }
 
 /// What the error of a JSON-RPC response must be like.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RpcErrorExpectation {
     /// Its code, or each that will do.
@@ -178,7 +178,7 @@ pub struct RpcErrorExpectation {
 }
 
 /// How many.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Count {
     /// As many or more.
@@ -190,13 +190,14 @@ pub struct Count {
 }
 
 /// One value, or a list of them.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum OneOrMany<T> {
-    /// One.
-    One(T),
+    // First, for a list of values is a value as well.
     /// Several.
     Many(Vec<T>),
+    /// One.
+    One(T),
 }
 
 impl<T> OneOrMany<T> {

@@ -23,7 +23,7 @@ pub use self::{
 use crate::mint::TokenSpec;
 
 /// A file of cases: one section of the suite.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CaseFile {
     /// The section's place in the suite, from 1. Files of one section share it.
@@ -38,7 +38,7 @@ pub struct CaseFile {
 }
 
 /// One requirement, and how to try it.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
     /// Stable and unique: the section, a dot, and words with hyphens: `claims.expired`.
@@ -89,7 +89,7 @@ pub struct Case {
 }
 
 /// How a target must end that cannot start.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StartExpectation {
     /// Variables to leave out, by the name of the value they are given: `secret_key`.

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Expectation;
@@ -12,7 +12,7 @@ use crate::mint::TokenSpec;
 /// In texts, `{base_url}`, `{mcp_url}`, `{origin}`, `{authority}` (the target's host and port), `{issuer}`,
 /// `{ada}`, `{grace}`, `{alan}` (user ids), `{org.compiler-works}` (organization ids) and `{other.…}` stand for what
 /// they are in this run; `{{` is a brace.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// What is done to Clerk first.
@@ -39,7 +39,7 @@ pub struct Step {
 }
 
 /// An operation of the local Clerk's admin API, which `GET /admin` describes.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClerkAction {
     /// Method and path below `/admin`: `POST /faults`, `POST /keys/rotate`.
@@ -54,7 +54,7 @@ pub struct ClerkAction {
 }
 
 /// What is sent. Without a message, call, body or `bare`, it is `initialize`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// `POST`, or `GET` for other paths than that of MCP.
@@ -96,7 +96,7 @@ pub struct Request {
 }
 
 /// The usual messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum Message {
     /// `initialize`, of revisions before 2026-07-28.
     #[serde(rename = "initialize")]
@@ -116,7 +116,7 @@ pub enum Message {
 }
 
 /// A call of a tool.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ToolCall {
     /// The tool's name.
@@ -127,7 +127,7 @@ pub struct ToolCall {
 }
 
 /// A revision of MCP: which headers and members a message has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum Revision {
     /// 2025-11-25: `initialize` first.
     #[default]

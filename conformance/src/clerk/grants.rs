@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{bounded::Bounded, credentials::End, ids::Ids, scope::Scopes};
+use super::{bounded::Bounded, credentials::End, ids::Ids, scope::Scopes, tokens::OAUTH_TOKEN_SECONDS};
 
 /// How long a code can be redeemed (RFC 6749 §4.1.2 recommends ten minutes at most).
 pub(super) const CODE_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
@@ -192,6 +192,59 @@ impl Grants {
             },
         );
         code
+    }
+
+    /// Records a grant that nobody was asked for. Returns its id.
+    pub(super) fn grant_directly(
+        &mut self,
+        client_id: &str,
+        user_id: &str,
+        scopes: &Scopes,
+        resources: &[String],
+        ids: &Ids,
+    ) -> String {
+        let grant_id = ids.alphanumeric("grant", 22);
+        self.consents.insert(
+            grant_id.clone(),
+            Grant {
+                client_id: client_id.to_owned(),
+                user_id: user_id.to_owned(),
+                organization_id: None,
+                scopes: scopes.clone(),
+                resources: resources.to_vec(),
+                nonce: None,
+                revoked: false,
+            },
+        );
+        grant_id
+    }
+
+    /// The same, and an opaque access token for it, which expires after `lifetime` or as they usually do. Returns the
+    /// token and its id.
+    pub(super) fn grant_opaque_token(
+        &mut self,
+        client_id: &str,
+        user_id: &str,
+        scopes: &Scopes,
+        resources: &[String],
+        (now, lifetime): (Timestamp, Option<SignedDuration>),
+        ids: &Ids,
+    ) -> (String, String) {
+        let grant_id = self.grant_directly(client_id, user_id, scopes, resources, ids);
+        let (secret, id) = (ids.opaque_access_token(), ids.token_id("oat"));
+        self.add_opaque_token(
+            secret.clone(),
+            OpaqueToken {
+                id: id.clone(),
+                grant_id,
+                scopes: scopes.clone(),
+                resources: resources.to_vec(),
+                issued_at: now,
+                expires_at: now + lifetime.unwrap_or(SignedDuration::from_secs(OAUTH_TOKEN_SECONDS)),
+                revoked: false,
+            },
+        );
+        (secret, id)
     }
 
     pub(super) fn grant(&self, grant_id: &str) -> Option<&Grant> {

@@ -29,6 +29,7 @@ mod ids;
 mod incoming;
 mod keyring;
 mod listener;
+mod minting;
 mod parameters;
 mod people;
 mod permissions;
@@ -55,6 +56,7 @@ pub use self::{
     endpoint::Endpoint,
     faults::{Fault, FaultId, FaultRule},
     frontend::client_document::ClientDocumentError,
+    minting::MintError,
     people::{
         Actor, DirectoryError, Membership, NewOrganization, NewUser, Organization, Role, Session,
         SessionStatus, User,

@@ -16,7 +16,7 @@ use clerk_mcp_conformance::clerk::{
     State,
 };
 
-use super::report;
+use super::clerk_text;
 
 pub(crate) const EXAMPLES: &str = "Examples:
   clerk-mcp-conformance clerk
@@ -180,9 +180,9 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     for clerk in &clerks {
         let saved = arguments.save_authority.as_deref();
         let text = if arguments.json {
-            report::json(clerk, saved)?
+            clerk_text::json(clerk, saved)?
         } else {
-            report::text(clerk, saved)?
+            clerk_text::text(clerk, saved)?
         };
         print(&text).context("cannot write to stdout")?;
     }

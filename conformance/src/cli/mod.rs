@@ -1,4 +1,47 @@
 //! The subcommands.
 
 pub(crate) mod clerk;
-mod report;
+mod clerk_text;
+pub(crate) mod compare;
+pub(crate) mod explain;
+pub(crate) mod list;
+pub(crate) mod mint;
+pub(crate) mod run;
+pub(crate) mod schema;
+
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+};
+
+use anyhow::Context as _;
+use clap::Args;
+use clerk_mcp_conformance::case::Catalogue;
+
+/// Which cases there are.
+#[derive(Args)]
+pub(crate) struct CasesArgument {
+    /// Cases in this folder, instead of those that come with the program.
+    #[arg(long, value_name = "FOLDER")]
+    cases: Option<PathBuf>,
+}
+
+impl CasesArgument {
+    pub(crate) fn catalogue(&self) -> anyhow::Result<Catalogue> {
+        Ok(match &self.cases {
+            Some(folder) => Catalogue::read(folder)?,
+            None => Catalogue::built_in()?,
+        })
+    }
+}
+
+/// Prints, and flushes: a script may be waiting for it.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    let written = writeln!(stdout, "{}", text.trim_end_matches('\n')).and_then(|()| stdout.flush());
+    match written {
+        // Whoever reads has read enough, `head` for example.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("cannot write to stdout"),
+    }
+}

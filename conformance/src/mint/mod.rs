@@ -3,6 +3,7 @@
 //! A library that signs tokens refuses to make wrong ones, and a verifier is judged by wrong ones. So header and
 //! claims are text that we assemble, and only the signature itself comes from a cryptographic library.
 
+mod damage;
 mod key;
 mod recipe;
 mod token;

@@ -113,6 +113,11 @@ impl Recipe {
         self.claims.get(name)
     }
 
+    /// The JOSE header as JSON text, as it will be encoded.
+    pub fn header_json(&self) -> String {
+        self.header.to_json()
+    }
+
     /// The claims as JSON text, as they will be encoded.
     pub fn claims_json(&self) -> String {
         self.claims.to_json()

@@ -58,11 +58,12 @@ pub struct TokenSpec {
     /// Members of the JOSE header to set, or with null (in TOML `"@null"`) to remove.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub header: BTreeMap<String, Value>,
-    /// The same for claims. `"@now"`, `"@now-1h"`, `"@now+90s"` are times in seconds. Of what is no JWT, all of its
-    /// custom claims.
+    /// The same for claims. `"@now"`, `"@now-1h"`, `"@now+90s"` are times in seconds, `"@json-null"` is null. Of what
+    /// is no JWT, all of its custom claims.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub claims: BTreeMap<String, Value>,
-    /// The whole text of the JOSE header instead: duplicate members, an array, no JSON at all.
+    /// The whole text of the JOSE header instead: duplicate members, an array, no JSON at all. `{header}` stands for
+    /// what it would have been, without the braces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw_header: Option<String>,
     /// The whole text of the claims instead. `{claims}` stands for what they would have been, without the braces.

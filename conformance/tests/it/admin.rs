@@ -185,7 +185,11 @@ async fn tokens_of_every_kind_are_minted_and_ended() {
         .await;
     }
     for (body, status) in [
-        (json!({ "kind": "session_token" }), 400),
+        (json!({ "kind": "any" }), 400),
+        (
+            json!({ "kind": "session_token", "claims": { "exp": "@now-1y" } }),
+            400,
+        ),
         (json!({ "kind": "session_token", "user": "Ada", "org": "x" }), 400),
         (
             json!({ "kind": "session_token", "user": "Ada", "version": 3 }),

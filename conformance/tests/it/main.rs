@@ -10,8 +10,10 @@
 mod admin;
 mod authorize;
 mod backend;
+mod catalogue;
 mod cli;
 mod contract;
+mod coverage;
 mod credentials;
 mod documents;
 mod faults;

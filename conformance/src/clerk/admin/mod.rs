@@ -21,7 +21,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{
-    DirectoryError, EndTokenError, endpoint::Endpoint, incoming::Incoming, respond, state::Instance,
+    DirectoryError, EndTokenError, MintError, endpoint::Endpoint, incoming::Incoming, respond,
+    state::Instance,
 };
 
 /// Where it begins.
@@ -56,6 +57,15 @@ impl From<DirectoryError> for AdminError {
             DirectoryError::Malformed(..) => StatusCode::BAD_REQUEST,
         };
         Self::new(status, error.to_string())
+    }
+}
+
+impl From<MintError> for AdminError {
+    fn from(error: MintError) -> Self {
+        match error {
+            MintError::Directory(error) => error.into(),
+            MintError::Specification(message) => Self::new(StatusCode::BAD_REQUEST, message),
+        }
     }
 }
 
@@ -98,7 +108,7 @@ static OPERATIONS: [Row; 24] = [
     row(Method::PUT, "/client-documents", "use this document for a client id that is a URL, instead of fetching it", r#"{"url":"https://app.example.com/client.json","document":{"client_id":"https://app.example.com/client.json","client_name":"App","redirect_uris":["http://127.0.0.1:3000/callback"]}}"#, operations::pin_client_document),
     row(Method::PUT, "/sessions/:session", "change what became of a session: active, pending, revoked, ended, expired, removed, abandoned, replaced", r#"{"status":"revoked"}"#, operations::set_session),
     row(Method::PUT, "/auto-approve", "sign a user in without a page, or (null) show the page again", r#"{"user":"ada@example.com"}"#, operations::auto_approve),
-    row(Method::POST, "/tokens", "mint a token: kind is session_token (version 1 or 2, organization), pending_session_token, impersonation_token (actor), template_token, oauth_token (client_id, scopes, resource), id_token, m2m_token (machine), opaque_m2m_token, api_key (subject); header and claims change members of a JWT, null removes them", r#"{"kind":"session_token","user":"Ada","organization":"compiler-works","claims":{"exp":1}}"#, tokens::mint),
+    row(Method::POST, "/tokens", "mint a token: kind is session_token (version 1 or 2, organization), pending_session_token, impersonation_token (actor), template_token, oauth_token or opaque_oauth_token (client_id, scopes, resource), id_token, refresh_token, m2m_token or opaque_m2m_token (machine), api_key (subject); header and claims change members of a JWT, null removes them; raw_header, raw_claims, sign, damage and end make it wrong (clerk-mcp-conformance mint --help)", r#"{"kind":"session_token","user":"Ada","organization":"compiler-works","claims":{"exp":1}}"#, tokens::mint),
     row(Method::POST, "/tokens/revoke", "revoke an opaque token or key (id or itself), or a refresh token's grant", r#"{"token":"oat_..."}"#, tokens::revoke),
     row(Method::POST, "/tokens/expire", "let the same expire now", r#"{"token":"oat_..."}"#, tokens::expire),
     row(Method::POST, "/keys/rotate", "sign with a new key; with overlap the others stay published", r#"{"overlap":true}"#, trouble::rotate_key),

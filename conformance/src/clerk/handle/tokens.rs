@@ -1,8 +1,9 @@
 use crate::{
     clerk::{
-        Credential, DirectoryError, EndTokenError, LocalClerk, NewCredential, SessionStatus, credentials::End,
+        Credential, DirectoryError, EndTokenError, LocalClerk, MintError, NewCredential, SessionStatus,
+        credentials::End,
     },
-    mint::Recipe,
+    mint::{Recipe, TokenSpec},
 };
 
 /// Tokens as Clerk makes them, valid as of now, signed with the current key. Change the recipe to spoil them.
@@ -122,6 +123,15 @@ impl LocalClerk {
     /// [`DirectoryError::UnknownUser`], [`DirectoryError::AmbiguousUser`].
     pub fn api_key(&self, subject: &str, new: NewCredential) -> Result<Credential, DirectoryError> {
         self.instance.api_key(subject, new)
+    }
+
+    /// The token that a specification describes.
+    ///
+    /// # Errors
+    ///
+    /// [`MintError`] for people who do not exist and specifications that contradict themselves.
+    pub fn mint(&self, spec: &TokenSpec) -> Result<String, MintError> {
+        self.instance.mint(spec).map(|minted| minted.token)
     }
 
     /// Revokes an opaque access token, an opaque machine-to-machine token or an API key, named by its id or by itself,

@@ -1,0 +1,127 @@
+//! `mint`: a token from a recipe, to try a server by hand.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use clerk_mcp_conformance::{
+    clerk::LocalClerk,
+    mint::{TokenKind, TokenSpec},
+};
+use serde_json::Value;
+use url::Url;
+
+use super::print;
+
+pub(crate) const EXAMPLES: &str = "Examples:
+  clerk-mcp-conformance mint session_token --clerk http://127.0.0.1:4567
+      One that the server accepts which uses this local Clerk (clerk-mcp-conformance clerk --port 4567).
+  clerk-mcp-conformance mint 'kind = \"session_token\", claims = { exp = \"@now-1h\" }' --clerk http://127.0.0.1:4567
+      One that expired an hour ago.
+  clerk-mcp-conformance mint '{\"kind\":\"oauth_token\",\"header\":{\"alg\":\"none\"},\"sign\":\"nobody\"}' --jwks keys.json
+      One without a signature, by a Clerk that lives only for this; its keys go to a file.
+
+A recipe is a kind, or its members as TOML or JSON: kind, user, organization, version, client_id, scopes, resource, \
+machine, subject, header, claims, raw_header, raw_claims, sign, damage, end (clerk-mcp-conformance schema --of token).
+
+Exit codes: 0 minted, 2 the recipe is wrong, or the local Clerk is not there.";
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// What to make.
+    recipe: String,
+    /// Ask this local Clerk, instead of starting one for this token alone.
+    #[arg(long, value_name = "URL", conflicts_with = "jwks")]
+    clerk: Option<Url>,
+    /// Write the key set that verifies the token.
+    #[arg(long, value_name = "FILE")]
+    jwks: Option<PathBuf>,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let spec = parse(&arguments.recipe)?;
+    if let Some(url) = &arguments.clerk {
+        return print(&ask(url, &spec).await?);
+    }
+    let clerk = LocalClerk::builder().start().await?;
+    let token = clerk.mint(&spec)?;
+    if let Some(path) = &arguments.jwks {
+        let keys = serde_json::json!({ "keys": [clerk.signing_key().jwk()] });
+        fs::write(path, serde_json::to_string_pretty(&keys)?)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    clerk.stop().await;
+    print(&token)
+}
+
+async fn ask(url: &Url, spec: &TokenSpec) -> anyhow::Result<String> {
+    let address = format!("{}/admin/tokens", url.as_str().trim_end_matches('/'));
+    let response = reqwest::Client::builder()
+        .no_proxy()
+        .build()?
+        .post(&address)
+        .json(spec)
+        .send()
+        .await
+        .map_err(reqwest::Error::without_url)
+        .with_context(|| format!("there is no local Clerk at {url}: start one with `clerk`"))?;
+    let answer: Value = response
+        .json()
+        .await
+        .with_context(|| format!("{url} is no local Clerk"))?;
+    match answer.get("token").and_then(Value::as_str) {
+        Some(token) => Ok(token.to_owned()),
+        None => anyhow::bail!(
+            "{}",
+            answer
+                .get("error")
+                .and_then(Value::as_str)
+                .unwrap_or("it made no token")
+        ),
+    }
+}
+
+/// A kind alone, JSON, or TOML: on lines, or as the members of an inline table.
+fn parse(recipe: &str) -> anyhow::Result<TokenSpec> {
+    let wrong = |error: &dyn std::fmt::Display| anyhow::anyhow!("the recipe is wrong: {error}");
+    if recipe.trim_start().starts_with('{') {
+        return serde_json::from_str(recipe).map_err(|error| wrong(&error));
+    }
+    if !recipe.contains('=') {
+        let kind: TokenKind =
+            serde_json::from_value(Value::from(recipe.trim())).map_err(|error| wrong(&error))?;
+        return Ok(TokenSpec::of(kind));
+    }
+    if let Ok(spec) = toml::from_str(recipe) {
+        return Ok(spec);
+    }
+    #[derive(serde::Deserialize)]
+    struct Inline {
+        recipe: TokenSpec,
+    }
+    let inline: Inline =
+        toml::from_str(&format!("recipe = {{ {recipe} }}")).map_err(|error| wrong(&error.message()))?;
+    Ok(inline.recipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recipes_are_kinds_json_or_toml() {
+        let expired = parse(r#"{"kind":"session_token","claims":{"exp":"@now-1h"}}"#).unwrap();
+        assert_eq!(
+            parse("kind = \"session_token\", claims = { exp = \"@now-1h\" }").unwrap(),
+            expired
+        );
+        assert_eq!(
+            parse("kind = \"session_token\"\nclaims = { exp = \"@now-1h\" }").unwrap(),
+            expired
+        );
+        assert_eq!(parse("api_key").unwrap(), TokenSpec::of(TokenKind::ApiKey));
+        for wrong in ["password", "kind = \"session_token\", claim = {}", "{}"] {
+            parse(wrong).unwrap_err();
+        }
+    }
+}

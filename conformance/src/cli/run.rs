@@ -1,0 +1,287 @@
+//! `run`: judges a target.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    io::{self, IsTerminal as _},
+    path::PathBuf,
+    str::FromStr,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use clap::Args;
+use clerk_mcp_conformance::{
+    baseline::Baseline,
+    mint::TokenKind,
+    profile::Profile,
+    report::{Format, Style},
+    results::{Outcome, Results},
+    runner::{self, Options, Progress, Selection, TargetOptions},
+};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use url::Url;
+
+use super::{CasesArgument, list::LevelArgument, print};
+
+pub(crate) const EXAMPLES: &str = "Examples:
+  clerk-mcp-conformance run --profile clerk-mcp --command 'target/debug/clerk-mcp'
+      Starts the server beside a local Clerk, judges it, and stops it.
+  clerk-mcp-conformance run --profile ./mine.toml --command 'npm start' --report junit=result.xml --report html=result.html
+      A server of your own, described by a file; reports besides that in the terminal.
+  clerk-mcp-conformance run --url https://mcp.example.com/mcp
+      What anybody can see of a running server.
+  clerk-mcp-conformance run --url http://127.0.0.1:3001/mcp --clerk http://127.0.0.1:4567
+      A running server that uses this local Clerk.
+  clerk-mcp-conformance run … --only claims --skip 'claims.nbf*' --baseline known.toml
+
+How far it goes: with --command, everything. With --url, what needs no token; with --token also what such a token can \
+show; with --clerk everything that needs no server of its own. What could not be tried is reported, with the reason.
+
+Exit codes: 0 clean, 1 findings (or a stale baseline), 2 wrong arguments, a wrong case file, or no target to judge.";
+
+#[derive(Args)]
+#[command(group(clap::ArgGroup::new("target").required(true).args(["command", "url"])))]
+pub(crate) struct Arguments {
+    /// The command (of sh) that starts the target.
+    #[arg(long, value_name = "COMMAND")]
+    command: Option<String>,
+    /// The MCP endpoint of a target that runs already.
+    #[arg(long, value_name = "URL")]
+    url: Option<Url>,
+    /// What the target offers and what it is told at its start: a name (list --profiles) or a .toml file.
+    #[arg(long, value_name = "NAME|FILE", default_value = "generic")]
+    profile: String,
+    /// A valid token of this kind, read from a file: session_token=token.txt.
+    #[arg(long, value_name = "KIND=FILE", requires = "url")]
+    token: Vec<TokenFile>,
+    /// The local Clerk that the running target uses.
+    #[arg(long, value_name = "URL", requires = "url")]
+    clerk: Option<Url>,
+    /// The issuer of the running target's tokens, its Frontend API.
+    #[arg(long, value_name = "URL", requires = "url", conflicts_with = "clerk")]
+    issuer: Option<String>,
+    /// An authority to trust besides the machine's (PEM), for a target on https.
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// Only these cases: ids, sections, starts of ids, or patterns with `*`. Again for more.
+    #[arg(long, value_name = "CASES")]
+    only: Vec<String>,
+    /// Not these cases.
+    #[arg(long, value_name = "CASES")]
+    skip: Vec<String>,
+    /// Only cases of this level.
+    #[arg(long, value_enum)]
+    level: Option<LevelArgument>,
+    /// Known failures, with reasons (TOML). An entry that passes now, or names no case, fails the run.
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// A report: terminal, json, junit, sarif, markdown or html. Into a file, or without one on stdout instead of
+    /// that for the terminal. Again for more.
+    #[arg(long, value_name = "FORMAT[=FILE]")]
+    report: Vec<ReportArgument>,
+    /// How many cases to try at once.
+    #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..))]
+    jobs: u8,
+    /// How many seconds one answer may take.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    timeout: u64,
+    /// How many seconds the target may take to start.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    start_timeout: u64,
+    #[command(flatten)]
+    cases: CasesArgument,
+}
+
+/// A kind of token, and the file that has one.
+#[derive(Clone)]
+struct TokenFile(TokenKind, PathBuf);
+
+impl FromStr for TokenFile {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (kind, file) = text
+            .split_once('=')
+            .ok_or("write KIND=FILE: tokens are read from files, for others can read a command line")?;
+        let kind = serde_json::from_value(kind.into()).map_err(|error| error.to_string())?;
+        Ok(Self(kind, file.into()))
+    }
+}
+
+/// A format, and where it goes.
+#[derive(Clone)]
+struct ReportArgument(Format, Option<PathBuf>);
+
+impl FromStr for ReportArgument {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (format, file) = match text.split_once('=') {
+            Some((format, file)) => (format, Some(file.into())),
+            None => (text, None),
+        };
+        let format = format.parse::<Format>().map_err(|error| error.to_string())?;
+        Ok(Self(format, file))
+    }
+}
+
+/// Whether nothing was found.
+pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<bool> {
+    let catalogue = arguments.cases.catalogue()?;
+    let options = arguments.options()?;
+    let results = runner::run(&catalogue, &options, &Line::new()).await?;
+    write_reports(&results, &arguments.report)?;
+    Ok(results.clean())
+}
+
+impl Arguments {
+    fn options(&self) -> anyhow::Result<Options> {
+        let target = match (&self.command, &self.url) {
+            (Some(command), _) => TargetOptions::Command(command.clone()),
+            (None, Some(url)) => TargetOptions::Running {
+                mcp_url: url.clone(),
+                tokens: self.tokens()?,
+                clerk: self.clerk.clone(),
+                issuer: self.issuer.clone(),
+            },
+            (None, None) => anyhow::bail!("give --command or --url"),
+        };
+        let read = |path: &PathBuf| {
+            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+        };
+        Ok(Options {
+            profile: Profile::find(&self.profile)?,
+            target,
+            selection: Selection {
+                only: self.only.clone(),
+                skip: self.skip.clone(),
+                level: self.level.map(Into::into),
+            },
+            baseline: self.baseline.as_deref().map(Baseline::read).transpose()?,
+            jobs: self.jobs.into(),
+            timeout: Duration::from_secs(self.timeout),
+            start_timeout: Duration::from_secs(self.start_timeout),
+            authority: self.ca_file.as_ref().map(read).transpose()?,
+            rerun: self.rerun(),
+        })
+    }
+
+    fn tokens(&self) -> anyhow::Result<BTreeMap<TokenKind, String>> {
+        self.token
+            .iter()
+            .map(|TokenFile(kind, path)| {
+                let token =
+                    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+                Ok((*kind, token.trim().to_owned()))
+            })
+            .collect()
+    }
+
+    /// This command line, for one case.
+    fn rerun(&self) -> String {
+        let mut words = vec!["clerk-mcp-conformance".to_owned(), "run".to_owned()];
+        let mut option = |name: &str, value: String| words.extend([name.to_owned(), quoted(&value)]);
+        option("--profile", self.profile.clone());
+        if let Some(command) = &self.command {
+            option("--command", command.clone());
+        }
+        if let Some(url) = &self.url {
+            option("--url", url.to_string());
+        }
+        for TokenFile(kind, path) in &self.token {
+            option("--token", format!("{}={}", kind.name(), path.display()));
+        }
+        if let Some(url) = &self.clerk {
+            option("--clerk", url.to_string());
+        }
+        if let Some(issuer) = &self.issuer {
+            option("--issuer", issuer.clone());
+        }
+        if let Some(path) = &self.ca_file {
+            option("--ca-file", path.display().to_string());
+        }
+        words.join(" ")
+    }
+}
+
+/// A word for a shell.
+fn quoted(word: &str) -> String {
+    let plain = |one: char| one.is_ascii_alphanumeric() || "-_./:=@%+,".contains(one);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+fn write_reports(results: &Results, reports: &[ReportArgument]) -> anyhow::Result<()> {
+    let style = Style {
+        colour: io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        width: terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0)),
+    };
+    for ReportArgument(format, file) in reports {
+        let report = format.render(results, style)?;
+        match file {
+            Some(path) => {
+                fs::write(path, report).with_context(|| format!("cannot write {}", path.display()))?
+            }
+            None => print(&report)?,
+        }
+    }
+    if reports.iter().all(|ReportArgument(_, file)| file.is_some()) {
+        print(&Format::Terminal.render(results, style)?)?;
+    }
+    Ok(())
+}
+
+/// A line on the terminal that says how far the run is.
+struct Line(ProgressBar);
+
+impl Line {
+    fn new() -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{pos:>4} of {len} {wide_bar} {msg}") {
+            bar.set_style(style);
+        }
+        bar.set_message("starting the target");
+        bar.tick();
+        Self(bar)
+    }
+}
+
+impl Progress for Line {
+    fn started(&self, cases: usize) {
+        self.0.set_length(u64::try_from(cases).unwrap_or(u64::MAX));
+    }
+
+    fn finished(&self, id: &str, outcome: Outcome) {
+        if outcome.is_failure() {
+            self.0.println(format!("{}: {id}", outcome.describe()));
+        }
+        self.0.set_message(id.to_owned());
+        self.0.inc(1);
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_for_a_shell() {
+        for (word, due) in [
+            ("clerk-mcp", "clerk-mcp"),
+            ("npm start", "'npm start'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(word), due);
+        }
+    }
+}

@@ -1,0 +1,380 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use futures_util::future::join_all;
+use http::StatusCode;
+
+use super::{
+    bench::{Bench, Control},
+    redact::Redactor,
+    request::compose,
+};
+use crate::{
+    case::{Case, Message, Revision, Step, Verdict},
+    check::{self, Context, Difference},
+    mint::{TokenKind, TokenSpec},
+    profile,
+    results::{Exchange, Finding},
+    wire::{Answer, Outgoing, WireError},
+};
+
+/// Bodies are shown up to this.
+const SHOWN_BYTES: usize = 2_000;
+
+/// What came of trying a case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    /// As expected.
+    Passed,
+    /// Not as expected.
+    Differs(Vec<Finding>, Option<Exchange>),
+    /// It could not be tried, though it should have been.
+    NotTestable(String),
+    /// This run does not reach that far.
+    OutOfReach(String),
+}
+
+/// Why a step cannot be taken.
+enum Stop {
+    NotTestable(String),
+    OutOfReach(String),
+}
+
+/// One case on its bench, step by step.
+pub(crate) struct Trial<'a> {
+    bench: &'a Bench,
+    redactor: Redactor,
+    /// The token of each step so far.
+    tokens: Vec<Option<String>>,
+    /// The last answer of each step so far.
+    answers: Vec<Answer>,
+}
+
+impl<'a> Trial<'a> {
+    pub(crate) fn new(bench: &'a Bench) -> Self {
+        let mut redactor = Redactor::default();
+        for name in ["secret_key", "other.secret_key"] {
+            if let Some(secret) = bench.values.get(name) {
+                redactor.know(secret, name);
+            }
+        }
+        Self {
+            bench,
+            redactor,
+            tokens: Vec::new(),
+            answers: Vec::new(),
+        }
+    }
+
+    /// Tries the case up to the first step that is not as expected.
+    pub(crate) async fn run(mut self, case: &Case) -> Attempt {
+        for (position, step) in case.steps().iter().enumerate() {
+            let taken = match self.bench.values.fill_in(step) {
+                Ok(step) => self.take(&step, position + 1).await,
+                Err(error) => Err(Stop::OutOfReach(format!(
+                    "it needs a value this run does not have: {error}"
+                ))),
+            };
+            match taken {
+                Ok((findings, _)) if findings.is_empty() => {}
+                Ok((findings, exchange)) => return Attempt::Differs(findings, exchange),
+                Err(Stop::NotTestable(reason)) => return Attempt::NotTestable(self.redactor.clean(&reason)),
+                Err(Stop::OutOfReach(reason)) => return Attempt::OutOfReach(reason),
+            }
+        }
+        Attempt::Passed
+    }
+
+    async fn take(&mut self, step: &Step, number: usize) -> Result<(Vec<Finding>, Option<Exchange>), Stop> {
+        for action in &step.clerk {
+            let clerk = self.bench.clerk.as_ref().ok_or_else(needs_clerk)?;
+            clerk
+                .act(action)
+                .await
+                .map_err(|error| Stop::NotTestable(error.to_string()))?;
+        }
+        if let Some(pause) = step.pause.as_deref().and_then(profile::duration) {
+            // What only time changes at another program has to be waited for.
+            tokio::time::sleep(pause).await;
+        }
+        let count = step.send.times.unwrap_or(1);
+        let tokens = self.tokens_of(step, count).await?;
+        self.check_control(step, number, tokens.first().and_then(Option::as_deref))
+            .await?;
+        let session = self
+            .session(step, tokens.first().and_then(Option::as_deref))
+            .await?;
+
+        let outgoing = tokens
+            .iter()
+            .map(|token| compose(step, token.as_deref(), session.as_deref(), &self.bench.values))
+            .collect::<Result<Vec<Outgoing>, String>>()
+            .map_err(Stop::NotTestable)?;
+        let before = self.counters(step).await?;
+        let answers = self.send(step, &outgoing).await;
+        let after = self.counters(step).await?;
+
+        let mut outcome = self.judge(step, number, &tokens, &outgoing, &answers);
+        for (endpoint, count) in &step.expect.clerk_requests {
+            let asked = |counters: &BTreeMap<String, u64>| counters.get(endpoint).copied().unwrap_or(0);
+            let actual = asked(&after).saturating_sub(asked(&before));
+            if let Some(difference) = check::check_count(endpoint, *count, actual) {
+                outcome.0.push(self.finding(number, difference));
+            }
+        }
+        self.tokens.push(tokens.into_iter().next().flatten());
+        match answers.into_iter().next_back() {
+            Some(Ok(answer)) => self.answers.push(answer),
+            // It is a finding already; later steps will not be taken.
+            Some(Err(_)) | None => {}
+        }
+        Ok(outcome)
+    }
+
+    /// The token for each of the requests.
+    async fn tokens_of(&mut self, step: &Step, count: u32) -> Result<Vec<Option<String>>, Stop> {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        if let Some(earlier) = step.token_of_step {
+            let token = earlier
+                .checked_sub(1)
+                .and_then(|index| self.tokens.get(index))
+                .cloned();
+            return Ok(vec![token.flatten(); count]);
+        }
+        let Some(spec) = &step.token else {
+            return Ok(vec![None; count]);
+        };
+        let mut tokens = Vec::new();
+        let different = if step.send.new_tokens { count } else { 1 };
+        for _ in 0..different {
+            tokens.push(Some(self.token(spec).await?));
+        }
+        let last = tokens.last().cloned().flatten();
+        tokens.resize(count, last);
+        Ok(tokens)
+    }
+
+    /// A token as specified: supplied when one was and it will do, else made by Clerk.
+    async fn token(&mut self, spec: &TokenSpec) -> Result<String, Stop> {
+        let spec = self
+            .bench
+            .complete(spec)
+            .ok_or_else(|| Stop::OutOfReach("the profile accepts no kind of token".to_owned()))?;
+        let token = match &self.bench.clerk {
+            Some(clerk) => clerk
+                .mint(&spec)
+                .await
+                .map_err(|error| Stop::NotTestable(error.to_string()))?,
+            None => self.supplied(&spec)?,
+        };
+        self.redactor.know(&token, &describe(&spec));
+        Ok(token)
+    }
+
+    fn supplied(&self, spec: &TokenSpec) -> Result<String, Stop> {
+        let damage_only = TokenSpec {
+            kind: spec.kind,
+            damage: spec.damage.clone(),
+            scopes: spec
+                .scopes
+                .clone()
+                .filter(|scopes| *scopes == self.bench.profile.scopes),
+            resource: spec.resource.clone().filter(|resource| {
+                self.bench.values.fill(&self.bench.profile.resource).as_ref() == Ok(resource)
+            }),
+            ..TokenSpec::default()
+        };
+        match self.bench.tokens.get(&spec.kind) {
+            Some(token) if *spec == damage_only => Ok(spec
+                .damage
+                .iter()
+                .fold(token.clone(), |token, damage| damage.apply(&token))),
+            Some(_) => Err(needs_clerk()),
+            None if self.bench.tokens.is_empty() => Err(needs_clerk()),
+            None => Err(Stop::OutOfReach(format!("no {} was supplied", spec.kind.name()))),
+        }
+    }
+
+    /// A refusal proves something only when the same token is accepted without what was done to it.
+    async fn check_control(&mut self, step: &Step, number: usize, token: Option<&str>) -> Result<(), Stop> {
+        let refuses = matches!(step.expect.is, Some(Verdict::Refused | Verdict::InvalidToken));
+        let (true, Some(spec), Some(_)) = (refuses, &step.token, token) else {
+            return Ok(());
+        };
+        let mut control = spec.undamaged();
+        let ordinary = matches!(control.kind, TokenKind::Any | TokenKind::ImpersonationToken)
+            || self.bench.profile.accepts.contains(&control.kind);
+        if ordinary && spec.is_undamaged() {
+            // Refused for what happened elsewhere, not for what was done to it.
+            return Ok(());
+        }
+        if !ordinary {
+            control = TokenSpec::of(TokenKind::Any);
+        }
+        let key = describe(&control);
+        let token = self.token(&control).await?;
+        match self.bench.control(&key, &token).await {
+            Control::Accepted => Ok(()),
+            Control::Refused(how) => Err(Stop::NotTestable(format!(
+                "step {number}: a refusal proves nothing, for the same token without damage ({key}) is refused too: {how}"
+            ))),
+        }
+    }
+
+    /// The MCP session for a message that needs one.
+    async fn session(&mut self, step: &Step, token: Option<&str>) -> Result<Option<String>, Stop> {
+        let send = &step.send;
+        let starts = send.call.is_none() && matches!(send.message, None | Some(Message::Initialize));
+        let needed = self.bench.profile.sessions && send.revision == Revision::Mcp20251125 && !starts;
+        if !needed || step.expect.is.is_some_and(|verdict| verdict != Verdict::Accepted) {
+            return Ok(None);
+        }
+        let outgoing =
+            compose(&Step::default(), token, None, &self.bench.values).map_err(Stop::NotTestable)?;
+        let failed = |how: String| Stop::NotTestable(format!("a session cannot be started: {how}"));
+        let answer = self
+            .bench
+            .send(&outgoing)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        if answer.status != StatusCode::OK {
+            return Err(failed(format!("status {}", answer.status.as_u16())));
+        }
+        let session = answer.header("mcp-session-id");
+        let mut ready = Step::default();
+        ready.send.message = Some(Message::Initialized);
+        let outgoing =
+            compose(&ready, token, session.as_deref(), &self.bench.values).map_err(Stop::NotTestable)?;
+        self.bench
+            .send(&outgoing)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        Ok(session)
+    }
+
+    async fn counters(&self, step: &Step) -> Result<BTreeMap<String, u64>, Stop> {
+        if step.expect.clerk_requests.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let clerk = self.bench.clerk.as_ref().ok_or_else(needs_clerk)?;
+        clerk
+            .counters()
+            .await
+            .map_err(|error| Stop::NotTestable(error.to_string()))
+    }
+
+    async fn send(&self, step: &Step, outgoing: &[Outgoing]) -> Vec<Result<Answer, WireError>> {
+        if step.send.at_once {
+            return join_all(outgoing.iter().map(|one| self.bench.send(one))).await;
+        }
+        let mut answers = Vec::new();
+        for one in outgoing {
+            answers.push(self.bench.send(one).await);
+        }
+        answers
+    }
+
+    /// The findings, and the exchange of the first.
+    fn judge(
+        &self,
+        step: &Step,
+        number: usize,
+        tokens: &[Option<String>],
+        outgoing: &[Outgoing],
+        answers: &[Result<Answer, WireError>],
+    ) -> (Vec<Finding>, Option<Exchange>) {
+        let mut wrong = Vec::new();
+        for ((token, outgoing), answer) in tokens.iter().zip(outgoing).zip(answers) {
+            let context = Context {
+                earlier: &self.answers,
+                token: token.as_deref(),
+            };
+            let differences = match answer {
+                Ok(answer) => check::check(&step.expect, answer, &context),
+                Err(error) => vec![Difference {
+                    expected: "an answer".to_owned(),
+                    actual: error.to_string(),
+                }],
+            };
+            if !differences.is_empty() {
+                wrong.push((differences, outgoing, answer));
+            }
+        }
+        let right = answers.len() - wrong.len();
+        let due = step
+            .expect
+            .at_least
+            .map_or(answers.len(), |due| usize::try_from(due).unwrap_or(usize::MAX));
+        if right >= due {
+            let shown = outgoing.first().zip(answers.first());
+            return (
+                Vec::new(),
+                shown.map(|(outgoing, answer)| self.exchange(number, outgoing, answer)),
+            );
+        }
+        let mut findings = Vec::new();
+        let mut exchange = None;
+        if let Some((differences, outgoing, answer)) = wrong.into_iter().next() {
+            exchange = Some(self.exchange(number, outgoing, answer));
+            findings.extend(differences.into_iter().map(|one| self.finding(number, one)));
+        }
+        if answers.len() > 1 {
+            findings.push(Finding {
+                step: number,
+                expected: format!("{due} of {} answers like that", answers.len()),
+                actual: right.to_string(),
+            });
+        }
+        (findings, exchange)
+    }
+
+    fn finding(&self, step: usize, difference: Difference) -> Finding {
+        Finding {
+            step,
+            expected: self.redactor.clean(&difference.expected),
+            actual: self.redactor.clean(&cut(&difference.actual)),
+        }
+    }
+
+    fn exchange(&self, step: usize, outgoing: &Outgoing, answer: &Result<Answer, WireError>) -> Exchange {
+        let response = match answer {
+            Ok(answer) => answer.as_text(),
+            Err(error) => error.to_string(),
+        };
+        let shown = |text: &str| cut(self.redactor.clean(text).trim_end());
+        Exchange {
+            step,
+            request: shown(&outgoing.as_text()),
+            response: shown(&response),
+        }
+    }
+}
+
+fn needs_clerk() -> Stop {
+    Stop::OutOfReach("it needs the local Clerk, which makes the tokens".to_owned())
+}
+
+/// A specification in one line, as `mint` takes it.
+fn describe(spec: &TokenSpec) -> String {
+    serde_json::to_string(spec).unwrap_or_else(|_| spec.kind.name().to_owned())
+}
+
+fn cut(text: &str) -> String {
+    if text.len() <= SHOWN_BYTES {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(SHOWN_BYTES);
+    format!(
+        "{}… ({} bytes in all)",
+        text.get(..end).unwrap_or_default(),
+        text.len()
+    )
+}
+
+/// How long a case pauses, for the order in which cases are started.
+pub(crate) fn pauses(case: &Case) -> Duration {
+    let steps = case.steps();
+    let pauses = steps
+        .iter()
+        .filter_map(|step| step.pause.as_deref().and_then(profile::duration));
+    pauses.sum()
+}

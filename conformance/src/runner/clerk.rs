@@ -1,0 +1,120 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use reqwest::{Client, Method};
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::values::Values;
+use crate::{case::ClerkAction, mint::TokenSpec};
+
+/// A local Clerk as the runner sees it, its own or one that runs elsewhere: only by its admin API.
+#[derive(Clone, Debug)]
+pub(crate) struct Clerk {
+    admin: String,
+    http: Client,
+}
+
+/// The local Clerk does not do what it is told.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the local Clerk: {0}")]
+pub(crate) struct ClerkError(String);
+
+/// Everything it is asked is done in memory; making a key takes longest.
+const LIMIT: Duration = Duration::from_secs(10);
+
+impl Clerk {
+    /// The one whose admin API is at `admin`. `authority` (PEM) is who vouches for it over https.
+    pub(crate) fn new(admin: &str, authority: Option<&str>) -> Result<Self, ClerkError> {
+        let mut http = Client::builder().timeout(LIMIT).no_proxy();
+        if let Some(pem) = authority {
+            let certificate =
+                reqwest::Certificate::from_pem(pem.as_bytes()).map_err(|error| failed(&error))?;
+            http = http.add_root_certificate(certificate);
+        }
+        Ok(Self {
+            admin: admin.trim_end_matches('/').to_owned(),
+            http: http.build().map_err(|error| failed(&error))?,
+        })
+    }
+
+    /// The one that somebody runs at `url`.
+    pub(crate) fn at(url: &Url) -> Result<Self, ClerkError> {
+        Self::new(&format!("{}/admin", url.as_str().trim_end_matches('/')), None)
+    }
+
+    /// Makes a token.
+    pub(crate) async fn mint(&self, spec: &TokenSpec) -> Result<String, ClerkError> {
+        let body = serde_json::to_value(spec).map_err(|error| failed(&error))?;
+        let answer = self.call(Method::POST, "/tokens", Some(&body)).await?;
+        let token = answer.get("token").and_then(Value::as_str);
+        token
+            .map(str::to_owned)
+            .ok_or_else(|| ClerkError("it made no token".to_owned()))
+    }
+
+    /// Does what a case asks for, as many times as it asks.
+    pub(crate) async fn act(&self, action: &ClerkAction) -> Result<(), ClerkError> {
+        for number in 1..=action.times.unwrap_or(1) {
+            let mut values = Values::default();
+            values.set("n", number.to_string());
+            let action: ClerkAction = values.fill_in(action).map_err(|error| failed(&error))?;
+            let (method, path) = action
+                .operation
+                .split_once(' ')
+                .ok_or_else(|| ClerkError(format!("{:?} is no method and path", action.operation)))?;
+            let method = Method::from_bytes(method.as_bytes()).map_err(|error| failed(&error))?;
+            let body = action.with.map(Value::Object);
+            self.call(method, path, body.as_ref()).await?;
+        }
+        Ok(())
+    }
+
+    /// Who and what there is.
+    pub(crate) async fn state(&self) -> Result<Value, ClerkError> {
+        self.call(Method::GET, "/state", None).await
+    }
+
+    /// How many requests came to each endpoint.
+    pub(crate) async fn counters(&self) -> Result<BTreeMap<String, u64>, ClerkError> {
+        let answer = self.call(Method::GET, "/requests", None).await?;
+        let counters = answer.get("counters").and_then(Value::as_object);
+        Ok(counters
+            .unwrap_or(&Map::new())
+            .iter()
+            .filter_map(|(name, count)| Some((name.clone(), count.as_u64()?)))
+            .collect())
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, ClerkError> {
+        let mut request = self.http.request(method.clone(), format!("{}{path}", self.admin));
+        if let Some(body) = body {
+            request = request.json(body);
+        } else if method != Method::GET {
+            request = request.json(&Map::new());
+        }
+        let response = request
+            .send()
+            .await
+            .map_err(|error| failed(&error.without_url()))?;
+        let status = response.status();
+        let answer: Value = response
+            .json()
+            .await
+            .map_err(|error| failed(&error.without_url()))?;
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let said = answer.get("error").and_then(Value::as_str).unwrap_or("no reason");
+        Err(ClerkError(format!("{method} /admin{path}: {said}")))
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> ClerkError {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    ClerkError(text)
+}

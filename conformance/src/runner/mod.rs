@@ -1,0 +1,366 @@
+//! The runner: selects cases, puts a target and a Clerk on a bench, tries one case after the other, and says what
+//! came of it.
+//!
+//! Cases that change nothing share one target; a case that changes Clerk, or needs settings, gets a bench of its own.
+//! That a case could not be tried is a result too, with the reason, and never a pass.
+
+mod attempt;
+mod bench;
+mod clerk;
+mod redact;
+mod request;
+mod select;
+mod values;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use futures_util::{StreamExt as _, stream};
+use url::Url;
+
+pub use self::select::{Selection, SelectionError};
+use self::{
+    attempt::{Attempt, Trial, pauses},
+    bench::{Bench, BenchError, Plan},
+    clerk::Clerk,
+    redact::Redactor,
+    request::compose,
+    values::Values,
+};
+use crate::{
+    baseline::Baseline,
+    case::{Case, Catalogue, Level, StartExpectation, Step},
+    check,
+    mint::TokenKind,
+    profile::Profile,
+    results::{CaseResult, Finding, Outcome, Reach, Results, Section, Suite, Target},
+    spec::Reference,
+    target::{Launcher, Start},
+    wire::Trust,
+};
+
+/// What to run, and how.
+pub struct Options {
+    /// What the target offers, and what it is told.
+    pub profile: Profile,
+    /// Where the target is, or how to start it.
+    pub target: TargetOptions,
+    /// Which cases.
+    pub selection: Selection,
+    /// Known failures.
+    pub baseline: Option<Baseline>,
+    /// How many cases are tried at once.
+    pub jobs: usize,
+    /// How long one answer may take.
+    pub timeout: Duration,
+    /// How long a start may take.
+    pub start_timeout: Duration,
+    /// An authority to trust besides the machine's (PEM), for targets on https.
+    pub authority: Option<String>,
+    /// The command line that runs one case again; its id comes after.
+    pub rerun: String,
+}
+
+/// Where the target is.
+pub enum TargetOptions {
+    /// A command of the shell starts it. The suite runs a local Clerk beside it.
+    Command(String),
+    /// It is started inside this process, for tests.
+    Inside(Launcher),
+    /// It runs already.
+    Running {
+        /// Its MCP endpoint.
+        mcp_url: Url,
+        /// Tokens that somebody supplied.
+        tokens: BTreeMap<TokenKind, String>,
+        /// The local Clerk that it uses.
+        clerk: Option<Url>,
+        /// The issuer of its tokens, for runs without a local Clerk.
+        issuer: Option<String>,
+    },
+}
+
+/// Why a run brought no results.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// The selection is wrong.
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
+    /// There is nothing to judge.
+    #[error("{0}")]
+    Target(String),
+    /// It ended while it was judged.
+    #[error("the target ended during the run: {0}")]
+    Died(String),
+}
+
+/// What is told about a run while it runs.
+pub trait Progress: Sync {
+    /// So many cases were selected.
+    fn started(&self, cases: usize);
+    /// One of them has a result.
+    fn finished(&self, id: &str, outcome: Outcome);
+}
+
+/// Nobody looks.
+impl Progress for () {
+    fn started(&self, _: usize) {}
+    fn finished(&self, _: &str, _: Outcome) {}
+}
+
+/// Runs the selected cases.
+///
+/// # Errors
+///
+/// [`Trouble`], when the selection is wrong, or there is no target to judge or no longer one: everything that is no
+/// result.
+pub async fn run(
+    catalogue: &Catalogue,
+    options: &Options,
+    progress: &impl Progress,
+) -> Result<Results, Trouble> {
+    let selected = options.selection.apply(catalogue)?;
+    let trust =
+        Trust::new(options.authority.as_deref()).map_err(|error| Trouble::Target(error.to_string()))?;
+    let start = match &options.target {
+        TargetOptions::Command(command) => Some(Start::Command(command.clone())),
+        TargetOptions::Inside(launcher) => Some(Start::Launch(launcher.clone())),
+        TargetOptions::Running { .. } => None,
+    };
+    let plan = start.as_ref().map(|start| Plan {
+        profile: &options.profile,
+        start,
+        trust: &trust,
+        limit: options.timeout,
+        start_limit: options.start_timeout,
+    });
+    let shared = match &plan {
+        Some(plan) => plan
+            .start(None)
+            .await
+            .map_err(|error| Trouble::Target(error.to_string()))?,
+        None => running(options, &trust).await?,
+    };
+    progress.started(selected.len());
+    let judge = Judge {
+        options,
+        plan: plan.as_ref(),
+        shared: &shared,
+    };
+    // Those that wait for time to pass come first, so that the others fill the time.
+    let mut order = selected;
+    order.sort_by_key(|(_, case)| std::cmp::Reverse(pauses(case)));
+    let mut cases: Vec<CaseResult> = stream::iter(order)
+        .map(|(section, case)| {
+            let judge = &judge;
+            async move {
+                let result = judge.judge(section, case).await;
+                progress.finished(&result.id, result.outcome);
+                result
+            }
+        })
+        .buffer_unordered(options.jobs.max(1))
+        .collect()
+        .await;
+    let ended = shared.ended().await;
+    shared.stop().await;
+    if let Some(ended) = ended {
+        return Err(Trouble::Died(Redactor::default().clean(&ended.to_string())));
+    }
+    cases.sort_by(|one, other| (one.section.number, &one.id).cmp(&(other.section.number, &other.id)));
+    let complaints = match &options.baseline {
+        Some(baseline) => baseline.apply(&mut cases, catalogue.ids()),
+        None => Vec::new(),
+    };
+    Ok(Results {
+        suite: Suite {
+            name: env!("CARGO_PKG_NAME").to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            cases: catalogue.len(),
+        },
+        target: Target {
+            profile: options.profile.name.clone(),
+            address: match &options.target {
+                TargetOptions::Command(command) => command.clone(),
+                TargetOptions::Inside(_) => "inside this process".to_owned(),
+                TargetOptions::Running { mcp_url, .. } => mcp_url.to_string(),
+            },
+            reach: reach(&options.target),
+        },
+        cases,
+        baseline: complaints,
+    })
+}
+
+/// The request of a step as it would be sent, with the names of what is only known in a run.
+///
+/// # Errors
+/// A sentence, when the step asks for what HTTP cannot say.
+pub(crate) fn request_as_text(step: &Step) -> Result<String, String> {
+    let mut values = Values::default();
+    values.set("mcp", "/mcp");
+    values.set("authority", "{authority}");
+    let mut step = step.clone();
+    if step.send.path.as_deref() == Some("{mcp}") {
+        step.send.path = None;
+    }
+    let has_token = step.token.is_some() || step.token_of_step.is_some();
+    let outgoing = compose(&step, has_token.then_some("{token}"), None, &values)?;
+    Ok(outgoing.as_text())
+}
+
+/// The bench of a target that runs already, once it has answered.
+async fn running(options: &Options, trust: &Trust) -> Result<Bench, Trouble> {
+    let TargetOptions::Running {
+        mcp_url,
+        tokens,
+        clerk,
+        issuer,
+    } = &options.target
+    else {
+        return Err(Trouble::Target("there is no target".to_owned()));
+    };
+    let trouble = |error: BenchError| Trouble::Target(error.to_string());
+    let mut bench = Bench::of_running(&options.profile, mcp_url, trust, options.timeout).map_err(trouble)?;
+    bench.tokens.clone_from(tokens);
+    if let Some(issuer) = issuer {
+        bench.values.set("issuer", issuer.trim_end_matches('/'));
+    }
+    if let Some(url) = clerk {
+        let clerk = Clerk::at(url).map_err(|error| Trouble::Target(error.to_string()))?;
+        bench = bench
+            .with_clerk(clerk, url.as_str().trim_end_matches('/'))
+            .await
+            .map_err(trouble)?;
+    }
+    match bench.knock().await {
+        Ok(()) => Ok(bench),
+        Err(error) => Err(Trouble::Target(format!("{mcp_url} does not answer: {error}"))),
+    }
+}
+
+fn reach(target: &TargetOptions) -> Reach {
+    match target {
+        TargetOptions::Command(_) | TargetOptions::Inside(_) => Reach::Everything,
+        TargetOptions::Running { clerk: Some(_), .. } => Reach::LocalClerk,
+        TargetOptions::Running { tokens, .. } if !tokens.is_empty() => Reach::SuppliedTokens,
+        TargetOptions::Running { .. } => Reach::NoToken,
+    }
+}
+
+/// What cases are tried with.
+struct Judge<'a> {
+    options: &'a Options,
+    plan: Option<&'a Plan<'a>>,
+    shared: &'a Bench,
+}
+
+impl Judge<'_> {
+    async fn judge(&self, section: &Section, case: &Case) -> CaseResult {
+        let attempt = match self.not_offered(case) {
+            Some(reason) => Attempt::OutOfReach(reason),
+            None => self.attempt(case).await,
+        };
+        let (outcome, reason, findings, exchange) = match attempt {
+            Attempt::Passed => (Outcome::Pass, None, Vec::new(), None),
+            Attempt::Differs(findings, exchange) => match case.level {
+                Level::Must => (Outcome::Fail, None, findings, exchange),
+                Level::Should => (Outcome::Warn, None, findings, exchange),
+            },
+            Attempt::NotTestable(reason) => (Outcome::NotTestable, Some(reason), Vec::new(), None),
+            Attempt::OutOfReach(reason) => (Outcome::NotApplicable, Some(reason), Vec::new(), None),
+        };
+        CaseResult {
+            id: case.id.clone(),
+            section: section.clone(),
+            requirement: case.requirement.clone(),
+            level: case.level,
+            references: case.refs.iter().filter_map(|key| Reference::find(key)).collect(),
+            why: case.why.clone(),
+            outcome,
+            reason,
+            findings,
+            exchange,
+            known: None,
+            rerun: format!("{} --only {}", self.options.rerun, case.id),
+        }
+    }
+
+    /// Why the case does not apply to this profile.
+    fn not_offered(&self, case: &Case) -> Option<String> {
+        let profile = &self.options.profile;
+        if let Some(option) = case.needs.iter().find(|option| !profile.offers(option)) {
+            return Some(format!("the profile does not offer {option:?}"));
+        }
+        let offered = case.unless.iter().find(|option| profile.offers(option));
+        offered.map(|option| format!("it is for targets that do not offer {option:?}"))
+    }
+
+    async fn attempt(&self, case: &Case) -> Attempt {
+        if !case.needs_own_target() {
+            return Trial::new(self.shared).run(case).await;
+        }
+        let Some(plan) = self.plan else {
+            return Attempt::OutOfReach("it needs to start the target: use --command".to_owned());
+        };
+        if let Some(expected) = &case.refuses_to_start {
+            return start_in_vain(plan, case, expected).await;
+        }
+        let bench = match plan.start(Some(case)).await {
+            Ok(bench) => bench,
+            Err(BenchError::NoSetting(setting)) => {
+                return Attempt::OutOfReach(format!("the profile maps no setting {setting:?}"));
+            }
+            Err(error) => return Attempt::NotTestable(Redactor::default().clean(&error.to_string())),
+        };
+        let attempt = Trial::new(&bench).run(case).await;
+        let ended = bench.ended().await;
+        bench.stop().await;
+        match ended {
+            Some(ended) => {
+                Attempt::NotTestable(Redactor::default().clean(&format!("the target died: {ended}")))
+            }
+            None => attempt,
+        }
+    }
+}
+
+/// A target that must not start.
+async fn start_in_vain(plan: &Plan<'_>, case: &Case, expected: &StartExpectation) -> Attempt {
+    let ended = match plan.start_in_vain(case, &expected.without).await {
+        Ok(ended) => ended,
+        Err(BenchError::NoSetting(setting)) => {
+            return Attempt::OutOfReach(format!("the profile maps no setting {setting:?}"));
+        }
+        Err(error) => return Attempt::NotTestable(Redactor::default().clean(&error.to_string())),
+    };
+    let mut findings = Vec::new();
+    let mut finding = |expected: String, actual: String| {
+        findings.push(Finding {
+            step: 1,
+            expected: Redactor::default().clean(&expected),
+            actual: Redactor::default().clean(&actual),
+        });
+    };
+    let due = format!("it does not start, and exits with {}", expected.exit);
+    match ended {
+        None => finding(due, "it runs".to_owned()),
+        Some(ended) => {
+            if ended.exit != Some(expected.exit) {
+                finding(due, ended.to_string());
+            }
+            for matcher in &expected.output {
+                if !check::holds(matcher, &ended.output) {
+                    finding(
+                        format!("what it prints {}", check::describe(matcher)),
+                        ended.output.clone(),
+                    );
+                }
+            }
+        }
+    }
+    if findings.is_empty() {
+        Attempt::Passed
+    } else {
+        Attempt::Differs(findings, None)
+    }
+}

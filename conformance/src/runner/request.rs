@@ -1,0 +1,196 @@
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use serde_json::{Value, json};
+
+use super::values::Values;
+use crate::{
+    case::{Message, Request, Revision, Step, ToolCall},
+    wire::Outgoing,
+};
+
+/// Makes the request of a step, whose placeholders are filled in. `session` is the MCP session it belongs to.
+///
+/// # Errors
+/// A sentence, when the case asks for what HTTP cannot say.
+pub(crate) fn compose(
+    step: &Step,
+    token: Option<&str>,
+    session: Option<&str>,
+    values: &Values,
+) -> Result<Outgoing, String> {
+    let send = &step.send;
+    let mcp = values.get("mcp").unwrap_or("/mcp");
+    let path = send.path.clone().unwrap_or_else(|| mcp.to_owned());
+    let says_something =
+        send.message.is_some() || send.call.is_some() || send.body.is_some() || send.body_bytes.is_some();
+    let is_message = says_something || path == mcp;
+    let method = match &send.method {
+        Some(method) => {
+            Method::from_bytes(method.as_bytes()).map_err(|_| format!("{method:?} is no method"))?
+        }
+        None if is_message => Method::POST,
+        None => Method::GET,
+    };
+    let has_body = is_message && method == Method::POST || says_something;
+
+    let mut headers = HeaderMap::new();
+    let host = values.get("authority").unwrap_or_default();
+    set(&mut headers, "host", host)?;
+    set(
+        &mut headers,
+        "user-agent",
+        concat!("clerk-mcp-conformance/", env!("CARGO_PKG_VERSION")),
+    )?;
+    if has_body {
+        set(&mut headers, "content-type", "application/json")?;
+    }
+    if path == mcp {
+        set(&mut headers, "accept", "application/json, text/event-stream")?;
+    }
+    let body = if has_body { body(send) } else { Vec::new() };
+    if has_body && send.body.is_none() && send.body_bytes.is_none() {
+        for (name, value) in protocol_headers(send) {
+            set(&mut headers, name, &value)?;
+        }
+    }
+    if let Some(session) = session {
+        set(&mut headers, "mcp-session-id", session)?;
+    }
+    let credentials = match (&step.authorization, token) {
+        (Some(values), token) => values
+            .iter()
+            .map(|value| value.replace("{token}", token.unwrap_or_default()))
+            .collect(),
+        (None, Some(token)) => vec![format!("Bearer {token}")],
+        (None, None) => Vec::new(),
+    };
+    for value in credentials {
+        let value = HeaderValue::from_bytes(value.as_bytes())
+            .map_err(|_| "the Authorization header holds what no header can".to_owned())?;
+        headers.append(header::AUTHORIZATION, value);
+    }
+    let insert_token = |text: &str| text.replace("{token}", token.unwrap_or_default());
+    for (name, value) in &send.headers {
+        if value.is_empty() {
+            headers.remove(name.as_str());
+        } else {
+            set(&mut headers, name, &insert_token(value))?;
+        }
+    }
+    let body = match &send.body {
+        Some(text) => insert_token(text).into_bytes(),
+        None => body,
+    };
+    Ok(Outgoing {
+        method,
+        path: insert_token(&path),
+        headers,
+        body,
+        chunked: send.chunked,
+    })
+}
+
+fn set(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), String> {
+    let name = HeaderName::try_from(name).map_err(|_| format!("{name:?} is no header"))?;
+    let value = HeaderValue::from_bytes(value.as_bytes())
+        .map_err(|_| format!("the header {name} cannot be {value:?}"))?;
+    headers.insert(name, value);
+    Ok(())
+}
+
+fn body(send: &Request) -> Vec<u8> {
+    if let Some(size) = send.body_bytes {
+        let message = initialize().to_string();
+        let padding = " ".repeat(size.saturating_sub(message.len()));
+        return message.replacen('{', &format!("{{{padding}"), 1).into_bytes();
+    }
+    message(send).to_string().into_bytes()
+}
+
+/// The JSON-RPC message that a step asks for.
+fn message(send: &Request) -> Value {
+    let mut message = match (&send.call, send.message) {
+        (Some(ToolCall { tool, arguments }), _) => json!({
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": "tools/call",
+            "params": { "name": tool, "arguments": arguments },
+        }),
+        (None, None | Some(Message::Initialize)) => initialize(),
+        (None, Some(Message::Initialized)) => json!({
+            "jsonrpc": "2.0",
+            "method": "notifications/initialized",
+        }),
+        (None, Some(other)) => json!({
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": method_name(other),
+            "params": {},
+        }),
+    };
+    if send.revision == Revision::Mcp20260728
+        && let Some(message) = message.as_object_mut()
+    {
+        let parameters = message.entry("params").or_insert_with(|| json!({}));
+        if let Some(parameters) = parameters.as_object_mut() {
+            parameters.insert("_meta".to_owned(), meta());
+        }
+    }
+    message
+}
+
+fn initialize() -> Value {
+    json!({
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "initialize",
+        "params": {
+            "protocolVersion": Revision::Mcp20251125.name(),
+            "capabilities": {},
+            "clientInfo": client(),
+        },
+    })
+}
+
+fn client() -> Value {
+    json!({ "name": "clerk-mcp-conformance", "version": env!("CARGO_PKG_VERSION") })
+}
+
+/// What every request of 2026-07-28 says about its sender.
+fn meta() -> Value {
+    json!({
+        "io.modelcontextprotocol/protocolVersion": Revision::Mcp20260728.name(),
+        "io.modelcontextprotocol/clientInfo": client(),
+        "io.modelcontextprotocol/clientCapabilities": {},
+    })
+}
+
+fn method_name(message: Message) -> &'static str {
+    match message {
+        Message::Initialize => "initialize",
+        Message::Discover => "server/discover",
+        Message::Ping => "ping",
+        Message::ToolsList => "tools/list",
+        Message::Initialized => "notifications/initialized",
+    }
+}
+
+/// The headers that repeat what the message says.
+fn protocol_headers(send: &Request) -> Vec<(&'static str, String)> {
+    let method = match (&send.call, send.message) {
+        (Some(_), _) => "tools/call",
+        (None, message) => method_name(message.unwrap_or(Message::Initialize)),
+    };
+    let version = ("mcp-protocol-version", send.revision.name().to_owned());
+    match send.revision {
+        // The version is agreed on by `initialize`; its own request has no header yet.
+        Revision::Mcp20251125 if method == "initialize" => Vec::new(),
+        Revision::Mcp20251125 => vec![version],
+        Revision::Mcp20260728 => {
+            let mut headers = vec![version, ("mcp-method", method.to_owned())];
+            if let Some(ToolCall { tool, .. }) = &send.call {
+                headers.push(("mcp-name", tool.clone()));
+            }
+            headers
+        }
+    }
+}

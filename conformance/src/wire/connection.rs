@@ -1,0 +1,119 @@
+use std::{fmt, sync::Arc};
+
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use rustls_platform_verifier::Verifier;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{
+        ClientConfig,
+        crypto::aws_lc_rs,
+        pki_types::{CertificateDer, ServerName, pem::PemObject as _},
+    },
+};
+use url::Url;
+
+use super::{WireError, body::Body, describe};
+
+/// Where a target listens.
+#[derive(Clone)]
+pub(crate) struct Address {
+    host: String,
+    port: u16,
+    tls: Option<Trust>,
+}
+
+/// Whom to believe that a target is who it says: the machine's authorities, and perhaps one more.
+#[derive(Clone)]
+pub(crate) struct Trust(Arc<ClientConfig>);
+
+/// The authorities cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("https cannot be set up: {0}")]
+pub(crate) struct TlsError(String);
+
+impl Trust {
+    /// The machine's authorities and those in `extra` (PEM).
+    pub(crate) fn new(extra: Option<&str>) -> Result<Self, TlsError> {
+        let failed = |error: &dyn fmt::Display| TlsError(error.to_string());
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let roots: Vec<CertificateDer<'static>> = extra
+            .map(|pem| CertificateDer::pem_slice_iter(pem.as_bytes()).collect())
+            .transpose()
+            .map_err(|error| failed(&error))?
+            .unwrap_or_default();
+        let verifier =
+            Verifier::new_with_extra_roots(roots, Arc::clone(&provider)).map_err(|error| failed(&error))?;
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| failed(&error))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        Ok(Self(Arc::new(config)))
+    }
+}
+
+impl Address {
+    /// That of an http or https URL.
+    pub(crate) fn of(url: &Url, trust: &Trust) -> Option<Self> {
+        Some(Self {
+            host: url.host_str()?.trim_matches(['[', ']']).to_owned(),
+            port: url.port_or_known_default()?,
+            tls: (url.scheme() == "https").then(|| trust.clone()),
+        })
+    }
+
+    /// A new connection.
+    pub(super) async fn connect(&self) -> Result<SendRequest<Body>, WireError> {
+        let failed = |reason: String| WireError::Connect {
+            address: self.to_string(),
+            reason,
+        };
+        let stream = TcpStream::connect((self.host.as_str(), self.port))
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        match &self.tls {
+            None => speak(stream).await,
+            Some(Trust(config)) => {
+                let name =
+                    ServerName::try_from(self.host.clone()).map_err(|error| failed(error.to_string()))?;
+                let stream = TlsConnector::from(Arc::clone(config))
+                    .connect(name, stream)
+                    .await
+                    .map_err(|error| failed(error.to_string()))?;
+                speak(stream).await
+            }
+        }
+    }
+}
+
+/// Starts HTTP on a connection, which ends when its sender is dropped.
+async fn speak(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> Result<SendRequest<Body>, WireError> {
+    let (sender, connection) = handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| WireError::Broken(describe(&error)))?;
+    tokio::spawn(async move {
+        // What goes wrong here is told to whoever waits for the answer.
+        let _ = connection.await;
+    });
+    Ok(sender)
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

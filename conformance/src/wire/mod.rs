@@ -1,0 +1,168 @@
+//! One exchange over HTTP/1.1, byte for byte: nothing is normalized, followed, retried or pooled, because what a case
+//! says must be what the target gets.
+
+mod body;
+mod connection;
+
+use std::time::Duration;
+
+use http::{HeaderMap, Method, StatusCode};
+use serde_json::Value;
+
+use self::body::read;
+pub(crate) use self::connection::{Address, Trust};
+
+/// More than any answer a case asks for.
+pub(crate) const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
+
+/// A request as it will be sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) method: Method,
+    /// Path and query, as they are.
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+    /// Without a length.
+    pub(crate) chunked: bool,
+}
+
+impl Outgoing {
+    /// As it goes over the wire, but for line ends and the length.
+    pub(crate) fn as_text(&self) -> String {
+        format!(
+            "{} {} HTTP/1.1\n{}\n{}",
+            self.method,
+            self.path,
+            header_lines(&self.headers),
+            String::from_utf8_lossy(&self.body),
+        )
+    }
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Why nothing came back.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum WireError {
+    #[error("the request cannot be sent: {0}")]
+    Request(String),
+    #[error("no connection to {address}: {reason}")]
+    Connect { address: String, reason: String },
+    #[error("the connection ended without an answer: {0}")]
+    Broken(String),
+    #[error("no answer within {}", crate::wire::seconds(*.0))]
+    Timeout(Duration),
+}
+
+/// Sends one request on a connection of its own, and reads the answer: all of it, or of an event stream as much as
+/// it takes to have the response.
+///
+/// # Errors
+/// [`WireError`], when there is no answer.
+pub(crate) async fn exchange(
+    address: &Address,
+    outgoing: &Outgoing,
+    limit: Duration,
+) -> Result<Answer, WireError> {
+    let work = async {
+        let mut sender = address.connect().await?;
+        let response = sender
+            .send_request(request(outgoing)?)
+            .await
+            .map_err(|error| WireError::Broken(describe(&error)))?;
+        let (head, body) = response.into_parts();
+        Ok(Answer {
+            status: head.status,
+            body: read(&head.headers, body).await?,
+            headers: head.headers,
+        })
+    };
+    tokio::time::timeout(limit, work)
+        .await
+        .unwrap_or(Err(WireError::Timeout(limit)))
+}
+
+fn request(outgoing: &Outgoing) -> Result<http::Request<body::Body>, WireError> {
+    let mut request = http::Request::builder()
+        .method(outgoing.method.clone())
+        .uri(outgoing.path.as_str())
+        .body(body::outgoing(outgoing.body.clone(), outgoing.chunked))
+        .map_err(|error| WireError::Request(error.to_string()))?;
+    *request.headers_mut() = outgoing.headers.clone();
+    Ok(request)
+}
+
+/// An error with its causes.
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// `10 s`, `0.5 s`.
+pub(crate) fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
+}
+
+fn header_lines(headers: &HeaderMap) -> String {
+    headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())))
+        .collect()
+}
+
+impl Answer {
+    /// As it came over the wire, but for line ends.
+    pub(crate) fn as_text(&self) -> String {
+        format!(
+            "HTTP/1.1 {}\n{}\n{}",
+            self.status,
+            header_lines(&self.headers),
+            self.text()
+        )
+    }
+
+    /// A header's values, as text.
+    pub(crate) fn header_values<'a>(&'a self, name: &str) -> impl Iterator<Item = String> + use<'a> {
+        self.headers
+            .get_all(http::HeaderName::try_from(name).unwrap_or(http::header::TE))
+            .iter()
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+    }
+
+    /// A header's values in one line, as if they had been sent so (RFC 9110 §5.3).
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        let values: Vec<String> = self.header_values(name).collect();
+        (!values.is_empty()).then(|| values.join(", "))
+    }
+
+    /// The body as text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> Option<Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    /// The JSON-RPC response in the body, be it JSON or an event stream.
+    pub(crate) fn rpc(&self) -> Option<Value> {
+        if body::is_event_stream(&self.headers) {
+            body::events(&self.text()).find_map(|data| body::response(&data))
+        } else {
+            body::response(&self.text())
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! The case files: those there are, and what the loader says of wrong ones.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use clerk_mcp_conformance::case::{Catalogue, Level};
+
+/// The cases as they are in the source tree, so that a change needs no new build.
+pub(crate) fn cases() -> Catalogue {
+    Catalogue::read(&folder()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("cases")
+}
+
+/// A file with one case, in which a test replaces a line.
+const FILE: &str = r#"number = 6
+section = "claims"
+title = "Registered claims"
+
+[[case]]
+id = "claims.expired"
+requirement = "A token past its exp is refused."
+level = "must"
+refs = ["rfc7519#4.1.4"]
+why = "A token that leaked yesterday must be of no use today."
+token = { kind = "any", claims = { exp = "@now-1h" } }
+expect = { is = "refused" }
+"#;
+
+/// What the loader says of these texts, which it must not take.
+#[track_caller]
+fn error_of(texts: &[&str]) -> String {
+    let files = texts
+        .iter()
+        .enumerate()
+        .map(|(number, text)| (format!("cases/{}.toml", number + 1), (*text).to_owned()))
+        .collect();
+    Catalogue::parse(files)
+        .expect_err("a wrong file was taken")
+        .to_string()
+}
+
+/// The same for [`FILE`] with one line in place of another.
+#[track_caller]
+fn error_with(line: &str, instead: &str) -> String {
+    assert!(FILE.contains(line), "{line} is not in the file");
+    error_of(&[&FILE.replace(line, instead)])
+}
+
+#[test]
+fn the_case_files_are_right() {
+    let cases = cases();
+    assert!(cases.len() >= 150, "{} cases", cases.len());
+    let mut titles: BTreeMap<u8, BTreeSet<(String, String)>> = BTreeMap::new();
+    for (section, _) in cases.iter() {
+        let names = (section.key.clone(), section.title.clone());
+        titles.entry(section.number).or_default().insert(names);
+    }
+    assert_eq!(
+        titles.keys().copied().collect::<Vec<_>>(),
+        (1..=17).collect::<Vec<_>>()
+    );
+    for (number, names) in &titles {
+        assert_eq!(names.len(), 1, "section {number}: {names:?}");
+    }
+    let keys: BTreeSet<&String> = titles.values().flatten().map(|(key, _)| key).collect();
+    assert_eq!(keys.len(), titles.len(), "two sections share a key: {titles:?}");
+    let ids: BTreeSet<&str> = cases.ids().collect();
+    assert_eq!(ids.len(), cases.len());
+}
+
+/// The program must be built with the files that are there.
+#[test]
+fn the_program_has_the_cases_of_the_source_tree() {
+    let built_in = Catalogue::built_in().unwrap();
+    assert_eq!(
+        built_in.ids().collect::<Vec<_>>(),
+        cases().ids().collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn cases_are_found_by_id_and_sorted() {
+    let other = FILE.replace("claims.expired", "claims.a-first");
+    let files = vec![("b".to_owned(), FILE.to_owned()), ("a".to_owned(), other)];
+    let cases = Catalogue::parse(files).unwrap();
+    assert_eq!(
+        cases.ids().collect::<Vec<_>>(),
+        ["claims.a-first", "claims.expired"]
+    );
+    let (section, case) = cases.find("claims.expired").unwrap();
+    assert_eq!((section.number, case.level), (6, Level::Must));
+    assert_eq!(case.steps().len(), 1);
+    assert!(cases.find("claims").is_none());
+}
+
+#[test]
+fn broken_toml_is_named_with_file_and_line() {
+    let error = error_with("level = \"must\"", "level = must");
+    assert!(error.starts_with("cases/1.toml:8: "), "{error}");
+    let error = error_with("level = \"must\"", "level = \"may\"");
+    assert!(error.starts_with("cases/1.toml:"), "{error}");
+    assert!(error.contains("`may`") && error.contains("`must`"), "{error}");
+}
+
+#[test]
+fn an_unknown_member_is_refused() {
+    let error = error_with("why = ", "reason = ");
+    assert!(error.contains("`reason`"), "{error}");
+    let error = error_with("expect = { is = \"refused\" }", "expect = { was = \"refused\" }");
+    assert!(error.contains("`was`"), "{error}");
+    let error = error_with("kind = \"any\"", "kind = \"session\"");
+    assert!(error.contains("`session`"), "{error}");
+}
+
+#[test]
+fn a_reference_must_be_in_the_table() {
+    assert_eq!(
+        error_with("rfc7519#4.1.4", "rfc7519#99"),
+        "cases/1.toml:6: claims.expired: \"rfc7519#99\" is not in the table of references (list --references)"
+    );
+    let error = error_with("refs = [\"rfc7519#4.1.4\"]", "refs = []");
+    assert!(error.contains("it cites nothing"), "{error}");
+}
+
+#[test]
+fn an_option_must_be_one_that_a_profile_can_offer() {
+    for member in ["needs", "unless"] {
+        let error = error_with(
+            "level = \"must\"",
+            &format!("level = \"must\"\n{member} = [\"wings\"]"),
+        );
+        assert!(
+            error.ends_with("\"wings\" is no option that a profile can offer"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn an_id_is_taken_once() {
+    assert_eq!(
+        error_of(&[FILE, FILE]),
+        "cases/2.toml:6: claims.expired: this id is taken by another case"
+    );
+}
+
+#[test]
+fn an_id_begins_with_its_section_and_has_plain_characters() {
+    for id in [
+        "expired",
+        "jose.expired",
+        "claims.",
+        "claims.Expired",
+        "claims.has expired",
+        "claimsexpired",
+    ] {
+        let error = error_with("claims.expired", id);
+        assert!(error.contains("an id here is \"claims.\""), "{id}: {error}");
+    }
+}
+
+#[test]
+fn files_of_one_section_agree_on_it() {
+    let other = FILE
+        .replace("claims.expired", "claims.other")
+        .replace("\"Registered claims\"", "\"Claims\"");
+    assert_eq!(
+        error_of(&[FILE, &other]),
+        "cases/2.toml:1: section 6 is \"claims\" (\"Registered claims\") in another file"
+    );
+}
+
+#[test]
+fn requirement_and_why_are_sentences() {
+    for (line, instead) in [("is refused.", "is refused"), ("no use today.", "no use today")] {
+        let error = error_with(line, instead);
+        assert!(error.ends_with("requirement and why are sentences"), "{error}");
+    }
+}
+
+#[test]
+fn a_case_that_expects_nothing_is_refused() {
+    let error = error_with("expect = { is = \"refused\" }\n", "");
+    assert_eq!(
+        error,
+        "cases/1.toml:6: claims.expired: step 1: it expects nothing, so it can't fail"
+    );
+    let error = error_with("{ is = \"refused\" }", "{ matches = \"x\" }");
+    assert!(error.contains("`matches`"), "{error}");
+}
+
+#[test]
+fn what_changes_or_counts_needs_a_target_of_its_own() {
+    let steps = |step: &str| {
+        let start = FILE.split("token = ").next().unwrap();
+        format!("{start}[[case.steps]]\n{step}\n")
+    };
+    for (case, what) in [
+        (
+            FILE.replace(
+                "{ is = \"refused\" }",
+                "{ is = \"refused\", clerk_requests = { jwks = { at_most = 1 } } }",
+            ),
+            "changes Clerk or counts requests",
+        ),
+        (
+            steps("clerk = [{ do = \"POST /keys/rotate\" }]\nexpect = { is = \"refused\" }"),
+            "changes Clerk or counts requests",
+        ),
+        (
+            FILE.replace("level = ", "before = [{ do = \"POST /keys/rotate\" }]\nlevel = "),
+            "it changes Clerk",
+        ),
+        (
+            FILE.replace(
+                "level = ",
+                "instead = { secret_key = \"{other.secret_key}\" }\nlevel = ",
+            ),
+            "it changes Clerk",
+        ),
+    ] {
+        let error = error_of(&[&case]);
+        assert!(error.contains(what) && error.contains("own = {}"), "{error}");
+        let own = case.replace("level = ", "own = {}\nlevel = ");
+        Catalogue::parse(vec![("own".to_owned(), own)]).unwrap();
+    }
+}
+
+#[test]
+fn steps_are_checked_each_for_itself() {
+    let start = FILE.split("token = ").next().unwrap();
+    let accepted = "[[case.steps]]\nexpect = { is = \"accepted\" }\n";
+    for (step, what) in [
+        (
+            "token_of_step = 2\nexpect = { is = \"refused\" }",
+            "step 2 is not an earlier step",
+        ),
+        (
+            "token_of_step = 0\nexpect = { is = \"refused\" }",
+            "step 0 is not an earlier step",
+        ),
+        ("expect = { same_as_step = 2 }", "step 2 is not an earlier step"),
+        (
+            "pause = \"soon\"\nexpect = { is = \"refused\" }",
+            "\"soon\" is no time",
+        ),
+        (
+            "send = { message = \"ping\", body = \"{\" }\nexpect = { is = \"refused\" }",
+            "exclude each other",
+        ),
+        (
+            "expect = { body = { matches = \"(\" } }",
+            "\"(\" is no regular expression",
+        ),
+        ("send = { message = \"ping\" }", "it expects nothing"),
+    ] {
+        let error = error_of(&[&format!("{start}{accepted}[[case.steps]]\n{step}\n")]);
+        assert!(
+            error.contains("step 2: ") && error.contains(what),
+            "{step}: {error}"
+        );
+    }
+}
+
+#[test]
+fn an_endpoint_that_is_counted_must_be_one_of_clerks() {
+    let error = error_with(
+        "expect = { is = \"refused\" }",
+        "own = {}\nexpect = { clerk_requests = { moon = { at_most = 1 } } }",
+    );
+    assert!(error.ends_with("\"moon\" is no endpoint of Clerk"), "{error}");
+}
+
+#[test]
+fn a_case_has_steps_or_is_one() {
+    let error = error_of(&[&format!(
+        "{FILE}[[case.steps]]\nexpect = {{ is = \"refused\" }}\n"
+    )]);
+    assert!(
+        error.ends_with("token, authorization, send and expect belong into its steps"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_target_that_must_not_start_is_not_asked() {
+    let error = error_with(
+        "level = \"must\"",
+        "level = \"must\"\nrefuses_to_start = { exit = 78 }",
+    );
+    assert!(
+        error.ends_with("a target that does not start cannot be asked"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_folder_without_cases_is_refused() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+    let error = Catalogue::read(&folder).unwrap_err().to_string();
+    assert!(
+        error.ends_with("templates: there is no .toml file in it"),
+        "{error}"
+    );
+    let error = Catalogue::read(&folder.join("nothing")).unwrap_err().to_string();
+    assert!(error.contains("nothing: cannot be read: "), "{error}");
+}

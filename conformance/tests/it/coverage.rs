@@ -1,0 +1,94 @@
+//! The list of requirements (`requirements.toml`): nothing that binds a server is left out without a reason.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use clerk_mcp_conformance::{case::Level, spec::Reference};
+use serde::Deserialize;
+
+use crate::catalogue::cases;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    requirement: Vec<Requirement>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Requirement {
+    number: u8,
+    level: Level,
+    text: String,
+    refs: Vec<String>,
+    #[serde(default)]
+    cases: Vec<String>,
+    excluded: Option<String>,
+}
+
+fn requirements() -> Vec<Requirement> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("requirements.toml");
+    let text = fs::read_to_string(path).unwrap();
+    let file: File = toml::from_str(&text).unwrap_or_else(|error| panic!("requirements.toml: {error}"));
+    file.requirement
+}
+
+#[test]
+fn every_requirement_is_there_once() {
+    let numbers: Vec<u8> = requirements().iter().map(|one| one.number).collect();
+    assert_eq!(numbers, (1..=24).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_requirement_has_cases_or_a_reason() {
+    for Requirement {
+        number,
+        text,
+        refs,
+        cases,
+        excluded,
+        ..
+    } in requirements()
+    {
+        assert!(text.ends_with('.'), "{number}: {text}");
+        assert!(!refs.is_empty(), "{number} cites nothing");
+        for key in &refs {
+            assert!(
+                Reference::find(key).is_some(),
+                "{number}: {key} is not in the table"
+            );
+        }
+        match excluded {
+            Some(reason) => assert!(cases.is_empty() && reason.ends_with('.'), "{number}: {reason}"),
+            None => assert!(!cases.is_empty(), "{number} has neither cases nor a reason"),
+        }
+    }
+}
+
+#[test]
+fn every_case_that_is_named_exists() {
+    let catalogue = cases();
+    for requirement in requirements() {
+        let named: BTreeSet<&String> = requirement.cases.iter().collect();
+        assert_eq!(named.len(), requirement.cases.len(), "{}", requirement.number);
+        for id in named {
+            assert!(
+                catalogue.find(id).is_some(),
+                "{}: there is no case {id}",
+                requirement.number
+            );
+        }
+    }
+}
+
+/// A requirement that must be met is tried by a case that can fail, not only by ones that warn.
+#[test]
+fn what_must_be_is_tried_by_a_case_that_must_pass() {
+    let catalogue = cases();
+    for Requirement { number, cases, .. } in requirements()
+        .into_iter()
+        .filter(|one| one.level == Level::Must && one.excluded.is_none())
+    {
+        let levels = cases.iter().filter_map(|id| Some(catalogue.find(id)?.1.level));
+        assert!(levels.into_iter().any(|level| level == Level::Must), "{number}");
+    }
+}
