@@ -1,5 +1,5 @@
 {
-  description = "An MCP server that Clerk protects, a library to build your own, and a local Clerk to test against";
+  description = "An MCP server that Clerk protects, a library to build your own, and a suite that judges any such server";
 
   inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
 
@@ -28,9 +28,16 @@
         ./Cargo.toml
         ./Cargo.lock
         ./src
-        ./conformance
-        # Cargo wants to see each bench that Cargo.toml names.
+        ./conformance/Cargo.toml
+        ./conformance/build.rs
+        ./conformance/cases
+        ./conformance/profiles
+        ./conformance/src
+        ./conformance/templates
+        # Cargo wants to see each bench and example that Cargo.toml names.
         ./benches
+        ./conformance/benches
+        ./conformance/broken
       ];
       # What the checks read besides. One test compares the README's tables with the code, and one the NixOS module's
       # units with the configuration.
@@ -39,6 +46,7 @@
         ./.nix/tests/units.json
         ./.rustfmt.toml
         ./README.md
+        ./conformance
         ./examples
         ./fixtures
         ./tests
@@ -87,7 +95,7 @@
             ];
             doCheck = false;
             meta = meta // {
-              description = "A local Clerk to test MCP servers against";
+              description = (lib.importTOML ./conformance/Cargo.toml).package.description;
               mainProgram = "clerk-mcp-conformance";
             };
           }
@@ -131,7 +139,7 @@
           demo = app (lib.getExe (
             pkgs.writeShellScriptBin "clerk-mcp-demo" ''exec ${lib.getExe packages.clerk-mcp} demo "$@"''
           )) "The server beside a local Clerk: no account, no network";
-          conformance = app (lib.getExe packages.clerk-mcp-conformance) "A local Clerk to test MCP servers against";
+          conformance = app (lib.getExe packages.clerk-mcp-conformance) "Judges MCP servers that Clerk protects, and runs a local Clerk";
         }
       );
 
@@ -152,7 +160,6 @@
               // attributes
             );
         in
-        # There is no check by the conformance suite yet, for it has no runner; its local Clerk is what the tests use.
         {
           build = packages.clerk-mcp;
           build-conformance = packages.clerk-mcp-conformance;
@@ -172,6 +179,18 @@
             # The tests are servers and clients on loopback.
             __darwinAllowLocalNetworking = true;
           };
+          conformance =
+            pkgs.runCommand "clerk-mcp-conformance-results"
+              {
+                nativeBuildInputs = [
+                  packages.clerk-mcp
+                  packages.clerk-mcp-conformance
+                ];
+                __darwinAllowLocalNetworking = true;
+              }
+              ''
+                clerk-mcp-conformance run --profile clerk-mcp --command clerk-mcp --report json=$out
+              '';
           module = import ./.nix/tests { inherit pkgs module; };
         }
         // lib.optionalAttrs pkgs.stdenv.hostPlatform.isLinux {

@@ -33,6 +33,7 @@ pub mod clerk;
 mod clock;
 pub mod compare;
 pub mod explain;
+mod intercept;
 pub mod mint;
 pub mod profile;
 pub mod report;

@@ -63,6 +63,9 @@ pub struct Profile {
     /// Whether the local Clerk must speak https. The target is then told whom to trust, as `{ca_file}`.
     #[serde(default)]
     pub https: bool,
+    /// Whether Clerk's hosts are built into it, so that its requests must be intercepted (`run --intercept`).
+    #[serde(default)]
+    pub intercept: bool,
     /// Its environment. `{host}`, `{port}`, `{base_url}`, `{secret_key}`, `{publishable_key}`, `{domain}`,
     /// `{frontend_api_url}`, `{backend_api_url}`, `{jwks_url}`, `{ca_file}` stand for what they are in the run.
     #[serde(default)]

@@ -191,7 +191,7 @@ pub struct Exchange {
 pub struct Summary {
     /// As required.
     pub pass: usize,
-    /// Recommendations that were not met.
+    /// Recommendations that were not met, without those the baseline knows.
     pub warn: usize,
     /// Requirements that were not met, without those the baseline knows.
     pub fail: usize,
@@ -199,7 +199,7 @@ pub struct Summary {
     pub not_testable: usize,
     /// What is not offered or out of reach.
     pub not_applicable: usize,
-    /// Failures that the baseline knows.
+    /// Failures and warnings that the baseline knows.
     pub known: usize,
 }
 
@@ -210,9 +210,11 @@ impl Summary {
         for case in cases {
             let counter = match case.outcome {
                 Outcome::Pass => &mut summary.pass,
-                Outcome::Warn => &mut summary.warn,
                 Outcome::NotApplicable => &mut summary.not_applicable,
-                Outcome::Fail | Outcome::NotTestable if case.known.is_some() => &mut summary.known,
+                Outcome::Warn | Outcome::Fail | Outcome::NotTestable if case.known.is_some() => {
+                    &mut summary.known
+                }
+                Outcome::Warn => &mut summary.warn,
                 Outcome::Fail => &mut summary.fail,
                 Outcome::NotTestable => &mut summary.not_testable,
             };

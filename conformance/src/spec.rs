@@ -213,7 +213,6 @@ static SPECIFICATIONS: &[Specification] = &[
     ]),
     rfc("rfc8259", "RFC 8259", &[
         ("4", "Objects"),
-        ("9", "Parsers"),
     ]),
     mcp("mcp-2026-07-28", "MCP 2026-07-28", &[
         ("basic/authorization", "Authorization"),

@@ -11,7 +11,7 @@ use crate::mint::TokenSpec;
 ///
 /// In texts, `{base_url}`, `{mcp_url}`, `{origin}`, `{authority}` (the target's host and port), `{issuer}`,
 /// `{ada}`, `{grace}`, `{alan}` (user ids), `{org.compiler-works}` (organization ids) and `{other.…}` stand for what
-/// they are in this run; `{{` is a brace.
+/// they are in this run. Other braces are left alone.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Step {

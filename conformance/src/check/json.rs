@@ -69,7 +69,7 @@ fn same(due: &Value, value: &Value) -> bool {
     match due {
         Value::String(text) if text == "@null" => value.is_null(),
         Value::Number(due) => value.as_f64().is_some_and(|value| Some(value) == due.as_f64()),
-        _ => due == value,
+        Value::Null | Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => due == value,
     }
 }
 
@@ -124,9 +124,11 @@ pub(super) fn describe(place: &JsonExpectation) -> String {
         length,
         is,
     } = place;
-    let shown = |value: &Value| match value {
-        Value::String(text) if text == "@null" => "null".to_owned(),
-        other => shown(other),
+    let shown = |value: &Value| {
+        if value.as_str() == Some("@null") {
+            return "null".to_owned();
+        }
+        shown(value)
     };
     let all = |values: &[Value]| values.iter().map(shown).collect::<Vec<_>>().join(", ");
     let mut words = Vec::new();

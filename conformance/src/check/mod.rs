@@ -12,7 +12,7 @@ use serde_json::Value;
 
 pub(crate) use self::text::{describe, holds};
 use crate::{
-    case::{Count, Expectation, JsonExpectation},
+    case::{Count, Expectation, JsonExpectation, OneOrMany, RpcErrorExpectation},
     wire::Answer,
 };
 
@@ -43,7 +43,7 @@ pub(crate) struct Context<'a> {
 /// Everything about the answer that is not as expected. The expectation's placeholders are filled in.
 pub(crate) fn check(expect: &Expectation, answer: &Answer, context: &Context<'_>) -> Vec<Difference> {
     let mut differences = Vec::new();
-    let status = expect.status.as_ref().map(|status| status.as_slice());
+    let status = expect.status.as_ref().map(OneOrMany::as_slice);
     if let Some(verdict) = expect.is {
         verdict::check(verdict, status, answer, &mut differences);
     } else if let Some(accepted) = status {
@@ -162,11 +162,7 @@ fn check_rpc(expect: &Expectation, answer: &Answer, differences: &mut Vec<Differ
     }
 }
 
-fn check_rpc_error(
-    expect: &crate::case::RpcErrorExpectation,
-    message: &Value,
-    differences: &mut Vec<Difference>,
-) {
+fn check_rpc_error(expect: &RpcErrorExpectation, message: &Value, differences: &mut Vec<Difference>) {
     let codes = expect.code.as_slice();
     let code = message.pointer("/error/code").and_then(Value::as_i64);
     if !code.is_some_and(|code| codes.contains(&code)) {

@@ -60,8 +60,12 @@ impl Authority {
         fs::write(path, self.pem())
     }
 
-    /// A server for `localhost`, the loopback addresses and `ip`.
-    pub(super) fn acceptor(&self, ip: IpAddr) -> Result<TlsAcceptor, CertificateError> {
+    /// A server for `localhost`, the loopback addresses, `ip` and these names.
+    pub(super) fn acceptor<'a>(
+        &self,
+        ip: IpAddr,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Result<TlsAcceptor, CertificateError> {
         let key = KeyPair::generate().map_err(certificate_error)?;
         let mut params = params("Local Clerk");
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -75,6 +79,10 @@ impl Authority {
             SanType::IpAddress(ip),
         ];
         params.subject_alt_names.dedup();
+        for name in names {
+            let name = name.try_into().map_err(certificate_error)?;
+            params.subject_alt_names.push(SanType::DnsName(name));
+        }
         let certificate = params
             .signed_by(&key, &self.0.issuer)
             .map_err(certificate_error)?;

@@ -32,6 +32,7 @@ use crate::{clock::Clock, mint::SigningKey};
 pub struct LocalClerkBuilder {
     address: SocketAddr,
     auto_approve: Option<String>,
+    pass_for: Option<String>,
     authority: Option<Authority>,
     clock: Clock,
     seed: Option<u64>,
@@ -77,6 +78,7 @@ impl Default for LocalClerkBuilder {
         Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             auto_approve: None,
+            pass_for: None,
             authority: None,
             clock: Clock::system(),
             seed: None,
@@ -99,6 +101,14 @@ impl LocalClerkBuilder {
     /// Serves https with a certificate of this authority, which clients must be told to trust. Default: http.
     pub fn https(mut self, authority: &Authority) -> Self {
         self.authority = Some(authority.clone());
+        self
+    }
+
+    /// Passes for the instance at Clerk whose Frontend API is at this host, and for `api.clerk.com`: in every URL and
+    /// token, by its certificate, and by answering requests for these hosts. Needs [`https`](Self::https), and somebody
+    /// who brings such requests here.
+    pub fn pass_for(mut self, frontend_api_host: impl Into<String>) -> Self {
+        self.pass_for = Some(frontend_api_host.into());
         self
     }
 
@@ -210,7 +220,12 @@ impl LocalClerkBuilder {
         let (scheme, tls) = match &self.authority {
             Some(authority) => {
                 self.settings.trusted.push(authority.pem().to_owned());
-                ("https", Some(authority.acceptor(address.ip())?))
+                let names = self
+                    .pass_for
+                    .iter()
+                    .map(String::as_str)
+                    .chain([routes::BACKEND_HOST]);
+                ("https", Some(authority.acceptor(address.ip(), names)?))
             }
             None => ("http", None),
         };
@@ -240,9 +255,22 @@ impl LocalClerkBuilder {
         let signing_key = self
             .signing_key
             .unwrap_or_else(|| SigningKey::generate(ids.id("ins")));
-        let domain = address.to_string();
+        let origin = format!("{scheme}://{address}");
+        let (issuer, domain, backend_api_url) = match self.pass_for {
+            Some(host) => (
+                format!("https://{host}"),
+                host,
+                format!("https://{}", routes::BACKEND_HOST),
+            ),
+            None => (
+                origin.clone(),
+                address.to_string(),
+                format!("{origin}{}", routes::BACKEND),
+            ),
+        };
         let instance = Arc::new(Instance {
-            issuer: format!("{scheme}://{address}"),
+            origin,
+            issuer,
             id: signing_key.kid().to_owned(),
             secret_key: format!("sk_test_{}", ids.alphanumeric("secret_key", 42)),
             publishable_key: format!("pk_test_{}", BASE64_STANDARD_NO_PAD.encode(format!("{domain}$"))),
@@ -275,7 +303,7 @@ impl LocalClerkBuilder {
             );
         let server = tokio::spawn(server);
         Ok(LocalClerk {
-            backend_api_url: format!("{}{}", instance.issuer, routes::BACKEND),
+            backend_api_url,
             authority: self.authority,
             initial_users,
             instance,

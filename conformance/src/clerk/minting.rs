@@ -269,12 +269,10 @@ fn resolve_all(
     members
         .iter()
         .map(|(name, value)| {
-            let value = match value {
-                Value::Null => None,
-                Value::String(text) if text == "@null" => None,
-                other => Some(resolve(other, now)?),
-            };
-            Ok((name.clone(), value))
+            if value.is_null() || value.as_str() == Some("@null") {
+                return Ok((name.clone(), None));
+            }
+            Ok((name.clone(), Some(resolve(value, now)?)))
         })
         .collect()
 }
@@ -283,6 +281,7 @@ fn resolve_all(
 fn resolve(value: &Value, now: Timestamp) -> Result<Value, MintError> {
     Ok(match value {
         Value::String(text) if text == "@json-null" => Value::Null,
+        Value::String(text) if text == "{another_key}" => another_key().jwk(),
         Value::String(text) => match text.strip_prefix("@now") {
             Some(offset) => Value::from(now.as_second() + seconds(offset)?),
             None => value.clone(),
@@ -297,7 +296,7 @@ fn resolve(value: &Value, now: Timestamp) -> Result<Value, MintError> {
                 .map(|(name, value)| Ok((name.clone(), resolve(value, now)?)))
                 .collect::<Result<_, MintError>>()?,
         ),
-        other => other.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
     })
 }
 

@@ -125,6 +125,12 @@ impl LocalClerk {
         &self.instance.issuer
     }
 
+    /// Where it listens, without a trailing slash: the same as [`frontend_api_url`](Self::frontend_api_url), unless it
+    /// [passes for](LocalClerkBuilder::pass_for) an instance at Clerk.
+    pub fn origin(&self) -> &str {
+        &self.instance.origin
+    }
+
     /// The `iss` of every token: the same as [`frontend_api_url`](Self::frontend_api_url).
     pub fn issuer(&self) -> &str {
         &self.instance.issuer
@@ -142,7 +148,7 @@ impl LocalClerk {
 
     /// Where the admin API describes itself, and begins.
     pub fn admin_url(&self) -> String {
-        format!("{}{}", self.instance.issuer, admin::PREFIX)
+        format!("{}{}", self.instance.origin, admin::PREFIX)
     }
 
     /// The key to the Backend API, `sk_test_…`.

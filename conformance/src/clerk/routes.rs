@@ -5,7 +5,10 @@ use std::sync::Arc;
 use poem::{
     EndpointExt as _, IntoEndpoint, Request, Response, Route,
     endpoint::make,
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{
+        HeaderValue, Method, StatusCode, header,
+        uri::{Authority, PathAndQuery},
+    },
 };
 use serde_json::json;
 
@@ -23,6 +26,9 @@ use super::{
 
 /// Where the Backend API begins.
 pub(super) const BACKEND: &str = "/backend";
+
+/// The host of Clerk's Backend API: what is asked of it is below [`BACKEND`] here.
+pub(super) const BACKEND_HOST: &str = "api.clerk.com";
 
 const GET: &[Method] = &[Method::GET];
 const POST: &[Method] = &[Method::POST];
@@ -103,7 +109,25 @@ pub(super) fn all(instance: &Arc<Instance>) -> impl IntoEndpoint<Endpoint: 'stat
         }),
     );
     // What the router itself refuses.
-    route.catch_all_error(|_| async { not_found() })
+    route
+        .catch_all_error(|_| async { not_found() })
+        .before(|request| async { Ok(at_own_path(request)) })
+}
+
+/// Moves a request for Clerk's Backend API to where it is here.
+fn at_own_path(mut request: Request) -> Request {
+    let host = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|value| value.to_str().ok())
+        // HTTP/2 has the host in its own place.
+        .or_else(|| request.original_uri().authority().map(Authority::as_str));
+    let is_backend = host.is_some_and(|host| host.split(':').next() == Some(BACKEND_HOST));
+    let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+    if is_backend && let Ok(uri) = format!("{BACKEND}{path}").parse() {
+        *request.uri_mut() = uri;
+    }
+    request
 }
 
 async fn serve(instance: &Instance, row: Row, request: Request) -> Response {

@@ -21,7 +21,10 @@ use crate::{clock::Clock, mint::Recipe};
 
 /// One instance. No lock is ever held across an await, and where two are taken, `grants` comes before `directory`.
 pub(super) struct Instance {
-    /// The Frontend API's origin, without a trailing slash: `iss` of every token.
+    /// Where it listens, without a trailing slash.
+    pub(super) origin: String,
+    /// The Frontend API's URL, without a trailing slash: `iss` of every token. The same as `origin`, unless it passes
+    /// for an instance at Clerk.
     pub(super) issuer: String,
     /// The Frontend API's host and port.
     pub(super) domain: String,

@@ -1,16 +1,15 @@
 //! `compare`: what changed between two runs.
 
 use std::{
-    env, fs,
-    io::{self, IsTerminal as _},
+    fs,
     path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
 use clap::Args;
-use clerk_mcp_conformance::{compare::compare, report::Style, results::Results};
+use clerk_mcp_conformance::{compare::compare, results::Results};
 
-use super::print;
+use super::{print, terminal_style};
 
 pub(crate) const EXAMPLES: &str = "Examples:
   clerk-mcp-conformance run … --report json=new.json
@@ -30,11 +29,7 @@ pub(crate) struct Arguments {
 /// Whether nothing got worse.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let comparison = compare(&read(&arguments.old)?, &read(&arguments.new)?);
-    let style = Style {
-        colour: io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-        width: terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0)),
-    };
-    print(&comparison.render(style))?;
+    print(&comparison.render(terminal_style()))?;
     Ok(!comparison.is_regression())
 }
 

@@ -25,6 +25,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
 Exit codes: 0 listed, 2 a selector matches nothing, or a case file is wrong.";
 
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Arguments {
     /// Ids, sections, starts of ids, or patterns with `*`.
     selectors: Vec<String>,

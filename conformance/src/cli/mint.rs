@@ -21,7 +21,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
   clerk-mcp-conformance mint '{\"kind\":\"oauth_token\",\"header\":{\"alg\":\"none\"},\"sign\":\"nobody\"}' --jwks keys.json
       One without a signature, by a Clerk that lives only for this; its keys go to a file.
 
-A recipe is a kind, or its members as TOML or JSON: kind, user, organization, version, client_id, scopes, resource, \
+A recipe is a kind (\"any\" makes a session token), or its members as TOML or JSON: kind, user, organization, version, client_id, scopes, resource, \
 machine, subject, header, claims, raw_header, raw_claims, sign, damage, end (clerk-mcp-conformance schema --of token).
 
 Exit codes: 0 minted, 2 the recipe is wrong, or the local Clerk is not there.";
@@ -39,7 +39,11 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let spec = parse(&arguments.recipe)?;
+    let mut spec = parse(&arguments.recipe)?;
+    if spec.kind == TokenKind::Any {
+        // Most targets take it, and there is none here to say otherwise.
+        spec.kind = TokenKind::SessionToken;
+    }
     if let Some(url) = &arguments.clerk {
         return print(&ask(url, &spec).await?);
     }
@@ -81,6 +85,12 @@ async fn ask(url: &Url, spec: &TokenSpec) -> anyhow::Result<String> {
     }
 }
 
+/// A recipe as the value of a member, for TOML has no inline table on its own.
+#[derive(serde::Deserialize)]
+struct Inline {
+    recipe: TokenSpec,
+}
+
 /// A kind alone, JSON, or TOML: on lines, or as the members of an inline table.
 fn parse(recipe: &str) -> anyhow::Result<TokenSpec> {
     let wrong = |error: &dyn std::fmt::Display| anyhow::anyhow!("the recipe is wrong: {error}");
@@ -94,10 +104,6 @@ fn parse(recipe: &str) -> anyhow::Result<TokenSpec> {
     }
     if let Ok(spec) = toml::from_str(recipe) {
         return Ok(spec);
-    }
-    #[derive(serde::Deserialize)]
-    struct Inline {
-        recipe: TokenSpec,
     }
     let inline: Inline =
         toml::from_str(&format!("recipe = {{ {recipe} }}")).map_err(|error| wrong(&error.message()))?;

@@ -14,9 +14,10 @@ use std::{
     path::PathBuf,
 };
 
+use anstream::{AutoStream, ColorChoice};
 use anyhow::Context as _;
 use clap::Args;
-use clerk_mcp_conformance::case::Catalogue;
+use clerk_mcp_conformance::{case::Catalogue, report::Style};
 
 /// Which cases there are.
 #[derive(Args)]
@@ -32,6 +33,15 @@ impl CasesArgument {
             Some(folder) => Catalogue::read(folder)?,
             None => Catalogue::built_in()?,
         })
+    }
+}
+
+/// How to write for the terminal that stdout is, if it is one: with colours unless the environment says otherwise
+/// (`NO_COLOR`), and as wide.
+pub(crate) fn terminal_style() -> Style {
+    Style {
+        colour: AutoStream::choice(&io::stdout()) != ColorChoice::Never,
+        width: terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0)),
     }
 }
 

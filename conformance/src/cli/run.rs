@@ -1,13 +1,6 @@
 //! `run`: judges a target.
 
-use std::{
-    collections::BTreeMap,
-    env, fs,
-    io::{self, IsTerminal as _},
-    path::PathBuf,
-    str::FromStr,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fs, path::PathBuf, str::FromStr, time::Duration};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -15,14 +8,14 @@ use clerk_mcp_conformance::{
     baseline::Baseline,
     mint::TokenKind,
     profile::Profile,
-    report::{Format, Style},
+    report::Format,
     results::{Outcome, Results},
     runner::{self, Options, Progress, Selection, TargetOptions},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use url::Url;
 
-use super::{CasesArgument, list::LevelArgument, print};
+use super::{CasesArgument, list::LevelArgument, print, terminal_style};
 
 pub(crate) const EXAMPLES: &str = "Examples:
   clerk-mcp-conformance run --profile clerk-mcp --command 'target/debug/clerk-mcp'
@@ -46,13 +39,17 @@ pub(crate) struct Arguments {
     /// The command (of sh) that starts the target.
     #[arg(long, value_name = "COMMAND")]
     command: Option<String>,
+    /// Bring the target's requests for Clerk's own hosts to the local Clerk, for servers that have them built in: by
+    /// `HTTPS_PROXY` and a throw-away authority.
+    #[arg(long, requires = "command")]
+    intercept: bool,
     /// The MCP endpoint of a target that runs already.
     #[arg(long, value_name = "URL")]
     url: Option<Url>,
     /// What the target offers and what it is told at its start: a name (list --profiles) or a .toml file.
     #[arg(long, value_name = "NAME|FILE", default_value = "generic")]
     profile: String,
-    /// A valid token of this kind, read from a file: session_token=token.txt.
+    /// A valid token of this kind, read from a file: `session_token=token.txt`.
     #[arg(long, value_name = "KIND=FILE", requires = "url")]
     token: Vec<TokenFile>,
     /// The local Clerk that the running target uses.
@@ -150,8 +147,10 @@ impl Arguments {
         let read = |path: &PathBuf| {
             fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
         };
+        let mut profile = Profile::find(&self.profile)?;
+        profile.intercept |= self.intercept;
         Ok(Options {
-            profile: Profile::find(&self.profile)?,
+            profile,
             target,
             selection: Selection {
                 only: self.only.clone(),
@@ -186,6 +185,10 @@ impl Arguments {
         if let Some(command) = &self.command {
             option("--command", command.clone());
         }
+        if self.intercept {
+            words.push("--intercept".to_owned());
+        }
+        let mut option = |name: &str, value: String| words.extend([name.to_owned(), quoted(&value)]);
         if let Some(url) = &self.url {
             option("--url", url.to_string());
         }
@@ -215,15 +218,12 @@ fn quoted(word: &str) -> String {
 }
 
 fn write_reports(results: &Results, reports: &[ReportArgument]) -> anyhow::Result<()> {
-    let style = Style {
-        colour: io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-        width: terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0)),
-    };
+    let style = terminal_style();
     for ReportArgument(format, file) in reports {
         let report = format.render(results, style)?;
         match file {
             Some(path) => {
-                fs::write(path, report).with_context(|| format!("cannot write {}", path.display()))?
+                fs::write(path, report).with_context(|| format!("cannot write {}", path.display()))?;
             }
             None => print(&report)?,
         }

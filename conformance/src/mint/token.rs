@@ -55,7 +55,8 @@ pub struct TokenSpec {
     /// How long an API key or an opaque machine token lives, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in_seconds: Option<u32>,
-    /// Members of the JOSE header to set, or with null (in TOML `"@null"`) to remove.
+    /// Members of the JOSE header to set, or with null (in TOML `"@null"`) to remove. `"{another_key}"` is the public
+    /// part of the key that `sign = "another_key"` signs with, as a JSON Web Key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub header: BTreeMap<String, Value>,
     /// The same for claims. `"@now"`, `"@now-1h"`, `"@now+90s"` are times in seconds, `"@json-null"` is null. Of what
@@ -133,6 +134,7 @@ pub enum Signer {
 }
 
 impl Signer {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
     fn is_instance(&self) -> bool {
         *self == Self::Instance
     }

@@ -57,6 +57,12 @@ impl<'a> Trial<'a> {
                 redactor.know(secret, name);
             }
         }
+        // Ports are other ones in each run, and two runs must be comparable.
+        for name in bench.changing() {
+            if let Some(value) = bench.values.get(name) {
+                redactor.name(value, &format!("{{{name}}}"));
+            }
+        }
         Self {
             bench,
             redactor,
@@ -118,14 +124,13 @@ impl<'a> Trial<'a> {
             let asked = |counters: &BTreeMap<String, u64>| counters.get(endpoint).copied().unwrap_or(0);
             let actual = asked(&after).saturating_sub(asked(&before));
             if let Some(difference) = check::check_count(endpoint, *count, actual) {
-                outcome.0.push(self.finding(number, difference));
+                outcome.0.push(self.finding(number, &difference));
             }
         }
         self.tokens.push(tokens.into_iter().next().flatten());
-        match answers.into_iter().next_back() {
-            Some(Ok(answer)) => self.answers.push(answer),
-            // It is a finding already; later steps will not be taken.
-            Some(Err(_)) | None => {}
+        // No answer is a finding already, and later steps will not be taken.
+        if let Some(Ok(answer)) = answers.into_iter().next_back() {
+            self.answers.push(answer);
         }
         Ok(outcome)
     }
@@ -315,7 +320,7 @@ impl<'a> Trial<'a> {
         let mut exchange = None;
         if let Some((differences, outgoing, answer)) = wrong.into_iter().next() {
             exchange = Some(self.exchange(number, outgoing, answer));
-            findings.extend(differences.into_iter().map(|one| self.finding(number, one)));
+            findings.extend(differences.into_iter().map(|one| self.finding(number, &one)));
         }
         if answers.len() > 1 {
             findings.push(Finding {
@@ -327,7 +332,7 @@ impl<'a> Trial<'a> {
         (findings, exchange)
     }
 
-    fn finding(&self, step: usize, difference: Difference) -> Finding {
+    fn finding(&self, step: usize, difference: &Difference) -> Finding {
         Finding {
             step,
             expected: self.redactor.clean(&difference.expected),

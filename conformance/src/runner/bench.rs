@@ -1,6 +1,7 @@
 use std::{
     collections::BTreeMap,
     io::Write as _,
+    net::AddrParseError,
     sync::{LazyLock, OnceLock},
     time::Duration,
 };
@@ -20,6 +21,7 @@ use super::{
 use crate::{
     case::{Case, Step},
     clerk::{Authority, LocalClerk},
+    intercept::Intercept,
     mint::{SigningKey, TokenKind, TokenSpec},
     profile::Profile,
     target::{Ended, Environment, Start, Started, free_port},
@@ -47,6 +49,7 @@ struct Running {
     clerks: Vec<LocalClerk>,
     /// The authority that vouches for Clerk; the file is gone with it.
     _authority: Option<NamedTempFile>,
+    _intercept: Option<Intercept>,
 }
 
 /// Whether a token that is as it should be is accepted.
@@ -110,6 +113,7 @@ impl Plan<'_> {
                 started,
                 clerks: prepared.clerks,
                 _authority: prepared.authority,
+                _intercept: prepared.intercept,
             }),
             controls: Mutex::default(),
         };
@@ -177,11 +181,14 @@ impl Plan<'_> {
 
     async fn prepare(&self, case: Option<&Case>) -> Result<Prepared, BenchError> {
         let mut values = Values::default();
-        let authority = match self.profile.https {
-            true => Some(Authority::generate().map_err(|error| BenchError::Other(error.to_string()))?),
-            false => None,
-        };
-        let mut clerks = vec![start_clerk(authority.as_ref(), first_key()).await?];
+        let other = |error: &dyn std::error::Error| BenchError::Other(error.to_string());
+        let secure = self.profile.https || self.profile.intercept;
+        let authority = secure
+            .then(Authority::generate)
+            .transpose()
+            .map_err(|error| other(&error))?;
+        let pass_for = self.profile.intercept.then_some(FRONTEND_API_HOST);
+        let mut clerks = vec![start_clerk(authority.as_ref(), first_key(), pass_for).await?];
         let file = authority
             .as_ref()
             .map(|authority| in_file(authority.pem()))
@@ -192,7 +199,7 @@ impl Plan<'_> {
         let needs_other =
             case.is_some_and(|case| serde_json::to_string(case).is_ok_and(|case| case.contains("{other.")));
         if needs_other {
-            clerks.push(start_clerk(authority.as_ref(), second_key()).await?);
+            clerks.push(start_clerk(authority.as_ref(), second_key(), None).await?);
         }
         for (clerk, prefix) in clerks.iter().zip(["", "other."]) {
             name(&mut values, clerk, prefix);
@@ -221,12 +228,28 @@ impl Plan<'_> {
                 clerk.act(&action).await?;
             }
         }
-        let environment = self.environment(case, &mut values)?;
+        let mut environment = self.environment(case, &mut values)?;
+        let mut intercept = None;
+        if let (Some(host), Some(clerk)) = (pass_for, clerks.first()) {
+            let address = clerk.origin().trim_start_matches("https://").parse();
+            let address = address.map_err(|error: AddrParseError| other(&error))?;
+            let hosts = vec![host.to_owned(), BACKEND_API_HOST.to_owned()];
+            let proxy = Intercept::start(address, hosts)
+                .await
+                .map_err(|error| other(&error))?;
+            through(
+                &mut environment,
+                &proxy,
+                values.get("ca_file").unwrap_or_default(),
+            );
+            intercept = Some(proxy);
+        }
         Ok(Prepared {
             values,
             clerk,
             clerks,
             authority: file,
+            intercept,
             environment,
         })
     }
@@ -266,7 +289,32 @@ struct Prepared {
     clerk: Clerk,
     clerks: Vec<LocalClerk>,
     authority: Option<NamedTempFile>,
+    intercept: Option<Intercept>,
     environment: Environment,
+}
+
+/// Who the local Clerk passes for when requests are intercepted: the name has the form of a development instance's.
+const FRONTEND_API_HOST: &str = "local-conformance-1.clerk.accounts.dev";
+const BACKEND_API_HOST: &str = "api.clerk.com";
+
+/// Sends a target's requests through the proxy, and has it trust the authority: by the variables that curl, OpenSSL,
+/// Node, Python, Go and rustls read.
+fn through(environment: &mut Environment, proxy: &Intercept, authority: &str) {
+    for variable in ["HTTPS_PROXY", "https_proxy"] {
+        environment.insert(variable.to_owned(), proxy.url());
+    }
+    for variable in ["NO_PROXY", "no_proxy"] {
+        environment.insert(variable.to_owned(), "127.0.0.1,localhost".to_owned());
+    }
+    for variable in [
+        "SSL_CERT_FILE",
+        "NODE_EXTRA_CA_CERTS",
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+    ] {
+        environment.insert(variable.to_owned(), authority.to_owned());
+    }
+    environment.insert("NODE_USE_ENV_PROXY".to_owned(), "1".to_owned());
 }
 
 impl Bench {
@@ -310,6 +358,14 @@ impl Bench {
     /// Sends one request.
     pub(crate) async fn send(&self, outgoing: &Outgoing) -> Result<Answer, WireError> {
         exchange(&self.address, outgoing, self.limit).await
+    }
+
+    /// The values that are other ones in each run.
+    pub(crate) fn changing(&self) -> &'static [&'static str] {
+        match self.running {
+            Some(_) => &["base_url", "authority", "listens_on", "issuer", "domain"],
+            None => &[],
+        }
     }
 
     /// Whether anybody answers at all.
@@ -413,7 +469,11 @@ impl Bench {
     }
 }
 
-async fn start_clerk(authority: Option<&Authority>, key: &SigningKey) -> Result<LocalClerk, BenchError> {
+async fn start_clerk(
+    authority: Option<&Authority>,
+    key: &SigningKey,
+    pass_for: Option<&str>,
+) -> Result<LocalClerk, BenchError> {
     // The key's id is that of the instance, and no two instances have the same.
     let id: String = (0..27)
         .map(|_| char::from(rand::random_range(b'a'..=b'z')))
@@ -421,6 +481,9 @@ async fn start_clerk(authority: Option<&Authority>, key: &SigningKey) -> Result<
     let mut builder = LocalClerk::builder().signing_key(key.with_kid(format!("ins_{id}")));
     if let Some(authority) = authority {
         builder = builder.https(authority);
+    }
+    if let Some(host) = pass_for {
+        builder = builder.pass_for(host);
     }
     builder
         .start()

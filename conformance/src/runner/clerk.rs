@@ -79,8 +79,8 @@ impl Clerk {
         let answer = self.call(Method::GET, "/requests", None).await?;
         let counters = answer.get("counters").and_then(Value::as_object);
         Ok(counters
-            .unwrap_or(&Map::new())
-            .iter()
+            .into_iter()
+            .flatten()
             .filter_map(|(name, count)| Some((name.clone(), count.as_u64()?)))
             .collect())
     }

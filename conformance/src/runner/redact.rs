@@ -40,6 +40,15 @@ impl Redactor {
             .sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
     }
 
+    /// From now on `value`, which is no secret, is shown as `name`.
+    pub(crate) fn name(&mut self, value: &str, name: &str) {
+        if !value.is_empty() {
+            self.known.push((value.to_owned(), name.to_owned()));
+            self.known
+                .sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
+        }
+    }
+
     /// The text without secrets.
     pub(crate) fn clean(&self, text: &str) -> String {
         let mut text = text.to_owned();

@@ -13,8 +13,9 @@ pub(crate) struct Values(BTreeMap<String, String>);
 #[error("{{{0}}} is not known in this run")]
 pub(crate) struct Unknown(pub(crate) String);
 
-/// Named by others at another time: the request's token, the mint's header and claims, the number of a repetition.
-const LATER: [&str; 4] = ["token", "header", "claims", "n"];
+/// Named by others at another time: the request's token, the mint's header, claims and keys, the number of
+/// a repetition.
+const LATER: [&str; 5] = ["token", "header", "claims", "another_key", "n"];
 
 static PLACEHOLDER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{([a-z][a-z0-9_.-]*)\}").ok());
 

@@ -25,7 +25,12 @@ pub type Launcher = Arc<dyn Fn(Environment) -> Launching + Send + Sync>;
 pub type Launching = Pin<Box<dyn Future<Output = Result<Box<dyn Running>, Ended>> + Send>>;
 
 /// A server that runs inside this process. Dropping it stops it.
-pub trait Running: Send + Sync {}
+pub trait Running: Send + Sync {
+    /// How it ended, if it has.
+    fn ended(&self) -> Option<Ended> {
+        None
+    }
+}
 
 /// How a server ended that was to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +52,7 @@ pub(crate) enum Start {
 
 /// A server that was started.
 pub(crate) enum Started {
-    Process(Process),
+    Process(Box<Process>),
     Inside(Box<dyn Running>),
 }
 
@@ -55,7 +60,8 @@ impl Start {
     /// Starts the server. It may not be ready yet, or end at once.
     pub(crate) async fn start(&self, environment: Environment, without: &[String]) -> Result<Started, Ended> {
         match self {
-            Self::Command(command) => Process::start(command, &environment, without).map(Started::Process),
+            Self::Command(command) => Process::start(command, &environment, without)
+                .map(|process| Started::Process(Box::new(process))),
             Self::Launch(launch) => launch(environment).await.map(Started::Inside),
         }
     }
@@ -66,7 +72,7 @@ impl Started {
     pub(crate) async fn ended(&self) -> Option<Ended> {
         match self {
             Self::Process(process) => process.ended().await,
-            Self::Inside(_) => None,
+            Self::Inside(running) => running.ended(),
         }
     }
 

@@ -105,6 +105,7 @@ impl Drop for Process {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Signal {
     Stop,
     Kill,

@@ -115,11 +115,20 @@ pub(crate) fn seconds(duration: Duration) -> String {
     format!("{} s", duration.as_secs_f64())
 }
 
+/// A line for each header, but for what is another in each run and says nothing.
 fn header_lines(headers: &HeaderMap) -> String {
-    headers
-        .iter()
-        .map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())))
-        .collect()
+    let mut lines = String::new();
+    for (name, value) in headers {
+        if *name == http::header::DATE {
+            continue;
+        }
+        let value = match name.as_str() {
+            "x-request-id" => "…".into(),
+            _ => String::from_utf8_lossy(value.as_bytes()),
+        };
+        lines.extend([name.as_str(), ": ", &value, "\n"]);
+    }
+    lines
 }
 
 impl Answer {

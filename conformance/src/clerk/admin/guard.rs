@@ -28,7 +28,7 @@ pub(super) fn check(instance: &Instance, request: &Request) -> Result<(), AdminE
         let own = text(request.headers(), header::ORIGIN.as_str())
             .and_then(|origin| origin.split_once("://"))
             .is_some_and(|(scheme, host)| {
-                instance.issuer.split_once("://").map(|(own, _)| own) == Some(scheme)
+                instance.origin.split_once("://").map(|(own, _)| own) == Some(scheme)
                     && is_own(instance, host)
             });
         if !own {
@@ -43,9 +43,9 @@ pub(super) fn check(instance: &Instance, request: &Request) -> Result<(), AdminE
 
 /// Whether a host with its port means this listener: its address, or this machine's names for itself.
 fn is_own(instance: &Instance, host: &str) -> bool {
-    let scheme = instance.issuer.split("://").next().unwrap_or_default();
+    let scheme = instance.origin.split("://").next().unwrap_or_default();
     let (Ok(own), Ok(given)) = (
-        Url::parse(&instance.issuer),
+        Url::parse(&instance.origin),
         Url::parse(&format!("{scheme}://{host}")),
     ) else {
         return false;

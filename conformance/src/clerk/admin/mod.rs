@@ -224,7 +224,7 @@ fn describe(instance: &Instance, _: &Incoming) -> Result<Value, AdminError> {
         .collect();
     let endpoints: Vec<&str> = Endpoint::ALL.iter().map(|endpoint| endpoint.name()).collect();
     Ok(json!({
-        "about": format!("Changes the local Clerk on {}. Bodies are application/json.", instance.issuer),
+        "about": format!("Changes the local Clerk on {}. Bodies are application/json.", instance.origin),
         "operations": operations,
         "endpoints": endpoints,
     }))

@@ -1,0 +1,117 @@
+//! A proxy that brings requests for Clerk's hosts to a local Clerk, so that a server with these hosts built in can be
+//! tested unchanged.
+//!
+//! It only opens tunnels (`CONNECT`, RFC 9110 §9.3.6) and looks into none: the local Clerk itself has a certificate
+//! for the hosts, by an authority that the server is told to trust. A tunnel to anywhere else is refused: a test must
+//! not reach the real Clerk by mistake.
+
+use std::{io, net::SocketAddr};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+    task::{JoinHandle, JoinSet},
+};
+
+/// More than the head of a `CONNECT` request has.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+
+/// A running proxy. Dropping it ends it, with every tunnel.
+#[derive(Debug)]
+pub(crate) struct Intercept {
+    address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Intercept {
+    /// Starts a proxy on loopback that brings requests for `hosts` to `clerk`.
+    pub(crate) async fn start(clerk: SocketAddr, hosts: Vec<String>) -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = listener.local_addr()?;
+        let task = tokio::spawn(async move {
+            let mut tunnels = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let hosts = hosts.clone();
+                tunnels.spawn(async move {
+                    // A tunnel that breaks is for its two ends to notice.
+                    let _ = tunnel(stream, clerk, &hosts).await;
+                });
+                while tunnels.try_join_next().is_some() {}
+            }
+        });
+        Ok(Self { address, task })
+    }
+
+    /// The value of `HTTPS_PROXY`.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+impl Drop for Intercept {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn tunnel(mut client: TcpStream, clerk: SocketAddr, hosts: &[String]) -> io::Result<()> {
+    let head = head(&mut client).await?;
+    let refusal = match destination(&head) {
+        Some(host) if hosts.iter().any(|one| one == host) => None,
+        Some(host) => Some(format!(
+            "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nX-Reason: only Clerk's hosts are intercepted, not {host}\r\n\r\n"
+        )),
+        None => {
+            Some("HTTP/1.1 405 Method Not Allowed\r\nAllow: CONNECT\r\nContent-Length: 0\r\n\r\n".to_owned())
+        }
+    };
+    if let Some(refusal) = refusal {
+        return client.write_all(refusal.as_bytes()).await;
+    }
+    let mut server = TcpStream::connect(clerk).await?;
+    client
+        .write_all(b"HTTP/1.1 200 Connection Established\r\n\r\n")
+        .await?;
+    copy_bidirectional(&mut client, &mut server).await?;
+    Ok(())
+}
+
+/// The head of the request. The client waits for the answer before it says more, so nothing else is read.
+async fn head(client: &mut TcpStream) -> io::Result<String> {
+    let mut head = Vec::new();
+    let mut buffer = [0; 1024];
+    while !head.ends_with(b"\r\n\r\n") {
+        let count = client.read(&mut buffer).await?;
+        head.extend_from_slice(buffer.get(..count).unwrap_or_default());
+        if count == 0 || head.len() > MAX_HEAD_BYTES {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+    }
+    Ok(String::from_utf8_lossy(&head).into_owned())
+}
+
+/// The host that a tunnel is asked to; `None` when it is no such request, or to another port than that of https.
+fn destination(head: &str) -> Option<&str> {
+    let target = head.lines().next()?.strip_prefix("CONNECT ")?.split(' ').next()?;
+    target.strip_suffix(":443")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_tunnels_to_https_have_a_destination() {
+        for (head, due) in [
+            (
+                "CONNECT api.clerk.com:443 HTTP/1.1\r\n\r\n",
+                Some("api.clerk.com"),
+            ),
+            ("CONNECT api.clerk.com:80 HTTP/1.1\r\n\r\n", None),
+            ("GET http://api.clerk.com/ HTTP/1.1\r\n\r\n", None),
+            ("", None),
+        ] {
+            assert_eq!(destination(head), due, "{head}");
+        }
+    }
+}

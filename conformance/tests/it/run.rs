@@ -1,0 +1,378 @@
+//! `run` from outside: what it exits with, what it says, and what it never says.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::Path,
+    process::{Output, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use clerk_mcp_conformance::{
+    case::Catalogue,
+    clerk::LocalClerk,
+    profile::Profile,
+    runner::{self, Options, Selection, TargetOptions},
+    target::{Ended, Launcher, Running},
+};
+use parking_lot::Mutex;
+use poem::{
+    IntoResponse as _, Request, Response, Server,
+    endpoint::make_sync,
+    http::{StatusCode, header},
+    listener::{Acceptor as _, Listener as _, TcpListener},
+};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+/// Runs the program to its end.
+async fn program(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = Command::new(env!("CARGO_BIN_EXE_clerk-mcp-conformance"))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+/// Serves this on loopback until the test ends.
+async fn serve(answer: impl Fn(Request) -> Response + Send + Sync + 'static) -> SocketAddr {
+    let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.unwrap();
+    let address = *acceptor.local_addr()[0].as_socket_addr().unwrap();
+    tokio::spawn(Server::new_with_acceptor(acceptor).run(make_sync(answer)));
+    address
+}
+
+/// A server that knows one answer: the right challenge.
+async fn challenging() -> String {
+    let address = serve(|_| {
+        let challenge =
+            r#"Bearer resource_metadata="http://127.0.0.1/.well-known/oauth-protected-resource/mcp""#;
+        Response::builder()
+            .status(StatusCode::UNAUTHORIZED)
+            .header(header::WWW_AUTHENTICATE, challenge)
+            .finish()
+    })
+    .await;
+    format!("http://{address}/mcp")
+}
+
+fn file(folder: &TempDir, name: &str, text: &str) -> String {
+    let path = folder.path().join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+const ONE: [&str; 2] = ["--only", "challenges.no-token"];
+
+#[tokio::test]
+async fn clean_is_zero_and_findings_are_one() {
+    let url = challenging().await;
+    let (code, stdout, _) = program(&[&["run", "--url", &url][..], &ONE].concat()).await;
+    assert_eq!(code, Some(0), "{stdout}");
+    assert!(stdout.contains("CLEAN 1 passed"), "{stdout}");
+
+    let wrong = serve(|_| StatusCode::NOT_FOUND.into_response()).await;
+    let url = format!("http://{wrong}/mcp");
+    let (code, stdout, _) = program(&[&["run", "--url", &url][..], &ONE].concat()).await;
+    assert_eq!(code, Some(1), "{stdout}");
+    for part in [
+        "FAIL challenges.no-token",
+        "Expected",
+        "Actual     404",
+        &format!("run --profile generic --url {url} --only challenges.no-token"),
+    ] {
+        assert!(stdout.contains(part), "{part}\n{stdout}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_out_of_reach_is_said_and_is_no_pass() {
+    let url = challenging().await;
+    let (code, stdout, _) = program(&["run", "--url", &url, "--only", "claims.expired"]).await;
+    assert_eq!(code, Some(0));
+    assert!(stdout.contains("1 not applicable"), "{stdout}");
+    assert!(stdout.contains("it needs the local Clerk"), "{stdout}");
+    assert!(!stdout.contains("passed"), "{stdout}");
+}
+
+#[tokio::test]
+async fn trouble_is_two() {
+    let url = challenging().await;
+    let folder = TempDir::new().unwrap();
+    let broken = file(
+        &folder,
+        "cases/broken.toml",
+        "number = 1\nsection = \"a\"\ntitle = A\n",
+    );
+    let cases = Path::new(&broken).parent().unwrap().display().to_string();
+    let profile = file(
+        &folder,
+        "mine.toml",
+        "name = \"mine\"\nabout = \"Mine.\"\naccepts = [\"tickets\"]\n",
+    );
+    let url = url.as_str();
+    for (arguments, said) in [
+        // Nothing listens at the discard port.
+        (
+            vec!["run", "--url", "http://127.0.0.1:9/mcp"],
+            "does not answer: no connection to 127.0.0.1:9",
+        ),
+        (
+            vec!["run", "--command", "echo the last words >&2; exit 3"],
+            "the target did not start: it ended with exit code 3; the last it printed:\nthe last words",
+        ),
+        (
+            vec!["run", "--command", "sleep 60", "--start-timeout", "1"],
+            "the target was not ready within 1 s",
+        ),
+        (
+            vec!["run", "--url", url, "--only", "claims.expierd"],
+            "\"claims.expierd\" matches no case",
+        ),
+        (
+            vec!["run", "--url", url, "--skip", "nothing"],
+            "\"nothing\" matches no case",
+        ),
+        (
+            vec!["run", "--url", url, "--only", "claims", "--skip", "claims"],
+            "no case is left",
+        ),
+        (vec!["run", "--url", url, "--cases", &cases], "broken.toml:3: "),
+        (
+            vec!["run", "--url", url, "--cases", "/nowhere"],
+            "/nowhere: cannot be read",
+        ),
+        (
+            vec!["run", "--url", url, "--profile", "nobody"],
+            "there is no profile \"nobody\": there are ",
+        ),
+        (
+            vec!["run", "--url", url, "--profile", &profile],
+            "unknown variant `tickets`",
+        ),
+        (
+            vec!["run", "--url", url, "--baseline", "/nowhere.toml"],
+            "/nowhere.toml: cannot be read",
+        ),
+        (
+            vec!["run", "--url", url, "--report", "pdf"],
+            "there is no format \"pdf\"",
+        ),
+        (vec!["run", "--url", url, "--token", "session_token"], "KIND=FILE"),
+        (vec!["run"], "--command"),
+        (
+            vec!["explain", "claims.expierd"],
+            "there is no case \"claims.expierd\"",
+        ),
+        (vec!["explain", "expired"], "perhaps "),
+        (vec!["list", "nothing"], "\"nothing\" matches no case"),
+        (
+            vec!["mint", "password"],
+            "the recipe is wrong: unknown variant `password`",
+        ),
+        (
+            vec!["mint", "session_token", "--clerk", "http://127.0.0.1:9"],
+            "there is no local Clerk at ",
+        ),
+        (
+            vec!["compare", "/nowhere.json", "/nowhere.json"],
+            "cannot read /nowhere.json",
+        ),
+        (vec!["compare", &broken, &broken], "is no JSON report"),
+    ] {
+        let (code, stdout, stderr) = program(&arguments).await;
+        assert_eq!(code, Some(2), "{arguments:?}\n{stdout}{stderr}");
+        assert!(stderr.contains(said), "{arguments:?}\n{said}\n{stderr}");
+    }
+}
+
+#[tokio::test]
+async fn a_stale_baseline_fails_the_run() {
+    let url = challenging().await;
+    let folder = TempDir::new().unwrap();
+    for (case, said) in [
+        ("challenges.no-token", "passes now"),
+        ("challenges.no-tokens", "names no case"),
+    ] {
+        let baseline = file(
+            &folder,
+            "known.toml",
+            &format!("[[known]]\ncase = \"{case}\"\nreason = \"Soon.\"\n"),
+        );
+        let (code, stdout, _) =
+            program(&[&["run", "--url", &url, "--baseline", &baseline][..], &ONE].concat()).await;
+        assert_eq!(code, Some(1), "{stdout}");
+        assert!(stdout.contains(said) && stdout.contains(case), "{stdout}");
+    }
+    let wrong = serve(|_| StatusCode::NOT_FOUND.into_response()).await;
+    let baseline = file(
+        &folder,
+        "known.toml",
+        "[[known]]\ncase = \"challenges.no-token\"\nreason = \"The gateway is in the way.\"\n",
+    );
+    let url = format!("http://{wrong}/mcp");
+    let (code, stdout, _) =
+        program(&[&["run", "--url", &url, "--baseline", &baseline][..], &ONE].concat()).await;
+    assert_eq!(code, Some(0), "{stdout}");
+    assert!(stdout.contains("The gateway is in the way."), "{stdout}");
+}
+
+/// A server that is gone after it has answered once.
+struct Short {
+    answers: Arc<AtomicUsize>,
+}
+
+impl Running for Short {
+    fn ended(&self) -> Option<Ended> {
+        (self.answers.load(Ordering::SeqCst) > 1).then(|| Ended {
+            exit: Some(139),
+            output: "that was all".to_owned(),
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_target_that_dies_during_the_run_is_trouble() {
+    let launch: Launcher = Arc::new(|environment| {
+        Box::pin(async move {
+            let answers = Arc::new(AtomicUsize::new(0));
+            let counted = Arc::clone(&answers);
+            let address = format!("127.0.0.1:{}", environment["PORT"]);
+            let acceptor = TcpListener::bind(address).into_acceptor().await.unwrap();
+            let endpoint = make_sync(move |_| {
+                counted.fetch_add(1, Ordering::SeqCst);
+                StatusCode::UNAUTHORIZED
+            });
+            tokio::spawn(Server::new_with_acceptor(acceptor).run(endpoint));
+            Ok(Box::new(Short { answers }) as Box<dyn Running>)
+        })
+    });
+    let options = Options {
+        profile: Profile::find("generic").unwrap(),
+        target: TargetOptions::Inside(launch),
+        selection: Selection {
+            only: vec![ONE[1].to_owned()],
+            ..Selection::default()
+        },
+        baseline: None,
+        jobs: 1,
+        timeout: Duration::from_secs(10),
+        start_timeout: Duration::from_secs(10),
+        authority: None,
+        rerun: String::new(),
+    };
+    let trouble = runner::run(&Catalogue::built_in().unwrap(), &options, &())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        trouble.to_string(),
+        "the target ended during the run: it ended with exit code 139; the last it printed:\nthat was all"
+    );
+}
+
+/// A target that says everything it was told, in every place there is.
+#[tokio::test]
+async fn no_token_and_no_secret_gets_into_a_report() {
+    let clerk = LocalClerk::builder().start().await.unwrap();
+    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+    let secret = clerk.secret_key().to_owned();
+    let (heard, said) = (Arc::clone(&seen), secret.clone());
+    let address = serve(move |request| {
+        let token = request
+            .header(header::AUTHORIZATION)
+            .unwrap_or_default()
+            .to_owned();
+        let token = token.split(' ').next_back().unwrap_or_default().to_owned();
+        heard.lock().push(token.clone());
+        Response::builder()
+            .status(StatusCode::IM_A_TEAPOT)
+            .header(header::WWW_AUTHENTICATE, format!("Bearer error=\"{token}\""))
+            .header("x-token", &token)
+            .body(format!("{{\"token\": \"{token}\", \"key\": \"{said}\"}}"))
+    })
+    .await;
+    let folder = TempDir::new().unwrap();
+    let url = format!("http://{address}/mcp");
+    let reports: Vec<String> = ["terminal", "json", "junit", "sarif", "markdown", "html"]
+        .map(|format| format!("{format}={}", folder.path().join(format).display()))
+        .into();
+    let mut arguments = vec!["run", "--url", &url, "--clerk", clerk.origin()];
+    for section in [
+        "bearer",
+        "signature",
+        "claims",
+        "session",
+        "oauth",
+        "machine",
+        "challenges",
+    ] {
+        arguments.extend(["--only", section]);
+    }
+    for report in &reports {
+        arguments.extend(["--report", report]);
+    }
+    let (code, stdout, stderr) = program(&arguments).await;
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stdout.contains("418"), "the answers are in the report: {stdout}");
+
+    let mut texts = vec![("stdout".to_owned(), stdout), ("stderr".to_owned(), stderr)];
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        texts.push((path.display().to_string(), fs::read_to_string(&path).unwrap()));
+    }
+    assert_eq!(texts.len(), 8);
+    let seen = seen.lock();
+    let secrets: Vec<&str> = seen
+        .iter()
+        .flat_map(|token| token.split('.'))
+        .filter(|part| part.len() >= 16)
+        .chain([secret.as_str()])
+        .collect();
+    assert!(secrets.len() > 50, "{}", secrets.len());
+    for (name, text) in &texts {
+        // Wrapped lines and escapes must not be what hides them.
+        let joined: String = text.chars().filter(|one| !one.is_whitespace()).collect();
+        for secret in &secrets {
+            assert!(!joined.contains(secret), "{name} has a token or secret in it");
+        }
+    }
+    clerk.stop().await;
+}
+
+/// The suite judges servers in any language by what they say over HTTP, this project's own as well.
+#[test]
+fn the_suite_does_not_depend_on_the_server() {
+    let manifest = include_str!("../../Cargo.toml");
+    let manifest: toml::Table = toml::from_str(manifest).unwrap();
+    for table in ["dependencies", "dev-dependencies", "build-dependencies"] {
+        let Some(dependencies) = manifest.get(table).and_then(toml::Value::as_table) else {
+            continue;
+        };
+        for (name, dependency) in dependencies {
+            let renamed = dependency.get("package").and_then(toml::Value::as_str);
+            assert_ne!(renamed.unwrap_or(name), "clerk-mcp", "{table}");
+            assert!(dependency.get("path").is_none(), "{table}: {name}");
+        }
+    }
+    let lock: toml::Table = toml::from_str(include_str!("../../../Cargo.lock")).unwrap();
+    let packages = lock["package"].as_array().unwrap();
+    let suite = packages
+        .iter()
+        .find(|package| package["name"].as_str() == Some("clerk-mcp-conformance"))
+        .unwrap();
+    let dependencies = suite["dependencies"].as_array().unwrap();
+    assert!(dependencies.iter().all(|name| name.as_str() != Some("clerk-mcp")));
+}
