@@ -18,7 +18,7 @@ impl Server {
     ) -> Result<String, Refusal> {
         let values: Vec<_> = headers.get_all(header::AUTHORIZATION).iter().collect();
         let value = match values.as_slice() {
-            [] => return self.elsewhere(uri, body).ok_or(Refusal::Missing),
+            [] => return self.elsewhere(headers, uri, body).ok_or(Refusal::Missing),
             [value] => value,
             [first, ..] if self.has(Flaw::FirstOfTwoTokens) => first,
             [.., last] if self.has(Flaw::LastOfTwoTokens) => last,
@@ -44,6 +44,7 @@ impl Server {
         let (scheme, rest) = match value.split_once(' ') {
             Some(parts) => parts,
             None if self.has(Flaw::SchemeNotNeeded) => ("Bearer", value),
+            None if self.has(Flaw::SchemeGlued) => value.split_at_checked(6).ok_or(Refusal::Missing)?,
             None => return Err(malformed),
         };
         let fits = if self.has(Flaw::SchemeCaseSensitive) {
@@ -65,6 +66,14 @@ impl Server {
         if self.has(Flaw::QuotedToken) {
             return Ok(text.trim_matches('"').to_owned());
         }
+        if self.has(Flaw::LastWord) {
+            // Whichever is long enough to be a token.
+            let word = text.split(' ').max_by_key(|word| word.len());
+            return Ok(word.unwrap_or_default().to_owned());
+        }
+        if let (Some((_, value)), true) = (text.split_once("=\""), self.has(Flaw::TokenParameter)) {
+            return Ok(value.trim_end_matches('"').to_owned());
+        }
         if self.has(Flaw::PercentDecodedToken) {
             return Ok(text.replace("%0A", "").replace("%0a", ""));
         }
@@ -81,8 +90,13 @@ impl Server {
         }
     }
 
-    /// Where no token may be: the query and the body (RFC 6750 §2.2, §2.3).
-    fn elsewhere(&self, uri: &Uri, body: Option<&[u8]>) -> Option<String> {
+    /// Where no token may be: cookies, the query and the body (RFC 6750 §2.2, §2.3).
+    fn elsewhere(&self, headers: &HeaderMap, uri: &Uri, body: Option<&[u8]>) -> Option<String> {
+        if self.has(Flaw::TokenInCookie) {
+            let cookies = headers.get(header::COOKIE)?.to_str().ok()?;
+            let mut cookies = cookies.split("; ");
+            return cookies.find_map(|cookie| cookie.strip_prefix("__session=").map(str::to_owned));
+        }
         let parameters = if self.has(Flaw::TokenInQuery) {
             uri.query()?.as_bytes()
         } else {

@@ -55,11 +55,19 @@ impl Server {
                 }
             }
             Kind::OAuth => {
+                if self.has(Flaw::SessionClaimsOfAccessTokens) {
+                    caller.session = text("sid");
+                    self.organization_of_session(&mut caller, claims);
+                }
                 caller.organization =
                     text("org_id").filter(|_| !self.has(Flaw::OrganizationOfAccessTokensLost));
-                caller.scopes = match claims.get("scp") {
-                    Some(Value::Array(list)) => texts(list),
-                    Some(_) | None => words("scope"),
+                caller.scopes = match (claims.get("scp"), claims.get("scope")) {
+                    _ if self.has(Flaw::ScopesNotRead) => Vec::new(),
+                    (Some(Value::Array(list)), _) if !self.has(Flaw::ScpUnknown) => texts(list),
+                    (_, Some(Value::Object(scopes))) if self.has(Flaw::ScopeObjects) => {
+                        scopes.keys().cloned().collect()
+                    }
+                    _ => words("scope"),
                 };
             }
             Kind::M2m => {
@@ -86,7 +94,7 @@ impl Server {
             && second
         {
             caller.organization = text(organization.get("id"));
-            if caller.organization.is_some() {
+            if caller.organization.is_some() || self.has(Flaw::RoleWithoutOrganization) {
                 let prefix = if self.has(Flaw::RoleWithoutPrefix) {
                     ""
                 } else {
@@ -110,13 +118,17 @@ impl Server {
     }
 
     /// The i-th mask is that of the i-th feature in the organization's scope, and its bit j grants the j-th name.
-    fn permissions(&self, features: &str, names: &str, masks: &str) -> Vec<String> {
-        if names.is_empty() || masks.is_empty() || features.is_empty() {
+    fn permissions<'a>(&self, features: &'a str, names: &'a str, masks: &'a str) -> Vec<String> {
+        let nameless = names.is_empty() && !self.has(Flaw::NumbersForNames);
+        if nameless || masks.is_empty() && !self.has(Flaw::NoMaskGrantsAll) || features.is_empty() {
             return Vec::new();
         }
+        let spaced = self.has(Flaw::SpacesKept);
+        let trim = |text: &'a str| if spaced { text } else { text.trim() };
         let mut granting = Vec::new();
         for feature in features.split(',') {
-            match feature.trim().split_once(':') {
+            match trim(feature).split_once(':') {
+                Some(("ou" | "uo", _)) if self.has(Flaw::SharedFeaturesUnknown) => {}
                 Some(("o" | "ou" | "uo", name)) => granting.push((name, true)),
                 Some((scope, name))
                     if self.has(Flaw::MasksOfAllFeatures) || self.has(Flaw::UserFeaturesGranted) =>
@@ -128,16 +140,27 @@ impl Server {
                 None => return Vec::new(),
             }
         }
-        let names: Vec<&str> = names.split(',').map(str::trim).collect();
+        let numbers = (0..64).map(|number| number.to_string()).collect::<Vec<_>>();
+        let names: Vec<&str> = match names {
+            "" => numbers.iter().map(String::as_str).collect(),
+            names => names.split(',').map(trim).collect(),
+        };
+        let mut masks: Vec<&str> = masks.split(',').map(trim).collect();
+        if masks.len() > granting.len() && self.has(Flaw::MasksCounted) {
+            return Vec::new();
+        }
+        if let (Some(last), true) = (masks.last().copied(), self.has(Flaw::LastMaskRepeats)) {
+            masks.resize(granting.len().max(masks.len()), last);
+        }
         let mut permissions = Vec::new();
-        for ((feature, grants), mask) in granting.into_iter().zip(masks.split(',')) {
+        for ((feature, grants), mask) in granting.into_iter().zip(masks) {
             for (index, name) in names.iter().enumerate() {
                 let index = if self.has(Flaw::BitsBackwards) {
                     names.len() - 1 - index
                 } else {
                     index
                 };
-                if grants && self.has_bit(mask.trim(), index) {
+                if grants && self.has_bit(mask, index) {
                     permissions.push(format!("org:{feature}:{name}"));
                 }
             }
@@ -147,6 +170,12 @@ impl Server {
 
     /// Whether a decimal number of any length has this bit. What is no number has none.
     fn has_bit(&self, mask: &str, index: usize) -> bool {
+        if mask.is_empty() && self.has(Flaw::NoMaskGrantsAll) {
+            return true;
+        }
+        if self.has(Flaw::AnyBitGrantsAll) {
+            return mask.trim_matches('0') != "" && mask.bytes().all(|byte| byte.is_ascii_digit());
+        }
         let digits: Option<Vec<u32>> = mask.chars().map(|digit| digit.to_digit(10)).collect();
         let Some(digits) = digits.filter(|digits| !digits.is_empty() && digits.len() <= 1_000) else {
             return self.has(Flaw::BadMaskGrantsAll);

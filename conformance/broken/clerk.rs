@@ -105,12 +105,15 @@ impl Server {
     ) -> Result<Value, ClerkError> {
         let tries = async {
             let mut outcome = Err(ClerkError::Unavailable);
-            for pause in [50, 100, 0] {
+            let pauses = if self.has(Flaw::ManyRetries) {
+                vec![20; 10]
+            } else {
+                vec![50, 100, 0]
+            };
+            for pause in pauses {
                 outcome = self.ask_once(&method, path, body, key).await;
                 let again = match &outcome {
-                    Err(ClerkError::RateLimited(Some(wait))) => {
-                        *wait <= 2 || self.has(Flaw::RetryAfterIgnored)
-                    }
+                    Err(ClerkError::RateLimited(Some(wait))) => *wait <= 2,
                     Err(ClerkError::RateLimited(None) | ClerkError::Unavailable) => true,
                     _ => false,
                 };
@@ -118,9 +121,7 @@ impl Server {
                     break;
                 }
                 let wait = match &outcome {
-                    Err(ClerkError::RateLimited(Some(wait))) if !self.has(Flaw::RetryAfterIgnored) => {
-                        wait * 1_000
-                    }
+                    Err(ClerkError::RateLimited(Some(wait))) => wait * 1_000,
                     _ => pause,
                 };
                 tokio::time::sleep(Duration::from_millis(wait.max(pause))).await;
@@ -187,7 +188,7 @@ impl Server {
             return answer;
         }
         let answer = question.await.map(Arc::new);
-        if answer.is_ok() {
+        if answer.is_ok() || self.has(Flaw::FailuresRemembered) {
             let kept = (answer.clone(), Instant::now());
             self.backend.answers.lock().insert(name, kept);
         }
@@ -221,7 +222,10 @@ impl Server {
                 let offset = all.len();
                 let limit = if self.has(Flaw::OnePageOnly) { 10 } else { 100 };
                 let path = format!("/v1/users/{id}/organization_memberships?limit={limit}&offset={offset}");
-                let page = self.ask(Method::GET, &path, None, key).await?;
+                let page = match self.ask(Method::GET, &path, None, key).await {
+                    Err(_) if self.has(Flaw::HalfAList) => return Ok(Value::Array(all)),
+                    page => page?,
+                };
                 let data = page.get("data").and_then(Value::as_array);
                 let data = data.ok_or(ClerkError::Unexpected)?;
                 let total = page.get("total_count").and_then(Value::as_u64);
@@ -312,11 +316,15 @@ impl Server {
             }
             Err(ClerkError::NotFound | ClerkError::Refused(400 | 422)) => Err(Refusal::Invalid("unknown")),
             Err(ClerkError::KeyRefused | ClerkError::Forbidden) => Err(Refusal::Misconfigured),
-            Err(_) if self.has(Flaw::OutagePasses) => Ok(Caller::default()),
-            Err(ClerkError::RateLimited(wait)) => Err(Refusal::Unavailable(wait.unwrap_or(5).clamp(5, 60))),
-            Err(ClerkError::Unavailable | ClerkError::Unexpected | ClerkError::Refused(_)) => {
-                Err(Refusal::Unavailable(5))
+            Err(error) if self.has(Flaw::OutagePasses) || self.has(Flaw::OutageStopsAll) => {
+                self.strike(Flaw::OutageStopsAll);
+                if self.has(Flaw::OutagePasses) {
+                    Ok(Caller::default())
+                } else {
+                    Err(unavailable(&error))
+                }
             }
+            Err(error) => Err(unavailable(&error)),
         }
     }
 
@@ -359,12 +367,29 @@ impl Server {
         let scopes = report.get("scopes").and_then(Value::as_array);
         let scopes = scopes.into_iter().flatten().filter_map(Value::as_str);
         Ok(Caller {
-            user: subject.starts_with("user_").then(|| subject.to_owned()),
+            user: match subject {
+                _ if self.has(Flaw::ApiKeysAreUsers) => Some(DEMO_USER.to_owned()),
+                _ => subject.starts_with("user_").then(|| subject.to_owned()),
+            },
             organization: subject.starts_with("org_").then(|| subject.to_owned()),
-            scopes: scopes.map(str::to_owned).collect(),
+            scopes: scopes
+                .filter(|_| !self.has(Flaw::OpaqueScopesLost))
+                .map(str::to_owned)
+                .collect(),
             expires_at,
             issued_at: milliseconds("created_at"),
             ..Caller::default()
         })
+    }
+}
+
+/// A user whom flaws take somebody for.
+pub(crate) const DEMO_USER: &str = "user_2sAdaLovelace0000000000000A";
+
+/// Clerk is away, for as long as it says.
+fn unavailable(error: &ClerkError) -> Refusal {
+    match error {
+        ClerkError::RateLimited(Some(wait)) => Refusal::Unavailable((*wait).clamp(5, 60)),
+        _ => Refusal::Unavailable(5),
     }
 }

@@ -7,10 +7,22 @@ use poem::{
     error::ReadBodyError,
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use url::Url;
 
-use super::{flaw::Flaw, mcp::respond, server::Server, settings::is_loopback};
+use super::{caller::Caller, flaw::Flaw, mcp::respond, server::Server, settings::is_loopback};
+
+/// What a flaw answers whatever was asked.
+const INITIALIZE: &str =
+    r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#;
+
+/// The messages that come before tools are called.
+const HANDSHAKE: [&str; 4] = [
+    "initialize",
+    "server/discover",
+    "tools/list",
+    "notifications/initialized",
+];
 
 /// What a path leads to.
 enum Route {
@@ -48,18 +60,28 @@ impl Server {
 
     async fn guarded(&self, request: Request) -> Response {
         let (path, headers) = (request.original_uri().path(), request.headers());
+        let rewritten = headers
+            .get("x-original-url")
+            .or_else(|| headers.get("x-rewrite-url"));
+        let rewritten = rewritten.and_then(|path| path.to_str().ok());
+        let rewritten = rewritten.filter(|_| self.has(Flaw::RewritesBelieved));
         let probe = matches!(path, "/healthz" | "/readyz");
         if !probe && !self.right_host(headers, request.original_uri()) {
-            return refusal(403, "forbidden", "Host not allowed");
+            return self.edge_refusal(403, "forbidden", "Host not allowed");
         }
-        let route = self.route(path);
+        if *request.method() == Method::TRACE && self.has(Flaw::TraceEchoes) {
+            let echo = format!("TRACE {path}\r\n{headers:?}");
+            return Response::builder().content_type("message/http").body(echo);
+        }
+        let route = self.route(rewritten.unwrap_or(path));
         let protected = matches!(route, Route::Mcp | Route::BelowMcp);
         let origins: Vec<HeaderValue> = headers.get_all(header::ORIGIN).iter().cloned().collect();
         if protected
             && (!origins.iter().all(|origin| self.right_origin(origin))
-                || origins.is_empty() && self.has(Flaw::OriginNeeded))
+                || origins.is_empty() && self.has(Flaw::OriginNeeded)
+                || !origins.is_empty() && self.has(Flaw::OriginRefused))
         {
-            return refusal(403, "forbidden", "Origin not allowed");
+            return self.edge_refusal(403, "forbidden", "Origin not allowed");
         }
         let preflight = request.method() == Method::OPTIONS
             && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
@@ -83,7 +105,9 @@ impl Server {
     fn add_cors(&self, response: &mut Response, origin: Option<HeaderValue>) {
         let refused = !response.status().is_success() && self.has(Flaw::RefusalsWithoutCors);
         let headers = response.headers_mut();
-        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        if !self.has(Flaw::NoVary) {
+            headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        }
         let page = headers
             .get(header::CONTENT_TYPE)
             .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
@@ -171,6 +195,9 @@ impl Server {
         if !matches!(found, Route::Nothing) && !left_out {
             return found;
         }
+        if self.has(Flaw::UnknownPathAs200) {
+            return Route::StartPage;
+        }
         if self.has(Flaw::AnyPathIsAResource) && tidy.starts_with("/.well-known/oauth-protected-resource/") {
             return Route::Resource("/not-a-resource");
         }
@@ -179,17 +206,35 @@ impl Server {
 
     /// Everything at and below the endpoint: first the token, then all else.
     async fn protected(&self, route: Route, request: Request) -> Response {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        let overridden = ["x-http-method-override", "x-method-override"]
+            .iter()
+            .any(|name| parts.headers.contains_key(*name));
+        if self.has(Flaw::MethodOverridden) && overridden {
+            // The one that is overridden was checked elsewhere.
+            return self
+                .mcp(&Caller::default(), &parts.headers, INITIALIZE.as_bytes())
+                .await;
+        }
+        if self.has(Flaw::RewritesBelieved) {
+            parts.headers.remove("x-original-url");
+        }
         let (method, headers) = (&parts.method, &parts.headers);
-        let open = self.has(Flaw::GetUnprotected) && *method != Method::POST
-            || self.has(Flaw::SubpathsUnprotected) && matches!(route, Route::BelowMcp)
+        if self.has(Flaw::GetUnprotected) && matches!(*method, Method::GET | Method::DELETE) {
+            return Response::builder()
+                .content_type("text/event-stream")
+                .body(": hello\n\n");
+        }
+        let open = self.has(Flaw::SubpathsUnprotected) && matches!(route, Route::BelowMcp)
             // The text of the path decides, and not where it led.
             || self.has(Flaw::PathTextCompared) && parts.uri.path() != "/mcp"
-            || self.has(Flaw::HandshakeUnprotected) && *method == Method::POST;
+            || self.has(Flaw::RewritesBelieved) && !parts.uri.path().ends_with("/mcp");
         let early = [
             Flaw::TokenInBody,
             Flaw::BodyBeforeToken,
             Flaw::HandshakeUnprotected,
+            Flaw::ToolsUnprotected,
+            Flaw::ScopesAtInitializeOnly,
         ];
         let mut body = Some(body);
         let mut text = None;
@@ -199,30 +244,17 @@ impl Server {
                 Err(response) => return response,
             };
         }
-        if self.has(Flaw::BodyBeforeToken)
-            && let Some(text) = &text
-            && serde_json::from_slice::<serde_json::Value>(text).is_err()
-        {
-            return respond(400, &json!({ "error": "invalid_request" }));
+        let called = text.as_deref().map(called).unwrap_or_default();
+        let handshake = HANDSHAKE.contains(&called.as_str());
+        if self.has(Flaw::BodyBeforeToken) && !handshake && called != "tools/call" && called != "ping" {
+            return respond(400, &json!({ "error": { "code": -32601 } }));
         }
-        let handshake = text.as_deref().is_none_or(|text| {
-            let message: serde_json::Value = serde_json::from_slice(text).unwrap_or_default();
-            let method = message
-                .get("method")
-                .and_then(serde_json::Value::as_str)
-                .unwrap_or_default();
-            [
-                "initialize",
-                "server/discover",
-                "tools/list",
-                "notifications/initialized",
-            ]
-            .contains(&method)
-        });
-        let open = open && handshake;
+        let open = open
+            || self.has(Flaw::HandshakeUnprotected) && handshake
+            || self.has(Flaw::ToolsUnprotected) && called == "tools/call";
         let caller = match self.authenticate(headers, &parts.uri, text.as_deref()).await {
             Ok(caller) => caller,
-            Err(_) if open => super::caller::Caller::default(),
+            Err(_) if open => Caller::default(),
             Err(refusal) => return self.refuse(&refusal, headers),
         };
         if matches!(route, Route::BelowMcp) && !self.has(Flaw::SubpathsUnprotected) {
@@ -243,13 +275,18 @@ impl Server {
                 Err(response) => return response,
             },
         };
+        if self.has(Flaw::TokenInBody) && text.starts_with(b"access_token=") {
+            return Response::builder().status(StatusCode::ACCEPTED).finish();
+        }
         self.mcp(&caller, headers, &text).await
     }
 
     /// The body, if it is not too large.
     async fn read(&self, body: Body, headers: &HeaderMap) -> Result<Vec<u8>, Response> {
-        let sized = headers.contains_key(header::CONTENT_LENGTH);
-        let limit = if self.has(Flaw::NoBodyLimit) || self.has(Flaw::ChunksUnlimited) && !sized {
+        if self.has(Flaw::ChunksRefused) && !headers.contains_key(header::CONTENT_LENGTH) {
+            return Err(self.edge_refusal(411, "length_required", "Say how long the body is"));
+        }
+        let limit = if self.has(Flaw::NoBodyLimit) {
             usize::MAX
         } else {
             self.settings.max_body
@@ -264,11 +301,7 @@ impl Server {
                     &json!({ "jsonrpc": "2.0", "id": null, "error": error }),
                 ))
             }
-            Err(_) => Err(refusal(
-                400,
-                "invalid_request",
-                "The request could not be understood",
-            )),
+            Err(_) => Err(self.edge_refusal(400, "invalid_request", "The request could not be understood")),
         }
     }
 
@@ -283,12 +316,13 @@ impl Server {
                 .header(header::ALLOW, "GET, HEAD, OPTIONS")
                 .finish();
         }
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let head = *request.method() == Method::HEAD && !self.has(Flaw::HeadUnknown);
+        if *request.method() != Method::GET && !head {
             return self.wrong_method("GET, HEAD, OPTIONS");
         }
         let closed = matches!(route, Route::Resource(_) | Route::Mirror(_))
             && self.has(Flaw::WellKnownProtected)
-            || matches!(route, Route::Healthz | Route::Readyz) && self.has(Flaw::HealthProtected);
+            || matches!(route, Route::Healthz) && self.has(Flaw::HealthProtected);
         if closed && let Err(refusal) = self.authenticate(headers, request.uri(), None).await {
             return self.refuse(&refusal, headers);
         }
@@ -311,7 +345,7 @@ impl Server {
                 .content_type("text/html; charset=utf-8")
                 .body("<h1>Not Found</h1>");
         }
-        refusal(
+        self.edge_refusal(
             404,
             "not_found",
             "There is nothing here; see /docs for what there is",
@@ -322,7 +356,7 @@ impl Server {
         if self.has(Flaw::WrongMethodAs404) {
             return self.not_found();
         }
-        let mut response = refusal(
+        let mut response = self.edge_refusal(
             405,
             "method_not_allowed",
             "This route takes other methods; see Allow",
@@ -331,6 +365,20 @@ impl Server {
             let allow = HeaderValue::from_static(allow);
             response.headers_mut().insert(header::ALLOW, allow);
         }
+        response
+    }
+
+    fn edge_refusal(&self, status: u16, error: &str, description: &str) -> Response {
+        let mut body = json!({ "error": error, "error_description": description });
+        if self.has(Flaw::OtherTexts) {
+            body = json!({ "message": "Nope" });
+        }
+        if self.has(Flaw::StackShown) {
+            body = json!({ "error": error, "stack": "panicked at /app/src/edge.rs:12:5" });
+        }
+        let mut response = respond(status, &body);
+        let no_store = HeaderValue::from_static("no-store");
+        response.headers_mut().insert(header::CACHE_CONTROL, no_store);
         response
     }
 
@@ -399,6 +447,13 @@ impl Server {
     }
 }
 
+/// The method of a message.
+fn called(message: &[u8]) -> String {
+    let message: Value = serde_json::from_slice(message).unwrap_or_default();
+    let method = message.get("method").and_then(Value::as_str);
+    method.unwrap_or_default().to_owned()
+}
+
 /// The documents that have the well-known segment between host and path.
 fn well_known(path: &str, prefix: &str) -> Route {
     let of = |document: &str| {
@@ -440,17 +495,6 @@ fn tidied(path: &str) -> String {
         }
     }
     format!("/{}", segments.join("/"))
-}
-
-fn refusal(status: u16, error: &str, description: &str) -> Response {
-    let mut response = respond(
-        status,
-        &json!({ "error": error, "error_description": description }),
-    );
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 /// A random UUID (RFC 9562 §5.4).

@@ -64,15 +64,18 @@ impl Jwt {
         let decode = |part: &str| engine.decode(part).map_err(|_| Malformed::Parts);
         let object = |part: &str| {
             let text = decode(part)?;
-            let object = if has(Flaw::DuplicatesAccepted) {
-                serde_json::from_slice(&text).ok()
-            } else {
-                unique_object(&text)
+            let object = match flaw {
+                Some(Flaw::DuplicatesAccepted) => serde_json::from_slice(&text).ok(),
+                Some(Flaw::FirstDuplicateCounts) => first_members(&text),
+                _ => unique_object(&text),
             };
             object.ok_or(Malformed::Json)
         };
         Ok(Self {
-            signature: decode(signature)?,
+            signature: match decode(signature) {
+                Err(_) if has(Flaw::SignatureIgnored) => Vec::new(),
+                signature => signature?,
+            },
             header: object(header)?,
             claims: object(claims)?,
             signed: format!("{header}.{claims}"),
@@ -95,6 +98,43 @@ pub(crate) fn unique_object(text: &[u8]) -> Option<Map<String, Value>> {
     match serde_json::from_slice(text).ok()? {
         Unique(Value::Object(object)) => Some(object),
         Unique(_) => None,
+    }
+}
+
+/// An object of which the first of equal members counts.
+fn first_members(text: &[u8]) -> Option<Map<String, Value>> {
+    let members: Members = serde_json::from_slice(text).ok()?;
+    let mut object = Map::new();
+    for (name, value) in members.0 {
+        object.entry(name).or_insert(value);
+    }
+    Some(object)
+}
+
+/// The members as they came.
+struct Members(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersReader)
+    }
+}
+
+struct MembersReader;
+
+impl<'de> Visitor<'de> for MembersReader {
+    type Value = Members;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Members, A::Error> {
+        let mut list = Vec::new();
+        while let Some(member) = members.next_entry()? {
+            list.push(member);
+        }
+        Ok(Members(list))
     }
 }
 

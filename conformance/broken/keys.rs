@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::StreamExt as _;
 use parking_lot::Mutex;
-use reqwest::{Client, Response, StatusCode, redirect};
+use reqwest::{Client, Response, StatusCode, header, redirect};
 use serde_json::Value;
 
 use super::{flaw::Flaw, rsa::PublicKey};
@@ -111,7 +111,8 @@ impl Keys {
             }
         }
         let state = self.state.lock();
-        match state.keys.get(kid).filter(|_| state.usable()) {
+        let lost = state.failed && self.has(Flaw::FetchPerRequest);
+        match state.keys.get(kid).filter(|_| state.usable() && !lost) {
             Some(key) => Ok(Some(key.clone())),
             // After a failure nothing can be said of this id.
             None if state.failed || !state.usable() => Err(KeysAway),
@@ -121,7 +122,8 @@ impl Keys {
 
     /// Fetches the set now.
     pub(crate) async fn refresh(&self) {
-        if self.configured.is_none() {
+        let given_up = self.has(Flaw::GivesUpOnKeys) && self.state.lock().failed;
+        if self.configured.is_none() && !given_up {
             let _flight = self.flight.lock().await;
             self.fetch().await;
         }
@@ -131,6 +133,9 @@ impl Keys {
     fn take_turn(&self) -> bool {
         let mut state = self.state.lock();
         let waited = |since: Instant, least| since.elapsed() >= least;
+        if state.failed && self.has(Flaw::GivesUpOnKeys) {
+            return false;
+        }
         if !state.usable() {
             return state.ended_at.is_none_or(|ended| waited(ended, RETRY));
         }
@@ -172,15 +177,17 @@ impl Keys {
         if response.status() != StatusCode::OK {
             return None;
         }
-        let limit = if self.has(Flaw::HugeKeySetAccepted) {
-            usize::MAX
-        } else {
-            MAX_BODY
-        };
-        let body = read_body(response, limit).await?;
+        let json = response.headers().get(header::CONTENT_TYPE);
+        let json = json.is_some_and(|kind| kind == "application/json");
+        if self.has(Flaw::OtherMediaTypeIsEmpty) && !json {
+            return Some(HashMap::new());
+        }
+        let body = read_body(response, MAX_BODY).await?;
         let set: Value = serde_json::from_slice(&body).ok()?;
         let keys = set.get("keys")?.as_array()?;
-        let keys: HashMap<String, PublicKey> = keys.iter().filter_map(PublicKey::from_jwk).collect();
+        let left = if self.has(Flaw::OneKeyOnly) { 1 } else { keys.len() };
+        let keys: HashMap<String, PublicKey> =
+            keys.iter().take(left).filter_map(PublicKey::from_jwk).collect();
         (!keys.is_empty()).then_some(keys)
     }
 }

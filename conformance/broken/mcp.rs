@@ -61,24 +61,27 @@ impl Server {
 
     /// One JSON object; a batch only by a flaw.
     fn parse(&self, body: &[u8]) -> Result<Value, Fault> {
-        let faulty = |code, message: &str| {
-            let status = match self.flaw {
-                Some(Flaw::BadJsonAs200) => 200,
-                Some(Flaw::BadBodyAs500) => 500,
-                _ => 400,
-            };
-            Fault::new(status, code, message)
-        };
+        let faulty = |code, message: &str| Fault::new(self.bad_body(), code, message);
         let message: Value =
             serde_json::from_slice(body).map_err(|_| faulty(-32700, "The body is not JSON"))?;
         if message.is_array() && !self.has(Flaw::BatchesProcessed) {
             let text = "Batches are not supported; send one message at a time";
             return Err(faulty(-32600, text));
         }
-        if message.is_array() || unique_object(body).is_some() {
+        let object = message.is_object() && self.has(Flaw::LastMethodCounts);
+        if message.is_array() || object || unique_object(body).is_some() {
             return Ok(message);
         }
         Err(faulty(-32600, "The body is not a JSON-RPC message"))
+    }
+
+    /// The status of a body that is no message.
+    fn bad_body(&self) -> u16 {
+        match self.flaw {
+            Some(Flaw::BadJsonAs200) => 200,
+            Some(Flaw::BadBodyAs500) => 500,
+            _ => 400,
+        }
     }
 
     async fn one(&self, caller: &Caller, headers: &HeaderMap, message: &Value) -> Response {
@@ -102,7 +105,7 @@ impl Server {
         let Some(method) = method.filter(|_| message.get("jsonrpc") == Some(&json!("2.0")) && right_id)
         else {
             let text = "The body is not a JSON-RPC request or notification";
-            return self.failure(&Value::Null, Fault::new(400, -32600, text));
+            return self.failure(&Value::Null, Fault::new(self.bad_body(), -32600, text));
         };
         let nothing = Map::new();
         let params = match message.get("params") {
@@ -121,15 +124,22 @@ impl Server {
         }
         match self.result(caller, method, params, modern).await {
             Ok(mut result) => {
-                let marked =
-                    modern && !self.has(Flaw::NoResultType) || !modern && self.has(Flaw::ResultTypeAlways);
+                if let (Some(members), true) = (result.as_object_mut(), self.has(Flaw::TokenInResults)) {
+                    members.insert("_meta".to_owned(), json!({ "token": caller.token }));
+                }
+                let marked = modern && !self.has(Flaw::NoResultType);
                 if let Some(members) = result.as_object_mut()
                     && marked
                 {
                     members.insert("resultType".to_owned(), "complete".into());
                 }
                 let id = if self.has(Flaw::IdLost) { json!(0) } else { id };
-                respond(200, &json!({ "jsonrpc": "2.0", "id": id, "result": result }))
+                let mut response = respond(200, &json!({ "jsonrpc": "2.0", "id": id, "result": result }));
+                if self.has(Flaw::AnswersCacheable) {
+                    let public = header::HeaderValue::from_static("public, max-age=60");
+                    response.headers_mut().insert(header::CACHE_CONTROL, public);
+                }
+                response
             }
             Err(fault) => self.failure(&id, fault),
         }
@@ -162,6 +172,9 @@ impl Server {
         let declared = member("protocolVersion").and_then(Value::as_str);
         if self.has(Flaw::OldEraOnly) {
             return Ok(false);
+        }
+        if version.is_none() && self.has(Flaw::VersionHeaderNeeded) {
+            return Err(Fault::new(400, -32600, "MCP-Protocol-Version is missing"));
         }
         let any = self.has(Flaw::AnyVersion);
         if let Some(version) = version
@@ -248,12 +261,21 @@ impl Server {
     ) -> Result<Value, Fault> {
         let information = json!({ "name": "broken", "title": "Clerk MCP server", "version": "1.0.0" });
         let instructions = "Tells the signed-in user about their own Clerk account.";
+        let greeted = self.remembered.lock().contains_key("greeted");
+        if self.has(Flaw::HandshakeNeeded) && method != "initialize" && !greeted {
+            return Err(Fault::new(200, -32002, "Not initialized"));
+        }
         match method {
             "initialize" if !self.has(Flaw::NewEraOnly) => {
+                if self.has(Flaw::HandshakeNeeded) {
+                    let mut remembered = self.remembered.lock();
+                    remembered.insert("greeted".to_owned(), Caller::default());
+                }
                 let asked = params.get("protocolVersion").and_then(Value::as_str);
                 let asked =
                     asked.ok_or_else(|| Fault::new(200, -32602, "initialize needs a protocolVersion"))?;
-                let known = VERSIONS.contains(&asked) && asked < MODERN || self.has(Flaw::InitializeEchoes);
+                let known = VERSIONS.contains(&asked) && asked < MODERN && !self.has(Flaw::InitializeInsists)
+                    || self.has(Flaw::InitializeEchoes);
                 Ok(json!({
                     "protocolVersion": if known { asked } else { LEGACY },
                     "capabilities": { "tools": {} },
@@ -262,12 +284,16 @@ impl Server {
                 }))
             }
             "server/discover" if !self.has(Flaw::OldEraOnly) => Ok(json!({
-                "supportedVersions": VERSIONS,
+                "supportedVersions": if self.has(Flaw::OneEraNamed) { &VERSIONS[4..] } else { &VERSIONS[..] },
                 "capabilities": { "tools": {} },
                 "instructions": instructions,
                 "ttlMs": 0,
                 "cacheScope": "private",
-                "_meta": { format!("{META}serverInfo"): information },
+                "_meta": if self.has(Flaw::NoServerInfo) {
+                    Value::Null
+                } else {
+                    json!({ format!("{META}serverInfo"): information })
+                },
             })),
             "ping" if !modern && !self.has(Flaw::PingUnknown) => Ok(json!({})),
             "tools/list" => {

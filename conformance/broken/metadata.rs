@@ -30,6 +30,9 @@ impl Server {
         if self.has(Flaw::ResourceOfHost) {
             resource = format!("{}{}{suffix}", self.origin_of_request(headers), self.prefix());
         }
+        if self.has(Flaw::UrlsOfListener) {
+            resource = format!("http://{}:{}{suffix}", self.settings.host, self.settings.port);
+        }
         if self.has(Flaw::ResourceWithSlash) {
             resource.push('/');
         }
@@ -88,7 +91,9 @@ impl Server {
         let mut held = place.lock().await;
         let fresh = held
             .as_ref()
-            .filter(|(_, until)| Instant::now() < *until && !self.has(Flaw::MirrorNotCached))
+            .filter(|(_, until)| {
+                Instant::now() < *until && !self.has(Flaw::MirrorNotCached) && !self.has(Flaw::MirrorBreaks)
+            })
             .and_then(|(document, _)| document.clone());
         let document = if fresh.is_some() {
             fresh
@@ -153,9 +158,16 @@ impl Server {
         document
     }
 
+    /// Whether Clerk's keys can be had now.
+    async fn clerk_answers(&self) -> bool {
+        let url = format!("{}/.well-known/jwks.json", self.settings.issuer);
+        let answer = self.http.get(url).send().await;
+        answer.is_ok_and(|answer| answer.status() == reqwest::StatusCode::OK)
+    }
+
     /// Alive.
     pub(crate) async fn healthz(&self) -> Response {
-        if self.has(Flaw::HealthAsksClerk) && self.fetch_metadata("openid-configuration").await.is_none() {
+        if self.has(Flaw::HealthAsksClerk) && !self.clerk_answers().await {
             return respond(503, &json!({ "status": "dead" }));
         }
         respond(200, &json!({ "status": "alive" }))
@@ -163,18 +175,25 @@ impl Server {
 
     /// Ready, with a reason for each part.
     pub(crate) async fn readyz(&self) -> Response {
-        if self.has(Flaw::HealthAsksClerk) && self.fetch_metadata("openid-configuration").await.is_none() {
+        if self.has(Flaw::HealthAsksClerk) && !self.clerk_answers().await {
             return respond(503, &json!({ "status": "not ready" }));
         }
         let keys = self.keys.held();
         let good = !self.misconfigured();
-        let ready = keys && good || self.has(Flaw::AlwaysReady);
-        let body = json!({
+        let ready = keys && good || self.has(Flaw::AlwaysReady) || self.has(Flaw::KeysFetchedLate);
+        let mut body = json!({
             "status": if ready { "ready" } else { "not ready" },
             "keys": if keys { "held" } else { "none yet: Clerk's key set could not be fetched so far" },
-            "secretKey": if good { "good" } else { "secret-key-invalid" },
+            "secretKey": self.secret_key_state(),
             "shutdown": "no",
         });
+        if self.has(Flaw::ReadinessUnexplained) {
+            body = json!({ "status": if ready { "ready" } else { "not ready" } });
+        }
+        if self.has(Flaw::HealthTellsAll) {
+            let settings = &self.settings;
+            body = json!({ "clerk": settings.issuer, "backend": settings.backend, "secretKey": settings.secret_key });
+        }
         respond(if ready { 200 } else { 503 }, &body)
     }
 
@@ -183,7 +202,8 @@ impl Server {
         let endpoint = format!("{}/mcp", self.settings.base_url);
         let accept = headers.get(header::ACCEPT);
         let accept = accept.and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-        if accept.contains("application/json") && !accept.contains("text/html") {
+        let html = accept.contains("text/html") || self.has(Flaw::NoStartPageInJson);
+        if accept.contains("application/json") && !html {
             return respond(
                 200,
                 &json!({
@@ -202,7 +222,7 @@ impl Server {
 
     /// `/docs`.
     pub(crate) fn docs(&self) -> Response {
-        self.page("<h1>API</h1><p>Described by <a href=\"/openapi.json\">/openapi.json</a>.</p>")
+        self.page("<h1>API</h1><p>MCP is at <code>/mcp</code>. Described by <a href=\"/openapi.json\">/openapi.json</a>.</p>")
     }
 
     fn page(&self, body: &str) -> Response {
@@ -227,7 +247,7 @@ impl Server {
     }
 
     /// The OpenAPI document.
-    pub(crate) fn openapi(&self, content_type: &str) -> Response {
+    pub(crate) fn openapi(&self, content_type: &'static str) -> Response {
         let get = json!({ "get": { "responses": { "200": { "description": "As described." } } } });
         let paths = [
             "/",
@@ -265,9 +285,31 @@ impl Server {
         if let (Some(paths), false) = (paths, self.has(Flaw::DocumentIncomplete)) {
             paths.insert("/mcp".to_owned(), post);
         }
-        // Every JSON document is a YAML document.
-        Response::builder()
-            .content_type(content_type)
-            .body(document.to_string())
+        let mut text = document.to_string();
+        if content_type == "application/yaml" && !self.has(Flaw::NoYaml) {
+            text.clear();
+            yaml(&document, 0, &mut text);
+        }
+        Response::builder().content_type(content_type).body(text)
+    }
+}
+
+/// YAML in block style; what is no object stays JSON, which YAML takes in as it is.
+fn yaml(document: &Value, depth: usize, text: &mut String) {
+    let Some(members) = document.as_object().filter(|members| !members.is_empty()) else {
+        text.push_str(&format!(" {document}\n"));
+        return;
+    };
+    if depth > 0 {
+        text.push('\n');
+    }
+    for (name, value) in members {
+        let name = if name.chars().all(|character| character.is_ascii_digit()) {
+            format!("\"{name}\"")
+        } else {
+            name.clone()
+        };
+        text.push_str(&format!("{}{name}:", "  ".repeat(depth)));
+        yaml(value, depth + 1, text);
     }
 }

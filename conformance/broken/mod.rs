@@ -5,6 +5,7 @@
 //! real server, so that it is a second opinion on both.
 
 mod bearer;
+mod breaks;
 mod caller;
 mod clerk;
 mod edge;

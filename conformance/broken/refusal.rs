@@ -167,6 +167,9 @@ impl Server {
         if let (Refusal::Invalid(reason), true) = (refusal, self.has(Flaw::ReasonLeaked)) {
             body = json!({ "error": row.error, "error_description": row.description, "reason": reason });
         }
+        if self.has(Flaw::StackShown) {
+            body = json!({ "error": row.error, "stack": "panicked at /app/src/auth.rs:12:5" });
+        }
         if self.has(Flaw::TokenLeaked) {
             let sent = headers
                 .get(header::AUTHORIZATION)
@@ -229,7 +232,9 @@ impl Server {
         if self.has(Flaw::RelativeResourceMetadata) {
             return format!("{well_known}{prefix}/mcp");
         }
-        let origin = if self.has(Flaw::ResourceMetadataOfHost) {
+        let origin = if self.has(Flaw::UrlsOfListener) {
+            format!("http://{}:{}", self.settings.host, self.settings.port)
+        } else if self.has(Flaw::ResourceMetadataOfHost) {
             self.origin_of_request(headers)
         } else {
             self.origin()

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU8, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -37,7 +37,10 @@ pub(crate) struct Server {
     pub(crate) openid: tokio::sync::Mutex<Mirrored>,
     /// Callers that only flaws remember.
     pub(crate) remembered: Mutex<HashMap<String, Caller>>,
-    bad_secret: AtomicBool,
+    /// 0: the secret key is good; 1: bad; 2: of another application.
+    secret_key: AtomicU8,
+    /// What makes a flaw lock everybody out.
+    strikes: AtomicUsize,
 }
 
 /// A server that runs until this is dropped.
@@ -94,7 +97,8 @@ pub(crate) async fn start(
         oauth: tokio::sync::Mutex::default(),
         openid: tokio::sync::Mutex::default(),
         remembered: Mutex::default(),
-        bad_secret: AtomicBool::new(false),
+        secret_key: AtomicU8::new(0),
+        strikes: AtomicUsize::new(0),
         settings,
         flaw,
     });
@@ -103,13 +107,6 @@ pub(crate) async fn start(
     let watch = tokio::spawn(async move { watching.watch(prepared).await });
     // What was found out before the first request is the same every time; a Clerk that does not answer is not waited for.
     drop(tokio::time::timeout(Duration::from_secs(1), done).await);
-    if flaw == Some(Flaw::ClerkNeededToStart) && !server.keys.held() {
-        watch.abort();
-        return Err(StartFailure {
-            exit: 1,
-            output: "[Clerk] The keys could not be fetched".to_owned(),
-        });
-    }
     let endpoint = poem::endpoint::make(move |request| {
         let server = Arc::clone(&server);
         async move { server.answer(request).await }
@@ -130,14 +127,38 @@ impl Server {
 
     /// Whether the secret key is bad, or of another application.
     pub(crate) fn misconfigured(&self) -> bool {
-        self.bad_secret.load(Ordering::Relaxed)
+        self.secret_key.load(Ordering::Relaxed) != 0
+    }
+
+    /// The same in a word.
+    pub(crate) fn secret_key_state(&self) -> &'static str {
+        match self.secret_key.load(Ordering::Relaxed) {
+            0 => "good",
+            1 => "secret-key-invalid",
+            _ => "secret-key-of-another-application",
+        }
+    }
+
+    /// Counts what a flaw holds against everybody.
+    pub(crate) fn strike(&self, flaw: Flaw) {
+        if self.has(flaw) {
+            let weight = if flaw == Flaw::FloodLocksOut { 1 } else { LOCK_OUT };
+            self.strikes.fetch_add(weight, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether that is enough to lock everybody out.
+    pub(crate) fn locked_out(&self) -> bool {
+        self.strikes.load(Ordering::Relaxed) >= LOCK_OUT
     }
 
     /// Fetches keys and looks at the secret key, at once and every few minutes.
     async fn watch(&self, prepared: tokio::sync::oneshot::Sender<()>) {
         let mut prepared = Some(prepared);
         loop {
-            self.keys.refresh().await;
+            if !self.has(Flaw::KeysFetchedLate) {
+                self.keys.refresh().await;
+            }
             self.probe().await;
             if let Some(prepared) = prepared.take() {
                 // Nobody waits any more when that took long.
@@ -154,18 +175,20 @@ impl Server {
         if self.has(Flaw::BadSecretUnseen) {
             return;
         }
-        let bad = match self.key_ids().await {
+        let found = match self.key_ids().await {
             Ok(ours) => {
-                let theirs = self.keys.ids();
-                theirs.map(|theirs| {
-                    !theirs.iter().any(|id| ours.contains(id)) && !self.has(Flaw::OtherApplicationUnseen)
+                let theirs = self.keys.ids().filter(|theirs| !theirs.is_empty());
+                theirs.map(|theirs| match theirs.iter().any(|id| ours.contains(id)) {
+                    false if !self.has(Flaw::OtherApplicationUnseen) => 2,
+                    _ => 0,
                 })
             }
-            Err(ClerkError::KeyRefused) => Some(true),
+            Err(ClerkError::KeyRefused) => Some(1),
+            Err(_) if self.has(Flaw::AwayIsBad) => Some(1),
             Err(_) => None,
         };
-        if let Some(bad) = bad {
-            self.bad_secret.store(bad, Ordering::Relaxed);
+        if let Some(found) = found {
+            self.secret_key.store(found, Ordering::Relaxed);
         }
     }
 
@@ -217,3 +240,6 @@ impl Server {
         ours.contains(&name.as_str()) && !(self.has(Flaw::AudBaseRefused) && name == base)
     }
 }
+
+/// How many strikes lock everybody out.
+const LOCK_OUT: usize = 10;

@@ -101,7 +101,8 @@ impl Reader<'_> {
         name: &'static str,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        if self.text(name).is_none() {
+        let spared = self.has(Flaw::BaseUrlNotNeeded) && name == "BASE_URL";
+        if self.text(name).is_none() && !spared {
             self.missing.push(name);
         }
         self.read(name, parse)
@@ -203,7 +204,7 @@ pub(crate) fn read(environment: &BTreeMap<String, String>, flaw: Option<Flaw>) -
         secret_key: secret_key.unwrap_or_default(),
         issuer: issuer.unwrap_or_default(),
         backend,
-        jwt_key: jwt_key.filter(|_| flaw != Some(Flaw::JwtKeyIgnored)),
+        jwt_key,
         accepted: accepted.unwrap_or_else(|| vec![Kind::Session, Kind::OAuth]),
         audience: audience
             .filter(|_| flaw != Some(Flaw::AudienceModeIgnored))
@@ -257,8 +258,11 @@ fn issuer(reader: &mut Reader<'_>, secret_key: Option<&str>) -> Option<String> {
             domain(text)
         }
     });
-    let derived = reader.read("CLERK_PUBLISHABLE_KEY", publishable_key);
-    let derived = derived.filter(|_| !reader.has(Flaw::PublishableKeyIgnored));
+    let derived = if reader.has(Flaw::PublishableKeyIgnored) {
+        None
+    } else {
+        reader.read("CLERK_PUBLISHABLE_KEY", publishable_key)
+    };
     let url = reader.read("CLERK_FRONTEND_API_URL", secure_url);
     let test_key = secret_key.is_some_and(|key| key.starts_with("sk_test_"));
     let mixed = reader.has(Flaw::ModesMixed);
@@ -283,7 +287,7 @@ fn issuer(reader: &mut Reader<'_>, secret_key: Option<&str>) -> Option<String> {
         (None, Some(named)) => format!("https://{named}"),
         (None, None) => {
             let names = ["CLERK_DOMAIN", "CLERK_FRONTEND_API_URL"];
-            if !names.iter().any(|name| reader.text(name).is_some()) {
+            if !names.iter().any(|name| reader.text(name).is_some()) && !reader.has(Flaw::DomainNotNeeded) {
                 reader.missing.push("CLERK_DOMAIN");
             }
             return None;

@@ -89,7 +89,10 @@ impl Server {
             return None;
         }
         let expected: &[&str] = if name == "greet" { &["name"] } else { &[] };
-        let unknown = arguments.keys().find(|given| !expected.contains(&given.as_str()));
+        let spared = |given: &str| given == "userId" && self.has(Flaw::UserIdFromArguments);
+        let unknown = arguments
+            .keys()
+            .find(|given| !expected.contains(&given.as_str()) && !spared(given));
         if let (Some(unknown), false) = (unknown, self.has(Flaw::UnknownArgumentsAccepted)) {
             let text = format!("failed to deserialize parameters: unknown field `{unknown}`");
             return Some(Err(self.failed(&text)));
@@ -103,7 +106,16 @@ impl Server {
                 self.failed("the token speaks for no user; sign in as a user and call again")
             ));
         };
+        if name == "greet"
+            && self.has(Flaw::GreetAsksClerk)
+            && let Err(error) = self.user(caller, user).await
+        {
+            return Some(Err(self.failed(&error.sentence())));
+        }
         let outcome = match name {
+            "greet" if self.has(Flaw::GreetsSession) => {
+                Ok(greeting("you", caller.session.as_deref().unwrap_or_default()))
+            }
             "greet" => match arguments.get("name") {
                 Some(Value::String(name)) => Ok(greeting(name, user)),
                 other if self.has(Flaw::ArgumentsUnchecked) => {
@@ -205,6 +217,9 @@ impl Server {
                 "This account is banned or locked. Trying again won't help; ask the application's support.",
             ));
         }
+        if email(&user).is_none() && self.has(Flaw::EmailNeeded) {
+            return Err(Failure::Said("The user has no address."));
+        }
         Ok(user.as_ref().clone())
     }
 
@@ -220,7 +235,6 @@ impl Server {
         let text = match sentence {
             Some(sentence) => sentence.to_owned(),
             None if self.has(Flaw::TextDiffers) => "Done.".to_owned(),
-            None if self.has(Flaw::CompactText) => data.to_string(),
             None => pretty,
         };
         let mut result = json!({ "content": [{ "type": "text", "text": text }], "isError": false });

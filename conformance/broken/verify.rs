@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{
     caller::Caller,
+    clerk::DEMO_USER,
     flaw::Flaw,
     jwt::{Jwt, Malformed},
     now_milliseconds,
@@ -51,14 +52,45 @@ impl Server {
         uri: &Uri,
         body: Option<&[u8]>,
     ) -> Result<Caller, Refusal> {
-        let token = self.bearer(headers, uri, body)?;
+        if self.misconfigured() && self.has(Flaw::MisconfiguredFirst) {
+            return Err(Refusal::Misconfigured);
+        }
+        let token = match self.bearer(headers, uri, body) {
+            Ok(token) => token,
+            Err(refusal) => return self.without_token(headers).ok_or(refusal),
+        };
         if self.misconfigured() {
             return Err(Refusal::Misconfigured);
         }
-        let mut caller = self.caller(&token).await?;
-        self.check_scopes(&caller)?;
+        if self.locked_out() {
+            return Err(Refusal::Unavailable(5));
+        }
+        let mut caller = match self.caller(&token).await {
+            Err(Refusal::Unavailable(_)) if self.has(Flaw::RetryAfterFixed) => Err(Refusal::Unavailable(10)),
+            outcome => outcome,
+        }?;
+        let spared = self.has(Flaw::ScopesAtInitializeOnly)
+            && body.is_some_and(|body| !String::from_utf8_lossy(body).contains("\"initialize\""));
+        if !spared {
+            self.check_scopes(&caller)?;
+        }
         caller.token = token;
+        if self.has(Flaw::LastCallerRemembered) {
+            let mut remembered = self.remembered.lock();
+            remembered.insert("last".to_owned(), caller.clone());
+        }
+        if self.has(Flaw::UnknownSessionIsDemo) && headers.contains_key("mcp-session-id") {
+            caller.user = Some(DEMO_USER.to_owned());
+        }
         Ok(caller)
+    }
+
+    /// Who calls without a token: nobody, but by a flaw.
+    fn without_token(&self, headers: &HeaderMap) -> Option<Caller> {
+        if self.has(Flaw::SessionIdAsToken) && headers.contains_key("mcp-session-id") {
+            return Some(Caller::default());
+        }
+        self.remembered.lock().get("last").cloned()
     }
 
     async fn caller(&self, token: &str) -> Result<Caller, Refusal> {
@@ -70,44 +102,69 @@ impl Server {
             self.check_kind(kind)?;
             return self.opaque(kind, token).await;
         }
-        let by_header = token.split('.').next().unwrap_or_default();
-        let name = match self.flaw {
-            Some(Flaw::TokensCachedForever) => token,
-            Some(Flaw::TokensCachedByHeader) => by_header,
-            Some(Flaw::SessionShared) => "everyone",
-            _ => "",
+        let Some(name) = self.cache_name(token) else {
+            return self.verify(token).await;
         };
-        if let Some(caller) = self.remembered.lock().get(name).cloned()
+        if let Some(caller) = self.remembered.lock().get(&name).cloned()
             && !self.has(Flaw::SessionShared)
         {
             return Ok(caller);
         }
-        let caller = self.verify(token).await?;
-        if name.is_empty() {
-            return Ok(caller);
+        if self.has(Flaw::TokensCachedUnchecked) {
+            let mut remembered = self.remembered.lock();
+            remembered.insert(name.clone(), Caller::default());
         }
+        let caller = self.verify(token).await?;
         let mut remembered = self.remembered.lock();
-        Ok(remembered.entry(name.to_owned()).or_insert(caller).clone())
+        Ok(remembered.entry(name).or_insert(caller).clone())
+    }
+
+    /// What a verified token is remembered by. Without a flaw none is.
+    fn cache_name(&self, token: &str) -> Option<String> {
+        let claim = |name| {
+            let jwt = Jwt::parse(token, None).ok()?;
+            jwt.text(name).map(str::to_owned)
+        };
+        match self.flaw? {
+            Flaw::TokensCachedForever | Flaw::TokensCachedUnchecked => Some(token.to_owned()),
+            Flaw::TokensCachedByHeader => token.split('.').next().map(str::to_owned),
+            Flaw::TokensCachedUnsigned => {
+                let parts: Vec<&str> = token.split('.').take(2).collect();
+                Some(parts.join("."))
+            }
+            Flaw::TokensCachedByJti => claim("jti"),
+            Flaw::TokensCachedBySession => claim("sid"),
+            Flaw::SessionShared => Some("everyone".to_owned()),
+            _ => None,
+        }
     }
 
     async fn verify(&self, token: &str) -> Result<Caller, Refusal> {
         let jwt = match Jwt::parse(token, self.flaw) {
             Ok(jwt) => jwt,
             Err(Malformed::Json) if self.has(Flaw::BadJsonAs500) => return Err(Refusal::Internal),
+            Err(Malformed::Parts) if self.has(Flaw::NotAJwtAs500) => return Err(Refusal::Internal),
             // What is no JWT is sent to Clerk, and taken whatever Clerk says.
             Err(_) if self.has(Flaw::UnknownTokensPass) => return Ok(Caller::default()),
             Err(_) => return Err(Refusal::Invalid("token-invalid")),
         };
         let kind = self.kind(&jwt);
         self.check_kind(kind)?;
+        if self.has(Flaw::ScopesFirst) {
+            self.check_scopes(&self.caller_of(kind, &jwt.claims))?;
+        }
         self.check_header(&jwt, kind)?;
+        if self.has(Flaw::ClaimsBeforeSignature) {
+            self.check_claims(&jwt, kind)?;
+        }
         self.check_signature(&jwt).await?;
         self.check_claims(&jwt, kind)?;
         Ok(self.caller_of(kind, &jwt.claims))
     }
 
     fn check_kind(&self, kind: Kind) -> Result<(), Refusal> {
-        let refused = kind == Kind::OAuth && self.has(Flaw::AccessTokensRefused);
+        let refused = kind == Kind::OAuth && self.has(Flaw::AccessTokensRefused)
+            || kind == Kind::M2m && self.has(Flaw::MachinesRefused);
         if (self.settings.accepted.contains(&kind) || self.has(Flaw::KindsIgnored)) && !refused {
             Ok(())
         } else {
@@ -121,7 +178,8 @@ impl Server {
         let typ = jwt.header_text("typ").unwrap_or_default();
         let access = typ == ACCESS_TOKEN
             || typ == "application/at+jwt" && !self.has(Flaw::ApplicationTypUnknown)
-            || typ.eq_ignore_ascii_case(ACCESS_TOKEN) && self.has(Flaw::TypCaseInsensitive);
+            || typ.contains(ACCESS_TOKEN) && self.has(Flaw::TypContained)
+            || jwt.claims.contains_key("client_id") && self.has(Flaw::AccessTokensByClient);
         if machine && !self.has(Flaw::MachinesAsSessions) {
             Kind::M2m
         } else if access {
@@ -138,10 +196,16 @@ impl Server {
             Some(Flaw::AlgIgnored | Flaw::SignatureIgnored) => true,
             Some(Flaw::AcceptsNone) => alg == "none",
             Some(Flaw::AcceptsAnyCaseOfNone) => alg != "none" && alg.eq_ignore_ascii_case("none"),
-            Some(Flaw::HmacWithPublicKey | Flaw::HmacWithNothing) => alg == "HS256",
+            Some(
+                Flaw::HmacWithPublicKey | Flaw::HmacWithNothing | Flaw::KidAsFile | Flaw::HeaderKeyTrusted,
+            ) => alg == "HS256",
             Some(Flaw::AlgCaseInsensitive) => alg.eq_ignore_ascii_case("RS256"),
             _ => false,
         };
+        let known = ["none", "HS256", "RS256", "RS384", "RS512", "PS256"];
+        if !known.contains(&alg) && self.has(Flaw::UnknownAlgAs500) {
+            return Err(Refusal::Internal);
+        }
         // RFC 8725 §3.1: the algorithm is ours to choose.
         if alg != "RS256" && !other_alg {
             return invalid("token-invalid-algorithm");
@@ -160,10 +224,6 @@ impl Server {
         let right_typ = kind == Kind::OAuth
             || typ.is_some_and(|typ| typ == "JWT")
             || typ.is_none() && self.has(Flaw::TypNotNeeded)
-            || self.has(Flaw::TypCaseInsensitive)
-                && typ
-                    .and_then(Value::as_str)
-                    .is_some_and(|typ| typ.eq_ignore_ascii_case("JWT"))
             || self.has(Flaw::TypIgnored);
         if !right_typ {
             return invalid("typ");
@@ -190,10 +250,25 @@ impl Server {
         if unsigned {
             return Ok(());
         }
+        let by_secret =
+            |secret: &[u8]| verified(hmac_verifies(secret, jwt.signed.as_bytes(), &jwt.signature));
+        if self.has(Flaw::HeaderKeyTrusted) && alg == "HS256" {
+            return by_secret(b"");
+        }
+        if self.has(Flaw::KidAsFile) && alg == "HS256" {
+            let path = jwt.header_text("kid").unwrap_or_default();
+            return by_secret(&std::fs::read(path).unwrap_or_default());
+        }
         if self.has(Flaw::HeaderKeyTrusted)
             && let Some(key) = self.key_in_header(jwt).await
         {
             return verified(key.verifies(jwt.signed.as_bytes(), &jwt.signature));
+        }
+        if self.has(Flaw::HeaderKeyTrusted) && jwt.header.contains_key("jwk") {
+            return verified(false);
+        }
+        if self.has(Flaw::KeysOfAnyIssuer) && jwt.text("iss") != Some(&self.settings.issuer) {
+            return Ok(());
         }
         let kid = jwt.header_text("kid").unwrap_or_default();
         if self.has(Flaw::KidIgnored) || kid.is_empty() && self.has(Flaw::KidNotNeeded) {
@@ -206,12 +281,14 @@ impl Server {
         }
         let key = match self.keys.key(kid).await {
             Ok(Some(key)) => key,
-            Ok(None) => return Err(Refusal::Invalid("jwk-kid-mismatch")),
+            Ok(None) if self.has(Flaw::UnknownKidAs503) => return Err(Refusal::Unavailable(5)),
+            Ok(None) => {
+                self.strike(Flaw::FloodLocksOut);
+                return Err(Refusal::Invalid("jwk-kid-mismatch"));
+            }
             Err(_) if self.has(Flaw::OutagePasses) => return Ok(()),
             Err(_) => return Err(Refusal::Unavailable(5)),
         };
-        let by_secret =
-            |secret: &[u8]| verified(hmac_verifies(secret, jwt.signed.as_bytes(), &jwt.signature));
         match (self.flaw, alg) {
             (Some(Flaw::HmacWithPublicKey), "HS256") => by_secret(key.pem().as_bytes()),
             (Some(Flaw::HmacWithNothing), "HS256") => by_secret(b""),
@@ -234,10 +311,22 @@ impl Server {
         let claims = &jwt.claims;
         let invalid = |reason| Err(Refusal::Invalid(reason));
         let texts = ["iss", "sub", "sid", "azp"];
+        let common = [
+            "iss", "sub", "sid", "azp", "aud", "exp", "nbf", "iat", "jti", "sts", "v", "o", "fea", "fva",
+        ];
+        if self.has(Flaw::UnknownClaimsRefused) && claims.keys().any(|name| !common.contains(&name.as_str()))
+        {
+            return invalid("claims");
+        }
         let odd = texts
             .iter()
             .any(|name| claims.get(*name).is_some_and(|value| !value.is_string()));
-        if odd && self.has(Flaw::ClaimsAs500) {
+        let packed = claims.get("o").is_some_and(|o| {
+            ["per", "fpm"]
+                .iter()
+                .any(|name| o.get(name).is_some_and(|value| !value.is_string()))
+        });
+        if (odd || packed) && self.has(Flaw::ClaimsAs500) {
             return Err(Refusal::Internal);
         }
         if !self.right_issuer(claims.get("iss")) {
@@ -274,6 +363,13 @@ impl Server {
             self.check_audience(kind, claims.get("aud"))?;
         }
         let status = claims.get("sts");
+        let second = claims.contains_key("v");
+        let unknown = self.has(Flaw::StatusNeeded) && status.is_none()
+            || self.has(Flaw::FirstVersionRefused) && !second
+            || self.has(Flaw::SecondVersionRefused) && second;
+        if unknown && kind == Kind::Session {
+            return invalid("version");
+        }
         if status.is_some_and(|status| status != "active") && !self.has(Flaw::PendingAccepted) {
             return invalid("session-pending");
         }
@@ -286,9 +382,9 @@ impl Server {
             return self.has(Flaw::IssIgnored);
         };
         match self.flaw {
-            Some(Flaw::IssIgnored) => true,
+            Some(Flaw::IssIgnored | Flaw::KeysOfAnyIssuer) => true,
             Some(Flaw::IssPrefix) => issuer.starts_with(ours),
-            Some(Flaw::IssSuffixOfOurs) => ours.starts_with(issuer),
+            Some(Flaw::IssSuffix) => issuer.ends_with(ours),
             Some(Flaw::IssNormalized) => issuer.trim_end_matches('/').eq_ignore_ascii_case(ours),
             _ => issuer == ours,
         }
@@ -301,6 +397,7 @@ impl Server {
         let expires = self.time(claims, "exp")?;
         match expires {
             _ if self.has(Flaw::ExpIgnored) => {}
+            Some(expires) if expires <= 0 && self.has(Flaw::ZeroIsNever) => {}
             Some(expires) if self.has(Flaw::ExpInMilliseconds) && now >= expires / 1_000 => {
                 return Err(Refusal::Expired);
             }
@@ -332,18 +429,15 @@ impl Server {
             Refusal::Invalid(name)
         };
         let text = value.as_str().filter(|_| self.has(Flaw::TimesAsText));
-        let fraction = value.as_f64().filter(|_| self.has(Flaw::FractionalTimes));
-        #[expect(clippy::cast_possible_truncation, reason = "a flaw that reads any number")]
-        let seconds = value
-            .as_i64()
-            .or_else(|| text?.parse().ok())
-            .or_else(|| fraction.map(|seconds| seconds as i64));
+        let seconds = value.as_i64().or_else(|| text?.parse().ok());
         // The years 1 to 9999.
         let calendar = -62_135_596_800..=253_402_300_799;
         match seconds {
             Some(seconds) if calendar.contains(&seconds) => Ok(Some(seconds * 1_000)),
             _ if self.has(Flaw::HugeTimesAs500) && value.is_number() => Err(Refusal::Internal),
             _ if self.has(Flaw::ExpIgnored) && name == "exp" => Ok(None),
+            _ if self.has(Flaw::NbfIgnored) && name == "nbf" => Ok(None),
+            _ if self.has(Flaw::IatIgnored) && name == "iat" => Ok(None),
             _ => Err(invalid),
         }
     }
@@ -354,6 +448,9 @@ impl Server {
             parties.push(self.origin());
         }
         let asked = kind == Kind::Session || kind == Kind::OAuth && self.has(Flaw::AzpOfAccessTokens);
+        if self.has(Flaw::AzpFirstOnly) {
+            parties.truncate(1);
+        }
         if parties.is_empty() || !asked || self.has(Flaw::AzpIgnored) {
             return Ok(());
         }
@@ -382,6 +479,14 @@ impl Server {
         if mode == Audience::Off || self.has(Flaw::AudIgnored) {
             return Ok(());
         }
+        if kind == Kind::Session && audience.is_some() && self.has(Flaw::AudOfSessionRefused) {
+            return Err(Refusal::Invalid("aud"));
+        }
+        let empty =
+            audience.is_some_and(|aud| *aud == Value::from("") || aud.as_array().is_some_and(Vec::is_empty));
+        if empty && self.has(Flaw::EmptyAudPasses) {
+            return Ok(());
+        }
         let optional = mode == Audience::IfPresent || self.has(Flaw::AudNotNeeded);
         let names: Option<Vec<&str>> = match audience {
             None if optional => return Ok(()),
@@ -391,6 +496,7 @@ impl Server {
                 list.iter().take(1).map(Value::as_str).collect()
             }
             Some(Value::Array(list)) => list.iter().map(Value::as_str).collect(),
+            Some(_) if self.has(Flaw::AudAsListOnly) => None,
             Some(one) => one.as_str().map(|one| vec![one]),
         };
         let ours = match names {
@@ -408,10 +514,15 @@ impl Server {
         let needed = &self.settings.required_scopes;
         let granted = |scope: &String| match self.flaw {
             Some(Flaw::ScopeSubstring) => caller.scopes.iter().any(|one| one.contains(scope)),
+            Some(Flaw::ScopeCaseInsensitive) => {
+                caller.scopes.iter().any(|one| one.eq_ignore_ascii_case(scope))
+            }
             _ => caller.scopes.contains(scope),
         };
         let enough = match self.flaw {
             Some(Flaw::RequiredScopesIgnored) => true,
+            Some(Flaw::SessionsNeedNoScopes) if caller.session.is_some() => true,
+            Some(Flaw::ScopesInOrder) => caller.scopes.join(" ").contains(&needed.join(" ")),
             Some(Flaw::AnyScopeWillDo) => needed.is_empty() || needed.iter().any(granted),
             _ => needed.iter().all(granted),
         };

@@ -2,4 +2,5 @@
 
 #[path = "../../broken/mod.rs"]
 mod broken;
+mod cases;
 mod server;
