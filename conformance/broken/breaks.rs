@@ -5,6 +5,7 @@ use super::flaw::Flaw;
 impl Flaw {
     /// The ids of the cases that must fail.
     #[rustfmt::skip]
+    #[expect(clippy::match_same_arms, reason = "each flaw has its own line")]
     pub(crate) fn breaks(self) -> &'static [&'static str] {
         match self {
             Self::TokenInQuery => &["web.token-in-the-query", "bearer.query-parameter"],

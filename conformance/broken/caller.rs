@@ -174,7 +174,7 @@ impl Server {
             return true;
         }
         if self.has(Flaw::AnyBitGrantsAll) {
-            return mask.trim_matches('0') != "" && mask.bytes().all(|byte| byte.is_ascii_digit());
+            return !mask.trim_matches('0').is_empty() && mask.bytes().all(|byte| byte.is_ascii_digit());
         }
         let digits: Option<Vec<u32>> = mask.chars().map(|digit| digit.to_digit(10)).collect();
         let Some(digits) = digits.filter(|digits| !digits.is_empty() && digits.len() <= 1_000) else {

@@ -68,15 +68,16 @@ impl ClerkError {
 }
 
 type Answer = Result<Arc<Value>, ClerkError>;
+type Shared<T> = Mutex<HashMap<String, Arc<tokio::sync::Mutex<T>>>>;
 type Verdict = Option<(Result<Caller, Refusal>, Instant)>;
 
 /// Connections to the Backend API, and what it said lately.
 #[derive(Debug)]
 pub(crate) struct Backend {
     http: Client,
-    answers: Mutex<HashMap<String, (Answer, Instant)>>,
-    /// One lock per token: whoever asks first, asks for all.
-    verdicts: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Verdict>>>>,
+    /// One lock per question, and below per token: whoever asks first, asks for all.
+    answers: Shared<Option<(Answer, Instant)>>,
+    verdicts: Shared<Verdict>,
 }
 
 impl Backend {
@@ -180,17 +181,17 @@ impl Server {
         name: String,
         question: impl Future<Output = Result<Value, ClerkError>>,
     ) -> Answer {
-        let held = self.backend.answers.lock().get(&name).cloned();
-        if let Some((answer, at)) = held
+        let place = Arc::clone(self.backend.answers.lock().entry(name).or_default());
+        let mut held = place.lock().await;
+        if let Some((answer, at)) = held.as_ref()
             && at.elapsed() < Duration::from_secs(30)
             && !self.has(Flaw::UsersNotCached)
         {
-            return answer;
+            return answer.clone();
         }
         let answer = question.await.map(Arc::new);
         if answer.is_ok() || self.has(Flaw::FailuresRemembered) {
-            let kept = (answer.clone(), Instant::now());
-            self.backend.answers.lock().insert(name, kept);
+            *held = Some((answer.clone(), Instant::now()));
         }
         answer
     }
@@ -388,8 +389,9 @@ pub(crate) const DEMO_USER: &str = "user_2sAdaLovelace0000000000000A";
 
 /// Clerk is away, for as long as it says.
 fn unavailable(error: &ClerkError) -> Refusal {
-    match error {
-        ClerkError::RateLimited(Some(wait)) => Refusal::Unavailable((*wait).clamp(5, 60)),
-        _ => Refusal::Unavailable(5),
+    if let ClerkError::RateLimited(Some(wait)) = error {
+        Refusal::Unavailable((*wait).clamp(5, 60))
+    } else {
+        Refusal::Unavailable(5)
     }
 }

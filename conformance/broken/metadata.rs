@@ -1,6 +1,9 @@
 //! What is public: metadata, health, pages.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
 
 use poem::{
     Response,
@@ -101,7 +104,7 @@ impl Server {
             let fetched = self.fetch_metadata(well_known).await;
             let keep = if fetched.is_some() { 300 } else { 10 };
             let old = held.take().and_then(|(document, _)| document);
-            let kept = fetched.or(old.filter(|_| !self.has(Flaw::MirrorBreaks)));
+            let kept = fetched.or_else(|| old.filter(|_| !self.has(Flaw::MirrorBreaks)));
             *held = Some((kept.clone(), Instant::now() + Duration::from_secs(keep)));
             kept
         };
@@ -297,7 +300,8 @@ impl Server {
 /// YAML in block style; what is no object stays JSON, which YAML takes in as it is.
 fn yaml(document: &Value, depth: usize, text: &mut String) {
     let Some(members) = document.as_object().filter(|members| !members.is_empty()) else {
-        text.push_str(&format!(" {document}\n"));
+        // Writing to a String cannot fail, here and below.
+        let _ = writeln!(text, " {document}");
         return;
     };
     if depth > 0 {
@@ -309,7 +313,7 @@ fn yaml(document: &Value, depth: usize, text: &mut String) {
         } else {
             name.clone()
         };
-        text.push_str(&format!("{}{name}:", "  ".repeat(depth)));
+        let _ = write!(text, "{}{name}:", "  ".repeat(depth));
         yaml(value, depth + 1, text);
     }
 }

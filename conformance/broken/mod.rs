@@ -7,6 +7,7 @@
 mod bearer;
 mod breaks;
 mod caller;
+mod claims;
 mod clerk;
 mod edge;
 mod flaw;
@@ -15,10 +16,12 @@ mod keys;
 mod mcp;
 mod metadata;
 mod refusal;
+mod routes;
 mod rsa;
 pub(crate) mod server;
 mod settings;
 mod tools;
+mod values;
 mod verify;
 
 pub(crate) use self::{flaw::Flaw, server::start};

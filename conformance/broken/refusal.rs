@@ -132,7 +132,7 @@ impl Server {
         let missing = *refusal == Refusal::Missing;
         let Some(flaw) = self.flaw else { return row };
         match (flaw, refusal) {
-            (Flaw::NoChallenge, _) => row.challenge = None,
+            (Flaw::NoChallenge, _) | (Flaw::MissingScopeUnnamed, Refusal::Scopes(_)) => row.challenge = None,
             (Flaw::ChallengeOnMissingOnly, _) if !missing => row.challenge = None,
             (Flaw::ErrorOnMissing, _) if missing => row.challenge = Some("invalid_token"),
             (Flaw::NoError, _) if bad => row.challenge = Some(""),
@@ -141,10 +141,11 @@ impl Server {
             (Flaw::RefusedWith400, _) if bad => row.status = 400,
             (Flaw::RefusedWith200, _) if bad || missing => row.status = 200,
             (Flaw::RedirectsToSignIn, _) if missing => row.status = 302,
-            (Flaw::TwoTokensAs401, Refusal::TwoCredentials) => row.status = 401,
+            (Flaw::TwoTokensAs401, Refusal::TwoCredentials)
+            | (Flaw::MissingScopeAs401, Refusal::Scopes(_)) => {
+                row.status = 401;
+            }
             (Flaw::ExpiredAsInvalid, Refusal::Expired) => row = Refusal::Invalid("").row(),
-            (Flaw::MissingScopeAs401, Refusal::Scopes(_)) => row.status = 401,
-            (Flaw::MissingScopeUnnamed, Refusal::Scopes(_)) => row.challenge = None,
             (Flaw::ChallengeOn503, Refusal::Unavailable(_) | Refusal::Misconfigured) => {
                 row.challenge = Some("invalid_token");
             }
@@ -197,13 +198,12 @@ impl Server {
             parameters.push(("error", error.to_owned()));
             parameters.push(("error_description", row.description.clone()));
         }
-        let scopes = match refusal {
-            Refusal::Scopes(scopes) if self.has(Flaw::OneScopeAtATime) => {
-                scopes.first().cloned().unwrap_or_default()
-            }
-            Refusal::Scopes(scopes) => scopes.join(" "),
-            _ => self.settings.scopes.join(" "),
+        let needed = if let Refusal::Scopes(needed) = refusal {
+            needed
+        } else {
+            &self.settings.scopes
         };
+        let scopes = needed.join(" ");
         if !scopes.is_empty() && !self.has(Flaw::NoScope) {
             parameters.push(("scope", scopes));
         }

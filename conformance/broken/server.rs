@@ -178,9 +178,9 @@ impl Server {
         let found = match self.key_ids().await {
             Ok(ours) => {
                 let theirs = self.keys.ids().filter(|theirs| !theirs.is_empty());
-                theirs.map(|theirs| match theirs.iter().any(|id| ours.contains(id)) {
-                    false if !self.has(Flaw::OtherApplicationUnseen) => 2,
-                    _ => 0,
+                theirs.map(|theirs| {
+                    let same = theirs.iter().any(|id| ours.contains(id));
+                    u8::from(!same && !self.has(Flaw::OtherApplicationUnseen)) * 2
                 })
             }
             Err(ClerkError::KeyRefused) => Some(1),

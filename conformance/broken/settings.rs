@@ -2,11 +2,9 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine as _};
-use jiff::SignedDuration;
-use url::{Host, Url};
+use url::Url;
 
-use super::{flaw::Flaw, rsa::PublicKey, verify::Kind};
+use super::{flaw::Flaw, rsa::PublicKey, values, verify::Kind};
 
 /// How `aud` of access tokens is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,8 +152,8 @@ pub(crate) fn read(environment: &BTreeMap<String, String>, flaw: Option<Flaw>) -
     let secret_key = secret_key(&mut reader);
     let issuer = issuer(&mut reader, secret_key.as_deref());
     let backend = reader
-        .read("CLERK_API_URL", web_url)
-        .map_or_else(|| "https://api.clerk.com".to_owned(), without_slash);
+        .read("CLERK_API_URL", values::web_url)
+        .map_or_else(|| "https://api.clerk.com".to_owned(), values::without_slash);
     let base = if reader.has(Flaw::BaseUrlUnchecked) {
         reader.required("BASE_URL", |text| {
             Url::parse(text)
@@ -163,9 +161,11 @@ pub(crate) fn read(environment: &BTreeMap<String, String>, flaw: Option<Flaw>) -
                 .map_err(|error| error.to_string())
         })
     } else {
-        reader.required("BASE_URL", own_url)
+        reader.required("BASE_URL", values::own_url)
     };
-    let host = reader.read("HOST", host).unwrap_or(IpAddr::from([127, 0, 0, 1]));
+    let host = reader
+        .read("HOST", values::host)
+        .unwrap_or_else(|| IpAddr::from([127, 0, 0, 1]));
     let port = reader.read("PORT", |text| {
         text.parse()
             .map_err(|_| "expected a port number from 0 to 65535".to_owned())
@@ -175,20 +175,20 @@ pub(crate) fn read(environment: &BTreeMap<String, String>, flaw: Option<Flaw>) -
             .ok_or_else(|| "the key can't be used: not a public key in PEM (BEGIN PUBLIC KEY)".to_owned())
     });
     let mut scopes = reader
-        .read("SCOPES", scopes)
+        .read("SCOPES", values::scopes)
         .filter(|_| flaw != Some(Flaw::ScopesSettingIgnored))
         .unwrap_or_else(|| vec!["profile".to_owned(), "email".to_owned()]);
     if reader.has(Flaw::OfflineAccess) {
         scopes.push("offline_access".to_owned());
     }
-    let accepted = reader.read("CLERK_ACCEPTED_TOKENS", kinds);
-    let audience = reader.read("CLERK_AUDIENCE", audience);
-    let parties = reader.read("CLERK_AUTHORIZED_PARTIES", |text| Ok(list(text)));
-    let leeway = reader.read("CLERK_CLOCK_SKEW", leeway);
-    let required_scopes = reader.read("REQUIRED_SCOPES", self::scopes);
-    let docs_url = reader.read("DOCS_URL", web_url);
-    let origins = reader.read("ALLOWED_ORIGINS", origins);
-    let max_body = reader.read("MAX_BODY", size);
+    let accepted = reader.read("CLERK_ACCEPTED_TOKENS", values::kinds);
+    let audience = reader.read("CLERK_AUDIENCE", values::audience);
+    let parties = reader.read("CLERK_AUTHORIZED_PARTIES", |text| Ok(values::list(text)));
+    let leeway = reader.read("CLERK_CLOCK_SKEW", values::leeway);
+    let required_scopes = reader.read("REQUIRED_SCOPES", values::scopes);
+    let docs_url = reader.read("DOCS_URL", values::web_url);
+    let origins = reader.read("ALLOWED_ORIGINS", values::origins);
+    let max_body = reader.read("MAX_BODY", values::size);
     if !reader.missing.is_empty() || !reader.invalid.is_empty() {
         return Err(reader.complaint());
     }
@@ -199,7 +199,7 @@ pub(crate) fn read(environment: &BTreeMap<String, String>, flaw: Option<Flaw>) -
     Ok(Settings {
         host,
         port: port.unwrap_or(3001),
-        base_url: without_slash(base.clone()),
+        base_url: values::without_slash(base.clone()),
         base,
         secret_key: secret_key.unwrap_or_default(),
         issuer: issuer.unwrap_or_default(),
@@ -255,15 +255,15 @@ fn issuer(reader: &mut Reader<'_>, secret_key: Option<&str>) -> Option<String> {
         if literally {
             Ok(text.to_owned())
         } else {
-            domain(text)
+            values::domain(text)
         }
     });
     let derived = if reader.has(Flaw::PublishableKeyIgnored) {
         None
     } else {
-        reader.read("CLERK_PUBLISHABLE_KEY", publishable_key)
+        reader.read("CLERK_PUBLISHABLE_KEY", values::publishable_key)
     };
-    let url = reader.read("CLERK_FRONTEND_API_URL", secure_url);
+    let url = reader.read("CLERK_FRONTEND_API_URL", values::secure_url);
     let test_key = secret_key.is_some_and(|key| key.starts_with("sk_test_"));
     let mixed = reader.has(Flaw::ModesMixed);
     if let (Some(named), Some((_, derived))) = (&named, &derived)
@@ -283,7 +283,7 @@ fn issuer(reader: &mut Reader<'_>, secret_key: Option<&str>) -> Option<String> {
     }
     let named = named.or_else(|| derived.map(|(_, domain)| domain));
     let issuer = match (url, named) {
-        (Some(url), _) => without_slash(url),
+        (Some(url), _) => values::without_slash(url),
         (None, Some(named)) => format!("https://{named}"),
         (None, None) => {
             let names = ["CLERK_DOMAIN", "CLERK_FRONTEND_API_URL"];
@@ -294,8 +294,8 @@ fn issuer(reader: &mut Reader<'_>, secret_key: Option<&str>) -> Option<String> {
         }
     };
     let host = issuer.split_once("://").map_or("", |(_, host)| host);
-    let local = Url::parse(&issuer).is_ok_and(|url| is_loopback(&url));
-    if secret_key.is_some() && !local && !mixed && test_key != is_development(host) {
+    let local = Url::parse(&issuer).is_ok_and(|url| values::is_loopback(&url));
+    if secret_key.is_some() && !local && !mixed && test_key != values::is_development(host) {
         let (key, kind) = if test_key {
             ("test key (sk_test_…)", "production")
         } else {
@@ -305,164 +305,4 @@ fn issuer(reader: &mut Reader<'_>, secret_key: Option<&str>) -> Option<String> {
         reader.invalid.push(("CLERK_SECRET_KEY", reason));
     }
     Some(issuer)
-}
-
-/// `word-word-00.clerk.accounts.dev`, and the older `clerk.….lcl.dev`.
-fn is_development(host: &str) -> bool {
-    host.ends_with(".lcl.dev") || host.contains(".clerk.accounts.") && host.ends_with("dev")
-}
-
-/// `localhost`, `127.0.0.0/8` or `::1`.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
-fn without_slash(url: Url) -> String {
-    String::from(url).trim_end_matches('/').to_owned()
-}
-
-fn web_url(text: &str) -> Result<Url, String> {
-    let url =
-        Url::parse(text).map_err(|_| "expected a full URL, such as https://mcp.example.com".to_owned())?;
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err("expected an http or https URL".to_owned());
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("expected a URL without user name and password".to_owned());
-    }
-    Ok(url)
-}
-
-fn secure_url(text: &str) -> Result<Url, String> {
-    let url = web_url(text)?;
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err("expected a URL without query and fragment".to_owned());
-    }
-    if url.scheme() == "http" && !is_loopback(&url) {
-        return Err("expected https (http is for loopback only)".to_owned());
-    }
-    Ok(url)
-}
-
-fn own_url(text: &str) -> Result<Url, String> {
-    let url = secure_url(text)?;
-    if url.path().trim_end_matches('/').ends_with("/mcp") {
-        return Err("expected the URL without /mcp at its end".to_owned());
-    }
-    Ok(url)
-}
-
-fn domain(text: &str) -> Result<String, String> {
-    let bare = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"))
-        .unwrap_or(text);
-    let bare = bare.strip_suffix('/').unwrap_or(bare);
-    let fits = |character: char| character.is_ascii_alphanumeric() || ".-:[]".contains(character);
-    if !bare.contains(['.', ':']) && bare != "localhost" || !bare.chars().all(fits) || bare.ends_with('.') {
-        return Err("expected the host of the Frontend API, such as clerk.example.com".to_owned());
-    }
-    Ok(bare.to_ascii_lowercase())
-}
-
-/// `pk_test_` or `pk_live_`, and the host followed by `$` in base64.
-fn publishable_key(text: &str) -> Result<(bool, String), String> {
-    if text.starts_with("sk_") {
-        let reason =
-            "expected a publishable key; this variable holds a secret key, which belongs in CLERK_SECRET_KEY";
-        return Err(reason.to_owned());
-    }
-    let read = || {
-        let test = text.starts_with("pk_test_");
-        let body = text
-            .strip_prefix("pk_test_")
-            .or_else(|| text.strip_prefix("pk_live_"))?;
-        let host = BASE64_STANDARD_NO_PAD.decode(body.trim_end_matches('=')).ok()?;
-        let host = String::from_utf8(host).ok()?;
-        domain(host.strip_suffix('$')?).ok().map(|host| (test, host))
-    };
-    read().ok_or_else(|| "expected pk_test_… or pk_live_… as the Clerk Dashboard shows it".to_owned())
-}
-
-fn host(text: &str) -> Result<IpAddr, String> {
-    let text = if text == "localhost" { "127.0.0.1" } else { text };
-    text.parse()
-        .map_err(|_| "expected an IP address, such as 127.0.0.1 or 0.0.0.0".to_owned())
-}
-
-fn list(text: &str) -> Vec<String> {
-    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-    items.map(str::to_owned).collect()
-}
-
-fn scopes(text: &str) -> Result<Vec<String>, String> {
-    if text
-        .chars()
-        .any(|character| !matches!(character, '\x20'..='\x21' | '\x23'..='\x5b' | '\x5d'..='\x7e'))
-    {
-        return Err("expected scopes of printable ASCII without quotes and backslashes".to_owned());
-    }
-    let scopes = text.split([',', ' ']).filter(|scope| !scope.is_empty());
-    Ok(scopes.map(str::to_owned).collect())
-}
-
-fn kinds(text: &str) -> Result<Vec<Kind>, String> {
-    let kinds: Option<Vec<Kind>> = list(text).iter().map(|name| Kind::named(name)).collect();
-    let kinds =
-        kinds.ok_or_else(|| "expected session_token, oauth_token, m2m_token or api_key".to_owned())?;
-    if kinds.is_empty() {
-        return Err("expected at least one kind".to_owned());
-    }
-    Ok(kinds)
-}
-
-fn audience(text: &str) -> Result<Audience, String> {
-    match text {
-        "required" => Ok(Audience::Required),
-        "if-present" => Ok(Audience::IfPresent),
-        "off" => Ok(Audience::Off),
-        _ => Err("expected required, if-present or off".to_owned()),
-    }
-}
-
-fn leeway(text: &str) -> Result<i64, String> {
-    let leeway = text.parse::<SignedDuration>().ok();
-    let fits = |leeway: &SignedDuration| (0..=300).contains(&leeway.as_secs());
-    leeway
-        .filter(fits)
-        .and_then(|leeway| i64::try_from(leeway.as_millis()).ok())
-        .ok_or_else(|| "expected a duration from 0ns to 300s, such as 5s or 1m".to_owned())
-}
-
-fn origins(text: &str) -> Result<Vec<String>, String> {
-    let expected = || "expected origins such as https://app.example.com, without a path".to_owned();
-    let origin = |item: &String| {
-        let url = web_url(item).map_err(|_| expected())?;
-        if url.path() == "/" && url.query().is_none() {
-            Ok(url.origin().ascii_serialization())
-        } else {
-            Err(expected())
-        }
-    };
-    list(text).iter().map(origin).collect()
-}
-
-fn size(text: &str) -> Result<usize, String> {
-    let digits = text.trim_end_matches(|character: char| !character.is_ascii_digit());
-    let unit = match text.strip_prefix(digits).map(str::trim) {
-        Some("" | "B") => Some(1),
-        Some("KiB") => Some(1 << 10),
-        Some("MiB") => Some(1 << 20),
-        Some("KB" | "kB" | "K") => Some(1_000),
-        Some("MB" | "M") => Some(1_000_000),
-        Some(_) | None => None,
-    };
-    let size = unit.and_then(|unit: usize| unit.checked_mul(digits.parse().ok()?));
-    size.filter(|size| (1 << 10..=1 << 30).contains(size))
-        .ok_or_else(|| "expected a size from 1 KiB to 1 GiB, such as 4 MiB".to_owned())
 }

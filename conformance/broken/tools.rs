@@ -308,6 +308,6 @@ fn changed(value: Value, change: &dyn Fn(String, Value) -> Option<(String, Value
             Value::Object(members.collect())
         }
         Value::Array(items) => items.into_iter().map(|item| changed(item, change)).collect(),
-        other => other,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
     }
 }

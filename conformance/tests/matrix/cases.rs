@@ -1,5 +1,7 @@
 //! Every case passes where nothing is wrong, and fails where something is.
 
+#![expect(clippy::unwrap_used, reason = "in a test the panic is the report")]
+
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use clerk_mcp_conformance::{

@@ -1,5 +1,11 @@
 //! The server without a flaw does what it should, as far as the suite needs it to before it can be tried on it.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "in a test the panic is the report"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use clerk_mcp_conformance::clerk::{LocalClerk, NewCredential};
