@@ -19,7 +19,7 @@ use rmcp::{
 use serde_json::{Value, json};
 
 use crate::support::{
-    Exchange, TestServer, start_time,
+    Exchange, TestServer, modern, start_time,
     verifier::{access_token, names, policy, verifier},
 };
 
@@ -61,19 +61,6 @@ async fn initialize() {
       }
     }
     "#);
-}
-
-/// A request of 2026-07-28 says everything about itself.
-fn modern(server: &TestServer, method: &str, mut params: Value) -> reqwest::RequestBuilder {
-    params["_meta"] = json!({
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
-        "io.modelcontextprotocol/clientCapabilities": {},
-    });
-    server
-        .rpc(method, &params)
-        .header("MCP-Protocol-Version", "2026-07-28")
-        .header("Mcp-Method", method)
 }
 
 #[tokio::test]

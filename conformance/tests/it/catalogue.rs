@@ -2,10 +2,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
     path::{Path, PathBuf},
 };
 
-use clerk_mcp_conformance::case::{Catalogue, Level};
+use clerk_mcp_conformance::case::{CaseFile, Catalogue, Level};
 
 /// The cases as they are in the source tree, so that a change needs no new build.
 pub(crate) fn cases() -> Catalogue {
@@ -14,6 +15,31 @@ pub(crate) fn cases() -> Catalogue {
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("cases")
+}
+
+/// What `schema` prints is what the loader takes: editors that check by it and the program agree.
+#[test]
+fn every_file_is_as_the_schema_says() {
+    let schema = serde_json::to_value(schemars::schema_for!(CaseFile)).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    let mut files = Vec::new();
+    for folder in fs::read_dir(folder()).unwrap() {
+        files.extend(
+            fs::read_dir(folder.unwrap().path())
+                .unwrap()
+                .map(|file| file.unwrap().path()),
+        );
+    }
+    assert!(files.len() > 10);
+    for path in files {
+        let file: toml::Table = toml::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        let file = serde_json::to_value(file).unwrap();
+        if let Err(error) = schema.validate(&file) {
+            panic!("{}: {}: {error}", path.display(), error.instance_path());
+        }
+    }
+    let wrong = serde_json::json!({ "number": 1, "section": "a", "title": "A", "case": [{ "id": "a.b" }] });
+    assert!(!schema.is_valid(&wrong));
 }
 
 /// A file with one case, in which a test replaces a line.
