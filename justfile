@@ -59,8 +59,7 @@ clerk *ARGS:
 
 # The conformance suite against this server
 conformance *ARGS:
-    @echo "The conformance suite is not part of this version; there is only its local Clerk (just clerk)." >&2
-    @exit 1
+    .ci/conformance {{ ARGS }}
 
 # The official MCP checker against this server and the example `everything` (needs npm)
 mcp-conformance:

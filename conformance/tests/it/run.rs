@@ -339,7 +339,7 @@ async fn no_token_and_no_secret_gets_into_a_report() {
         texts.push((path.display().to_string(), fs::read_to_string(&path).unwrap()));
     }
     assert_eq!(texts.len(), 8);
-    let seen = seen.lock();
+    let seen = seen.lock().clone();
     let secrets: Vec<&str> = seen
         .iter()
         .flat_map(|token| token.split('.'))
