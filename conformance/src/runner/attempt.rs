@@ -76,6 +76,8 @@ impl<'a> Trial<'a> {
         for (position, step) in case.steps().iter().enumerate() {
             let taken = match self.bench.values.fill_in(step) {
                 Ok(step) => self.take(&step, position + 1).await,
+                // With a target of our own everything is known: what isn't is a mistake in the case.
+                Err(error) if self.bench.is_ours() => Err(Stop::NotTestable(error.to_string())),
                 Err(error) => Err(Stop::OutOfReach(format!(
                     "it needs a value this run does not have: {error}"
                 ))),

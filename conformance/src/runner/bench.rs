@@ -360,11 +360,17 @@ impl Bench {
         exchange(&self.address, outgoing, self.limit).await
     }
 
+    /// Whether the suite started the target.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.running.is_some()
+    }
+
     /// The values that are other ones in each run.
     pub(crate) fn changing(&self) -> &'static [&'static str] {
-        match self.running {
-            Some(_) => &["base_url", "authority", "listens_on", "issuer", "domain"],
-            None => &[],
+        if self.is_ours() {
+            &["base_url", "authority", "listens_on", "issuer", "domain"]
+        } else {
+            &[]
         }
     }
 

@@ -16,6 +16,7 @@ use clerk_mcp_conformance::{
     case::Catalogue,
     clerk::LocalClerk,
     profile::Profile,
+    results::Outcome,
     runner::{self, Options, Selection, TargetOptions},
     target::{Ended, Launcher, Running},
 };
@@ -235,23 +236,24 @@ async fn a_stale_baseline_fails_the_run() {
     assert!(stdout.contains("The gateway is in the way."), "{stdout}");
 }
 
-/// A server that is gone after it has answered once.
+/// A server that is gone after it has answered so many times.
 struct Short {
     answers: Arc<AtomicUsize>,
+    lifetime: usize,
 }
 
 impl Running for Short {
     fn ended(&self) -> Option<Ended> {
-        (self.answers.load(Ordering::SeqCst) > 1).then(|| Ended {
+        (self.answers.load(Ordering::SeqCst) > self.lifetime).then(|| Ended {
             exit: Some(139),
             output: "that was all".to_owned(),
         })
     }
 }
 
-#[tokio::test]
-async fn a_target_that_dies_during_the_run_is_trouble() {
-    let launch: Launcher = Arc::new(|environment| {
+/// Starts such a server; it ends after `lifetime` answers.
+fn launcher(lifetime: usize) -> Launcher {
+    Arc::new(move |environment| {
         Box::pin(async move {
             let answers = Arc::new(AtomicUsize::new(0));
             let counted = Arc::clone(&answers);
@@ -262,14 +264,17 @@ async fn a_target_that_dies_during_the_run_is_trouble() {
                 StatusCode::UNAUTHORIZED
             });
             tokio::spawn(Server::new_with_acceptor(acceptor).run(endpoint));
-            Ok(Box::new(Short { answers }) as Box<dyn Running>)
+            Ok(Box::new(Short { answers, lifetime }) as Box<dyn Running>)
         })
-    });
-    let options = Options {
+    })
+}
+
+fn options(launcher: Launcher, only: &[&str]) -> Options {
+    Options {
         profile: Profile::find("generic").unwrap(),
-        target: TargetOptions::Inside(launch),
+        target: TargetOptions::Inside(launcher),
         selection: Selection {
-            only: vec![ONE[1].to_owned()],
+            only: only.iter().map(|id| (*id).to_owned()).collect(),
             ..Selection::default()
         },
         baseline: None,
@@ -278,13 +283,44 @@ async fn a_target_that_dies_during_the_run_is_trouble() {
         start_timeout: Duration::from_secs(10),
         authority: None,
         rerun: String::new(),
-    };
+    }
+}
+
+#[tokio::test]
+async fn a_target_that_dies_during_the_run_is_trouble() {
+    let options = options(launcher(1), &ONE[1..]);
     let trouble = runner::run(&Catalogue::built_in().unwrap(), &options, &())
         .await
         .unwrap_err();
     assert_eq!(
         trouble.to_string(),
         "the target ended during the run: it ended with exit code 139; the last it printed:\nthat was all"
+    );
+}
+
+#[tokio::test]
+async fn a_misspelt_placeholder_is_no_reason_to_pass_a_case_over() {
+    let file = r#"
+        number = 1
+        section = "a"
+        title = "A"
+        [[case]]
+        id = "a.b"
+        requirement = "A path is found."
+        level = "must"
+        refs = ["rfc6750#3.1"]
+        why = "It must be."
+        send = { path = "{mpc}" }
+        expect = { status = 401 }
+    "#;
+    let catalogue = Catalogue::parse(vec![("a.toml".to_owned(), file.to_owned())]).unwrap();
+    let results = runner::run(&catalogue, &options(launcher(usize::MAX), &[]), &())
+        .await
+        .unwrap();
+    assert_eq!(results.cases[0].outcome, Outcome::NotTestable);
+    assert_eq!(
+        results.cases[0].reason.as_deref(),
+        Some("{mpc} is not known in this run")
     );
 }
 
