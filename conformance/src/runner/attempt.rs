@@ -27,6 +27,8 @@ pub(crate) enum Attempt {
     Passed,
     /// Not as expected.
     Differs(Vec<Finding>, Option<Exchange>),
+    /// It ended the target.
+    Died(Vec<Finding>, Option<Exchange>),
     /// It could not be tried, though it should have been.
     NotTestable(String),
     /// This run does not reach that far.

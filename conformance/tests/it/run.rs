@@ -7,7 +7,7 @@ use std::{
     process::{Output, Stdio},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -228,59 +228,6 @@ async fn a_stale_baseline_fails_the_run() {
         program(&[&["run", "--url", &url, "--baseline", &baseline][..], &ONE].concat()).await;
     assert_eq!(code, Some(0), "{stdout}");
     assert!(stdout.contains("The gateway is in the way."), "{stdout}");
-}
-
-/// A server that is gone after it has answered once.
-struct Short {
-    answers: Arc<AtomicUsize>,
-}
-
-impl Running for Short {
-    fn ended(&self) -> Option<Ended> {
-        (self.answers.load(Ordering::SeqCst) > 1).then(|| Ended {
-            exit: Some(139),
-            output: "that was all".to_owned(),
-        })
-    }
-}
-
-#[tokio::test]
-async fn a_target_that_dies_during_the_run_is_trouble() {
-    let launch: Launcher = Arc::new(|environment| {
-        Box::pin(async move {
-            let answers = Arc::new(AtomicUsize::new(0));
-            let counted = Arc::clone(&answers);
-            let address = format!("127.0.0.1:{}", environment["PORT"]);
-            let acceptor = TcpListener::bind(address).into_acceptor().await.unwrap();
-            let endpoint = make_sync(move |_| {
-                counted.fetch_add(1, Ordering::SeqCst);
-                StatusCode::UNAUTHORIZED
-            });
-            tokio::spawn(Server::new_with_acceptor(acceptor).run(endpoint));
-            Ok(Box::new(Short { answers }) as Box<dyn Running>)
-        })
-    });
-    let options = Options {
-        profile: Profile::find("generic").unwrap(),
-        target: TargetOptions::Inside(launch),
-        selection: Selection {
-            only: vec![ONE[1].to_owned()],
-            ..Selection::default()
-        },
-        baseline: None,
-        jobs: 1,
-        timeout: Duration::from_secs(10),
-        start_timeout: Duration::from_secs(10),
-        authority: None,
-        rerun: String::new(),
-    };
-    let trouble = runner::run(&Catalogue::built_in().unwrap(), &options, &())
-        .await
-        .unwrap_err();
-    assert_eq!(
-        trouble.to_string(),
-        "the target ended during the run: it ended with exit code 139; the last it printed:\nthat was all"
-    );
 }
 
 /// A target that says everything it was told, in every place there is.
