@@ -208,6 +208,8 @@
             pkgs.cargo-deny
             pkgs.clippy
             pkgs.just
+            # For `just mcp-conformance`.
+            pkgs.nodejs
             pkgs.rustc
             pkgs.rustfmt
           ]

@@ -1,4 +1,4 @@
-# What a developer runs. `just check` is what CI runs; nothing there needs more than the Rust toolchain.
+# What a developer runs. `just check` is what CI runs; nothing there needs more than the Rust toolchain and npm.
 
 # List the recipes
 default:
@@ -61,3 +61,7 @@ clerk *ARGS:
 conformance *ARGS:
     @echo "The conformance suite is not part of this version; there is only its local Clerk (just clerk)." >&2
     @exit 1
+
+# The official MCP checker against this server and the example `everything` (needs npm)
+mcp-conformance:
+    .mcp-conformance/run

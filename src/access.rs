@@ -1,24 +1,38 @@
 //! The access log and its metric: one line for each request at level DEBUG, target `clerk_mcp::access`. Nothing of a request is in it
 //! that a caller makes up: no query, no unknown path, no header but the forwarded address, if that's trusted.
 
-use std::{net::IpAddr, time::Instant};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use poem::{Endpoint, Middleware, Request, Response, Result};
 
 /// Logs requests.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct AccessLog {
     trust_forwarded: bool,
+    prefix: Arc<str>,
 }
 
 impl AccessLog {
     /// A log in which the client's address is that of the connection, or with `trust_forwarded` the one that the proxy
-    /// in front names.
-    pub(crate) fn new(trust_forwarded: bool) -> Self {
-        Self { trust_forwarded }
+    /// in front names. `prefix` is the path of `BASE_URL`, which a proxy in front may have left on.
+    pub(crate) fn new(trust_forwarded: bool, prefix: impl Into<Arc<str>>) -> Self {
+        Self {
+            trust_forwarded,
+            prefix: prefix.into(),
+        }
     }
 
-    fn client(self, request: &Request) -> Option<IpAddr> {
+    /// The route that `path` leads to, as the log names it.
+    fn route(&self, path: &str) -> &'static str {
+        let bare = match path.strip_prefix(&*self.prefix) {
+            Some("") => "/",
+            Some(rest) if rest.starts_with('/') => rest,
+            Some(_) | None => path,
+        };
+        ROUTES.iter().find(|route| **route == bare).unwrap_or(&"other")
+    }
+
+    fn client(&self, request: &Request) -> Option<IpAddr> {
         let forwarded = || {
             // The last one is what the nearest proxy saw; those before it are whatever the client sent.
             let list = request
@@ -48,7 +62,10 @@ impl<E: Endpoint> Middleware<E> for AccessLog {
     type Output = AccessLogEndpoint<E>;
 
     fn transform(&self, inner: E) -> Self::Output {
-        AccessLogEndpoint { log: *self, inner }
+        AccessLogEndpoint {
+            log: self.clone(),
+            inner,
+        }
     }
 }
 
@@ -67,8 +84,7 @@ impl<E: Endpoint> Endpoint for AccessLogEndpoint<E> {
             .iter()
             .find(|method| **method == request.method().as_str())
             .unwrap_or(&"other");
-        let path = request.original_uri().path();
-        let route = ROUTES.iter().find(|route| **route == path).unwrap_or(&"other");
+        let route = self.log.route(request.original_uri().path());
         let client = tracing::enabled!(target: TARGET, tracing::Level::DEBUG)
             .then(|| self.log.client(&request))
             .flatten();
@@ -78,7 +94,7 @@ impl<E: Endpoint> Endpoint for AccessLogEndpoint<E> {
         metrics::counter!(
             "clerk_mcp_requests_total",
             "method" => *method,
-            "route" => *route,
+            "route" => route,
             "status" => status.as_str().to_owned(),
         )
         .increment(1);
@@ -139,12 +155,31 @@ mod tests {
     fn a_forwarded_address_counts_when_it_is_trusted() {
         let address = |text: &str| Some(text.parse().unwrap());
         let proxied = request(&["1.1.1.1", "2.2.2.2, 3.3.3.3"]);
-        assert_eq!(AccessLog::new(false).client(&proxied), address("10.0.0.1"));
-        assert_eq!(AccessLog::new(true).client(&proxied), address("3.3.3.3"));
+        assert_eq!(AccessLog::new(false, "").client(&proxied), address("10.0.0.1"));
+        assert_eq!(AccessLog::new(true, "").client(&proxied), address("3.3.3.3"));
         assert_eq!(
-            AccessLog::new(true).client(&request(&["rubbish"])),
+            AccessLog::new(true, "").client(&request(&["rubbish"])),
             address("10.0.0.1")
         );
-        assert_eq!(AccessLog::new(true).client(&request(&[])), address("10.0.0.1"));
+        assert_eq!(
+            AccessLog::new(true, "").client(&request(&[])),
+            address("10.0.0.1")
+        );
+    }
+
+    #[test]
+    fn routes_are_known_with_and_without_the_path_of_the_base_url() {
+        let log = AccessLog::new(false, "/base");
+        for (path, route) in [
+            ("/mcp", "/mcp"),
+            ("/base/mcp", "/mcp"),
+            ("/base", "/"),
+            ("/base/", "/"),
+            ("/basement/mcp", "other"),
+            ("/base/nothing", "other"),
+        ] {
+            assert_eq!(log.route(path), route, "{path}");
+        }
+        assert_eq!(AccessLog::new(false, "").route("/"), "/");
     }
 }

@@ -1,9 +1,9 @@
 //! The one wiring: every route and layer of the server. The binary, the demo and the tests all come through here.
 
-use std::{fmt, io, sync::Arc};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use poem::{
-    Endpoint, EndpointExt, IntoEndpoint, Route,
+    Endpoint, EndpointExt, IntoEndpoint, Response, Route,
     endpoint::BoxEndpoint,
     http::header,
     middleware::{CatchPanic, RequestId, SetHeader},
@@ -12,6 +12,7 @@ use reqwest::Client;
 use rmcp::{ServerHandler, model::ServerConfig};
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::AccessLog,
@@ -21,7 +22,7 @@ use crate::{
     config::Config,
     cors::Cors,
     edge::{self, HostGuard},
-    mcp::{self, ExampleTools, McpSettings},
+    mcp::{self, ExampleTools, McpSessions, McpSettings},
     outbound,
     policy::ToolPolicy,
     public::{AuthorizationServerMetadata, DemoContent, Health, PublicApi, PublicSettings},
@@ -40,6 +41,8 @@ pub struct App {
     pub probe: SecretKeyProbe,
     keys: Option<JwksCache>,
     limits: ServerLimits,
+    /// Ends event streams that nothing else ends.
+    stop: CancellationToken,
 }
 
 impl App {
@@ -50,6 +53,8 @@ impl App {
             clock: Arc::new(SystemClock),
             server: ExampleTools::new("Clerk MCP server"),
             policy: ToolPolicy::new(),
+            sessions: None,
+            call_timeout: None,
             demo: None,
         }
     }
@@ -70,6 +75,7 @@ impl App {
         let stop = async {
             stop.await;
             health.drain();
+            self.stop.cancel();
             tracing::info!("stopping: requests in flight are finished first");
         };
         tokio::select! {
@@ -94,6 +100,8 @@ pub struct AppBuilder<'a, H> {
     clock: Arc<dyn Clock>,
     server: H,
     policy: ToolPolicy,
+    sessions: Option<McpSessions>,
+    call_timeout: Option<Duration>,
     demo: Option<DemoContent>,
 }
 
@@ -104,6 +112,8 @@ impl<'a, H> AppBuilder<'a, H> {
             config,
             clock,
             policy,
+            sessions,
+            call_timeout,
             demo,
             ..
         } = self;
@@ -112,6 +122,8 @@ impl<'a, H> AppBuilder<'a, H> {
             clock,
             server,
             policy,
+            sessions,
+            call_timeout,
             demo,
         }
     }
@@ -120,6 +132,21 @@ impl<'a, H> AppBuilder<'a, H> {
     #[must_use]
     pub fn policy(mut self, policy: ToolPolicy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// Keeps sessions for clients of 2025-11-25 and before, so that tools can ask them. Without this there are none.
+    #[must_use]
+    pub fn sessions(mut self, sessions: McpSessions) -> Self {
+        self.sessions = Some(sessions);
+        self
+    }
+
+    /// Ends calls after `limit` (see [`McpSettings::call_timeout`]), in place of nine tenths of `REQUEST_TIMEOUT`. Only an
+    /// answer that is a stream can take longer than that one: with [sessions](Self::sessions), or after progress.
+    #[must_use]
+    pub fn call_timeout(mut self, limit: Duration) -> Self {
+        self.call_timeout = Some(limit);
         self
     }
 
@@ -160,6 +187,8 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
             clock,
             server,
             policy,
+            sessions,
+            call_timeout,
             demo,
         } = self;
         let resources = ResourceNames::new(&config.base_url);
@@ -194,6 +223,10 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
         let mut settings = McpSettings::new(challenge);
         settings.max_body_bytes = config.limits.max_body_bytes;
         settings.policy = policy;
+        settings.sessions = sessions;
+        // A call that ends before its HTTP request does is answered as a call, not as a broken server.
+        settings.call_timeout = call_timeout.unwrap_or_else(|| config.limits.request_timeout * 9 / 10);
+        let stop = settings.stop.clone();
         let info = server.get_info();
         let mcp = mcp::endpoint(server, client, settings);
         let mirror = AuthorizationServerMetadata::new(frontend, config.clerk.issuer(), clock);
@@ -207,9 +240,20 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
             health,
             probe,
             keys,
-            limits: ServerLimits::new(config.limits.max_connections, config.limits.shutdown_grace),
+            limits: server_limits(config),
+            stop,
         })
     }
+}
+
+fn server_limits(config: &Config) -> ServerLimits {
+    let mut limits = ServerLimits::new(config.limits.max_connections, config.limits.shutdown_grace);
+    // A load balancer elsewhere learns from `/readyz` that we're about to go, and needs an answer for that. Nobody else
+    // should have to wait.
+    if !config.listen.ip().is_loopback() {
+        limits.drain = MAX_DRAIN.min(limits.shutdown_grace / 4);
+    }
+    limits
 }
 
 fn token_policy(config: &Config, resources: &ResourceNames) -> TokenPolicy {
@@ -281,13 +325,14 @@ fn routes(
 ) -> BoxEndpoint<'static> {
     // Whatever lies under /mcp is behind authentication, also what doesn't exist. Cross-origin rules are the outermost:
     // they refuse origins that aren't allowed (MCP, "Streamable HTTP", security warning), a preflight carries no token,
-    // and a refusal must be readable to the page that caused it.
+    // and a refusal must be readable to the page that caused it, whichever layer it comes from.
     let mcp = Route::new().at("/", mcp).with(RequireAuth::new(authenticator));
-    let protected =
-        Arc::new(edge::allow_methods(mcp, "POST").with(Cors::restricted(config.allowed_origins.clone())));
+    let mcp = guarded(config, edge::allow_methods(mcp, "POST"));
+    let protected = Arc::new(mcp.with(Cors::restricted(config.allowed_origins.clone())));
     let prefix = config.base_url.path().trim_end_matches('/').to_owned();
     let public = public.into_routes(&prefix).into_endpoint();
-    let public = Arc::new(edge::allow_methods(public, "GET, HEAD, OPTIONS").with(Cors::open()));
+    let public = guarded(config, edge::allow_methods(public, "GET, HEAD, OPTIONS"));
+    let public = Arc::new(public.with(Cors::open()));
 
     // A proxy in front may pass the path of BASE_URL on, or take it off: both ways lead here.
     let mut routes = Route::new().nest("/mcp", Arc::clone(&protected));
@@ -296,14 +341,22 @@ fn routes(
             .nest(format!("{prefix}/mcp"), protected)
             .nest(&prefix, Arc::clone(&public));
     }
-    let routes = routes
-        .nest_no_strip("/", public)
-        .with(HostGuard::new(&config.base_url, config.listen.ip()))
-        .with(edge::Timeout::new(config.limits.request_timeout))
-        .with(CatchPanic::new().with_handler(|_| edge::internal_error()));
+    let routes = routes.nest_no_strip("/", public);
     edge::json_errors(routes)
-        .with(AccessLog::new(config.trust_forwarded))
+        .with(AccessLog::new(config.trust_forwarded, prefix))
         .with(SetHeader::new().overriding(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .with(RequestId::default())
         .boxed()
 }
+
+/// What every route is kept in: right hosts, a time limit, and no panic gets out.
+fn guarded(config: &Config, endpoint: impl Endpoint + 'static) -> impl Endpoint<Output = Response> + 'static {
+    endpoint
+        .with(HostGuard::new(&config.base_url, config.listen.ip()))
+        .with(edge::Timeout::new(config.limits.request_timeout))
+        .with(CatchPanic::new().with_handler(|_| edge::internal_error()))
+        .map_to_response()
+}
+
+/// A probe every two seconds, which has to fail twice, has then failed.
+const MAX_DRAIN: Duration = Duration::from_secs(5);

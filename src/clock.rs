@@ -33,6 +33,16 @@ impl Clock for SystemClock {
 }
 
 /// A clock that stands still until it is moved. Clones share the same time.
+/// ```
+/// use std::time::Duration;
+///
+/// use clerk_mcp::clock::{Clock, ManualClock};
+///
+/// let clock = ManualClock::at("2026-03-01T12:00:00Z".parse()?);
+/// clock.advance(Duration::from_secs(60));
+/// assert_eq!(clock.now(), "2026-03-01T12:01:00Z".parse()?);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct ManualClock(Arc<AtomicI64>);
 

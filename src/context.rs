@@ -38,6 +38,17 @@ impl CallContext {
 ///
 /// # Errors
 /// [`SessionNotInitialized`] outside of an authenticated MCP request.
+/// A task that a tool spawns has no session; it gets one handed:
+///
+/// ```
+/// # use clerk_mcp::{context, mcp::ToolError};
+/// async fn in_a_tool() -> Result<(), ToolError> {
+///     let session = context::get_session()?;
+///     tokio::spawn(async move { eprintln!("on behalf of {}", session.subject) });
+///     Ok(())
+/// }
+/// assert!(context::get_session().is_err(), "this is not a tool");
+/// ```
 pub fn get_session() -> Result<Arc<Session>, SessionNotInitialized> {
     CONTEXT
         .try_with(|context| Arc::clone(&context.session))

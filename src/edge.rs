@@ -122,11 +122,16 @@ impl<E: Endpoint> Endpoint for TimeoutEndpoint<E> {
         } else {
             Reason::RequestTimeout.count();
             tracing::warn!(reason = %Reason::RequestTimeout, limit = ?self.limit, "a request took too long");
-            Ok(refusal(
+            let mut refusal = refusal(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "temporarily_unavailable",
                 "The request took too long",
-            ))
+            );
+            // RFC 9110 §15.6.4.
+            refusal
+                .headers_mut()
+                .insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+            Ok(refusal)
         }
     }
 }
@@ -239,3 +244,6 @@ fn refusal(status: StatusCode, error: &str, error_description: &str) -> Response
         .with_header(header::CACHE_CONTROL, "no-store")
         .into_response()
 }
+
+/// As long as while Clerk is away, which is the usual cause.
+const RETRY_AFTER_SECONDS: u64 = 5;

@@ -4,9 +4,11 @@
 //!
 //! ```text
 //! bytes ─► connection         server   limits on heads and connections; a client that goes away ends its call
-//!       ─► Request            edge     panic and time limit, Host; access: the log of requests
+//!       ─► Request            access   the log of requests
+//!                             cors     Origin (MCP, "Streamable HTTP"), preflights
+//!                             edge     panic and time limit, Host
 //!   ├► public routes          public   RFC 9728 and RFC 8414 documents, health, OpenAPI, start page
-//!   └► /mcp                   cors     Origin (MCP, "Streamable HTTP")
+//!   └► /mcp
 //!      headers ─► Session     auth     401, 403, 500, 503: one table, one writer of WWW-Authenticate
 //!        BearerToken            token/bearer      one credential, one token68       RFC 6750 §2.1
 //!        UnverifiedJwt          token/jose        strict form, alg, crit, typ, kid  RFC 7515, RFC 8725
@@ -15,6 +17,7 @@
 //!        VerifiedClaims         token/claims      iss, sub, sid, exp … aud, sts     RFC 7519 §4.1
 //!        (opaque: TokenReport   token/introspection   Clerk's answer, its flags and times)
 //!        Session                session           what tools see; the last place that sees claims
+//!      ─► message             mcp      JSON-RPC, policy; mcp/sessions: whose MCP session it is, if there are any
 //!      ─► rmcp ─► handler     mcp      the session travels in the request's extensions, then as a task-local
 //!      ─► tool                mcp/tools   get_session(), get_user(), get_client()
 //!      ─► Clerk's Backend API clerk    with our secret key, never with the caller's token
@@ -26,15 +29,151 @@
 //! Each arrow makes a type that only the step before it can build, so an unverified token can't reach a tool and still
 //! compile. `Authorization` is taken off the request: no tool can pass it along.
 //!
-//! # Using the parts
+//! # A server of your own
 //!
-//! - [`app::App`] is the whole server of a [`config::Config`], with tools of your own if you like; `examples/quickstart.rs`
-//!   is one in thirty lines. [`policy::ToolPolicy`] says which tool asks for which scopes, role and permissions.
-//! - [`auth::RequireAuth`] protects any poem endpoint; [`mcp::endpoint`] mounts any rmcp `ServerHandler` behind it.
-//! - [`context::get_session`], [`context::get_user`] and [`context::get_client`] work in every tool, and only there.
-//! - [`token::TokenVerifier`] verifies a token outside of HTTP.
+//! [`app::App`] is the whole server of a [`config::Config`]: give it any rmcp [`ServerHandler`](rmcp::ServerHandler).
+//! [`context::get_session`], [`context::get_user`] and [`context::get_client`] work in every tool, and only there.
 //!
-//! The feature `cli` (on by default) is for the program `clerk-mcp`; libraries leave it out.
+//! ```no_run
+//! use clerk_mcp::{app::App, config::Config, context, mcp::ToolError};
+//! use rmcp::{ServerHandler, tool, tool_handler, tool_router};
+//!
+//! #[derive(Clone)]
+//! struct MyTools;
+//!
+//! #[tool_router]
+//! impl MyTools {
+//!     #[tool(name = "my-name", description = "Tells the caller's first name.")]
+//!     async fn my_name(&self) -> Result<String, ToolError> {
+//!         let user = context::get_user().await?;
+//!         Ok(user.first_name.clone().unwrap_or_else(|| "nameless".to_owned()))
+//!     }
+//! }
+//!
+//! #[tool_handler(name = "mine", version = "1.0.0")]
+//! impl ServerHandler for MyTools {}
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = Config::from_env()?;
+//! let listener = tokio::net::TcpListener::bind(config.listen).await?;
+//! App::builder(&config).server(MyTools).build()?.run(listener, std::future::pending()).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What a tool gives back is what its caller sees: [`mcp::Json`] for data, [`mcp::ToolError`] for a failure in words. A tool
+//! that panics, takes too long or is given up by its client is answered for, and nobody else notices.
+//!
+//! # Who may call what
+//!
+//! A [`policy::ToolPolicy`] is checked before the tool runs, for every revision of the protocol; who lacks a scope is told to
+//! ask for it. What depends on the arguments goes into the tool.
+//!
+//! ```no_run
+//! # use clerk_mcp::{app::{App, AppError}, config::Config, mcp::ToolError, policy::{Requirement, ToolPolicy}};
+//! # fn build(config: &Config) -> Result<App, AppError> {
+//! let policy = ToolPolicy::new()
+//!     .require("list-invoices", Requirement::new().scopes(["invoices:read"]))
+//!     .require("delete-invoices", Requirement::new().role("org:admin"));
+//! App::builder(config).policy(policy).build()
+//! # }
+//! fn in_a_tool() -> Result<(), ToolError> {
+//!     Ok(clerk_mcp::context::get_session()?.require_permission("org:invoices:delete")?)
+//! }
+//! ```
+//!
+//! # Any endpoint, not only MCP
+//!
+//! [`auth::RequireAuth`] is a poem middleware. Behind it, a handler finds the [`session::Session`] in the request's extensions;
+//! whoever doesn't get through gets the refusals of [`auth::AuthError`]. [`mcp::endpoint`] mounts an MCP server of your own
+//! behind it, on an app of your own.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use clerk_mcp::{
+//!     auth::{Authenticator, ChallengeContext, RequireAuth},
+//!     clock::SystemClock,
+//!     outbound,
+//!     session::Session,
+//!     token::{AudiencePolicy, HttpJwks, JwksCache, ResourceNames, TokenKind, TokenPolicy, TokenVerifier},
+//! };
+//! use poem::{EndpointExt, Route, handler, web::Data};
+//!
+//! #[handler]
+//! fn me(Data(session): Data<&Arc<Session>>) -> String {
+//!     session.subject.clone()
+//! }
+//!
+//! # fn app() -> Result<impl poem::Endpoint, Box<dyn std::error::Error>> {
+//! let clock = Arc::new(SystemClock);
+//! let resources = ResourceNames::new(&"https://api.example.com".parse()?);
+//! let policy = TokenPolicy {
+//!     issuer: "https://clerk.example.com".to_owned(),
+//!     accepted: vec![TokenKind::SessionToken],
+//!     audience: AudiencePolicy::Required,
+//!     resources: resources.clone(),
+//!     authorized_parties: vec!["https://app.example.com".to_owned()],
+//!     leeway: std::time::Duration::from_secs(5),
+//! };
+//! let jwks: reqwest::Url = "https://clerk.example.com/.well-known/jwks.json".parse()?;
+//! let keys = JwksCache::new(HttpJwks::new(outbound::client(&jwks, &[])?, jwks), clock.clone());
+//! let verifier = TokenVerifier::new(keys, policy, clock.clone());
+//! let authenticator =
+//!     Authenticator::new(verifier, None, ChallengeContext::new(&resources, Vec::new()), clock);
+//! let app = Route::new().at("/me", me.with(RequireAuth::new(authenticator)));
+//! # Ok(app)
+//! # }
+//! # app().unwrap();
+//! ```
+//!
+//! [`token::TokenVerifier`] alone verifies a token outside of HTTP.
+//!
+//! # Sessions
+//!
+//! Every request stands for itself, in every revision of the protocol: nothing is lost when a process ends, and any replica
+//! answers. Clients of 2025-11-25 and before need a session for one thing, to be asked something by a tool (elicitation,
+//! sampling, roots). [`mcp::McpSessions`] keeps them: each for its user alone, limited in number, ended when idle.
+//!
+//! ```no_run
+//! # use clerk_mcp::{app::{App, AppError}, config::Config, mcp::McpSessions};
+//! # fn build(config: &Config) -> Result<App, AppError> {
+//! let mut sessions = McpSessions::new(config.clerk.issuer());
+//! sessions.max_per_user = 4;
+//! App::builder(config).sessions(sessions).build()
+//! # }
+//! ```
+//!
+//! Clients of 2026-07-28 have none and need none: a tool that wants an answer says so in its result
+//! ([`InputRequiredResult`](rmcp::model::InputRequiredResult)), and is called again with it. `examples/everything` does both.
+//!
+//! # Testing
+//!
+//! The package `clerk-mcp-conformance` has a Clerk that runs in your tests: users and organizations to sign in as, tokens right
+//! and wrong, outages at will, and a clock to move. Its environment makes a [`config::Config`]:
+//!
+//! ```no_run
+//! use std::{collections::HashMap, path::Path};
+//!
+//! use clerk_mcp::{app::App, config::{Config, Variables}};
+//! use clerk_mcp_conformance::clerk::LocalClerk;
+//!
+//! # async fn test() -> Result<(), Box<dyn std::error::Error>> {
+//! let clerk = LocalClerk::builder().start().await?;
+//! let mut values = HashMap::from([("BASE_URL", "http://127.0.0.1:3001".to_owned())]);
+//! values.extend(clerk.environment());
+//! let variables =
+//!     Variables::from_sources(&HashMap::new(), |name| values.get(name).cloned(), Path::new("no.env"))?;
+//! let app = App::builder(&Config::from_variables(&variables)?).build()?;
+//! let token = clerk.oauth_token("ada", "client", &["profile"], Some("http://127.0.0.1:3001/mcp"))?.mint();
+//! // Call `app.endpoint`, or serve it with `app.run`.
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! `cli` (on by default) is for the program `clerk-mcp`; libraries leave it out.
 
 mod access;
 pub mod app;

@@ -3,6 +3,14 @@
 use url::{Host, Url};
 
 /// Which origins may call the MCP endpoint from a browser.
+/// ```
+/// use clerk_mcp::origin::AllowedOrigins;
+///
+/// let origins = AllowedOrigins::of(&"https://mcp.example.com/base".parse()?);
+/// assert!(origins.allows("https://mcp.example.com"));
+/// assert!(!origins.allows("https://mcp.example.com.evil.test") && !origins.allows("null"));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedOrigins {
     exact: Vec<String>,

@@ -5,6 +5,14 @@ use std::collections::BTreeMap;
 use crate::session::{Denied, Session};
 
 /// Scopes, a role and permissions that a caller must have, all of them.
+/// A session must meet all that is asked:
+///
+/// ```
+/// # use clerk_mcp::{policy::Requirement, session::{Denied, Session}};
+/// fn may_bill(session: &Session) -> Result<(), Denied> {
+///     Requirement::new().scopes(["billing:read"]).role("org:admin").check(session)
+/// }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Requirement {
     scopes: Vec<String>,

@@ -80,6 +80,10 @@ reasons! {
     HostNotAllowed = "host-not-allowed",
     /// An origin that is not allowed.
     OriginNotAllowed = "origin-not-allowed",
+    /// An MCP session that is unknown, or another user's.
+    McpSessionUnknown = "mcp-session-unknown",
+    /// No more MCP sessions, of a user or in all.
+    McpSessionLimit = "mcp-session-limit",
     /// The request took too long.
     RequestTimeout = "request-timeout",
     /// A fault of ours.

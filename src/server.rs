@@ -49,25 +49,43 @@ pub struct ServerLimits {
     pub idle_timeout: Duration,
     /// How long requests in flight may go on after the signal to stop.
     pub shutdown_grace: Duration,
+    /// How much of that grace new connections are still accepted in, so that whoever sends requests here can see that it's
+    /// time to send them elsewhere.
+    pub drain: Duration,
 }
 
 impl ServerLimits {
-    /// These limits, and what is usual for the times: 10 s for a head, a minute of silence.
+    /// These limits, and what is usual for the times: 10 s for a head, a minute of silence, none to drain.
     pub fn new(max_connections: usize, shutdown_grace: Duration) -> Self {
         Self {
             max_connections,
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_mins(1),
             shutdown_grace,
+            drain: Duration::ZERO,
         }
     }
 }
 
-/// Serves `endpoint` on `listener` until `stop` ends; then accepts no more, and waits for requests in flight as long as
-/// the limits allow.
+/// Serves `endpoint` on `listener` until `stop` ends; then drains, accepts no more, and waits for requests in flight, all
+/// as long as the limits allow.
 ///
 /// # Errors
 /// When the listener has no address.
+/// ```
+/// use std::time::Duration;
+///
+/// use clerk_mcp::server::{ServerLimits, serve};
+/// use poem::{EndpointExt, Route, endpoint::make_sync};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// let app = Route::new().at("/", make_sync(|_| "hello"));
+/// let stop = async { /* a signal */ };
+/// serve(listener, app.boxed(), ServerLimits::new(100, Duration::from_secs(20)), stop).await
+/// # })?;
+/// # Ok::<_, std::io::Error>(())
+/// ```
 pub async fn serve(
     listener: TcpListener,
     endpoint: BoxEndpoint<'static>,
@@ -82,7 +100,11 @@ pub async fn serve(
     // Ends every connection when this function is left, whichever way.
     let cut = CancellationToken::new();
     let _cut_at_end = cut.clone().drop_guard();
-    let mut stop = pin!(stop);
+    let drain = limits.drain.min(limits.shutdown_grace);
+    let mut stop = pin!(async {
+        stop.await;
+        sleep(drain).await;
+    });
     loop {
         let accepted = tokio::select! {
             () = &mut stop => break,
@@ -110,7 +132,8 @@ pub async fn serve(
     drop(listener);
     stopping.cancel();
     connections.close();
-    if timeout(limits.shutdown_grace, connections.wait()).await.is_err() {
+    let rest = limits.shutdown_grace.saturating_sub(drain);
+    if timeout(rest, connections.wait()).await.is_err() {
         tracing::warn!(grace = ?limits.shutdown_grace, "requests were still in flight after the grace and are cut");
     }
     Ok(())

@@ -16,6 +16,16 @@ use crate::{
 ///
 /// What a token doesn't say is absent (`None`, or an empty list), never an empty string. v1 and v2 session tokens of
 /// the same membership give the same session, but for [`claims`](Self::claims).
+/// ```
+/// # use clerk_mcp::session::{Denied, Session};
+/// fn may_pay(session: &Session, amount: u64) -> Result<(), Denied> {
+///     session.require_scopes(&["payments:write"])?;
+///     if amount > 1_000 {
+///         session.require_role("org:treasurer")?;
+///     }
+///     session.require_permission("org:payments:create")
+/// }
+/// ```
 #[derive(Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Session {

@@ -19,6 +19,14 @@ use crate::{
 };
 
 /// Why a request is refused. Its `Display` is for the log; the client gets the row of [`refusal`](Self::refusal).
+/// ```
+/// use clerk_mcp::{auth::{AuthError, ChallengeError}, session::Denied};
+///
+/// let refusal = AuthError::from(Denied::Scopes { needed: vec!["a".into(), "b".into()] }).refusal();
+/// assert_eq!(refusal.status, 403);
+/// assert_eq!(refusal.challenge, ChallengeError::Code("insufficient_scope"));
+/// assert_eq!(refusal.description, "Required scopes: a b");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AuthError {
     /// No credential that could be looked at, or more than one.

@@ -92,6 +92,23 @@ impl fmt::Debug for Authenticator {
 
 /// Wraps an endpoint so that only authenticated requests reach it, each with its [`Session`] (in an [`Arc`]) in the
 /// extensions and without its `Authorization` header: what a tool can't see, it can't pass on.
+/// A handler behind it finds the session with [`Data`](poem::web::Data); the [crate's page](crate#any-endpoint-not-only-mcp) has a
+/// whole server.
+///
+/// ```
+/// # use std::sync::Arc;
+/// use clerk_mcp::{auth::{Authenticator, RequireAuth}, session::Session};
+/// use poem::{EndpointExt, IntoEndpoint, Route, handler, web::Data};
+///
+/// #[handler]
+/// fn me(Data(session): Data<&Arc<Session>>) -> String {
+///     session.subject.clone()
+/// }
+///
+/// fn app(authenticator: Authenticator) -> impl IntoEndpoint {
+///     Route::new().at("/me", me).with(RequireAuth::new(authenticator))
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct RequireAuth(Arc<Authenticator>);
 

@@ -22,6 +22,23 @@ use crate::{
 };
 
 /// A client of one Clerk application's Backend API. Cheap to clone; clones share connections and caches.
+/// In a tool it comes from [`get_client`](crate::context::get_client). What isn't among its methods is a request away:
+///
+/// ```no_run
+/// use clerk_mcp::{context, mcp::ToolError};
+/// use reqwest::Method;
+///
+/// async fn sign_out_everywhere() -> Result<String, ToolError> {
+///     let (session, client) = (context::get_session()?, context::get_client()?);
+///     for membership in client.organization_memberships(session.require_user()?).await?.iter() {
+///         eprintln!("a member of {}", membership.organization.name);
+///     }
+///     let Some(id) = &session.session_id else { return Ok("No session of Clerk's.".to_owned()) };
+///     let revoke = client.request(Method::POST, &["v1", "sessions", id.as_str(), "revoke"]);
+///     let done = revoke.send().await.is_ok_and(|answer| answer.status().is_success());
+///     Ok(if done { "Signed out." } else { "Clerk did not agree." }.to_owned())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct ClerkClient(Arc<Inner>);
 

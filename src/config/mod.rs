@@ -27,6 +27,20 @@ use crate::{
 };
 
 /// Everything the server needs to know, checked.
+/// ```
+/// use std::{collections::HashMap, path::Path};
+///
+/// use clerk_mcp::config::{Config, Variables};
+///
+/// let flags = HashMap::from([("CLERK_DOMAIN", "app.clerk.accounts.dev".to_owned())]);
+/// let environment = |name: &str| (name == "CLERK_SECRET_KEY").then(|| "pk_test_x".to_owned());
+/// let error = Config::from_variables(&Variables::from_sources(&flags, environment, Path::new(".env"))?)
+///     .unwrap_err()
+///     .to_string();
+/// // Everything that's wrong is told at once.
+/// assert!(error.contains("Missing required config: BASE_URL") && error.contains("CLERK_SECRET_KEY"));
+/// # Ok::<_, clerk_mcp::config::ConfigError>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {

@@ -146,14 +146,14 @@ pub const VARIABLES: &[Variable] = &[
         "REQUEST_TIMEOUT",
         "DURATION",
         "30s",
-        "Longest time for one request",
+        "Longest time for one request; a call within it gets nine tenths",
     ),
     var("MAX_CONNECTIONS", "COUNT", "10000", "Most connections at a time"),
     var(
         "SHUTDOWN_GRACE",
         "DURATION",
         "20s",
-        "Time that requests in flight get at shutdown",
+        "Time that requests in flight get at shutdown; for a quarter of it, 5s at most, /readyz still says so, unless on loopback",
     ),
     var(
         "ADMIN_ADDR",

@@ -3,15 +3,20 @@
 
 use std::{borrow::Cow, sync::Arc};
 
+use futures_util::StreamExt;
 use poem::{
     Body, Endpoint, IntoResponse, Request, Response, Result,
     error::ReadBodyError,
-    http::{Method, StatusCode, header},
+    http::{Method, StatusCode},
 };
-use serde::{Deserialize, de::IgnoredAny};
-use serde_json::{json, value::RawValue};
+use serde::{Deserialize, Deserializer, de::IgnoredAny};
+use serde_json::value::RawValue;
 
-use super::McpSettings;
+use super::{
+    McpSettings,
+    refusal::{INVALID_REQUEST, error, in_json, worded},
+    sessions::BoundSessions,
+};
 use crate::{
     auth::{self, AuthError},
     session::Session,
@@ -21,14 +26,32 @@ use crate::{
 pub(super) struct JsonRpcBody<E> {
     pub(super) inner: E,
     pub(super) settings: McpSettings,
+    pub(super) sessions: Option<BoundSessions>,
 }
 
 impl<E: Endpoint> Endpoint for JsonRpcBody<E> {
     type Output = Response;
 
-    async fn call(&self, mut request: Request) -> Result<Response> {
+    async fn call(&self, request: Request) -> Result<Response> {
+        let response = self.answer(request).await?;
+        Ok(in_json(response).await)
+    }
+}
+
+impl<E: Endpoint> JsonRpcBody<E> {
+    async fn answer(&self, mut request: Request) -> Result<Response> {
         if request.method() != Method::POST {
-            return Ok(in_json(self.inner.call(request).await?.into_response()));
+            let is_get = request.method() == Method::GET;
+            let response = worded(
+                self.pass_on(request, false).await?,
+                StatusCode::METHOD_NOT_ALLOWED,
+                "Send MCP messages by POST",
+            );
+            return Ok(if is_get {
+                self.until_stop(response)
+            } else {
+                response
+            });
         }
         let limit = self.settings.max_body_bytes;
         let body = match request.take_body().into_bytes_limit(limit).await {
@@ -36,15 +59,15 @@ impl<E: Endpoint> Endpoint for JsonRpcBody<E> {
             Err(ReadBodyError::PayloadTooLarge) => {
                 return Ok(error(
                     StatusCode::PAYLOAD_TOO_LARGE,
-                    -32600,
+                    INVALID_REQUEST,
                     &format!("The message is larger than {limit} bytes"),
                     None,
                 ));
             }
             Err(error) => return Err(error.into()),
         };
-        let tool = match called_tool(&body) {
-            Ok(tool) => tool,
+        let purpose = match purpose(&body) {
+            Ok(purpose) => purpose,
             Err(fault) => {
                 return Ok(error(
                     StatusCode::BAD_REQUEST,
@@ -54,15 +77,37 @@ impl<E: Endpoint> Endpoint for JsonRpcBody<E> {
                 ));
             }
         };
-        if let Some(refusal) = tool.and_then(|tool| self.refusal(&tool, &request)) {
+        if let Purpose::ToolCall(tool) = &purpose
+            && let Some(refusal) = self.refusal(tool, &request)
+        {
             return Ok(refusal);
         }
+        let (opens, listens) = (purpose == Purpose::Initialize, purpose == Purpose::Listen);
         request.set_body(Body::from_bytes(body));
-        self.inner.call(request).await.map(IntoResponse::into_response)
+        let response = self.pass_on(request, opens).await?;
+        Ok(if listens {
+            self.until_stop(response)
+        } else {
+            response
+        })
     }
-}
 
-impl<E> JsonRpcBody<E> {
+    /// Passes the request on to rmcp; `opens` says that it's an `initialize`.
+    async fn pass_on(&self, request: Request, opens: bool) -> Result<Response> {
+        match &self.sessions {
+            Some(sessions) => sessions.call(&self.inner, request, opens).await,
+            None => self.inner.call(request).await.map(IntoResponse::into_response),
+        }
+    }
+
+    /// A stream that goes on until somebody ends it: here, the server that stops. Calls are finished instead.
+    fn until_stop(&self, response: Response) -> Response {
+        let (parts, body) = response.into_parts();
+        let stop = self.settings.stop.clone().cancelled_owned();
+        let events = body.into_bytes_stream().take_until(stop);
+        Response::from_parts(parts, Body::from_bytes_stream(events))
+    }
+
     /// The refusal of a call that the policy doesn't allow.
     fn refusal(&self, tool: &str, request: &Request) -> Option<Response> {
         let requirement = self.settings.policy.of(tool)?;
@@ -82,11 +127,32 @@ impl<E> JsonRpcBody<E> {
 #[derive(Deserialize)]
 struct Message<'a> {
     #[serde(borrow)]
+    jsonrpc: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "even_null")]
     id: Option<&'a RawValue>,
     #[serde(borrow)]
     method: Option<Cow<'a, str>>,
     #[serde(borrow)]
     params: Option<&'a RawValue>,
+    result: Option<IgnoredAny>,
+    error: Option<IgnoredAny>,
+}
+
+/// A member that is there, be it null: MCP has no id that is.
+fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    Deserialize::deserialize(deserializer).map(Some)
+}
+
+impl Message<'_> {
+    /// Whether it's a request, a notification or a response (JSON-RPC 2.0 §4 and §5, with MCP's ids: texts and numbers).
+    fn is_well_formed(&self) -> bool {
+        let id = self.id.and_then(|id| id.get().bytes().next());
+        let has_id = id.is_some_and(|first| first == b'"' || first == b'-' || first.is_ascii_digit());
+        let is_response = self.result.is_some() || self.error.is_some();
+        self.jsonrpc.as_deref() == Some("2.0")
+            && (has_id || id.is_none())
+            && (self.method.is_some() || has_id && is_response)
+    }
 }
 
 #[derive(Deserialize)]
@@ -103,8 +169,20 @@ struct Fault<'a> {
     id: Option<&'a RawValue>,
 }
 
-/// The tool that the message calls, if it calls one.
-fn called_tool(body: &[u8]) -> Result<Option<Cow<'_, str>>, Fault<'_>> {
+/// What a message is for, as far as it makes a difference before rmcp has it.
+#[derive(PartialEq)]
+enum Purpose<'a> {
+    /// The call of the tool of this name.
+    ToolCall(Cow<'a, str>),
+    /// A client of 2025-11-25 or before begins.
+    Initialize,
+    /// A client of 2026-07-28 listens for changes.
+    Listen,
+    Other,
+}
+
+/// Reads what `body` is for.
+fn purpose(body: &[u8]) -> Result<Purpose<'_>, Fault<'_>> {
     let fault = |code, message, id| Fault { code, message, id };
     let Ok(message) = serde_json::from_slice::<Message<'_>>(body) else {
         if serde_json::from_slice::<IgnoredAny>(body).is_err() {
@@ -113,55 +191,35 @@ fn called_tool(body: &[u8]) -> Result<Option<Cow<'_, str>>, Fault<'_>> {
         return Err(match body.trim_ascii_start().first() {
             // MCP has had no batches since 2025-06-18.
             Some(b'[') => fault(
-                -32600,
+                INVALID_REQUEST,
                 "Batches are not supported; send one message at a time",
                 None,
             ),
-            _ => fault(-32600, "The body is not a JSON-RPC message", None),
+            _ => fault(INVALID_REQUEST, "The body is not a JSON-RPC message", None),
         });
     };
     if !body.trim_ascii_start().starts_with(b"{") {
-        return Err(fault(-32600, "The body is not a JSON-RPC message", None));
+        return Err(fault(INVALID_REQUEST, "The body is not a JSON-RPC message", None));
     }
-    if message.method.as_deref() != Some("tools/call") {
-        return Ok(None);
+    if !message.is_well_formed() {
+        return Err(fault(INVALID_REQUEST, "The body is not a JSON-RPC message", None));
+    }
+    match message.method.as_deref() {
+        Some("tools/call") => {}
+        Some("initialize") => return Ok(Purpose::Initialize),
+        Some("subscriptions/listen") => return Ok(Purpose::Listen),
+        Some(_) | None => return Ok(Purpose::Other),
     }
     let call = message
         .params
         .map(RawValue::get)
         .and_then(|params| serde_json::from_str::<ToolCall<'_>>(params).ok());
     match call {
-        Some(call) => Ok(Some(call.name)),
+        Some(call) => Ok(Purpose::ToolCall(call.name)),
         None => Err(fault(
             -32602,
             "A tools/call needs params with the tool's name",
             message.id,
         )),
     }
-}
-
-/// rmcp's refusals of other methods are plain text; only the status and `Allow` are kept of them.
-fn in_json(response: Response) -> Response {
-    if response.status() != StatusCode::METHOD_NOT_ALLOWED {
-        return response;
-    }
-    let mut refusal = error(
-        StatusCode::METHOD_NOT_ALLOWED,
-        -32600,
-        "Send MCP messages by POST",
-        None,
-    );
-    if let Some(allow) = response.headers().get(header::ALLOW) {
-        refusal.headers_mut().insert(header::ALLOW, allow.clone());
-    }
-    refusal
-}
-
-/// A JSON-RPC error; its id is null when that of the message could not be read (JSON-RPC 2.0 §5).
-fn error(status: StatusCode, code: i32, message: &str, id: Option<&RawValue>) -> Response {
-    let body = json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } });
-    poem::web::Json(body)
-        .with_status(status)
-        .with_header(header::CACHE_CONTROL, "no-store")
-        .into_response()
 }

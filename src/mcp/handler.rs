@@ -1,6 +1,6 @@
-//! [`WithSession`]: lets every request of any [`ServerHandler`] run with the caller's session, and contains panics.
+//! [`WithSession`]: lets every request of any [`ServerHandler`] run with the caller's session, and contains what goes wrong in it.
 
-use std::{borrow::Cow, panic::AssertUnwindSafe, sync::Arc};
+use std::{borrow::Cow, fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 #[expect(
@@ -11,20 +11,20 @@ use rmcp::model::SetLevelRequestParams;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, CancelTaskParams, CancelledNotificationParam,
-        CompleteRequestParams, CompleteResult, CustomNotification, CustomRequest, CustomResult,
-        DiscoverResult, GetPromptRequestParams, GetPromptResponse, GetSkillRequestParams, GetSkillResult,
-        GetTaskParams, GetTaskResult, InitializeRequestParams, InitializeResult, ListPromptsResult,
-        ListResourceTemplatesResult, ListResourcesResult, ListSkillsResult, ListToolsResult,
-        PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion,
-        ReadResourceDirectoryRequestParams, ReadResourceDirectoryResult, ReadResourceRequestParams,
-        ReadResourceResponse, ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool,
-        UnsubscribeRequestParams, UpdateTaskParams,
+        CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams,
+        CancelledNotificationParam, CompleteRequestParams, CompleteResult, ContentBlock, CustomNotification,
+        CustomRequest, CustomResult, DiscoverResult, GetPromptRequestParams, GetPromptResponse,
+        GetSkillRequestParams, GetSkillResult, GetTaskParams, GetTaskResult, InitializeRequestParams,
+        InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+        ListSkillsResult, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
+        ProtocolVersion, ReadResourceDirectoryRequestParams, ReadResourceDirectoryResult,
+        ReadResourceRequestParams, ReadResourceResponse, ServerConfig, SubscribeRequestParams,
+        SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
     },
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
 
-use crate::{clerk::ClerkClient, context::CallContext, session::Session};
+use crate::{clerk::ClerkClient, context::CallContext, reason::Reason, session::Session};
 
 /// A server handler whose requests see their caller.
 ///
@@ -34,40 +34,111 @@ use crate::{clerk::ClerkClient, context::CallContext, session::Session};
 pub(super) struct WithSession<H> {
     inner: H,
     client: ClerkClient,
+    call_timeout: Duration,
+    has_sessions: bool,
 }
 
 impl<H> WithSession<H> {
-    pub(super) fn new(inner: H, client: ClerkClient) -> Self {
-        Self { inner, client }
+    /// Requests of `inner` end after `call_timeout`. Without sessions (`has_sessions`) they can't ask their client anything.
+    pub(super) fn new(inner: H, client: ClerkClient, call_timeout: Duration, has_sessions: bool) -> Self {
+        Self {
+            inner,
+            client,
+            call_timeout,
+            has_sessions,
+        }
     }
 
-    /// Runs `call` with the session that authentication left in the HTTP request.
-    ///
-    /// A panic becomes an answer: on rmcp's task it would leave the client waiting for ever. Its text stays in the log,
-    /// for it may hold anything.
+    /// Runs `call` with the session that authentication left in the HTTP request: that of this request's token, also where
+    /// many requests make up an MCP session.
     async fn run<T>(
         &self,
         context: &RequestContext<RoleServer>,
         call: impl Future<Output = Result<T, ErrorData>>,
-    ) -> Result<T, ErrorData> {
+    ) -> Result<Result<T, ErrorData>, Stopped> {
         let Some(session) = context
             .extensions
             .get::<http::request::Parts>()
             .and_then(|parts| parts.extensions.get::<Arc<Session>>())
         else {
             tracing::error!("an MCP request came without a session: the endpoint is not behind RequireAuth");
-            return Err(ErrorData::internal_error("[Clerk] Session not initialized", None));
+            return Err(Stopped::Unauthenticated);
         };
         let scoped = CallContext::new(Arc::clone(session), self.client.clone()).scope(call);
         let contained = AssertUnwindSafe(scoped).catch_unwind();
         tokio::select! {
-            // The client went away or the time is up: rmcp only says so, the call would go on for nobody.
-            () = context.ct.cancelled() => Err(ErrorData::internal_error("The request was cancelled", None)),
-            outcome = contained => outcome.unwrap_or_else(|_panic| {
-                tracing::error!("an MCP request handler panicked");
-                Err(ErrorData::internal_error("Internal error", None))
-            }),
+            // The client went away or takes its request back: rmcp only says so, the call would go on for nobody.
+            () = context.ct.cancelled() => Err(Stopped::Cancelled),
+            outcome = tokio::time::timeout(self.call_timeout, contained) => match outcome {
+                Ok(outcome) => outcome.map_err(|_panic| Stopped::Panicked),
+                Err(_) => Err(Stopped::TimedOut(self.call_timeout)),
+            },
         }
+        .inspect_err(Stopped::log)
+    }
+
+    /// The context as `call` gets it.
+    ///
+    /// Without sessions a question to the client goes out, but its answer finds nobody (rmcp refuses it with 400), and the
+    /// call would wait for it until its time is up. rmcp refuses to ask a peer of 2026-07-28, where such questions are gone;
+    /// so the peer, which is this request's alone, is made to look like one, while the request goes on saying what it is.
+    fn for_call(&self, context: &RequestContext<RoleServer>) -> RequestContext<RoleServer> {
+        let mut context = context.clone();
+        if !self.has_sessions
+            && context.meta.protocol_version().is_none()
+            && let Some(info) = context.peer.peer_info()
+            && info.protocol_version < ProtocolVersion::V_2026_07_28
+        {
+            context.meta.set_protocol_version(info.protocol_version.clone());
+            let mut info = InitializeRequestParams::clone(&info);
+            info.protocol_version = ProtocolVersion::V_2026_07_28;
+            context.peer.set_peer_info(info);
+        }
+        context
+    }
+}
+
+/// Why a call ended without an answer of its own.
+#[derive(Debug, Clone, Copy)]
+enum Stopped {
+    Unauthenticated,
+    Cancelled,
+    /// On rmcp's task, a panic would leave the client waiting for ever. Its text stays in the log, for it may hold anything.
+    Panicked,
+    TimedOut(Duration),
+}
+
+impl Stopped {
+    fn log(&self) {
+        match self {
+            Self::Unauthenticated | Self::Cancelled => {}
+            Self::Panicked => tracing::error!("an MCP request handler panicked"),
+            Self::TimedOut(limit) => {
+                Reason::RequestTimeout.count();
+                tracing::warn!(reason = %Reason::RequestTimeout, ?limit, "an MCP request took too long");
+            }
+        }
+    }
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unauthenticated => f.write_str("[Clerk] Session not initialized"),
+            Self::Cancelled => f.write_str("The request was cancelled"),
+            Self::Panicked => f.write_str("Internal error"),
+            Self::TimedOut(limit) => write!(
+                f,
+                "This took longer than the {} seconds that it may, and was stopped. Trying again may help.",
+                limit.as_secs_f32()
+            ),
+        }
+    }
+}
+
+impl From<Stopped> for ErrorData {
+    fn from(stopped: Stopped) -> Self {
+        Self::internal_error(stopped.to_string(), None)
     }
 }
 
@@ -80,9 +151,14 @@ macro_rules! within_session {
             $(params: $params,)?
             context: RequestContext<RoleServer>,
         ) -> Result<$result, ErrorData> {
-            // The future borrows nothing of the context that it takes, so a copy finds the session.
-            let call = self.inner.$method($({ let params: $params = params; params },)? context.clone());
-            self.run(&context, call).await
+            // The future borrows nothing of the context that it takes, so a copy finds the session. A handler may panic before
+            // it gives its future out, so that is made inside.
+            let call = async {
+                self.inner
+                    .$method($({ let params: $params = params; params },)? self.for_call(&context))
+                    .await
+            };
+            self.run(&context, call).await?
         }
     )*};
 }
@@ -114,7 +190,6 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
         read_resource(ReadResourceRequestParams) -> ReadResourceResponse;
         subscribe(SubscribeRequestParams) -> ();
         unsubscribe(UnsubscribeRequestParams) -> ();
-        call_tool(CallToolRequestParams) -> CallToolResponse;
         list_tools(Option<PaginatedRequestParams>) -> ListToolsResult;
         on_custom_request(CustomRequest) -> CustomResult;
         get_task(GetTaskParams) -> GetTaskResult;
@@ -123,6 +198,23 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
         list_skills(Option<PaginatedRequestParams>) -> ListSkillsResult;
         get_skill(GetSkillRequestParams) -> GetSkillResult;
         read_resource_directory(ReadResourceDirectoryRequestParams) -> ReadResourceDirectoryResult;
+    }
+
+    /// A tool that takes too long has failed, and that is a result: what it says reaches whoever called it.
+    async fn call_tool(
+        &self,
+        params: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let call = async { self.inner.call_tool(params, self.for_call(&context)).await };
+        match self.run(&context, call).await {
+            Ok(outcome) => outcome,
+            Err(stopped @ Stopped::TimedOut(_)) => {
+                let text = ContentBlock::text(stopped.to_string());
+                Ok(CallToolResult::error(vec![text]).into())
+            }
+            Err(stopped) => Err(stopped.into()),
+        }
     }
 
     passed_on! {

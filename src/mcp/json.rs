@@ -15,6 +15,31 @@ use serde::Serialize;
 /// that show text alone.
 ///
 /// The name matters: rmcp's `#[tool]` derives the output schema from a return type that is called `Json`.
+/// ```
+/// use clerk_mcp::mcp::{Json, ToolError};
+/// use rmcp::{ServerHandler, tool, tool_handler, tool_router};
+///
+/// #[derive(serde::Serialize, schemars::JsonSchema)]
+/// struct Balance {
+///     cents: u64,
+/// }
+///
+/// #[derive(Clone)]
+/// struct Bank;
+///
+/// #[tool_router]
+/// impl Bank {
+///     #[tool(name = "balance", description = "Tells the balance.")]
+///     async fn balance(&self) -> Result<Json<Balance>, ToolError> {
+///         Ok(Json(Balance { cents: 4_200 }))
+///     }
+/// }
+///
+/// #[tool_handler(name = "bank", version = "1.0.0")]
+/// impl ServerHandler for Bank {}
+///
+/// assert!(Bank.get_tool("balance").is_some_and(|tool| tool.output_schema.is_some()));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Json<T>(pub T);
 

@@ -3,20 +3,24 @@
 mod body;
 mod handler;
 mod json;
+mod refusal;
+mod sessions;
 mod tools;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use poem::{Endpoint, endpoint::TowerCompatExt};
+use poem::{Endpoint, EndpointExt, endpoint::TowerCompatExt};
 use rmcp::{
     ServerHandler,
     transport::streamable_http_server::{
         StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
     },
 };
+use tokio_util::sync::CancellationToken;
 
-use self::body::JsonRpcBody;
+use self::{body::JsonRpcBody, handler::WithSession, sessions::BoundSessions};
 pub use json::Json;
+pub use sessions::{McpSessions, SessionKey};
 pub use tools::{ExampleTools, ToolError};
 
 use crate::{auth::ChallengeContext, clerk::ClerkClient, policy::ToolPolicy};
@@ -27,46 +31,82 @@ use crate::{auth::ChallengeContext, clerk::ClerkClient, policy::ToolPolicy};
 pub struct McpSettings {
     /// The largest request body, in bytes.
     pub max_body_bytes: usize,
+    /// How long a request may take, a tool's call above all. It's then dropped and answered: a tool's call with a result that
+    /// says so (`isError`), other requests with a JSON-RPC error. With [`sessions`](Self::sessions), the time that a user
+    /// takes to answer a tool's question counts.
+    pub call_timeout: Duration,
     /// What tools ask of their callers.
     pub policy: ToolPolicy,
     /// What refusals by the policy say.
     pub challenge: ChallengeContext,
+    /// Sessions for clients of 2025-11-25 and before. Without them every request stands for itself, and a tool can't ask its
+    /// client anything in those revisions: [`Peer`](rmcp::service::Peer)'s requests fail at once, in the words of 2026-07-28,
+    /// whose rule that is.
+    pub sessions: Option<McpSessions>,
+    /// Ends the event streams that would go on for ever: cancelled when the server stops. Calls in flight are finished.
+    pub stop: CancellationToken,
 }
 
 impl McpSettings {
-    /// A body of 4 MiB at most, and no policy. `challenge` is that of the authenticator in front.
+    /// A body of 4 MiB at most, 30 s for a call, no policy and no sessions. `challenge` is that of the authenticator in front.
     pub fn new(challenge: ChallengeContext) -> Self {
         Self {
             max_body_bytes: 4 * 1024 * 1024,
+            call_timeout: Duration::from_secs(30),
             policy: ToolPolicy::new(),
             challenge,
+            sessions: None,
+            stop: CancellationToken::new(),
         }
     }
 }
 
-/// Mounts `server` as an endpoint for `/mcp`: stateless, JSON answers, both eras of the protocol.
+/// Mounts `server` as an endpoint for `/mcp`: both eras of the protocol, JSON answers, stateless unless the settings have
+/// [sessions](McpSettings::sessions).
 ///
 /// **Wrap it in [`crate::auth::RequireAuth`]**: a request without a session is answered with an error for each call.
 /// Host and origin are the app's to check, before authentication; here they're no longer looked at.
+/// ```
+/// use clerk_mcp::{
+///     auth::{Authenticator, ChallengeContext, RequireAuth},
+///     clerk::ClerkClient,
+///     mcp::{self, ExampleTools, McpSettings},
+/// };
+/// use poem::{Endpoint, EndpointExt, Route};
+///
+/// fn app(authenticator: Authenticator, client: ClerkClient, challenge: ChallengeContext) -> impl Endpoint {
+///     let mut settings = McpSettings::new(challenge);
+///     settings.call_timeout = std::time::Duration::from_secs(10);
+///     let tools = mcp::endpoint(ExampleTools::new("mine"), client, settings);
+///     Route::new().at("/mcp", tools.with(RequireAuth::new(authenticator)))
+/// }
+/// ```
 pub fn endpoint<H: ServerHandler + Clone>(
     server: H,
     client: ClerkClient,
     settings: McpSettings,
 ) -> impl Endpoint + 'static {
-    let config = StreamableHttpServerConfig::default()
-        .with_legacy_session_mode(false)
+    let mut config = StreamableHttpServerConfig::default()
+        .with_legacy_session_mode(settings.sessions.is_some())
         .with_json_response(true)
         .disable_allowed_hosts()
         .disable_allowed_origins()
         .with_max_request_body_bytes(settings.max_body_bytes);
-    let server = handler::WithSession::new(server, client);
-    let service = StreamableHttpService::new(
-        move || Ok(server.clone()),
-        Arc::new(NeverSessionManager::default()),
-        config,
-    );
+    config.session_store = settings.sessions.as_ref().and_then(|one| one.store.clone());
+    let server = WithSession::new(server, client, settings.call_timeout, settings.sessions.is_some());
+    let factory = move || Ok(server.clone());
+    let sessions = settings.sessions.as_ref().map(BoundSessions::new);
+    let inner = match &sessions {
+        Some(sessions) => StreamableHttpService::new(factory, sessions.manager(), config)
+            .compat()
+            .boxed(),
+        None => StreamableHttpService::new(factory, Arc::new(NeverSessionManager::default()), config)
+            .compat()
+            .boxed(),
+    };
     JsonRpcBody {
-        inner: service.compat(),
+        inner,
         settings,
+        sessions,
     }
 }

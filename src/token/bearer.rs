@@ -9,6 +9,15 @@ use thiserror::Error;
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 /// One bearer token, of the right form and nothing more: it is **not verified**.
+/// ```
+/// use clerk_mcp::token::{BearerError, BearerToken};
+/// use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+///
+/// let mut headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static("bearer abc.def"))]);
+/// assert!(BearerToken::from_headers(&headers).is_ok());
+/// headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer another"));
+/// assert_eq!(BearerToken::from_headers(&headers), Err(BearerError::MoreThanOne));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct BearerToken(String);
 

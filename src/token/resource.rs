@@ -3,6 +3,14 @@
 use url::Url;
 
 /// Both resource identifiers of a server: its base URL, and the URL of its MCP endpoint.
+/// ```
+/// use clerk_mcp::token::ResourceNames;
+///
+/// let names = ResourceNames::new(&"https://example.com/base/".parse()?);
+/// assert_eq!((names.base(), names.mcp()), ("https://example.com/base", "https://example.com/base/mcp"));
+/// assert!(names.contains("HTTPS://EXAMPLE.COM/base/mcp/") && !names.contains("https://example.com/"));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceNames {
     base: String,

@@ -16,6 +16,33 @@ use super::{
 use crate::clock::Clock;
 
 /// Verifies bearer tokens of one Clerk application.
+/// ```
+/// use std::{sync::Arc, time::Duration};
+///
+/// use clerk_mcp::{clock::SystemClock, session::Session, token::*};
+/// use clerk_mcp_conformance::clerk::LocalClerk;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let clerk = LocalClerk::builder().start().await?;
+/// let policy = TokenPolicy {
+///     issuer: clerk.issuer().to_owned(),
+///     accepted: vec![TokenKind::SessionToken],
+///     audience: AudiencePolicy::Required,
+///     resources: ResourceNames::new(&"https://mcp.example.com".parse()?),
+///     authorized_parties: Vec::new(),
+///     leeway: Duration::from_secs(5),
+/// };
+/// let key = StaticKey::from_pem(&clerk.signing_key().public_key_pem())?;
+/// let verifier = TokenVerifier::new(key, policy, Arc::new(SystemClock));
+///
+/// let token = clerk.session_token("ada")?;
+/// let session: Session = verifier.verify(&token.mint().parse()?).await?.into();
+/// assert!(session.user_id.is_some());
+/// let forged = token.header("alg", "none").unsigned().mint();
+/// assert!(matches!(verifier.verify(&forged.parse()?).await, Err(VerifyError::Token(_))));
+/// # Ok::<_, Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct TokenVerifier<K> {
     keys: K,

@@ -1,7 +1,7 @@
 //! What a client finds without a token.
 
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Exchange, TestServer};
 
@@ -215,6 +215,27 @@ async fn a_stale_document_is_served_while_clerk_is_away() {
     drop(mock);
     server.clock.advance(std::time::Duration::from_mins(10));
     assert_eq!(server.get(path).await.json()["marker"], "Clerk's own");
+}
+
+/// Whoever sends requests here can see that the server is about to go, and still gets an answer.
+#[tokio::test]
+async fn a_server_that_stops_is_not_ready_before_it_is_gone() {
+    let mut server = TestServer::builder()
+        .set("HOST", "0.0.0.0")
+        .with_background()
+        .spawn()
+        .await;
+    server.begin_stop();
+    let answer = loop {
+        let answer = server.get("/readyz").await.json();
+        if answer["shutdown"] != "no" {
+            break answer;
+        }
+    };
+    assert_eq!(
+        (&answer["status"], &answer["shutdown"]),
+        (&json!("not ready"), &json!("draining"))
+    );
 }
 
 #[tokio::test]

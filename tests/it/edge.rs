@@ -1,5 +1,6 @@
 //! Hosts, origins, paths and methods: what stands around the routes.
 
+use clerk_mcp_conformance::clerk::{Endpoint, Fault};
 use reqwest::{Method, RequestBuilder, header};
 
 use crate::support::{Exchange, TestServer};
@@ -57,6 +58,27 @@ async fn a_refusal_can_be_read_by_the_page_that_caused_it() {
       "error_description": "Missing or invalid bearer token"
     }
     "#);
+}
+
+/// Also what the outermost layers say: the Host check and the time limit.
+#[tokio::test]
+async fn so_can_a_refusal_of_any_layer() {
+    let server = TestServer::builder().set("REQUEST_TIMEOUT", "1s").spawn().await;
+    server.clerk.inject(Fault::Hold.at(Endpoint::Jwks));
+    let request = || server.mcp().header(header::ORIGIN, "https://mcp.example.com");
+    let foreign_host = Exchange::of(request().header(header::HOST, "evil.test")).await;
+    let too_slow = Exchange::of(request().bearer_auth(server.oauth_token("ada").mint())).await;
+    for (answer, status) in [(&foreign_host, 403), (&too_slow, 503)] {
+        assert_eq!(
+            (
+                answer.status.as_u16(),
+                answer.header("access-control-allow-origin")
+            ),
+            (status, Some("https://mcp.example.com"))
+        );
+    }
+    assert_eq!(too_slow.json()["error_description"], "The request took too long");
+    assert_eq!(too_slow.header("retry-after"), Some("5"));
 }
 
 #[tokio::test]
@@ -192,6 +214,7 @@ async fn a_host_that_is_not_ours() {
     content-length: [length]
     content-type: application/json; charset=utf-8
     date: [date]
+    vary: Origin
     x-content-type-options: nosniff
     x-request-id: [uuid]
 

@@ -34,7 +34,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("context", &["clerk", "session"]),
-    ("mcp", &["auth", "clerk", "context", "id", "policy", "session"]),
+    (
+        "mcp",
+        &["auth", "clerk", "context", "id", "policy", "reason", "session"],
+    ),
     (
         "public",
         &[

@@ -19,7 +19,7 @@ use rmcp::{
 use serde_json::{Value, json};
 
 use crate::support::{
-    Exchange, TestServer, start_time,
+    Exchange, TestServer, modern, start_time,
     verifier::{access_token, names, policy, verifier},
 };
 
@@ -61,19 +61,6 @@ async fn initialize() {
       }
     }
     "#);
-}
-
-/// A request of 2026-07-28 says everything about itself.
-fn modern(server: &TestServer, method: &str, mut params: Value) -> reqwest::RequestBuilder {
-    params["_meta"] = json!({
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
-        "io.modelcontextprotocol/clientCapabilities": {},
-    });
-    server
-        .rpc(method, &params)
-        .header("MCP-Protocol-Version", "2026-07-28")
-        .header("Mcp-Method", method)
 }
 
 #[tokio::test]
@@ -141,6 +128,13 @@ async fn what_is_no_json_rpc_message_is_answered_as_json_rpc_says() {
         (r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#, 400, -32600),
         ("1", 400, -32600),
         ("null", 400, -32600),
+        ("{}", 400, -32600),
+        (r#"{"method":"ping"}"#, 400, -32600),
+        (r#"{"jsonrpc":"1.0","method":"ping"}"#, 400, -32600),
+        (r#"{"jsonrpc":"2.0"}"#, 400, -32600),
+        (r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, 400, -32600),
+        (r#"{"jsonrpc":"2.0","id":[1],"method":"ping"}"#, 400, -32600),
+        (r#"{"jsonrpc":"2.0","result":{}}"#, 400, -32600),
         (&long, 413, -32600),
     ] {
         let request = server
@@ -159,6 +153,35 @@ async fn what_is_no_json_rpc_message_is_answered_as_json_rpc_says() {
             (&answer.json()["id"], answer.header("cache-control")),
             (&Value::Null, Some("no-store"))
         );
+    }
+}
+
+#[tokio::test]
+async fn what_rmcp_refuses_in_words_is_refused_in_json() {
+    let server = TestServer::spawn().await;
+    let token = server.oauth_token("ada").mint();
+    for (name, value, status) in [
+        ("Accept", "text/html", 406),
+        ("Content-Type", "text/plain", 415),
+        ("MCP-Protocol-Version", "1999-01-01", 400),
+    ] {
+        let mut headers = reqwest::header::HeaderMap::new();
+        headers.insert("Accept", "application/json, text/event-stream".parse().unwrap());
+        headers.insert("Content-Type", "application/json".parse().unwrap());
+        headers.insert(name, value.parse().unwrap());
+        let request = server
+            .request(Method::POST, "/mcp")
+            .bearer_auth(&token)
+            .headers(headers)
+            .body(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
+        let answer = Exchange::of(request).await;
+        assert_eq!(answer.status.as_u16(), status, "{name}");
+        assert!(
+            answer.json()["error"]["code"].is_i64(),
+            "{name}: {}",
+            answer.json()
+        );
+        assert!(!answer.json()["error"]["message"].as_str().unwrap().is_empty());
     }
 }
 

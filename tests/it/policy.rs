@@ -250,12 +250,21 @@ async fn the_examples_run() {
         )
         .unwrap();
         let address = line.trim().strip_prefix("listening on ").unwrap().to_owned();
-        let message =
-            json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": tool } });
+        // Of 2026-07-28, whose requests need no session from a server that keeps them.
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let params = json!({ "name": tool, "_meta": meta });
+        let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
         let request = reqwest::Client::new()
             .post(format!("http://{address}/mcp"))
             .bearer_auth(token.mint())
             .header("Accept", "application/json, text/event-stream")
+            .header("MCP-Protocol-Version", "2026-07-28")
+            .header("Mcp-Method", "tools/call")
+            .header("Mcp-Name", tool)
             .json(&message);
         let answer = request.send().await.unwrap();
         let outcome = (answer.status().as_u16(), answer.json::<Value>().await.unwrap());
@@ -266,8 +275,10 @@ async fn the_examples_run() {
     let oauth = clerk
         .oauth_token("ada", "client", &["profile"], Some("http://127.0.0.1:3001/mcp"))
         .unwrap();
-    let (_, answer) = call("quickstart", oauth, "my-name").await;
+    let (_, answer) = call("quickstart", oauth.clone(), "my-name").await;
     assert_eq!(answer["result"]["content"][0]["text"], "Ada", "{answer}");
+    let (_, answer) = call("everything", oauth, "test_input_required_result_request_state").await;
+    assert_eq!(answer["result"]["resultType"], "input_required", "{answer}");
     let member = clerk.session_token_in("ada", "compiler-works").unwrap();
     assert_eq!(call("policy", member, "delete-invoices").await.0, 403);
     let admin = clerk.session_token_in("ada", "analytical-engines").unwrap();

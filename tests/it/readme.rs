@@ -1,4 +1,4 @@
-//! The tables of the README are made from the code. `UPDATE_README=1 cargo test readme` writes them.
+//! The README's first code and its tables are made from the code. `UPDATE_README=1 cargo test readme` writes them.
 
 use std::{fmt::Write as _, fs, time::Duration};
 
@@ -35,6 +35,22 @@ fn tables_are_those_of_the_code() {
             "the README's tables are out of date: run UPDATE_README=1 cargo test readme"
         );
     }
+}
+
+/// What a newcomer sees first is what is compiled and run, and short.
+#[test]
+fn the_first_code_is_the_quickstart() {
+    let readme = fs::read_to_string(README).unwrap();
+    let first = &readme[readme.find("```").unwrap()..];
+    assert!(first.starts_with(&quickstart()));
+    let tools = quickstart();
+    let (before, rest) = tools.split_once("#[tool_router]\n").unwrap();
+    let (_, after) = rest.split_once("\n}\n").unwrap();
+    let lines = before
+        .lines()
+        .chain(after.lines())
+        .filter(|line| !line.trim().is_empty() && !line.starts_with("```"));
+    assert!(lines.count() < 30);
 }
 
 fn replace(text: &str, name: &str, table: &str) -> String {

@@ -93,25 +93,24 @@ async fn a_thousand_bad_requests_leave_the_server_answering() {
 
 #[tokio::test]
 async fn a_request_that_takes_too_long_is_ended() {
-    // A Clerk that accepts connections and says nothing: the tool waits, and its time is less than the client's patience.
+    // A Clerk that accepts connections and says nothing: verification waits for its keys, and has less time than their fetch.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
     let server = TestServer::builder()
-        .set("CLERK_API_URL", url)
+        .set("CLERK_FRONTEND_API_URL", url)
         .set("REQUEST_TIMEOUT", "1s")
         .spawn()
         .await;
     let token = server.oauth_token("ada").mint();
-    let request = server
-        .rpc("tools/call", &json!({ "name": "whoami", "arguments": {} }))
-        .bearer_auth(token);
-    let answer = Exchange::of(request).await;
+    let answer = server.with_token(&token).await;
     insta::assert_snapshot!(answer.text(&[]), @r#"
     503 Service Unavailable
     cache-control: no-store
     content-length: [length]
     content-type: application/json; charset=utf-8
     date: [date]
+    retry-after: 5
+    vary: Origin
     x-content-type-options: nosniff
     x-request-id: [uuid]
 

@@ -122,6 +122,22 @@ async fn a_request_in_flight_is_finished_before_the_server_stops() {
 }
 
 #[tokio::test]
+async fn whoever_comes_while_the_server_drains_is_let_in() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let endpoint = Route::new().at("/", make(|_| async { "hello" })).boxed();
+    let mut limits = ServerLimits::new(1, Duration::from_mins(2));
+    limits.drain = Duration::from_mins(1);
+    let stopped = Arc::new(Notify::new());
+    let tell = Arc::clone(&stopped);
+    let stop = async move { tell.notify_one() };
+    let server = tokio::spawn(serve(listener, endpoint, limits, stop));
+    stopped.notified().await;
+    assert!(hello(address).await.ends_with("hello"));
+    server.abort();
+}
+
+#[tokio::test]
 async fn a_connection_in_the_middle_of_nothing_does_not_hold_up_the_stop() {
     for said in [&b""[..], b"GET /hea", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"] {
         let server = one_place().await;

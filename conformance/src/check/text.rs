@@ -144,7 +144,8 @@ mod tests {
     fn what_is_not_there_is_only_right_when_that_is_expected() {
         for (toml, due) in [
             ("present = false", 0),
-            ("lacks = \"a\"", 1),
+            ("lacks = \"a\"", 0),
+            ("lacks = \"a\"\npresent = true", 1),
             ("present = true", 1),
         ] {
             let mut differences = Vec::new();

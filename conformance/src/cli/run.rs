@@ -172,6 +172,11 @@ impl Arguments {
             .map(|TokenFile(kind, path)| {
                 let token =
                     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+                anyhow::ensure!(
+                    !token.trim().is_empty(),
+                    "{} is empty: it has to hold a token",
+                    path.display()
+                );
                 Ok((*kind, token.trim().to_owned()))
             })
             .collect()

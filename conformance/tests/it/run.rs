@@ -123,6 +123,7 @@ async fn trouble_is_two() {
         "mine.toml",
         "name = \"mine\"\nabout = \"Mine.\"\naccepts = [\"tickets\"]\n",
     );
+    let no_token = format!("session_token={}", file(&folder, "token.txt", "\n"));
     let url = url.as_str();
     for (arguments, said) in [
         // Nothing listens at the discard port.
@@ -172,6 +173,10 @@ async fn trouble_is_two() {
             "there is no format \"pdf\"",
         ),
         (vec!["run", "--url", url, "--token", "session_token"], "KIND=FILE"),
+        (
+            vec!["run", "--url", url, "--token", &no_token],
+            "is empty: it has to hold a token",
+        ),
         (vec!["run"], "--command"),
         (
             vec!["explain", "claims.expierd"],

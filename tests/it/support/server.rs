@@ -10,6 +10,7 @@ use clerk_mcp::{
     app::App,
     clock::{Clock, ManualClock},
     config::{Config, ConfigError, Variables},
+    mcp::{ExampleTools, McpSessions},
     policy::ToolPolicy,
     secret_key::SecretKeyProbe,
     server::{ServerLimits, serve},
@@ -20,6 +21,7 @@ use clerk_mcp_conformance::{
 };
 use jiff::Timestamp;
 use reqwest::{Method, RequestBuilder};
+use rmcp::ServerHandler;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
@@ -53,7 +55,9 @@ pub fn foreign_key() -> SigningKey {
 pub struct Builder {
     variables: Vec<(&'static str, String)>,
     own_address: bool,
+    background: bool,
     policy: ToolPolicy,
+    sessions: Option<McpSessions>,
 }
 
 impl Builder {
@@ -69,14 +73,31 @@ impl Builder {
         self
     }
 
+    /// Runs as in production, with all that goes on in the background; else only when a test says so.
+    pub fn with_background(mut self) -> Self {
+        self.background = true;
+        self
+    }
+
     /// Asks of callers what `policy` says.
     pub fn policy(mut self, policy: ToolPolicy) -> Self {
         self.policy = policy;
         self
     }
 
+    /// Keeps MCP sessions, as `change` says; their issuer is the local Clerk unless it says otherwise.
+    pub fn sessions(mut self, change: impl FnOnce(&mut McpSessions)) -> Self {
+        change(self.sessions.insert(McpSessions::new("")));
+        self
+    }
+
     /// Starts it.
     pub async fn spawn(self) -> TestServer {
+        self.spawn_with(ExampleTools::new("Clerk MCP server")).await
+    }
+
+    /// Starts it with the tools of `handler`.
+    pub async fn spawn_with(self, handler: impl ServerHandler + Clone) -> TestServer {
         let clock = ManualClock::at(start_time());
         let clerk_clock = clock.clone();
         let clerk = LocalClerk::builder()
@@ -94,29 +115,36 @@ impl Builder {
         values.extend(clerk.environment());
         values.extend(self.variables);
         let config = config(&values).unwrap();
-        let app = App::builder(&config)
+        let mut app = App::builder(&config)
             .clock(Arc::new(clock.clone()))
             .policy(self.policy)
-            .build()
-            .unwrap();
+            .server(handler);
+        if let Some(mut sessions) = self.sessions {
+            if sessions.issuer.is_empty() {
+                config.clerk.issuer().clone_into(&mut sessions.issuer);
+            }
+            app = app.sessions(sessions);
+        }
+        let app = app.build().unwrap();
         let limits = ServerLimits::new(config.limits.max_connections, config.limits.shutdown_grace);
         let probe = app.probe.clone();
         let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(async move {
-            serve(listener, app.endpoint, limits, async {
-                let _ = stopped.await;
-            })
-            .await
-            .unwrap();
-        });
+        let stopped = async {
+            let _ = stopped.await;
+        };
+        let task = if self.background {
+            tokio::spawn(async { app.run(listener, stopped).await.unwrap() })
+        } else {
+            tokio::spawn(async move { serve(listener, app.endpoint, limits, stopped).await.unwrap() })
+        };
         TestServer {
             url,
             clerk,
             clock,
             probe,
             http: reqwest::Client::new(),
-            _stop: stop,
-            _task: task,
+            stop: Some(stop),
+            task,
         }
     }
 }
@@ -139,8 +167,8 @@ pub struct TestServer {
     /// What asks Clerk about the secret key; here only when a test says so.
     pub probe: SecretKeyProbe,
     http: reqwest::Client,
-    _stop: oneshot::Sender<()>,
-    _task: JoinHandle<()>,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
 }
 
 impl TestServer {
@@ -150,6 +178,17 @@ impl TestServer {
 
     pub async fn spawn() -> Self {
         Self::builder().spawn().await
+    }
+
+    /// Asks the server to stop.
+    pub fn begin_stop(&mut self) {
+        self.stop = None;
+    }
+
+    /// Asks the server to stop, and waits until it has.
+    pub async fn stop(mut self) {
+        self.begin_stop();
+        self.task.await.unwrap();
     }
 
     /// A request to `path`.

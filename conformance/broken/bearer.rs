@@ -1,0 +1,112 @@
+//! The token of a request (RFC 6750 §2.1, RFC 9110 §11).
+
+use poem::http::{HeaderMap, Uri, header};
+use url::form_urlencoded;
+
+use super::{flaw::Flaw, refusal::Refusal, server::Server};
+
+/// The longest token that is looked at.
+const MAX_TOKEN: usize = 16 * 1024;
+
+impl Server {
+    /// The one token there is. `body` is there when a flaw wants to look for it there.
+    pub(crate) fn bearer(
+        &self,
+        headers: &HeaderMap,
+        uri: &Uri,
+        body: Option<&[u8]>,
+    ) -> Result<String, Refusal> {
+        let values: Vec<_> = headers.get_all(header::AUTHORIZATION).iter().collect();
+        let value = match values.as_slice() {
+            [] => return self.elsewhere(headers, uri, body).ok_or(Refusal::Missing),
+            [value] => value,
+            [first, ..] if self.has(Flaw::FirstOfTwoTokens) => first,
+            [.., last] if self.has(Flaw::LastOfTwoTokens) => last,
+            _ => return Err(Refusal::TwoCredentials),
+        };
+        let malformed = if self.has(Flaw::MalformedHeaderAs500) {
+            Refusal::Internal
+        } else {
+            Refusal::Missing
+        };
+        let mut value = value.to_str().map_err(|_| malformed.clone())?;
+        let schemes = ["basic ", "bearer ", "dpop "];
+        let second = value.split(',').skip(1).any(|part| {
+            let part = part.trim_start().to_ascii_lowercase();
+            schemes.iter().any(|scheme| part.starts_with(scheme))
+        });
+        if second && !self.has(Flaw::FirstOfAList) {
+            return Err(Refusal::TwoCredentials);
+        }
+        if self.has(Flaw::FirstOfAList) {
+            value = value.split(',').next().unwrap_or_default().trim_end();
+        }
+        let (scheme, rest) = match value.split_once(' ') {
+            Some(parts) => parts,
+            None if self.has(Flaw::SchemeNotNeeded) => ("Bearer", value),
+            None if self.has(Flaw::SchemeGlued) => value.split_at_checked(6).ok_or(Refusal::Missing)?,
+            None => return Err(malformed),
+        };
+        let fits = if self.has(Flaw::SchemeCaseSensitive) {
+            scheme == "Bearer"
+        } else {
+            scheme.eq_ignore_ascii_case("Bearer") || self.has(Flaw::AnyScheme)
+        };
+        if !fits {
+            return Err(Refusal::Missing);
+        }
+        if self.has(Flaw::OneSpaceOnly) && rest.starts_with(' ') {
+            return Err(malformed);
+        }
+        self.token68(rest.trim_matches(' '), malformed)
+    }
+
+    /// RFC 9110 §11.2.
+    fn token68(&self, text: &str, malformed: Refusal) -> Result<String, Refusal> {
+        if self.has(Flaw::QuotedToken) {
+            return Ok(text.trim_matches('"').to_owned());
+        }
+        if self.has(Flaw::LastWord) {
+            // Whichever is long enough to be a token.
+            let word = text.split(' ').max_by_key(|word| word.len());
+            return Ok(word.unwrap_or_default().to_owned());
+        }
+        if let (Some((_, value)), true) = (text.split_once("=\""), self.has(Flaw::TokenParameter)) {
+            return Ok(value.trim_end_matches('"').to_owned());
+        }
+        if self.has(Flaw::PercentDecodedToken) {
+            return Ok(text.replace("%0A", "").replace("%0a", ""));
+        }
+        if text.len() > MAX_TOKEN && self.has(Flaw::OversizedTokenAs500) {
+            return Err(Refusal::Internal);
+        }
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+        let body = text.trim_end_matches('=');
+        let well_formed = !body.is_empty() && body.bytes().all(fits) || self.has(Flaw::PaddingAccepted);
+        if well_formed && text.len() <= MAX_TOKEN {
+            Ok(text.to_owned())
+        } else {
+            Err(malformed)
+        }
+    }
+
+    /// Where no token may be: cookies, the query and the body (RFC 6750 §2.2, §2.3).
+    fn elsewhere(&self, headers: &HeaderMap, uri: &Uri, body: Option<&[u8]>) -> Option<String> {
+        if self.has(Flaw::TokenInCookie) {
+            let cookies = headers.get(header::COOKIE)?.to_str().ok()?;
+            let mut cookies = cookies.split("; ");
+            return cookies.find_map(|cookie| cookie.strip_prefix("__session=").map(str::to_owned));
+        }
+        let parameters = if self.has(Flaw::TokenInQuery) {
+            uri.query()?.as_bytes()
+        } else {
+            body?
+        };
+        if let Ok(serde_json::Value::Object(members)) = serde_json::from_slice(parameters) {
+            return members.get("access_token")?.as_str().map(str::to_owned);
+        }
+        form_urlencoded::parse(parameters)
+            .find(|(name, _)| matches!(name.as_ref(), "access_token" | "token"))
+            .map(|(_, token)| token.into_owned())
+    }
+}

@@ -1,0 +1,240 @@
+//! The rules for claims, once the signature matches.
+
+use serde_json::{Map, Value};
+
+use super::{
+    caller::Caller, flaw::Flaw, jwt::Jwt, now_milliseconds, refusal::Refusal, server::Server,
+    settings::Audience, verify::Kind,
+};
+
+impl Server {
+    pub(crate) fn check_claims(&self, jwt: &Jwt, kind: Kind) -> Result<(), Refusal> {
+        let claims = &jwt.claims;
+        let invalid = |reason| Err(Refusal::Invalid(reason));
+        let texts = ["iss", "sub", "sid", "azp"];
+        let common = [
+            "iss", "sub", "sid", "azp", "aud", "exp", "nbf", "iat", "jti", "sts", "v", "o", "fea", "fva",
+        ];
+        if self.has(Flaw::UnknownClaimsRefused) && claims.keys().any(|name| !common.contains(&name.as_str()))
+        {
+            return invalid("claims");
+        }
+        let odd = texts
+            .iter()
+            .any(|name| claims.get(*name).is_some_and(|value| !value.is_string()));
+        let packed = claims.get("o").is_some_and(|o| {
+            ["per", "fpm"]
+                .iter()
+                .any(|name| o.get(name).is_some_and(|value| !value.is_string()))
+        });
+        if (odd || packed) && self.has(Flaw::ClaimsAs500) {
+            return Err(Refusal::Internal);
+        }
+        if !self.right_issuer(claims.get("iss")) {
+            return invalid("token-invalid-issuer");
+        }
+        let prefix = if kind == Kind::M2m { "mch_" } else { "user_" };
+        let subject = claims.get("sub").and_then(Value::as_str);
+        let right_subject = match subject {
+            Some(subject) => {
+                subject.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty())
+                    || self.has(Flaw::SubPrefixIgnored)
+                    || self.has(Flaw::MachinesAsSessions)
+            }
+            None => self.has(Flaw::SubNotNeeded),
+        };
+        if !right_subject {
+            return invalid("sub");
+        }
+        let session = claims.get("sid").and_then(Value::as_str);
+        let sessionless = [
+            Flaw::SidNotNeeded,
+            Flaw::MachinesAsSessions,
+            Flaw::TemplateTokensAccepted,
+            Flaw::IdTokensAccepted,
+        ];
+        let right_session = session.is_some_and(|id| id.len() > 5 && id.starts_with("sess_"));
+        if kind == Kind::Session && !right_session && !sessionless.into_iter().any(|flaw| self.has(flaw)) {
+            return invalid("sid");
+        }
+        self.check_times(claims)?;
+        self.check_party(kind, claims)?;
+        let id_token = kind == Kind::Session && session.is_none() && self.has(Flaw::IdTokensAccepted);
+        if !id_token {
+            self.check_audience(kind, claims.get("aud"))?;
+        }
+        let status = claims.get("sts");
+        let second = claims.contains_key("v");
+        let unknown = self.has(Flaw::StatusNeeded) && status.is_none()
+            || self.has(Flaw::FirstVersionRefused) && !second
+            || self.has(Flaw::SecondVersionRefused) && second;
+        if unknown && kind == Kind::Session {
+            return invalid("version");
+        }
+        if status.is_some_and(|status| status != "active") && !self.has(Flaw::PendingAccepted) {
+            return invalid("session-pending");
+        }
+        Ok(())
+    }
+
+    fn right_issuer(&self, claim: Option<&Value>) -> bool {
+        let ours = self.settings.issuer.as_str();
+        let Some(issuer) = claim.and_then(Value::as_str) else {
+            return self.has(Flaw::IssIgnored);
+        };
+        match self.flaw {
+            Some(Flaw::IssIgnored | Flaw::KeysOfAnyIssuer) => true,
+            Some(Flaw::IssPrefix) => issuer.starts_with(ours),
+            Some(Flaw::IssSuffix) => issuer.ends_with(ours),
+            Some(Flaw::IssNormalized) => issuer.trim_end_matches('/').eq_ignore_ascii_case(ours),
+            _ => issuer == ours,
+        }
+    }
+
+    /// RFC 7519 §4.1.4 to §4.1.6.
+    fn check_times(&self, claims: &Map<String, Value>) -> Result<(), Refusal> {
+        let now = now_milliseconds();
+        let leeway = self.settings.leeway_milliseconds;
+        let expires = self.time(claims, "exp")?;
+        match expires {
+            _ if self.has(Flaw::ExpIgnored) => {}
+            Some(expires) if expires <= 0 && self.has(Flaw::ZeroIsNever) => {}
+            Some(expires) if self.has(Flaw::ExpInMilliseconds) && now >= expires / 1_000 => {
+                return Err(Refusal::Expired);
+            }
+            Some(expires) if now - expires >= leeway => return Err(Refusal::Expired),
+            Some(_) => {}
+            None if self.has(Flaw::ExpNotNeeded) => {}
+            None => return Err(Refusal::Invalid("exp")),
+        }
+        for (name, flaw) in [("nbf", Flaw::NbfIgnored), ("iat", Flaw::IatIgnored)] {
+            let time = self.time(claims, name)?;
+            if time.is_some_and(|time| time - now > leeway) && !self.has(flaw) {
+                return Err(Refusal::Invalid(name));
+            }
+            if time.is_none() && self.has(Flaw::IatNeeded) {
+                return Err(Refusal::Invalid(name));
+            }
+        }
+        Ok(())
+    }
+
+    /// A time in milliseconds, from whole seconds.
+    fn time(&self, claims: &Map<String, Value>, name: &'static str) -> Result<Option<i64>, Refusal> {
+        let Some(value) = claims.get(name) else {
+            return Ok(None);
+        };
+        let invalid = if self.has(Flaw::ClaimsAs500) {
+            Refusal::Internal
+        } else {
+            Refusal::Invalid(name)
+        };
+        let text = value.as_str().filter(|_| self.has(Flaw::TimesAsText));
+        let seconds = value.as_i64().or_else(|| text?.parse().ok());
+        // The years 1 to 9999.
+        let calendar = -62_135_596_800..=253_402_300_799;
+        match seconds {
+            Some(seconds) if calendar.contains(&seconds) => Ok(Some(seconds * 1_000)),
+            _ if self.has(Flaw::HugeTimesAs500) && value.is_number() => Err(Refusal::Internal),
+            _ if self.has(Flaw::ExpIgnored) && name == "exp" => Ok(None),
+            _ if self.has(Flaw::NbfIgnored) && name == "nbf" => Ok(None),
+            _ if self.has(Flaw::IatIgnored) && name == "iat" => Ok(None),
+            _ => Err(invalid),
+        }
+    }
+
+    fn check_party(&self, kind: Kind, claims: &Map<String, Value>) -> Result<(), Refusal> {
+        let mut parties = self.settings.parties.clone();
+        if self.has(Flaw::AzpAlways) && parties.is_empty() {
+            parties.push(self.origin());
+        }
+        let asked = kind == Kind::Session || kind == Kind::OAuth && self.has(Flaw::AzpOfAccessTokens);
+        if self.has(Flaw::AzpFirstOnly) {
+            parties.truncate(1);
+        }
+        if parties.is_empty() || !asked || self.has(Flaw::AzpIgnored) {
+            return Ok(());
+        }
+        let listed = match claims.get("azp").and_then(Value::as_str) {
+            Some(party) if self.has(Flaw::AzpPrefix) => parties.iter().any(|one| party.starts_with(one)),
+            Some(party) => parties.iter().any(|one| one == party),
+            None => self.has(Flaw::AzpNotNeeded),
+        };
+        if listed {
+            Ok(())
+        } else {
+            Err(Refusal::Invalid("token-invalid-authorized-parties"))
+        }
+    }
+
+    /// RFC 7519 §4.1.3, RFC 8707 §2.
+    pub(crate) fn check_audience(&self, kind: Kind, audience: Option<&Value>) -> Result<(), Refusal> {
+        let mode = match (kind, self.settings.audience) {
+            (Kind::M2m | Kind::ApiKey, _) => return Ok(()),
+            (Kind::Session, _) if self.has(Flaw::AudOfSessionNeeded) => Audience::Required,
+            (Kind::Session, _) if self.has(Flaw::AudOfSessionIgnored) => Audience::Off,
+            (Kind::Session, _) => Audience::IfPresent,
+            (Kind::OAuth, Audience::IfPresent) if self.has(Flaw::AudienceModeBlurred) => Audience::Off,
+            (Kind::OAuth, mode) => mode,
+        };
+        if mode == Audience::Off || self.has(Flaw::AudIgnored) {
+            return Ok(());
+        }
+        if kind == Kind::Session && audience.is_some() && self.has(Flaw::AudOfSessionRefused) {
+            return Err(Refusal::Invalid("aud"));
+        }
+        let empty =
+            audience.is_some_and(|aud| aud.as_str() == Some("") || aud.as_array().is_some_and(Vec::is_empty));
+        if empty && self.has(Flaw::EmptyAudPasses) {
+            return Ok(());
+        }
+        let optional = mode == Audience::IfPresent || self.has(Flaw::AudNotNeeded);
+        let names: Option<Vec<&str>> = match audience {
+            None if optional => return Ok(()),
+            None => return Err(Refusal::Invalid("audience-missing")),
+            Some(Value::Array(_)) if self.has(Flaw::AudAsTextOnly) => None,
+            Some(Value::Array(list)) if self.has(Flaw::AudFirstOnly) => {
+                list.iter().take(1).map(Value::as_str).collect()
+            }
+            Some(Value::Array(list)) => list.iter().map(Value::as_str).collect(),
+            Some(_) if self.has(Flaw::AudAsListOnly) => None,
+            Some(one) => one.as_str().map(|one| vec![one]),
+        };
+        let ours = match names {
+            None => self.has(Flaw::AudMalformedPasses),
+            Some(names) => names.iter().any(|name| self.is_our_name(name)),
+        };
+        if ours {
+            Ok(())
+        } else {
+            Err(Refusal::Invalid("audience-mismatch"))
+        }
+    }
+
+    pub(crate) fn check_scopes(&self, caller: &Caller) -> Result<(), Refusal> {
+        let needed = &self.settings.required_scopes;
+        let granted = |scope: &String| match self.flaw {
+            Some(Flaw::ScopeSubstring) => caller.scopes.iter().any(|one| one.contains(scope)),
+            Some(Flaw::ScopeCaseInsensitive) => {
+                caller.scopes.iter().any(|one| one.eq_ignore_ascii_case(scope))
+            }
+            _ => caller.scopes.contains(scope),
+        };
+        let enough = match self.flaw {
+            Some(Flaw::RequiredScopesIgnored) => true,
+            Some(Flaw::SessionsNeedNoScopes) if caller.session.is_some() => true,
+            Some(Flaw::ScopesInOrder) => caller.scopes.join(" ").contains(&needed.join(" ")),
+            Some(Flaw::AnyScopeWillDo) => needed.is_empty() || needed.iter().any(granted),
+            _ => needed.iter().all(granted),
+        };
+        if enough {
+            return Ok(());
+        }
+        let mut needed = needed.clone();
+        if self.has(Flaw::OneScopeAtATime) {
+            needed.retain(|scope| !granted(scope));
+            needed.truncate(1);
+        }
+        Err(Refusal::Scopes(needed))
+    }
+}

@@ -1,0 +1,111 @@
+//! RSA public keys: from JWK and PEM, and signatures by them.
+
+use std::sync::Arc;
+
+use aws_lc_rs::{
+    hmac,
+    signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents},
+};
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
+use serde_json::Value;
+
+/// A public key. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PublicKey {
+    modulus: Arc<[u8]>,
+    exponent: Arc<[u8]>,
+}
+
+impl PublicKey {
+    fn new(modulus: &[u8], exponent: &[u8]) -> Option<Self> {
+        // 2048 bits at least (RFC 7518 §3.3).
+        (modulus.len() >= 256).then(|| Self {
+            modulus: modulus.into(),
+            exponent: exponent.into(),
+        })
+    }
+
+    /// A key for RS256 signatures, and its id (RFC 7517 §4).
+    pub(crate) fn from_jwk(jwk: &Value) -> Option<(String, Self)> {
+        let text = |name| jwk.get(name).and_then(Value::as_str);
+        let fits = text("kty") == Some("RSA")
+            && jwk.get("use").is_none_or(|purpose| purpose == "sig")
+            && jwk.get("alg").is_none_or(|algorithm| algorithm == "RS256")
+            && jwk.get("d").is_none();
+        let number = |name| BASE64_URL_SAFE_NO_PAD.decode(text(name)?).ok();
+        if !fits {
+            return None;
+        }
+        let kid = text("kid").unwrap_or_default().to_owned();
+        Some((kid, Self::new(&number("n")?, &number("e")?)?))
+    }
+
+    /// `BEGIN PUBLIC KEY`: a `SubjectPublicKeyInfo` (RFC 5280 §4.1).
+    pub(crate) fn from_pem(pem: &str) -> Option<Self> {
+        let (_, rest) = pem.split_once("-----BEGIN PUBLIC KEY-----")?;
+        let (body, _) = rest.split_once("-----END PUBLIC KEY-----")?;
+        let der = BASE64_STANDARD
+            .decode(body.split_whitespace().collect::<String>())
+            .ok()?;
+        let key = aws_lc_rs::rsa::PublicKey::from_der(&der).ok()?;
+        Self::new(
+            key.modulus().big_endian_without_leading_zero(),
+            key.exponent().big_endian_without_leading_zero(),
+        )
+    }
+
+    /// Whether this is an RSASSA-PKCS1-v1_5 signature with SHA-256 over `message` (RFC 7518 §3.3).
+    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        RsaPublicKeyComponents {
+            n: self.modulus.as_ref(),
+            e: self.exponent.as_ref(),
+        }
+        .verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
+        .is_ok()
+    }
+
+    /// The key in PEM, in lines of 64 characters, as the confusion of RFC 8725 §2.1 needs it.
+    pub(crate) fn pem(&self) -> String {
+        let body = BASE64_STANDARD.encode(self.der());
+        let mut pem = "-----BEGIN PUBLIC KEY-----\n".to_owned();
+        for (position, character) in body.chars().enumerate() {
+            if position > 0 && position % 64 == 0 {
+                pem.push('\n');
+            }
+            pem.push(character);
+        }
+        pem + "\n-----END PUBLIC KEY-----\n"
+    }
+
+    fn der(&self) -> Vec<u8> {
+        const RSA_ENCRYPTION: [u8; 15] = [
+            0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00,
+        ];
+        // A leading zero keeps the modulus positive.
+        let modulus = element(0x02, &[&[0], self.modulus.as_ref()].concat());
+        let exponent = element(0x02, self.exponent.as_ref());
+        let key = element(0x30, &[modulus, exponent].concat());
+        let bits = element(0x03, &[&[0], key.as_slice()].concat());
+        element(0x30, &[RSA_ENCRYPTION.as_slice(), bits.as_slice()].concat())
+    }
+}
+
+/// Tag, length and content in DER.
+fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = content.len().to_be_bytes();
+    let length: Vec<u8> = length.into_iter().skip_while(|byte| *byte == 0).collect();
+    let mut element = vec![tag];
+    if let ([short], true) = (length.as_slice(), content.len() < 128) {
+        element.push(*short);
+    } else {
+        element.push(0x80 | u8::try_from(length.len()).unwrap_or_default());
+        element.extend(length);
+    }
+    element.extend(content);
+    element
+}
+
+/// Whether this is an HMAC with SHA-256 over `message`.
+pub(crate) fn hmac_verifies(secret: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, secret), message, signature).is_ok()
+}

@@ -1,0 +1,169 @@
+//! From the text of a variable to its value, or what was expected of it.
+
+use std::net::IpAddr;
+
+use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine as _};
+use jiff::SignedDuration;
+use url::{Host, Url};
+
+use super::{settings::Audience, verify::Kind};
+
+/// `word-word-00.clerk.accounts.dev`, and the older `clerk.….lcl.dev`.
+pub(crate) fn is_development(host: &str) -> bool {
+    host.ends_with(".lcl.dev") || host.contains(".clerk.accounts.") && host.ends_with("dev")
+}
+
+/// `localhost`, `127.0.0.0/8` or `::1`.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+pub(crate) fn without_slash(url: Url) -> String {
+    String::from(url).trim_end_matches('/').to_owned()
+}
+
+pub(crate) fn web_url(text: &str) -> Result<Url, String> {
+    let url =
+        Url::parse(text).map_err(|_| "expected a full URL, such as https://mcp.example.com".to_owned())?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err("expected an http or https URL".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("expected a URL without user name and password".to_owned());
+    }
+    Ok(url)
+}
+
+pub(crate) fn secure_url(text: &str) -> Result<Url, String> {
+    let url = web_url(text)?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("expected a URL without query and fragment".to_owned());
+    }
+    if url.scheme() == "http" && !is_loopback(&url) {
+        return Err("expected https (http is for loopback only)".to_owned());
+    }
+    Ok(url)
+}
+
+pub(crate) fn own_url(text: &str) -> Result<Url, String> {
+    let url = secure_url(text)?;
+    if url.path().trim_end_matches('/').ends_with("/mcp") {
+        return Err("expected the URL without /mcp at its end".to_owned());
+    }
+    Ok(url)
+}
+
+pub(crate) fn domain(text: &str) -> Result<String, String> {
+    let bare = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"))
+        .unwrap_or(text);
+    let bare = bare.strip_suffix('/').unwrap_or(bare);
+    let fits = |character: char| character.is_ascii_alphanumeric() || ".-:[]".contains(character);
+    if !bare.contains(['.', ':']) && bare != "localhost" || !bare.chars().all(fits) || bare.ends_with('.') {
+        return Err("expected the host of the Frontend API, such as clerk.example.com".to_owned());
+    }
+    Ok(bare.to_ascii_lowercase())
+}
+
+/// `pk_test_` or `pk_live_`, and the host followed by `$` in base64.
+pub(crate) fn publishable_key(text: &str) -> Result<(bool, String), String> {
+    if text.starts_with("sk_") {
+        let reason =
+            "expected a publishable key; this variable holds a secret key, which belongs in CLERK_SECRET_KEY";
+        return Err(reason.to_owned());
+    }
+    let read = || {
+        let test = text.starts_with("pk_test_");
+        let body = text
+            .strip_prefix("pk_test_")
+            .or_else(|| text.strip_prefix("pk_live_"))?;
+        let host = BASE64_STANDARD_NO_PAD.decode(body.trim_end_matches('=')).ok()?;
+        let host = String::from_utf8(host).ok()?;
+        domain(host.strip_suffix('$')?).ok().map(|host| (test, host))
+    };
+    read().ok_or_else(|| "expected pk_test_… or pk_live_… as the Clerk Dashboard shows it".to_owned())
+}
+
+pub(crate) fn host(text: &str) -> Result<IpAddr, String> {
+    let text = if text == "localhost" { "127.0.0.1" } else { text };
+    text.parse()
+        .map_err(|_| "expected an IP address, such as 127.0.0.1 or 0.0.0.0".to_owned())
+}
+
+pub(crate) fn list(text: &str) -> Vec<String> {
+    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+    items.map(str::to_owned).collect()
+}
+
+pub(crate) fn scopes(text: &str) -> Result<Vec<String>, String> {
+    if text
+        .chars()
+        .any(|character| !matches!(character, '\x20'..='\x21' | '\x23'..='\x5b' | '\x5d'..='\x7e'))
+    {
+        return Err("expected scopes of printable ASCII without quotes and backslashes".to_owned());
+    }
+    let scopes = text.split([',', ' ']).filter(|scope| !scope.is_empty());
+    Ok(scopes.map(str::to_owned).collect())
+}
+
+pub(crate) fn kinds(text: &str) -> Result<Vec<Kind>, String> {
+    let kinds: Option<Vec<Kind>> = list(text).iter().map(|name| Kind::named(name)).collect();
+    let kinds =
+        kinds.ok_or_else(|| "expected session_token, oauth_token, m2m_token or api_key".to_owned())?;
+    if kinds.is_empty() {
+        return Err("expected at least one kind".to_owned());
+    }
+    Ok(kinds)
+}
+
+pub(crate) fn audience(text: &str) -> Result<Audience, String> {
+    match text {
+        "required" => Ok(Audience::Required),
+        "if-present" => Ok(Audience::IfPresent),
+        "off" => Ok(Audience::Off),
+        _ => Err("expected required, if-present or off".to_owned()),
+    }
+}
+
+pub(crate) fn leeway(text: &str) -> Result<i64, String> {
+    let leeway = text.parse::<SignedDuration>().ok();
+    let fits = |leeway: &SignedDuration| (0..=300).contains(&leeway.as_secs());
+    leeway
+        .filter(fits)
+        .and_then(|leeway| i64::try_from(leeway.as_millis()).ok())
+        .ok_or_else(|| "expected a duration from 0ns to 300s, such as 5s or 1m".to_owned())
+}
+
+pub(crate) fn origins(text: &str) -> Result<Vec<String>, String> {
+    let expected = || "expected origins such as https://app.example.com, without a path".to_owned();
+    let origin = |item: &String| {
+        let url = web_url(item).map_err(|_| expected())?;
+        if url.path() == "/" && url.query().is_none() {
+            Ok(url.origin().ascii_serialization())
+        } else {
+            Err(expected())
+        }
+    };
+    list(text).iter().map(origin).collect()
+}
+
+pub(crate) fn size(text: &str) -> Result<usize, String> {
+    let digits = text.trim_end_matches(|character: char| !character.is_ascii_digit());
+    let unit = match text.strip_prefix(digits).map(str::trim) {
+        Some("" | "B") => Some(1),
+        Some("KiB") => Some(1 << 10),
+        Some("MiB") => Some(1 << 20),
+        Some("KB" | "kB" | "K") => Some(1_000),
+        Some("MB" | "M") => Some(1_000_000),
+        Some(_) | None => None,
+    };
+    let size = unit.and_then(|unit: usize| unit.checked_mul(digits.parse().ok()?));
+    size.filter(|size| (1 << 10..=1 << 30).contains(size))
+        .ok_or_else(|| "expected a size from 1 KiB to 1 GiB, such as 4 MiB".to_owned())
+}

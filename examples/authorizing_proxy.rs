@@ -1,0 +1,161 @@
+//! A proxy that signs in for those who can't: it starts a local Clerk and a server of it, and adds `Authorization` to
+//! whatever comes. For tools that test an MCP server and can't send a header. **Never for a real Clerk.**
+//!
+//! ```sh
+//! cargo build && cargo run --example authorizing_proxy -- target/debug/clerk-mcp serve
+//! ```
+//!
+//! It prints the URL to test on stdout, and ends when its own input does.
+
+use std::{
+    error::Error,
+    io::{BufRead, BufReader, Read, Write},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use clerk_mcp::server::{ServerLimits, serve};
+use clerk_mcp_conformance::clerk::LocalClerk;
+use futures_util::TryStreamExt;
+use poem::{
+    Body, Endpoint, EndpointExt, IntoResponse, Request, Response,
+    endpoint::make,
+    http::{HeaderMap, HeaderName, StatusCode, header},
+};
+use tokio::{net::TcpListener, sync::oneshot};
+
+/// What the server calls itself, and tokens are for; where it listens is another matter.
+const BASE_URL: &str = "http://127.0.0.1:3001";
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let clerk = LocalClerk::builder().start().await?;
+    let mut arguments = std::env::args().skip(1);
+    let program = arguments
+        .next()
+        .ok_or("usage: authorizing_proxy SERVER [ARGUMENT…]")?;
+    let server = Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .envs(clerk.environment())
+        .envs([("BASE_URL", BASE_URL), ("PORT", "0"), ("LOG_FORMAT", "json")])
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut server = Server(server);
+    let (ended, end) = oneshot::channel();
+    let upstream = server.watch(ended)?;
+
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "http://{}/mcp", listener.local_addr()?)?;
+    stdout.flush()?;
+
+    let limits = ServerLimits::new(1_000, Duration::ZERO);
+    let end = async {
+        let _ = end.await;
+    };
+    Ok(serve(listener, proxy(clerk, upstream).boxed(), limits, end).await?)
+}
+
+/// The server, which doesn't outlive the proxy.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Server {
+    /// Where the server listens, as its log says. The log is passed on; `ended` hears of the end of our
+    /// own input.
+    fn watch(&mut self, ended: oneshot::Sender<()>) -> Result<String, Box<dyn Error>> {
+        let log = self.0.stderr.take().ok_or("the server has no log")?;
+        let mut lines = BufReader::new(log).lines();
+        let address = loop {
+            let line = lines.next().ok_or("the server ended before it listened")??;
+            eprintln!("{line}");
+            if line.contains("listening")
+                && let Some((_, rest)) = line.split_once("127.0.0.1:")
+            {
+                let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
+                break format!("http://127.0.0.1:{port}");
+            }
+        };
+        thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                eprintln!("{line}");
+            }
+        });
+        thread::spawn(move || {
+            let mut rest = Vec::new();
+            let _ = std::io::stdin().read_to_end(&mut rest);
+            let _ = ended.send(());
+        });
+        Ok(address)
+    }
+}
+
+/// Passes every request on to `upstream` with a token that was made for it, and everything else as it came.
+fn proxy(clerk: LocalClerk, upstream: String) -> impl Endpoint<Output = Response> {
+    let shared = Arc::new((clerk, upstream, reqwest::Client::new()));
+    make(move |mut request: Request| {
+        let shared = Arc::clone(&shared);
+        async move {
+            let (clerk, upstream, client) = shared.as_ref();
+            let scopes = ["profile", "email"];
+            let resource = format!("{BASE_URL}/mcp");
+            let Ok(token) = clerk.oauth_token("ada", "client_proxy", &scopes, Some(&resource)) else {
+                return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+            };
+            let Ok(body) = request.take_body().into_bytes().await else {
+                return StatusCode::BAD_REQUEST.into_response();
+            };
+            let answer = client
+                .request(
+                    request.method().clone(),
+                    format!("{upstream}{}", request.original_uri()),
+                )
+                .headers(end_to_end(request.headers()))
+                .bearer_auth(token.mint())
+                .body(body)
+                .send()
+                .await;
+            match answer {
+                Ok(answer) => {
+                    let mut response = Response::default();
+                    response.set_status(answer.status());
+                    *response.headers_mut() = end_to_end(answer.headers());
+                    let events = answer.bytes_stream().map_err(std::io::Error::other);
+                    response.set_body(Body::from_bytes_stream(events));
+                    response
+                }
+                Err(error) => error
+                    .to_string()
+                    .with_status(StatusCode::BAD_GATEWAY)
+                    .into_response(),
+            }
+        }
+    })
+    .map_to_response()
+}
+
+/// All headers but those of one connection (RFC 9110 §7.6.1) and lengths, which are written anew. `Host` stays: whether a
+/// foreign one is refused is what some want to know.
+fn end_to_end(headers: &HeaderMap) -> HeaderMap {
+    const OF_A_CONNECTION: [HeaderName; 5] = [
+        header::CONNECTION,
+        header::CONTENT_LENGTH,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+        header::TE,
+    ];
+    let mut kept = headers.clone();
+    for name in OF_A_CONNECTION {
+        kept.remove(name);
+    }
+    kept
+}

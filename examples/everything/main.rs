@@ -1,0 +1,223 @@
+//! Everything that a server of MCP can do, behind Clerk: tools that answer with every kind of content, report progress, log
+//! and ask their client, in both eras of the protocol; resources, prompts, completion and subscriptions.
+//!
+//! The names are those that the official checker looks for (`@modelcontextprotocol/conformance`), which passes it; see
+//! `just mcp-conformance`. For a first server, see `quickstart` instead.
+//!
+//! ```sh
+//! CLERK_SECRET_KEY=sk_test_… CLERK_DOMAIN=….clerk.accounts.dev BASE_URL=http://localhost:3001 \
+//!     cargo run --example everything
+//! ```
+
+mod answers;
+mod prompts;
+mod questions;
+mod resources;
+mod rounds;
+mod session;
+mod state;
+mod work;
+
+use std::sync::Arc;
+
+use clerk_mcp::{app::App, config::Config, mcp::McpSessions};
+#[expect(deprecated, reason = "clients of 2025-11-25 still use it")]
+use rmcp::model::{SetLevelRequestParams, SubscribeRequestParams, UnsubscribeRequestParams};
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler,
+    handler::server::{router::tool::ToolRouter, tool::ToolCallContext},
+    model::{
+        CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
+        GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult,
+        ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+        ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
+        SubscriptionFilter, Tool,
+    },
+    service::{RequestContext, SubscriptionContext},
+};
+
+use self::{session::OwnToSession, state::StateKey, work::Changes};
+
+/// The server. It's cloned for each session, and for each request that has none.
+#[derive(Clone)]
+struct Everything {
+    tools: Arc<ToolRouter<Self>>,
+    /// Seals what a client carries from one round of questions to the next.
+    key: StateKey,
+    /// Tells whoever listens that a list changed.
+    changes: Changes,
+    /// What a client of 2025-11-25 sets up for its session.
+    session: OwnToSession,
+}
+
+impl Everything {
+    fn new() -> Self {
+        Self {
+            tools: Arc::new(Self::answers() + Self::work() + Self::questions() + Self::rounds()),
+            key: StateKey::random(),
+            changes: Changes::default(),
+            session: OwnToSession::default(),
+        }
+    }
+}
+
+/// How long lists and resources hold. They are the same for everyone, but who may see them is not.
+const TTL_MS: u64 = 60_000;
+
+#[expect(
+    deprecated,
+    reason = "clients of 2025-11-25 subscribe and set a log level by request"
+)]
+impl ServerHandler for Everything {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder()
+            .enable_logging()
+            .enable_completions()
+            .enable_tools()
+            .enable_tool_list_changed()
+            .enable_resources()
+            .enable_resources_subscribe()
+            .enable_prompts()
+            .enable_prompts_list_changed()
+            .build();
+        ServerConfig::new(capabilities)
+            .with_server_info(Implementation::new("everything", env!("CARGO_PKG_VERSION")))
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Ok(ListToolsResult::with_all_items(self.tools.list_all())
+            .with_ttl_ms(TTL_MS)
+            .with_cache_scope(CacheScope::Private))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        self.tools
+            .call(ToolCallContext::new(self, request, context))
+            .await
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        self.tools.get(name).cloned()
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Ok(ListResourcesResult::with_all_items(resources::list())
+            .with_ttl_ms(TTL_MS)
+            .with_cache_scope(CacheScope::Private))
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(
+            ListResourceTemplatesResult::with_all_items(resources::templates())
+                .with_ttl_ms(TTL_MS)
+                .with_cache_scope(CacheScope::Private),
+        )
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let result = resources::read(&request.uri)?;
+        Ok(result
+            .with_ttl_ms(TTL_MS)
+            .with_cache_scope(CacheScope::Private)
+            .into())
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        resources::read(&request.uri)?;
+        self.session.watch(request.uri);
+        Ok(())
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.session.forget(&request.uri);
+        Ok(())
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Ok(ListPromptsResult::with_all_items(prompts::list())
+            .with_ttl_ms(TTL_MS)
+            .with_cache_scope(CacheScope::Private))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        prompts::get(&request)
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        prompts::complete(&request)
+    }
+
+    async fn set_level(
+        &self,
+        request: SetLevelRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.session.set_log_level(request.level);
+        Ok(())
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        // rmcp takes away what `get_info` doesn't promise.
+        Some(requested.clone())
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        self.changes.tell(&context).await;
+        Ok(())
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let config = Config::from_env()?;
+    let listener = tokio::net::TcpListener::bind(config.listen).await?;
+    eprintln!("listening on {}", listener.local_addr()?);
+    App::builder(&config)
+        .server(Everything::new())
+        // Clients of 2025-11-25 and before can be asked only within a session. Those of 2026-07-28 have none.
+        .sessions(McpSessions::new(config.clerk.issuer()))
+        .build()?
+        .run(listener, std::future::pending())
+        .await?;
+    Ok(())
+}
