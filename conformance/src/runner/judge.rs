@@ -53,7 +53,9 @@ impl<'a> Judge<'a> {
         }
         let clean = |text: String| Redactor::default().clean(&text);
         match (self.lost.into_inner(), ended) {
-            (Some(reason), _) => Err(Trouble::Died(clean(format!(" and does not start again: {reason}")))),
+            (Some(reason), _) => Err(Trouble::Died(clean(format!(
+                " and does not start again: {reason}"
+            )))),
             (None, Some(ended)) => Err(Trouble::Died(clean(format!(": {ended}")))),
             (None, None) => Ok(()),
         }

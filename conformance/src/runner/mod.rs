@@ -143,7 +143,7 @@ pub async fn run(
     let judge = Judge::new(options, plan.as_ref(), shared);
     // Those that wait for time to pass come first, so that the others fill the time.
     let mut order = selected;
-    order.sort_by_key(|(_, case)| std::cmp::Reverse(pauses(case)));
+    order.sort_by_key(|(_, case)| std::cmp::Reverse(pauses(case, &options.profile)));
     let mut cases: Vec<CaseResult> = stream::iter(order)
         .map(|(section, case)| {
             let judge = &judge;

@@ -61,7 +61,11 @@ fn mortal(ends: fn(&Request) -> bool) -> Launcher {
 #[tokio::test]
 async fn a_target_that_dies_is_a_failure_of_the_case_that_ended_it_alone() {
     let target = TargetOptions::Inside(mortal(|request| request.method() == Method::DELETE));
-    let only = ["challenges.no-token", "challenges.delete", "challenges.tools-list"];
+    let only = [
+        "challenges.no-token",
+        "challenges.delete",
+        "challenges.tools-list",
+    ];
     let results = runner::run(&Catalogue::built_in().unwrap(), &options(target, &only), &())
         .await
         .unwrap();

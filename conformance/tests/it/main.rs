@@ -26,6 +26,7 @@ mod register;
 mod reports;
 mod run;
 mod sample;
+mod sessions;
 mod settings;
 mod support;
 mod token;
