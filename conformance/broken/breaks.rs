@@ -223,6 +223,7 @@ impl Flaw {
             Self::FetchesNotShared => &["keys.one-fetch"],
             Self::RotationUnseen => &["keys.new-key"],
             Self::KeysFetchedLate => &["keys.fetched-at-start"],
+            Self::JwtKeyIgnored => &["keys.configured-key"],
             Self::OneKeyOnly => &["keys.overlap"],
             Self::GivesUpOnKeys => &["keys.recovery"],
             Self::OtherMediaTypeIsEmpty => &["keys.declared-as-html"],

@@ -209,6 +209,7 @@ flaws! {
     FetchesNotShared "fetches-not-shared" "Fetches the keys once for each request under way.";
     RotationUnseen "rotation-unseen" "Never fetches the keys again.";
     KeysFetchedLate "keys-fetched-late" "Fetches its keys when the first token comes.";
+    JwtKeyIgnored "jwt-key-ignored" "Fetches keys although one is configured.";
     OneKeyOnly "one-key-only" "Keeps one key of a set.";
     GivesUpOnKeys "gives-up-on-keys" "Does not fetch the keys again after a failure.";
     OtherMediaTypeIsEmpty "other-media-type-is-empty" "A key set of another media type has no keys.";

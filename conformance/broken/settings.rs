@@ -204,7 +204,7 @@ pub(crate) fn read(environment: &BTreeMap<String, String>, flaw: Option<Flaw>) -
         secret_key: secret_key.unwrap_or_default(),
         issuer: issuer.unwrap_or_default(),
         backend,
-        jwt_key,
+        jwt_key: jwt_key.filter(|_| flaw != Some(Flaw::JwtKeyIgnored)),
         accepted: accepted.unwrap_or_else(|| vec![Kind::Session, Kind::OAuth]),
         audience: audience
             .filter(|_| flaw != Some(Flaw::AudienceModeIgnored))
