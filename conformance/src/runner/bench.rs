@@ -402,7 +402,7 @@ impl Bench {
             Control::Refused(how) if self.goes_past_the_proxy() => Control::Refused(format!(
                 "{how}; nothing of the target came through the proxy: does it honour HTTPS_PROXY?"
             )),
-            control => control,
+            control @ (Control::Accepted | Control::Refused(_)) => control,
         };
         self.controls.lock().insert(key.to_owned(), control.clone());
         control

@@ -174,9 +174,10 @@ async fn attempt_alone(plan: &Plan<'_>, case: &Case) -> Attempt {
         Err(error) => return Attempt::NotTestable(Redactor::default().clean(&error.to_string())),
     };
     let attempt = Trial::new(&bench).run(case).await;
-    let ended = match is_gone(&bench, &attempt).await {
-        true => bench.ended().await,
-        false => None,
+    let ended = if is_gone(&bench, &attempt).await {
+        bench.ended().await
+    } else {
+        None
     };
     bench.stop().await;
     match ended {
@@ -188,8 +189,8 @@ async fn attempt_alone(plan: &Plan<'_>, case: &Case) -> Attempt {
 /// What came of a case that ended the target: this first, then what else was wrong.
 fn died(attempt: Attempt, ended: &Ended) -> Attempt {
     let (others, exchange) = match attempt {
-        Attempt::Differs(findings, exchange) => (findings, exchange),
-        _ => (Vec::new(), None),
+        Attempt::Differs(findings, exchange) | Attempt::Died(findings, exchange) => (findings, exchange),
+        Attempt::Passed | Attempt::NotTestable(_) | Attempt::OutOfReach(_) => (Vec::new(), None),
     };
     let mut findings = vec![Finding {
         step: others.first().map_or(1, |other| other.step),

@@ -221,7 +221,7 @@ async fn running(options: &Options, trust: &Trust) -> Result<Bench, Trouble> {
         bench = bench
             .with_clerk(clerk, url.as_str().trim_end_matches('/'))
             .await
-            .map_err(trouble)?;
+            .map_err(|error| Trouble::Target(format!("--clerk {url}: {error}")))?;
     }
     match bench.knock().await {
         Ok(()) => Ok(bench),

@@ -19,7 +19,7 @@ use poem::{
     Request, Response, Server,
     endpoint::make_sync,
     http::{Method, StatusCode, header},
-    listener::{Acceptor as _, Listener as _, TcpListener},
+    listener::{Listener as _, TcpListener},
 };
 
 /// A server that some requests end.

@@ -5,20 +5,10 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::{Output, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::Duration,
+    sync::Arc,
 };
 
-use clerk_mcp_conformance::{
-    case::Catalogue,
-    clerk::LocalClerk,
-    profile::Profile,
-    runner::{self, Options, Selection, TargetOptions},
-    target::{Ended, Launcher, Running},
-};
+use clerk_mcp_conformance::clerk::LocalClerk;
 use parking_lot::Mutex;
 use poem::{
     IntoResponse as _, Request, Response, Server,
@@ -286,7 +276,7 @@ async fn no_token_and_no_secret_gets_into_a_report() {
         texts.push((path.display().to_string(), fs::read_to_string(&path).unwrap()));
     }
     assert_eq!(texts.len(), 8);
-    let seen = seen.lock();
+    let seen = seen.lock().clone();
     let secrets: Vec<&str> = seen
         .iter()
         .flat_map(|token| token.split('.'))

@@ -12,7 +12,7 @@ use clerk_mcp_conformance::{
 use poem::{
     Request, Response, Server, handler,
     http::{StatusCode, header},
-    listener::{Acceptor as _, Listener as _, TcpListener},
+    listener::{Listener as _, TcpListener},
 };
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ const SESSION: &str = "Mcp-Session-Id";
 
 /// Strangers are challenged, `initialize` starts a session, and everything else needs it.
 #[handler]
-async fn answer(request: &Request, body: String) -> Response {
+fn answer(request: &Request, body: String) -> Response {
     if !request.headers().contains_key(header::AUTHORIZATION) {
         return Response::builder()
             .status(StatusCode::UNAUTHORIZED)
@@ -30,7 +30,7 @@ async fn answer(request: &Request, body: String) -> Response {
             )
             .finish();
     }
-    let Ok(message) = serde_json::from_str::<Value>(&body) else {
+    let Ok(message) = serde_json::from_slice::<Value>(&body.into_bytes()) else {
         return StatusCode::BAD_REQUEST.into();
     };
     let starts = message["method"] == "initialize";
