@@ -5,7 +5,14 @@
 //! for the hosts, by an authority that the server is told to trust. A tunnel to anywhere else is refused: a test must
 //! not reach the real Clerk by mistake.
 
-use std::{io, net::SocketAddr};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional},
@@ -20,6 +27,7 @@ const MAX_HEAD_BYTES: usize = 16 * 1024;
 #[derive(Debug)]
 pub(crate) struct Intercept {
     address: SocketAddr,
+    used: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
@@ -28,9 +36,12 @@ impl Intercept {
     pub(crate) async fn start(clerk: SocketAddr, hosts: Vec<String>) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
+        let used = Arc::new(AtomicBool::new(false));
+        let mark = Arc::clone(&used);
         let task = tokio::spawn(async move {
             let mut tunnels = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
+                mark.store(true, Ordering::Relaxed);
                 let hosts = hosts.clone();
                 tunnels.spawn(async move {
                     // A tunnel that breaks is for its two ends to notice.
@@ -39,7 +50,12 @@ impl Intercept {
                 while tunnels.try_join_next().is_some() {}
             }
         });
-        Ok(Self { address, task })
+        Ok(Self { address, used, task })
+    }
+
+    /// Whether anybody has come.
+    pub(crate) fn is_used(&self) -> bool {
+        self.used.load(Ordering::Relaxed)
     }
 
     /// The value of `HTTPS_PROXY`.

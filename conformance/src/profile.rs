@@ -22,6 +22,7 @@ pub const OPTIONS: &[(&str, &str)] = &[
     ("revision-2026-07-28", "It speaks MCP 2026-07-28 (server/discover)."),
     ("texts", "Its refusals have the bodies and descriptions of clerk-mcp."),
     ("tools", "It has the four tools of clerk-mcp."),
+    ("root-metadata", "It has protected resource metadata at the host's root too, for the server as a whole."),
     ("authorization-server-metadata", "It mirrors Clerk's RFC 8414 document, for older clients."),
     ("cors", "It lets web pages of other origins read its answers."),
     ("origin-check", "It knows which origins are allowed."),
@@ -29,8 +30,29 @@ pub const OPTIONS: &[(&str, &str)] = &[
     ("health", "It has /healthz and /readyz."),
     ("pages", "It has a start page, /docs and the OpenAPI documents."),
     ("start-messages", "It says what is wrong with its configuration as clerk-mcp does, and exits with 78."),
+    ("asks-clerk", "It has Clerk verify every token, JWTs too, and holds no keys itself."),
     ("retry-after", "It answers 503 with Retry-After when Clerk is away."),
 ];
+
+/// The settings that cases change, with what they give them. A profile maps those that its server has.
+#[rustfmt::skip]
+pub const SETTINGS: &[(&str, &str)] = &[
+    ("accepted_tokens", "The kinds of tokens it accepts, with commas between: session_token,api_key."),
+    ("audience", "Whether an OAuth token must name this server: require, or if-present."),
+    ("authorized_parties", "Whom azp may name, with commas between."),
+    ("clock_skew", "How far clocks may differ: 5s."),
+    ("jwt_key", "The public key that verifies tokens, as PEM."),
+    ("scopes", "The scopes it asks clients to get, with spaces between."),
+    ("required_scopes", "The scopes without which it refuses a token, with spaces between."),
+    ("docs_url", "Where its documentation is."),
+    ("allowed_origins", "The origins of web pages that may call it, with commas between."),
+    ("max_body", "How large a body may be: 10 KiB."),
+    ("base_url", "The URL that it is reached by, which is not where it listens; requests have its path."),
+    ("publishable_key", "Clerk's publishable key, good or bad."),
+];
+
+/// What the pause of a case is that waits as long as a profile says.
+pub(crate) const KEY_INTERVAL: &str = "{key_interval}";
 
 /// A kind of server.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -66,11 +88,15 @@ pub struct Profile {
     /// Whether Clerk's hosts are built into it, so that its requests must be intercepted (`run --intercept`).
     #[serde(default)]
     pub intercept: bool,
+    /// How long it waits between two looks at Clerk's keys, `30s`: cases that publish a key wait as long before they use
+    /// it.
+    #[serde(default = "key_interval")]
+    pub key_interval: String,
     /// Its environment. `{host}`, `{port}`, `{base_url}`, `{secret_key}`, `{publishable_key}`, `{domain}`,
     /// `{frontend_api_url}`, `{backend_api_url}`, `{jwks_url}`, `{ca_file}` stand for what they are in the run.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
-    /// The settings that cases can change: their variables.
+    /// The settings that cases can change: their variables. See `list --settings`.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
 }
@@ -114,16 +140,23 @@ impl Profile {
     /// [`ProfileError`].
     pub fn parse(name: &str, text: &str) -> Result<Self, ProfileError> {
         let profile: Self = toml::from_str(text).map_err(|error| ProfileError(format!("{name}: {error}")))?;
-        match profile
-            .offers
-            .iter()
-            .find(|option| !OPTIONS.iter().any(|(one, _)| one == option))
-        {
-            Some(unknown) => Err(ProfileError(format!(
+        if let Some(unknown) = profile.offers.iter().find(|option| !names(OPTIONS, option)) {
+            return Err(ProfileError(format!(
                 "{name}: {unknown:?} cannot be offered; see list --options"
-            ))),
-            None => Ok(profile),
+            )));
         }
+        if let Some(unknown) = profile.settings.keys().find(|setting| !is_setting(setting)) {
+            return Err(ProfileError(format!(
+                "{name}: no case changes {unknown:?}; see list --settings"
+            )));
+        }
+        if duration(&profile.key_interval).is_none() {
+            return Err(ProfileError(format!(
+                "{name}: key_interval: {:?} is no time: 30s or 500ms, for example",
+                profile.key_interval
+            )));
+        }
+        Ok(profile)
     }
 
     /// The names of the profiles that come with the program.
@@ -152,10 +185,19 @@ impl Profile {
 
 /// Whether a profile could offer this.
 pub(crate) fn is_option(name: &str) -> bool {
-    OPTIONS.iter().any(|(option, _)| *option == name)
+    names(OPTIONS, name)
         || toml::Value::String(name.to_owned())
             .try_into::<TokenKind>()
             .is_ok()
+}
+
+/// Whether a case could change this.
+pub(crate) fn is_setting(name: &str) -> bool {
+    names(SETTINGS, name)
+}
+
+fn names(table: &[(&str, &str)], name: &str) -> bool {
+    table.iter().any(|(one, _)| *one == name)
 }
 
 /// `1s`, `500ms`.
@@ -172,6 +214,10 @@ fn mcp_path() -> String {
 
 fn resource() -> String {
     "{mcp_url}".to_owned()
+}
+
+fn key_interval() -> String {
+    "0s".to_owned()
 }
 
 fn scopes() -> Vec<String> {

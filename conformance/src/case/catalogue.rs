@@ -236,6 +236,14 @@ fn check(section: &Section, case: &Case) -> Result<(), String> {
     {
         return Err(format!("{unknown:?} is no option that a profile can offer"));
     }
+    if let Some(unknown) = case
+        .own
+        .iter()
+        .flat_map(BTreeMap::keys)
+        .find(|setting| !profile::is_setting(setting))
+    {
+        return Err(format!("{unknown:?} is no setting that a profile can map"));
+    }
     if !case.steps.is_empty() && case.has_single_step() {
         return Err("token, authorization, send and expect belong into its steps".to_owned());
     }
@@ -279,6 +287,7 @@ fn check_step(case: &Case, position: usize, step: &Step) -> Result<(), String> {
         }
     }
     if let Some(pause) = &step.pause
+        && pause != profile::KEY_INTERVAL
         && profile::duration(pause).is_none()
     {
         return Err(format!("{pause:?} is no time: 1s or 500ms, for example"));

@@ -18,7 +18,7 @@ pub struct Step {
     /// What is done to Clerk first.
     #[serde(default)]
     pub clerk: Vec<ClerkAction>,
-    /// Waits this long first: `1s`, `500ms`. For what only time changes.
+    /// Waits this long first: `1s`, `500ms`. For what only time changes. `{key_interval}` is what the profile says.
     #[serde(default)]
     pub pause: Option<String>,
     /// The token to present; without it the request has none.
@@ -53,7 +53,7 @@ pub struct ClerkAction {
     pub times: Option<u32>,
 }
 
-/// What is sent. Without a message, call, body or `bare`, it is `initialize`.
+/// What is sent. Without a message, call or body, it is `initialize`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Request {

@@ -34,6 +34,19 @@ impl Challenge {
         }))
     }
 
+    /// The same where there must be one: says what is wrong, once.
+    pub(super) fn required(answer: &Answer, differences: &mut Vec<Difference>) -> Option<Self> {
+        let difference = match Self::of(answer) {
+            Ok(Some(challenge)) => return Some(challenge),
+            Ok(None) => Difference::new("a Bearer challenge", "no WWW-Authenticate"),
+            Err(problem) => Difference::new("a well-formed Bearer challenge", problem),
+        };
+        if !differences.contains(&difference) {
+            differences.push(difference);
+        }
+        None
+    }
+
     /// A parameter's value.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.parameters
@@ -52,16 +65,8 @@ pub(super) fn check(expect: &ChallengeExpectation, answer: &Answer, differences:
         }
         return;
     }
-    let challenge = match Challenge::of(answer) {
-        Ok(Some(challenge)) => challenge,
-        Ok(None) => {
-            differences.push(Difference::new("a Bearer challenge", "no WWW-Authenticate"));
-            return;
-        }
-        Err(problem) => {
-            differences.push(Difference::new("a well-formed Bearer challenge", problem));
-            return;
-        }
+    let Some(challenge) = Challenge::required(answer, differences) else {
+        return;
     };
     for (name, matcher) in &expect.parameters {
         text::check(

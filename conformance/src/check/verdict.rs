@@ -38,52 +38,50 @@ pub(super) fn check(
         None if (300..500).contains(&answer.status.as_u16()) => {}
         None => differences.push(Difference::new("a status from 300 to 499", describe(answer))),
     }
-    let challenge = Challenge::of(answer);
-    let mut due = |holds: bool, expected: &str| {
-        if !holds {
-            differences.push(Difference::new(expected, shown(answer)));
-        }
-    };
-    let error = |name: &str| matches!(&challenge, Ok(Some(one)) if one.get("error") == Some(name));
-    let metadata =
-        matches!(&challenge, Ok(Some(one)) if one.get("resource_metadata").is_some_and(is_web_address));
     match verdict {
         Verdict::Challenged => {
-            due(
-                metadata,
-                "a Bearer challenge with resource_metadata=\"<absolute URL>\"",
-            );
-            let silent = matches!(&challenge, Ok(Some(one)) if one.get("error").is_none());
-            due(silent, "a challenge without error, for nothing was presented");
+            if let Some(challenge) = Challenge::required(answer, differences) {
+                let silent = challenge.get("error").is_none();
+                let mut due = due(answer, differences);
+                due(has_metadata(&challenge), METADATA);
+                due(silent, "a challenge without error, for nothing was presented");
+            }
         }
         Verdict::InvalidToken => {
-            due(
-                error("invalid_token"),
-                "a Bearer challenge with error=\"invalid_token\"",
-            );
-            due(
-                metadata,
-                "a Bearer challenge with resource_metadata=\"<absolute URL>\"",
-            );
+            if let Some(challenge) = Challenge::required(answer, differences) {
+                let mut due = due(answer, differences);
+                due(
+                    challenge.get("error") == Some("invalid_token"),
+                    "a Bearer challenge with error=\"invalid_token\"",
+                );
+                due(has_metadata(&challenge), METADATA);
+            }
         }
         Verdict::InsufficientScope => {
-            due(
-                error("insufficient_scope"),
-                "a Bearer challenge with error=\"insufficient_scope\"",
+            if let Some(challenge) = Challenge::required(answer, differences) {
+                let mut due = due(answer, differences);
+                due(
+                    challenge.get("error") == Some("insufficient_scope"),
+                    "a Bearer challenge with error=\"insufficient_scope\"",
+                );
+                due(
+                    challenge.get("scope").is_some_and(|scope| !scope.is_empty()),
+                    "a Bearer challenge with scope=\"<what is needed>\"",
+                );
+                due(has_metadata(&challenge), METADATA);
+            }
+        }
+        Verdict::Forbidden => {
+            let insufficient = matches!(
+                Challenge::of(answer), Ok(Some(one)) if one.get("error") == Some("insufficient_scope")
             );
-            let scope = matches!(&challenge, Ok(Some(one)) if one.get("scope").is_some_and(|scope| !scope.is_empty()));
-            due(scope, "a Bearer challenge with scope=\"<what is needed>\"");
-            due(
-                metadata,
-                "a Bearer challenge with resource_metadata=\"<absolute URL>\"",
+            due(answer, differences)(
+                !insufficient,
+                "no challenge of insufficient_scope: another token would not help",
             );
         }
-        Verdict::Forbidden => due(
-            !error("insufficient_scope"),
-            "no challenge of insufficient_scope: another token would not help",
-        ),
         Verdict::Unavailable => {
-            due(
+            due(answer, differences)(
                 answer.header("www-authenticate").is_none(),
                 "no challenge: signing in again would not help",
             );
@@ -92,12 +90,27 @@ pub(super) fn check(
             }
         }
         Verdict::Misconfigured => {
-            due(
+            due(answer, differences)(
                 answer.header("www-authenticate").is_none(),
                 "no challenge: signing in again would not help",
             );
         }
         Verdict::Accepted | Verdict::Refused | Verdict::InvalidRequest | Verdict::NotProcessed => {}
+    }
+}
+
+const METADATA: &str = "a Bearer challenge with resource_metadata=\"<absolute URL>\"";
+
+fn has_metadata(challenge: &Challenge) -> bool {
+    challenge.get("resource_metadata").is_some_and(is_web_address)
+}
+
+/// Notes what must hold of the challenge and does not.
+fn due<'a>(answer: &'a Answer, differences: &'a mut Vec<Difference>) -> impl FnMut(bool, &str) + 'a {
+    move |holds, expected| {
+        if !holds {
+            differences.push(Difference::new(expected, shown(answer)));
+        }
     }
 }
 

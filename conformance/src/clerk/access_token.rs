@@ -70,18 +70,19 @@ impl Instance {
         let (message, signature) = token.rsplit_once('.')?;
         let (header, claims) = message.split_once('.')?;
         let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).ok()?;
-        if !self.keys.read().verifies(message.as_bytes(), &signature) {
-            return None;
-        }
-        // One key signs all tokens of an instance: only the type tells this kind from the others (RFC 9068 §4).
         let header = object(header)?;
-        if header.get("typ").and_then(Value::as_str) != Some("at+jwt") {
+        let kid = header.get("kid").and_then(Value::as_str)?;
+        if !is_of_access_token(&header) || !self.keys.read().verifies(kid, message.as_bytes(), &signature) {
             return None;
         }
         let claims = object(claims)?;
         let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
         let seconds = |name: &str| claims.get(name).and_then(Value::as_i64);
-        if text("iss")? != self.issuer {
+        let is_early = claims.get("nbf").is_some_and(|nbf| {
+            nbf.as_i64()
+                .is_none_or(|nbf| nbf > self.clock.now().as_second() + LEEWAY)
+        });
+        if text("iss")? != self.issuer || is_early {
             return None;
         }
         let expires_at = seconds("exp")?;
@@ -98,7 +99,7 @@ impl Instance {
             is_jwt: true,
             id: text("jti")?,
             client_id: text("client_id")?,
-            user_id: text("sub")?,
+            user_id: text("sub").filter(|user| user.len() > "user_".len() && user.starts_with("user_"))?,
             organization_id: text("org_id"),
             scopes: Scopes::parse(&text("scope").unwrap_or_default()),
             resources,
@@ -108,6 +109,18 @@ impl Instance {
             revoked: false,
         })
     }
+}
+
+/// How far clocks may differ, in seconds.
+const LEEWAY: i64 = 5;
+
+/// One key signs all tokens of an instance: only the type tells this kind from the others (RFC 9068 §4). The algorithm
+/// is that of the key, whatever else a header may say.
+fn is_of_access_token(header: &Value) -> bool {
+    let text = |name: &str| header.get(name).and_then(Value::as_str);
+    text("alg") == Some("RS256")
+        && matches!(text("typ"), Some("at+jwt" | "application/at+jwt"))
+        && header.get("crit").is_none()
 }
 
 fn object(encoded: &str) -> Option<Value> {

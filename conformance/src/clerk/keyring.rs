@@ -52,8 +52,10 @@ impl Keyring {
         self.published.iter().map(SigningKey::kid)
     }
 
-    /// Whether one of the published keys made this signature.
-    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.published.iter().any(|key| key.verifies(message, signature))
+    /// Whether the published key of this id made this signature.
+    pub(super) fn verifies(&self, kid: &str, message: &[u8], signature: &[u8]) -> bool {
+        self.published
+            .iter()
+            .any(|key| key.kid() == kid && key.verifies(message, signature))
     }
 }

@@ -1,11 +1,11 @@
 //! `list`: which cases there are, and what they can name.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use clap::Args;
 use clerk_mcp_conformance::{
     case::Level,
-    profile::{OPTIONS, Profile},
+    profile::{OPTIONS, Profile, SETTINGS},
     runner::Selection,
     spec::Reference,
 };
@@ -38,6 +38,9 @@ pub(crate) struct Arguments {
     /// What profiles can offer, instead.
     #[arg(long, group = "what")]
     options: bool,
+    /// The settings that cases change, instead.
+    #[arg(long, group = "what")]
+    settings: bool,
     /// The profiles that come with the program, instead.
     #[arg(long, group = "what")]
     profiles: bool,
@@ -70,7 +73,15 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (text, json) = if arguments.references {
         references()
     } else if arguments.options {
-        options()
+        table(
+            "Besides these, each kind of token (session_token, oauth_token, …) can be needed:",
+            OPTIONS,
+        )
+    } else if arguments.settings {
+        table(
+            "A profile maps these to variables, where the server takes such values:",
+            SETTINGS,
+        )
     } else if arguments.profiles {
         profiles()?
     } else {
@@ -121,21 +132,13 @@ fn references() -> (String, Value) {
     (text, json!(Reference::all().collect::<Vec<_>>()))
 }
 
-fn options() -> (String, Value) {
-    let mut text =
-        String::from("Besides these, each kind of token (session_token, oauth_token, …) can be needed:\n");
-    for (name, meaning) in OPTIONS {
+fn table(about: &str, rows: &[(&str, &str)]) -> (String, Value) {
+    let mut text = format!("{about}\n");
+    for (name, meaning) in rows {
         let _ = writeln!(text, "  {name:30} {meaning}");
     }
-    (
-        text,
-        json!(
-            OPTIONS
-                .iter()
-                .copied()
-                .collect::<std::collections::BTreeMap<_, _>>()
-        ),
-    )
+    let json: BTreeMap<_, _> = rows.iter().copied().collect();
+    (text, json!(json))
 }
 
 fn profiles() -> anyhow::Result<(String, Value)> {

@@ -9,10 +9,10 @@ use super::{
     request::compose,
 };
 use crate::{
-    case::{Case, Message, Revision, Step, Verdict},
+    case::{Case, Message, Request, Revision, Step, Verdict},
     check::{self, Context, Difference},
     mint::{TokenKind, TokenSpec},
-    profile,
+    profile::{self, KEY_INTERVAL, Profile},
     results::{Exchange, Finding},
     wire::{Answer, Outgoing, WireError},
 };
@@ -27,6 +27,8 @@ pub(crate) enum Attempt {
     Passed,
     /// Not as expected.
     Differs(Vec<Finding>, Option<Exchange>),
+    /// It ended the target.
+    Died(Vec<Finding>, Option<Exchange>),
     /// It could not be tried, though it should have been.
     NotTestable(String),
     /// This run does not reach that far.
@@ -230,8 +232,10 @@ impl<'a> Trial<'a> {
     /// The MCP session for a message that needs one.
     async fn session(&mut self, step: &Step, token: Option<&str>) -> Result<Option<String>, Stop> {
         let send = &step.send;
-        let starts = send.call.is_none() && matches!(send.message, None | Some(Message::Initialize));
-        let needed = self.bench.profile.sessions && send.revision == Revision::Mcp20251125 && !starts;
+        let needed = self.bench.profile.sessions
+            && token.is_some()
+            && send.revision == Revision::Mcp20251125
+            && !starts_session(send);
         if !needed || step.expect.is.is_some_and(|verdict| verdict != Verdict::Accepted) {
             return Ok(None);
         }
@@ -356,6 +360,16 @@ impl<'a> Trial<'a> {
     }
 }
 
+/// Whether it is `initialize`, or made of it.
+fn starts_session(send: &Request) -> bool {
+    match (send.message, &send.body) {
+        _ if send.call.is_some() => false,
+        (Some(message), _) => message == Message::Initialize,
+        (None, Some(body)) => body.contains("initialize"),
+        (None, None) => true,
+    }
+}
+
 fn needs_clerk() -> Stop {
     Stop::OutOfReach("it needs the local Clerk, which makes the tokens".to_owned())
 }
@@ -378,10 +392,11 @@ fn cut(text: &str) -> String {
 }
 
 /// How long a case pauses, for the order in which cases are started.
-pub(crate) fn pauses(case: &Case) -> Duration {
+pub(crate) fn pauses(case: &Case, profile: &Profile) -> Duration {
     let steps = case.steps();
-    let pauses = steps
-        .iter()
-        .filter_map(|step| step.pause.as_deref().and_then(profile::duration));
+    let pauses = steps.iter().filter_map(|step| {
+        let pause = step.pause.as_deref()?;
+        profile::duration(&pause.replace(KEY_INTERVAL, &profile.key_interval))
+    });
     pauses.sum()
 }

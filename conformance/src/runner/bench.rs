@@ -49,7 +49,7 @@ struct Running {
     clerks: Vec<LocalClerk>,
     /// The authority that vouches for Clerk; the file is gone with it.
     _authority: Option<NamedTempFile>,
-    _intercept: Option<Intercept>,
+    intercept: Option<Intercept>,
 }
 
 /// Whether a token that is as it should be is accepted.
@@ -113,7 +113,7 @@ impl Plan<'_> {
                 started,
                 clerks: prepared.clerks,
                 _authority: prepared.authority,
-                _intercept: prepared.intercept,
+                intercept: prepared.intercept,
             }),
             controls: Mutex::default(),
         };
@@ -217,6 +217,7 @@ impl Plan<'_> {
             &format!("http://127.0.0.1:{port}"),
             &self.profile.mcp_path,
         );
+        values.set("key_interval", &self.profile.key_interval);
         values.set("host", "127.0.0.1");
         values.set("port", port.to_string());
 
@@ -330,6 +331,7 @@ impl Bench {
         let mut values = Values::default();
         let base = mcp_url.as_str().trim_end_matches(mcp_url.path());
         name_target(&mut values, base, &profile.mcp_path);
+        values.set("key_interval", &profile.key_interval);
         Ok(Self {
             address: address(&values, trust)?,
             profile,
@@ -402,8 +404,23 @@ impl Bench {
             },
             Err(error) => Control::Refused(error),
         };
+        let control = match control {
+            Control::Refused(how) if self.goes_past_the_proxy() => Control::Refused(format!(
+                "{how}; nothing of the target came through the proxy: does it honour HTTPS_PROXY?"
+            )),
+            control @ (Control::Accepted | Control::Refused(_)) => control,
+        };
         self.controls.lock().insert(key.to_owned(), control.clone());
         control
+    }
+
+    /// Whether the target's requests for Clerk are intercepted, and none has come.
+    fn goes_past_the_proxy(&self) -> bool {
+        let intercept = self
+            .running
+            .as_ref()
+            .and_then(|running| running.intercept.as_ref());
+        intercept.is_some_and(|intercept| !intercept.is_used())
     }
 
     /// Fills in what a specification leaves to the target: which kind is ordinary, which resource and scopes.

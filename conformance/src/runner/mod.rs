@@ -7,6 +7,7 @@
 mod attempt;
 mod bench;
 mod clerk;
+mod judge;
 mod redact;
 mod request;
 mod select;
@@ -19,21 +20,19 @@ use url::Url;
 
 pub use self::select::{Selection, SelectionError};
 use self::{
-    attempt::{Attempt, Trial, pauses},
+    attempt::pauses,
     bench::{Bench, BenchError, Plan},
     clerk::Clerk,
-    redact::Redactor,
+    judge::Judge,
     request::compose,
     values::Values,
 };
 use crate::{
     baseline::Baseline,
-    case::{Case, Catalogue, Level, StartExpectation, Step},
-    check,
+    case::{Catalogue, Step},
     mint::TokenKind,
     profile::Profile,
-    results::{CaseResult, Finding, Outcome, Reach, Results, Section, Suite, Target},
-    spec::Reference,
+    results::{CaseResult, Outcome, Reach, Results, Suite, Target},
     target::{Launcher, Start},
     wire::Trust,
 };
@@ -88,8 +87,8 @@ pub enum Trouble {
     /// There is nothing to judge.
     #[error("{0}")]
     Target(String),
-    /// It ended while it was judged.
-    #[error("the target ended during the run: {0}")]
+    /// It ended while it was judged, and no case is to blame or no other could be tried.
+    #[error("the target ended during the run{0}")]
     Died(String),
 }
 
@@ -141,14 +140,10 @@ pub async fn run(
         None => running(options, &trust).await?,
     };
     progress.started(selected.len());
-    let judge = Judge {
-        options,
-        plan: plan.as_ref(),
-        shared: &shared,
-    };
+    let judge = Judge::new(options, plan.as_ref(), shared);
     // Those that wait for time to pass come first, so that the others fill the time.
     let mut order = selected;
-    order.sort_by_key(|(_, case)| std::cmp::Reverse(pauses(case)));
+    order.sort_by_key(|(_, case)| std::cmp::Reverse(pauses(case, &options.profile)));
     let mut cases: Vec<CaseResult> = stream::iter(order)
         .map(|(section, case)| {
             let judge = &judge;
@@ -161,11 +156,7 @@ pub async fn run(
         .buffer_unordered(options.jobs.max(1))
         .collect()
         .await;
-    let ended = shared.ended().await;
-    shared.stop().await;
-    if let Some(ended) = ended {
-        return Err(Trouble::Died(Redactor::default().clean(&ended.to_string())));
-    }
+    judge.finish().await?;
     cases.sort_by(|one, other| (one.section.number, &one.id).cmp(&(other.section.number, &other.id)));
     let complaints = match &options.baseline {
         Some(baseline) => baseline.apply(&mut cases, catalogue.ids()),
@@ -230,7 +221,7 @@ async fn running(options: &Options, trust: &Trust) -> Result<Bench, Trouble> {
         bench = bench
             .with_clerk(clerk, url.as_str().trim_end_matches('/'))
             .await
-            .map_err(trouble)?;
+            .map_err(|error| Trouble::Target(format!("--clerk {url}: {error}")))?;
     }
     match bench.knock().await {
         Ok(()) => Ok(bench),
@@ -244,123 +235,5 @@ fn reach(target: &TargetOptions) -> Reach {
         TargetOptions::Running { clerk: Some(_), .. } => Reach::LocalClerk,
         TargetOptions::Running { tokens, .. } if !tokens.is_empty() => Reach::SuppliedTokens,
         TargetOptions::Running { .. } => Reach::NoToken,
-    }
-}
-
-/// What cases are tried with.
-struct Judge<'a> {
-    options: &'a Options,
-    plan: Option<&'a Plan<'a>>,
-    shared: &'a Bench,
-}
-
-impl Judge<'_> {
-    async fn judge(&self, section: &Section, case: &Case) -> CaseResult {
-        let attempt = match self.not_offered(case) {
-            Some(reason) => Attempt::OutOfReach(reason),
-            None => self.attempt(case).await,
-        };
-        let (outcome, reason, findings, exchange) = match attempt {
-            Attempt::Passed => (Outcome::Pass, None, Vec::new(), None),
-            Attempt::Differs(findings, exchange) => match case.level {
-                Level::Must => (Outcome::Fail, None, findings, exchange),
-                Level::Should => (Outcome::Warn, None, findings, exchange),
-            },
-            Attempt::NotTestable(reason) => (Outcome::NotTestable, Some(reason), Vec::new(), None),
-            Attempt::OutOfReach(reason) => (Outcome::NotApplicable, Some(reason), Vec::new(), None),
-        };
-        CaseResult {
-            id: case.id.clone(),
-            section: section.clone(),
-            requirement: case.requirement.clone(),
-            level: case.level,
-            references: case.refs.iter().filter_map(|key| Reference::find(key)).collect(),
-            why: case.why.clone(),
-            outcome,
-            reason,
-            findings,
-            exchange,
-            known: None,
-            rerun: format!("{} --only {}", self.options.rerun, case.id),
-        }
-    }
-
-    /// Why the case does not apply to this profile.
-    fn not_offered(&self, case: &Case) -> Option<String> {
-        let profile = &self.options.profile;
-        if let Some(option) = case.needs.iter().find(|option| !profile.offers(option)) {
-            return Some(format!("the profile does not offer {option:?}"));
-        }
-        let offered = case.unless.iter().find(|option| profile.offers(option));
-        offered.map(|option| format!("it is for targets that do not offer {option:?}"))
-    }
-
-    async fn attempt(&self, case: &Case) -> Attempt {
-        if !case.needs_own_target() {
-            return Trial::new(self.shared).run(case).await;
-        }
-        let Some(plan) = self.plan else {
-            return Attempt::OutOfReach("it needs to start the target: use --command".to_owned());
-        };
-        if let Some(expected) = &case.refuses_to_start {
-            return start_in_vain(plan, case, expected).await;
-        }
-        let bench = match plan.start(Some(case)).await {
-            Ok(bench) => bench,
-            Err(BenchError::NoSetting(setting)) => {
-                return Attempt::OutOfReach(format!("the profile maps no setting {setting:?}"));
-            }
-            Err(error) => return Attempt::NotTestable(Redactor::default().clean(&error.to_string())),
-        };
-        let attempt = Trial::new(&bench).run(case).await;
-        let ended = bench.ended().await;
-        bench.stop().await;
-        match ended {
-            Some(ended) => {
-                Attempt::NotTestable(Redactor::default().clean(&format!("the target died: {ended}")))
-            }
-            None => attempt,
-        }
-    }
-}
-
-/// A target that must not start.
-async fn start_in_vain(plan: &Plan<'_>, case: &Case, expected: &StartExpectation) -> Attempt {
-    let ended = match plan.start_in_vain(case, &expected.without).await {
-        Ok(ended) => ended,
-        Err(BenchError::NoSetting(setting)) => {
-            return Attempt::OutOfReach(format!("the profile maps no setting {setting:?}"));
-        }
-        Err(error) => return Attempt::NotTestable(Redactor::default().clean(&error.to_string())),
-    };
-    let mut findings = Vec::new();
-    let mut finding = |expected: String, actual: String| {
-        findings.push(Finding {
-            step: 1,
-            expected: Redactor::default().clean(&expected),
-            actual: Redactor::default().clean(&actual),
-        });
-    };
-    let due = format!("it does not start, and exits with {}", expected.exit);
-    match ended {
-        None => finding(due, "it runs".to_owned()),
-        Some(ended) => {
-            if ended.exit != Some(expected.exit) {
-                finding(due, ended.to_string());
-            }
-            for matcher in &expected.output {
-                if !check::holds(matcher, &ended.output) {
-                    finding(
-                        format!("what it prints {}", check::describe(matcher)),
-                        ended.output.clone(),
-                    );
-                }
-            }
-        }
-    }
-    if findings.is_empty() {
-        Attempt::Passed
-    } else {
-        Attempt::Differs(findings, None)
     }
 }

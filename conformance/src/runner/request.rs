@@ -43,7 +43,7 @@ pub(crate) fn compose(
     if has_body {
         set(&mut headers, "content-type", "application/json")?;
     }
-    if path == mcp {
+    if path == mcp || says_something {
         set(&mut headers, "accept", "application/json, text/event-stream")?;
     }
     let body = if has_body { body(send) } else { Vec::new() };

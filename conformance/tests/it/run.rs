@@ -5,21 +5,10 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::{Output, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+    sync::Arc,
 };
 
-use clerk_mcp_conformance::{
-    case::Catalogue,
-    clerk::LocalClerk,
-    profile::Profile,
-    results::Outcome,
-    runner::{self, Options, Selection, TargetOptions},
-    target::{Ended, Launcher, Running},
-};
+use clerk_mcp_conformance::clerk::LocalClerk;
 use parking_lot::Mutex;
 use poem::{
     IntoResponse as _, Request, Response, Server,
@@ -234,94 +223,6 @@ async fn a_stale_baseline_fails_the_run() {
         program(&[&["run", "--url", &url, "--baseline", &baseline][..], &ONE].concat()).await;
     assert_eq!(code, Some(0), "{stdout}");
     assert!(stdout.contains("The gateway is in the way."), "{stdout}");
-}
-
-/// A server that is gone after it has answered so many times.
-struct Short {
-    answers: Arc<AtomicUsize>,
-    lifetime: usize,
-}
-
-impl Running for Short {
-    fn ended(&self) -> Option<Ended> {
-        (self.answers.load(Ordering::SeqCst) > self.lifetime).then(|| Ended {
-            exit: Some(139),
-            output: "that was all".to_owned(),
-        })
-    }
-}
-
-/// Starts such a server; it ends after `lifetime` answers.
-fn launcher(lifetime: usize) -> Launcher {
-    Arc::new(move |environment| {
-        Box::pin(async move {
-            let answers = Arc::new(AtomicUsize::new(0));
-            let counted = Arc::clone(&answers);
-            let address = format!("127.0.0.1:{}", environment["PORT"]);
-            let acceptor = TcpListener::bind(address).into_acceptor().await.unwrap();
-            let endpoint = make_sync(move |_| {
-                counted.fetch_add(1, Ordering::SeqCst);
-                StatusCode::UNAUTHORIZED
-            });
-            tokio::spawn(Server::new_with_acceptor(acceptor).run(endpoint));
-            Ok(Box::new(Short { answers, lifetime }) as Box<dyn Running>)
-        })
-    })
-}
-
-fn options(launcher: Launcher, only: &[&str]) -> Options {
-    Options {
-        profile: Profile::find("generic").unwrap(),
-        target: TargetOptions::Inside(launcher),
-        selection: Selection {
-            only: only.iter().map(|id| (*id).to_owned()).collect(),
-            ..Selection::default()
-        },
-        baseline: None,
-        jobs: 1,
-        timeout: Duration::from_secs(10),
-        start_timeout: Duration::from_secs(10),
-        authority: None,
-        rerun: String::new(),
-    }
-}
-
-#[tokio::test]
-async fn a_target_that_dies_during_the_run_is_trouble() {
-    let options = options(launcher(1), &ONE[1..]);
-    let trouble = runner::run(&Catalogue::built_in().unwrap(), &options, &())
-        .await
-        .unwrap_err();
-    assert_eq!(
-        trouble.to_string(),
-        "the target ended during the run: it ended with exit code 139; the last it printed:\nthat was all"
-    );
-}
-
-#[tokio::test]
-async fn a_misspelt_placeholder_is_no_reason_to_pass_a_case_over() {
-    let file = r#"
-        number = 1
-        section = "a"
-        title = "A"
-        [[case]]
-        id = "a.b"
-        requirement = "A path is found."
-        level = "must"
-        refs = ["rfc6750#3.1"]
-        why = "It must be."
-        send = { path = "{mpc}" }
-        expect = { status = 401 }
-    "#;
-    let catalogue = Catalogue::parse(vec![("a.toml".to_owned(), file.to_owned())]).unwrap();
-    let results = runner::run(&catalogue, &options(launcher(usize::MAX), &[]), &())
-        .await
-        .unwrap();
-    assert_eq!(results.cases[0].outcome, Outcome::NotTestable);
-    assert_eq!(
-        results.cases[0].reason.as_deref(),
-        Some("{mpc} is not known in this run")
-    );
 }
 
 /// A target that says everything it was told, in every place there is.

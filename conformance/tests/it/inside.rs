@@ -1,0 +1,152 @@
+//! The runner on targets inside this process: those that end while they are judged, and cases that cannot be tried.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use clerk_mcp_conformance::{
+    case::Catalogue,
+    profile::Profile,
+    results::Outcome,
+    runner::{self, Options, Selection, TargetOptions},
+    target::{Ended, Launcher, Running},
+};
+use poem::{
+    Request, Response, Server,
+    endpoint::make_sync,
+    http::{Method, StatusCode, header},
+    listener::{Listener as _, TcpListener},
+};
+
+/// A server that some requests end.
+struct Mortal {
+    ended: Arc<AtomicBool>,
+}
+
+impl Running for Mortal {
+    fn ended(&self) -> Option<Ended> {
+        self.ended.load(Ordering::SeqCst).then(|| Ended {
+            exit: Some(139),
+            output: "that was all".to_owned(),
+        })
+    }
+}
+
+/// Challenges everybody, until a request comes that `ends` it.
+fn mortal(ends: fn(&Request) -> bool) -> Launcher {
+    Arc::new(move |environment| {
+        Box::pin(async move {
+            let ended = Arc::new(AtomicBool::new(false));
+            let flag = Arc::clone(&ended);
+            let address = format!("127.0.0.1:{}", environment["PORT"]);
+            let acceptor = TcpListener::bind(address).into_acceptor().await.unwrap();
+            let endpoint = make_sync(move |request| {
+                flag.fetch_or(ends(&request), Ordering::SeqCst);
+                let challenge = r#"Bearer resource_metadata="http://127.0.0.1/""#;
+                Response::builder()
+                    .status(StatusCode::UNAUTHORIZED)
+                    .header(header::WWW_AUTHENTICATE, challenge)
+                    .finish()
+            });
+            tokio::spawn(Server::new_with_acceptor(acceptor).run(endpoint));
+            Ok(Box::new(Mortal { ended }) as Box<dyn Running>)
+        })
+    })
+}
+
+#[tokio::test]
+async fn a_target_that_dies_is_a_failure_of_the_case_that_ended_it_alone() {
+    let target = TargetOptions::Inside(mortal(|request| request.method() == Method::DELETE));
+    let only = [
+        "challenges.no-token",
+        "challenges.delete",
+        "challenges.tools-list",
+    ];
+    let results = runner::run(&Catalogue::built_in().unwrap(), &options(target, &only), &())
+        .await
+        .unwrap();
+    for case in &results.cases {
+        if case.id != "challenges.delete" {
+            assert_eq!(case.outcome, Outcome::Pass, "{}", case.id);
+            continue;
+        }
+        assert_eq!(case.outcome, Outcome::Fail);
+        assert_eq!(case.findings[0].expected, "the target runs on");
+        assert_eq!(
+            case.findings[0].actual,
+            "it ended with exit code 139; the last it printed:\nthat was all"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_target_that_cannot_be_started_again_is_trouble() {
+    let first = mortal(|request| request.method() == Method::DELETE);
+    let starts = AtomicUsize::new(0);
+    let launch: Launcher = Arc::new(move |environment| {
+        if starts.fetch_add(1, Ordering::SeqCst) == 0 {
+            return first(environment);
+        }
+        Box::pin(async {
+            Err(Ended {
+                exit: Some(1),
+                output: "the lock is taken".to_owned(),
+            })
+        })
+    });
+    let options = options(TargetOptions::Inside(launch), &["challenges.delete"]);
+    let trouble = runner::run(&Catalogue::built_in().unwrap(), &options, &())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        trouble.to_string(),
+        "the target ended during the run and does not start again: the target did not start: it ended with exit code \
+         1; the last it printed:\nthe lock is taken"
+    );
+}
+
+#[tokio::test]
+async fn a_misspelt_placeholder_is_no_reason_to_pass_a_case_over() {
+    let file = r#"
+        number = 1
+        section = "a"
+        title = "A"
+        [[case]]
+        id = "a.b"
+        requirement = "A path is found."
+        level = "must"
+        refs = ["rfc6750#3.1"]
+        why = "It must be."
+        send = { path = "{mpc}" }
+        expect = { status = 401 }
+    "#;
+    let catalogue = Catalogue::parse(vec![("a.toml".to_owned(), file.to_owned())]).unwrap();
+    let target = TargetOptions::Inside(mortal(|_| false));
+    let results = runner::run(&catalogue, &options(target, &[]), &()).await.unwrap();
+    assert_eq!(results.cases[0].outcome, Outcome::NotTestable);
+    assert_eq!(
+        results.cases[0].reason.as_deref(),
+        Some("{mpc} is not known in this run")
+    );
+}
+
+fn options(target: TargetOptions, only: &[&str]) -> Options {
+    Options {
+        profile: Profile::find("generic").unwrap(),
+        target,
+        selection: Selection {
+            only: only.iter().map(ToString::to_string).collect(),
+            ..Selection::default()
+        },
+        baseline: None,
+        jobs: 2,
+        timeout: Duration::from_secs(10),
+        start_timeout: Duration::from_secs(10),
+        authority: None,
+        rerun: String::new(),
+    }
+}
