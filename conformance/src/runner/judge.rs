@@ -8,7 +8,8 @@ use tokio::{
 use super::{
     Options, Trouble,
     attempt::{Attempt, Trial},
-    bench::{Bench, BenchError, Plan},
+    bench::{Bench, BenchError},
+    plan::Plan,
     redact::Redactor,
 };
 use crate::{

@@ -8,6 +8,7 @@ mod attempt;
 mod bench;
 mod clerk;
 mod judge;
+mod plan;
 mod redact;
 mod request;
 mod select;
@@ -21,9 +22,10 @@ use url::Url;
 pub use self::select::{Selection, SelectionError};
 use self::{
     attempt::pauses,
-    bench::{Bench, BenchError, Plan},
+    bench::{Bench, BenchError},
     clerk::Clerk,
     judge::Judge,
+    plan::Plan,
     request::compose,
     values::Values,
 };

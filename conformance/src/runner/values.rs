@@ -3,6 +3,9 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use regex::{Captures, Regex};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use url::Url;
+
+use crate::clerk::LocalClerk;
 
 /// What texts in cases and profiles stand for in this run: `{base_url}`, `{ada}`.
 #[derive(Clone, Debug, Default)]
@@ -74,6 +77,65 @@ impl Values {
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
         Ok(())
+    }
+
+    /// Names what a local Clerk is reached by and signs with; the names of another one's begin with `prefix`.
+    pub(crate) fn name_clerk(&mut self, clerk: &LocalClerk, prefix: &str) {
+        for (name, value) in [
+            ("issuer", clerk.issuer().to_owned()),
+            ("frontend_api_url", clerk.frontend_api_url().to_owned()),
+            ("backend_api_url", clerk.backend_api_url().to_owned()),
+            (
+                "jwks_url",
+                format!("{}/.well-known/jwks.json", clerk.frontend_api_url()),
+            ),
+            ("domain", clerk.domain().to_owned()),
+            ("secret_key", clerk.secret_key().to_owned()),
+            ("publishable_key", clerk.publishable_key().to_owned()),
+            ("jwt_key", clerk.signing_key().public_key_pem()),
+            ("kid", clerk.instance_id().to_owned()),
+        ] {
+            self.set(format!("{prefix}{name}"), value);
+        }
+    }
+
+    /// Names users by their first names, and organizations by their slugs.
+    pub(crate) fn name_people(&mut self, state: &Value) {
+        let list = |name: &str| {
+            state
+                .get(name)
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default()
+        };
+        let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+        for user in list("users") {
+            if let (Some(id), Some(name)) = (text(&user, "id"), text(&user, "first_name")) {
+                self.set(name.to_ascii_lowercase(), id);
+            }
+        }
+        for organization in list("organizations") {
+            if let (Some(id), Some(slug)) = (text(&organization, "id"), text(&organization, "slug")) {
+                self.set(format!("org.{slug}"), id);
+            }
+        }
+    }
+
+    /// Names where the target is reached.
+    pub(crate) fn name_target(&mut self, base_url: &str, mcp_path: &str) {
+        let base_url = base_url.trim_end_matches('/');
+        let parsed = Url::parse(base_url).ok();
+        let origin = parsed.as_ref().map(|url| url.origin().ascii_serialization());
+        let authority = origin.as_deref().and_then(|origin| origin.split_once("://"));
+        self.set("base_url", base_url);
+        self.set("authority", authority.map_or("", |(_, authority)| authority));
+        self.set("origin", origin.clone().unwrap_or_default());
+        self.set("mcp_url", format!("{base_url}{mcp_path}"));
+        self.set("mcp", mcp_path);
+        self.set(
+            "base_path",
+            parsed.map_or(String::new(), |url| url.path().trim_end_matches('/').to_owned()),
+        );
     }
 }
 
