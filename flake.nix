@@ -39,17 +39,21 @@
         ./conformance/benches
         ./conformance/broken
       ];
-      # What the checks read besides. One test compares the README's tables with the code, and one the NixOS module's
-      # units with the configuration.
-      checked = code ++ [
+      # What the lints read besides.
+      linted = code ++ [
         ./.clippy.toml
-        ./.nix/tests/units.json
         ./.rustfmt.toml
-        ./README.md
-        ./conformance
+        ./conformance/tests
         ./examples
         ./fixtures
         ./tests
+      ];
+      # What the tests read besides: they compare the README's tables with the code, and the NixOS module's units with the
+      # configuration.
+      tested = linted ++ [
+        ./.nix/tests/units.json
+        ./README.md
+        ./conformance/requirements.toml
       ];
 
       common = {
@@ -153,7 +157,7 @@
               common
               // {
                 pname = "clerk-mcp-${name}";
-                src = source checked;
+                src = source linted;
                 doCheck = false;
                 installPhase = "touch $out";
               }
@@ -172,6 +176,7 @@
             buildPhase = "cargo clippy --offline --workspace --all-targets -- --deny warnings";
           };
           test = check "test" {
+            src = source tested;
             dontBuild = true;
             doCheck = true;
             checkType = "debug";
