@@ -1,20 +1,20 @@
-//! The body, before rmcp sees it: what isn't one JSON-RPC message is answered as JSON-RPC says, which rmcp would refuse
-//! with 415 and the parser's own words; and a call that the policy doesn't allow is refused before the tool runs.
+//! The body, before rmcp sees it: what isn't one JSON-RPC message is answered as JSON-RPC says, and a call that the policy
+//! doesn't allow is refused before the tool runs. What goes on for longer than one answer ends with the caller's token.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
+use jiff::Timestamp;
 use poem::{
     Body, Endpoint, IntoResponse, Request, Response, Result,
     error::ReadBodyError,
-    http::{Method, StatusCode},
+    http::{Method, StatusCode, header},
 };
-use serde::{Deserialize, Deserializer, de::IgnoredAny};
-use serde_json::value::RawValue;
 
 use super::{
     McpSettings,
-    refusal::{INVALID_REQUEST, error, in_json, worded},
+    message::{Message, NO_MESSAGE, Purpose},
+    refusal::{INTERNAL_ERROR, INVALID_REQUEST, error, in_json, worded},
     sessions::BoundSessions,
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     session::Session,
 };
 
-/// Lets JSON objects through to `inner`, and refuses all else that is posted.
+/// Lets messages of MCP through to `inner`, and refuses all else that is posted.
 pub(super) struct JsonRpcBody<E> {
     pub(super) inner: E,
     pub(super) settings: McpSettings,
@@ -33,26 +33,41 @@ impl<E: Endpoint> Endpoint for JsonRpcBody<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
-        let response = self.answer(request).await?;
-        Ok(in_json(response).await)
+        let Some(session) = request.extensions().get::<Arc<Session>>().cloned() else {
+            tracing::error!("an MCP request came without a session: the endpoint is not behind RequireAuth");
+            let message = "[Clerk] Session not initialized";
+            return Ok(error(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                INTERNAL_ERROR,
+                message,
+                None,
+            ));
+        };
+        if request.method() == Method::POST {
+            self.posted(request, &session).await
+        } else {
+            self.not_posted(request, &session).await
+        }
     }
 }
 
 impl<E: Endpoint> JsonRpcBody<E> {
-    async fn answer(&self, mut request: Request) -> Result<Response> {
-        if request.method() != Method::POST {
-            let is_get = request.method() == Method::GET;
-            let response = worded(
-                self.pass_on(request, false).await?,
-                StatusCode::METHOD_NOT_ALLOWED,
-                "Send MCP messages by POST",
-            );
-            return Ok(if is_get {
-                self.until_stop(response)
-            } else {
-                response
-            });
-        }
+    async fn not_posted(&self, request: Request, session: &Session) -> Result<Response> {
+        let is_get = request.method() == Method::GET;
+        let response = worded(
+            self.pass_on(request, session, None).await?,
+            StatusCode::METHOD_NOT_ALLOWED,
+            "Send MCP messages by POST",
+        );
+        let response = in_json(response, None).await;
+        Ok(if is_get {
+            self.until_stop(response, session)
+        } else {
+            response
+        })
+    }
+
+    async fn posted(&self, mut request: Request, session: &Session) -> Result<Response> {
         let limit = self.settings.max_body_bytes;
         let body = match request.take_body().into_bytes_limit(limit).await {
             Ok(body) => body,
@@ -60,14 +75,14 @@ impl<E: Endpoint> JsonRpcBody<E> {
                 return Ok(error(
                     StatusCode::PAYLOAD_TOO_LARGE,
                     INVALID_REQUEST,
-                    &format!("The message is larger than {limit} bytes"),
+                    format!("The message is larger than {limit} bytes"),
                     None,
                 ));
             }
             Err(error) => return Err(error.into()),
         };
-        let purpose = match purpose(&body) {
-            Ok(purpose) => purpose,
+        let message = match Message::read(&body) {
+            Ok(message) => message,
             Err(fault) => {
                 return Ok(error(
                     StatusCode::BAD_REQUEST,
@@ -77,149 +92,103 @@ impl<E: Endpoint> JsonRpcBody<E> {
                 ));
             }
         };
-        if let Purpose::ToolCall(tool) = &purpose
-            && let Some(refusal) = self.refusal(tool, &request)
+        if let Purpose::ToolCall(tool) = &message.purpose
+            && let Some(refusal) = self.refusal(tool, session)
         {
             return Ok(refusal);
         }
-        let (opens, listens) = (purpose == Purpose::Initialize, purpose == Purpose::Listen);
-        request.set_body(Body::from_bytes(body));
-        let response = self.pass_on(request, opens).await?;
-        Ok(if listens {
-            self.until_stop(response)
+        let is_json = is_json(&request);
+        request.set_body(Body::from_bytes(body.clone()));
+        let response = self.pass_on(request, session, Some(&message)).await?;
+        // rmcp says 415 of a body that it can't parse, too.
+        if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && is_json {
+            return Ok(error(
+                StatusCode::BAD_REQUEST,
+                INVALID_REQUEST,
+                NO_MESSAGE,
+                message.id,
+            ));
+        }
+        let response = in_json(response, message.id).await;
+        Ok(if message.purpose == Purpose::Listen {
+            self.until_stop(response, session)
         } else {
             response
         })
     }
 
-    /// Passes the request on to rmcp; `opens` says that it's an `initialize`.
-    async fn pass_on(&self, request: Request, opens: bool) -> Result<Response> {
+    /// Passes the request on to rmcp.
+    async fn pass_on(
+        &self,
+        request: Request,
+        session: &Session,
+        message: Option<&Message<'_>>,
+    ) -> Result<Response> {
         match &self.sessions {
-            Some(sessions) => sessions.call(&self.inner, request, opens).await,
+            Some(sessions) => {
+                sessions
+                    .call(&self.inner, request, &session.subject, message)
+                    .await
+            }
             None => self.inner.call(request).await.map(IntoResponse::into_response),
         }
     }
 
-    /// A stream that goes on until somebody ends it: here, the server that stops. Calls are finished instead.
-    fn until_stop(&self, response: Response) -> Response {
+    /// A stream that goes on until somebody ends it: here the server that stops, and the token that it was opened with. A
+    /// request with an expired one is refused, and what was asked for before it expired is no better. Calls are finished
+    /// instead.
+    fn until_stop(&self, response: Response, session: &Session) -> Response {
         let (parts, body) = response.into_parts();
+        let end = until_end(self.settings.clock.now(), session.expires_at);
         let stop = self.settings.stop.clone().cancelled_owned();
-        let events = body.into_bytes_stream().take_until(stop);
+        let stop = async move {
+            tokio::select! {
+                () = stop => {}
+                () = tokio::time::sleep(end) => {}
+            }
+        };
+        let events = body.into_bytes_stream().take_until(Box::pin(stop));
         Response::from_parts(parts, Body::from_bytes_stream(events))
     }
 
     /// The refusal of a call that the policy doesn't allow.
-    fn refusal(&self, tool: &str, request: &Request) -> Option<Response> {
+    fn refusal(&self, tool: &str, session: &Session) -> Option<Response> {
         let requirement = self.settings.policy.of(tool)?;
-        let outcome = match request.extensions().get::<Arc<Session>>() {
-            Some(session) => requirement.check(session).map_err(AuthError::from),
-            // Without authentication in front there's nobody to allow anything.
-            None => Err(AuthError::Internal),
-        };
-        outcome
-            .err()
-            .map(|error| auth::refuse(&error, &self.settings.challenge))
+        let error = AuthError::from(requirement.check(session).err()?);
+        Some(auth::refuse(&error, &self.settings.challenge))
     }
 }
 
-/// A JSON-RPC message, as far as it decides who may send it. Members that are there twice are an error: rmcp might go by
-/// the other one.
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(borrow)]
-    jsonrpc: Option<Cow<'a, str>>,
-    #[serde(borrow, default, deserialize_with = "even_null")]
-    id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    method: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    params: Option<&'a RawValue>,
-    result: Option<IgnoredAny>,
-    error: Option<IgnoredAny>,
+/// How long a stream may go on. One opened with a token that doesn't expire is opened anew now and then, so that a
+/// revocation counts.
+fn until_end(now: Timestamp, expires_at: Option<Timestamp>) -> Duration {
+    let left = expires_at.map(|end| Duration::try_from(end.duration_since(now)).unwrap_or_default());
+    left.map_or(LONGEST_STREAM, |left| left.min(LONGEST_STREAM))
 }
 
-/// A member that is there, be it null: MCP has no id that is.
-fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    Deserialize::deserialize(deserializer).map(Some)
+/// Whether the request says that its body is JSON.
+fn is_json(request: &Request) -> bool {
+    request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .and_then(|kind| kind.split(';').next())
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-impl Message<'_> {
-    /// Whether it's a request, a notification or a response (JSON-RPC 2.0 §4 and §5, with MCP's ids: texts and numbers).
-    fn is_well_formed(&self) -> bool {
-        let id = self.id.and_then(|id| id.get().bytes().next());
-        let has_id = id.is_some_and(|first| first == b'"' || first == b'-' || first.is_ascii_digit());
-        let is_response = self.result.is_some() || self.error.is_some();
-        self.jsonrpc.as_deref() == Some("2.0")
-            && (has_id || id.is_none())
-            && (self.method.is_some() || has_id && is_response)
-    }
-}
+const LONGEST_STREAM: Duration = Duration::from_hours(1);
 
-#[derive(Deserialize)]
-struct ToolCall<'a> {
-    #[serde(borrow)]
-    name: Cow<'a, str>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// What's wrong with a message, in terms of JSON-RPC 2.0 §5.1.
-struct Fault<'a> {
-    code: i32,
-    message: &'static str,
-    /// That of the message, when it could be read.
-    id: Option<&'a RawValue>,
-}
-
-/// What a message is for, as far as it makes a difference before rmcp has it.
-#[derive(PartialEq)]
-enum Purpose<'a> {
-    /// The call of the tool of this name.
-    ToolCall(Cow<'a, str>),
-    /// A client of 2025-11-25 or before begins.
-    Initialize,
-    /// A client of 2026-07-28 listens for changes.
-    Listen,
-    Other,
-}
-
-/// Reads what `body` is for.
-fn purpose(body: &[u8]) -> Result<Purpose<'_>, Fault<'_>> {
-    let fault = |code, message, id| Fault { code, message, id };
-    let Ok(message) = serde_json::from_slice::<Message<'_>>(body) else {
-        if serde_json::from_slice::<IgnoredAny>(body).is_err() {
-            return Err(fault(-32700, "The body is not JSON", None));
-        }
-        return Err(match body.trim_ascii_start().first() {
-            // MCP has had no batches since 2025-06-18.
-            Some(b'[') => fault(
-                INVALID_REQUEST,
-                "Batches are not supported; send one message at a time",
-                None,
-            ),
-            _ => fault(INVALID_REQUEST, "The body is not a JSON-RPC message", None),
-        });
-    };
-    if !body.trim_ascii_start().starts_with(b"{") {
-        return Err(fault(INVALID_REQUEST, "The body is not a JSON-RPC message", None));
-    }
-    if !message.is_well_formed() {
-        return Err(fault(INVALID_REQUEST, "The body is not a JSON-RPC message", None));
-    }
-    match message.method.as_deref() {
-        Some("tools/call") => {}
-        Some("initialize") => return Ok(Purpose::Initialize),
-        Some("subscriptions/listen") => return Ok(Purpose::Listen),
-        Some(_) | None => return Ok(Purpose::Other),
-    }
-    let call = message
-        .params
-        .map(RawValue::get)
-        .and_then(|params| serde_json::from_str::<ToolCall<'_>>(params).ok());
-    match call {
-        Some(call) => Ok(Purpose::ToolCall(call.name)),
-        None => Err(fault(
-            -32602,
-            "A tools/call needs params with the tool's name",
-            message.id,
-        )),
+    #[test]
+    fn a_stream_ends_with_its_token_and_within_the_hour() {
+        let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        let after = |seconds| Some(now + jiff::SignedDuration::from_secs(seconds));
+        assert_eq!(until_end(now, after(60)), Duration::from_mins(1));
+        assert_eq!(until_end(now, after(-3)), Duration::ZERO);
+        assert_eq!(until_end(now, after(86_400)), LONGEST_STREAM);
+        assert_eq!(until_end(now, None), LONGEST_STREAM);
     }
 }

@@ -35,17 +35,15 @@ pub(super) struct WithSession<H> {
     inner: H,
     client: ClerkClient,
     call_timeout: Duration,
-    has_sessions: bool,
 }
 
 impl<H> WithSession<H> {
-    /// Requests of `inner` end after `call_timeout`. Without sessions (`has_sessions`) they can't ask their client anything.
-    pub(super) fn new(inner: H, client: ClerkClient, call_timeout: Duration, has_sessions: bool) -> Self {
+    /// Requests of `inner` end after `call_timeout`.
+    pub(super) fn new(inner: H, client: ClerkClient, call_timeout: Duration) -> Self {
         Self {
             inner,
             client,
             call_timeout,
-            has_sessions,
         }
     }
 
@@ -56,16 +54,7 @@ impl<H> WithSession<H> {
         context: &RequestContext<RoleServer>,
         call: impl Future<Output = Result<T, ErrorData>>,
     ) -> Result<Result<T, ErrorData>, Stopped> {
-        let Some(session) = context
-            .extensions
-            .get::<http::request::Parts>()
-            .and_then(|parts| parts.extensions.get::<Arc<Session>>())
-        else {
-            tracing::error!("an MCP request came without a session: the endpoint is not behind RequireAuth");
-            return Err(Stopped::Unauthenticated);
-        };
-        let scoped = CallContext::new(Arc::clone(session), self.client.clone()).scope(call);
-        let contained = AssertUnwindSafe(scoped).catch_unwind();
+        let contained = AssertUnwindSafe(self.scoped(context, call)?).catch_unwind();
         tokio::select! {
             // The client went away or takes its request back: rmcp only says so, the call would go on for nobody.
             () = context.ct.cancelled() => Err(Stopped::Cancelled),
@@ -77,25 +66,41 @@ impl<H> WithSession<H> {
         .inspect_err(Stopped::log)
     }
 
-    /// The context as `call` gets it.
-    ///
-    /// Without sessions a question to the client goes out, but its answer finds nobody (rmcp refuses it with 400), and the
-    /// call would wait for it until its time is up. rmcp refuses to ask a peer of 2026-07-28, where such questions are gone;
-    /// so the peer, which is this request's alone, is made to look like one, while the request goes on saying what it is.
-    fn for_call(&self, context: &RequestContext<RoleServer>) -> RequestContext<RoleServer> {
-        let mut context = context.clone();
-        if !self.has_sessions
-            && context.meta.protocol_version().is_none()
-            && let Some(info) = context.peer.peer_info()
-            && info.protocol_version < ProtocolVersion::V_2026_07_28
-        {
-            context.meta.set_protocol_version(info.protocol_version.clone());
-            let mut info = InitializeRequestParams::clone(&info);
-            info.protocol_version = ProtocolVersion::V_2026_07_28;
-            context.peer.set_peer_info(info);
-        }
-        context
+    /// `call` with the session that came with the request.
+    fn scoped<F: Future>(
+        &self,
+        context: &RequestContext<RoleServer>,
+        call: F,
+    ) -> Result<impl Future<Output = F::Output> + use<F, H>, Stopped> {
+        let session = parts(context).and_then(|parts| parts.extensions.get::<Arc<Session>>());
+        let session = Arc::clone(session.ok_or(Stopped::Unauthenticated)?);
+        Ok(CallContext::new(session, self.client.clone()).scope(call))
     }
+}
+
+fn parts(context: &RequestContext<RoleServer>) -> Option<&http::request::Parts> {
+    context.extensions.get()
+}
+
+/// The context as a request's handler gets it.
+///
+/// Without an MCP session a question to the client goes out, but its answer finds nobody (rmcp refuses it with 400), and the
+/// call would wait for it until its time is up. rmcp refuses to ask a peer of 2026-07-28, where such questions are gone; so
+/// the peer, which is this request's alone, is made to look like one, while the request goes on saying what it is.
+fn for_call(context: &RequestContext<RoleServer>) -> RequestContext<RoleServer> {
+    let mut context = context.clone();
+    let has_session = parts(&context).is_some_and(|parts| parts.headers.contains_key("mcp-session-id"));
+    if !has_session
+        && context.meta.protocol_version().is_none()
+        && let Some(info) = context.peer.peer_info()
+        && info.protocol_version < ProtocolVersion::V_2026_07_28
+    {
+        context.meta.set_protocol_version(info.protocol_version.clone());
+        let mut info = InitializeRequestParams::clone(&info);
+        info.protocol_version = ProtocolVersion::V_2026_07_28;
+        context.peer.set_peer_info(info);
+    }
+    context
 }
 
 /// Why a call ended without an answer of its own.
@@ -111,7 +116,8 @@ enum Stopped {
 impl Stopped {
     fn log(&self) {
         match self {
-            Self::Unauthenticated | Self::Cancelled => {}
+            Self::Cancelled => {}
+            Self::Unauthenticated => tracing::error!("an MCP request came without a session"),
             Self::Panicked => tracing::error!("an MCP request handler panicked"),
             Self::TimedOut(limit) => {
                 Reason::RequestTimeout.count();
@@ -155,7 +161,7 @@ macro_rules! within_session {
             // it gives its future out, so that is made inside.
             let call = async {
                 self.inner
-                    .$method($({ let params: $params = params; params },)? self.for_call(&context))
+                    .$method($({ let params: $params = params; params },)? for_call(&context))
                     .await
             };
             self.run(&context, call).await?
@@ -191,7 +197,6 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
         subscribe(SubscribeRequestParams) -> ();
         unsubscribe(UnsubscribeRequestParams) -> ();
         list_tools(Option<PaginatedRequestParams>) -> ListToolsResult;
-        on_custom_request(CustomRequest) -> CustomResult;
         get_task(GetTaskParams) -> GetTaskResult;
         update_task(UpdateTaskParams) -> ();
         cancel_task(CancelTaskParams) -> ();
@@ -206,7 +211,7 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
         params: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let call = async { self.inner.call_tool(params, self.for_call(&context)).await };
+        let call = async { self.inner.call_tool(params, for_call(&context)).await };
         match self.run(&context, call).await {
             Ok(outcome) => outcome,
             Err(stopped @ Stopped::TimedOut(_)) => {
@@ -217,16 +222,37 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
         }
     }
 
+    /// What rmcp can't read as a request of MCP ends up here, also when only the parameters are wrong.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        if METHODS.contains(&request.method.as_str()) {
+            let message = format!("The params are not those of {}", request.method);
+            return Err(ErrorData::invalid_params(message, None));
+        }
+        let call = async { self.inner.on_custom_request(request, for_call(&context)).await };
+        self.run(&context, call).await?
+    }
+
+    /// Goes on for as long as the client listens, so without a time limit.
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let request = context.request_context().clone();
+        let call = self.scoped(&request, async { self.inner.listen(context).await })?;
+        AssertUnwindSafe(call)
+            .catch_unwind()
+            .await
+            .map_err(|_panic| Stopped::Panicked)
+            .inspect_err(Stopped::log)?
+    }
+
     passed_on! {
         on_cancelled(CancelledNotificationParam);
         on_progress(ProgressNotificationParam);
         on_initialized();
         on_roots_list_changed();
         on_custom_notification(CustomNotification);
-    }
-
-    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        self.inner.listen(context).await
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
@@ -249,3 +275,28 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
         self.inner.get_tool(name)
     }
 }
+
+/// The requests of MCP's revisions so far.
+const METHODS: [&str; 21] = [
+    "completion/complete",
+    "initialize",
+    "logging/setLevel",
+    "ping",
+    "prompts/get",
+    "prompts/list",
+    "resources/directory/read",
+    "resources/list",
+    "resources/read",
+    "resources/subscribe",
+    "resources/templates/list",
+    "resources/unsubscribe",
+    "server/discover",
+    "skills/get",
+    "skills/list",
+    "subscriptions/listen",
+    "tasks/cancel",
+    "tasks/get",
+    "tasks/update",
+    "tools/call",
+    "tools/list",
+];

@@ -3,6 +3,7 @@
 mod body;
 mod handler;
 mod json;
+mod message;
 mod refusal;
 mod sessions;
 mod tools;
@@ -23,7 +24,12 @@ pub use json::Json;
 pub use sessions::{McpSessions, SessionKey};
 pub use tools::{ExampleTools, ToolError};
 
-use crate::{auth::ChallengeContext, clerk::ClerkClient, policy::ToolPolicy};
+use crate::{
+    auth::ChallengeContext,
+    clerk::ClerkClient,
+    clock::{Clock, SystemClock},
+    policy::ToolPolicy,
+};
 
 /// What the mount needs to know.
 #[derive(Debug, Clone)]
@@ -41,10 +47,12 @@ pub struct McpSettings {
     pub challenge: ChallengeContext,
     /// Sessions for clients of 2025-11-25 and before. Without them every request stands for itself, and a tool can't ask its
     /// client anything in those revisions: [`Peer`](rmcp::service::Peer)'s requests fail at once, in the words of 2026-07-28,
-    /// whose rule that is.
+    /// whose rule that is. (Of a request that names an older revision in its own `_meta`, they wait for `call_timeout`.)
     pub sessions: Option<McpSessions>,
     /// Ends the event streams that would go on for ever: cancelled when the server stops. Calls in flight are finished.
     pub stop: CancellationToken,
+    /// Tells when the token expires that such a stream was opened with, which then ends too; the client opens another.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl McpSettings {
@@ -57,6 +65,7 @@ impl McpSettings {
             challenge,
             sessions: None,
             stop: CancellationToken::new(),
+            clock: Arc::new(SystemClock),
         }
     }
 }
@@ -64,7 +73,7 @@ impl McpSettings {
 /// Mounts `server` as an endpoint for `/mcp`: both eras of the protocol, JSON answers, stateless unless the settings have
 /// [sessions](McpSettings::sessions).
 ///
-/// **Wrap it in [`crate::auth::RequireAuth`]**: a request without a session is answered with an error for each call.
+/// **Wrap it in [`crate::auth::RequireAuth`]**: a request without a [`Session`](crate::session::Session) is answered with 500.
 /// Host and origin are the app's to check, before authentication; here they're no longer looked at.
 /// ```
 /// use clerk_mcp::{
@@ -93,7 +102,7 @@ pub fn endpoint<H: ServerHandler + Clone>(
         .disable_allowed_origins()
         .with_max_request_body_bytes(settings.max_body_bytes);
     config.session_store = settings.sessions.as_ref().and_then(|one| one.store.clone());
-    let server = WithSession::new(server, client, settings.call_timeout, settings.sessions.is_some());
+    let server = WithSession::new(server, client, settings.call_timeout);
     let factory = move || Ok(server.clone());
     let sessions = settings.sessions.as_ref().map(BoundSessions::new);
     let inner = match &sessions {

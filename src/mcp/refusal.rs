@@ -4,11 +4,12 @@ use poem::{
     IntoResponse, Response,
     http::{StatusCode, header},
 };
-use serde_json::{json, value::RawValue};
+use serde_json::{Value, json};
 
-/// A JSON-RPC error; its id is null when that of the message could not be read (JSON-RPC 2.0 §5).
-pub(super) fn error(status: StatusCode, code: i32, message: &str, id: Option<&RawValue>) -> Response {
-    let body = json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } });
+/// A JSON-RPC error; its id is null when that of the message (`id`, as it was written) could not be read (JSON-RPC 2.0 §5).
+pub(super) fn error(status: StatusCode, code: i32, message: impl AsRef<str>, id: Option<&str>) -> Response {
+    let id: Option<Value> = id.and_then(|id| serde_json::from_str(id).ok());
+    let body = json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message.as_ref() } });
     poem::web::Json(body)
         .with_status(status)
         .with_header(header::CACHE_CONTROL, "no-store")
@@ -32,9 +33,9 @@ pub(super) fn worded(response: Response, status: StatusCode, message: &str) -> R
     refusal
 }
 
-/// Puts a refusal of rmcp's that is plain text into JSON, in the same words: a client that reads every answer as JSON-RPC
-/// shows them, instead of stumbling over them. Every other response is kept.
-pub(super) async fn in_json(response: Response) -> Response {
+/// Puts a refusal of rmcp's that is plain text into JSON, in the same words and about the message of this id: a client that
+/// reads every answer as JSON-RPC shows them, instead of stumbling over them. Every other response is kept.
+pub(super) async fn in_json(response: Response, id: Option<&str>) -> Response {
     let is_text = response
         .headers()
         .get(header::CONTENT_TYPE)
@@ -49,13 +50,19 @@ pub(super) async fn in_json(response: Response) -> Response {
         "" => status.canonical_reason().unwrap_or("The request was refused"),
         words => words,
     };
-    let mut refusal = error(status, INVALID_REQUEST, words, None);
+    let mut refusal = error(status, INVALID_REQUEST, words, id);
     if let Some(allow) = parts.headers.get(header::ALLOW) {
         refusal.headers_mut().insert(header::ALLOW, allow.clone());
     }
     refusal
 }
 
+/// JSON-RPC 2.0 §5.1: "Invalid JSON was received".
+pub(super) const PARSE_ERROR: i32 = -32700;
+/// JSON-RPC 2.0 §5.1: "Invalid method parameter(s)".
+pub(super) const INVALID_PARAMS: i32 = -32602;
+/// JSON-RPC 2.0 §5.1: "Internal JSON-RPC error".
+pub(super) const INTERNAL_ERROR: i32 = -32603;
 /// JSON-RPC 2.0 §5.1: "The JSON sent is not a valid Request object".
 pub(super) const INVALID_REQUEST: i32 = -32600;
 /// JSON-RPC 2.0 §5.1: of the range that is left to servers.

@@ -36,7 +36,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("context", &["clerk", "session"]),
     (
         "mcp",
-        &["auth", "clerk", "context", "id", "policy", "reason", "session"],
+        &[
+            "auth", "clerk", "clock", "context", "id", "policy", "reason", "session",
+        ],
     ),
     (
         "public",

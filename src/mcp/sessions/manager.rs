@@ -2,8 +2,8 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
-    time::Duration,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use futures_util::Stream;
@@ -43,7 +43,14 @@ fn take_place() -> Result<Place, SessionError> {
 #[derive(Debug)]
 pub(super) struct PlacedSessions {
     local: LocalSessionManager,
-    places: Mutex<HashMap<SessionId, Place>>,
+    held: Mutex<HashMap<SessionId, Held>>,
+}
+
+/// What is known of a session that is here.
+#[derive(Debug)]
+struct Held {
+    place: Place,
+    last_message: Instant,
 }
 
 /// A session could not be used.
@@ -64,15 +71,37 @@ impl PlacedSessions {
         local.session_config.keep_alive = Some(idle);
         Self {
             local,
-            places: Mutex::default(),
+            held: Mutex::default(),
         }
     }
 
+    /// Of this subject's sessions, the one with the longest silence that isn't `busy`.
+    pub(super) fn longest_silent(
+        &self,
+        subject: &str,
+        busy: impl Fn(&SessionId) -> bool,
+    ) -> Option<SessionId> {
+        self.held()
+            .iter()
+            .filter(|(id, held)| held.place.subject() == subject && !busy(id))
+            .min_by_key(|(_, held)| held.last_message)
+            .map(|(id, _)| id.clone())
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<SessionId, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn occupy(&self, id: &SessionId, place: Place) {
-        self.places
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id.clone(), place);
+        let last_message = Instant::now();
+        self.held().insert(id.clone(), Held { place, last_message });
+    }
+
+    /// A message came.
+    fn touch(&self, id: &SessionId) {
+        if let Some(held) = self.held().get_mut(id) {
+            held.last_message = Instant::now();
+        }
     }
 }
 
@@ -102,10 +131,7 @@ impl SessionManager for PlacedSessions {
     /// rmcp calls this however a session ends: by DELETE, by idleness, by a failed start.
     async fn close_session(&self, id: &SessionId) -> Result<(), SessionError> {
         let closed = self.local.close_session(id).await;
-        self.places
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(id);
+        self.held().remove(id);
         Ok(closed?)
     }
 
@@ -114,6 +140,7 @@ impl SessionManager for PlacedSessions {
         id: &SessionId,
         message: ClientJsonRpcMessage,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, SessionError> {
+        self.touch(id);
         Ok(self.local.create_stream(id, message).await?)
     }
 
@@ -122,6 +149,7 @@ impl SessionManager for PlacedSessions {
         id: &SessionId,
         message: ClientJsonRpcMessage,
     ) -> Result<(), SessionError> {
+        self.touch(id);
         Ok(self.local.accept_message(id, message).await?)
     }
 
@@ -129,6 +157,7 @@ impl SessionManager for PlacedSessions {
         &self,
         id: &SessionId,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, SessionError> {
+        self.touch(id);
         Ok(self.local.create_standalone_stream(id).await?)
     }
 
@@ -137,6 +166,7 @@ impl SessionManager for PlacedSessions {
         id: &SessionId,
         last_event_id: String,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, SessionError> {
+        self.touch(id);
         Ok(self.local.resume(id, last_event_id).await?)
     }
 

@@ -3,6 +3,7 @@
 //! rmcp keeps sessions, but asks nobody whose they are: with a session's id alone any authenticated user could call tools on
 //! it or end it. Here an id is worth something only together with a token of the user who opened it.
 
+mod calls;
 mod key;
 mod manager;
 mod places;
@@ -17,11 +18,15 @@ use rmcp::transport::streamable_http_server::{SessionId, SessionManager, session
 
 pub use self::key::SessionKey;
 use self::{
+    calls::{Busy, Calls},
     manager::{PlacedSessions, with_place},
-    places::{Full, Places},
+    places::{Full, Place, Places},
 };
-use super::refusal::{INVALID_REQUEST, SERVER_ERROR, error, worded};
-use crate::{reason::Reason, session::Session};
+use super::{
+    message::{Message, Purpose},
+    refusal::{INVALID_REQUEST, SERVER_ERROR, error, worded},
+};
+use crate::reason::Reason;
 
 /// Sessions, as an option of the mount: with them tools can ask clients of 2025-11-25 and before (elicitation, sampling,
 /// roots), and those clients get an event stream by GET. Requests of 2026-07-28 have no session, on the same endpoint.
@@ -47,26 +52,32 @@ pub struct McpSessions {
     pub issuer: String,
     /// What binds an id to its user: a random key, unless replicas are to share one.
     pub key: SessionKey,
-    /// Most sessions of one user (or machine, or organization: of one subject) at a time; one more is refused with 429.
+    /// Most sessions of one user (or machine, or organization: of one subject) at a time. One more ends the one that was
+    /// silent for longest, for clients that just end leave theirs behind; it's refused with 429 when all are busy.
     pub max_per_user: usize,
     /// Most sessions at a time; one more is refused with 503.
     pub max_in_all: usize,
+    /// Most requests of one session at a time; one more is refused with 429. A client that goes away leaves its session's
+    /// calls running, until their time is up ([`call_timeout`](super::McpSettings::call_timeout)).
+    pub max_calls_per_session: usize,
     /// How long a session lives without a message either way.
     pub idle_timeout: Duration,
     /// Where a replica, or the next process, finds sessions that it didn't open itself. It needs the same
-    /// [key](Self::key) there. What was going on in a session is lost all the same.
+    /// [key](Self::key) there. What was going on in a session is lost all the same; the limits are each process's own; and a
+    /// session that one replica ended goes on at another that has it in memory, until it's idle for long enough.
     pub store: Option<Arc<dyn SessionStore>>,
 }
 
 impl McpSessions {
-    /// 16 sessions per user and 1,024 in all, which end after half an hour of silence; for tokens of `issuer`, which is the
-    /// Frontend API URL ([`ClerkConfig::issuer`](crate::config::ClerkConfig::issuer)).
+    /// 16 sessions per user and 1,024 in all, which end after half an hour of silence, and 64 requests at a time in each; for
+    /// tokens of `issuer`, which is the Frontend API URL ([`ClerkConfig::issuer`](crate::config::ClerkConfig::issuer)).
     pub fn new(issuer: impl Into<String>) -> Self {
         Self {
             issuer: issuer.into(),
             key: SessionKey::random(),
             max_per_user: 16,
             max_in_all: 1_024,
+            max_calls_per_session: 64,
             idle_timeout: Duration::from_mins(30),
             store: None,
         }
@@ -79,6 +90,7 @@ impl fmt::Debug for McpSessions {
             .field("issuer", &self.issuer)
             .field("max_per_user", &self.max_per_user)
             .field("max_in_all", &self.max_in_all)
+            .field("max_calls_per_session", &self.max_calls_per_session)
             .field("idle_timeout", &self.idle_timeout)
             .field("has_store", &self.store.is_some())
             .finish_non_exhaustive()
@@ -90,8 +102,9 @@ pub(super) struct BoundSessions {
     issuer: String,
     key: SessionKey,
     places: Arc<Places>,
+    calls: Arc<Calls>,
     manager: Arc<PlacedSessions>,
-    has_store: bool,
+    store: Option<Arc<dyn SessionStore>>,
 }
 
 impl BoundSessions {
@@ -100,8 +113,9 @@ impl BoundSessions {
             issuer: settings.issuer.clone(),
             key: settings.key.clone(),
             places: Arc::new(Places::new(settings.max_per_user, settings.max_in_all)),
+            calls: Arc::new(Calls::new(settings.max_calls_per_session)),
             manager: Arc::new(PlacedSessions::new(settings.idle_timeout)),
-            has_store: settings.store.is_some(),
+            store: settings.store.clone(),
         }
     }
 
@@ -110,48 +124,54 @@ impl BoundSessions {
         Arc::clone(&self.manager)
     }
 
-    /// Passes `request` on to rmcp (`inner`); `opens` says that it's an `initialize`, which opens a session.
+    /// Passes `request` of `subject` on to rmcp (`inner`), with the session that it names if that is its own. `message` is what
+    /// was posted; `initialize` opens a session.
     pub(super) async fn call<E: Endpoint>(
         &self,
         inner: &E,
         mut request: Request,
-        opens: bool,
+        subject: &str,
+        message: Option<&Message<'_>>,
     ) -> Result<Response> {
+        let opens = message.is_some_and(|message| message.purpose == Purpose::Initialize);
+        let id = message.and_then(|message| message.id);
         if is_sessionless(request.headers()) && !opens {
             // SEP-2567: no sessions since 2026-07-28; an id means nothing there.
             request.headers_mut().remove(SESSION_ID);
             return inner.call(request).await.map(IntoResponse::into_response);
         }
-        let Some(session) = request.extensions().get::<Arc<Session>>().cloned() else {
-            tracing::error!("an MCP request came without a session: the endpoint is not behind RequireAuth");
-            return Ok(error(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                INTERNAL_ERROR,
-                "[Clerk] Session not initialized",
-                None,
-            ));
-        };
-        let subject = session.subject.as_str();
         let mut needs_place = opens;
         if request.headers().contains_key(SESSION_ID) {
-            let id = self.own_session(request.headers(), subject);
-            let is_here = match &id {
-                Some(id) => self.manager.has_session(id).await.unwrap_or(false),
-                None => false,
+            let Some(session) = self.own_session(request.headers(), subject) else {
+                return Ok(unknown_session(id));
             };
-            let Some(bare) = id
-                .filter(|_| is_here || self.has_store)
-                .and_then(|id| HeaderValue::from_str(&id).ok())
-            else {
-                return Ok(unknown_session());
+            let is_here = self.manager.has_session(&session).await.unwrap_or(false);
+            let Ok(bare) = HeaderValue::from_str(&session) else {
+                return Ok(unknown_session(id));
             };
+            if !is_here && !self.is_stored(&session).await {
+                return Ok(unknown_session(id));
+            }
             request.headers_mut().insert(SESSION_ID, bare);
-            // One that isn't here may be in the store, and come here.
+            // One that is in the store comes here.
             needs_place = !is_here && request.method() != Method::DELETE;
+            if let (Some(id), Some(true)) = (id, message.map(Message::is_request)) {
+                match self.calls.begin(&session, id) {
+                    // It goes where the request goes, and is dropped with it.
+                    Ok(call) => request.extensions_mut().insert(Arc::new(call)),
+                    Err(busy) => return Ok(too_busy(busy, id)),
+                };
+            }
+        } else if !opens && !message.is_some_and(|message| message.has_version) {
+            return Ok(error(StatusCode::BAD_REQUEST, INVALID_REQUEST, NO_SESSION_ID, id));
         }
-        let place = match needs_place.then(|| self.places.take(subject)).transpose() {
-            Ok(place) => place,
-            Err(full) => return Ok(no_place(full)),
+        let place = if needs_place {
+            match self.place(subject).await {
+                Ok(place) => Some(place),
+                Err(full) => return Ok(no_place(full, id)),
+            }
+        } else {
+            None
         };
         let mut response = with_place(place, inner.call(request)).await?.into_response();
         if let Some(id) = response.headers_mut().remove(SESSION_ID)
@@ -162,8 +182,41 @@ impl BoundSessions {
         {
             response.headers_mut().insert(SESSION_ID, bound);
         }
-        let response = worded(response, StatusCode::NOT_FOUND, UNKNOWN_SESSION);
-        Ok(worded(response, StatusCode::BAD_REQUEST, NO_SESSION_ID))
+        Ok(worded(response, StatusCode::NOT_FOUND, UNKNOWN_SESSION))
+    }
+
+    /// A place for a session of `subject`, if need be that of one that is silent.
+    async fn place(&self, subject: &str) -> Result<Place, Full> {
+        let outcome = self.places.take(subject);
+        if !matches!(outcome, Err(Full::User)) {
+            return outcome;
+        }
+        let is_busy = |session: &SessionId| self.calls.has_any(session);
+        if let Some(silent) = self.manager.longest_silent(subject, is_busy) {
+            // However it ends, its place is free.
+            let _ = self.manager.close_session(&silent).await;
+            if let Some(store) = &self.store
+                && let Err(error) = store.delete(&silent).await
+            {
+                tracing::warn!(%error, "a session that was ended could not be taken out of the store");
+            }
+        }
+        self.places.take(subject)
+    }
+
+    /// Whether the store knows the session. Asked before there's a place for it, or an id that is long gone could cost the
+    /// user a session that isn't.
+    async fn is_stored(&self, session: &SessionId) -> bool {
+        let Some(store) = &self.store else {
+            return false;
+        };
+        match store.load(session).await {
+            Ok(state) => state.is_some(),
+            Err(error) => {
+                tracing::warn!(%error, "the store of sessions could not be asked");
+                false
+            }
+        }
     }
 
     /// The session that the request names, when it's of its own user; there or not.
@@ -186,20 +239,20 @@ fn is_sessionless(headers: &HeaderMap) -> bool {
 
 /// Another user's session, an ended one and one that never was look the same: MCP 2025-11-25, "Session Management", asks
 /// for 404, upon which a client opens a new session.
-fn unknown_session() -> Response {
+fn unknown_session(id: Option<&str>) -> Response {
     Reason::McpSessionUnknown.count();
     tracing::info!(reason = %Reason::McpSessionUnknown, "request refused");
-    error(StatusCode::NOT_FOUND, INVALID_REQUEST, UNKNOWN_SESSION, None)
+    error(StatusCode::NOT_FOUND, INVALID_REQUEST, UNKNOWN_SESSION, id)
 }
 
-fn no_place(full: Full) -> Response {
+fn no_place(full: Full, id: Option<&str>) -> Response {
     Reason::McpSessionLimit.count();
     tracing::info!(reason = %Reason::McpSessionLimit, ?full, "request refused");
     let (status, message) = match full {
         // RFC 6585 §4.
         Full::User => (
             StatusCode::TOO_MANY_REQUESTS,
-            "You have too many sessions: end one (DELETE with its Mcp-Session-Id), or wait until one was idle for long enough",
+            "You have too many sessions, and all are busy: end one (DELETE with its Mcp-Session-Id), or wait",
         ),
         // RFC 9110 §15.6.4.
         Full::All => (
@@ -207,10 +260,30 @@ fn no_place(full: Full) -> Response {
             "The server has no room for another session",
         ),
     };
-    let mut response = error(status, SERVER_ERROR, message, None);
-    response
-        .headers_mut()
-        .insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+    again_later(error(status, SERVER_ERROR, message, id), RETRY_AFTER_SECONDS)
+}
+
+fn too_busy(busy: Busy, id: &str) -> Response {
+    match busy {
+        Busy::SameId => error(
+            StatusCode::BAD_REQUEST,
+            INVALID_REQUEST,
+            "A request with this id is in flight in this session",
+            Some(id),
+        ),
+        Busy::TooMany => {
+            Reason::McpSessionLimit.count();
+            tracing::info!(reason = %Reason::McpSessionLimit, ?busy, "request refused");
+            let message = "This session has too many requests in flight; wait until some are answered";
+            let response = error(StatusCode::TOO_MANY_REQUESTS, SERVER_ERROR, message, Some(id));
+            again_later(response, 1)
+        }
+    }
+}
+
+/// Asks the client to come again.
+fn again_later(mut response: Response, seconds: u64) -> Response {
+    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     response
 }
 
@@ -221,5 +294,4 @@ const FIRST_WITHOUT_SESSIONS: &[u8] = b"2026-07-28";
 const UNKNOWN_SESSION: &str = "Session not found; send initialize to open one";
 const NO_SESSION_ID: &str =
     "This request needs a session: send initialize, then the Mcp-Session-Id of its answer";
-const INTERNAL_ERROR: i32 = -32603;
 const RETRY_AFTER_SECONDS: u64 = 60;

@@ -68,6 +68,13 @@ pub(super) struct Place {
     subject: Arc<str>,
 }
 
+impl Place {
+    /// Whose it is.
+    pub(super) fn subject(&self) -> &str {
+        &self.subject
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);

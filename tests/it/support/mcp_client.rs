@@ -95,7 +95,8 @@ impl<'a> McpClient<'a> {
 
     /// The status that a call gets.
     pub async fn status_of_call(&self, token: &str) -> u16 {
-        self.post(token, &call(7, "greet", &json!({ "name": "x" })))
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        self.post(token, &call(id, "greet", &json!({ "name": "x" })))
             .await
             .status()
             .as_u16()

@@ -1,0 +1,106 @@
+//! What each session is busy with.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use rmcp::transport::streamable_http_server::SessionId;
+
+/// The requests in flight of every session. A client that goes away doesn't end the calls of its session, for it may come back
+/// for their answers: without a limit, one session could hold any number of them.
+#[derive(Debug)]
+pub(super) struct Calls {
+    per_session: usize,
+    in_flight: Mutex<HashMap<SessionId, HashSet<Box<str>>>>,
+}
+
+/// Why a session may not begin another request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Busy {
+    /// One with the same id is in flight (MCP, "Requests": an id is used once in a session). rmcp tells answers apart by
+    /// ids, and one of the two would never come.
+    SameId,
+    /// It has as many as one may have.
+    TooMany,
+}
+
+impl Calls {
+    /// So many requests of each session at a time.
+    pub(super) fn new(per_session: usize) -> Self {
+        Self {
+            per_session,
+            in_flight: Mutex::default(),
+        }
+    }
+
+    /// Begins a request; it's over when the [`Call`] is dropped.
+    ///
+    /// # Errors
+    /// When it may not begin.
+    pub(super) fn begin(self: &Arc<Self>, session: &SessionId, id: &str) -> Result<Call, Busy> {
+        let mut in_flight = self.in_flight();
+        let ids = in_flight.entry(session.clone()).or_default();
+        if ids.contains(id) {
+            return Err(Busy::SameId);
+        }
+        if ids.len() >= self.per_session {
+            return Err(Busy::TooMany);
+        }
+        ids.insert(id.into());
+        Ok(Call {
+            calls: Arc::clone(self),
+            session: session.clone(),
+            id: id.into(),
+        })
+    }
+
+    /// Whether a request of this session is in flight.
+    pub(super) fn has_any(&self, session: &SessionId) -> bool {
+        self.in_flight().contains_key(session)
+    }
+
+    fn in_flight(&self) -> MutexGuard<'_, HashMap<SessionId, HashSet<Box<str>>>> {
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request in flight.
+#[derive(Debug)]
+pub(super) struct Call {
+    calls: Arc<Calls>,
+    session: SessionId,
+    id: Box<str>,
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        let mut in_flight = self.calls.in_flight();
+        if let Some(ids) = in_flight.get_mut(&self.session) {
+            ids.remove(&self.id);
+            if ids.is_empty() {
+                in_flight.remove(&self.session);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_in_flight_once_and_only_so_many_are() {
+        let calls = Arc::new(Calls::new(2));
+        let (one, other) = (SessionId::from("one"), SessionId::from("other"));
+        let first = calls.begin(&one, "1").unwrap();
+        assert_eq!(calls.begin(&one, "1").unwrap_err(), Busy::SameId);
+        let _elsewhere = calls.begin(&other, "1").unwrap();
+        let second = calls.begin(&one, "\"1\"").unwrap();
+        assert_eq!(calls.begin(&one, "3").unwrap_err(), Busy::TooMany);
+        drop(first);
+        let again = calls.begin(&one, "1").unwrap();
+        drop((again, second));
+        assert!(!calls.has_any(&one) && calls.has_any(&other));
+    }
+}
