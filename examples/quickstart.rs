@@ -32,6 +32,7 @@ impl ServerHandler for MyTools {}
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let config = Config::from_env()?;
     let listener = tokio::net::TcpListener::bind(config.listen).await?;
     eprintln!("listening on {}", listener.local_addr()?);

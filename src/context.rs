@@ -34,11 +34,7 @@ impl CallContext {
     }
 }
 
-/// The caller's session.
-///
-/// # Errors
-/// [`SessionNotInitialized`] outside of an authenticated MCP request.
-/// A task that a tool spawns has no session; it gets one handed:
+/// The caller's session. A task that a tool spawns has none, unless it gets one handed:
 ///
 /// ```
 /// # use clerk_mcp::{context, mcp::ToolError};
@@ -49,13 +45,24 @@ impl CallContext {
 /// }
 /// assert!(context::get_session().is_err(), "this is not a tool");
 /// ```
+///
+/// # Errors
+/// [`SessionNotInitialized`] outside of an authenticated MCP request.
 pub fn get_session() -> Result<Arc<Session>, SessionNotInitialized> {
     CONTEXT
         .try_with(|context| Arc::clone(&context.session))
         .map_err(|_| SessionNotInitialized)
 }
 
-/// The Backend API client.
+/// The Backend API client, of the application that the server is for.
+///
+/// ```
+/// # use clerk_mcp::{context, mcp::ToolError};
+/// async fn in_a_tool() -> Result<usize, ToolError> {
+///     let session = context::get_session()?;
+///     Ok(context::get_client()?.organization_memberships(session.require_user()?).await?.len())
+/// }
+/// ```
 ///
 /// # Errors
 /// [`ClientNotInitialized`] outside of an authenticated MCP request.
@@ -65,7 +72,15 @@ pub fn get_client() -> Result<ClerkClient, ClientNotInitialized> {
         .map_err(|_| ClientNotInitialized)
 }
 
-/// The caller's user, asked from Clerk.
+/// The caller's user, as Clerk had it at most 30 s ago.
+///
+/// ```
+/// # use clerk_mcp::{context, mcp::ToolError};
+/// async fn in_a_tool() -> Result<String, ToolError> {
+///     let user = context::get_user().await?;
+///     user.primary_email().map(str::to_owned).ok_or_else(|| ToolError::failed("You have no e-mail address."))
+/// }
+/// ```
 ///
 /// # Errors
 /// Outside of an authenticated MCP request, for a token that speaks for no user, and when Clerk doesn't answer.

@@ -26,8 +26,8 @@
 //! What was found out is kept (`auth/verified`, `shared_cache`): a verified token until it expires or its key goes, Clerk's
 //! word on an opaque one for a minute. `secret_key` probes our own key, for nobody's token is at fault when that is bad.
 //!
-//! Each arrow makes a type that only the step before it can build, so an unverified token can't reach a tool and still
-//! compile. `Authorization` is taken off the request: no tool can pass it along.
+//! Each arrow down to the claims makes a type that only the step before it can build, so an unverified token can't reach a
+//! tool and still compile. `Authorization` is taken off the request: no tool can pass it along.
 //!
 //! # A server of your own
 //!
@@ -84,9 +84,26 @@
 //!
 //! # Any endpoint, not only MCP
 //!
-//! [`auth::RequireAuth`] is a poem middleware. Behind it, a handler finds the [`session::Session`] in the request's extensions;
-//! whoever doesn't get through gets the refusals of [`auth::AuthError`]. [`mcp::endpoint`] mounts an MCP server of your own
-//! behind it, on an app of your own.
+//! [`AppBuilder::protect`](app::AppBuilder::protect) puts an endpoint of your own beside `/mcp`, behind the same
+//! authentication; its handlers find the [`session::Session`] in the request's extensions.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use clerk_mcp::{app::{App, AppError}, config::Config, session::Session};
+//! # use poem::{handler, web::Data};
+//! #[handler]
+//! fn me(Data(session): Data<&Arc<Session>>) -> String {
+//!     session.subject.clone()
+//! }
+//!
+//! # fn app(config: &Config) -> Result<App, AppError> {
+//! App::builder(config).protect("/me", me).build()
+//! # }
+//! ```
+//!
+//! On an app of your own, [`auth::RequireAuth`] is a poem middleware; whoever doesn't get through gets the refusals of
+//! [`auth::AuthError`]. [`mcp::endpoint`] mounts an MCP server behind it. Keys are then fetched when they're asked for;
+//! [`token::JwksCache::keep_fresh`] does so in the background.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use crate::session::{Denied, Session};
 
 /// Scopes, a role and permissions that a caller must have, all of them.
-/// A session must meet all that is asked:
 ///
 /// ```
 /// # use clerk_mcp::{policy::Requirement, session::{Denied, Session}};
@@ -16,7 +15,7 @@ use crate::session::{Denied, Session};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Requirement {
     scopes: Vec<String>,
-    role: Option<String>,
+    roles: Vec<String>,
     permissions: Vec<String>,
 }
 
@@ -29,22 +28,29 @@ impl Requirement {
     /// All of these scopes. Session tokens have none, so they're refused.
     #[must_use]
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
-        self.scopes.extend(scopes.into_iter().map(Into::into));
+        add(&mut self.scopes, scopes);
         self
     }
 
-    /// This role in the active organization, such as `org:admin`.
+    /// This role in the active organization, such as `org:admin`. A member has one role, so nobody meets two different ones.
     #[must_use]
     pub fn role(mut self, role: impl Into<String>) -> Self {
-        self.role = Some(role.into());
+        add(&mut self.roles, [role]);
         self
     }
 
     /// All of these permissions in the active organization, such as `org:invoices:create`.
     #[must_use]
     pub fn permissions<S: Into<String>>(mut self, permissions: impl IntoIterator<Item = S>) -> Self {
-        self.permissions.extend(permissions.into_iter().map(Into::into));
+        add(&mut self.permissions, permissions);
         self
+    }
+
+    /// All that either asks.
+    fn and(self, other: Self) -> Self {
+        let mut both = self.scopes(other.scopes).permissions(other.permissions);
+        add(&mut both.roles, other.roles);
+        both
     }
 
     /// Holds `session` to the requirement.
@@ -53,12 +59,21 @@ impl Requirement {
     /// What is missing; scopes first, for those the client can ask for.
     pub fn check(&self, session: &Session) -> Result<(), Denied> {
         session.require_scopes(&self.scopes)?;
-        if let Some(role) = &self.role {
-            session.require_role(role)?;
-        }
+        self.roles
+            .iter()
+            .try_for_each(|role| session.require_role(role))?;
         self.permissions
             .iter()
             .try_for_each(|permission| session.require_permission(permission))
+    }
+}
+
+/// Adds what isn't there yet.
+fn add<S: Into<String>>(to: &mut Vec<String>, names: impl IntoIterator<Item = S>) {
+    for name in names.into_iter().map(Into::into) {
+        if !to.contains(&name) {
+            to.push(name);
+        }
     }
 }
 
@@ -81,11 +96,17 @@ impl ToolPolicy {
         Self::default()
     }
 
-    /// Sets the requirement of a tool.
+    /// Asks this of a tool's callers, besides what was asked of them before.
     #[must_use]
     pub fn require(mut self, tool: impl Into<String>, requirement: Requirement) -> Self {
-        self.0.insert(tool.into(), requirement);
+        let of_tool = self.0.entry(tool.into()).or_default();
+        *of_tool = std::mem::take(of_tool).and(requirement);
         self
+    }
+
+    /// The tools that have a requirement.
+    pub fn tools(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
 
     /// The requirement of a tool, when it has one.

@@ -70,8 +70,6 @@ impl ServerLimits {
 /// Serves `endpoint` on `listener` until `stop` ends; then drains, accepts no more, and waits for requests in flight, all
 /// as long as the limits allow.
 ///
-/// # Errors
-/// When the listener has no address.
 /// ```
 /// use std::time::Duration;
 ///
@@ -86,6 +84,9 @@ impl ServerLimits {
 /// # })?;
 /// # Ok::<_, std::io::Error>(())
 /// ```
+///
+/// # Errors
+/// When the listener has no address.
 pub async fn serve(
     listener: TcpListener,
     endpoint: BoxEndpoint<'static>,

@@ -12,10 +12,12 @@ pub struct ChallengeContext {
     pub resource_metadata: String,
     /// The scopes to ask for at sign-in.
     pub scopes: Vec<String>,
+    /// The scopes that every request needs, whatever it is for.
+    pub required_scopes: Vec<String>,
 }
 
 impl ChallengeContext {
-    /// The context of the MCP endpoint of `resources`, whose clients should sign in with `scopes`.
+    /// The context of the MCP endpoint of `resources`, whose clients should sign in with `scopes`. No scope is required yet.
     pub fn new(resources: &ResourceNames, scopes: Vec<String>) -> Self {
         // RFC 9728 §3.1: the well-known segment goes between host and path.
         let resource_metadata = match Url::parse(resources.mcp()) {
@@ -31,7 +33,27 @@ impl ChallengeContext {
         Self {
             resource_metadata,
             scopes,
+            required_scopes: Vec::new(),
         }
+    }
+
+    /// Asks every token for these scopes.
+    #[must_use]
+    pub fn require_scopes(mut self, scopes: Vec<String>) -> Self {
+        self.required_scopes = scopes;
+        self
+    }
+
+    /// The scopes of an operation that needs `needed`: those that every request needs, too. A client that asks for what a
+    /// challenge names, and gets that, must get through (MCP, "Scope Challenge Handling").
+    pub(super) fn all_scopes(&self, needed: &[String]) -> Vec<String> {
+        let mut all = self.required_scopes.clone();
+        for scope in needed {
+            if !all.contains(scope) {
+                all.push(scope.clone());
+            }
+        }
+        all
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
     clerk::ClerkClient,
     clock::Clock,
     secret_key::SecretKeyState,
-    session::Session,
+    session::{Denied, Session},
     token::{BearerToken, KeySource, TokenVerifier},
 };
 
@@ -31,12 +31,12 @@ use crate::{
 pub struct Authenticator {
     sessions: Box<dyn Sessions>,
     secret_key: Arc<SecretKeyState>,
-    required_scopes: Vec<String>,
     challenge: ChallengeContext,
 }
 
 impl Authenticator {
-    /// An authenticator that verifies with `verifier` and challenges with `challenge`. With a `client`, it asks Clerk about
+    /// An authenticator that verifies with `verifier` and challenges with `challenge`, whose required scopes it asks of every
+    /// token. With a `client`, it asks Clerk about
     /// opaque tokens of the kinds that `verifier` accepts; without, it refuses them.
     pub fn new<K: KeySource>(
         verifier: TokenVerifier<K>,
@@ -47,16 +47,8 @@ impl Authenticator {
         Self {
             sessions: Box::new(VerifiedSessions::new(verifier, client, clock)),
             secret_key: Arc::default(),
-            required_scopes: Vec::new(),
             challenge,
         }
-    }
-
-    /// Asks every token for these scopes.
-    #[must_use]
-    pub fn require_scopes(mut self, scopes: Vec<String>) -> Self {
-        self.required_scopes = scopes;
-        self
     }
 
     /// Refuses every token with 500 while `state` says that the secret key is not good.
@@ -76,7 +68,7 @@ impl Authenticator {
             return Err(misconfiguration.into());
         }
         let session = self.sessions.of(&token).await?;
-        session.require_scopes(&self.required_scopes)?;
+        session.require_scopes(&self.challenge.required_scopes)?;
         Ok(session)
     }
 }
@@ -84,7 +76,6 @@ impl Authenticator {
 impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authenticator")
-            .field("required_scopes", &self.required_scopes)
             .field("challenge", &self.challenge)
             .finish_non_exhaustive()
     }
@@ -173,5 +164,17 @@ pub(crate) fn refuse(error: &AuthError, challenge: &ChallengeContext) -> Respons
             tracing::error!(%reason, detail = %error, "request can't be authenticated");
         }
     }
-    error.refusal().into_response(challenge)
+    let refusal = match error {
+        AuthError::Denied(Denied::Scopes { needed }) => {
+            let needed = challenge.all_scopes(needed);
+            AuthError::Denied(Denied::Scopes { needed }).refusal()
+        }
+        AuthError::Bearer(_)
+        | AuthError::Token(_)
+        | AuthError::Denied(Denied::Role { .. } | Denied::Permission { .. })
+        | AuthError::Misconfigured(_)
+        | AuthError::Unavailable(_)
+        | AuthError::Internal => error.refusal(),
+    };
+    refusal.into_response(challenge)
 }

@@ -34,9 +34,11 @@ use crate::{
 ///         eprintln!("a member of {}", membership.organization.name);
 ///     }
 ///     let Some(id) = &session.session_id else { return Ok("No session of Clerk's.".to_owned()) };
-///     let revoke = client.request(Method::POST, &["v1", "sessions", id.as_str(), "revoke"]);
-///     let done = revoke.send().await.is_ok_and(|answer| answer.status().is_success());
-///     Ok(if done { "Signed out." } else { "Clerk did not agree." }.to_owned())
+///     let revoke = client.request(Method::POST, &["v1", "sessions", id.as_str(), "revoke"])?;
+///     match revoke.send().await {
+///         Ok(answer) if answer.status().is_success() => Ok("Signed out.".to_owned()),
+///         Ok(_) | Err(_) => Err(ToolError::failed("Clerk did not end the session. Try again in a minute.")),
+///     }
 /// }
 /// ```
 #[derive(Clone)]
@@ -68,11 +70,12 @@ impl ClerkClient {
     /// # Errors
     /// [`ClerkError::NotFound`] when there is no such user, others as [`ClerkError`] says.
     pub async fn user(&self, id: &UserId) -> Result<Arc<User>, ClerkError> {
-        let fetch = async {
-            let request = self.request(Method::GET, &["v1", "users", id.as_str()]);
-            with_lifetime(call::read("user", request).await.map(Arc::new))
-        };
+        let fetch = async { with_lifetime(self.fetch_user(id).await.map(Arc::new)) };
         self.0.users.get(id.clone(), fetch).await
+    }
+
+    async fn fetch_user(&self, id: &UserId) -> Result<User, ClerkError> {
+        call::read("user", self.request(Method::GET, &["v1", "users", id.as_str()])?).await
     }
 
     /// All of a user's organization memberships, page by page, at most 30 s old
@@ -97,7 +100,7 @@ impl ClerkClient {
                 .request(
                     Method::GET,
                     &["v1", "users", id.as_str(), "organization_memberships"],
-                )
+                )?
                 .query(&[("limit", PAGE_SIZE), ("offset", offset)]);
             let page: types::MembershipPage = call::read("memberships", request).await?;
             // Memberships come and go between two pages: one that moved is taken once, and an empty page ends it
@@ -133,7 +136,7 @@ impl ClerkClient {
         };
         // It only looks: sending it again after a broken connection changes nothing.
         let request = self
-            .request(Method::POST, path)
+            .request(Method::POST, path)?
             .json(&json!({ (member): token.expose() }));
         call::read(operation, request).await
     }
@@ -143,24 +146,30 @@ impl ClerkClient {
     /// # Errors
     /// [`ClerkError::KeyRefused`] when the secret key is not accepted.
     pub async fn signing_key_ids(&self) -> Result<BTreeSet<String>, ClerkError> {
-        let keys: types::KeyIds = call::read("jwks", self.request(Method::GET, &["v1", "jwks"])).await?;
+        let keys: types::KeyIds = call::read("jwks", self.request(Method::GET, &["v1", "jwks"])?).await?;
         Ok(keys.keys.into_iter().filter_map(|key| key.kid).collect())
     }
 
     /// A request to any other operation of the Backend API, with the secret key and the API version set:
-    /// `client.request(Method::GET, &["v1", "organizations", id])`. Each segment is escaped, so no id can lead
-    /// elsewhere.
-    pub fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
+    /// `client.request(Method::GET, &["v1", "organizations", id])?`. Each segment is escaped, so no id can lead elsewhere.
+    ///
+    /// # Errors
+    /// [`ClerkError::NotFound`] for a segment that is empty, `.` or `..`: no URL can say these, and nothing has such an id.
+    pub fn request(&self, method: Method, path: &[&str]) -> Result<RequestBuilder, ClerkError> {
+        if path.iter().any(|segment| matches!(*segment, "" | "." | "..")) {
+            return Err(ClerkError::NotFound);
+        }
         let mut url = self.0.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
         }
-        self.0
+        Ok(self
+            .0
             .http
             .request(method, url)
             .bearer_auth(self.0.secret_key.expose_secret())
             .header("Clerk-API-Version", API_VERSION)
-            .header(header::ACCEPT, "application/json")
+            .header(header::ACCEPT, "application/json"))
     }
 }
 

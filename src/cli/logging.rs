@@ -22,6 +22,8 @@ pub(super) fn start(filter: EnvFilter, format: Option<LogFormat>) {
     let terminal = io::stderr().is_terminal();
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // It would tell stderr that stderr is closed, and panic.
+        .log_internal_errors(false)
         .with_writer(io::stderr);
     // A second start would be a mistake of ours, and no reason to end the program.
     let _ = match format.unwrap_or(if terminal {

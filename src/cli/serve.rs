@@ -27,9 +27,6 @@ pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
         (Err(error), Ok(_)) | (Ok(_), Err(error)) => return Err(error.into()),
     };
     logging::start(filter, config.log_format);
-    for warning in config.warnings() {
-        tracing::warn!("{warning}");
-    }
     runtime()?.block_on(async {
         let listener = listen(config.listen).await?;
         let _metrics = match config.admin_address {

@@ -50,7 +50,7 @@ pub struct Config {
     pub base_url: Url,
     /// `HOST` and `PORT`.
     pub listen: SocketAddr,
-    /// Whether `PORT` was asked for; else the demo may take a free one.
+    /// Whether nobody asked for a `PORT`; the demo may then take a free one.
     pub port_is_default: bool,
     /// What tokens must be like.
     pub tokens: TokenConfig,
@@ -66,9 +66,10 @@ pub struct Config {
     pub trust_forwarded: bool,
     /// Limits.
     pub limits: Limits,
-    /// `ADMIN_ADDR`.
+    /// `ADMIN_ADDR`. The program serves the metrics there; a server of your own installs the exporter of its choice, of the
+    /// crate `metrics`.
     pub admin_address: Option<SocketAddr>,
-    /// `LOG_FORMAT`, when set.
+    /// `LOG_FORMAT`, when set. The program logs so; a server of your own installs the `tracing` subscriber of its choice.
     pub log_format: Option<LogFormat>,
 }
 
@@ -209,8 +210,9 @@ impl Config {
     }
 }
 
-/// Everything that is wrong with a configuration.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Error)]
+/// Everything that is wrong with a configuration. Both `Display` and `Debug` say what to do about it: a `main` that returns
+/// errors shows the latter.
+#[derive(Clone, Default, PartialEq, Eq, Error)]
 pub struct ConfigError {
     missing: Vec<Missing>,
     invalid: Vec<Fault>,
@@ -254,6 +256,12 @@ impl ConfigError {
         self.missing.extend(other.missing);
         self.invalid.extend(other.invalid);
         self
+    }
+}
+
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -5,11 +5,15 @@ use std::{
     time::Duration,
 };
 
+use clerk_mcp::{
+    clerk::{ClerkClient, ClerkError},
+    clock::ManualClock,
+};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
 
-use crate::support::TestServer;
+use crate::support::{TestServer, start_time};
 
 async fn server(clerk: &MockServer) -> (TestServer, String) {
     let server = TestServer::builder()
@@ -165,4 +169,30 @@ async fn pages_that_shift_while_they_are_read_end_and_repeat_nothing() {
     // All of those that were there from beginning to end.
     assert!((0..350).all(|number| distinct.contains(format!("orgmem_{number}").as_str())));
     assert!(asked(&clerk).await <= 5);
+}
+
+/// An id that comes from a tool's caller may be anything; it must not lead to another operation.
+#[test]
+fn no_segment_of_a_path_leads_elsewhere() {
+    let client = ClerkClient::new(
+        reqwest::Client::new(),
+        "https://api.clerk.com".parse().unwrap(),
+        "sk_test_x".into(),
+        Arc::new(ManualClock::at(start_time())),
+    );
+    let path = |id| {
+        let request = client.request(reqwest::Method::GET, &["v1", "organizations", id, "memberships"])?;
+        Ok(request.build().unwrap().url().path().to_owned())
+    };
+    for id in ["", ".", ".."] {
+        assert_eq!(path(id), Err(ClerkError::NotFound), "{id}");
+    }
+    for (id, escaped) in [
+        ("org_1", "org_1"),
+        ("a/b", "a%2Fb"),
+        ("..?x#y", "..%3Fx%23y"),
+        ("%2e%2e", "%252e%252e"),
+    ] {
+        assert_eq!(path(id), Ok(format!("/v1/organizations/{escaped}/memberships")));
+    }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::support::server::signing_key;
+use crate::support::server::{config, signing_key};
 
 /// A command without the environment and the folder of whoever runs the tests.
 fn program(folder: &Path) -> Command {
@@ -82,6 +82,19 @@ fn everything_missing() {
     [Clerk] Missing required config: CLERK_SECRET_KEY, CLERK_DOMAIN, BASE_URL
     CLERK_SECRET_KEY: Clerk Dashboard, Configure, API keys, Secret keys; CLERK_DOMAIN: Clerk Dashboard, Configure, Domains, Frontend API; BASE_URL: the URL that clients reach this server at, such as http://localhost:3001. Without a Clerk account: `clerk-mcp demo` needs none of it.
     ");
+}
+
+/// A `main` of somebody's own that returns errors shows them by `Debug`.
+#[test]
+fn a_configuration_error_is_for_people_either_way() {
+    let error = config(&[("CLERK_DOMAIN", "great-fox-12.clerk.accounts.dev".to_owned())].into()).unwrap_err();
+    assert_eq!(format!("{error:?}"), error.to_string());
+    assert!(
+        error
+            .to_string()
+            .starts_with("[Clerk] Missing required config: CLERK_SECRET_KEY, BASE_URL"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -377,6 +390,27 @@ async fn the_demo_prints_everything_and_what_it_prints_works() {
     assert_eq!(demo.terminate(), Some(0));
 }
 
+/// Whoever took the log may be gone; that is no reason to refuse anybody.
+#[tokio::test]
+async fn a_log_that_nobody_takes_stops_nothing() {
+    let folder = Folder::new("closed-log");
+    let mut command = program(&folder.0);
+    command
+        .envs(RIGHT)
+        .env("CLERK_JWT_KEY", signing_key().public_key_pem())
+        .args(["--port", "0", "--log-format", "json"]);
+    let mut server = Running::start(&mut command);
+    let mut log = BufReader::new(server.0.stderr.take().unwrap());
+    let mut line = String::new();
+    log.read_line(&mut line).unwrap();
+    drop(log);
+    let listening: Value = serde_json::from_str(&line).unwrap();
+    let url = format!("http://{}/mcp", listening["address"].as_str().unwrap());
+    let refused = reqwest::Client::new().post(url).send().await.unwrap();
+    assert_eq!(refused.status(), 401);
+    assert_eq!(server.terminate(), Some(0));
+}
+
 #[tokio::test]
 async fn the_server_reads_an_env_file_and_stops_when_asked() {
     let folder = Folder::new("serve");
@@ -392,13 +426,13 @@ async fn the_server_reads_an_env_file_and_stops_when_asked() {
     let mut server = Running::start(program(&folder.0).args(["--port", "0", "--admin-addr", "127.0.0.1:0"]));
     let mut log = BufReader::new(server.0.stderr.take().unwrap()).lines();
     let mut next = || -> Value { serde_json::from_str(&log.next().unwrap().unwrap()).unwrap() };
+    let metrics = next();
+    let listening = next();
     let warnings = [next()["message"].to_string(), next()["message"].to_string()];
     assert!(
         warnings[0].contains("CLERK_AUDIENCE=off") && warnings[1].contains("SCOPES has openid"),
         "{warnings:?}"
     );
-    let metrics = next();
-    let listening = next();
     assert_eq!(
         (&listening["message"], &listening["endpoint"]),
         (&json!("listening"), &json!("http://localhost:3001/mcp"))

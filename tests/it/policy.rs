@@ -1,10 +1,16 @@
 //! Requirements of tools: refused before the tool runs, with an answer that says whether signing in again helps.
 
-use clerk_mcp::policy::{Requirement, ToolPolicy};
+use clerk_mcp::{
+    app::App,
+    policy::{Requirement, ToolPolicy},
+};
 use clerk_mcp_conformance::{clerk::Endpoint, mint::Recipe};
 use serde_json::{Value, json};
 
-use crate::support::{Exchange, TestServer, server::RESOURCE};
+use crate::support::{
+    Exchange, TestServer,
+    server::{RESOURCE, config},
+};
 
 async fn server() -> TestServer {
     let policy = ToolPolicy::new()
@@ -62,6 +68,39 @@ async fn missing_scopes_are_all_told_at_once() {
     "#);
     assert_eq!(
         call(&server, &with(&["greetings:write", "greetings:read"]), "greet")
+            .await
+            .status,
+        200
+    );
+}
+
+/// A client that asks for exactly what the challenge names must get through with it, or it signs in again for ever.
+#[tokio::test]
+async fn a_challenge_names_what_every_request_needs_too() {
+    let policy = ToolPolicy::new().require("greet", Requirement::new().scopes(["greetings:read", "profile"]));
+    let server = TestServer::builder()
+        .set("REQUIRED_SCOPES", "profile,email")
+        .policy(policy)
+        .spawn()
+        .await;
+    let with = |scopes: &[&str]| {
+        server
+            .clerk
+            .oauth_token("ada", "client", scopes, Some(RESOURCE))
+            .unwrap()
+    };
+    let refused = call(&server, &with(&["profile", "email"]), "greet").await;
+    let challenge = refused.header("www-authenticate").unwrap();
+    assert!(
+        challenge.contains(r#"scope="profile email greetings:read""#),
+        "{challenge}"
+    );
+    assert_eq!(
+        refused.json()["error_description"],
+        "Required scopes: profile email greetings:read"
+    );
+    assert_eq!(
+        call(&server, &with(&["profile", "email", "greetings:read"]), "greet")
             .await
             .status,
         200
@@ -156,6 +195,50 @@ async fn what_has_no_requirement_is_for_everyone() {
     );
 }
 
+/// What is asked of a tool in two places is asked in both.
+#[tokio::test]
+async fn requirements_add_up() {
+    let policy = ToolPolicy::new()
+        .require(
+            "greet",
+            Requirement::new().scopes(["a"]).permissions(["org:x:read"]),
+        )
+        .require("greet", Requirement::new().scopes(["b"]).role("org:admin"));
+    let both = Requirement::new()
+        .scopes(["a", "b"])
+        .role("org:admin")
+        .permissions(["org:x:read"]);
+    assert_eq!(policy.of("greet"), Some(&both));
+    // Nobody has two roles, so nobody gets through.
+    let two = ToolPolicy::new()
+        .require("whoami", Requirement::new().role("org:admin"))
+        .require("whoami", Requirement::new().role("org:member"));
+    let server = TestServer::builder().policy(two).spawn().await;
+    let admin = in_organization(&server, "analytical-engines");
+    assert_eq!(call(&server, &admin, "whoami").await.status, 403);
+}
+
+/// A tool that is spelt wrongly in the policy would be open to everyone.
+#[test]
+fn a_policy_for_a_tool_that_is_not_there_is_refused() {
+    let values = [
+        ("CLERK_SECRET_KEY", "sk_test_x"),
+        ("CLERK_DOMAIN", "great-fox-12.clerk.accounts.dev"),
+        ("BASE_URL", "http://localhost:3001"),
+    ];
+    let config = config(&values.map(|(name, value)| (name, value.to_owned())).into()).unwrap();
+    let build = |tool: &str| {
+        let policy = ToolPolicy::new().require(tool, Requirement::new().role("org:admin"));
+        App::builder(&config).policy(policy).build()
+    };
+    assert!(build("greet").is_ok());
+    let error = build("greeet").unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the policy names a tool that the server doesn't have: greeet"
+    );
+}
+
 /// The name that counts is the one that is executed, however the message is written.
 #[tokio::test]
 async fn no_way_of_writing_a_call_gets_by() {
@@ -172,7 +255,6 @@ async fn no_way_of_writing_a_call_gets_by() {
     for body in [
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"whoami","arguments":{}}}"#,
         r#"{"params":{"arguments":{},"name":"whoami"},"method":"tools/call","id":1,"jsonrpc":"2.0"}"#,
-        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":["whoami"]}"#,
         r#"{"jsonrpc":"2.0","id":1,"method":"tools\/call","params":{"name":"who\u0061mi"}}"#,
         " \n{\"jsonrpc\":\"2.0\",\"id\":1,\"\\u006dethod\":\"tools/call\",\"params\":{\"\\u006eame\":\"whoami\"}}",
     ] {
@@ -183,6 +265,7 @@ async fn no_way_of_writing_a_call_gets_by() {
         r#"{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call","params":{"name":"whoami"}}"#,
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x"},"params":{"name":"whoami"}}"#,
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":["whoami"]}"#,
     ] {
         let answer = post(body).await;
         assert_eq!(answer.status, 400, "{body}");
@@ -244,11 +327,9 @@ async fn the_examples_run() {
             .spawn()
             .unwrap();
         let mut line = String::new();
-        std::io::BufRead::read_line(
-            &mut std::io::BufReader::new(server.stderr.take().unwrap()),
-            &mut line,
-        )
-        .unwrap();
+        // Open to the end: a program that logs must have somewhere to log to.
+        let mut log = std::io::BufReader::new(server.stderr.take().unwrap());
+        std::io::BufRead::read_line(&mut log, &mut line).unwrap();
         let address = line.trim().strip_prefix("listening on ").unwrap().to_owned();
         // Of 2026-07-28, whose requests need no session from a server that keeps them.
         let meta = json!({

@@ -102,6 +102,18 @@ impl ServerHandler for ExampleTools {
 struct NoInput {}
 
 /// A tool that ran and failed: an MCP result with `isError`, whose text the user gets to read. Never an HTTP error.
+///
+/// ```
+/// use clerk_mcp::{context::get_session, mcp::ToolError};
+///
+/// async fn pay(amount: u64) -> Result<String, ToolError> {
+///     get_session()?.require_permission("org:payments:create")?;
+///     if amount > 1_000 {
+///         return Err(ToolError::failed("More than 1000 needs a second signature. Ask your treasurer."));
+///     }
+///     Ok("Paid.".to_owned())
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ToolError {
     /// Clerk didn't answer as hoped; the text says whether to try again.
@@ -122,6 +134,16 @@ pub enum ToolError {
     /// The server is put together wrongly.
     #[error(transparent)]
     Client(#[from] ClientNotInitialized),
+    /// Something of the tool's own.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl ToolError {
+    /// A failure in words, for the user to read: what went wrong, and what to do.
+    pub fn failed(words: impl Into<String>) -> Self {
+        Self::Failed(words.into())
+    }
 }
 
 impl From<GetUserError> for ToolError {

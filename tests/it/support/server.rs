@@ -20,6 +20,7 @@ use clerk_mcp_conformance::{
     mint::{Recipe, SigningKey},
 };
 use jiff::Timestamp;
+use poem::{Endpoint, EndpointExt, IntoEndpoint, endpoint::BoxEndpoint};
 use reqwest::{Method, RequestBuilder};
 use rmcp::ServerHandler;
 use serde_json::{Value, json};
@@ -58,6 +59,7 @@ pub struct Builder {
     background: bool,
     policy: ToolPolicy,
     sessions: Option<McpSessions>,
+    protected: Vec<(&'static str, BoxEndpoint<'static>)>,
 }
 
 impl Builder {
@@ -82,6 +84,16 @@ impl Builder {
     /// Asks of callers what `policy` says.
     pub fn policy(mut self, policy: ToolPolicy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// Serves an endpoint at `path`, too.
+    pub fn protect(
+        mut self,
+        path: &'static str,
+        endpoint: impl IntoEndpoint<Endpoint = impl Endpoint + 'static>,
+    ) -> Self {
+        self.protected.push((path, endpoint.map_to_response().boxed()));
         self
     }
 
@@ -119,6 +131,9 @@ impl Builder {
             .clock(Arc::new(clock.clone()))
             .policy(self.policy)
             .server(handler);
+        for (path, endpoint) in self.protected {
+            app = app.protect(path, endpoint);
+        }
         if let Some(mut sessions) = self.sessions {
             if sessions.issuer.is_empty() {
                 config.clerk.issuer().clone_into(&mut sessions.issuer);

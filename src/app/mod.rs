@@ -1,27 +1,22 @@
-//! The one wiring: every route and layer of the server. The binary, the demo and the tests all come through here.
+//! The one wiring: what the server is made of. The binary, the demo and the tests all come through here.
+
+mod routes;
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
-use poem::{
-    Endpoint, EndpointExt, IntoEndpoint, Response, Route,
-    endpoint::BoxEndpoint,
-    http::header,
-    middleware::{CatchPanic, RequestId, SetHeader},
-};
+use poem::{EndpointExt, IntoEndpoint, endpoint::BoxEndpoint};
 use reqwest::Client;
 use rmcp::{ServerHandler, model::ServerConfig};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use self::routes::{Protected, routes};
 use crate::{
-    access::AccessLog,
-    auth::{Authenticator, ChallengeContext, RequireAuth},
+    auth::{Authenticator, ChallengeContext},
     clerk::ClerkClient,
     clock::{Clock, SystemClock},
     config::Config,
-    cors::Cors,
-    edge::{self, HostGuard},
     mcp::{self, ExampleTools, McpSessions, McpSettings},
     outbound,
     policy::ToolPolicy,
@@ -41,6 +36,7 @@ pub struct App {
     pub probe: SecretKeyProbe,
     keys: Option<JwksCache>,
     limits: ServerLimits,
+    warnings: Vec<String>,
     /// Ends event streams that nothing else ends.
     stop: CancellationToken,
 }
@@ -55,6 +51,7 @@ impl App {
             policy: ToolPolicy::new(),
             sessions: None,
             call_timeout: None,
+            protected: Vec::new(),
             demo: None,
         }
     }
@@ -65,6 +62,9 @@ impl App {
     /// # Errors
     /// When the listener has no address.
     pub async fn run(self, listener: TcpListener, stop: impl Future<Output = ()>) -> io::Result<()> {
+        for warning in &self.warnings {
+            tracing::warn!("{warning}");
+        }
         let refresh = async {
             match self.keys {
                 Some(keys) => keys.keep_fresh().await,
@@ -102,11 +102,13 @@ pub struct AppBuilder<'a, H> {
     policy: ToolPolicy,
     sessions: Option<McpSessions>,
     call_timeout: Option<Duration>,
+    protected: Vec<Protected>,
     demo: Option<DemoContent>,
 }
 
 impl<'a, H> AppBuilder<'a, H> {
-    /// Serves the tools, resources and prompts of `server`; it's cloned for each request.
+    /// Serves the tools, resources and prompts of `server`; it's cloned for each request, or with
+    /// [sessions](Self::sessions) for each of those.
     pub fn server<S: ServerHandler + Clone>(self, server: S) -> AppBuilder<'a, S> {
         let Self {
             config,
@@ -114,6 +116,7 @@ impl<'a, H> AppBuilder<'a, H> {
             policy,
             sessions,
             call_timeout,
+            protected,
             demo,
             ..
         } = self;
@@ -124,11 +127,13 @@ impl<'a, H> AppBuilder<'a, H> {
             policy,
             sessions,
             call_timeout,
+            protected,
             demo,
         }
     }
 
-    /// Asks of callers what `policy` says.
+    /// Asks of callers what `policy` says. The tools that it names must be there when the server is built: what
+    /// [`ServerHandler::get_tool`] doesn't know is taken for a slip of the pen.
     #[must_use]
     pub fn policy(mut self, policy: ToolPolicy) -> Self {
         self.policy = policy;
@@ -147,6 +152,36 @@ impl<'a, H> AppBuilder<'a, H> {
     #[must_use]
     pub fn call_timeout(mut self, limit: Duration) -> Self {
         self.call_timeout = Some(limit);
+        self
+    }
+
+    /// Serves `endpoint` at `path` (and under it), behind the same authentication as `/mcp`. Its handlers find the
+    /// [`Session`](crate::session::Session) with [`Data`](poem::web::Data), and no `Authorization` header.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use clerk_mcp::{app::{App, AppError}, config::Config, session::Session};
+    /// use poem::{handler, web::Data};
+    ///
+    /// #[handler]
+    /// fn me(Data(session): Data<&Arc<Session>>) -> String {
+    ///     session.subject.clone()
+    /// }
+    ///
+    /// fn app(config: &Config) -> Result<App, AppError> {
+    ///     App::builder(config).protect("/me", me).build()
+    /// }
+    /// ```
+    #[must_use]
+    pub fn protect<E>(mut self, path: impl Into<String>, endpoint: E) -> Self
+    where
+        E: IntoEndpoint,
+        E::Endpoint: 'static,
+    {
+        self.protected.push(Protected {
+            path: path.into(),
+            endpoint: endpoint.map_to_response().boxed(),
+        });
         self
     }
 
@@ -174,6 +209,17 @@ pub enum AppError {
     /// The Frontend API URL can't be extended to that of the key set.
     #[error("the Frontend API URL {0} is not one that paths can be added to")]
     FrontendApi(String),
+    /// A requirement would protect nothing.
+    #[error("the policy names a tool that the server doesn't have: {0}")]
+    UnknownTool(String),
+    /// A path of [`AppBuilder::protect`] is no path, or something is there already.
+    #[error("nothing can be served at {path:?}: {reason}")]
+    Path {
+        /// The path.
+        path: String,
+        /// What poem says of it.
+        reason: String,
+    },
 }
 
 impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
@@ -189,10 +235,15 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
             policy,
             sessions,
             call_timeout,
+            protected,
             demo,
         } = self;
+        if let Some(unknown) = policy.tools().find(|tool| server.get_tool(tool).is_none()) {
+            return Err(AppError::UnknownTool(unknown.to_owned()));
+        }
         let resources = ResourceNames::new(&config.base_url);
-        let challenge = ChallengeContext::new(&resources, config.scopes.clone());
+        let challenge = ChallengeContext::new(&resources, config.scopes.clone())
+            .require_scopes(config.required_scopes.clone());
         let frontend =
             outbound::client(&config.clerk.frontend_api, &config.clerk.roots).map_err(AppError::Tls)?;
         let backend =
@@ -224,6 +275,7 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
         settings.max_body_bytes = config.limits.max_body_bytes;
         settings.policy = policy;
         settings.sessions = sessions;
+        settings.clock = Arc::clone(&clock);
         // A call that ends before its HTTP request does is answered as a call, not as a broken server.
         settings.call_timeout = call_timeout.unwrap_or_else(|| config.limits.request_timeout * 9 / 10);
         let stop = settings.stop.clone();
@@ -236,11 +288,12 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
             Arc::clone(&health),
         );
         Ok(App {
-            endpoint: routes(config, mcp, authenticator, public),
+            endpoint: routes(config, mcp, protected, authenticator, public)?,
             health,
             probe,
             keys,
             limits: server_limits(config),
+            warnings: config.warnings(),
             stop,
         })
     }
@@ -313,49 +366,7 @@ fn authenticator(
             Some(keys),
         )
     };
-    Ok((authenticator.require_scopes(config.required_scopes.clone()), keys))
-}
-
-/// Every route, and the layers around them.
-fn routes(
-    config: &Config,
-    mcp: impl Endpoint + 'static,
-    authenticator: Authenticator,
-    public: PublicApi,
-) -> BoxEndpoint<'static> {
-    // Whatever lies under /mcp is behind authentication, also what doesn't exist. Cross-origin rules are the outermost:
-    // they refuse origins that aren't allowed (MCP, "Streamable HTTP", security warning), a preflight carries no token,
-    // and a refusal must be readable to the page that caused it, whichever layer it comes from.
-    let mcp = Route::new().at("/", mcp).with(RequireAuth::new(authenticator));
-    let mcp = guarded(config, edge::allow_methods(mcp, "POST"));
-    let protected = Arc::new(mcp.with(Cors::restricted(config.allowed_origins.clone())));
-    let prefix = config.base_url.path().trim_end_matches('/').to_owned();
-    let public = public.into_routes(&prefix).into_endpoint();
-    let public = guarded(config, edge::allow_methods(public, "GET, HEAD, OPTIONS"));
-    let public = Arc::new(public.with(Cors::open()));
-
-    // A proxy in front may pass the path of BASE_URL on, or take it off: both ways lead here.
-    let mut routes = Route::new().nest("/mcp", Arc::clone(&protected));
-    if !prefix.is_empty() {
-        routes = routes
-            .nest(format!("{prefix}/mcp"), protected)
-            .nest(&prefix, Arc::clone(&public));
-    }
-    let routes = routes.nest_no_strip("/", public);
-    edge::json_errors(routes)
-        .with(AccessLog::new(config.trust_forwarded, prefix))
-        .with(SetHeader::new().overriding(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .with(RequestId::default())
-        .boxed()
-}
-
-/// What every route is kept in: right hosts, a time limit, and no panic gets out.
-fn guarded(config: &Config, endpoint: impl Endpoint + 'static) -> impl Endpoint<Output = Response> + 'static {
-    endpoint
-        .with(HostGuard::new(&config.base_url, config.listen.ip()))
-        .with(edge::Timeout::new(config.limits.request_timeout))
-        .with(CatchPanic::new().with_handler(|_| edge::internal_error()))
-        .map_to_response()
+    Ok((authenticator, keys))
 }
 
 /// A probe every two seconds, which has to fail twice, has then failed.

@@ -1,0 +1,104 @@
+//! Every route, and the layers around them.
+
+use std::{fmt, sync::Arc};
+
+use poem::{
+    Endpoint, EndpointExt, IntoEndpoint, Response, Route,
+    endpoint::BoxEndpoint,
+    error::RouteError,
+    http::header,
+    middleware::{CatchPanic, RequestId, SetHeader},
+};
+
+use super::AppError;
+use crate::{
+    access::AccessLog,
+    auth::{Authenticator, RequireAuth},
+    config::Config,
+    cors::Cors,
+    edge::{self, HostGuard},
+    public::PublicApi,
+};
+
+/// An endpoint of somebody's own behind authentication.
+pub(super) struct Protected {
+    pub(super) path: String,
+    pub(super) endpoint: BoxEndpoint<'static>,
+}
+
+impl fmt::Debug for Protected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Protected").field(&self.path).finish()
+    }
+}
+
+/// All routes: `/mcp` and what is `protected` behind `authenticator`, the rest for everyone.
+pub(super) fn routes(
+    config: &Config,
+    mcp: impl Endpoint + 'static,
+    protected: Vec<Protected>,
+    authenticator: Authenticator,
+    public: PublicApi,
+) -> Result<BoxEndpoint<'static>, AppError> {
+    let auth = RequireAuth::new(authenticator);
+    // Whatever lies under /mcp is behind authentication, also what doesn't exist.
+    let mcp = Route::new().at("/", mcp).with(auth.clone());
+    let mcp = guarded(config, edge::allow_methods(mcp, "POST"));
+    let mut private = vec![("/mcp".to_owned(), mcp.boxed())];
+    for Protected { path, endpoint } in protected {
+        // poem would panic: what is nested takes everything under its path.
+        if !path.starts_with('/') || path.contains([':', '*', '<']) {
+            let reason = "expected plain segments, such as /reports/latest".to_owned();
+            return Err(AppError::Path { path, reason });
+        }
+        private.push((path, guarded(config, endpoint.with(auth.clone())).boxed()));
+    }
+    let prefix = config.base_url.path().trim_end_matches('/').to_owned();
+    let public = public.into_routes(&prefix).into_endpoint();
+    let public = guarded(config, edge::allow_methods(public, "GET, HEAD, OPTIONS"));
+    let public = Arc::new(public.with(Cors::open()));
+
+    // A proxy in front may pass the path of BASE_URL on, or take it off: both ways lead here.
+    let mut routes = Route::new();
+    for (path, endpoint) in private {
+        // Cross-origin rules are the outermost: they refuse origins that aren't allowed (MCP, "Streamable HTTP", security
+        // warning), a preflight carries no token, and a refusal must be readable to the page that caused it, whichever
+        // layer it comes from.
+        let endpoint = Arc::new(endpoint.with(Cors::restricted(config.allowed_origins.clone())));
+        routes = routes
+            .try_nest(&path, Arc::clone(&endpoint))
+            .map_err(not_at(&path))?;
+        if !prefix.is_empty() {
+            routes = routes
+                .try_nest(format!("{prefix}{path}"), endpoint)
+                .map_err(not_at(&path))?;
+        }
+    }
+    if !prefix.is_empty() {
+        routes = routes
+            .try_nest(&prefix, Arc::clone(&public))
+            .map_err(not_at("/"))?;
+    }
+    let routes = routes.try_nest_no_strip("/", public).map_err(not_at("/"))?;
+    Ok(edge::json_errors(routes)
+        .with(AccessLog::new(config.trust_forwarded, prefix))
+        .with(SetHeader::new().overriding(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .with(RequestId::default())
+        .boxed())
+}
+
+fn not_at(path: &str) -> impl FnOnce(RouteError) -> AppError {
+    move |reason| AppError::Path {
+        path: path.to_owned(),
+        reason: reason.to_string(),
+    }
+}
+
+/// What every route is kept in: right hosts, a time limit, and no panic gets out.
+fn guarded(config: &Config, endpoint: impl Endpoint + 'static) -> impl Endpoint<Output = Response> + 'static {
+    endpoint
+        .with(HostGuard::new(&config.base_url, config.listen.ip()))
+        .with(edge::Timeout::new(config.limits.request_timeout))
+        .with(CatchPanic::new().with_handler(|_| edge::internal_error()))
+        .map_to_response()
+}
