@@ -1,6 +1,13 @@
 //! The layers around every route: who may call from where, how long it may take, and what a failure looks like.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use poem::{
     Endpoint, EndpointExt, IntoResponse, Middleware, Request, Response, Result,
@@ -20,6 +27,8 @@ pub(crate) struct HostGuard(Arc<Hosts>);
 struct Hosts {
     public: Url,
     loopback: bool,
+    /// Whether it was told that somebody uses another name of this machine.
+    told: AtomicBool,
 }
 
 impl HostGuard {
@@ -28,6 +37,7 @@ impl HostGuard {
         Self(Arc::new(Hosts {
             public: base_url.clone(),
             loopback: listen.is_loopback() || is_loopback(base_url),
+            told: AtomicBool::new(false),
         }))
     }
 }
@@ -44,7 +54,22 @@ impl Hosts {
         };
         let same = url.host() == self.public.host()
             && url.port_or_known_default() == self.public.port_or_known_default();
+        if !same && self.loopback && is_loopback(&url) {
+            self.tell(&url);
+        }
         same || self.loopback && is_loopback(&url)
+    }
+
+    /// `localhost` and 127.0.0.1 are the same machine, but to OAuth they are two resources: clients compare the URL they were
+    /// given with that of the metadata (RFC 9728 §3.3), and give up.
+    fn tell(&self, called: &Url) {
+        if is_loopback(&self.public) && !self.told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                called = %called.authority(),
+                "clients that sign in must use exactly {}: to OAuth, another name of this machine is another server",
+                self.public
+            );
+        }
     }
 }
 

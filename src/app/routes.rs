@@ -41,9 +41,11 @@ pub(super) fn routes(
     public: PublicApi,
 ) -> Result<BoxEndpoint<'static>, AppError> {
     let auth = RequireAuth::new(authenticator);
+    let hosts = HostGuard::new(&config.base_url, config.listen.ip());
+    let guarded = |endpoint: BoxEndpoint<'static>| guarded(config, hosts.clone(), endpoint);
     // Whatever lies under /mcp is behind authentication, also what doesn't exist.
     let mcp = Route::new().at("/", mcp).with(auth.clone());
-    let mcp = guarded(config, edge::allow_methods(mcp, "POST"));
+    let mcp = guarded(edge::allow_methods(mcp, "POST").map_to_response().boxed());
     let mut private = vec![("/mcp".to_owned(), mcp.boxed())];
     for Protected { path, endpoint } in protected {
         // poem would panic: what is nested takes everything under its path.
@@ -51,11 +53,15 @@ pub(super) fn routes(
             let reason = "expected plain segments, such as /reports/latest".to_owned();
             return Err(AppError::Path { path, reason });
         }
-        private.push((path, guarded(config, endpoint.with(auth.clone())).boxed()));
+        private.push((path, guarded(endpoint.with(auth.clone()).boxed()).boxed()));
     }
     let prefix = config.base_url.path().trim_end_matches('/').to_owned();
     let public = public.into_routes(&prefix).into_endpoint();
-    let public = guarded(config, edge::allow_methods(public, "GET, HEAD, OPTIONS"));
+    let public = guarded(
+        edge::allow_methods(public, "GET, HEAD, OPTIONS")
+            .map_to_response()
+            .boxed(),
+    );
     let public = Arc::new(public.with(Cors::open()));
 
     // A proxy in front may pass the path of BASE_URL on, or take it off: both ways lead here.
@@ -95,9 +101,13 @@ fn not_at(path: &str) -> impl FnOnce(RouteError) -> AppError {
 }
 
 /// What every route is kept in: right hosts, a time limit, and no panic gets out.
-fn guarded(config: &Config, endpoint: impl Endpoint + 'static) -> impl Endpoint<Output = Response> + 'static {
+fn guarded(
+    config: &Config,
+    hosts: HostGuard,
+    endpoint: BoxEndpoint<'static>,
+) -> impl Endpoint<Output = Response> + use<> {
     endpoint
-        .with(HostGuard::new(&config.base_url, config.listen.ip()))
+        .with(hosts)
         .with(edge::Timeout::new(config.limits.request_timeout))
         .with(CatchPanic::new().with_handler(|_| edge::internal_error()))
         .map_to_response()

@@ -24,7 +24,7 @@ use crate::{
     clock::Clock,
     secret_key::SecretKeyState,
     session::{Denied, Session},
-    token::{BearerToken, KeySource, TokenVerifier},
+    token::{BearerError, BearerToken, KeySource, TokenVerifier},
 };
 
 /// Authenticates requests: headers in, [`Session`] or [`AuthError`] out.
@@ -157,6 +157,8 @@ pub(crate) fn refuse(error: &AuthError, challenge: &ChallengeContext) -> Respons
     let reason = error.reason();
     reason.count();
     match error {
+        // How every sign-in begins.
+        AuthError::Bearer(BearerError::Missing) => tracing::debug!(%reason, "request refused"),
         AuthError::Bearer(_) | AuthError::Token(_) | AuthError::Denied(_) => {
             tracing::info!(%reason, detail = %error, "request refused");
         }

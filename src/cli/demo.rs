@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Write as _,
+    io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
 };
 
@@ -12,20 +13,23 @@ use clerk_mcp::{
     public::{ClientSetup, DemoContent, DemoUser, client_setups},
     token::ResourceNames,
 };
-use clerk_mcp_conformance::clerk::{LocalClerk, SampleUser};
+use clerk_mcp_conformance::clerk::{LocalClerk, SampleUser, StartError};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
-use super::{Failure, logging, output, serve, settings::Settings};
+use super::{
+    Failure, logging, output, serve,
+    settings::{Scope, Settings},
+};
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  clerk-mcp demo\n  clerk-mcp demo --port 8080 --clerk-port 8081\n  \
-                        clerk-mcp demo --auto-approve ada --json"
+    after_help = format!("{EXAMPLES}\n\nMore can be set: see --help."),
+    after_long_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES),
 )]
 pub(super) struct DemoArgs {
-    /// Port of the local Clerk [default: a free one]
+    /// Port of the local Clerk [default: 3002, or a free one when that is taken]
     #[arg(long, value_name = "PORT")]
     clerk_port: Option<u16>,
     /// Sign in as this sample user (id, e-mail address or first name) without showing a page, for scripts
@@ -35,7 +39,30 @@ pub(super) struct DemoArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    settings: Settings,
+    settings: Settings<OfTheServer>,
+}
+
+/// What may be set in the demo; Clerk's side is the local Clerk's.
+#[derive(Debug, Default, Clone, Copy)]
+struct OfTheServer;
+
+impl Scope for OfTheServer {
+    const HEADING: &'static str = "Configuration (of the environment only HOST, PORT, LOG_FORMAT and RUST_LOG count, and .env is not read)";
+
+    fn has(name: &str) -> bool {
+        !matches!(
+            name,
+            "CLERK_SECRET_KEY_FILE"
+                | "CLERK_DOMAIN"
+                | "CLERK_PUBLISHABLE_KEY"
+                | "CLERK_API_URL"
+                | "CLERK_FRONTEND_API_URL"
+                | "CLERK_CA_FILE"
+                | "CLERK_JWT_KEY"
+                | "CLERK_AUTHORIZED_PARTIES"
+                | "ADMIN_ADDR"
+        )
+    }
 }
 
 /// Runs the demo until a signal comes.
@@ -46,12 +73,10 @@ pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let filter = logging::filter(&variables, DEFAULT_FILTER)?;
     serve::runtime()?.block_on(async {
         let stop = serve::stop_signal()?;
-        let clerk = start_clerk(args).await?;
+        let mut notes = Vec::new();
+        let clerk = start_clerk(args, &mut notes).await?;
         for (name, value) in clerk.environment() {
             variables.set(name, Some(value));
-        }
-        for name in CLERK_SETTINGS {
-            variables.set(name, None);
         }
         let base_url_is_default = variables.get("BASE_URL").is_none();
         if base_url_is_default {
@@ -59,7 +84,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
         }
         let mut config = Config::from_variables(&variables)?;
         logging::start(filter, config.log_format);
-        let listener = listen(&config).await?;
+        let listener = listen(&config, &mut notes).await?;
         if base_url_is_default {
             variables.set(
                 "BASE_URL",
@@ -67,7 +92,12 @@ pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
             );
             config = Config::from_variables(&variables)?;
         }
-        let sheet = Sheet::new(&clerk, &config)?;
+        if let Some(user) = &args.auto_approve {
+            notes.push(format!(
+                "Whoever signs in is {user}, without a page (--auto-approve)."
+            ));
+        }
+        let sheet = Sheet::new(&clerk, &config, notes)?;
         let app = App::builder(&config).demo(sheet.page_content()).build()?;
         output::print(&if args.json { sheet.json() } else { sheet.text() })?;
         let outcome = app.run(listener, stop).await;
@@ -76,19 +106,50 @@ pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
     })
 }
 
-async fn start_clerk(args: &DemoArgs) -> Result<LocalClerk, Failure> {
-    let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), args.clerk_port.unwrap_or(0));
-    let mut builder = LocalClerk::builder().bind(address);
-    if let Some(user) = &args.auto_approve {
-        builder = builder.auto_approve(user.clone());
-    }
-    Ok(builder.start().await?)
+/// Starts the local Clerk at the same port each time, if it can: clients remember where they signed in.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the local Clerk may find other ways to fail"
+)]
+async fn start_clerk(args: &DemoArgs, notes: &mut Vec<String>) -> Result<LocalClerk, Failure> {
+    let start = async |port: u16| {
+        let mut builder = LocalClerk::builder()
+            .bind(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
+            // Clients with a document about themselves would use it, and there is no network to fetch it by. They register
+            // instead.
+            .client_id_metadata_documents(false);
+        if let Some(user) = &args.auto_approve {
+            builder = builder.auto_approve(user.clone());
+        }
+        builder.start().await
+    };
+    let outcome = match start(args.clerk_port.unwrap_or(CLERK_PORT)).await {
+        Err(StartError::AddressInUse { .. }) if args.clerk_port.is_none() => {
+            notes.push(format!(
+                "Port {CLERK_PORT} is taken, so the local Clerk is at another one. Clients that signed in before have to do so again."
+            ));
+            start(0).await
+        }
+        outcome => outcome,
+    };
+    outcome.map_err(|error| match error {
+        StartError::AddressInUse { address } => Failure::ClerkPort {
+            address,
+            source: io::ErrorKind::AddrInUse.into(),
+        },
+        StartError::Bind { address, source } => Failure::ClerkPort { address, source },
+        error => error.into(),
+    })
 }
 
 /// Takes the configured port, or a free one when the default is taken and nobody asked for it.
-async fn listen(config: &Config) -> Result<TcpListener, Failure> {
+async fn listen(config: &Config, notes: &mut Vec<String>) -> Result<TcpListener, Failure> {
     match serve::listen(config.listen).await {
         Err(Failure::Listen { .. }) if config.port_is_default => {
+            notes.push(format!(
+                "Port {} is taken, so the server is at another one.",
+                config.listen.port()
+            ));
             serve::listen(SocketAddr::new(config.listen.ip(), 0)).await
         }
         outcome => outcome,
@@ -114,6 +175,8 @@ struct Sheet {
     users: Vec<DemoUser>,
     curl: String,
     clients: Vec<ClientSetup>,
+    /// What isn't as usual.
+    notes: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -125,7 +188,7 @@ struct ClerkSheet {
 }
 
 impl Sheet {
-    fn new(clerk: &LocalClerk, config: &Config) -> Result<Self, Failure> {
+    fn new(clerk: &LocalClerk, config: &Config, notes: Vec<String>) -> Result<Self, Failure> {
         let names = ResourceNames::new(&config.base_url);
         let users = clerk
             .sample_users()
@@ -145,6 +208,7 @@ impl Sheet {
             curl: curl(names.mcp(), token),
             clients: client_setups(names.mcp()),
             users,
+            notes,
         })
     }
 
@@ -172,9 +236,12 @@ impl Sheet {
         let _ = writeln!(text, "  MCP       {}", self.mcp_endpoint);
         let _ = writeln!(text, "  API docs  {}", self.docs);
         let _ = writeln!(text, "  Clerk     {}", self.clerk.frontend_api_url);
+        for note in &self.notes {
+            let _ = writeln!(text, "\n{note}");
+        }
         let _ = writeln!(
             text,
-            "\nConnect a client; it opens a page to sign in as a sample user:\n"
+            "\nConnect a client, with exactly this address; it signs in as a sample user:\n"
         );
         for ClientSetup {
             client,
@@ -194,12 +261,17 @@ impl Sheet {
         for user in &self.users {
             let _ = writeln!(
                 text,
-                "\n  {} <{}>: {}\n{}",
+                "\n  {} <{}>\n  {}\n{}",
                 user.name, user.email, user.about, user.token
             );
         }
         let _ = writeln!(text, "\nTry it now; this works as it stands:\n\n{}", self.curl);
-        let _ = write!(text, "\nCtrl-C stops both.");
+        // The last line is what a small terminal still shows.
+        let _ = write!(
+            text,
+            "\nOpen {} to see all of this, with buttons to copy. Ctrl-C stops both.",
+            self.page
+        );
         text
     }
 }
@@ -210,7 +282,13 @@ fn demo_user(
     resource: &str,
     user: SampleUser,
 ) -> Result<DemoUser, Failure> {
-    let scopes: Vec<&str> = config.scopes.iter().map(String::as_str).collect();
+    // A scope that is there twice is there.
+    let scopes: Vec<&str> = config
+        .scopes
+        .iter()
+        .chain(&config.required_scopes)
+        .map(String::as_str)
+        .collect();
     let token = clerk
         .oauth_token(&user.id, CLIENT_ID, &scopes, Some(resource))?
         .mint();
@@ -239,12 +317,13 @@ fn curl(endpoint: &str, token: &str) -> String {
 
 /// The client that the printed tokens were made out to.
 const CLIENT_ID: &str = "demo";
-/// People read along in the terminal: only what is worth a look.
-const DEFAULT_FILTER: &str = "warn,clerk_mcp=info,clerk_mcp_conformance=warn,rmcp=warn";
-/// Settings of a real application, which would not fit the local one.
-const CLERK_SETTINGS: [&str; 4] = [
-    "CLERK_PUBLISHABLE_KEY",
-    "CLERK_CA_FILE",
-    "CLERK_JWT_KEY",
-    "CLERK_AUTHORIZED_PARTIES",
-];
+/// People read along in the terminal: what is worth a look, and each request.
+const DEFAULT_FILTER: &str =
+    "warn,clerk_mcp=info,clerk_mcp::access=debug,clerk_mcp_conformance=warn,rmcp=warn";
+const CLERK_PORT: u16 = 3002;
+
+const EXAMPLES: &str = "\
+Examples:
+  clerk-mcp demo
+  clerk-mcp demo --port 8080 --clerk-port 8081
+  clerk-mcp demo --auto-approve ada --json";

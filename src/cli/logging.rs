@@ -40,13 +40,14 @@ pub(super) fn start(filter: EnvFilter, format: Option<LogFormat>) {
     };
 }
 
-/// <https://no-color.org>
+/// <https://no-color.org>, and terminals that say they have none.
 #[expect(
     clippy::disallowed_methods,
     reason = "a matter of the terminal, not of the server's configuration"
 )]
 fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+        || std::env::var_os("TERM").is_some_and(|value| value == "dumb")
 }
 
 /// What is logged unless `RUST_LOG` says otherwise: rmcp would write a line for each request.

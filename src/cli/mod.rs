@@ -17,14 +17,18 @@ use clerk_mcp::{
 use clerk_mcp_conformance::clerk::{DirectoryError, StartError};
 use thiserror::Error;
 
-use self::{demo::DemoArgs, settings::Settings};
+use self::{
+    demo::DemoArgs,
+    serve::Published,
+    settings::{Scope, Settings},
+};
 
 /// An MCP server that Clerk protects.
 #[derive(Debug, Parser)]
 #[command(
     version,
     args_conflicts_with_subcommands = true,
-    after_help = EXAMPLES,
+    after_help = format!("{EXAMPLES}\n\nEvery variable has a flag: see --help."),
     after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
 )]
 struct Cli {
@@ -50,7 +54,7 @@ enum Command {
         #[arg(long)]
         yaml: bool,
         #[command(flatten)]
-        settings: Settings,
+        settings: Settings<Published>,
     },
 }
 
@@ -79,7 +83,7 @@ enum Failure {
     Config(#[from] ConfigError),
     #[error(transparent)]
     App(#[from] AppError),
-    #[error("[Clerk] Can't listen on {address}: {}. Set {} to another one{}.", Reason(.source), .variable, if *.variable == "PORT" { ", or to 0 for a free one" } else { "" })]
+    #[error("[Clerk] Can't listen on {address}: {}. Set {} (--{}) to another one{}.", Reason(.source), .variable, .variable.to_lowercase().replace('_', "-"), if *.variable == "PORT" { ", or to 0 for a free one" } else { "" })]
     Listen {
         address: SocketAddr,
         variable: &'static str,
@@ -90,6 +94,8 @@ enum Failure {
         #[from]
         source: StartError,
     },
+    #[error("[Clerk] The local Clerk can't listen on {address}: {}. Give it another --clerk-port.", Reason(.source))]
+    ClerkPort { address: SocketAddr, source: io::Error },
     #[error("[Clerk] The local Clerk could not make a token: {0}")]
     Token(#[from] DirectoryError),
     #[error("[Clerk] The metrics could not be set up: {0}")]
@@ -106,6 +112,7 @@ impl Failure {
             Self::App(_)
             | Self::Listen { .. }
             | Self::LocalClerk { .. }
+            | Self::ClerkPort { .. }
             | Self::Token(_)
             | Self::Metrics(_)
             | Self::Io(_) => ExitCode::FAILURE,
@@ -145,7 +152,7 @@ impl fmt::Display for Causes<'_> {
 }
 
 /// The variables of flags, environment and `.env`.
-fn variables(settings: &Settings) -> Result<Variables, ConfigError> {
+fn variables<S: Scope>(settings: &Settings<S>) -> Result<Variables, ConfigError> {
     Variables::read(settings.flags(), std::path::Path::new(".env"))
 }
 
@@ -153,7 +160,8 @@ const EXAMPLES: &str = "\
 Examples:
   clerk-mcp demo
   clerk-mcp --port 8080
-  CLERK_SECRET_KEY=sk_test_… CLERK_DOMAIN=….clerk.accounts.dev BASE_URL=http://localhost:3001 clerk-mcp
+  CLERK_SECRET_KEY=sk_test_… CLERK_DOMAIN=….clerk.accounts.dev \\
+    BASE_URL=http://localhost:3001 clerk-mcp
   clerk-mcp openapi --yaml";
 
 const EXIT_CODES: &str = "\

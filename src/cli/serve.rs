@@ -12,7 +12,11 @@ use clerk_mcp::{
 };
 use tokio::net::TcpListener;
 
-use super::{Failure, logging, metrics, output, settings::Settings, variables};
+use super::{
+    Failure, logging, metrics, output,
+    settings::{Scope, Settings},
+    variables,
+};
 
 /// Runs the server until a signal comes.
 pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
@@ -39,11 +43,28 @@ pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
     })
 }
 
+/// What the OpenAPI document tells of the configuration.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Published;
+
+impl Published {
+    const VARIABLES: [&str; 3] = ["BASE_URL", "SCOPES", "DOCS_URL"];
+}
+
+impl Scope for Published {
+    const HEADING: &'static str =
+        "What the document tells of the configuration (without it, that of an example server)";
+
+    fn has(name: &str) -> bool {
+        Self::VARIABLES.contains(&name)
+    }
+}
+
 /// Prints the OpenAPI document. Needs no configuration: without `BASE_URL` it's that of an example server.
-pub(super) fn print_openapi(settings: &Settings, yaml: bool) -> Result<(), Failure> {
+pub(super) fn print_openapi(settings: &Settings<Published>, yaml: bool) -> Result<(), Failure> {
     let given = variables(settings)?;
     let mut variables = Variables::default();
-    for name in ["BASE_URL", "SCOPES", "DOCS_URL"] {
+    for name in Published::VARIABLES {
         variables.set(name, given.get(name).map(str::to_owned));
     }
     if variables.get("BASE_URL").is_none() {

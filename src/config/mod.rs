@@ -271,15 +271,9 @@ impl fmt::Display for ConfigError {
         if !self.missing.is_empty() {
             let names: Vec<_> = self.missing.iter().map(|one| one.variable).collect();
             lines.push(format!("[Clerk] Missing required config: {}", names.join(", ")));
-            let sources: Vec<_> = self
-                .missing
-                .iter()
-                .map(|one| format!("{}: {}", one.variable, one.source))
-                .collect();
-            lines.push(format!(
-                "{}. Without a Clerk account: `clerk-mcp demo` needs none of it.",
-                sources.join("; ")
-            ));
+            let sources = self.missing.iter();
+            lines.extend(sources.map(|one| format!("  {}: {}", one.variable, one.source)));
+            lines.push("Without a Clerk account: `clerk-mcp demo` needs none of it.".to_owned());
         }
         for Fault { subject, reason } in &self.invalid {
             lines.push(format!("[Clerk] Invalid config: {subject}: {reason}"));

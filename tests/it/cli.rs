@@ -80,7 +80,10 @@ fn but(changes: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static 
 fn everything_missing() {
     insta::assert_snapshot!(complaint(&[]), @"
     [Clerk] Missing required config: CLERK_SECRET_KEY, CLERK_DOMAIN, BASE_URL
-    CLERK_SECRET_KEY: Clerk Dashboard, Configure, API keys, Secret keys; CLERK_DOMAIN: Clerk Dashboard, Configure, Domains, Frontend API; BASE_URL: the URL that clients reach this server at, such as http://localhost:3001. Without a Clerk account: `clerk-mcp demo` needs none of it.
+      CLERK_SECRET_KEY: Clerk Dashboard, Configure, API keys, Secret keys
+      CLERK_DOMAIN: Clerk Dashboard, Configure, Domains, Frontend API
+      BASE_URL: the URL that clients reach this server at, such as http://localhost:3001
+    Without a Clerk account: `clerk-mcp demo` needs none of it.
     ");
 }
 
@@ -101,7 +104,9 @@ fn a_configuration_error_is_for_people_either_way() {
 fn something_missing() {
     insta::assert_snapshot!(complaint(&but(&[("CLERK_SECRET_KEY", " "), ("BASE_URL", "")])), @"
     [Clerk] Missing required config: CLERK_SECRET_KEY, BASE_URL
-    CLERK_SECRET_KEY: Clerk Dashboard, Configure, API keys, Secret keys; BASE_URL: the URL that clients reach this server at, such as http://localhost:3001. Without a Clerk account: `clerk-mcp demo` needs none of it.
+      CLERK_SECRET_KEY: Clerk Dashboard, Configure, API keys, Secret keys
+      BASE_URL: the URL that clients reach this server at, such as http://localhost:3001
+    Without a Clerk account: `clerk-mcp demo` needs none of it.
     ");
 }
 
@@ -274,7 +279,13 @@ fn a_taken_port() {
     let text = String::from_utf8(output.stderr).unwrap().replace(&port, "[port]");
     insta::assert_snapshot!(format!("exit {}\n{text}", output.status.code().unwrap()), @"
     exit 1
-    [Clerk] Can't listen on 127.0.0.1:[port]: another program listens there. Set PORT to another one, or to 0 for a free one.
+    [Clerk] Can't listen on 127.0.0.1:[port]: another program listens there. Set PORT (--port) to another one, or to 0 for a free one.
+    ");
+    let output = run(&[], &["demo", "--port", "0", "--clerk-port", &port]);
+    let text = String::from_utf8(output.stderr).unwrap().replace(&port, "[port]");
+    insta::assert_snapshot!(format!("exit {}\n{text}", output.status.code().unwrap()), @"
+    exit 1
+    [Clerk] The local Clerk can't listen on 127.0.0.1:[port]: another program listens there. Give it another --clerk-port.
     ");
 }
 
@@ -286,6 +297,29 @@ fn a_command_that_is_not_there() {
         String::from_utf8(output.stderr)
             .unwrap()
             .contains("unrecognized subcommand 'doctor'")
+    );
+}
+
+/// A flag that would do nothing is none.
+#[test]
+fn commands_take_the_flags_that_mean_something_to_them() {
+    for arguments in [
+        ["demo", "--clerk-domain", "clerk.example.com"],
+        ["openapi", "--port", "1"],
+    ] {
+        let output = run(&[], &arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(
+            String::from_utf8(output.stderr)
+                .unwrap()
+                .contains("unexpected argument"),
+            "{arguments:?}"
+        );
+    }
+    let short = String::from_utf8(run(&[], &["-h"]).stdout).unwrap();
+    assert!(
+        short.lines().count() < 40 && short.contains("Examples:"),
+        "{short}"
     );
 }
 
@@ -344,8 +378,19 @@ async fn the_demo_prints_everything_and_what_it_prints_works() {
     let folder = Folder::new("demo");
     // Somebody's half-written file must not be in the way.
     folder.write(".env", "not an env file\nCLERK_SECRET_KEY=sk_live_other\n");
-    let mut demo =
-        Running::start(program(&folder.0).args(["demo", "--json", "--port", "0", "--auto-approve", "ada"]));
+    let mut demo = Running::start(program(&folder.0).args([
+        "demo",
+        "--json",
+        "--port",
+        "0",
+        "--clerk-port",
+        "0",
+        "--auto-approve",
+        "ada",
+        // What works as printed has to work with these, too.
+        "--required-scopes",
+        "user:org:read",
+    ]));
     let mut line = String::new();
     BufReader::new(demo.0.stdout.take().unwrap())
         .read_line(&mut line)
@@ -362,6 +407,18 @@ async fn the_demo_prints_everything_and_what_it_prints_works() {
     assert!(page.contains("Ada Lovelace") && page.contains(text("/users/0/token")));
     assert_eq!(sheet["users"].as_array().unwrap().len(), 3);
     assert_eq!(sheet["clients"].as_array().unwrap().len(), 4);
+    assert_eq!(
+        sheet["notes"],
+        json!(["Whoever signs in is ada, without a page (--auto-approve)."])
+    );
+    // A client that would rather be known by a document of its own has to register: nobody here can fetch that.
+    let metadata = format!(
+        "{}/.well-known/oauth-authorization-server",
+        text("/clerk/frontendApiUrl")
+    );
+    let metadata: Value = reqwest::get(metadata).await.unwrap().json().await.unwrap();
+    assert!(metadata["registration_endpoint"].is_string());
+    assert_eq!(metadata.get("client_id_metadata_document_supported"), None);
 
     let http = reqwest::Client::new();
     for (index, name) in ["Ada", "Grace", "Alan"].into_iter().enumerate() {

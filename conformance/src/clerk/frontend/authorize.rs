@@ -117,7 +117,8 @@ fn client(instance: &Instance, parameters: &Parameters) -> Result<Client, Untrus
     let grants = instance.grants.lock();
     let client = grants.client(client_id).cloned();
     client.ok_or(Untrusted(
-        "No client is registered with this client_id. Register it, then try again.",
+        "No client is registered with this client_id. A local Clerk forgets its clients when it ends: have the client \
+         forget this sign-in (or remove and add the server there), then try again.",
     ))
 }
 

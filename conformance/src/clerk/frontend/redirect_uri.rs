@@ -46,8 +46,9 @@ pub(super) fn check(uri: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Whether `asked` is the registered URI. Exactly so, but for the port on a loopback IP, which a native client gets
-/// from the operating system only when it runs (RFC 8252 §7.3). `localhost` is not a loopback IP.
+/// Whether `asked` is the registered URI. Exactly so, but for the port on loopback, which a native client gets from the
+/// operating system only when it runs (RFC 8252 §7.3). That speaks of IPs; clients of MCP say `localhost`, and their
+/// documents name no port. One is not the other, though.
 pub(super) fn matches(registered: &str, asked: &str) -> bool {
     if registered == asked {
         return true;
@@ -57,7 +58,7 @@ pub(super) fn matches(registered: &str, asked: &str) -> bool {
     };
     let both_loopback = [&registered_url, &asked_url]
         .iter()
-        .all(|url| url.scheme() == "http" && is_loopback_ip(url) && url.username().is_empty());
+        .all(|url| url.scheme() == "http" && is_loopback(url) && url.username().is_empty());
     if !both_loopback || check(asked).is_err() {
         return false;
     }
@@ -77,14 +78,11 @@ pub(super) fn destination(uri: &str) -> String {
 }
 
 fn is_loopback(url: &Url) -> bool {
-    is_loopback_ip(url) || url.host() == Some(Host::Domain("localhost"))
-}
-
-fn is_loopback_ip(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => ip == Ipv4Addr::LOCALHOST,
         Some(Host::Ipv6(ip)) => ip == Ipv6Addr::LOCALHOST,
-        Some(Host::Domain(_)) | None => false,
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
     }
 }
 
@@ -122,9 +120,13 @@ mod tests {
     }
 
     #[test]
-    fn only_a_loopback_ip_may_change_its_port() {
+    fn only_loopback_may_change_its_port() {
         assert!(matches("http://127.0.0.1:1/cb", "http://127.0.0.1:65535/cb"));
         assert!(matches("http://[::1]/cb", "http://[::1]:8080/cb"));
+        assert!(matches(
+            "http://localhost/callback",
+            "http://localhost:54293/callback"
+        ));
         assert!(matches("https://a.example/cb", "https://a.example/cb"));
         for (registered, asked) in [
             ("http://127.0.0.1:1/cb", "http://127.0.0.1:2/other"),
@@ -133,7 +135,8 @@ mod tests {
             ("http://127.0.0.1:1/cb", "https://127.0.0.1:1/cb"),
             ("http://127.0.0.1:1/cb", "http://user@127.0.0.1:1/cb"),
             ("http://127.0.0.1:1/cb", "http://127.0.0.1:2/cb#x"),
-            ("http://localhost:1/cb", "http://localhost:2/cb"),
+            ("http://localhost:1/cb", "http://127.0.0.1:1/cb"),
+            ("http://localhost:1/cb", "http://localhost.example.com:1/cb"),
             ("https://a.example/cb", "https://a.example:8443/cb"),
             ("https://a.example/cb", "https://a.example/cb/"),
             ("https://a.example/cb", "https://a.example/%63b"),
