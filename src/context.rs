@@ -43,7 +43,9 @@ impl CallContext {
 ///     tokio::spawn(async move { eprintln!("on behalf of {}", session.subject) });
 ///     Ok(())
 /// }
-/// assert!(context::get_session().is_err(), "this is not a tool");
+/// // This is not a tool.
+/// assert_eq!(context::get_session(), Err(context::SessionNotInitialized));
+/// assert_eq!(context::get_client().unwrap_err(), context::ClientNotInitialized);
 /// ```
 ///
 /// # Errors
@@ -111,6 +113,18 @@ pub struct SessionNotInitialized;
 pub struct ClientNotInitialized;
 
 /// Why there's no user.
+///
+/// ```
+/// use clerk_mcp::{context::{GetUserError, get_user}, mcp::ToolError};
+///
+/// async fn in_a_tool() -> Result<String, ToolError> {
+///     match get_user().await {
+///         Ok(user) => Ok(user.id.to_string()),
+///         Err(GetUserError::NoUser(_)) => Ok("a machine".to_owned()),
+///         Err(other) => Err(other.into()),
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum GetUserError {
     /// See [`SessionNotInitialized`].

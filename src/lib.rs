@@ -207,6 +207,8 @@ pub mod mcp;
 pub mod origin;
 pub mod outbound;
 pub mod policy;
+// Pages and documents of the server; public for the program alone.
+#[doc(hidden)]
 pub mod public;
 pub mod reason;
 pub mod secret_key;

@@ -37,6 +37,17 @@ pub fn client(target: &Url, roots: &[Certificate]) -> reqwest::Result<Client> {
 }
 
 /// Why a call to Clerk brought no answer. Holds no URL and no body, so it can be logged anywhere.
+///
+/// ```
+/// use clerk_mcp::outbound::{self, OutboundError};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let nobody = "http://127.0.0.1:9".parse()?;
+/// let error = outbound::client(&nobody, &[])?.get(nobody).send().await.unwrap_err();
+/// assert_eq!(OutboundError::from(error), OutboundError::Connect);
+/// # Ok::<_, Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum OutboundError {
     /// No connection: name, route, port or TLS.

@@ -2,6 +2,32 @@
 //!
 //! A server with the key of another application verifies tokens well and fails in every tool; one with a revoked key too.
 //! Nobody's token is at fault then, so the answer is 500 until a probe succeeds.
+//!
+//! [`App`](crate::app::App) does all of this itself. On an app of your own:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use clerk_mcp::{
+//!     auth::Authenticator,
+//!     clerk::ClerkClient,
+//!     secret_key::{Misconfiguration, SecretKeyProbe, SecretKeyState},
+//!     token::JwksCache,
+//! };
+//!
+//! fn watched(authenticator: Authenticator, client: ClerkClient, keys: JwksCache) -> Authenticator {
+//!     let state = Arc::new(SecretKeyState::default());
+//!     tokio::spawn(SecretKeyProbe::new(client, Some(keys), Arc::clone(&state)).keep_watch());
+//!     authenticator.watch_secret_key(state)
+//! }
+//!
+//! fn remedy(state: &SecretKeyState) -> Option<&'static str> {
+//!     Some(match state.misconfiguration()? {
+//!         Misconfiguration::KeyRefused => "take the current key",
+//!         Misconfiguration::AnotherApplication => "take both from one application",
+//!     })
+//! }
+//! ```
 
 use std::{
     collections::BTreeSet,

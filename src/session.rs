@@ -202,6 +202,17 @@ impl fmt::Debug for Session {
 }
 
 /// The caller is no user.
+///
+/// ```
+/// use clerk_mcp::session::{NoUser, Session};
+///
+/// fn account(session: &Session) -> String {
+///     match session.require_user() {
+///         Ok(user) => format!("that of {user}"),
+///         Err(NoUser) => format!("that of the machine {}", session.subject),
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the token speaks for no user; sign in as a user and call again")]
 pub struct NoUser;

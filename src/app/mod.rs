@@ -12,6 +12,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use self::routes::{Protected, routes};
+#[doc(inline)]
+pub use crate::public::Health;
 use crate::{
     auth::{Authenticator, ChallengeContext},
     clerk::ClerkClient,
@@ -20,7 +22,7 @@ use crate::{
     mcp::{self, ExampleTools, McpSessions, McpSettings},
     outbound,
     policy::ToolPolicy,
-    public::{AuthorizationServerMetadata, DemoContent, Health, PublicApi, PublicSettings},
+    public::{AuthorizationServerMetadata, DemoContent, PublicApi, PublicSettings},
     secret_key::{SecretKeyProbe, SecretKeyState},
     server::{ServerLimits, serve},
     token::{HttpJwks, JwksCache, ResourceNames, TokenPolicy, TokenVerifier},
@@ -94,6 +96,19 @@ impl fmt::Debug for App {
 }
 
 /// What a server is made of.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use clerk_mcp::{app::AppBuilder, policy::{Requirement, ToolPolicy}};
+///
+/// /// What all of our servers have in common.
+/// fn ours<H>(server: AppBuilder<'_, H>) -> AppBuilder<'_, H> {
+///     server
+///         .policy(ToolPolicy::new().require("delete", Requirement::new().role("org:admin")))
+///         .call_timeout(Duration::from_secs(10))
+/// }
+/// ```
 #[derive(Debug)]
 pub struct AppBuilder<'a, H> {
     config: &'a Config,
@@ -193,6 +208,7 @@ impl<'a, H> AppBuilder<'a, H> {
     }
 
     /// Shows sample users and their tokens on the start page. **For a local Clerk only.**
+    #[doc(hidden)]
     #[must_use]
     pub fn demo(mut self, content: DemoContent) -> Self {
         self.demo = Some(content);

@@ -50,6 +50,14 @@ pub enum AuthError {
 }
 
 /// What of Clerk is away.
+///
+/// ```
+/// use clerk_mcp::{auth::{AuthError, Outage, Refusal}, clerk::ClerkError};
+///
+/// let Refusal { status, retry_after, .. } =
+///     AuthError::Unavailable(Outage::Clerk(ClerkError::Unavailable { cause: None })).refusal();
+/// assert_eq!((status.as_u16(), retry_after.is_some()), (503, true));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Outage {
     /// The key set.

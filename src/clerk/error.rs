@@ -13,6 +13,18 @@ use crate::outbound::OutboundError;
 
 /// A failed Backend API call. `Display` is a sentence that may be shown to the caller of a tool: it says what
 /// happened and whether to try again, and holds no secret and no text of Clerk's answer.
+///
+/// ```
+/// use clerk_mcp::{clerk::ClerkError, context::get_client, id::UserId, mcp::ToolError};
+///
+/// async fn in_a_tool(id: UserId) -> Result<String, ToolError> {
+///     match get_client()?.user(&id).await {
+///         Ok(user) => Ok(user.first_name.clone().unwrap_or_default()),
+///         Err(ClerkError::NotFound) => Err(ToolError::failed("There is no such user.")),
+///         Err(other) => Err(other.into()),
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ClerkError {
     /// Our secret key was not accepted (401).

@@ -123,7 +123,11 @@ impl ClerkClient {
     ///
     /// # Errors
     /// [`ClerkError::NotFound`] and [`ClerkError::Refused`] when Clerk doesn't know the token.
-    pub async fn report(&self, kind: TokenKind, token: &BearerToken) -> Result<TokenReport, ClerkError> {
+    pub(crate) async fn report(
+        &self,
+        kind: TokenKind,
+        token: &BearerToken,
+    ) -> Result<TokenReport, ClerkError> {
         let (operation, path, member) = match kind {
             // Session tokens are never opaque; asked about one, Clerk answers that it's no access token.
             TokenKind::OAuthToken | TokenKind::SessionToken => (
@@ -145,7 +149,7 @@ impl ClerkClient {
     ///
     /// # Errors
     /// [`ClerkError::KeyRefused`] when the secret key is not accepted.
-    pub async fn signing_key_ids(&self) -> Result<BTreeSet<String>, ClerkError> {
+    pub(crate) async fn signing_key_ids(&self) -> Result<BTreeSet<String>, ClerkError> {
         let keys: types::KeyIds = call::read("jwks", self.request(Method::GET, &["v1", "jwks"])?).await?;
         Ok(keys.keys.into_iter().filter_map(|key| key.kid).collect())
     }

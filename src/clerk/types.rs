@@ -8,6 +8,15 @@ use serde_json::{Map, Value};
 use crate::id::{MembershipId, OrganizationId, UserId};
 
 /// A user (Clerk Backend API, `User`).
+///
+/// ```
+/// use clerk_mcp::clerk::{EmailAddress, User};
+///
+/// fn has_address_at(user: &User, domain: &str) -> bool {
+///     let is_there = |one: &EmailAddress| one.email_address.ends_with(&format!("@{domain}"));
+///     user.email_addresses.iter().any(is_there)
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[non_exhaustive]
 pub struct User {
@@ -66,6 +75,14 @@ pub struct EmailAddress {
 }
 
 /// A user's membership of an organization (`OrganizationMembership`).
+///
+/// ```
+/// use clerk_mcp::clerk::{Membership, Organization};
+///
+/// fn administered(memberships: &[Membership]) -> Vec<&Organization> {
+///     memberships.iter().filter(|one| one.role == "org:admin").map(|one| &one.organization).collect()
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[non_exhaustive]
 pub struct Membership {

@@ -11,6 +11,14 @@ use super::parse::{self, Reader};
 use crate::{origin::is_loopback, token::StaticKey};
 
 /// The Clerk application that the server trusts.
+///
+/// ```
+/// use clerk_mcp::config::ClerkConfig;
+///
+/// fn jwks_url(clerk: &ClerkConfig) -> String {
+///     format!("{}/.well-known/jwks.json", clerk.issuer())
+/// }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ClerkConfig {

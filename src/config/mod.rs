@@ -74,6 +74,15 @@ pub struct Config {
 }
 
 /// What tokens must be like.
+///
+/// ```
+/// use clerk_mcp::{config::{Config, TokenConfig}, token::{AudiencePolicy, TokenKind}};
+///
+/// fn lets_in_machines(Config { tokens: TokenConfig { accepted, .. }, .. }: &Config) -> bool {
+///     accepted.contains(&TokenKind::M2mToken)
+/// }
+/// # fn strict(config: &Config) -> bool { config.tokens.audience == AudiencePolicy::Required }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenConfig {
@@ -88,6 +97,15 @@ pub struct TokenConfig {
 }
 
 /// Limits of the HTTP server.
+///
+/// ```
+/// use clerk_mcp::{config::{Config, Limits}, server::ServerLimits};
+///
+/// fn limits(config: &Config) -> ServerLimits {
+///     let Limits { max_connections, shutdown_grace, .. } = config.limits;
+///     ServerLimits::new(max_connections, shutdown_grace)
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -225,6 +243,13 @@ struct Missing {
 }
 
 /// One variable's fault.
+///
+/// ```
+/// use clerk_mcp::config::{ConfigError, Fault};
+///
+/// let error = ConfigError::invalid(vec![Fault::new("MY_GREETING", "expected a text without line breaks")]);
+/// assert_eq!(error.to_string(), "[Clerk] Invalid config: MY_GREETING: expected a text without line breaks");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     subject: &'static str,

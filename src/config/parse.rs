@@ -105,6 +105,18 @@ pub(super) fn may_show(name: &str, text: &str) -> bool {
 }
 
 /// The form of the log.
+///
+/// ```
+/// use clerk_mcp::config::LogFormat;
+///
+/// fn log(format: Option<LogFormat>) {
+///     let log = tracing_subscriber::fmt().with_writer(std::io::stderr);
+///     match format {
+///         Some(LogFormat::Json) => log.json().init(),
+///         Some(LogFormat::Pretty) | None => log.init(),
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.

@@ -27,6 +27,14 @@ pub struct Variable {
 }
 
 /// Every variable, in the order of the documentation.
+///
+/// ```
+/// use clerk_mcp::config::{VARIABLES, Variable};
+///
+/// for Variable { name, default, help, .. } in VARIABLES {
+///     println!("{name}\t{default}\t{help}");
+/// }
+/// ```
 pub const VARIABLES: &[Variable] = &[
     Variable {
         secret: true,

@@ -6,7 +6,7 @@ use http::{HeaderMap, header::AUTHORIZATION};
 use thiserror::Error;
 
 /// The longest token that is looked at, in bytes. Clerk's largest session tokens fit four times.
-pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+pub(crate) const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 /// One bearer token, of the right form and nothing more: it is **not verified**.
 /// ```
@@ -84,7 +84,7 @@ pub enum BearerError {
     /// Another scheme than `Bearer`.
     #[error("the Authorization header has another scheme than Bearer")]
     OtherScheme,
-    /// Not a token68, or longer than [`MAX_TOKEN_BYTES`].
+    /// Not a token68, or longer than 16 KiB.
     #[error("the bearer token is not a token68 of at most {MAX_TOKEN_BYTES} bytes")]
     Malformed,
     /// More than one credential.

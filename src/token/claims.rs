@@ -175,7 +175,7 @@ impl VerifiedClaims {
     }
 
     /// The active organization, whichever version the claims have; `None` without one.
-    pub fn organization(&self) -> Option<OrganizationClaims> {
+    pub(crate) fn organization(&self) -> Option<OrganizationClaims> {
         // Only the number 2 means version 2; then v1 claims don't count even when they're there.
         if self.claims.get("v") == Some(&Value::from(2)) {
             let organization = self.object("o")?;
@@ -224,15 +224,15 @@ impl VerifiedClaims {
 
 /// What the claims say of the active organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OrganizationClaims {
+pub(crate) struct OrganizationClaims {
     /// `org_…`.
-    pub id: String,
+    pub(crate) id: String,
     /// The slug.
-    pub slug: Option<String>,
+    pub(crate) slug: Option<String>,
     /// The role's full key, such as `org:admin`.
-    pub role: Option<String>,
+    pub(crate) role: Option<String>,
     /// The permissions' full keys, such as `org:invoices:create`.
-    pub permissions: Vec<String>,
+    pub(crate) permissions: Vec<String>,
 }
 
 /// OAuth: `scp` (a list) if there, else `scope` (RFC 8693 §4.2). Machine tokens: `scopes`, or the machines in `aud`. A

@@ -17,7 +17,7 @@ use super::{
 /// the authenticator's checks make a session of it.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
-pub struct TokenReport {
+pub(crate) struct TokenReport {
     /// `false` is all that is said of an inactive JWT.
     active: Option<bool>,
     subject: Option<String>,

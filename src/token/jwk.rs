@@ -90,6 +90,12 @@ impl StaticKey {
 }
 
 /// Why a key can't be used.
+///
+/// ```
+/// use clerk_mcp::token::{KeyError, StaticKey};
+///
+/// assert_eq!(StaticKey::from_pem("sk_test_0000").unwrap_err(), KeyError::Pem);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum KeyError {
     /// Not a PEM text with a public key.

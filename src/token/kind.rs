@@ -5,6 +5,13 @@ use std::{fmt, str::FromStr};
 use super::{error::TokenError, jose::UnverifiedJwt};
 
 /// A kind of token, by Clerk's own name for it.
+///
+/// ```
+/// use clerk_mcp::token::{TokenKind, UnknownTokenKind};
+///
+/// assert_eq!("oauth_token".parse(), Ok(TokenKind::OAuthToken));
+/// assert_eq!("id_token".parse::<TokenKind>(), Err(UnknownTokenKind));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TokenKind {
     /// The JWT of a signed-in session.

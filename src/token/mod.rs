@@ -11,6 +11,57 @@
 //! | of opaque tokens: Clerk's answer, its flags and times | `introspection.rs` | [`TokenError::Revoked`] … | Clerk Backend API |
 //!
 //! The signature comes before the claims on purpose: a forged token learns nothing of what the claims should say.
+//!
+//! # Keys from elsewhere
+//!
+//! The keys mostly come from the Frontend API ([`HttpJwks`], held by a [`JwksCache`]) or from the configuration
+//! ([`StaticKey`]). A [`JwksFetcher`] of your own brings the key set from another place, and is cached the same:
+//!
+//! ```
+//! use std::{path::PathBuf, sync::Arc};
+//!
+//! use clerk_mcp::{clock::SystemClock, token::{FetchError, JwksCache, JwksFetcher}};
+//! use futures_util::{FutureExt, future::BoxFuture};
+//!
+//! /// The key set that something else keeps in a file.
+//! #[derive(Debug)]
+//! struct InFile(PathBuf);
+//!
+//! impl JwksFetcher for InFile {
+//!     fn fetch(&self) -> BoxFuture<'static, Result<Vec<u8>, FetchError>> {
+//!         let file = self.0.clone();
+//!         async { tokio::fs::read(file).await.map_err(|_| FetchError::NotAKeySet) }.boxed()
+//!     }
+//! }
+//!
+//! let keys = JwksCache::new(InFile("/run/clerk/jwks.json".into()), Arc::new(SystemClock));
+//! assert!(!keys.holds_keys(), "nothing is fetched yet");
+//! ```
+//!
+//! A [`KeySource`] of your own decides itself which key it gives out, and for how long a verified token may be remembered:
+//!
+//! ```
+//! use std::collections::HashMap;
+//!
+//! use clerk_mcp::token::{KeyLookupError, KeyReference, KeySource, StaticKey, VerifyingKey};
+//!
+//! /// A few keys that are pinned by their ids.
+//! #[derive(Debug)]
+//! struct Pinned(HashMap<String, StaticKey>);
+//!
+//! impl KeySource for Pinned {
+//!     async fn key(&self, kid: &str) -> Result<Option<VerifyingKey>, KeyLookupError> {
+//!         match self.0.get(kid) {
+//!             Some(key) => key.key(kid).await,
+//!             None => Ok(None),
+//!         }
+//!     }
+//!
+//!     fn holds(&self, key: &KeyReference) -> bool {
+//!         self.0.values().any(|one| one.holds(key))
+//!     }
+//! }
+//! ```
 
 mod bearer;
 mod claims;
@@ -26,12 +77,11 @@ mod permissions;
 mod resource;
 mod verifier;
 
-pub use bearer::{BearerError, BearerToken, MAX_TOKEN_BYTES};
-pub use claims::{AudiencePolicy, OrganizationClaims, TokenPolicy, VerifiedClaims};
+pub use bearer::{BearerError, BearerToken};
+pub use claims::{AudiencePolicy, TokenPolicy, VerifiedClaims};
 pub use error::TokenError;
 pub use fetch::{FetchError, HttpJwks, JwksFetcher};
-pub(crate) use introspection::ReportFault;
-pub use introspection::TokenReport;
+pub(crate) use introspection::{ReportFault, TokenReport};
 pub use jwk::{KeyError, KeyReference, StaticKey, VerifyingKey};
 pub use keys::{JwksCache, KeyLookupError, KeySource};
 pub use kind::{TokenKind, UnknownTokenKind};

@@ -111,7 +111,20 @@ fn check_signature(key: &VerifyingKey, signing_input: &str, signature: &str) -> 
     }
 }
 
-/// Why a token was not verified.
+/// Why a token was not verified: whether to ask for another one, to ask Clerk, or to come again.
+///
+/// ```
+/// # use clerk_mcp::token::{BearerToken, StaticKey, TokenError, TokenVerifier, VerifiedClaims, VerifyError};
+/// async fn user(verifier: &TokenVerifier<StaticKey>, token: &BearerToken) -> Result<String, &'static str> {
+///     match verifier.verify(token).await {
+///         Ok(claims) => Ok(VerifiedClaims::subject(&claims).to_owned()),
+///         Err(VerifyError::Token(TokenError::Expired { .. })) => Err("refresh it"),
+///         Err(VerifyError::Token(_)) => Err("sign in again"),
+///         Err(VerifyError::Opaque(_)) => Err("only Clerk knows"),
+///         Err(VerifyError::Keys(_)) => Err("not your fault; come again in a moment"),
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum VerifyError {
     /// The token is at fault.

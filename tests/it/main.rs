@@ -12,6 +12,7 @@ mod auth;
 mod backend;
 mod cli;
 mod discovery;
+mod documented;
 mod edge;
 mod hygiene;
 mod interleaved;
