@@ -28,6 +28,7 @@ use crate::{
 /// ```
 #[derive(Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Session {
     /// `sub`: a user, a machine, or of some API keys an organization.
     pub subject: String,

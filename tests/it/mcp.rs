@@ -147,6 +147,22 @@ impl ServerHandler for Endless {
 /// rmcp runs calls on tasks of their own: without care they'd go on for nobody.
 #[tokio::test]
 async fn a_client_that_goes_away_ends_its_call() {
+    goes_away("", "{}").await;
+}
+
+#[tokio::test]
+async fn a_client_of_2026_that_goes_away_ends_its_call() {
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let headers = "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: endless\r\n";
+    goes_away(headers, &meta.to_string()).await;
+}
+
+/// A client that calls with these headers and this `_meta`, and goes away.
+async fn goes_away(headers: &str, meta: &str) {
     use tokio::io::AsyncWriteExt;
     let (tell, told) = tokio::sync::oneshot::channel();
     let endless = Endless {
@@ -175,10 +191,12 @@ async fn a_client_that_goes_away_ends_its_call() {
         std::future::pending(),
     ));
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"endless"}}"#;
+    let body = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"endless","_meta":{meta}}}}}"#
+    );
     let request = format!(
         "POST /mcp HTTP/1.1\r\nHost: mcp.example.com\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nAccept: \
-         application/json, text/event-stream\r\nContent-Length: {}\r\n\r\n{body}",
+         application/json, text/event-stream\r\n{headers}Content-Length: {}\r\n\r\n{body}",
         access_token().mint(),
         body.len(),
     );

@@ -1,9 +1,10 @@
 //! Tools that do what they shouldn't: whatever it is, the client gets an answer, and nobody else notices.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use clerk_mcp::context::get_session;
 use clerk_mcp_conformance::clerk::{Endpoint, Fault};
+use futures_util::FutureExt;
 use reqwest::Method;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -219,7 +220,13 @@ async fn a_client_of_a_session_that_goes_away_leaves_its_call_its_time() {
     let stream = client.post(&token, &call(1, "sleep", &json!({}))).await;
     bad.begun.notified().await;
     drop(stream);
-    bad.ended.notified().await;
+    // Whatever the end of the connection ends has ended when the next request is answered.
+    let ping = json!({ "jsonrpc": "2.0", "id": 2, "method": "ping" });
+    let mut events = Events::of(client.post(&token, &ping).await);
+    assert_eq!(events.next().await.unwrap()["result"], json!({}));
+    let mut ended = pin!(bad.ended.notified());
+    assert!(ended.as_mut().now_or_never().is_none(), "the call goes on");
+    ended.await;
     assert_eq!(
         client
             .request(Method::DELETE, &token)
