@@ -1,34 +1,5 @@
 //! An MCP server that [Clerk](https://clerk.com) protects, and its parts for servers of your own.
 //!
-//! # What happens to a request
-//!
-//! ```text
-//! bytes ─► connection         server   limits on heads and connections; a client that goes away ends its call
-//!       ─► Request            access   the log of requests
-//!                             cors     Origin (MCP, "Streamable HTTP"), preflights
-//!                             edge     panic and time limit, Host
-//!   ├► public routes          public   RFC 9728 and RFC 8414 documents, health, OpenAPI, start page
-//!   └► /mcp
-//!      headers ─► Session     auth     401, 403, 500, 503: one table, one writer of WWW-Authenticate
-//!        BearerToken            token/bearer      one credential, one token68       RFC 6750 §2.1
-//!        UnverifiedJwt          token/jose        strict form, alg, crit, typ, kid  RFC 7515, RFC 8725
-//!        VerifyingKey           token/keys        the application's key set         RFC 7517
-//!        signature              token/verifier    RS256                             RFC 7518 §3.3
-//!        VerifiedClaims         token/claims      iss, sub, sid, exp … aud, sts     RFC 7519 §4.1
-//!        (opaque: TokenReport   token/introspection   Clerk's answer, its flags and times)
-//!        Session                session           what tools see; the last place that sees claims
-//!      ─► message             mcp      JSON-RPC, policy; mcp/sessions: whose MCP session it is, if there are any
-//!      ─► rmcp ─► handler     mcp      the session travels in the request's extensions, then as a task-local
-//!      ─► tool                mcp/tools   get_session(), get_user(), get_client()
-//!      ─► Clerk's Backend API clerk    with our secret key, never with the caller's token
-//! ```
-//!
-//! What was found out is kept (`auth/verified`, `shared_cache`): a verified token until it expires or its key goes, Clerk's
-//! word on an opaque one for a minute. `secret_key` probes our own key, for nobody's token is at fault when that is bad.
-//!
-//! Each arrow down to the claims makes a type that only the step before it can build, so an unverified token can't reach a
-//! tool and still compile. `Authorization` is taken off the request: no tool can pass it along.
-//!
 //! # A server of your own
 //!
 //! [`app::App`] is the whole server of a [`config::Config`]: give it any rmcp [`ServerHandler`](rmcp::ServerHandler).
@@ -187,6 +158,36 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # What happens to a request
+//!
+//! ```text
+//! bytes ─► connection         server      limits; a client that goes away ends its call
+//!       ─► Request            access      the log of requests
+//!                             cors        Origin, preflights (MCP, "Streamable HTTP")
+//!                             edge        panic, time limit, Host
+//!   ├► public routes          public      metadata, health, OpenAPI, start page
+//!   └► /mcp
+//!      headers ─► Session     auth        one table of refusals, one WWW-Authenticate
+//!        BearerToken            token/bearer         one token68   RFC 6750 §2.1
+//!        UnverifiedJwt          token/jose           strict form   RFC 7515, RFC 8725
+//!        VerifyingKey           token/keys           the key set   RFC 7517
+//!        signature              token/verifier       RS256         RFC 7518 §3.3
+//!        VerifiedClaims         token/claims         iss … sts     RFC 7519 §4.1
+//!        (opaque tokens)        token/introspection  Clerk's word, its flags and times
+//!        Session                session              the last place that sees claims
+//!      ─► Message             mcp/message   one JSON-RPC message, of the right shape
+//!      ─► policy, session     mcp/body, mcp/sessions   may the caller do that?
+//!      ─► rmcp ─► handler     mcp/handler   the session becomes a task-local again
+//!      ─► tool                mcp/tools     get_session(), get_user(), get_client()
+//!      ─► Backend API         clerk         our secret key, never the caller's token
+//! ```
+//!
+//! What was found out is kept (`auth/verified`, `shared_cache`): a verified token until it expires or its key goes, Clerk's
+//! word on an opaque one for a minute. `secret_key` probes our own key, for nobody's token is at fault when that is bad.
+//!
+//! Each arrow down to the claims makes a type that only the step before it can build, so an unverified token can't reach a
+//! tool and still compile. `Authorization` is taken off the request: no tool can pass it along.
 //!
 //! # Features
 //!

@@ -35,7 +35,8 @@ use crate::{
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct McpSettings {
-    /// The largest request body, in bytes.
+    /// The largest request body, in bytes. Whatever it allows, a message of more than 100,000 values or nested more than 64
+    /// deep is refused: parsed, it would take a hundred times its room.
     pub max_body_bytes: usize,
     /// How long a request may take, a tool's call above all. It's then dropped and answered: a tool's call with a result that
     /// says so (`isError`), other requests with a JSON-RPC error. With [`sessions`](Self::sessions), the time that a user
