@@ -239,6 +239,20 @@ async fn inputs_are_checked() {
     );
 }
 
+/// MCP Inspector warns of a `type` that is a list, once for each; clients that turn schemas into their model's own don't
+/// know it either.
+#[tokio::test]
+async fn no_schema_has_a_type_that_is_a_list() {
+    let server = TestServer::spawn().await;
+    let listed = server.with_token(&server.oauth_token("ada").mint()).await.json();
+    let mut left = vec![&listed["result"]["tools"]];
+    while let Some(value) = left.pop() {
+        assert!(!value["type"].is_array(), "{value:#}");
+        left.extend(value.as_array().into_iter().flatten());
+        left.extend(value.as_object().into_iter().flat_map(serde_json::Map::values));
+    }
+}
+
 /// Each way for Clerk to fail: the answer is a result with `isError` and a sentence, and HTTP knows nothing of it.
 #[tokio::test]
 async fn when_clerk_fails_the_tool_says_so() {

@@ -26,6 +26,7 @@ use thiserror::Error;
 use crate::{
     clerk::ClerkError,
     context::{ClientNotInitialized, GetUserError, SessionNotInitialized},
+    mcp::json,
     session::{Denied, NoUser},
 };
 
@@ -41,10 +42,13 @@ pub struct ExampleTools {
 impl ExampleTools {
     /// The server, under the name that clients show.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
-        let router = Self::greet_router()
+        let mut router = Self::greet_router()
             + Self::whoami_router()
             + Self::get_user_info_router()
             + Self::get_my_organizations_router();
+        for route in router.map.values_mut() {
+            route.attr.output_schema = route.attr.output_schema.take().map(json::with_null_branches);
+        }
         Self {
             router: Arc::new(router),
             name: name.into(),
