@@ -365,6 +365,80 @@ async fn openapi_document_describes_every_route() {
     assert_eq!(yaml, document);
 }
 
+/// Whoever reads the document sees what they would get.
+#[tokio::test]
+async fn examples_in_the_openapi_document_are_real_answers() {
+    let server = TestServer::spawn().await;
+    let document = server.get("/openapi.json").await.json();
+    let operation = &document["paths"]["/mcp"]["post"];
+    let body = |name: &str| {
+        operation["requestBody"]["content"]["application/json"]["examples"][name]["value"].to_string()
+    };
+    let token = server.oauth_token("ada").mint();
+    let both = "application/json, text/event-stream";
+    let unnamed =
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"greet","arguments":{}}}"#;
+    let large = " ".repeat(4 * 1024 * 1024 + 1);
+    let nothing = ("x-nothing", "1");
+    for (name, accept, kind, header, body) in [
+        ("greet", both, "application/json", nothing, body("greet")),
+        (
+            "missing-argument",
+            both,
+            "application/json",
+            nothing,
+            unnamed.to_owned(),
+        ),
+        ("no-json", both, "application/json", nothing, "Ada".to_owned()),
+        (
+            "unknown-revision",
+            both,
+            "application/json",
+            ("MCP-Protocol-Version", "1999-01-01"),
+            body("list"),
+        ),
+        (
+            "other-origin",
+            both,
+            "application/json",
+            ("Origin", "https://elsewhere.test"),
+            body("list"),
+        ),
+        (
+            "one-media-type",
+            "application/json",
+            "application/json",
+            nothing,
+            body("list"),
+        ),
+        ("too-large", both, "application/json", nothing, large),
+        ("no-json-type", both, "text/plain", nothing, body("list")),
+    ] {
+        let request = server
+            .request(Method::POST, "/mcp")
+            .bearer_auth(&token)
+            .header("Accept", accept)
+            .header("Content-Type", kind)
+            .header(header.0, header.1)
+            .body(body);
+        let answer = Exchange::of(request).await;
+        let example =
+            &operation["responses"][answer.status.as_str()]["content"]["application/json"]["examples"][name];
+        assert_eq!(answer.json(), example["value"], "{name}");
+    }
+    for name in ["greet", "whoami", "list"] {
+        let request = server
+            .request(Method::POST, "/mcp")
+            .bearer_auth(&token)
+            .header("Accept", both)
+            .header("Content-Type", "application/json")
+            .body(body(name));
+        let answer = Exchange::of(request).await.json();
+        assert_ne!(answer["result"]["isError"], true, "{name}: {answer}");
+        assert!(answer["result"].is_object(), "{name}: {answer}");
+    }
+}
+
 #[tokio::test]
 async fn docs_work_offline() {
     let server = TestServer::spawn().await;
