@@ -445,11 +445,30 @@ async fn docs_work_offline() {
     let page = server.get("/docs").await;
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
     assert!(page.body.starts_with("<!doctype html>"));
-    assert!(
-        page.body.contains("\"/mcp\":{\"post\""),
-        "the document in the page lacks /mcp"
-    );
+    assert!(page.body.contains("<title>Clerk MCP server: API</title>"));
     for loading in ["<script src", "<link rel=\"stylesheet", "@import"] {
         assert!(!page.body.contains(loading), "{loading}");
     }
+    // Swagger UI itself, and its style.
+    assert!(page.body.contains("SwaggerUIBundle=") && page.body.contains(".swagger-ui .opblock"));
+    let policy = page.header("content-security-policy").unwrap();
+    // Two scripts and two styles, and no other: a token is put into this page.
+    assert_eq!(policy.matches("'sha256-").count(), 4, "{policy}");
+    assert!(!policy.contains("unsafe"), "{policy}");
+    assert!(policy.contains("connect-src 'self'"), "{policy}");
+
+    // The page's document is the whole one.
+    let (_, data) = page
+        .body
+        .split_once("<script type=\"application/json\" id=\"data\">")
+        .unwrap();
+    let (data, _) = data.split_once("</script>").unwrap();
+    let data: Value = serde_json::from_str(data).unwrap();
+    assert_eq!(data["document"], server.get("/openapi.json").await.json());
+    assert_eq!(data["token"], Value::Null);
+    // MCP wants both media types accepted, and Swagger UI alone would send one.
+    assert!(
+        page.body
+            .contains("request.headers.accept = \"application/json, text/event-stream\"")
+    );
 }
