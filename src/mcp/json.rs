@@ -1,15 +1,19 @@
 //! [`Json`]: a tool's data, once for programs and once for readers.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use jiff::Timestamp;
 use rmcp::{
     ErrorData,
     handler::server::tool::IntoCallToolResult,
-    model::{CallToolResponse, CallToolResult, ContentBlock},
+    model::{CallToolResponse, CallToolResult, ContentBlock, JsonObject},
 };
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{
+    JsonSchema, Schema, SchemaGenerator, json_schema,
+    transform::{RecursiveTransform, Transform},
+};
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 /// A tool's result as `structuredContent`, and as the same JSON in a text block, indented by two spaces, for clients
 /// that show text alone.
@@ -62,6 +66,39 @@ pub(super) fn result<T: Serialize>(data: &T, text: Option<String>) -> Result<Cal
     Ok(result)
 }
 
+/// `schema` with `"type": ["string", "null"]`, as schemars writes it of an option, made into a branch for each: some clients
+/// and the models behind them know a `type` that is a list no better than one that is missing, and MCP Inspector warns of it.
+pub(super) fn with_null_branches(schema: Arc<JsonObject>) -> Arc<JsonObject> {
+    let mut schema = Schema::from(Arc::unwrap_or_clone(schema));
+    RecursiveTransform(null_branch).transform(&mut schema);
+    Arc::new(schema.ensure_object().clone())
+}
+
+fn null_branch(schema: &mut Schema) {
+    let Some(members) = schema.as_object_mut() else {
+        return;
+    };
+    let kind = match members.get("type").and_then(Value::as_array).map(Vec::as_slice) {
+        Some([kind, null] | [null, kind]) if null == "null" => kind.clone(),
+        _ => return,
+    };
+    // What is said for people stays in front; the rest is about the value that isn't null.
+    let (mut outer, mut value) = (Map::new(), Map::from_iter([("type".to_owned(), kind)]));
+    for (name, member) in std::mem::take(members) {
+        match name.as_str() {
+            "type" => {}
+            "title" | "description" | "default" | "examples" | "deprecated" => {
+                outer.insert(name, member);
+            }
+            _ => {
+                value.insert(name, member);
+            }
+        }
+    }
+    outer.insert("anyOf".to_owned(), json!([value, { "type": "null" }]));
+    *members = outer;
+}
+
 /// A time in a tool's data: ISO 8601 in UTC, and declared as such in the output schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
@@ -84,5 +121,44 @@ impl JsonSchema for DateTime {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "format": "date-time" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_option_is_a_branch_for_its_value_and_one_for_null() {
+        let schema = json!({
+            "type": "object",
+            "properties": {
+                "at": { "description": "When.", "type": ["string", "null"], "format": "date-time" },
+                "list": { "type": "array", "items": { "type": ["null", "integer"], "minimum": 0 } },
+                "name": { "type": "string" },
+                "either": { "type": ["string", "integer"] },
+            },
+        });
+        let Value::Object(schema) = schema else {
+            unreachable!()
+        };
+        assert_eq!(
+            Value::Object(Arc::unwrap_or_clone(with_null_branches(Arc::new(schema)))),
+            json!({
+                "type": "object",
+                "properties": {
+                    "at": {
+                        "description": "When.",
+                        "anyOf": [{ "type": "string", "format": "date-time" }, { "type": "null" }],
+                    },
+                    "list": {
+                        "type": "array",
+                        "items": { "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "null" }] },
+                    },
+                    "name": { "type": "string" },
+                    "either": { "type": ["string", "integer"] },
+                },
+            })
+        );
     }
 }

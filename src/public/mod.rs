@@ -3,6 +3,7 @@
 
 mod authorization_server;
 mod clients;
+mod docs;
 mod health;
 mod openapi;
 mod page;
@@ -15,6 +16,7 @@ use poem::{Endpoint, EndpointExt, IntoEndpoint, Response, Route, get, http::head
 use poem_openapi::{OpenApi, OpenApiService, Tags, param::Header, payload::Json, types::Any};
 use serde_json::Value;
 
+use self::docs::DocsPage;
 pub use self::{
     authorization_server::AuthorizationServerMetadata,
     clients::{ClientSetup, client_setups},
@@ -83,8 +85,13 @@ impl PublicApi {
         let (service, document) = self.into_service();
         let json = fixed(document.json(), "application/json");
         let yaml = fixed(document.yaml(), "application/yaml");
-        let docs = fixed(document.swagger_ui(&service), "text/html; charset=utf-8")
-            .with(SetHeader::new().overriding(header::CONTENT_SECURITY_POLICY, DOCS_POLICY));
+        let docs = DocsPage::new(document.value(), &service.swagger_ui_html(), &settings);
+        let docs = fixed(docs.html, "text/html; charset=utf-8").with(
+            SetHeader::new()
+                .overriding(header::CONTENT_SECURITY_POLICY, docs.policy)
+                .overriding(header::CACHE_CONTROL, docs.caching)
+                .overriding(header::REFERRER_POLICY, "no-referrer"),
+        );
         let mut routes = Route::new()
             .at("/openapi.json", get(json))
             .at("/openapi.yaml", get(yaml))
@@ -248,7 +255,3 @@ fn fixed(body: String, content_type: &'static str) -> impl Endpoint {
     let body = Bytes::from(body);
     poem::endpoint::make_sync(move |_| Response::builder().content_type(content_type).body(body.clone()))
 }
-
-/// Swagger UI comes with its script, style and pictures inline, and calls this server alone.
-const DOCS_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; \
-                           connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

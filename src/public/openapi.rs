@@ -1,5 +1,6 @@
 //! The OpenAPI document: what poem-openapi knows of the public operations, and the routes it doesn't serve.
 
+use poem::http::StatusCode;
 use poem_openapi::OpenApiService;
 use serde_json::{Map, Value, json};
 
@@ -48,6 +49,20 @@ impl Document {
                 "required": ["error", "error_description"],
                 "properties": { "error": { "type": "string" }, "error_description": { "type": "string" } },
             });
+            components["schemas"]["JsonRpcError"] = json!({
+                "type": "object",
+                "description": "JSON-RPC 2.0 §5: what is wrong with a message, whose `id` is null when it could not be read.",
+                "required": ["jsonrpc", "id", "error"],
+                "properties": {
+                    "jsonrpc": { "type": "string", "enum": ["2.0"] },
+                    "id": { "nullable": true, "oneOf": [{ "type": "string" }, { "type": "integer" }] },
+                    "error": {
+                        "type": "object",
+                        "required": ["code", "message"],
+                        "properties": { "code": { "type": "integer" }, "message": { "type": "string" } },
+                    },
+                },
+            });
         }
         Self(document)
     }
@@ -62,22 +77,8 @@ impl Document {
         serde_norway::to_string(&self.0).unwrap_or_default()
     }
 
-    /// Swagger UI with the document in it: one page, nothing from another host.
-    pub(super) fn swagger_ui(&self, service: &OpenApiService<PublicApi, ()>) -> String {
-        // Inside a script, `</script>` and `<!--` would end it, wherever they stand in a string.
-        let document = self.0.to_string().replace('<', "\\u003c");
-        let page = service.swagger_ui_html();
-        // poem-openapi's page has its own document inlined, which lacks the routes added above.
-        let page = page.replace(&service.spec(), &document);
-        let page = page.replace(
-            "<title>Swagger UI</title>",
-            "<title>API</title><link rel=\"icon\" href=\"data:,\">",
-        );
-        format!(
-            "<!doctype html>{}",
-            page.trim_start()
-                .replacen("<html charset=\"UTF-8\">", "<html lang=\"en\">", 1)
-        )
+    pub(super) fn value(&self) -> &Value {
+        &self.0
     }
 }
 
@@ -91,8 +92,12 @@ fn mcp_operation(settings: &PublicSettings) -> Value {
     responses.insert(
         "200".to_owned(),
         json!({
-            "description": "The JSON-RPC response.",
-            "content": { "application/json": { "schema": { "type": "object" } } },
+            "description": "The JSON-RPC response, also of a tool that failed. As events where it takes a while and tells of \
+                            its progress, and for `subscriptions/listen`.",
+            "content": {
+                "application/json": { "schema": { "type": "object" }, "examples": results() },
+                "text/event-stream": { "schema": { "type": "string" } },
+            },
         }),
     );
     responses.insert(
@@ -127,12 +132,47 @@ fn mcp_operation(settings: &PublicSettings) -> Value {
             entry["headers"]["Retry-After"] = json!({ "schema": { "type": "integer" }, "description": "Seconds", "example": wait.as_secs() });
         }
     }
+    responses["403"]["content"]["application/json"]["examples"]["other-origin"] = json!({
+        "summary": "A page of an origin that isn't allowed",
+        "value": { "error": "forbidden", "error_description": "Origin not allowed" },
+    });
+    for MessageFault {
+        status,
+        name,
+        summary,
+        id,
+        code,
+        message,
+    } in message_faults()
+    {
+        let entry = responses.entry(status.as_str()).or_insert_with(|| {
+            json!({
+                "description": status.canonical_reason(),
+                "content": { "application/json": {
+                    "schema": { "$ref": "#/components/schemas/JsonRpcError" },
+                    "examples": {},
+                }},
+            })
+        });
+        let content = &mut entry["content"]["application/json"];
+        if content["schema"]["$ref"] == "#/components/schemas/Refusal" {
+            content["schema"] = json!({ "oneOf": [
+                { "$ref": "#/components/schemas/Refusal" }, { "$ref": "#/components/schemas/JsonRpcError" },
+            ]});
+        }
+        content["examples"][name] = json!({
+            "summary": summary,
+            "value": { "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } },
+        });
+    }
+    responses.sort_keys();
     json!({
         "tags": ["MCP"],
         "operationId": "mcp",
         "summary": "MCP endpoint",
         "description": "JSON-RPC 2.0 over streamable HTTP (MCP 2026-07-28 and, with `initialize`, 2025-11-25 and \
-                        before).",
+                        before). `Accept` must name both `application/json` and `text/event-stream`. Other methods than \
+                        POST are answered with 405 and `Allow`.",
         "security": [{ "clerk": [] }],
         "parameters": [{
             "name": "MCP-Protocol-Version", "in": "header", "required": false,
@@ -140,13 +180,98 @@ fn mcp_operation(settings: &PublicSettings) -> Value {
         }],
         "requestBody": { "required": true, "content": { "application/json": {
             "schema": { "type": "object" },
-            "examples": { "greet": { "summary": "Call the tool greet", "value": {
-                "jsonrpc": "2.0", "id": 1, "method": "tools/call",
-                "params": { "name": "greet", "arguments": { "name": "Ada" } },
-            }}},
+            "examples": {
+                "greet": { "summary": "Call the tool greet", "value": {
+                    "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+                    "params": { "name": "greet", "arguments": { "name": "Ada" } },
+                }},
+                "whoami": { "summary": "Call the tool whoami", "value": {
+                    "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+                    "params": { "name": "whoami", "arguments": {} },
+                }},
+                "list": { "summary": "List the tools", "value": {
+                    "jsonrpc": "2.0", "id": 1, "method": "tools/list",
+                }},
+            },
         }}},
         "responses": responses,
     })
+}
+
+/// What a call of a tool is answered with: a result, and one of a tool that failed.
+fn results() -> Value {
+    let result = |text: &str, is_error: bool| {
+        json!({ "jsonrpc": "2.0", "id": 1, "result": {
+            "content": [{ "type": "text", "text": text }],
+            "isError": is_error,
+        }})
+    };
+    json!({
+        "greet": {
+            "summary": "A greeting",
+            "value": result("Hello, Ada! Your Clerk user ID is user_2sAdaLovelace0000000000000A", false),
+        },
+        "missing-argument": {
+            "summary": "A tool that failed",
+            "value": result("The argument `name` is missing.", true),
+        },
+    })
+}
+
+/// A fault of a message or of the way that it's sent, and the JSON-RPC error that answers it.
+struct MessageFault {
+    status: StatusCode,
+    name: &'static str,
+    summary: &'static str,
+    id: Option<u32>,
+    code: i32,
+    message: &'static str,
+}
+
+/// What may be wrong with a message. In a test the server answers with these very words.
+fn message_faults() -> [MessageFault; 5] {
+    [
+        MessageFault {
+            status: StatusCode::BAD_REQUEST,
+            name: "no-json",
+            summary: "A body that isn't JSON",
+            id: None,
+            code: -32700,
+            message: "The body is not JSON",
+        },
+        MessageFault {
+            status: StatusCode::BAD_REQUEST,
+            name: "unknown-revision",
+            summary: "An MCP-Protocol-Version that the server doesn't know",
+            id: Some(1),
+            code: -32600,
+            message: "Bad Request: Unsupported MCP-Protocol-Version: 1999-01-01",
+        },
+        MessageFault {
+            status: StatusCode::NOT_ACCEPTABLE,
+            name: "one-media-type",
+            summary: "An Accept that doesn't name both media types",
+            id: Some(1),
+            code: -32600,
+            message: "Not Acceptable: Client must accept both application/json and text/event-stream",
+        },
+        MessageFault {
+            status: StatusCode::PAYLOAD_TOO_LARGE,
+            name: "too-large",
+            summary: "A body beyond MAX_BODY",
+            id: None,
+            code: -32600,
+            message: "The message is larger than 4194304 bytes",
+        },
+        MessageFault {
+            status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            name: "no-json-type",
+            summary: "Another Content-Type than application/json",
+            id: Some(1),
+            code: -32600,
+            message: "Unsupported Media Type: Content-Type must be application/json",
+        },
+    ]
 }
 
 /// One error for each row of the table.
@@ -166,6 +291,13 @@ fn refusals(settings: &PublicSettings) -> Vec<(&'static str, AuthError)> {
             "missing-scope",
             Denied::Scopes {
                 needed: settings.scopes.clone(),
+            }
+            .into(),
+        ),
+        (
+            "missing-role",
+            Denied::Role {
+                needed: "org:admin".to_owned(),
             }
             .into(),
         ),

@@ -1,22 +1,29 @@
 // A copy button on every block; without scripts the text can still be marked and copied.
+const status = document.getElementById("status");
+const keys = /Mac|iPhone|iPad/.test(navigator.platform) ? "⌘C" : "Ctrl+C";
 for (const block of document.querySelectorAll(".copyable")) {
-  const text = block.querySelector("code").textContent;
+  const { what } = block.dataset;
   const pre = block.querySelector("pre");
-  pre.tabIndex = 0;
   const button = document.createElement("button");
+  let reset;
+  const say = (text, aloud, milliseconds) => {
+    button.textContent = text;
+    status.textContent = aloud;
+    clearTimeout(reset);
+    reset = setTimeout(() => { button.textContent = "Copy"; status.textContent = ""; }, milliseconds);
+  };
   button.type = "button";
   button.textContent = "Copy";
+  button.setAttribute("aria-label", `Copy ${what}`);
   button.addEventListener("click", async () => {
-    const status = document.getElementById("status");
     try {
-      await navigator.clipboard.writeText(text);
-      button.textContent = "Copied";
-      status.textContent = "Copied to the clipboard.";
+      await navigator.clipboard.writeText(pre.textContent);
+      say("Copied", `Copied ${what}`, 2000);
     } catch {
+      // No clipboard without https, but for this machine's own pages.
       getSelection().selectAllChildren(pre);
-      status.textContent = "Marked: press Ctrl+C or ⌘C to copy.";
+      say(`Marked: press ${keys}`, `Marked ${what}: press ${keys} to copy`, 10000);
     }
-    setTimeout(() => { button.textContent = "Copy"; }, 2000);
   });
-  block.append(button);
+  pre.before(button);
 }

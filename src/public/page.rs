@@ -61,6 +61,10 @@ impl StartPage {
             scopes: &settings.scopes,
             docs_url: settings.docs_url.as_deref(),
             demo: settings.demo.as_ref(),
+            curl: settings
+                .demo
+                .as_ref()
+                .map_or_else(String::new, |demo| over_lines(&demo.curl)),
             version: env!("CARGO_PKG_VERSION"),
             style: STYLE,
             script: SCRIPT,
@@ -110,13 +114,34 @@ fn prefers_json(accept: &str) -> bool {
 
 /// Only the style and the script that are in the page may run, and nothing is loaded from anywhere.
 fn content_security_policy() -> String {
-    let hash = |text: &str| BASE64_STANDARD.encode(digest::sha256(text.as_bytes()));
     format!(
-        "default-src 'none'; img-src data:; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'; \
-         frame-ancestors 'none'",
-        hash(STYLE),
-        hash(SCRIPT),
+        "default-src 'none'; img-src data:; style-src {}; script-src {}; base-uri 'none'; form-action 'none'; frame-ancestors \
+         'none'",
+        hash_source(STYLE),
+        hash_source(SCRIPT),
     )
+}
+
+/// The inline script or style `text` as a source of a Content Security Policy.
+pub(super) fn hash_source(text: &str) -> String {
+    format!(
+        "'sha256-{}'",
+        BASE64_STANDARD.encode(digest::sha256(text.as_bytes()))
+    )
+}
+
+/// A `curl` command with each header and the body on a line of its own, to be pasted just as well. Of what is quoted nothing
+/// is changed.
+fn over_lines(command: &str) -> String {
+    let pieces = command.split('\'').enumerate().map(|(index, piece)| {
+        // Every other piece lies between quotes.
+        if index % 2 == 0 {
+            piece.replace(" -H ", " \\\n  -H ").replace(" -d ", " \\\n  -d ")
+        } else {
+            piece.to_owned()
+        }
+    });
+    pieces.collect::<Vec<_>>().join("'")
 }
 
 /// Answer of `/`.
@@ -172,6 +197,7 @@ struct PageTemplate<'a> {
     scopes: &'a [String],
     docs_url: Option<&'a str>,
     demo: Option<&'a DemoContent>,
+    curl: String,
     version: &'a str,
     style: &'a str,
     script: &'a str,
@@ -179,3 +205,64 @@ struct PageTemplate<'a> {
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
+
+#[cfg(test)]
+pub(super) mod tests {
+    use url::Url;
+
+    use super::*;
+    use crate::token::ResourceNames;
+
+    pub(in crate::public) fn settings() -> PublicSettings {
+        PublicSettings {
+            name: "Mine".to_owned(),
+            instructions: None,
+            resources: ResourceNames::new(&Url::parse("http://127.0.0.1:3001").unwrap()),
+            issuer: "http://127.0.0.1:9".to_owned(),
+            scopes: Vec::new(),
+            docs_url: None,
+            demo: None,
+        }
+    }
+
+    pub(in crate::public) fn demo_settings() -> PublicSettings {
+        let ada = DemoUser {
+            id: "user_ada".to_owned(),
+            name: "Ada Lovelace".to_owned(),
+            email: "ada@example.com".to_owned(),
+            about: "member of no organization".to_owned(),
+            token: "token.of.ada".to_owned(),
+        };
+        let demo = DemoContent {
+            users: vec![ada],
+            curl: "curl -s http://127.0.0.1:3001/mcp -H 'A: b -H c' -d '{}'".to_owned(),
+            clerk_url: "http://127.0.0.1:9".to_owned(),
+        };
+        PublicSettings {
+            demo: Some(demo),
+            ..settings()
+        }
+    }
+
+    #[test]
+    fn a_command_over_lines_is_the_same_command() {
+        let command = demo_settings().demo.unwrap().curl;
+        let lines = over_lines(&command);
+        assert_eq!(
+            lines,
+            "curl -s http://127.0.0.1:3001/mcp \\\n  -H 'A: b -H c' \\\n  -d '{}'"
+        );
+        // What a shell makes of it: a backslash and the end of its line are nothing.
+        assert_eq!(lines.replace("\\\n  ", ""), command);
+    }
+
+    #[test]
+    fn connecting_comes_first_and_tokens_before_commands() {
+        let html = StartPage::new(&demo_settings()).html;
+        let at = |text: &str| html.find(text).unwrap_or_else(|| panic!("no {text} in {html}"));
+        assert!(at("id=\"connect\"") < at("id=\"users\"") && at("id=\"users\"") < at("id=\"try\""));
+        assert!(at("data-what=\"the token of Ada Lovelace\"") < at("token.of.ada"));
+        let html = StartPage::new(&settings()).html;
+        assert!(!html.contains("id=\"users\"") && !html.contains("curl"), "{html}");
+    }
+}

@@ -57,7 +57,7 @@ async fn initialize() {
           "title": "Clerk MCP server",
           "version": "[version]"
         },
-        "instructions": "Tells the signed-in user about their own Clerk account: who they are, and which organizations they belong to."
+        "instructions": "This server tells the signed-in user about their own Clerk account: who they are, and which organizations they belong to."
       }
     }
     "#);

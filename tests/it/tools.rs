@@ -217,26 +217,68 @@ async fn all_pages_of_organizations() {
 async fn inputs_are_checked() {
     let server = TestServer::spawn().await;
     let token = server.oauth_token("ada").mint();
-    for (tool, arguments) in [
-        ("greet", json!({})),
-        ("greet", json!({ "name": 1 })),
-        ("greet", json!({ "name": "x", "more": true })),
-        ("whoami", json!({ "userId": "user_other" })),
-        ("get-user-info", json!({ "x": null })),
-        ("get-my-organizations", json!({ "limit": 1 })),
+    for (tool, arguments, said) in [
+        ("greet", json!({}), "The argument `name` is missing."),
+        (
+            "greet",
+            json!({ "name": 1 }),
+            "The argument `name` must be of type string.",
+        ),
+        (
+            "greet",
+            json!({ "name": "" }),
+            "The argument `name` must not be empty.",
+        ),
+        (
+            "greet",
+            json!({ "name": " \n" }),
+            "The argument `name` must not be empty.",
+        ),
+        (
+            "greet",
+            json!({ "name": "x", "more": true }),
+            "There is no argument `more`; this tool takes `name`.",
+        ),
+        (
+            "whoami",
+            json!({ "userId": "user_other" }),
+            "There is no argument `userId`; this tool takes no arguments.",
+        ),
+        (
+            "get-user-info",
+            json!({ "x": null }),
+            "There is no argument `x`; this tool takes no arguments.",
+        ),
+        (
+            "get-my-organizations",
+            json!({ "limit": 1 }),
+            "There is no argument `limit`; this tool takes no arguments.",
+        ),
     ] {
         // A result, not a protocol error: the model reads it and can mend its call (MCP, "Tools", error handling).
         let answer = server.call(&token, tool, arguments.clone()).await;
         assert_eq!(answer["result"]["isError"], true, "{tool} {arguments}: {answer}");
-        assert!(
-            text(&answer).starts_with("failed to deserialize parameters: "),
-            "{tool} {arguments}: {answer}"
-        );
+        assert_eq!(text(&answer), said, "{tool} {arguments}");
     }
+    let unknown = server.call(&token, "drop-tables", json!({})).await;
     assert_eq!(
-        server.call(&token, "drop-tables", json!({})).await["error"]["code"],
-        -32602
+        unknown["error"],
+        json!({ "code": -32602, "message": "Unknown tool: drop-tables" })
     );
+}
+
+/// MCP Inspector warns of a `type` that is a list, once for each; clients that turn schemas into their model's own don't
+/// know it either.
+#[tokio::test]
+async fn no_schema_has_a_type_that_is_a_list() {
+    let server = TestServer::spawn().await;
+    let listed = server.with_token(&server.oauth_token("ada").mint()).await.json();
+    let mut left = vec![&listed["result"]["tools"]];
+    while let Some(value) = left.pop() {
+        assert!(!value["type"].is_array(), "{value:#}");
+        left.extend(value.as_array().into_iter().flatten());
+        left.extend(value.as_object().into_iter().flat_map(serde_json::Map::values));
+    }
 }
 
 /// Each way for Clerk to fail: the answer is a result with `isError` and a sentence, and HTTP knows nothing of it.

@@ -12,6 +12,7 @@ use crate::context::get_session;
 #[serde(deny_unknown_fields)]
 struct GreetInput {
     /// The name to greet.
+    #[schemars(length(min = 1))]
     name: String,
 }
 
@@ -33,6 +34,9 @@ impl ExampleTools {
         &self,
         Parameters(GreetInput { name }): Parameters<GreetInput>,
     ) -> Result<String, ToolError> {
+        if name.trim().is_empty() {
+            return Err(ToolError::failed("The argument `name` must not be empty."));
+        }
         let session = get_session()?;
         Ok(format!(
             "Hello, {name}! Your Clerk user ID is {}",

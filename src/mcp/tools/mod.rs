@@ -1,5 +1,6 @@
 //! The four example tools: what a tool of a Clerk-protected server looks like. One file each.
 
+mod arguments;
 mod get_my_organizations;
 mod get_user_info;
 mod greet;
@@ -15,7 +16,8 @@ use rmcp::{
     },
     model::{
         CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
-        ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, Tool,
+        JsonObject, ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerCapabilities,
+        ServerConfig, Tool,
     },
     service::RequestContext,
 };
@@ -26,6 +28,7 @@ use thiserror::Error;
 use crate::{
     clerk::ClerkError,
     context::{ClientNotInitialized, GetUserError, SessionNotInitialized},
+    mcp::json,
     session::{Denied, NoUser},
 };
 
@@ -41,10 +44,13 @@ pub struct ExampleTools {
 impl ExampleTools {
     /// The server, under the name that clients show.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
-        let router = Self::greet_router()
+        let mut router = Self::greet_router()
             + Self::whoami_router()
             + Self::get_user_info_router()
             + Self::get_my_organizations_router();
+        for route in router.map.values_mut() {
+            route.attr.output_schema = route.attr.output_schema.take().map(json::with_null_branches);
+        }
         Self {
             router: Arc::new(router),
             name: name.into(),
@@ -59,8 +65,8 @@ impl ServerHandler for ExampleTools {
                 Implementation::new("clerk-mcp", env!("CARGO_PKG_VERSION")).with_title(self.name.to_string()),
             )
             .with_instructions(
-                "Tells the signed-in user about their own Clerk account: who they are, and which organizations they \
-                 belong to.",
+                "This server tells the signed-in user about their own Clerk account: who they are, and which \
+                 organizations they belong to.",
             )
     }
 
@@ -86,6 +92,18 @@ impl ServerHandler for ExampleTools {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        let Some(tool) = self.router.get(&request.name) else {
+            return Err(ErrorData::invalid_params(
+                format!("Unknown tool: {}", request.name),
+                None,
+            ));
+        };
+        // A result, not a protocol error: the model reads it and can mend its call (MCP, "Tools", error handling).
+        let none = JsonObject::new();
+        let arguments = request.arguments.as_ref().unwrap_or(&none);
+        if let Some(fault) = arguments::fault(&tool.input_schema, arguments) {
+            return Ok(CallToolResult::error(vec![ContentBlock::text(fault)]).into());
+        }
         self.router
             .call(ToolCallContext::new(self, request, context))
             .await
