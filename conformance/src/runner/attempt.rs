@@ -1,7 +1,6 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future::join_all;
-use http::StatusCode;
 
 use super::{
     bench::{Bench, Control},
@@ -9,7 +8,7 @@ use super::{
     request::compose,
 };
 use crate::{
-    case::{Case, Message, Request, Revision, Step, Verdict},
+    case::{Case, Step, Verdict},
     check::{self, Context, Difference},
     mint::{TokenKind, TokenSpec},
     profile::{self, KEY_INTERVAL, Profile},
@@ -36,14 +35,14 @@ pub(crate) enum Attempt {
 }
 
 /// Why a step cannot be taken.
-enum Stop {
+pub(super) enum Stop {
     NotTestable(String),
     OutOfReach(String),
 }
 
 /// One case on its bench, step by step.
 pub(crate) struct Trial<'a> {
-    bench: &'a Bench,
+    pub(super) bench: &'a Bench,
     redactor: Redactor,
     /// The token of each step so far.
     tokens: Vec<Option<String>>,
@@ -229,39 +228,6 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// The MCP session for a message that needs one.
-    async fn session(&mut self, step: &Step, token: Option<&str>) -> Result<Option<String>, Stop> {
-        let send = &step.send;
-        let needed = self.bench.profile.sessions
-            && token.is_some()
-            && send.revision == Revision::Mcp20251125
-            && !starts_session(send);
-        if !needed || step.expect.is.is_some_and(|verdict| verdict != Verdict::Accepted) {
-            return Ok(None);
-        }
-        let outgoing =
-            compose(&Step::default(), token, None, &self.bench.values).map_err(Stop::NotTestable)?;
-        let failed = |how: String| Stop::NotTestable(format!("a session cannot be started: {how}"));
-        let answer = self
-            .bench
-            .send(&outgoing)
-            .await
-            .map_err(|error| failed(error.to_string()))?;
-        if answer.status != StatusCode::OK {
-            return Err(failed(format!("status {}", answer.status.as_u16())));
-        }
-        let session = answer.header("mcp-session-id");
-        let mut ready = Step::default();
-        ready.send.message = Some(Message::Initialized);
-        let outgoing =
-            compose(&ready, token, session.as_deref(), &self.bench.values).map_err(Stop::NotTestable)?;
-        self.bench
-            .send(&outgoing)
-            .await
-            .map_err(|error| failed(error.to_string()))?;
-        Ok(session)
-    }
-
     async fn counters(&self, step: &Step) -> Result<BTreeMap<String, u64>, Stop> {
         if step.expect.clerk_requests.is_empty() {
             return Ok(BTreeMap::new());
@@ -357,16 +323,6 @@ impl<'a> Trial<'a> {
             request: shown(&outgoing.as_text()),
             response: shown(&response),
         }
-    }
-}
-
-/// Whether it is `initialize`, or made of it.
-fn starts_session(send: &Request) -> bool {
-    match (send.message, &send.body) {
-        _ if send.call.is_some() => false,
-        (Some(message), _) => message == Message::Initialize,
-        (None, Some(body)) => body.contains("initialize"),
-        (None, None) => true,
     }
 }
 

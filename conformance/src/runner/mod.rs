@@ -12,6 +12,7 @@ mod plan;
 mod redact;
 mod request;
 mod select;
+mod session;
 mod values;
 
 use std::{collections::BTreeMap, time::Duration};
