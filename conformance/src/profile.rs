@@ -24,6 +24,7 @@ pub const OPTIONS: &[(&str, &str)] = &[
     ("tools", "It has the four tools of clerk-mcp."),
     ("root-metadata", "It has protected resource metadata at the host's root too, for the server as a whole."),
     ("authorization-server-metadata", "It mirrors Clerk's RFC 8414 document, for older clients."),
+    ("full-mirror", "It mirrors it under every name that clients try, and without Clerk, too."),
     ("cors", "It lets web pages of other origins read its answers."),
     ("origin-check", "It knows which origins are allowed."),
     ("host-check", "It knows which hosts it is reached by."),

@@ -4,6 +4,7 @@
 
 mod challenge;
 mod json;
+mod same;
 mod text;
 mod verdict;
 pub(crate) mod words;
@@ -67,7 +68,12 @@ pub(crate) fn check(expect: &Expectation, answer: &Answer, context: &Context<'_>
     check_places("the body", &expect.json, answer.json().as_ref(), &mut differences);
     check_rpc(expect, answer, &mut differences);
     if let Some(step) = expect.same_as_step {
-        check_same(step, answer, context, &mut differences);
+        same::check(step, answer, context, &mut differences);
+    }
+    if let Some(step) = expect.same_refusal_as_step
+        && same::is_refusal(answer)
+    {
+        same::check(step, answer, context, &mut differences);
     }
     if expect.no_token
         && let Some(token) = context.token
@@ -188,26 +194,6 @@ fn tool_text(result: &Value) -> Option<String> {
         .filter_map(|content| content.get("text")?.as_str())
         .collect();
     (!texts.is_empty()).then(|| texts.join("\n"))
-}
-
-fn check_same(step: usize, answer: &Answer, context: &Context<'_>, differences: &mut Vec<Difference>) {
-    let Some(earlier) = step.checked_sub(1).and_then(|index| context.earlier.get(index)) else {
-        return;
-    };
-    let seen = |answer: &Answer| {
-        let challenge = answer
-            .header("www-authenticate")
-            .unwrap_or_else(|| "none".to_owned());
-        format!(
-            "{}, challenge {challenge}, body {}",
-            answer.status.as_u16(),
-            answer.text()
-        )
-    };
-    let (due, came) = (seen(earlier), seen(answer));
-    if due != came {
-        differences.push(Difference::new(format!("as in step {step}: {due}"), came));
-    }
 }
 
 /// Long enough that it cannot be there by chance.

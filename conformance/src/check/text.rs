@@ -6,6 +6,9 @@ use crate::case::Matcher;
 /// A text, or its absence, against a matcher.
 pub(super) fn check(what: &str, matcher: &Matcher, text: Option<&str>, differences: &mut Vec<Difference>) {
     let Some(text) = text else {
+        if matcher.optional {
+            return;
+        }
         // What isn't there has nothing in it that it must not have.
         let due = Matcher {
             lacks: None,
@@ -30,6 +33,7 @@ pub(super) fn check(what: &str, matcher: &Matcher, text: Option<&str>, differenc
 /// Whether a text that is there is as it should be.
 pub(crate) fn holds(matcher: &Matcher, text: &str) -> bool {
     let Matcher {
+        optional: _,
         present,
         equals,
         one_of,
@@ -69,6 +73,7 @@ pub(super) fn is_match(pattern: &str, text: &str) -> bool {
 /// The matcher in words: `is "a" and contains "b"`.
 pub(crate) fn describe(matcher: &Matcher) -> String {
     let Matcher {
+        optional,
         present,
         equals,
         one_of,
@@ -104,7 +109,11 @@ pub(crate) fn describe(matcher: &Matcher) -> String {
     );
     words.extend(matches.iter().map(|pattern| format!("matches {pattern}")));
     words.extend(lists.iter().map(|texts| format!("lists {}", all(texts))));
-    words.join(" and ")
+    let words = words.join(" and ");
+    if *optional {
+        return format!("{words}, if it is there");
+    }
+    words
 }
 
 pub(super) fn quoted(text: &str) -> String {
@@ -147,6 +156,8 @@ mod tests {
             ("lacks = \"a\"", 0),
             ("lacks = \"a\"\npresent = true", 1),
             ("present = true", 1),
+            ("equals = \"a\"", 1),
+            ("equals = \"a\"\noptional = true", 0),
         ] {
             let mut differences = Vec::new();
             check("it", &matcher(toml), None, &mut differences);

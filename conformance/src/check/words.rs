@@ -47,6 +47,11 @@ pub(crate) fn describe(expect: &Expectation) -> Vec<String> {
             .same_as_step
             .map(|step| format!("the same answer as in step {step}")),
     );
+    lines.extend(
+        expect
+            .same_refusal_as_step
+            .map(|step| format!("if it is refused, the same answer as in step {step}")),
+    );
     if expect.no_token {
         lines.push("no part of the token in the answer".to_owned());
     }

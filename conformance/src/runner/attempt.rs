@@ -8,7 +8,7 @@ use super::{
     request::compose,
 };
 use crate::{
-    case::{Case, Step, Verdict},
+    case::{Case, OneOrMany, Step, Verdict, endpoints},
     check::{self, Context, Difference},
     mint::{TokenKind, TokenSpec},
     profile::{self, KEY_INTERVAL, Profile},
@@ -101,7 +101,7 @@ impl<'a> Trial<'a> {
                 .await
                 .map_err(|error| Stop::NotTestable(error.to_string()))?;
         }
-        if let Some(pause) = step.pause.as_deref().and_then(profile::duration) {
+        if let Some(pause) = longest(step, &self.bench.profile) {
             // What only time changes at another program has to be waited for.
             tokio::time::sleep(pause).await;
         }
@@ -113,18 +113,30 @@ impl<'a> Trial<'a> {
             .session(step, tokens.first().and_then(Option::as_deref))
             .await?;
 
-        let outgoing = tokens
-            .iter()
-            .map(|token| compose(step, token.as_deref(), session.as_deref(), &self.bench.values))
-            .collect::<Result<Vec<Outgoing>, String>>()
-            .map_err(Stop::NotTestable)?;
+        let compose_all = |step: &Step| {
+            tokens
+                .iter()
+                .map(|token| compose(step, token.as_deref(), session.as_deref(), &self.bench.values))
+                .collect::<Result<Vec<Outgoing>, String>>()
+                .map_err(Stop::NotTestable)
+        };
+        let mut outgoing = compose_all(step)?;
         let before = self.counters(step).await?;
-        let answers = self.send(step, &outgoing).await;
+        let mut answers = self.send(step, &outgoing).await;
+        if step.send.or_path.is_some() && answers.iter().flatten().all(|answer| answer.status == 404) {
+            let mut other = step.clone();
+            other.send.path.clone_from(&step.send.or_path);
+            outgoing = compose_all(&other)?;
+            answers = self.send(&other, &outgoing).await;
+        }
         let after = self.counters(step).await?;
 
         let mut outcome = self.judge(step, number, &tokens, &outgoing, &answers);
         for (endpoint, count) in &step.expect.clerk_requests {
-            let asked = |counters: &BTreeMap<String, u64>| counters.get(endpoint).copied().unwrap_or(0);
+            let asked = |counters: &BTreeMap<String, u64>| -> u64 {
+                let names = endpoints(endpoint).map(|(whose, name)| format!("{whose}{name}"));
+                names.filter_map(|name| counters.get(&name)).sum()
+            };
             let actual = asked(&after).saturating_sub(asked(&before));
             if let Some(difference) = check::check_count(endpoint, *count, actual) {
                 outcome.0.push(self.finding(number, &difference));
@@ -232,20 +244,22 @@ impl<'a> Trial<'a> {
         if step.expect.clerk_requests.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let clerk = self.bench.clerk.as_ref().ok_or_else(needs_clerk)?;
-        clerk
+        self.bench.clerk.as_ref().ok_or_else(needs_clerk)?;
+        self.bench
             .counters()
             .await
             .map_err(|error| Stop::NotTestable(error.to_string()))
     }
 
     async fn send(&self, step: &Step, outgoing: &[Outgoing]) -> Vec<Result<Answer, WireError>> {
+        let limit = step.limit.as_deref().and_then(profile::duration);
+        let limit = limit.unwrap_or_default();
         if step.send.at_once {
-            return join_all(outgoing.iter().map(|one| self.bench.send(one))).await;
+            return join_all(outgoing.iter().map(|one| self.bench.send_within(one, limit))).await;
         }
         let mut answers = Vec::new();
         for one in outgoing {
-            answers.push(self.bench.send(one).await);
+            answers.push(self.bench.send_within(one, limit).await);
         }
         answers
     }
@@ -350,9 +364,13 @@ fn cut(text: &str) -> String {
 /// How long a case pauses, for the order in which cases are started.
 pub(crate) fn pauses(case: &Case, profile: &Profile) -> Duration {
     let steps = case.steps();
-    let pauses = steps.iter().filter_map(|step| {
-        let pause = step.pause.as_deref()?;
-        profile::duration(&pause.replace(KEY_INTERVAL, &profile.key_interval))
-    });
-    pauses.sum()
+    steps.iter().filter_map(|step| longest(step, profile)).sum()
+}
+
+/// The longest of a step's pauses.
+fn longest(step: &Step, profile: &Profile) -> Option<Duration> {
+    let pauses = step.pause.iter().flat_map(OneOrMany::as_slice);
+    let pauses =
+        pauses.filter_map(|pause| profile::duration(&pause.replace(KEY_INTERVAL, &profile.key_interval)));
+    pauses.max()
 }

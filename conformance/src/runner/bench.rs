@@ -14,8 +14,8 @@ use super::{
     values::Values,
 };
 use crate::{
-    case::Step,
-    clerk::LocalClerk,
+    case::{OTHER, Step},
+    clerk::{Endpoint, LocalClerk},
     intercept::Intercept,
     mint::{TokenKind, TokenSpec},
     profile::Profile,
@@ -119,6 +119,31 @@ impl Bench {
     /// Sends one request.
     pub(crate) async fn send(&self, outgoing: &Outgoing) -> Result<Answer, WireError> {
         exchange(&self.address, outgoing, self.limit).await
+    }
+
+    /// Sends one request whose answer may take as long as this, if that is longer than usual.
+    pub(crate) async fn send_within(
+        &self,
+        outgoing: &Outgoing,
+        limit: Duration,
+    ) -> Result<Answer, WireError> {
+        exchange(&self.address, outgoing, limit.max(self.limit)).await
+    }
+
+    /// How many requests came to each endpoint of Clerk; those of a second one have its prefix.
+    pub(crate) async fn counters(&self) -> Result<BTreeMap<String, u64>, ClerkError> {
+        let mut counters = match &self.clerk {
+            Some(clerk) => clerk.counters().await?,
+            None => BTreeMap::new(),
+        };
+        let other = self.running.as_ref().and_then(|running| running.clerks.get(1));
+        for (clerk, endpoint) in other
+            .into_iter()
+            .flat_map(|clerk| Endpoint::ALL.iter().map(move |one| (clerk, one)))
+        {
+            counters.insert(format!("{OTHER}{endpoint}"), clerk.request_count(*endpoint));
+        }
+        Ok(counters)
     }
 
     /// Whether the suite started the target.

@@ -18,7 +18,7 @@ use super::{
     values::{Unknown, Values},
 };
 use crate::{
-    case::{Case, Step},
+    case::{Case, OTHER, Step},
     clerk::{Authority, LocalClerk},
     intercept::Intercept,
     mint::SigningKey,
@@ -147,7 +147,7 @@ impl Plan<'_> {
         if needs_other {
             clerks.push(start_clerk(authority.as_ref(), second_key(), None).await?);
         }
-        for (clerk, prefix) in clerks.iter().zip(["", "other."]) {
+        for (clerk, prefix) in clerks.iter().zip(["", OTHER]) {
             values.name_clerk(clerk, prefix);
         }
         let clerk = match clerks.first() {
