@@ -100,7 +100,10 @@ impl Flaw {
             Self::IssSuffix => &["audience.issuer-suffix"],
             Self::IssNormalized => &["audience.issuer-trailing-slash"],
             Self::SubNotNeeded => &["claims.sub-missing", "claims.sub-not-text", "oauth.subject"],
-            Self::SubPrefixIgnored => &["claims.sub-empty", "claims.sub-of-another-kind", "oauth.subject"],
+            Self::SubPrefixIgnored => &[
+                "claims.sub-empty", "claims.sub-prefix-alone", "claims.sub-of-another-kind",
+                "oauth.subject-is-a-user",
+            ],
             Self::SidNotNeeded => &[
                 "session.id-missing", "session.id-of-another-kind", "session.template-without-class",
             ],
@@ -109,6 +112,10 @@ impl Flaw {
             Self::ClaimsAs500 => &["claims.exp-null", "claims.sub-not-text", "session.permissions-not-text"],
             Self::AudAnyResource => &["audience.other", "audience.clerk-itself"],
             Self::AudIgnored => &["audience.other", "audience.array-of-others", "audience.client-id"],
+            Self::AudienceIsEnough => &[
+                "session.not-accepted-for-its-audience", "session.template-not-accepted-for-its-audience",
+                "machine.m2m-not-accepted",
+            ],
             Self::AudNotNeeded => &["audience.missing"],
             Self::AudPrefix => &["audience.sibling-path", "audience.host-prefix"],
             Self::AudSubstring => &["audience.inside-another"],
@@ -179,10 +186,13 @@ impl Flaw {
             Self::ScpUnknown => &["oauth.scope-list"],
             Self::OrganizationOfAccessTokensLost => &["oauth.organization"],
             Self::KindsIgnored => &[
-                "machine.m2m-not-accepted", "machine.opaque-m2m-not-accepted", "machine.api-key-not-accepted",
+                "machine.m2m-not-accepted", "machine.opaque-m2m-not-accepted",
+                "machine.opaque-m2m-not-asked-about", "machine.api-key-not-accepted",
                 "oauth.not-accepted", "session.not-accepted",
             ],
-            Self::MachinesAsSessions => &["machine.m2m-not-accepted", "machine.subject-decides"],
+            Self::MachinesAsSessions => &[
+                "machine.m2m-not-accepted", "machine.subject-decides", "machine.no-session",
+            ],
             Self::MachinesRefused => &["machine.m2m-accepted"],
             Self::ApiKeysAreUsers => &["machine.api-key-of-organization"],
             Self::OpaqueNotAsked => &[
@@ -208,8 +218,8 @@ impl Flaw {
             Self::BadSecretAs503 => &["refusals.misconfigured", "refusals.opaque-key-refused"],
             Self::OutageAs401 => &[
                 "keys.away-from-the-start", "keys.set-is-not-json", "keys.set-is-no-set", "keys.set-is-cut",
-                "keys.set-is-huge", "keys.set-elsewhere", "keys.rate-limited", "keys.reset", "keys.slow",
-                "keys.opaque-unavailable", "keys.opaque-down", "keys.opaque-half-an-answer",
+                "keys.set-is-huge", "keys.rate-limited", "keys.reset", "keys.slow",
+                "keys.opaque-unavailable", "keys.opaque-down", "keys.opaque-half-an-answer-not-blamed",
             ],
             Self::OutageAs500 => &["refusals.unavailable"],
             Self::OutagePasses => &["keys.unknown-key-while-away", "keys.opaque-half-an-answer"],
@@ -270,7 +280,7 @@ impl Flaw {
             Self::NoChallenge => &["challenges.no-token"],
             Self::ChallengeOnMissingOnly => &["challenges.bad-token"],
             Self::NoResourceMetadata => &[
-                "discovery.from-the-challenge", "scopes.challenge-leads-to-the-metadata",
+                "challenges.names-the-metadata", "scopes.challenge-leads-to-the-metadata",
             ],
             Self::RelativeResourceMetadata => &["challenges.absolute-url"],
             Self::ResourceMetadataOfHost => &[
@@ -280,10 +290,10 @@ impl Flaw {
             Self::NoCommas => &["challenges.well-formed"],
             Self::OtherOrder => &["refusals.order"],
             Self::TwiceTheParameter => &["challenges.well-formed"],
-            Self::ErrorOnMissing => &["challenges.no-token", "scopes.no-token-no-error"],
-            Self::NoError => &["challenges.bad-token"],
+            Self::ErrorOnMissing => &["challenges.no-error-without-a-token", "scopes.no-token-no-error"],
+            Self::NoError => &["challenges.error-of-a-bad-token"],
             Self::NoScope => &["challenges.scope"],
-            Self::OtherError => &["challenges.bad-token"],
+            Self::OtherError => &["challenges.error-of-a-bad-token"],
             Self::RefusedWith403 => &["challenges.bad-token"],
             Self::RefusedWith400 => &["challenges.expired-token"],
             Self::RefusedWith200 => &["challenges.no-token"],

@@ -117,6 +117,7 @@ flaws! {
     // Audience and authorized party.
     AudAnyResource "aud-any-resource" "It is enough that aud is a URL.";
     AudIgnored "aud-ignored" "Never looks at aud.";
+    AudienceIsEnough "audience-is-enough" "Whatever Clerk signed for our audience is an access token.";
     AudNotNeeded "aud-not-needed" "An access token without aud passes.";
     AudPrefix "aud-prefix" "It is enough that aud begins with the resource.";
     AudSubstring "aud-substring" "It is enough that the resource is somewhere in aud.";
@@ -267,7 +268,7 @@ flaws! {
     OtherTexts "other-texts" "Says everything in other words.";
     ExpiredAsInvalid "expired-as-invalid" "Does not tell expired tokens from invalid ones.";
     PlainTextRefusals "plain-text-refusals" "Refuses in plain text.";
-    RefusalsCached "refusals-cached" "Refusals without Cache-Control: no-store.";
+    RefusalsCached "refusals-cached" "Lets caches keep its refusals.";
 
     // Scopes.
     RequiredScopesIgnored "required-scopes-ignored" "Never asks for scopes.";

@@ -170,8 +170,15 @@ impl Server {
         }
     }
 
+    fn is_for_us(&self, jwt: &Jwt) -> bool {
+        jwt.text("aud").is_some_and(|audience| self.is_our_name(audience))
+    }
+
     /// By subject and type, as Clerk's SDK does.
     fn kind(&self, jwt: &Jwt) -> Kind {
+        if self.has(Flaw::AudienceIsEnough) && self.is_for_us(jwt) {
+            return Kind::OAuth;
+        }
         let machine = jwt.text("sub").is_some_and(|subject| subject.starts_with("mch_"));
         let typ = jwt.header_text("typ").unwrap_or_default();
         let access = typ == ACCESS_TOKEN
@@ -233,7 +240,7 @@ impl Server {
             (Kind::Session, Some(Some(SESSION_CLASS))) | (Kind::M2m, Some(Some(MACHINE_CLASS))) => true,
             (Kind::Session, Some(_)) if self.has(Flaw::TemplateTokensAccepted) => true,
             (Kind::Session, Some(_)) if self.has(Flaw::MachinesAsSessions) => true,
-            _ => self.has(Flaw::CatIgnored),
+            _ => self.has(Flaw::CatIgnored) || self.has(Flaw::AudienceIsEnough),
         };
         if right_class { Ok(()) } else { invalid("cat") }
     }
