@@ -8,10 +8,15 @@ impl Flaw {
     #[expect(clippy::match_same_arms, reason = "each flaw has its own line")]
     pub(crate) fn breaks(self) -> &'static [&'static str] {
         match self {
+            Self::RefusesAll | Self::ForbidsAll | Self::FailsAll | Self::TakesAll => {
+                &["oauth.accepted", "session.version-2"]
+            }
             Self::TokenInQuery => &["web.token-in-the-query", "bearer.query-parameter"],
             Self::TokenInBody => &["bearer.body-parameter"],
             Self::TokenInCookie => &["bearer.cookie"],
             Self::SessionIdAsToken => &["challenges.session-id-is-no-credential"],
+            Self::RealSessionIdAsToken => &["challenges.real-session-id-is-no-credential"],
+            Self::AnyonesSession => &["challenges.session-of-another-user"],
             Self::LastCallerRemembered => &["bearer.every-request"],
             Self::FirstOfTwoTokens => &["bearer.two-headers-good-first"],
             Self::LastOfTwoTokens => &["bearer.two-headers-good-last"],
@@ -40,6 +45,7 @@ impl Flaw {
                 "jose.alg-none-with-signature", "jose.alg-rs384", "jose.alg-ps256", "jose.alg-missing",
                 "jose.alg-not-text",
             ],
+            Self::AnyRsaAlgorithm => &["jose.alg-rs384", "jose.alg-ps256"],
             Self::AlgCaseInsensitive => &["jose.alg-case"],
             Self::UnknownAlgAs500 => &["jose.alg-es256", "jose.alg-not-text"],
             Self::SignatureIgnored => &[

@@ -88,6 +88,9 @@ impl Server {
         if self.has(Flaw::SessionIdAsToken) && headers.contains_key("mcp-session-id") {
             return Some(Caller::default());
         }
+        if self.has(Flaw::RealSessionIdAsToken) {
+            return self.owner_of_session(headers);
+        }
         self.remembered.lock().get("last").cloned()
     }
 
@@ -199,6 +202,7 @@ impl Server {
         let alg = jwt.header_text("alg").unwrap_or_default();
         let other_alg = match self.flaw {
             Some(Flaw::AlgIgnored | Flaw::SignatureIgnored) => true,
+            Some(Flaw::AnyRsaAlgorithm) => matches!(alg, "RS384" | "PS256"),
             Some(Flaw::AcceptsNone) => alg == "none",
             Some(Flaw::AcceptsAnyCaseOfNone) => alg != "none" && alg.eq_ignore_ascii_case("none"),
             Some(
@@ -297,6 +301,9 @@ impl Server {
         match (self.flaw, alg) {
             (Some(Flaw::HmacWithPublicKey), "HS256") => by_secret(key.pem().as_bytes()),
             (Some(Flaw::HmacWithNothing), "HS256") => by_secret(b""),
+            (Some(Flaw::AnyRsaAlgorithm), alg) => {
+                verified(key.verifies_as(alg, jwt.signed.as_bytes(), &jwt.signature))
+            }
             _ => verified(key.verifies(jwt.signed.as_bytes(), &jwt.signature)),
         }
     }

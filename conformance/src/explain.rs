@@ -110,6 +110,9 @@ fn describe_step(text: &mut String, step: &Step) {
     if let Some(earlier) = step.token_of_step {
         line(text, &format!("\n{{token}} is that of step {earlier}."));
     }
+    if let Some(earlier) = step.session_of_step {
+        line(text, &format!("\nMcp-Session-Id is that of step {earlier}."));
+    }
     let repeated = match (step.send.times, step.send.at_once) {
         (Some(times), true) => format!(", {times} times at once"),
         (Some(times), false) => format!(", {times} times"),

@@ -175,11 +175,12 @@ impl Profile {
         self.offers.contains(option) || self.accepts.iter().any(|kind| kind.name() == option)
     }
 
-    /// The token to use where any will do: that of a session, or an OAuth token, or the first it accepts.
+    /// The token to use where any will do: that of a session, or an OAuth token, or another JWT, or the first it accepts.
     pub fn ordinary_kind(&self) -> Option<TokenKind> {
         [TokenKind::SessionToken, TokenKind::OauthToken]
             .into_iter()
             .find(|kind| self.accepts.contains(kind))
+            .or_else(|| self.accepts.iter().copied().find(|kind| kind.is_jwt()))
             .or_else(|| self.accepts.first().copied())
     }
 }

@@ -282,7 +282,12 @@ fn check_step(case: &Case, position: usize, step: &Step) -> Result<(), String> {
     {
         return Err(format!("{unknown:?} is no endpoint of Clerk"));
     }
-    let earlier = [step.token_of_step, *same_as_step, *same_refusal_as_step];
+    let earlier = [
+        step.token_of_step,
+        step.session_of_step,
+        *same_as_step,
+        *same_refusal_as_step,
+    ];
     for earlier in earlier.into_iter().flatten() {
         if earlier == 0 || earlier > position {
             return Err(format!("step {earlier} is not an earlier step"));

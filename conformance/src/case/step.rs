@@ -31,6 +31,9 @@ pub struct Step {
     /// Presents the token of an earlier step (from 1) again.
     #[serde(default)]
     pub token_of_step: Option<usize>,
+    /// Presents the MCP session of the answer of an earlier step (from 1), whoever's it is.
+    #[serde(default)]
+    pub session_of_step: Option<usize>,
     /// The values of the `Authorization` headers, where it isn't one with `Bearer {token}`.
     #[serde(default)]
     pub authorization: Option<Vec<String>>,

@@ -11,7 +11,10 @@ pub(crate) mod words;
 
 use serde_json::Value;
 
-pub(crate) use self::text::{describe, holds};
+pub(crate) use self::{
+    text::{describe, holds},
+    verdict::{describe as in_a_line, is_accepted},
+};
 use crate::{
     case::{Count, Expectation, JsonExpectation, OneOrMany, RpcErrorExpectation},
     wire::Answer,
@@ -39,6 +42,30 @@ pub(crate) struct Context<'a> {
     pub(crate) earlier: &'a [Answer],
     /// The token that was presented.
     pub(crate) token: Option<&'a str>,
+    /// What was sent.
+    pub(crate) sent: Sent,
+}
+
+/// What a request had in its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// A request of JSON-RPC, which is answered.
+    Request,
+    /// A notification, which is not.
+    Notification,
+    /// Neither.
+    Other,
+}
+
+impl Sent {
+    pub(crate) fn of(body: &[u8]) -> Self {
+        let message: Value = serde_json::from_slice(body).unwrap_or_default();
+        match (message.get("method"), message.get("id")) {
+            (Some(_), Some(_)) => Self::Request,
+            (Some(_), None) => Self::Notification,
+            (None, _) => Self::Other,
+        }
+    }
 }
 
 /// Everything about the answer that is not as expected. The expectation's placeholders are filled in.
@@ -46,9 +73,12 @@ pub(crate) fn check(expect: &Expectation, answer: &Answer, context: &Context<'_>
     let mut differences = Vec::new();
     let status = expect.status.as_ref().map(OneOrMany::as_slice);
     if let Some(verdict) = expect.is {
-        verdict::check(verdict, status, answer, &mut differences);
+        verdict::check(verdict, status, answer, context.sent, &mut differences);
     } else if let Some(accepted) = status {
         verdict::check_status(accepted, answer, &mut differences);
+        if answer.status == 200 && context.sent == Sent::Request && answer.rpc().is_none() {
+            differences.push(Difference::new("a JSON-RPC response", verdict::describe(answer)));
+        }
     }
     if let Some(challenge) = &expect.challenge {
         challenge::check(challenge, answer, &mut differences);

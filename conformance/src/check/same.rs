@@ -67,6 +67,7 @@ mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
     use super::*;
+    use crate::check::Sent;
 
     fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut all = HeaderMap::new();
@@ -88,6 +89,7 @@ mod tests {
         let context = Context {
             earlier: &[one],
             token: None,
+            sent: Sent::Other,
         };
         check(1, other, &context, &mut differences);
         differences.is_empty()

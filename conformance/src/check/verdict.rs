@@ -1,4 +1,4 @@
-use super::{Difference, challenge::Challenge};
+use super::{Difference, Sent, challenge::Challenge};
 use crate::{case::Verdict, wire::Answer};
 
 /// The answer against a word for its kind. `status` replaces the statuses that the word stands for.
@@ -6,14 +6,11 @@ pub(super) fn check(
     verdict: Verdict,
     status: Option<&[u16]>,
     answer: &Answer,
+    sent: Sent,
     differences: &mut Vec<Difference>,
 ) {
     if verdict == Verdict::Accepted {
-        let processed = answer.status == 202
-            || answer
-                .rpc()
-                .is_some_and(|message| message.get("result").is_some());
-        if !processed || !(answer.status == 200 || answer.status == 202) {
+        if !(is_accepted(answer) || sent == Sent::Notification && answer.status == 202) {
             differences.push(Difference::new(
                 "accepted: 200 with a JSON-RPC result",
                 describe(answer),
@@ -68,6 +65,14 @@ pub(super) fn check(
     }
 }
 
+/// Whether the request was processed.
+pub(crate) fn is_accepted(answer: &Answer) -> bool {
+    let processed = answer
+        .rpc()
+        .is_some_and(|message| message.get("result").is_some());
+    processed && answer.status == 200
+}
+
 /// Notes what must hold of the challenge and does not.
 fn due<'a>(answer: &'a Answer, differences: &'a mut Vec<Difference>) -> impl FnMut(bool, &str) + 'a {
     move |holds, expected| {
@@ -117,7 +122,7 @@ pub(super) fn words(verdict: Verdict) -> &'static str {
 }
 
 /// The answer in a line.
-pub(super) fn describe(answer: &Answer) -> String {
+pub(crate) fn describe(answer: &Answer) -> String {
     let status = answer.status.as_u16();
     match answer.rpc() {
         Some(message) => match message.pointer("/error/code") {

@@ -11,7 +11,7 @@ use super::{
     scope::Scopes,
     state::Instance,
 };
-use crate::mint::{Recipe, Signer, SigningKey, TokenEnd, TokenKind, TokenSpec};
+use crate::mint::{Recipe, RsaAlgorithm, Signer, SigningKey, TokenEnd, TokenKind, TokenSpec};
 
 /// The client that tokens are issued to when nobody says which.
 const CLIENT_ID: &str = "client_2sConformanceSuite0000000C";
@@ -139,6 +139,8 @@ impl Instance {
         }
         Ok(match spec.sign {
             Signer::Instance => recipe,
+            Signer::InstanceRs384 => recipe.signed_as(self.keys.read().signing(), RsaAlgorithm::Rs384),
+            Signer::InstancePs256 => recipe.signed_as(self.keys.read().signing(), RsaAlgorithm::Ps256),
             Signer::AnotherKey => recipe.signed_by(another_key()),
             Signer::HmacOfPublicKey => {
                 let pem = self.keys.read().signing().public_key_pem();

@@ -2,15 +2,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future::join_all;
 
-use super::{
-    bench::{Bench, Control},
-    redact::Redactor,
-    request::compose,
-};
+use super::{bench::Bench, redact::Redactor, request::compose};
 use crate::{
-    case::{Case, OneOrMany, Step, Verdict, endpoints},
-    check::{self, Context, Difference},
-    mint::{TokenKind, TokenSpec},
+    case::{Case, OneOrMany, Step, endpoints},
+    check::{self, Context, Difference, Sent},
+    mint::TokenSpec,
     profile::{self, KEY_INTERVAL, Profile},
     results::{Exchange, Finding},
     wire::{Answer, Outgoing, WireError},
@@ -43,15 +39,18 @@ pub(super) enum Stop {
 /// One case on its bench, step by step.
 pub(crate) struct Trial<'a> {
     pub(super) bench: &'a Bench,
+    /// Where nothing is out of order.
+    pub(super) healthy: &'a Bench,
     redactor: Redactor,
     /// The token of each step so far.
     tokens: Vec<Option<String>>,
     /// The last answer of each step so far.
-    answers: Vec<Answer>,
+    pub(super) answers: Vec<Answer>,
 }
 
 impl<'a> Trial<'a> {
-    pub(crate) fn new(bench: &'a Bench) -> Self {
+    /// On `bench`, where the case may have brought things out of order; on `healthy` nothing is.
+    pub(crate) fn new(bench: &'a Bench, healthy: &'a Bench) -> Self {
         let mut redactor = Redactor::default();
         for name in ["secret_key", "other.secret_key"] {
             if let Some(secret) = bench.values.get(name) {
@@ -66,6 +65,7 @@ impl<'a> Trial<'a> {
         }
         Self {
             bench,
+            healthy,
             redactor,
             tokens: Vec::new(),
             answers: Vec::new(),
@@ -107,8 +107,7 @@ impl<'a> Trial<'a> {
         }
         let count = step.send.times.unwrap_or(1);
         let tokens = self.tokens_of(step, count).await?;
-        self.check_control(step, number, tokens.first().and_then(Option::as_deref))
-            .await?;
+        self.check_control(step, number).await?;
         let session = self
             .session(step, tokens.first().and_then(Option::as_deref))
             .await?;
@@ -174,11 +173,11 @@ impl<'a> Trial<'a> {
     }
 
     /// A token as specified: supplied when one was and it will do, else made by Clerk.
-    async fn token(&mut self, spec: &TokenSpec) -> Result<String, Stop> {
+    pub(super) async fn token(&mut self, spec: &TokenSpec) -> Result<String, Stop> {
         let spec = self
             .bench
             .complete(spec)
-            .ok_or_else(|| Stop::OutOfReach("the profile accepts no kind of token".to_owned()))?;
+            .map_err(|reason| Stop::OutOfReach(reason.to_owned()))?;
         let token = match &self.bench.clerk {
             Some(clerk) => clerk
                 .mint(&spec)
@@ -211,32 +210,6 @@ impl<'a> Trial<'a> {
             Some(_) => Err(needs_clerk()),
             None if self.bench.tokens.is_empty() => Err(needs_clerk()),
             None => Err(Stop::OutOfReach(format!("no {} was supplied", spec.kind.name()))),
-        }
-    }
-
-    /// A refusal proves something only when the same token is accepted without what was done to it.
-    async fn check_control(&mut self, step: &Step, number: usize, token: Option<&str>) -> Result<(), Stop> {
-        let refuses = matches!(step.expect.is, Some(Verdict::Refused | Verdict::InvalidToken));
-        let (true, Some(spec), Some(_)) = (refuses, &step.token, token) else {
-            return Ok(());
-        };
-        let mut control = spec.undamaged();
-        let ordinary = matches!(control.kind, TokenKind::Any | TokenKind::ImpersonationToken)
-            || self.bench.profile.accepts.contains(&control.kind);
-        if ordinary && spec.is_undamaged() {
-            // Refused for what happened elsewhere, not for what was done to it.
-            return Ok(());
-        }
-        if !ordinary {
-            control = TokenSpec::of(TokenKind::Any);
-        }
-        let key = describe(&control);
-        let token = self.token(&control).await?;
-        match self.bench.control(&key, &token).await {
-            Control::Accepted => Ok(()),
-            Control::Refused(how) => Err(Stop::NotTestable(format!(
-                "step {number}: a refusal proves nothing, for the same token without damage ({key}) is refused too: {how}"
-            ))),
         }
     }
 
@@ -278,6 +251,7 @@ impl<'a> Trial<'a> {
             let context = Context {
                 earlier: &self.answers,
                 token: token.as_deref(),
+                sent: Sent::of(&outgoing.body),
             };
             let differences = match answer {
                 Ok(answer) => check::check(&step.expect, answer, &context),
@@ -345,7 +319,7 @@ fn needs_clerk() -> Stop {
 }
 
 /// A specification in one line, as `mint` takes it.
-fn describe(spec: &TokenSpec) -> String {
+pub(super) fn describe(spec: &TokenSpec) -> String {
     serde_json::to_string(spec).unwrap_or_else(|_| spec.kind.name().to_owned())
 }
 

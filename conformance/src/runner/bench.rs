@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     case::{OTHER, Step},
+    check,
     clerk::{Endpoint, LocalClerk},
     intercept::Intercept,
     mint::{TokenKind, TokenSpec},
@@ -180,13 +181,15 @@ impl Bench {
         if let Some(control) = known {
             return control;
         }
-        let control = match compose(&Step::default(), Some(token), None, &self.values) {
-            Ok(outgoing) => match self.send(&outgoing).await {
-                Ok(answer) if answer.status.is_success() => Control::Accepted,
-                Ok(answer) => Control::Refused(format!("status {}", answer.status.as_u16())),
-                Err(error) => Control::Refused(error.to_string()),
-            },
-            Err(error) => Control::Refused(error),
+        let answer = match compose(&Step::default(), Some(token), None, &self.values) {
+            Ok(outgoing) => self.send(&outgoing).await,
+            Err(error) => Err(WireError::Request(error)),
+        };
+        let control = match answer {
+            Ok(answer) if check::is_accepted(&answer) => Control::Accepted,
+            Ok(answer) => Control::Refused(check::in_a_line(&answer)),
+            // Nothing is learnt of the token, and the next answer may come.
+            Err(error) => return Control::Refused(error.to_string()),
         };
         let control = match control {
             Control::Refused(how) if self.goes_past_the_proxy() => Control::Refused(format!(
@@ -208,10 +211,19 @@ impl Bench {
     }
 
     /// Fills in what a specification leaves to the target: which kind is ordinary, which resource and scopes.
-    pub(crate) fn complete(&self, spec: &TokenSpec) -> Option<TokenSpec> {
+    ///
+    /// # Errors
+    /// Why there is no such token.
+    pub(crate) fn complete(&self, spec: &TokenSpec) -> Result<TokenSpec, &'static str> {
         let mut spec = spec.clone();
         if spec.kind == TokenKind::Any {
-            spec.kind = self.profile.ordinary_kind()?;
+            let kind = self.profile.ordinary_kind();
+            let kind = kind.ok_or("the profile accepts no kind of token")?;
+            // What is done to the parts of a JWT does nothing to a token that has none.
+            if spec.changes_parts() && !kind.is_jwt() {
+                return Err("it needs a JWT, and the profile accepts none");
+            }
+            spec.kind = kind;
         }
         let is_oauth = matches!(
             spec.kind,
@@ -225,7 +237,7 @@ impl Bench {
             spec.resource = spec.resource.or_else(resource);
             spec.scopes = spec.scopes.or_else(|| Some(self.profile.scopes.clone()));
         }
-        Some(spec)
+        Ok(spec)
     }
 
     pub(super) async fn wait_until_ready(&self, limit: Duration, in_trouble: bool) -> Result<(), BenchError> {

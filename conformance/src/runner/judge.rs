@@ -112,7 +112,7 @@ impl<'a> Judge<'a> {
         };
         match &case.refuses_to_start {
             Some(expected) => start_in_vain(plan, case, expected).await,
-            None => attempt_alone(plan, case).await,
+            None => attempt_alone(plan, case, &self.healthy(plan).await).await,
         }
     }
 
@@ -121,7 +121,7 @@ impl<'a> Judge<'a> {
             return Attempt::NotTestable(reason.clone());
         }
         let shared = Arc::clone(&*self.shared.lock().await);
-        let attempt = Trial::new(&shared).run(case).await;
+        let attempt = Trial::new(&shared, &shared).run(case).await;
         let Some(plan) = self.plan else {
             return attempt;
         };
@@ -133,7 +133,16 @@ impl<'a> Judge<'a> {
             self.lost.lock().await.get_or_insert_with(|| error.to_string());
             return attempt;
         }
-        attempt_alone(plan, case).await
+        attempt_alone(plan, case, &self.healthy(plan).await).await
+    }
+
+    /// The shared target, which no case changes, once it is there again if it has ended.
+    async fn healthy(&self, plan: &Plan<'_>) -> Arc<Bench> {
+        let shared = Arc::clone(&*self.shared.lock().await);
+        if shared.ended().await.is_none() || self.replace(&shared, plan).await.is_err() {
+            return shared;
+        }
+        Arc::clone(&*self.shared.lock().await)
     }
 
     /// Starts the shared target again, unless somebody has.
@@ -166,7 +175,7 @@ async fn is_gone(bench: &Bench, attempt: &Attempt) -> bool {
 }
 
 /// Tries a case on a bench of its own.
-async fn attempt_alone(plan: &Plan<'_>, case: &Case) -> Attempt {
+async fn attempt_alone(plan: &Plan<'_>, case: &Case, healthy: &Arc<Bench>) -> Attempt {
     let bench = match plan.start(Some(case)).await {
         Ok(bench) => bench,
         Err(BenchError::NoSetting(setting)) => {
@@ -174,7 +183,7 @@ async fn attempt_alone(plan: &Plan<'_>, case: &Case) -> Attempt {
         }
         Err(error) => return Attempt::NotTestable(Redactor::default().clean(&error.to_string())),
     };
-    let attempt = Trial::new(&bench).run(case).await;
+    let attempt = Trial::new(&bench, healthy).run(case).await;
     let ended = if is_gone(&bench, &attempt).await {
         bench.ended().await
     } else {

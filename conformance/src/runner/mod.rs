@@ -7,6 +7,7 @@
 mod attempt;
 mod bench;
 mod clerk;
+mod control;
 mod judge;
 mod plan;
 mod redact;

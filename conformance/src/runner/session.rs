@@ -9,6 +9,14 @@ use crate::case::{Message, Request, Revision, Step, Verdict};
 impl Trial<'_> {
     /// The MCP session for a message that needs one.
     pub(super) async fn session(&self, step: &Step, token: Option<&str>) -> Result<Option<String>, Stop> {
+        if let Some(earlier) = step.session_of_step {
+            let answer = earlier.checked_sub(1).and_then(|index| self.answers.get(index));
+            let session = answer.and_then(|answer| answer.header("mcp-session-id"));
+            return match session {
+                Some(session) => Ok(Some(session)),
+                None => Err(Stop::OutOfReach("the target has no sessions".to_owned())),
+            };
+        }
         let needed = self.bench.profile.sessions
             && token.is_some()
             && step.send.revision == Revision::Mcp20251125

@@ -33,13 +33,15 @@ fn launcher(flaw: Option<Flaw>) -> Launcher {
     })
 }
 
-/// The server as it comes, and for MCP clients alone: some cases are for servers that take no session tokens.
+/// The server as it comes, and for MCP clients alone with sessions of MCP: some cases are for servers of that kind.
 fn profiles() -> [Profile; 2] {
     let whole = Profile::find("clerk-mcp").unwrap();
     let mut narrow = whole.clone();
     narrow.accepts.remove(&TokenKind::SessionToken);
-    let setting = ("CLERK_ACCEPTED_TOKENS".to_owned(), "oauth_token".to_owned());
-    narrow.environment.extend([setting]);
+    narrow.sessions = true;
+    for (name, value) in [("CLERK_ACCEPTED_TOKENS", "oauth_token"), ("SESSIONS", "on")] {
+        narrow.environment.insert(name.to_owned(), value.to_owned());
+    }
     [whole, narrow]
 }
 
@@ -147,6 +149,41 @@ fn every_case_is_failed_by_a_flaw_and_every_flaw_fails_a_case() {
         .map(|flaw| flaw.name())
         .collect();
     assert!(harmless.is_empty(), "nothing fails by {harmless:?}");
+}
+
+/// A server that answers everybody alike is never right about a token.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_answer_to_everything_passes_no_case_with_a_token() {
+    let catalogue = Catalogue::built_in().unwrap();
+    let with_token: Vec<&str> = catalogue
+        .iter()
+        .filter(|(_, case)| case.steps().iter().any(|step| step.token.is_some()))
+        .map(|(_, case)| case.id.as_str())
+        .collect();
+    let mut passed = Vec::new();
+    for flaw in [Flaw::RefusesAll, Flaw::ForbidsAll, Flaw::FailsAll, Flaw::TakesAll] {
+        let [profile, _] = profiles();
+        let results = judge_as(profile, &catalogue, Some(flaw), &with_token).await;
+        let those = results.into_iter().filter(|case| case.outcome == Outcome::Pass);
+        passed.extend(those.map(|case| format!("{}: {}", flaw.name(), case.id)));
+    }
+    assert!(passed.is_empty(), "{}", passed.join("\n"));
+}
+
+/// What is done to the parts of a JWT does nothing to a token that has none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_for_opaque_tokens_alone_fails_no_case_that_needs_a_jwt() {
+    let catalogue = Catalogue::built_in().unwrap();
+    let [mut profile, _] = profiles();
+    profile.accepts = [TokenKind::OpaqueOauthToken].into();
+    let sections = ["jose", "claims", "signature", "audience"];
+    let results = judge_as(profile, &catalogue, None, &sections).await;
+    let wrong: Vec<String> = results
+        .iter()
+        .filter(|case| !matches!(case.outcome, Outcome::Pass | Outcome::NotApplicable))
+        .map(told)
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// Cases at once.
