@@ -39,12 +39,12 @@ pub const OPTIONS: &[(&str, &str)] = &[
 #[rustfmt::skip]
 pub const SETTINGS: &[(&str, &str)] = &[
     ("accepted_tokens", "The kinds of tokens it accepts, with commas between: session_token,api_key."),
-    ("audience", "Whether an OAuth token must name this server: require, or if-present."),
+    ("audience", "Whether an OAuth token must name this server: required, or if-present."),
     ("authorized_parties", "Whom azp may name, with commas between."),
     ("clock_skew", "How far clocks may differ: 5s."),
     ("jwt_key", "The public key that verifies tokens, as PEM."),
-    ("scopes", "The scopes it asks clients to get, with spaces between."),
-    ("required_scopes", "The scopes without which it refuses a token, with spaces between."),
+    ("scopes", "The scopes it asks clients to get, with commas between."),
+    ("required_scopes", "The scopes without which it refuses a token, with commas between."),
     ("docs_url", "Where its documentation is."),
     ("allowed_origins", "The origins of web pages that may call it, with commas between."),
     ("max_body", "How large a body may be: 10 KiB."),

@@ -103,8 +103,8 @@ pub struct ChallengeExpectation {
     /// `scope` has these, in any order.
     #[serde(default)]
     pub scopes: Option<Vec<String>>,
-    /// It is well formed: one Bearer challenge, each parameter once and with the characters it may have, the values
-    /// quoted.
+    /// It is well formed: one Bearer challenge, each parameter once and with the characters it may have, and
+    /// quoted unless it is a token (RFC 9110 §11.2).
     #[serde(default)]
     pub well_formed: bool,
 }

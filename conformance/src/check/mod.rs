@@ -85,12 +85,7 @@ pub(crate) fn check(expect: &Expectation, answer: &Answer, context: &Context<'_>
     }
     for (name, matcher) in &expect.headers {
         let value = answer.header(name);
-        text::check(
-            &format!("header {name}"),
-            matcher,
-            value.as_deref(),
-            &mut differences,
-        );
+        text::check_header(name, matcher, value.as_deref(), &mut differences);
     }
     if let Some(matcher) = &expect.body {
         text::check("the body", matcher, Some(&answer.text()), &mut differences);

@@ -92,7 +92,7 @@ fn describe_challenge(challenge: &ChallengeExpectation, lines: &mut Vec<String>)
     );
     if *well_formed {
         lines.push(
-            "a well-formed challenge (RFC 6750 §3): parameters once, quoted, with allowed characters"
+            "a well-formed challenge (RFC 6750 §3): parameters once, with allowed characters, quoted unless tokens"
                 .to_owned(),
         );
     }

@@ -283,6 +283,7 @@ fn resolve_all(
 fn resolve(value: &Value, now: Timestamp) -> Result<Value, MintError> {
     Ok(match value {
         Value::String(text) if text == "@json-null" => Value::Null,
+        Value::String(text) if text == "@17KiB" => "A".repeat(17 * 1024).into(),
         Value::String(text) if text == "{another_key}" => another_key().jwk(),
         Value::String(text) => match text.strip_prefix("@now") {
             Some(offset) => Value::from(now.as_second() + seconds(offset)?),

@@ -59,7 +59,8 @@ pub struct TokenSpec {
     /// part of the key that `sign = "another_key"` signs with, as a JSON Web Key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub header: BTreeMap<String, Value>,
-    /// The same for claims. `"@now"`, `"@now-1h"`, `"@now+90s"` are times in seconds, `"@json-null"` is null. Of what
+    /// The same for claims. `"@now"`, `"@now-1h"`, `"@now+90s"` are times in seconds, `"@json-null"` is null,
+    /// `"@17KiB"` a text of that length. Of what
     /// is no JWT, all of its custom claims.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub claims: BTreeMap<String, Value>,
@@ -175,15 +176,13 @@ pub enum Damage {
     Quoted,
     /// A comma and the token once more.
     Doubled,
-    /// 17 KiB of `A` in place of the signature.
-    Oversized,
 }
 
 impl Damage {
     /// Whether it is done to a part of a JWT, and not to the token as a text.
     fn is_of_parts(self) -> bool {
         match self {
-            Self::PercentEncoded | Self::Quoted | Self::Doubled | Self::Oversized => false,
+            Self::PercentEncoded | Self::Quoted | Self::Doubled => false,
             Self::FlipSignature
             | Self::FlipClaims
             | Self::DropLastCharacter

@@ -64,6 +64,21 @@ fn every_requirement_has_cases_or_a_reason() {
     }
 }
 
+/// A place that nobody cites is one that nobody looked at.
+#[test]
+fn every_reference_is_cited() {
+    let cited: BTreeSet<String> = cases()
+        .iter()
+        .flat_map(|(_, case)| case.refs.clone())
+        .chain(requirements().into_iter().flat_map(|one| one.refs))
+        .collect();
+    let idle: Vec<String> = Reference::all()
+        .map(|one| one.key)
+        .filter(|key| !cited.contains(key))
+        .collect();
+    assert!(idle.is_empty(), "{idle:?}");
+}
+
 #[test]
 fn every_case_that_is_named_exists() {
     let catalogue = cases();
