@@ -310,7 +310,7 @@ impl Flaw {
                 "challenges.one-answer", "refusals.invalid-for-every-reason", "signature.refusals-alike",
             ],
             Self::TokenLeaked => &["challenges.token-not-echoed", "bearer.no-echo-of-malformed"],
-            Self::SecretLeaked => &["refusals.misconfigured"],
+            Self::SecretLeaked => &["refusals.misconfigured", "keys.failure-shows-no-secret"],
             Self::OtherTexts => &[
                 "refusals.no-token", "refusals.invalid", "refusals.revoked", "refusals.kind-not-accepted",
                 "refusals.scope", "refusals.origin", "refusals.host",

@@ -112,7 +112,7 @@ impl<'a> Judge<'a> {
         };
         match &case.refuses_to_start {
             Some(expected) => start_in_vain(plan, case, expected).await,
-            None => attempt_alone(plan, case, &self.healthy(plan).await).await,
+            None => self.attempt_alone(plan, case).await,
         }
     }
 
@@ -133,7 +133,17 @@ impl<'a> Judge<'a> {
             self.lost.lock().await.get_or_insert_with(|| error.to_string());
             return attempt;
         }
-        attempt_alone(plan, case, &self.healthy(plan).await).await
+        self.attempt_alone(plan, case).await
+    }
+
+    async fn attempt_alone(&self, plan: &Plan<'_>, case: &Case) -> Attempt {
+        let healthy = self.healthy(plan).await;
+        let attempt = attempt_alone(plan, case, &healthy).await;
+        // Another case may have ended meanwhile what its control was sent to.
+        if matches!(attempt, Attempt::NotTestable(_)) && is_gone(&healthy, &attempt).await {
+            return attempt_alone(plan, case, &self.healthy(plan).await).await;
+        }
+        attempt
     }
 
     /// The shared target, which no case changes, once it is there again if it has ended.
