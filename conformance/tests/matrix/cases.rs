@@ -186,6 +186,31 @@ async fn a_server_for_opaque_tokens_alone_fails_no_case_that_needs_a_jwt() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Who accepts machines without being told to is tried as those are who must be told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_for_machines_alone_is_tried_without_a_setting() {
+    let catalogue = Catalogue::built_in().unwrap();
+    let [mut profile, _] = profiles();
+    profile.accepts = [TokenKind::M2mToken, TokenKind::OpaqueM2mToken].into();
+    profile.settings.remove("accepted_tokens");
+    let setting = ("CLERK_ACCEPTED_TOKENS".to_owned(), "m2m_token".to_owned());
+    profile.environment.extend([setting]);
+    let only = [
+        "machine.m2m-accepted",
+        "machine.m2m-forged",
+        "machine.opaque-m2m",
+        "machine.api-key",
+    ];
+    let results = judge_as(profile, &catalogue, None, &only).await;
+    for case in &results {
+        let due = match case.id.as_str() {
+            "machine.api-key" => Outcome::NotApplicable,
+            _ => Outcome::Pass,
+        };
+        assert_eq!(case.outcome, due, "{}", told(case));
+    }
+}
+
 /// Cases at once.
 const JOBS: usize = 8;
 /// Flaws at once.
