@@ -146,6 +146,14 @@ impl Instance {
                 let pem = self.keys.read().signing().public_key_pem();
                 recipe.signed_with_secret(pem.as_bytes())
             }
+            Signer::HmacOfTrimmedPublicKey => {
+                let pem = self.keys.read().signing().public_key_pem();
+                recipe.signed_with_secret(pem.trim_end().as_bytes())
+            }
+            Signer::HmacOfPublicKeyDer => {
+                let der = self.keys.read().signing().public_key_der();
+                recipe.signed_with_secret(&der)
+            }
             Signer::HmacOfNothing => recipe.signed_with_secret(b""),
             Signer::Nobody => recipe.unsigned(),
             Signer::Zeros => recipe.signature(vec![0; 256]),

@@ -78,13 +78,7 @@ impl SigningKey {
 
     /// The public part as PEM (`SubjectPublicKeyInfo`, RFC 5280 §4.1), the form of Clerk's "JWKS public key".
     pub fn public_key_pem(&self) -> String {
-        #[expect(clippy::expect_used, reason = "a key this process made has an encoding")]
-        let der: PublicKeyX509Der<'_> = self
-            .pair
-            .public_key()
-            .as_der()
-            .expect("a public key can be encoded");
-        let body = BASE64_STANDARD.encode(der.as_ref());
+        let body = BASE64_STANDARD.encode(self.public_key_der());
         let mut pem = String::from("-----BEGIN PUBLIC KEY-----\n");
         for (position, character) in body.chars().enumerate() {
             if position > 0 && position % 64 == 0 {
@@ -94,6 +88,17 @@ impl SigningKey {
         }
         pem.push_str("\n-----END PUBLIC KEY-----\n");
         pem
+    }
+
+    /// The same as DER.
+    pub(crate) fn public_key_der(&self) -> Vec<u8> {
+        #[expect(clippy::expect_used, reason = "a key this process made has an encoding")]
+        let der: PublicKeyX509Der<'_> = self
+            .pair
+            .public_key()
+            .as_der()
+            .expect("a public key can be encoded");
+        der.as_ref().to_vec()
     }
 
     /// A signature over `message`.

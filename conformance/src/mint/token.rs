@@ -130,6 +130,10 @@ pub enum Signer {
     AnotherKey,
     /// HMAC with SHA-256, the secret being the instance's public key as PEM (RFC 8725 §2.1).
     HmacOfPublicKey,
+    /// The same without the line end at its end, as libraries and configurations trim it.
+    HmacOfTrimmedPublicKey,
+    /// The same, the secret being the key as DER.
+    HmacOfPublicKeyDer,
     /// HMAC with SHA-256 and an empty secret.
     HmacOfNothing,
     /// Nobody: the third part is empty.

@@ -348,3 +348,18 @@ fn longest(step: &Step, profile: &Profile) -> Option<Duration> {
         pauses.filter_map(|pause| profile::duration(&pause.replace(KEY_INTERVAL, &profile.key_interval)));
     pauses.max()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_pauses_the_longest_counts() {
+        let mut profile = Profile::find("clerk-mcp").unwrap();
+        let step: Step = toml::from_str("pause = [\"12s\", \"{key_interval}\"]").unwrap();
+        assert_eq!(longest(&step, &profile), Some(Duration::from_secs(12)));
+        profile.key_interval = "30s".to_owned();
+        assert_eq!(longest(&step, &profile), Some(Duration::from_secs(30)));
+        assert_eq!(longest(&Step::default(), &profile), None);
+    }
+}

@@ -172,4 +172,17 @@ mod tests {
         assert_eq!(values.fill(json).unwrap(), json);
         assert_eq!(values.fill("{nothing}"), Err(Unknown("nothing".to_owned())));
     }
+    #[test]
+    fn the_path_of_mcp_has_other_spellings() {
+        let mut values = Values::default();
+        values.name_target("http://a.example:8080", "/api/mcp");
+        for (text, due) in [
+            ("{mcp}/..{mcp.last}", "/api/mcp/../mcp"),
+            ("{mcp.capitals}", "/API/MCP"),
+            ("{mcp.encoded}", "/api/%6dcp"),
+            ("{origin.alike}", "http://a.example.attacker.example:8080"),
+        ] {
+            assert_eq!(values.fill(text).unwrap(), due);
+        }
+    }
 }
