@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future::join_all;
 
-use super::{bench::Bench, redact::Redactor, request::compose};
+use super::{bench::Bench, control::Healthy, redact::Redactor, request::compose};
 use crate::{
     case::{Case, OneOrMany, Step, endpoints},
     check::{self, Context, Difference, Sent},
@@ -39,8 +39,7 @@ pub(super) enum Stop {
 /// One case on its bench, step by step.
 pub(crate) struct Trial<'a> {
     pub(super) bench: &'a Bench,
-    /// Where nothing is out of order.
-    pub(super) healthy: &'a Bench,
+    pub(super) healthy: Healthy<'a>,
     redactor: Redactor,
     /// The token of each step so far.
     tokens: Vec<Option<String>>,
@@ -50,7 +49,7 @@ pub(crate) struct Trial<'a> {
 
 impl<'a> Trial<'a> {
     /// On `bench`, where the case may have brought things out of order; on `healthy` nothing is.
-    pub(crate) fn new(bench: &'a Bench, healthy: &'a Bench) -> Self {
+    pub(super) fn new(bench: &'a Bench, healthy: Healthy<'a>) -> Self {
         let mut redactor = Redactor::default();
         for name in ["secret_key", "other.secret_key"] {
             if let Some(secret) = bench.values.get(name) {

@@ -1,11 +1,22 @@
 use super::{
     attempt::{Stop, Trial, describe},
     bench::Control,
+    judge::Judge,
+    plan::Plan,
 };
 use crate::{
     case::{Expectation, Step, Verdict},
     mint::{TokenKind, TokenSpec},
 };
+
+/// Where nothing is out of order.
+#[derive(Clone, Copy)]
+pub(super) enum Healthy<'a> {
+    /// Where the case is tried.
+    Here,
+    /// On the target that cases share.
+    Shared(&'a Judge<'a>, &'a Plan<'a>),
+}
 
 impl Trial<'_> {
     /// That a token is not accepted proves something only when it is without what was done to it, or to Clerk and the
@@ -32,7 +43,10 @@ impl Trial<'_> {
         let outcome = if at_fault {
             self.control(&control).await?
         } else {
-            Trial::new(self.healthy, self.healthy).control(&control).await?
+            match self.healthy {
+                Healthy::Here => self.control(&control).await?,
+                Healthy::Shared(judge, plan) => judge.control(plan, &control).await?,
+            }
         };
         match outcome {
             Control::Accepted => Ok(()),
@@ -43,7 +57,7 @@ impl Trial<'_> {
         }
     }
 
-    async fn control(&mut self, spec: &TokenSpec) -> Result<Control, Stop> {
+    pub(super) async fn control(&mut self, spec: &TokenSpec) -> Result<Control, Stop> {
         let token = self.token(spec).await?;
         Ok(self.bench.control(&describe(spec), &token).await)
     }
