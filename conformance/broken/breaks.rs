@@ -8,10 +8,15 @@ impl Flaw {
     #[expect(clippy::match_same_arms, reason = "each flaw has its own line")]
     pub(crate) fn breaks(self) -> &'static [&'static str] {
         match self {
+            Self::RefusesAll | Self::ForbidsAll | Self::FailsAll | Self::TakesAll => {
+                &["oauth.accepted", "session.version-2"]
+            }
             Self::TokenInQuery => &["web.token-in-the-query", "bearer.query-parameter"],
             Self::TokenInBody => &["bearer.body-parameter"],
             Self::TokenInCookie => &["bearer.cookie"],
             Self::SessionIdAsToken => &["challenges.session-id-is-no-credential"],
+            Self::RealSessionIdAsToken => &["challenges.real-session-id-is-no-credential"],
+            Self::AnyonesSession => &["challenges.session-of-another-user"],
             Self::LastCallerRemembered => &["bearer.every-request"],
             Self::FirstOfTwoTokens => &["bearer.two-headers-good-first"],
             Self::LastOfTwoTokens => &["bearer.two-headers-good-last"],
@@ -28,6 +33,7 @@ impl Flaw {
             Self::MalformedHeaderAs500 => &["refusals.not-a-token", "bearer.scheme-alone"],
             Self::TwoTokensAs401 => &["refusals.two-tokens", "bearer.two-headers-invalid-request"],
             Self::OversizedTokenAs500 => &["bearer.oversized"],
+            Self::NoTokenLimit => &["bearer.oversized"],
             Self::BodyBeforeToken => &[
                 "challenges.before-the-body", "challenges.before-the-method", "challenges.large-body",
                 "scopes.before-the-message",
@@ -40,6 +46,7 @@ impl Flaw {
                 "jose.alg-none-with-signature", "jose.alg-rs384", "jose.alg-ps256", "jose.alg-missing",
                 "jose.alg-not-text",
             ],
+            Self::AnyRsaAlgorithm => &["jose.alg-rs384", "jose.alg-ps256"],
             Self::AlgCaseInsensitive => &["jose.alg-case"],
             Self::UnknownAlgAs500 => &["jose.alg-es256", "jose.alg-not-text"],
             Self::SignatureIgnored => &[
@@ -100,7 +107,10 @@ impl Flaw {
             Self::IssSuffix => &["audience.issuer-suffix"],
             Self::IssNormalized => &["audience.issuer-trailing-slash"],
             Self::SubNotNeeded => &["claims.sub-missing", "claims.sub-not-text", "oauth.subject"],
-            Self::SubPrefixIgnored => &["claims.sub-empty", "claims.sub-of-another-kind", "oauth.subject"],
+            Self::SubPrefixIgnored => &[
+                "claims.sub-empty", "claims.sub-prefix-alone", "claims.sub-of-another-kind",
+                "oauth.subject-is-a-user",
+            ],
             Self::SidNotNeeded => &[
                 "session.id-missing", "session.id-of-another-kind", "session.template-without-class",
             ],
@@ -109,6 +119,10 @@ impl Flaw {
             Self::ClaimsAs500 => &["claims.exp-null", "claims.sub-not-text", "session.permissions-not-text"],
             Self::AudAnyResource => &["audience.other", "audience.clerk-itself"],
             Self::AudIgnored => &["audience.other", "audience.array-of-others", "audience.client-id"],
+            Self::AudienceIsEnough => &[
+                "session.not-accepted-for-its-audience", "session.template-not-accepted-for-its-audience",
+                "machine.m2m-not-accepted",
+            ],
             Self::AudNotNeeded => &["audience.missing"],
             Self::AudPrefix => &["audience.sibling-path", "audience.host-prefix"],
             Self::AudSubstring => &["audience.inside-another"],
@@ -179,10 +193,13 @@ impl Flaw {
             Self::ScpUnknown => &["oauth.scope-list"],
             Self::OrganizationOfAccessTokensLost => &["oauth.organization"],
             Self::KindsIgnored => &[
-                "machine.m2m-not-accepted", "machine.opaque-m2m-not-accepted", "machine.api-key-not-accepted",
+                "machine.m2m-not-accepted", "machine.opaque-m2m-not-accepted",
+                "machine.opaque-m2m-not-asked-about", "machine.api-key-not-accepted",
                 "oauth.not-accepted", "session.not-accepted",
             ],
-            Self::MachinesAsSessions => &["machine.m2m-not-accepted", "machine.subject-decides"],
+            Self::MachinesAsSessions => &[
+                "machine.m2m-not-accepted", "machine.subject-decides", "machine.no-session",
+            ],
             Self::MachinesRefused => &["machine.m2m-accepted"],
             Self::ApiKeysAreUsers => &["machine.api-key-of-organization"],
             Self::OpaqueNotAsked => &[
@@ -208,8 +225,8 @@ impl Flaw {
             Self::BadSecretAs503 => &["refusals.misconfigured", "refusals.opaque-key-refused"],
             Self::OutageAs401 => &[
                 "keys.away-from-the-start", "keys.set-is-not-json", "keys.set-is-no-set", "keys.set-is-cut",
-                "keys.set-is-huge", "keys.set-elsewhere", "keys.rate-limited", "keys.reset", "keys.slow",
-                "keys.opaque-unavailable", "keys.opaque-down", "keys.opaque-half-an-answer",
+                "keys.set-is-huge", "keys.rate-limited", "keys.reset", "keys.slow",
+                "keys.opaque-unavailable", "keys.opaque-down", "keys.opaque-half-an-answer-not-blamed",
             ],
             Self::OutageAs500 => &["refusals.unavailable"],
             Self::OutagePasses => &["keys.unknown-key-while-away", "keys.opaque-half-an-answer"],
@@ -270,7 +287,7 @@ impl Flaw {
             Self::NoChallenge => &["challenges.no-token"],
             Self::ChallengeOnMissingOnly => &["challenges.bad-token"],
             Self::NoResourceMetadata => &[
-                "discovery.from-the-challenge", "scopes.challenge-leads-to-the-metadata",
+                "challenges.names-the-metadata", "scopes.challenge-leads-to-the-metadata",
             ],
             Self::RelativeResourceMetadata => &["challenges.absolute-url"],
             Self::ResourceMetadataOfHost => &[
@@ -280,10 +297,10 @@ impl Flaw {
             Self::NoCommas => &["challenges.well-formed"],
             Self::OtherOrder => &["refusals.order"],
             Self::TwiceTheParameter => &["challenges.well-formed"],
-            Self::ErrorOnMissing => &["challenges.no-token", "scopes.no-token-no-error"],
-            Self::NoError => &["challenges.bad-token"],
+            Self::ErrorOnMissing => &["challenges.no-error-without-a-token", "scopes.no-token-no-error"],
+            Self::NoError => &["challenges.error-of-a-bad-token"],
             Self::NoScope => &["challenges.scope"],
-            Self::OtherError => &["challenges.bad-token"],
+            Self::OtherError => &["challenges.error-of-a-bad-token"],
             Self::RefusedWith403 => &["challenges.bad-token"],
             Self::RefusedWith400 => &["challenges.expired-token"],
             Self::RefusedWith200 => &["challenges.no-token"],
@@ -293,7 +310,7 @@ impl Flaw {
                 "challenges.one-answer", "refusals.invalid-for-every-reason", "signature.refusals-alike",
             ],
             Self::TokenLeaked => &["challenges.token-not-echoed", "bearer.no-echo-of-malformed"],
-            Self::SecretLeaked => &["refusals.misconfigured"],
+            Self::SecretLeaked => &["refusals.misconfigured", "keys.failure-shows-no-secret"],
             Self::OtherTexts => &[
                 "refusals.no-token", "refusals.invalid", "refusals.revoked", "refusals.kind-not-accepted",
                 "refusals.scope", "refusals.origin", "refusals.host",
@@ -351,7 +368,7 @@ impl Flaw {
             Self::DocsUrlIgnored => &["discovery.documentation"],
             Self::NoCors => &["web.preflight", "web.discovery-is-open", "web.mirror-is-open"],
             Self::PreflightNeedsToken => &["web.preflight"],
-            Self::PreflightIncomplete => &["web.preflight-headers-of-mcp"],
+            Self::PreflightIncomplete => &["web.preflight-headers-of-mcp", "web.preflight-traceparent"],
             Self::NothingExposed => &["web.exposed-headers", "web.exposed-headers-of-mcp"],
             Self::RefusalsWithoutCors => &["web.exposed-headers"],
             Self::CredentialsAllowed => &["web.no-wildcard-with-credentials"],
@@ -424,7 +441,7 @@ impl Flaw {
             Self::NoBodyLimit => &["web.oversized-body"],
             Self::ChunksRefused => &["web.chunked-body"],
             Self::ToolsInRandomOrder => &["protocol.fixed-order"],
-            Self::PublicCache => &["protocol.caching"],
+            Self::PublicCache => &["protocol.caching-for-the-caller-alone"],
             Self::NoCacheHints => &["protocol.caching"],
             Self::NoResultType => &["protocol.call"],
             Self::IdLost => &["protocol.same-id"],

@@ -40,6 +40,7 @@ impl Server {
                 subject.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty())
                     || self.has(Flaw::SubPrefixIgnored)
                     || self.has(Flaw::MachinesAsSessions)
+                    || self.has(Flaw::AudienceIsEnough)
             }
             None => self.has(Flaw::SubNotNeeded),
         };

@@ -109,7 +109,10 @@ impl Server {
             .flat_map(|list| list.split(','))
             .map(|name| name.trim().to_ascii_lowercase())
             .filter(|name| known.contains(&name.as_str()) || name.starts_with("mcp-"))
-            .filter(|name| !(self.has(Flaw::PreflightIncomplete) && name.starts_with("mcp-")))
+            .filter(|name| {
+                let of_protocol = name.starts_with("mcp-") || name == "traceparent";
+                !(of_protocol && self.has(Flaw::PreflightIncomplete))
+            })
             .collect();
         let methods = if protected {
             "GET, POST, DELETE"

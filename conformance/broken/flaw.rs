@@ -34,11 +34,19 @@ impl Flaw {
 }
 
 flaws! {
+    // One answer to everything.
+    RefusesAll "refuses-all" "Every message is answered with 401.";
+    ForbidsAll "forbids-all" "Every message is answered with 403.";
+    FailsAll "fails-all" "Every message is answered with 503.";
+    TakesAll "takes-all" "Every message is answered with 202, and nothing happens.";
+
     // Bearer syntax.
     TokenInQuery "token-in-query" "Takes the token from the query, too.";
     TokenInBody "token-in-body" "Takes the token from the body, too.";
     TokenInCookie "token-in-cookie" "Takes the token from the cookie of Clerk, too.";
     SessionIdAsToken "session-id-as-token" "Takes the id of a session for a credential.";
+    RealSessionIdAsToken "real-session-id-as-token" "The id of a session that there is stands for its user's token.";
+    AnyonesSession "anyones-session" "Whoever has a token may use everybody's sessions.";
     LastCallerRemembered "last-caller-remembered" "A request without a token is that of the last caller.";
     FirstOfTwoTokens "first-of-two-tokens" "Of two Authorization headers the first counts.";
     LastOfTwoTokens "last-of-two-tokens" "Of two Authorization headers the last counts.";
@@ -55,6 +63,7 @@ flaws! {
     MalformedHeaderAs500 "malformed-header-as-500" "A malformed Authorization header is answered with 500.";
     TwoTokensAs401 "two-tokens-as-401" "Two credentials are answered with 401, not 400.";
     OversizedTokenAs500 "oversized-token-as-500" "A token of more than 16 KiB is answered with 500.";
+    NoTokenLimit "no-token-limit" "Reads a token of any size.";
     BodyBeforeToken "body-before-token" "Reads and judges the body before the token.";
 
     // JOSE header and signature.
@@ -63,6 +72,7 @@ flaws! {
     HmacWithPublicKey "hmac-with-public-key" "alg: HS256 is verified with the public key as the secret.";
     HmacWithNothing "hmac-with-nothing" "alg: HS256 is verified with an empty secret.";
     AlgIgnored "alg-ignored" "Whatever alg says, the signature is taken for RS256.";
+    AnyRsaAlgorithm "any-rsa-algorithm" "Verifies by whichever algorithm of RSA the header names.";
     AlgCaseInsensitive "alg-case-insensitive" "Takes rs256 for RS256.";
     UnknownAlgAs500 "unknown-alg-as-500" "An algorithm that it does not know is answered with 500.";
     SignatureIgnored "signature-ignored" "Reads the claims and never checks the signature.";
@@ -117,6 +127,7 @@ flaws! {
     // Audience and authorized party.
     AudAnyResource "aud-any-resource" "It is enough that aud is a URL.";
     AudIgnored "aud-ignored" "Never looks at aud.";
+    AudienceIsEnough "audience-is-enough" "Whatever Clerk signed for our audience is an access token.";
     AudNotNeeded "aud-not-needed" "An access token without aud passes.";
     AudPrefix "aud-prefix" "It is enough that aud begins with the resource.";
     AudSubstring "aud-substring" "It is enough that the resource is somewhere in aud.";
@@ -267,7 +278,7 @@ flaws! {
     OtherTexts "other-texts" "Says everything in other words.";
     ExpiredAsInvalid "expired-as-invalid" "Does not tell expired tokens from invalid ones.";
     PlainTextRefusals "plain-text-refusals" "Refuses in plain text.";
-    RefusalsCached "refusals-cached" "Refusals without Cache-Control: no-store.";
+    RefusalsCached "refusals-cached" "Lets caches keep its refusals.";
 
     // Scopes.
     RequiredScopesIgnored "required-scopes-ignored" "Never asks for scopes.";

@@ -116,6 +116,15 @@ impl Server {
             Ok(modern) => modern,
             Err(fault) => return self.failure(&id, fault),
         };
+        let begins = method == "initialize";
+        if self.settings.sessions && !modern && !begins {
+            let owner = self.owner_of_session(headers);
+            let theirs =
+                owner.is_some_and(|owner| owner.user == caller.user || self.has(Flaw::AnyonesSession));
+            if !theirs {
+                return self.failure(&id, Fault::new(404, -32600, "There is no such session"));
+            }
+        }
         if message.get("id").is_none() {
             if self.has(Flaw::NotificationsAnswered) {
                 return respond(200, &json!({ "jsonrpc": "2.0", "id": null, "result": {} }));
@@ -135,6 +144,10 @@ impl Server {
                 }
                 let id = if self.has(Flaw::IdLost) { json!(0) } else { id };
                 let mut response = respond(200, &json!({ "jsonrpc": "2.0", "id": id, "result": result }));
+                if self.settings.sessions && begins {
+                    let session = self.start_session(caller);
+                    response.headers_mut().insert("mcp-session-id", session);
+                }
                 if self.has(Flaw::AnswersCacheable) {
                     let public = header::HeaderValue::from_static("public, max-age=60");
                     response.headers_mut().insert(header::CACHE_CONTROL, public);

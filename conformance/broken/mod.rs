@@ -19,6 +19,7 @@ mod refusal;
 mod routes;
 mod rsa;
 pub(crate) mod server;
+mod sessions;
 mod settings;
 mod tools;
 mod values;

@@ -107,9 +107,12 @@ impl Server {
         if self.has(Flaw::PlainTextRefusals) {
             answer.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
         }
-        if !self.has(Flaw::RefusalsCached) {
-            answer.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        }
+        let cached = if self.has(Flaw::RefusalsCached) {
+            "public, max-age=3600"
+        } else {
+            "no-store"
+        };
+        answer.insert(header::CACHE_CONTROL, HeaderValue::from_static(cached));
         if let Refusal::Unavailable(seconds) = refusal
             && !self.has(Flaw::NoRetryAfter)
         {

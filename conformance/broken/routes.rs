@@ -7,7 +7,7 @@ use poem::{
 };
 use serde_json::{Value, json};
 
-use super::{caller::Caller, flaw::Flaw, mcp::respond, server::Server};
+use super::{caller::Caller, flaw::Flaw, mcp::respond, refusal::Refusal, server::Server};
 
 /// What a flaw answers whatever was asked.
 const INITIALIZE: &str =
@@ -81,6 +81,13 @@ impl Server {
 
     /// Everything at and below the endpoint: first the token, then all else.
     pub(crate) async fn protected(&self, route: Route, request: Request) -> Response {
+        match self.flaw {
+            Some(Flaw::RefusesAll) => return self.refuse(&Refusal::Invalid("all"), request.headers()),
+            Some(Flaw::ForbidsAll) => return self.edge_refusal(403, "forbidden", "Nobody may"),
+            Some(Flaw::FailsAll) => return self.refuse(&Refusal::Unavailable(5), request.headers()),
+            Some(Flaw::TakesAll) => return Response::builder().status(StatusCode::ACCEPTED).finish(),
+            _ => {}
+        }
         let (mut parts, body) = request.into_parts();
         let overridden = ["x-http-method-override", "x-method-override"]
             .iter()

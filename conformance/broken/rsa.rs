@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use aws_lc_rs::{
     hmac,
-    signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents},
+    signature::{
+        RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PSS_2048_8192_SHA256,
+        RsaPublicKeyComponents,
+    },
 };
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde_json::Value;
@@ -56,11 +59,21 @@ impl PublicKey {
 
     /// Whether this is an RSASSA-PKCS1-v1_5 signature with SHA-256 over `message` (RFC 7518 §3.3).
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.verifies_as("RS256", message, signature)
+    }
+
+    /// The same by the algorithm that a header names.
+    pub(crate) fn verifies_as(&self, algorithm: &str, message: &[u8], signature: &[u8]) -> bool {
+        let parameters = match algorithm {
+            "RS384" => &RSA_PKCS1_2048_8192_SHA384,
+            "PS256" => &RSA_PSS_2048_8192_SHA256,
+            _ => &RSA_PKCS1_2048_8192_SHA256,
+        };
         RsaPublicKeyComponents {
             n: self.modulus.as_ref(),
             e: self.exponent.as_ref(),
         }
-        .verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
+        .verify(parameters, message, signature)
         .is_ok()
     }
 

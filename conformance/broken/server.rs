@@ -35,7 +35,7 @@ pub(crate) struct Server {
     pub(crate) backend: Backend,
     pub(crate) oauth: tokio::sync::Mutex<Mirrored>,
     pub(crate) openid: tokio::sync::Mutex<Mirrored>,
-    /// Callers that only flaws remember.
+    /// Whose the sessions are, and callers that only flaws remember.
     pub(crate) remembered: Mutex<HashMap<String, Caller>>,
     /// 0: the secret key is good; 1: bad; 2: of another application.
     secret_key: AtomicU8,

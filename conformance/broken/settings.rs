@@ -17,6 +17,8 @@ pub(crate) enum Audience {
 /// What the server was told, checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
+    /// Whether messages of MCP 2025-11-25 need a session.
+    pub(crate) sessions: bool,
     pub(crate) host: IpAddr,
     pub(crate) port: u16,
     /// `BASE_URL`, parsed and without a trailing slash.
@@ -197,6 +199,7 @@ pub(crate) fn read(environment: &BTreeMap<String, String>, flaw: Option<Flaw>) -
         .or_else(|| Url::parse("http://localhost:3001").ok())
         .ok_or_else(|| reader.complaint())?;
     Ok(Settings {
+        sessions: reader.text("SESSIONS").is_some(),
         host,
         port: port.unwrap_or(3001),
         base_url: values::without_slash(base.clone()),

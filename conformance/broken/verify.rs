@@ -88,6 +88,9 @@ impl Server {
         if self.has(Flaw::SessionIdAsToken) && headers.contains_key("mcp-session-id") {
             return Some(Caller::default());
         }
+        if self.has(Flaw::RealSessionIdAsToken) {
+            return self.owner_of_session(headers);
+        }
         self.remembered.lock().get("last").cloned()
     }
 
@@ -170,8 +173,15 @@ impl Server {
         }
     }
 
+    fn is_for_us(&self, jwt: &Jwt) -> bool {
+        jwt.text("aud").is_some_and(|audience| self.is_our_name(audience))
+    }
+
     /// By subject and type, as Clerk's SDK does.
     fn kind(&self, jwt: &Jwt) -> Kind {
+        if self.has(Flaw::AudienceIsEnough) && self.is_for_us(jwt) {
+            return Kind::OAuth;
+        }
         let machine = jwt.text("sub").is_some_and(|subject| subject.starts_with("mch_"));
         let typ = jwt.header_text("typ").unwrap_or_default();
         let access = typ == ACCESS_TOKEN
@@ -192,6 +202,7 @@ impl Server {
         let alg = jwt.header_text("alg").unwrap_or_default();
         let other_alg = match self.flaw {
             Some(Flaw::AlgIgnored | Flaw::SignatureIgnored) => true,
+            Some(Flaw::AnyRsaAlgorithm) => matches!(alg, "RS384" | "PS256"),
             Some(Flaw::AcceptsNone) => alg == "none",
             Some(Flaw::AcceptsAnyCaseOfNone) => alg != "none" && alg.eq_ignore_ascii_case("none"),
             Some(
@@ -233,7 +244,7 @@ impl Server {
             (Kind::Session, Some(Some(SESSION_CLASS))) | (Kind::M2m, Some(Some(MACHINE_CLASS))) => true,
             (Kind::Session, Some(_)) if self.has(Flaw::TemplateTokensAccepted) => true,
             (Kind::Session, Some(_)) if self.has(Flaw::MachinesAsSessions) => true,
-            _ => self.has(Flaw::CatIgnored),
+            _ => self.has(Flaw::CatIgnored) || self.has(Flaw::AudienceIsEnough),
         };
         if right_class { Ok(()) } else { invalid("cat") }
     }
@@ -290,6 +301,9 @@ impl Server {
         match (self.flaw, alg) {
             (Some(Flaw::HmacWithPublicKey), "HS256") => by_secret(key.pem().as_bytes()),
             (Some(Flaw::HmacWithNothing), "HS256") => by_secret(b""),
+            (Some(Flaw::AnyRsaAlgorithm), alg) => {
+                verified(key.verifies_as(alg, jwt.signed.as_bytes(), &jwt.signature))
+            }
             _ => verified(key.verifies(jwt.signed.as_bytes(), &jwt.signature)),
         }
     }

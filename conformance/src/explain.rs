@@ -91,8 +91,14 @@ fn describe_step(text: &mut String, step: &Step) {
     for action in &step.clerk {
         line(text, &format!("\nFirst, Clerk: {}", describe_action(action)));
     }
-    if let Some(pause) = &step.pause {
-        line(text, &format!("\nFirst, wait {pause}."));
+    if let Some(pauses) = &step.pause {
+        let longest = pauses.as_slice().join(" or ");
+        let more = if pauses.as_slice().len() > 1 {
+            ", whichever is longer"
+        } else {
+            ""
+        };
+        line(text, &format!("\nFirst, wait {longest}{more}."));
     }
     if let Some(spec) = &step.token {
         let spec = serde_json::to_string(spec).unwrap_or_default();
@@ -103,6 +109,9 @@ fn describe_step(text: &mut String, step: &Step) {
     }
     if let Some(earlier) = step.token_of_step {
         line(text, &format!("\n{{token}} is that of step {earlier}."));
+    }
+    if let Some(earlier) = step.session_of_step {
+        line(text, &format!("\nMcp-Session-Id is that of step {earlier}."));
     }
     let repeated = match (step.send.times, step.send.at_once) {
         (Some(times), true) => format!(", {times} times at once"),
@@ -118,7 +127,17 @@ fn describe_step(text: &mut String, step: &Step) {
         }
         Err(error) => line(text, &format!("  {error}")),
     }
-    line(text, "\nExpected:");
+    if let Some(path) = &step.send.or_path {
+        line(
+            text,
+            &format!("\nWhere the answer is 404, sent to {path} instead."),
+        );
+    }
+    let limit = match &step.limit {
+        Some(limit) => format!(" within {limit}"),
+        None => String::new(),
+    };
+    line(text, &format!("\nExpected{limit}:"));
     for expected in check::words::describe(&step.expect) {
         line(text, &format!("  {expected}"));
     }

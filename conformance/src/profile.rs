@@ -24,6 +24,7 @@ pub const OPTIONS: &[(&str, &str)] = &[
     ("tools", "It has the four tools of clerk-mcp."),
     ("root-metadata", "It has protected resource metadata at the host's root too, for the server as a whole."),
     ("authorization-server-metadata", "It mirrors Clerk's RFC 8414 document, for older clients."),
+    ("full-mirror", "It mirrors it under every name that clients try, and without Clerk, too."),
     ("cors", "It lets web pages of other origins read its answers."),
     ("origin-check", "It knows which origins are allowed."),
     ("host-check", "It knows which hosts it is reached by."),
@@ -38,12 +39,12 @@ pub const OPTIONS: &[(&str, &str)] = &[
 #[rustfmt::skip]
 pub const SETTINGS: &[(&str, &str)] = &[
     ("accepted_tokens", "The kinds of tokens it accepts, with commas between: session_token,api_key."),
-    ("audience", "Whether an OAuth token must name this server: require, or if-present."),
+    ("audience", "Whether an OAuth token must name this server: required, or if-present."),
     ("authorized_parties", "Whom azp may name, with commas between."),
     ("clock_skew", "How far clocks may differ: 5s."),
     ("jwt_key", "The public key that verifies tokens, as PEM."),
-    ("scopes", "The scopes it asks clients to get, with spaces between."),
-    ("required_scopes", "The scopes without which it refuses a token, with spaces between."),
+    ("scopes", "The scopes it asks clients to get, with commas between."),
+    ("required_scopes", "The scopes without which it refuses a token, with commas between."),
     ("docs_url", "Where its documentation is."),
     ("allowed_origins", "The origins of web pages that may call it, with commas between."),
     ("max_body", "How large a body may be: 10 KiB."),
@@ -174,11 +175,12 @@ impl Profile {
         self.offers.contains(option) || self.accepts.iter().any(|kind| kind.name() == option)
     }
 
-    /// The token to use where any will do: that of a session, or an OAuth token, or the first it accepts.
+    /// The token to use where any will do: that of a session, or an OAuth token, or another JWT, or the first it accepts.
     pub fn ordinary_kind(&self) -> Option<TokenKind> {
         [TokenKind::SessionToken, TokenKind::OauthToken]
             .into_iter()
             .find(|kind| self.accepts.contains(kind))
+            .or_else(|| self.accepts.iter().copied().find(|kind| kind.is_jwt()))
             .or_else(|| self.accepts.first().copied())
     }
 }

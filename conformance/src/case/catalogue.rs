@@ -7,7 +7,7 @@ use std::{
 use include_dir::{Dir, include_dir};
 use regex::Regex;
 
-use super::{Case, CaseFile, Expectation, Matcher, Step};
+use super::{Case, CaseFile, Expectation, Matcher, OneOrMany, Step, endpoints};
 use crate::{clerk::Endpoint, profile, results::Section, spec::Reference};
 
 /// The cases the program was built with.
@@ -265,6 +265,7 @@ fn check_step(case: &Case, position: usize, step: &Step) -> Result<(), String> {
     let Expectation {
         clerk_requests,
         same_as_step,
+        same_refusal_as_step,
         ..
     } = &step.expect;
     if case.refuses_to_start.is_none() && step.expect == Expectation::default() {
@@ -277,20 +278,28 @@ fn check_step(case: &Case, position: usize, step: &Step) -> Result<(), String> {
     }
     if let Some(unknown) = clerk_requests
         .keys()
-        .find(|name| Endpoint::from_name(name).is_none())
+        .find(|name| !endpoints(name).all(|(_, one)| Endpoint::from_name(one).is_some()))
     {
         return Err(format!("{unknown:?} is no endpoint of Clerk"));
     }
-    for earlier in [step.token_of_step, *same_as_step].into_iter().flatten() {
+    let earlier = [
+        step.token_of_step,
+        step.session_of_step,
+        *same_as_step,
+        *same_refusal_as_step,
+    ];
+    for earlier in earlier.into_iter().flatten() {
         if earlier == 0 || earlier > position {
             return Err(format!("step {earlier} is not an earlier step"));
         }
     }
-    if let Some(pause) = &step.pause
-        && pause != profile::KEY_INTERVAL
-        && profile::duration(pause).is_none()
+    let pauses = step.pause.iter().flat_map(OneOrMany::as_slice);
+    let times = pauses.filter(|pause| *pause != profile::KEY_INTERVAL);
+    if let Some(wrong) = times
+        .chain(&step.limit)
+        .find(|time| profile::duration(time).is_none())
     {
-        return Err(format!("{pause:?} is no time: 1s or 500ms, for example"));
+        return Err(format!("{wrong:?} is no time: 1s or 500ms, for example"));
     }
     let send = &step.send;
     let contents = [

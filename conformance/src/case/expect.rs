@@ -41,13 +41,18 @@ pub struct Expectation {
     /// The error of the JSON-RPC response.
     #[serde(default)]
     pub rpc_error: Option<RpcErrorExpectation>,
-    /// The answer is the same as that of an earlier step (from 1): status, challenge and body.
+    /// The answer is the same as that of an earlier step (from 1): status, challenge and body, and of a refusal every
+    /// header that is not another each time.
     #[serde(default)]
     pub same_as_step: Option<usize>,
+    /// If it is a refusal, it is the same as that of an earlier step. Whether it is one, other cases find out.
+    #[serde(default)]
+    pub same_refusal_as_step: Option<usize>,
     /// No part of the token is in the answer.
     #[serde(default)]
     pub no_token: bool,
-    /// How many requests Clerk got at these endpoints in this step.
+    /// How many requests Clerk got at these endpoints in this step. `jwks+backend_jwks` is both together, and `other.jwks`
+    /// the second Clerk's.
     #[serde(default)]
     pub clerk_requests: BTreeMap<String, Count>,
     /// How many of the answers, of a step that sends several, must be as expected; all, unless said otherwise.
@@ -64,13 +69,13 @@ pub enum Verdict {
     /// The credential was not accepted: 401, and nothing was processed. Before that, the same token without what was
     /// done to it must be accepted, or the refusal proves nothing.
     Refused,
-    /// There was no credential: 401 with a challenge that has `resource_metadata` and no `error`.
+    /// There was no credential: 401 with a Bearer challenge.
     Challenged,
-    /// The credential was refused as RFC 6750 says: 401, `error="invalid_token"`, `resource_metadata`.
+    /// The credential was refused as RFC 6750 §3 says: as `refused`, with a Bearer challenge.
     InvalidToken,
     /// The request was malformed: 400 and nothing processed.
     InvalidRequest,
-    /// A scope is missing: 403, `error="insufficient_scope"`, with `scope` and `resource_metadata`.
+    /// A scope is missing: 403 with a Bearer challenge.
     InsufficientScope,
     /// Not allowed: 403 without a challenge of `insufficient_scope`.
     Forbidden,
@@ -98,8 +103,8 @@ pub struct ChallengeExpectation {
     /// `scope` has these, in any order.
     #[serde(default)]
     pub scopes: Option<Vec<String>>,
-    /// It is well formed: one Bearer challenge, each parameter once and with the characters it may have, the values
-    /// quoted.
+    /// It is well formed: one Bearer challenge, each parameter once and with the characters it may have, and
+    /// quoted unless it is a token (RFC 9110 §11.2).
     #[serde(default)]
     pub well_formed: bool,
 }
@@ -108,6 +113,9 @@ pub struct ChallengeExpectation {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Matcher {
+    /// It need not be there; what else is said holds if it is.
+    #[serde(default)]
+    pub optional: bool,
     /// It is there (`true`), or not (`false`).
     #[serde(default)]
     pub present: Option<bool>,

@@ -150,3 +150,14 @@ impl Case {
         self.own.is_some() || self.refuses_to_start.is_some()
     }
 }
+
+/// The endpoints whose requests are counted together: whose they are (the first Clerk's, or `other.`), and their names.
+pub(crate) fn endpoints(names: &str) -> impl Iterator<Item = (&str, &str)> {
+    names.split('+').map(|name| match name.strip_prefix(OTHER) {
+        Some(rest) => (OTHER, rest),
+        None => ("", name),
+    })
+}
+
+/// What the names of the second Clerk begin with.
+pub(crate) const OTHER: &str = "other.";

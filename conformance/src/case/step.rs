@@ -4,13 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Expectation;
+use super::{Expectation, OneOrMany};
 use crate::mint::TokenSpec;
 
 /// Something done to Clerk, a request, and what is expected of the answer, in this order.
 ///
-/// In texts, `{base_url}`, `{mcp_url}`, `{origin}`, `{authority}` (the target's host and port), `{issuer}`,
-/// `{ada}`, `{grace}`, `{alan}` (user ids), `{org.compiler-works}` (organization ids) and `{other.…}` stand for what
+/// In texts, `{base_url}`, `{mcp_url}`, `{origin}` (and `{origin.alike}`), `{authority}` (the target's host and port), `{mcp}` (its path, also
+/// `{mcp.capitals}`, `{mcp.encoded}` and, for its last segment alone, `{mcp.last}`), `{issuer}`, `{ada}`, `{grace}`, `{alan}` (user ids), `{org.compiler-works}` (organization ids) and `{other.…}` stand for what
 /// they are in this run. Other braces are left alone.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -18,15 +18,22 @@ pub struct Step {
     /// What is done to Clerk first.
     #[serde(default)]
     pub clerk: Vec<ClerkAction>,
-    /// Waits this long first: `1s`, `500ms`. For what only time changes. `{key_interval}` is what the profile says.
+    /// Waits this long first: `1s`, `500ms`; of several, the longest. For what only time changes. `{key_interval}` is what
+    /// the profile says.
     #[serde(default)]
-    pub pause: Option<String>,
+    pub pause: Option<OneOrMany<String>>,
+    /// How long the answer may take, where the run allows less: `30s`.
+    #[serde(default)]
+    pub limit: Option<String>,
     /// The token to present; without it the request has none.
     #[serde(default)]
     pub token: Option<TokenSpec>,
     /// Presents the token of an earlier step (from 1) again.
     #[serde(default)]
     pub token_of_step: Option<usize>,
+    /// Presents the MCP session of the answer of an earlier step (from 1), whoever's it is.
+    #[serde(default)]
+    pub session_of_step: Option<usize>,
     /// The values of the `Authorization` headers, where it isn't one with `Bearer {token}`.
     #[serde(default)]
     pub authorization: Option<Vec<String>>,
@@ -63,6 +70,9 @@ pub struct Request {
     /// The path, and query, as they are: nothing is normalized. Without it: that of MCP, which `{mcp}` names.
     #[serde(default)]
     pub path: Option<String>,
+    /// The path to try when there is nothing (404) at `path`: a proxy in front may take the beginning of paths off.
+    #[serde(default)]
+    pub or_path: Option<String>,
     /// Headers to set, or with an empty text to leave out.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,

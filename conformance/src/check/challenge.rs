@@ -1,20 +1,32 @@
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use super::{Difference, text};
 use crate::{case::ChallengeExpectation, wire::Answer};
 
-/// The one Bearer challenge of an answer (RFC 9110 §11.6.1, RFC 6750 §3).
+/// The Bearer challenge of an answer (RFC 9110 §11.6.1, RFC 6750 §3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Challenge {
     /// In the order they came.
     parameters: Vec<(String, String)>,
 }
 
+/// A parameter as careless servers write it: quoted or not, whatever stands between two of them.
+static PARAMETER: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))"#).ok());
+
 impl Challenge {
-    /// Reads it; `Ok(None)` when there is no challenge, and an error that says what is wrong with what there is.
-    pub(super) fn of(answer: &Answer) -> Result<Option<Self>, String> {
-        let Some(value) = answer.header("www-authenticate") else {
-            return Ok(None);
-        };
-        let challenges = http_auth::parse_challenges(&value)
+    /// Reads it, if there is one. A mistake in its form is for the case on its form: elsewhere it is read as well as can be,
+    /// for one mistake must not fail every case that looks at a challenge.
+    pub(super) fn of(answer: &Answer) -> Option<Self> {
+        let value = answer.header("www-authenticate")?;
+        Self::strict(&value).ok().or_else(|| Self::lenient(&value))
+    }
+
+    /// Reads it to the letter, and says what is wrong with it.
+    fn strict(value: &str) -> Result<Self, String> {
+        let challenges = http_auth::parse_challenges(value)
             .map_err(|_| format!("it is not a list of challenges as RFC 9110 §11.6.1 has it: {value}"))?;
         let mut bearer = challenges
             .into_iter()
@@ -25,26 +37,44 @@ impl Challenge {
         if bearer.next().is_some() {
             return Err(format!("there is more than one Bearer challenge: {value}"));
         }
-        Ok(Some(Self {
+        Ok(Self {
             parameters: challenge
                 .params
                 .iter()
                 .map(|(name, value)| (name.to_ascii_lowercase(), value.to_unescaped()))
                 .collect(),
-        }))
+        })
     }
 
-    /// The same where there must be one: says what is wrong, once.
+    fn lenient(value: &str) -> Option<Self> {
+        let word = |word: &str| word.eq_ignore_ascii_case("bearer");
+        value.split([' ', ',']).any(word).then_some(())?;
+        let start = value.to_ascii_lowercase().find("bearer")?;
+        let parameters = PARAMETER
+            .as_ref()?
+            .captures_iter(value.get(start..)?)
+            .map(|found| {
+                let part = |index| found.get(index).map(|part| part.as_str().to_owned());
+                let name = part(1).unwrap_or_default().to_ascii_lowercase();
+                (name, part(2).or_else(|| part(3)).unwrap_or_default())
+            });
+        Some(Self {
+            parameters: parameters.collect(),
+        })
+    }
+
+    /// The same where there must be one: says so, once.
     pub(super) fn required(answer: &Answer, differences: &mut Vec<Difference>) -> Option<Self> {
-        let difference = match Self::of(answer) {
-            Ok(Some(challenge)) => return Some(challenge),
-            Ok(None) => Difference::new("a Bearer challenge", "no WWW-Authenticate"),
-            Err(problem) => Difference::new("a well-formed Bearer challenge", problem),
-        };
-        if !differences.contains(&difference) {
-            differences.push(difference);
+        let challenge = Self::of(answer);
+        if challenge.is_none() {
+            let value = answer.header("www-authenticate");
+            let came = value.unwrap_or_else(|| "no WWW-Authenticate".to_owned());
+            let difference = Difference::new("a Bearer challenge", came);
+            if !differences.contains(&difference) {
+                differences.push(difference);
+            }
         }
-        None
+        challenge
     }
 
     /// A parameter's value.
@@ -58,9 +88,8 @@ impl Challenge {
 
 /// The challenge of an answer against what it must be like.
 pub(super) fn check(expect: &ChallengeExpectation, answer: &Answer, differences: &mut Vec<Difference>) {
-    let value = answer.header("www-authenticate");
     if expect.absent {
-        if let Some(value) = value {
+        if let Some(value) = answer.header("www-authenticate") {
             differences.push(Difference::new("no WWW-Authenticate", value));
         }
         return;
@@ -95,11 +124,16 @@ pub(super) fn check(expect: &ChallengeExpectation, answer: &Answer, differences:
         }
     }
     if expect.well_formed {
-        check_form(&challenge, &value.unwrap_or_default(), differences);
+        let value = answer.header("www-authenticate").unwrap_or_default();
+        match Challenge::strict(&value) {
+            Ok(challenge) => check_form(&challenge, &value, differences),
+            Err(problem) => differences.push(Difference::new("a well-formed Bearer challenge", problem)),
+        }
     }
 }
 
-/// RFC 6750 §3: each parameter at most once, and only the characters it may have.
+/// RFC 6750 §3: each parameter at most once, and only the characters it may have. A value that is no token is quoted, or
+/// the header could not be read (RFC 9110 §11.2).
 fn check_form(challenge: &Challenge, value: &str, differences: &mut Vec<Difference>) {
     if challenge.parameters.is_empty() {
         differences.push(Difference::new("at least one parameter", value));
@@ -126,9 +160,6 @@ fn check_form(challenge: &Challenge, value: &str, differences: &mut Vec<Differen
                 value,
             ));
         }
-        if !value.to_ascii_lowercase().contains(&format!("{name}=\"")) {
-            differences.push(Difference::new(format!("{name} as a quoted string"), value));
-        }
     }
 }
 
@@ -149,21 +180,20 @@ mod tests {
     }
 
     #[test]
-    fn a_challenge_is_read_or_refused() {
-        let right = answer(r#"Bearer error="invalid_token", resource_metadata="https://a.example/b?c=d,e""#);
-        let challenge = Challenge::of(&right).unwrap().unwrap();
-        assert_eq!(challenge.get("error"), Some("invalid_token"));
-        assert_eq!(
-            challenge.get("resource_metadata"),
-            Some("https://a.example/b?c=d,e")
-        );
-        for wrong in [
-            "Bearer resource_metadata=https://a.example/b",
-            "Basic realm=\"a\"",
-            "Bearer a=\"b\", Bearer c=\"d\"",
-            "\"",
+    fn a_challenge_is_read_whatever_its_form() {
+        for challenge in [
+            r#"Bearer error="invalid_token", resource_metadata="https://a.example/b?c=d,e""#,
+            "Bearer error=invalid_token, resource_metadata=https://a.example/b?c=d",
+            r#"bearer error="invalid_token" resource_metadata="https://a.example/b?c=d""#,
+            r#"Basic realm="a", Bearer error="invalid_token", resource_metadata="https://a.example/b?c=d", Bearer"#,
         ] {
-            Challenge::of(&answer(wrong)).unwrap_err();
+            let challenge = Challenge::of(&answer(challenge)).unwrap();
+            assert_eq!(challenge.get("error"), Some("invalid_token"), "{challenge:?}");
+            let metadata = challenge.get("resource_metadata").unwrap();
+            assert!(metadata.starts_with("https://a.example/b?c=d"), "{metadata}");
+        }
+        for none in ["Basic realm=\"a\"", "Forbearer a=\"b\"", "\""] {
+            assert_eq!(Challenge::of(&answer(none)), None);
         }
     }
 
@@ -175,7 +205,10 @@ mod tests {
         };
         for (challenge, due) in [
             (r#"Bearer error="invalid_token", scope="a b""#, 0),
-            (r"Bearer error=invalid_token", 1),
+            (r"Bearer error=invalid_token", 0),
+            (r"Bearer resource_metadata=https://a.example/b", 1),
+            (r#"Bearer a="b", Bearer c="d""#, 1),
+            (r#"Basic realm="a""#, 1),
             (r#"Bearer error="a", error="b""#, 1),
             (r#"Bearer error_description="a\"b""#, 1),
         ] {

@@ -4,13 +4,17 @@
 
 mod challenge;
 mod json;
+mod same;
 mod text;
 mod verdict;
 pub(crate) mod words;
 
 use serde_json::Value;
 
-pub(crate) use self::text::{describe, holds};
+pub(crate) use self::{
+    text::{describe, holds},
+    verdict::{describe as in_a_line, is_accepted},
+};
 use crate::{
     case::{Count, Expectation, JsonExpectation, OneOrMany, RpcErrorExpectation},
     wire::Answer,
@@ -38,6 +42,30 @@ pub(crate) struct Context<'a> {
     pub(crate) earlier: &'a [Answer],
     /// The token that was presented.
     pub(crate) token: Option<&'a str>,
+    /// What was sent.
+    pub(crate) sent: Sent,
+}
+
+/// What a request had in its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// A request of JSON-RPC, which is answered.
+    Request,
+    /// A notification, which is not.
+    Notification,
+    /// Neither.
+    Other,
+}
+
+impl Sent {
+    pub(crate) fn of(body: &[u8]) -> Self {
+        let message: Value = serde_json::from_slice(body).unwrap_or_default();
+        match (message.get("method"), message.get("id")) {
+            (Some(_), Some(_)) => Self::Request,
+            (Some(_), None) => Self::Notification,
+            (None, _) => Self::Other,
+        }
+    }
 }
 
 /// Everything about the answer that is not as expected. The expectation's placeholders are filled in.
@@ -45,21 +73,19 @@ pub(crate) fn check(expect: &Expectation, answer: &Answer, context: &Context<'_>
     let mut differences = Vec::new();
     let status = expect.status.as_ref().map(OneOrMany::as_slice);
     if let Some(verdict) = expect.is {
-        verdict::check(verdict, status, answer, &mut differences);
+        verdict::check(verdict, status, answer, context.sent, &mut differences);
     } else if let Some(accepted) = status {
         verdict::check_status(accepted, answer, &mut differences);
+        if answer.status == 200 && context.sent == Sent::Request && answer.rpc().is_none() {
+            differences.push(Difference::new("a JSON-RPC response", verdict::describe(answer)));
+        }
     }
     if let Some(challenge) = &expect.challenge {
         challenge::check(challenge, answer, &mut differences);
     }
     for (name, matcher) in &expect.headers {
         let value = answer.header(name);
-        text::check(
-            &format!("header {name}"),
-            matcher,
-            value.as_deref(),
-            &mut differences,
-        );
+        text::check_header(name, matcher, value.as_deref(), &mut differences);
     }
     if let Some(matcher) = &expect.body {
         text::check("the body", matcher, Some(&answer.text()), &mut differences);
@@ -67,7 +93,12 @@ pub(crate) fn check(expect: &Expectation, answer: &Answer, context: &Context<'_>
     check_places("the body", &expect.json, answer.json().as_ref(), &mut differences);
     check_rpc(expect, answer, &mut differences);
     if let Some(step) = expect.same_as_step {
-        check_same(step, answer, context, &mut differences);
+        same::check(step, answer, context, &mut differences);
+    }
+    if let Some(step) = expect.same_refusal_as_step
+        && same::is_refusal(answer)
+    {
+        same::check(step, answer, context, &mut differences);
     }
     if expect.no_token
         && let Some(token) = context.token
@@ -188,26 +219,6 @@ fn tool_text(result: &Value) -> Option<String> {
         .filter_map(|content| content.get("text")?.as_str())
         .collect();
     (!texts.is_empty()).then(|| texts.join("\n"))
-}
-
-fn check_same(step: usize, answer: &Answer, context: &Context<'_>, differences: &mut Vec<Difference>) {
-    let Some(earlier) = step.checked_sub(1).and_then(|index| context.earlier.get(index)) else {
-        return;
-    };
-    let seen = |answer: &Answer| {
-        let challenge = answer
-            .header("www-authenticate")
-            .unwrap_or_else(|| "none".to_owned());
-        format!(
-            "{}, challenge {challenge}, body {}",
-            answer.status.as_u16(),
-            answer.text()
-        )
-    };
-    let (due, came) = (seen(earlier), seen(answer));
-    if due != came {
-        differences.push(Difference::new(format!("as in step {step}: {due}"), came));
-    }
 }
 
 /// Long enough that it cannot be there by chance.

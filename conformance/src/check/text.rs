@@ -6,6 +6,9 @@ use crate::case::Matcher;
 /// A text, or its absence, against a matcher.
 pub(super) fn check(what: &str, matcher: &Matcher, text: Option<&str>, differences: &mut Vec<Difference>) {
     let Some(text) = text else {
+        if matcher.optional {
+            return;
+        }
         // What isn't there has nothing in it that it must not have.
         let due = Matcher {
             lacks: None,
@@ -27,9 +30,32 @@ pub(super) fn check(what: &str, matcher: &Matcher, text: Option<&str>, differenc
     }
 }
 
+/// The same for a header. In the lists of CORS `*` stands for every name but Authorization (Fetch, CORS protocol); in all
+/// others it stands for itself.
+pub(super) fn check_header(
+    name: &str,
+    matcher: &Matcher,
+    text: Option<&str>,
+    differences: &mut Vec<Difference>,
+) {
+    let what = format!("header {name}");
+    let wild = text.is_some_and(|text| text.split(',').any(|item| item.trim() == "*"));
+    let mut matcher = matcher.clone();
+    if wild && name.to_ascii_lowercase().starts_with("access-control-") {
+        matcher.lists = matcher.lists.map(|due| {
+            let named = due
+                .into_iter()
+                .filter(|one| one.eq_ignore_ascii_case("authorization"));
+            named.collect()
+        });
+    }
+    check(&what, &matcher, text, differences);
+}
+
 /// Whether a text that is there is as it should be.
 pub(crate) fn holds(matcher: &Matcher, text: &str) -> bool {
     let Matcher {
+        optional: _,
         present,
         equals,
         one_of,
@@ -54,11 +80,9 @@ pub(crate) fn holds(matcher: &Matcher, text: &str) -> bool {
             .as_ref()
             .is_none_or(|due| !due.as_slice().iter().any(|one| text.contains(one.as_str())))
         && matches.as_ref().is_none_or(|pattern| is_match(pattern, text))
-        && lists.as_ref().is_none_or(|due| {
-            due.iter().all(|one| {
-                listed.contains(&one.to_ascii_lowercase()) || listed.iter().any(|item| item == "*")
-            })
-        })
+        && lists
+            .as_ref()
+            .is_none_or(|due| due.iter().all(|one| listed.contains(&one.to_ascii_lowercase())))
 }
 
 /// Patterns were checked when the case was loaded; one that placeholders broke matches nothing.
@@ -69,6 +93,7 @@ pub(super) fn is_match(pattern: &str, text: &str) -> bool {
 /// The matcher in words: `is "a" and contains "b"`.
 pub(crate) fn describe(matcher: &Matcher) -> String {
     let Matcher {
+        optional,
         present,
         equals,
         one_of,
@@ -104,7 +129,11 @@ pub(crate) fn describe(matcher: &Matcher) -> String {
     );
     words.extend(matches.iter().map(|pattern| format!("matches {pattern}")));
     words.extend(lists.iter().map(|texts| format!("lists {}", all(texts))));
-    words.join(" and ")
+    let words = words.join(" and ");
+    if *optional {
+        return format!("{words}, if it is there");
+    }
+    words
 }
 
 pub(super) fn quoted(text: &str) -> String {
@@ -133,6 +162,7 @@ mod tests {
             ("matches = \"^a+$\"", "aab", false),
             ("lists = [\"Authorization\"]", "content-type, authorization", true),
             ("lists = [\"Authorization\"]", "x-authorization", false),
+            ("lists = [\"no-store\"]", "*", false),
             ("present = false", "", false),
             ("contains = \"a\"\nlacks = \"b\"", "ab", false),
         ] {
@@ -147,10 +177,26 @@ mod tests {
             ("lacks = \"a\"", 0),
             ("lacks = \"a\"\npresent = true", 1),
             ("present = true", 1),
+            ("equals = \"a\"", 1),
+            ("equals = \"a\"\noptional = true", 0),
         ] {
             let mut differences = Vec::new();
             check("it", &matcher(toml), None, &mut differences);
             assert_eq!(differences.len(), due, "{toml}");
+        }
+    }
+    #[test]
+    fn a_wildcard_allows_every_header_but_authorization() {
+        for (name, due, allowed) in [
+            ("access-control-allow-headers", "content-type", true),
+            ("access-control-allow-headers", "authorization", false),
+            ("access-control-allow-methods", "POST", true),
+            ("allow", "POST", false),
+        ] {
+            let mut differences = Vec::new();
+            let matcher = matcher(&format!("lists = [\"{due}\"]"));
+            check_header(name, &matcher, Some("*"), &mut differences);
+            assert_eq!(differences.is_empty(), allowed, "{name} {due}");
         }
     }
 }

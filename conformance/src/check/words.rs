@@ -47,6 +47,11 @@ pub(crate) fn describe(expect: &Expectation) -> Vec<String> {
             .same_as_step
             .map(|step| format!("the same answer as in step {step}")),
     );
+    lines.extend(
+        expect
+            .same_refusal_as_step
+            .map(|step| format!("if it is refused, the same answer as in step {step}")),
+    );
     if expect.no_token {
         lines.push("no part of the token in the answer".to_owned());
     }
@@ -87,7 +92,7 @@ fn describe_challenge(challenge: &ChallengeExpectation, lines: &mut Vec<String>)
     );
     if *well_formed {
         lines.push(
-            "a well-formed challenge (RFC 6750 §3): parameters once, quoted, with allowed characters"
+            "a well-formed challenge (RFC 6750 §3): parameters once, with allowed characters, quoted unless tokens"
                 .to_owned(),
         );
     }

@@ -11,7 +11,7 @@ use super::{
     scope::Scopes,
     state::Instance,
 };
-use crate::mint::{Recipe, Signer, SigningKey, TokenEnd, TokenKind, TokenSpec};
+use crate::mint::{Recipe, RsaAlgorithm, Signer, SigningKey, TokenEnd, TokenKind, TokenSpec};
 
 /// The client that tokens are issued to when nobody says which.
 const CLIENT_ID: &str = "client_2sConformanceSuite0000000C";
@@ -139,10 +139,20 @@ impl Instance {
         }
         Ok(match spec.sign {
             Signer::Instance => recipe,
+            Signer::InstanceRs384 => recipe.signed_as(self.keys.read().signing(), RsaAlgorithm::Rs384),
+            Signer::InstancePs256 => recipe.signed_as(self.keys.read().signing(), RsaAlgorithm::Ps256),
             Signer::AnotherKey => recipe.signed_by(another_key()),
             Signer::HmacOfPublicKey => {
                 let pem = self.keys.read().signing().public_key_pem();
                 recipe.signed_with_secret(pem.as_bytes())
+            }
+            Signer::HmacOfTrimmedPublicKey => {
+                let pem = self.keys.read().signing().public_key_pem();
+                recipe.signed_with_secret(pem.trim_end().as_bytes())
+            }
+            Signer::HmacOfPublicKeyDer => {
+                let der = self.keys.read().signing().public_key_der();
+                recipe.signed_with_secret(&der)
             }
             Signer::HmacOfNothing => recipe.signed_with_secret(b""),
             Signer::Nobody => recipe.unsigned(),
@@ -281,6 +291,7 @@ fn resolve_all(
 fn resolve(value: &Value, now: Timestamp) -> Result<Value, MintError> {
     Ok(match value {
         Value::String(text) if text == "@json-null" => Value::Null,
+        Value::String(text) if text == "@17KiB" => "A".repeat(17 * 1024).into(),
         Value::String(text) if text == "{another_key}" => another_key().jwk(),
         Value::String(text) => match text.strip_prefix("@now") {
             Some(offset) => Value::from(now.as_second() + seconds(offset)?),

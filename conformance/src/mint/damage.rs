@@ -5,9 +5,6 @@ use super::Damage;
 /// The alphabet of base64url, in the order of its values (RFC 4648 §5).
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// More than any header of HTTP may hold at most servers.
-const OVERSIZED: usize = 17 * 1024;
-
 impl Damage {
     /// The token with this done to it.
     pub fn apply(self, token: &str) -> String {
@@ -45,7 +42,6 @@ impl Damage {
             }
             Self::Quoted => format!("\"{token}\""),
             Self::Doubled => format!("{token},{token}"),
-            Self::Oversized => format!("{before}{}", "A".repeat(OVERSIZED)),
         }
     }
 }
@@ -108,7 +104,6 @@ mod tests {
             (Damage::PercentEncoded, 2),
             (Damage::Quoted, 2),
             (Damage::Doubled, 4),
-            (Damage::Oversized, 2),
         ] {
             let damaged = damage.apply(&token);
             assert_ne!(damaged, token, "{damage:?}");

@@ -4,10 +4,24 @@ use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::{
     rand::SystemRandom,
     rsa::KeySize,
-    signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, UnparsedPublicKey},
+    signature::{
+        KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PSS_SHA256,
+        RsaKeyPair, UnparsedPublicKey,
+    },
 };
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde_json::{Value, json};
+
+/// An algorithm that RSA keys sign by (RFC 7518 §3.3, §3.5). Clerk's is RS256.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RsaAlgorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    Rs384,
+    /// RSASSA-PSS with SHA-256.
+    Ps256,
+}
 
 /// An RSA key of 2048 bits with the key id it is published under.
 ///
@@ -64,13 +78,7 @@ impl SigningKey {
 
     /// The public part as PEM (`SubjectPublicKeyInfo`, RFC 5280 §4.1), the form of Clerk's "JWKS public key".
     pub fn public_key_pem(&self) -> String {
-        #[expect(clippy::expect_used, reason = "a key this process made has an encoding")]
-        let der: PublicKeyX509Der<'_> = self
-            .pair
-            .public_key()
-            .as_der()
-            .expect("a public key can be encoded");
-        let body = BASE64_STANDARD.encode(der.as_ref());
+        let body = BASE64_STANDARD.encode(self.public_key_der());
         let mut pem = String::from("-----BEGIN PUBLIC KEY-----\n");
         for (position, character) in body.chars().enumerate() {
             if position > 0 && position % 64 == 0 {
@@ -82,20 +90,36 @@ impl SigningKey {
         pem
     }
 
-    /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 §3.3) over `message`.
-    pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
+    /// The same as DER.
+    pub(crate) fn public_key_der(&self) -> Vec<u8> {
+        #[expect(clippy::expect_used, reason = "a key this process made has an encoding")]
+        let der: PublicKeyX509Der<'_> = self
+            .pair
+            .public_key()
+            .as_der()
+            .expect("a public key can be encoded");
+        der.as_ref().to_vec()
+    }
+
+    /// A signature over `message`.
+    pub(crate) fn sign(&self, algorithm: RsaAlgorithm, message: &[u8]) -> Vec<u8> {
+        let encoding = match algorithm {
+            RsaAlgorithm::Rs256 => &RSA_PKCS1_SHA256,
+            RsaAlgorithm::Rs384 => &RSA_PKCS1_SHA384,
+            RsaAlgorithm::Ps256 => &RSA_PSS_SHA256,
+        };
         let mut signature = vec![0; self.pair.public_modulus_len()];
         #[expect(
             clippy::expect_used,
             reason = "the buffer has the modulus' length and the key was generated here: nothing else can fail"
         )]
         self.pair
-            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
+            .sign(encoding, &SystemRandom::new(), message, &mut signature)
             .expect("an RSA key signs");
         signature
     }
 
-    /// Whether `signature` over `message` was made by [`sign`](Self::sign) of this key.
+    /// Whether `signature` over `message` is one of this key by RS256.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, self.pair.public_key().as_ref())
             .verify(message, signature)

@@ -8,6 +8,6 @@ mod key;
 mod recipe;
 mod token;
 
-pub use key::SigningKey;
+pub use key::{RsaAlgorithm, SigningKey};
 pub use recipe::Recipe;
 pub use token::{Damage, Signer, TokenEnd, TokenKind, TokenSpec};

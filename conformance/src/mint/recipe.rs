@@ -4,7 +4,7 @@ use aws_lc_rs::hmac;
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde_json::Value;
 
-use super::SigningKey;
+use super::{RsaAlgorithm, SigningKey};
 
 /// How to make one token: JOSE header, claims and signature, each of which may be wrong.
 ///
@@ -82,7 +82,14 @@ impl Recipe {
     /// Signs with `key`, RSASSA-PKCS1-v1_5 and SHA-256. The header stays as it is.
     #[must_use]
     pub fn signed_by(mut self, key: &SigningKey) -> Self {
-        self.signer = Signer::Key(key.clone());
+        self.signer = Signer::Key(key.clone(), RsaAlgorithm::Rs256);
+        self
+    }
+
+    /// Signs with `key` by this algorithm. The header stays as it is.
+    #[must_use]
+    pub fn signed_as(mut self, key: &SigningKey, algorithm: RsaAlgorithm) -> Self {
+        self.signer = Signer::Key(key.clone(), algorithm);
         self
     }
 
@@ -183,7 +190,7 @@ impl Part {
 enum Signer {
     #[default]
     Nobody,
-    Key(SigningKey),
+    Key(SigningKey, RsaAlgorithm),
     Secret(Box<hmac::Key>),
     Given(Vec<u8>),
 }
@@ -192,7 +199,7 @@ impl Signer {
     fn sign(&self, message: &[u8]) -> Vec<u8> {
         match self {
             Self::Nobody => Vec::new(),
-            Self::Key(key) => key.sign(message),
+            Self::Key(key, algorithm) => key.sign(*algorithm, message),
             Self::Secret(secret) => hmac::sign(secret, message).as_ref().to_vec(),
             Self::Given(bytes) => bytes.clone(),
         }

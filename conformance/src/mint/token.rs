@@ -59,7 +59,8 @@ pub struct TokenSpec {
     /// part of the key that `sign = "another_key"` signs with, as a JSON Web Key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub header: BTreeMap<String, Value>,
-    /// The same for claims. `"@now"`, `"@now-1h"`, `"@now+90s"` are times in seconds, `"@json-null"` is null. Of what
+    /// The same for claims. `"@now"`, `"@now-1h"`, `"@now+90s"` are times in seconds, `"@json-null"` is null,
+    /// `"@17KiB"` a text of that length. Of what
     /// is no JWT, all of its custom claims.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub claims: BTreeMap<String, Value>,
@@ -121,10 +122,18 @@ pub enum Signer {
     /// The instance's key, as it should be.
     #[default]
     Instance,
+    /// The same key, RSASSA-PKCS1-v1_5 with SHA-384: `alg` RS384.
+    InstanceRs384,
+    /// The same key, RSASSA-PSS with SHA-256: `alg` PS256.
+    InstancePs256,
     /// Another key, which nobody published. `kid` still names the instance's.
     AnotherKey,
     /// HMAC with SHA-256, the secret being the instance's public key as PEM (RFC 8725 §2.1).
     HmacOfPublicKey,
+    /// The same without the line end at its end, as libraries and configurations trim it.
+    HmacOfTrimmedPublicKey,
+    /// The same, the secret being the key as DER.
+    HmacOfPublicKeyDer,
     /// HMAC with SHA-256 and an empty secret.
     HmacOfNothing,
     /// Nobody: the third part is empty.
@@ -171,8 +180,25 @@ pub enum Damage {
     Quoted,
     /// A comma and the token once more.
     Doubled,
-    /// 17 KiB of `A` in place of the signature.
-    Oversized,
+}
+
+impl Damage {
+    /// Whether it is done to a part of a JWT, and not to the token as a text.
+    fn is_of_parts(self) -> bool {
+        match self {
+            Self::PercentEncoded | Self::Quoted | Self::Doubled => false,
+            Self::FlipSignature
+            | Self::FlipClaims
+            | Self::DropLastCharacter
+            | Self::DropSignature
+            | Self::FourthPart
+            | Self::FiveParts
+            | Self::EmptySignature
+            | Self::Padding
+            | Self::TrailingBits
+            | Self::StandardAlphabet => true,
+        }
+    }
 }
 
 /// What becomes of a token before it is used.
@@ -205,6 +231,24 @@ impl TokenKind {
     }
 }
 
+impl TokenKind {
+    /// Whether it has a header, claims and a signature.
+    pub fn is_jwt(self) -> bool {
+        match self {
+            Self::Any | Self::OpaqueOauthToken | Self::RefreshToken | Self::OpaqueM2mToken | Self::ApiKey => {
+                false
+            }
+            Self::SessionToken
+            | Self::PendingSessionToken
+            | Self::ImpersonationToken
+            | Self::TemplateToken
+            | Self::OauthToken
+            | Self::IdToken
+            | Self::M2mToken => true,
+        }
+    }
+}
+
 impl TokenSpec {
     /// A token of this kind as Clerk would issue it.
     pub fn of(kind: TokenKind) -> Self {
@@ -230,6 +274,16 @@ impl TokenSpec {
             expires_in_seconds: None,
             ..self.clone()
         }
+    }
+
+    /// Whether something is done to its header, claims or signature.
+    pub fn changes_parts(&self) -> bool {
+        !self.header.is_empty()
+            || !self.claims.is_empty()
+            || self.raw_header.is_some()
+            || self.raw_claims.is_some()
+            || self.sign != Signer::Instance
+            || self.damage.iter().any(|damage| damage.is_of_parts())
     }
 
     /// Whether it is exactly what Clerk would issue.

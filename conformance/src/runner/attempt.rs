@@ -1,17 +1,12 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future::join_all;
-use http::StatusCode;
 
-use super::{
-    bench::{Bench, Control},
-    redact::Redactor,
-    request::compose,
-};
+use super::{bench::Bench, control::Healthy, redact::Redactor, request::compose};
 use crate::{
-    case::{Case, Message, Request, Revision, Step, Verdict},
-    check::{self, Context, Difference},
-    mint::{TokenKind, TokenSpec},
+    case::{Case, OneOrMany, Step, endpoints},
+    check::{self, Context, Difference, Sent},
+    mint::TokenSpec,
     profile::{self, KEY_INTERVAL, Profile},
     results::{Exchange, Finding},
     wire::{Answer, Outgoing, WireError},
@@ -36,23 +31,25 @@ pub(crate) enum Attempt {
 }
 
 /// Why a step cannot be taken.
-enum Stop {
+pub(super) enum Stop {
     NotTestable(String),
     OutOfReach(String),
 }
 
 /// One case on its bench, step by step.
 pub(crate) struct Trial<'a> {
-    bench: &'a Bench,
+    pub(super) bench: &'a Bench,
+    pub(super) healthy: Healthy<'a>,
     redactor: Redactor,
     /// The token of each step so far.
     tokens: Vec<Option<String>>,
     /// The last answer of each step so far.
-    answers: Vec<Answer>,
+    pub(super) answers: Vec<Answer>,
 }
 
 impl<'a> Trial<'a> {
-    pub(crate) fn new(bench: &'a Bench) -> Self {
+    /// On `bench`, where the case may have brought things out of order; on `healthy` nothing is.
+    pub(super) fn new(bench: &'a Bench, healthy: Healthy<'a>) -> Self {
         let mut redactor = Redactor::default();
         for name in ["secret_key", "other.secret_key"] {
             if let Some(secret) = bench.values.get(name) {
@@ -67,6 +64,7 @@ impl<'a> Trial<'a> {
         }
         Self {
             bench,
+            healthy,
             redactor,
             tokens: Vec::new(),
             answers: Vec::new(),
@@ -102,30 +100,41 @@ impl<'a> Trial<'a> {
                 .await
                 .map_err(|error| Stop::NotTestable(error.to_string()))?;
         }
-        if let Some(pause) = step.pause.as_deref().and_then(profile::duration) {
+        if let Some(pause) = longest(step, &self.bench.profile) {
             // What only time changes at another program has to be waited for.
             tokio::time::sleep(pause).await;
         }
         let count = step.send.times.unwrap_or(1);
         let tokens = self.tokens_of(step, count).await?;
-        self.check_control(step, number, tokens.first().and_then(Option::as_deref))
-            .await?;
+        self.check_control(step, number).await?;
         let session = self
             .session(step, tokens.first().and_then(Option::as_deref))
             .await?;
 
-        let outgoing = tokens
-            .iter()
-            .map(|token| compose(step, token.as_deref(), session.as_deref(), &self.bench.values))
-            .collect::<Result<Vec<Outgoing>, String>>()
-            .map_err(Stop::NotTestable)?;
+        let compose_all = |step: &Step| {
+            tokens
+                .iter()
+                .map(|token| compose(step, token.as_deref(), session.as_deref(), &self.bench.values))
+                .collect::<Result<Vec<Outgoing>, String>>()
+                .map_err(Stop::NotTestable)
+        };
+        let mut outgoing = compose_all(step)?;
         let before = self.counters(step).await?;
-        let answers = self.send(step, &outgoing).await;
+        let mut answers = self.send(step, &outgoing).await;
+        if step.send.or_path.is_some() && answers.iter().flatten().all(|answer| answer.status == 404) {
+            let mut other = step.clone();
+            other.send.path.clone_from(&step.send.or_path);
+            outgoing = compose_all(&other)?;
+            answers = self.send(&other, &outgoing).await;
+        }
         let after = self.counters(step).await?;
 
         let mut outcome = self.judge(step, number, &tokens, &outgoing, &answers);
         for (endpoint, count) in &step.expect.clerk_requests {
-            let asked = |counters: &BTreeMap<String, u64>| counters.get(endpoint).copied().unwrap_or(0);
+            let asked = |counters: &BTreeMap<String, u64>| -> u64 {
+                let names = endpoints(endpoint).map(|(whose, name)| format!("{whose}{name}"));
+                names.filter_map(|name| counters.get(&name)).sum()
+            };
             let actual = asked(&after).saturating_sub(asked(&before));
             if let Some(difference) = check::check_count(endpoint, *count, actual) {
                 outcome.0.push(self.finding(number, &difference));
@@ -163,11 +172,11 @@ impl<'a> Trial<'a> {
     }
 
     /// A token as specified: supplied when one was and it will do, else made by Clerk.
-    async fn token(&mut self, spec: &TokenSpec) -> Result<String, Stop> {
+    pub(super) async fn token(&mut self, spec: &TokenSpec) -> Result<String, Stop> {
         let spec = self
             .bench
             .complete(spec)
-            .ok_or_else(|| Stop::OutOfReach("the profile accepts no kind of token".to_owned()))?;
+            .map_err(|reason| Stop::OutOfReach(reason.to_owned()))?;
         let token = match &self.bench.clerk {
             Some(clerk) => clerk
                 .mint(&spec)
@@ -203,83 +212,26 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// A refusal proves something only when the same token is accepted without what was done to it.
-    async fn check_control(&mut self, step: &Step, number: usize, token: Option<&str>) -> Result<(), Stop> {
-        let refuses = matches!(step.expect.is, Some(Verdict::Refused | Verdict::InvalidToken));
-        let (true, Some(spec), Some(_)) = (refuses, &step.token, token) else {
-            return Ok(());
-        };
-        let mut control = spec.undamaged();
-        let ordinary = matches!(control.kind, TokenKind::Any | TokenKind::ImpersonationToken)
-            || self.bench.profile.accepts.contains(&control.kind);
-        if ordinary && spec.is_undamaged() {
-            // Refused for what happened elsewhere, not for what was done to it.
-            return Ok(());
-        }
-        if !ordinary {
-            control = TokenSpec::of(TokenKind::Any);
-        }
-        let key = describe(&control);
-        let token = self.token(&control).await?;
-        match self.bench.control(&key, &token).await {
-            Control::Accepted => Ok(()),
-            Control::Refused(how) => Err(Stop::NotTestable(format!(
-                "step {number}: a refusal proves nothing, for the same token without damage ({key}) is refused too: {how}"
-            ))),
-        }
-    }
-
-    /// The MCP session for a message that needs one.
-    async fn session(&mut self, step: &Step, token: Option<&str>) -> Result<Option<String>, Stop> {
-        let send = &step.send;
-        let needed = self.bench.profile.sessions
-            && token.is_some()
-            && send.revision == Revision::Mcp20251125
-            && !starts_session(send);
-        if !needed || step.expect.is.is_some_and(|verdict| verdict != Verdict::Accepted) {
-            return Ok(None);
-        }
-        let outgoing =
-            compose(&Step::default(), token, None, &self.bench.values).map_err(Stop::NotTestable)?;
-        let failed = |how: String| Stop::NotTestable(format!("a session cannot be started: {how}"));
-        let answer = self
-            .bench
-            .send(&outgoing)
-            .await
-            .map_err(|error| failed(error.to_string()))?;
-        if answer.status != StatusCode::OK {
-            return Err(failed(format!("status {}", answer.status.as_u16())));
-        }
-        let session = answer.header("mcp-session-id");
-        let mut ready = Step::default();
-        ready.send.message = Some(Message::Initialized);
-        let outgoing =
-            compose(&ready, token, session.as_deref(), &self.bench.values).map_err(Stop::NotTestable)?;
-        self.bench
-            .send(&outgoing)
-            .await
-            .map_err(|error| failed(error.to_string()))?;
-        Ok(session)
-    }
-
     async fn counters(&self, step: &Step) -> Result<BTreeMap<String, u64>, Stop> {
         if step.expect.clerk_requests.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let clerk = self.bench.clerk.as_ref().ok_or_else(needs_clerk)?;
-        clerk
+        self.bench.clerk.as_ref().ok_or_else(needs_clerk)?;
+        self.bench
             .counters()
             .await
             .map_err(|error| Stop::NotTestable(error.to_string()))
     }
 
     async fn send(&self, step: &Step, outgoing: &[Outgoing]) -> Vec<Result<Answer, WireError>> {
+        let limit = step.limit.as_deref().and_then(profile::duration);
+        let limit = limit.unwrap_or_default();
         if step.send.at_once {
-            return join_all(outgoing.iter().map(|one| self.bench.send(one))).await;
+            return join_all(outgoing.iter().map(|one| self.bench.send_within(one, limit))).await;
         }
         let mut answers = Vec::new();
         for one in outgoing {
-            answers.push(self.bench.send(one).await);
+            answers.push(self.bench.send_within(one, limit).await);
         }
         answers
     }
@@ -298,6 +250,7 @@ impl<'a> Trial<'a> {
             let context = Context {
                 earlier: &self.answers,
                 token: token.as_deref(),
+                sent: Sent::of(&outgoing.body),
             };
             let differences = match answer {
                 Ok(answer) => check::check(&step.expect, answer, &context),
@@ -360,22 +313,12 @@ impl<'a> Trial<'a> {
     }
 }
 
-/// Whether it is `initialize`, or made of it.
-fn starts_session(send: &Request) -> bool {
-    match (send.message, &send.body) {
-        _ if send.call.is_some() => false,
-        (Some(message), _) => message == Message::Initialize,
-        (None, Some(body)) => body.contains("initialize"),
-        (None, None) => true,
-    }
-}
-
 fn needs_clerk() -> Stop {
     Stop::OutOfReach("it needs the local Clerk, which makes the tokens".to_owned())
 }
 
 /// A specification in one line, as `mint` takes it.
-fn describe(spec: &TokenSpec) -> String {
+pub(super) fn describe(spec: &TokenSpec) -> String {
     serde_json::to_string(spec).unwrap_or_else(|_| spec.kind.name().to_owned())
 }
 
@@ -394,9 +337,28 @@ fn cut(text: &str) -> String {
 /// How long a case pauses, for the order in which cases are started.
 pub(crate) fn pauses(case: &Case, profile: &Profile) -> Duration {
     let steps = case.steps();
-    let pauses = steps.iter().filter_map(|step| {
-        let pause = step.pause.as_deref()?;
-        profile::duration(&pause.replace(KEY_INTERVAL, &profile.key_interval))
-    });
-    pauses.sum()
+    steps.iter().filter_map(|step| longest(step, profile)).sum()
+}
+
+/// The longest of a step's pauses.
+fn longest(step: &Step, profile: &Profile) -> Option<Duration> {
+    let pauses = step.pause.iter().flat_map(OneOrMany::as_slice);
+    let pauses =
+        pauses.filter_map(|pause| profile::duration(&pause.replace(KEY_INTERVAL, &profile.key_interval)));
+    pauses.max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_pauses_the_longest_counts() {
+        let mut profile = Profile::find("clerk-mcp").unwrap();
+        let step: Step = toml::from_str("pause = [\"12s\", \"{key_interval}\"]").unwrap();
+        assert_eq!(longest(&step, &profile), Some(Duration::from_secs(12)));
+        profile.key_interval = "30s".to_owned();
+        assert_eq!(longest(&step, &profile), Some(Duration::from_secs(30)));
+        assert_eq!(longest(&Step::default(), &profile), None);
+    }
 }

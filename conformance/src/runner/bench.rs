@@ -14,8 +14,9 @@ use super::{
     values::Values,
 };
 use crate::{
-    case::Step,
-    clerk::LocalClerk,
+    case::{OTHER, Step},
+    check,
+    clerk::{Endpoint, LocalClerk},
     intercept::Intercept,
     mint::{TokenKind, TokenSpec},
     profile::Profile,
@@ -121,6 +122,31 @@ impl Bench {
         exchange(&self.address, outgoing, self.limit).await
     }
 
+    /// Sends one request whose answer may take as long as this, if that is longer than usual.
+    pub(crate) async fn send_within(
+        &self,
+        outgoing: &Outgoing,
+        limit: Duration,
+    ) -> Result<Answer, WireError> {
+        exchange(&self.address, outgoing, limit.max(self.limit)).await
+    }
+
+    /// How many requests came to each endpoint of Clerk; those of a second one have its prefix.
+    pub(crate) async fn counters(&self) -> Result<BTreeMap<String, u64>, ClerkError> {
+        let mut counters = match &self.clerk {
+            Some(clerk) => clerk.counters().await?,
+            None => BTreeMap::new(),
+        };
+        let other = self.running.as_ref().and_then(|running| running.clerks.get(1));
+        for (clerk, endpoint) in other
+            .into_iter()
+            .flat_map(|clerk| Endpoint::ALL.iter().map(move |one| (clerk, one)))
+        {
+            counters.insert(format!("{OTHER}{endpoint}"), clerk.request_count(*endpoint));
+        }
+        Ok(counters)
+    }
+
     /// Whether the suite started the target.
     pub(crate) fn is_ours(&self) -> bool {
         self.running.is_some()
@@ -155,13 +181,15 @@ impl Bench {
         if let Some(control) = known {
             return control;
         }
-        let control = match compose(&Step::default(), Some(token), None, &self.values) {
-            Ok(outgoing) => match self.send(&outgoing).await {
-                Ok(answer) if answer.status.is_success() => Control::Accepted,
-                Ok(answer) => Control::Refused(format!("status {}", answer.status.as_u16())),
-                Err(error) => Control::Refused(error.to_string()),
-            },
-            Err(error) => Control::Refused(error),
+        let answer = match compose(&Step::default(), Some(token), None, &self.values) {
+            Ok(outgoing) => self.send(&outgoing).await,
+            Err(error) => Err(WireError::Request(error)),
+        };
+        let control = match answer {
+            Ok(answer) if check::is_accepted(&answer) => Control::Accepted,
+            Ok(answer) => Control::Refused(check::in_a_line(&answer)),
+            // Nothing is learnt of the token, and the next answer may come.
+            Err(error) => return Control::Refused(error.to_string()),
         };
         let control = match control {
             Control::Refused(how) if self.goes_past_the_proxy() => Control::Refused(format!(
@@ -183,10 +211,19 @@ impl Bench {
     }
 
     /// Fills in what a specification leaves to the target: which kind is ordinary, which resource and scopes.
-    pub(crate) fn complete(&self, spec: &TokenSpec) -> Option<TokenSpec> {
+    ///
+    /// # Errors
+    /// Why there is no such token.
+    pub(crate) fn complete(&self, spec: &TokenSpec) -> Result<TokenSpec, &'static str> {
         let mut spec = spec.clone();
         if spec.kind == TokenKind::Any {
-            spec.kind = self.profile.ordinary_kind()?;
+            let kind = self.profile.ordinary_kind();
+            let kind = kind.ok_or("the profile accepts no kind of token")?;
+            // What is done to the parts of a JWT does nothing to a token that has none.
+            if spec.changes_parts() && !kind.is_jwt() {
+                return Err("it needs a JWT, and the profile accepts none");
+            }
+            spec.kind = kind;
         }
         let is_oauth = matches!(
             spec.kind,
@@ -200,7 +237,7 @@ impl Bench {
             spec.resource = spec.resource.or_else(resource);
             spec.scopes = spec.scopes.or_else(|| Some(self.profile.scopes.clone()));
         }
-        Some(spec)
+        Ok(spec)
     }
 
     pub(super) async fn wait_until_ready(&self, limit: Duration, in_trouble: bool) -> Result<(), BenchError> {

@@ -7,14 +7,16 @@ use tokio::{
 
 use super::{
     Options, Trouble,
-    attempt::{Attempt, Trial},
-    bench::{Bench, BenchError},
+    attempt::{Attempt, Stop, Trial},
+    bench::{Bench, BenchError, Control},
+    control::Healthy,
     plan::Plan,
     redact::Redactor,
 };
 use crate::{
     case::{Case, Level, StartExpectation},
     check,
+    mint::TokenSpec,
     results::{CaseResult, Finding, Outcome, Section},
     spec::Reference,
     target::Ended,
@@ -112,7 +114,7 @@ impl<'a> Judge<'a> {
         };
         match &case.refuses_to_start {
             Some(expected) => start_in_vain(plan, case, expected).await,
-            None => attempt_alone(plan, case).await,
+            None => attempt_alone(plan, case, Healthy::Shared(self, plan)).await,
         }
     }
 
@@ -121,11 +123,16 @@ impl<'a> Judge<'a> {
             return Attempt::NotTestable(reason.clone());
         }
         let shared = Arc::clone(&*self.shared.lock().await);
-        let attempt = Trial::new(&shared).run(case).await;
+        let attempt = Trial::new(&shared, Healthy::Here).run(case).await;
         let Some(plan) = self.plan else {
             return attempt;
         };
-        if !is_gone(&shared, &attempt).await {
+        let gone = if attempt == Attempt::Passed {
+            shared.ended().await.is_some()
+        } else {
+            is_gone(&shared).await
+        };
+        if !gone {
             return attempt;
         }
         // Whichever of the cases that were tried at the same time ended it: each is tried again, on its own.
@@ -133,7 +140,29 @@ impl<'a> Judge<'a> {
             self.lost.lock().await.get_or_insert_with(|| error.to_string());
             return attempt;
         }
-        attempt_alone(plan, case).await
+        attempt_alone(plan, case, Healthy::Shared(self, plan)).await
+    }
+
+    /// Whether the shared target, which no case changes, takes this token. Another case may just be ending it.
+    pub(super) async fn control(&self, plan: &Plan<'_>, spec: &TokenSpec) -> Result<Control, Stop> {
+        let mut tries = 3;
+        loop {
+            let shared = self.healthy(plan).await;
+            let outcome = Trial::new(&shared, Healthy::Here).control(spec).await?;
+            tries -= 1;
+            if matches!(outcome, Control::Accepted) || tries == 0 || !is_gone(&shared).await {
+                return Ok(outcome);
+            }
+        }
+    }
+
+    /// The shared target, once it is there again if it has ended.
+    async fn healthy(&self, plan: &Plan<'_>) -> Arc<Bench> {
+        let shared = Arc::clone(&*self.shared.lock().await);
+        if shared.ended().await.is_none() || self.replace(&shared, plan).await.is_err() {
+            return shared;
+        }
+        Arc::clone(&*self.shared.lock().await)
     }
 
     /// Starts the shared target again, unless somebody has.
@@ -147,11 +176,11 @@ impl<'a> Judge<'a> {
 }
 
 /// Whether the target has ended. Its connections break a moment before that can be seen.
-async fn is_gone(bench: &Bench, attempt: &Attempt) -> bool {
+async fn is_gone(bench: &Bench) -> bool {
     if bench.ended().await.is_some() {
         return true;
     }
-    if *attempt == Attempt::Passed || bench.knock().await.is_ok() {
+    if bench.knock().await.is_ok() {
         return false;
     }
     let deadline = Instant::now() + DYING;
@@ -166,7 +195,7 @@ async fn is_gone(bench: &Bench, attempt: &Attempt) -> bool {
 }
 
 /// Tries a case on a bench of its own.
-async fn attempt_alone(plan: &Plan<'_>, case: &Case) -> Attempt {
+async fn attempt_alone(plan: &Plan<'_>, case: &Case, healthy: Healthy<'_>) -> Attempt {
     let bench = match plan.start(Some(case)).await {
         Ok(bench) => bench,
         Err(BenchError::NoSetting(setting)) => {
@@ -174,8 +203,8 @@ async fn attempt_alone(plan: &Plan<'_>, case: &Case) -> Attempt {
         }
         Err(error) => return Attempt::NotTestable(Redactor::default().clean(&error.to_string())),
     };
-    let attempt = Trial::new(&bench).run(case).await;
-    let ended = if is_gone(&bench, &attempt).await {
+    let attempt = Trial::new(&bench, healthy).run(case).await;
+    let ended = if attempt == Attempt::Passed || is_gone(&bench).await {
         bench.ended().await
     } else {
         None

@@ -7,11 +7,13 @@
 mod attempt;
 mod bench;
 mod clerk;
+mod control;
 mod judge;
 mod plan;
 mod redact;
 mod request;
 mod select;
+mod session;
 mod values;
 
 use std::{collections::BTreeMap, time::Duration};

@@ -18,10 +18,10 @@ use super::{
     values::{Unknown, Values},
 };
 use crate::{
-    case::{Case, Step},
+    case::{Case, OTHER, Step},
     clerk::{Authority, LocalClerk},
     intercept::Intercept,
-    mint::SigningKey,
+    mint::{SigningKey, TokenKind},
     profile::Profile,
     target::{Ended, Environment, Start, free_port},
     wire::{Trust, exchange},
@@ -147,7 +147,7 @@ impl Plan<'_> {
         if needs_other {
             clerks.push(start_clerk(authority.as_ref(), second_key(), None).await?);
         }
-        for (clerk, prefix) in clerks.iter().zip(["", "other."]) {
+        for (clerk, prefix) in clerks.iter().zip(["", OTHER]) {
             values.name_clerk(clerk, prefix);
         }
         let clerk = match clerks.first() {
@@ -208,6 +208,9 @@ impl Plan<'_> {
             environment.insert(variable.clone(), given.fill(template).map_err(unknown)?);
         }
         for (setting, text) in case.iter().filter_map(|case| case.own.as_ref()).flatten() {
+            if setting == "accepted_tokens" && case.is_some_and(|case| self.accepts_already(case, text)) {
+                continue;
+            }
             let variable = self
                 .profile
                 .settings
@@ -223,6 +226,24 @@ impl Plan<'_> {
             environment.insert(variable.clone(), value);
         }
         Ok(environment)
+    }
+}
+
+impl Plan<'_> {
+    /// Whether the target needs no setting to accept these kinds and no others, as far as the case goes.
+    fn accepts_already(&self, case: &Case, kinds: &str) -> bool {
+        let Profile {
+            accepts, settings, ..
+        } = self.profile;
+        let listed = |kind: &TokenKind| {
+            let name = kind.name().trim_start_matches("opaque_");
+            kinds.split(',').any(|one| one == name)
+        };
+        let steps = case.steps();
+        let mut presented = steps.iter().filter_map(|step| Some(step.token.as_ref()?.kind));
+        !settings.contains_key("accepted_tokens")
+            && accepts.iter().all(listed)
+            && presented.all(|kind| accepts.contains(&kind))
     }
 }
 

@@ -130,8 +130,25 @@ impl Values {
         self.set("base_url", base_url);
         self.set("authority", authority.map_or("", |(_, authority)| authority));
         self.set("origin", origin.clone().unwrap_or_default());
+        // The port comes last, or it is no origin at all (RFC 6454 §6.2).
+        let alike = parsed.as_ref().and_then(|url| {
+            let host = format!("{}.attacker.example", url.host_str()?);
+            let port = url.port().map_or(String::new(), |port| format!(":{port}"));
+            Some(format!("{}://{host}{port}", url.scheme()))
+        });
+        self.set("origin.alike", alike.unwrap_or_default());
         self.set("mcp_url", format!("{base_url}{mcp_path}"));
         self.set("mcp", mcp_path);
+        let (before, last) = mcp_path.rsplit_once('/').unwrap_or(("", mcp_path));
+        self.set("mcp.last", format!("/{last}"));
+        self.set("mcp.capitals", mcp_path.to_ascii_uppercase());
+        let mut letters = last.chars();
+        let encoded = letters
+            .next()
+            .filter(char::is_ascii)
+            .map(|first| format!("%{:02x}", u32::from(first)));
+        let encoded = encoded.unwrap_or_default();
+        self.set("mcp.encoded", format!("{before}/{encoded}{}", letters.as_str()));
         self.set(
             "base_path",
             parsed.map_or(String::new(), |url| url.path().trim_end_matches('/').to_owned()),
@@ -154,5 +171,18 @@ mod tests {
         let json = r#"{"jsonrpc":"2.0","params":{}} \d{3}"#;
         assert_eq!(values.fill(json).unwrap(), json);
         assert_eq!(values.fill("{nothing}"), Err(Unknown("nothing".to_owned())));
+    }
+    #[test]
+    fn the_path_of_mcp_has_other_spellings() {
+        let mut values = Values::default();
+        values.name_target("http://a.example:8080", "/api/mcp");
+        for (text, due) in [
+            ("{mcp}/..{mcp.last}", "/api/mcp/../mcp"),
+            ("{mcp.capitals}", "/API/MCP"),
+            ("{mcp.encoded}", "/api/%6dcp"),
+            ("{origin.alike}", "http://a.example.attacker.example:8080"),
+        ] {
+            assert_eq!(values.fill(text).unwrap(), due);
+        }
     }
 }

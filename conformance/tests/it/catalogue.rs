@@ -276,6 +276,22 @@ fn steps_are_checked_each_for_itself() {
             "\"soon\" is no time",
         ),
         (
+            "pause = [\"1s\", \"later\"]\nexpect = { is = \"refused\" }",
+            "\"later\" is no time",
+        ),
+        (
+            "limit = \"long\"\nexpect = { is = \"refused\" }",
+            "\"long\" is no time",
+        ),
+        (
+            "session_of_step = 2\nexpect = { is = \"refused\" }",
+            "step 2 is not an earlier step",
+        ),
+        (
+            "expect = { same_refusal_as_step = 2 }",
+            "step 2 is not an earlier step",
+        ),
+        (
             "send = { message = \"ping\", body = \"{\" }\nexpect = { is = \"refused\" }",
             "exclude each other",
         ),
@@ -295,11 +311,14 @@ fn steps_are_checked_each_for_itself() {
 
 #[test]
 fn an_endpoint_that_is_counted_must_be_one_of_clerks() {
-    let error = error_with(
-        "expect = { is = \"refused\" }",
-        "own = {}\nexpect = { clerk_requests = { moon = { at_most = 1 } } }",
-    );
-    assert!(error.ends_with("\"moon\" is no endpoint of Clerk"), "{error}");
+    for names in ["moon", "jwks+moon", "other.moon"] {
+        let error = error_with(
+            "expect = { is = \"refused\" }",
+            &format!("own = {{}}\nexpect = {{ clerk_requests = {{ \"{names}\" = {{ at_most = 1 }} }} }}"),
+        );
+        let due = format!("\"{names}\" is no endpoint of Clerk");
+        assert!(error.ends_with(&due), "{error}");
+    }
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn requirements() -> Vec<Requirement> {
 #[test]
 fn every_requirement_is_there_once() {
     let numbers: Vec<u8> = requirements().iter().map(|one| one.number).collect();
-    assert_eq!(numbers, (1..=24).collect::<Vec<_>>());
+    assert_eq!(numbers, (1..=41).collect::<Vec<_>>());
 }
 
 #[test]
@@ -62,6 +62,21 @@ fn every_requirement_has_cases_or_a_reason() {
             None => assert!(!cases.is_empty(), "{number} has neither cases nor a reason"),
         }
     }
+}
+
+/// A place that nobody cites is one that nobody looked at.
+#[test]
+fn every_reference_is_cited() {
+    let cited: BTreeSet<String> = cases()
+        .iter()
+        .flat_map(|(_, case)| case.refs.clone())
+        .chain(requirements().into_iter().flat_map(|one| one.refs))
+        .collect();
+    let idle: Vec<String> = Reference::all()
+        .map(|one| one.key)
+        .filter(|key| !cited.contains(key))
+        .collect();
+    assert!(idle.is_empty(), "{idle:?}");
 }
 
 #[test]

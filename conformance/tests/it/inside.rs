@@ -109,6 +109,67 @@ async fn a_target_that_cannot_be_started_again_is_trouble() {
     );
 }
 
+/// Takes every token, until a request comes that `ends` it.
+fn open_until(ends: fn(&Request) -> bool) -> Launcher {
+    Arc::new(move |environment| {
+        Box::pin(async move {
+            let ended = Arc::new(AtomicBool::new(false));
+            let flag = Arc::clone(&ended);
+            let address = format!("127.0.0.1:{}", environment["PORT"]);
+            let acceptor = TcpListener::bind(address).into_acceptor().await.unwrap();
+            let endpoint = make_sync(move |request: Request| {
+                flag.fetch_or(ends(&request), Ordering::SeqCst);
+                if flag.load(Ordering::SeqCst) || request.header(header::AUTHORIZATION).is_none() {
+                    return Response::builder().status(StatusCode::UNAUTHORIZED).finish();
+                }
+                Response::builder()
+                    .content_type("application/json")
+                    .body(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#)
+            });
+            tokio::spawn(Server::new_with_acceptor(acceptor).run(endpoint));
+            Ok(Box::new(Mortal { ended }) as Box<dyn Running>)
+        })
+    })
+}
+
+/// The shared target, which a case with a target of its own sends its control to, may just have been ended by another.
+#[tokio::test]
+async fn a_control_is_sent_again_when_the_shared_target_had_ended() {
+    let file = r#"
+        number = 1
+        section = "a"
+        title = "A"
+        [[case]]
+        id = "a.b"
+        requirement = "An outage is said."
+        level = "must"
+        refs = ["rfc6750#3.1"]
+        why = "It must be."
+        own = {}
+        token = { kind = "any" }
+        expect = { status = 503 }
+    "#;
+    let catalogue = Catalogue::parse(vec![("a.toml".to_owned(), file.to_owned())]).unwrap();
+    let first = open_until(|request| request.header(header::AUTHORIZATION).is_some());
+    let others = open_until(|_| false);
+    let starts = AtomicUsize::new(0);
+    let launch: Launcher = Arc::new(move |environment| {
+        if starts.fetch_add(1, Ordering::SeqCst) == 0 {
+            return first(environment);
+        }
+        others(environment)
+    });
+    let results = runner::run(&catalogue, &options(TargetOptions::Inside(launch), &[]), &())
+        .await
+        .unwrap();
+    assert_eq!(
+        results.cases[0].outcome,
+        Outcome::Fail,
+        "{:?}",
+        results.cases[0].reason
+    );
+}
+
 #[tokio::test]
 async fn a_misspelt_placeholder_is_no_reason_to_pass_a_case_over() {
     let file = r#"

@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use clerk_mcp_conformance::{
     case::Catalogue,
+    mint::TokenKind,
     profile::Profile,
     results::{CaseResult, Outcome},
     runner::{Options, Selection, TargetOptions, run},
@@ -32,10 +33,41 @@ fn launcher(flaw: Option<Flaw>) -> Launcher {
     })
 }
 
-/// What comes of these cases, or of all when none is named.
+/// The server as it comes, and for MCP clients alone with sessions of MCP: some cases are for servers of that kind.
+fn profiles() -> [Profile; 2] {
+    let whole = Profile::find("clerk-mcp").unwrap();
+    let mut narrow = whole.clone();
+    narrow.accepts.remove(&TokenKind::SessionToken);
+    narrow.sessions = true;
+    for (name, value) in [("CLERK_ACCEPTED_TOKENS", "oauth_token"), ("SESSIONS", "on")] {
+        narrow.environment.insert(name.to_owned(), value.to_owned());
+    }
+    [whole, narrow]
+}
+
+/// What comes of these cases, or of all when none is named. Those that do not apply to the server as it comes are tried
+/// on the other one.
 async fn judge(catalogue: &Catalogue, flaw: Option<Flaw>, only: &[&str]) -> Vec<CaseResult> {
+    let [whole, narrow] = profiles();
+    let (rest, mut results): (Vec<_>, Vec<_>) = judge_as(whole, catalogue, flaw, only)
+        .await
+        .into_iter()
+        .partition(|case| case.outcome == Outcome::NotApplicable);
+    let rest: Vec<&str> = rest.iter().map(|case| case.id.as_str()).collect();
+    if !rest.is_empty() {
+        results.extend(judge_as(narrow, catalogue, flaw, &rest).await);
+    }
+    results
+}
+
+async fn judge_as(
+    profile: Profile,
+    catalogue: &Catalogue,
+    flaw: Option<Flaw>,
+    only: &[&str],
+) -> Vec<CaseResult> {
     let options = Options {
-        profile: Profile::find("clerk-mcp").unwrap(),
+        profile,
         target: TargetOptions::Inside(launcher(flaw)),
         selection: Selection {
             only: only.iter().map(|id| (*id).to_owned()).collect(),
@@ -78,7 +110,7 @@ async fn without_a_flaw_every_case_passes() {
     let cases = judge(&catalogue, None, &[]).await;
     let wrong: Vec<String> = cases
         .iter()
-        .filter(|case| !matches!(case.outcome, Outcome::Pass | Outcome::NotApplicable))
+        .filter(|case| case.outcome != Outcome::Pass)
         .map(told)
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -117,6 +149,66 @@ fn every_case_is_failed_by_a_flaw_and_every_flaw_fails_a_case() {
         .map(|flaw| flaw.name())
         .collect();
     assert!(harmless.is_empty(), "nothing fails by {harmless:?}");
+}
+
+/// A server that answers everybody alike is never right about a token.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_answer_to_everything_passes_no_case_with_a_token() {
+    let catalogue = Catalogue::built_in().unwrap();
+    let with_token: Vec<&str> = catalogue
+        .iter()
+        .filter(|(_, case)| case.steps().iter().any(|step| step.token.is_some()))
+        .map(|(_, case)| case.id.as_str())
+        .collect();
+    let mut passed = Vec::new();
+    for flaw in [Flaw::RefusesAll, Flaw::ForbidsAll, Flaw::FailsAll, Flaw::TakesAll] {
+        let [profile, _] = profiles();
+        let results = judge_as(profile, &catalogue, Some(flaw), &with_token).await;
+        let those = results.into_iter().filter(|case| case.outcome == Outcome::Pass);
+        passed.extend(those.map(|case| format!("{}: {}", flaw.name(), case.id)));
+    }
+    assert!(passed.is_empty(), "{}", passed.join("\n"));
+}
+
+/// What is done to the parts of a JWT does nothing to a token that has none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_for_opaque_tokens_alone_fails_no_case_that_needs_a_jwt() {
+    let catalogue = Catalogue::built_in().unwrap();
+    let [mut profile, _] = profiles();
+    profile.accepts = [TokenKind::OpaqueOauthToken].into();
+    let sections = ["jose", "claims", "signature", "audience"];
+    let results = judge_as(profile, &catalogue, None, &sections).await;
+    let wrong: Vec<String> = results
+        .iter()
+        .filter(|case| !matches!(case.outcome, Outcome::Pass | Outcome::NotApplicable))
+        .map(told)
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Who accepts machines without being told to is tried as those are who must be told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_for_machines_alone_is_tried_without_a_setting() {
+    let catalogue = Catalogue::built_in().unwrap();
+    let [mut profile, _] = profiles();
+    profile.accepts = [TokenKind::M2mToken, TokenKind::OpaqueM2mToken].into();
+    profile.settings.remove("accepted_tokens");
+    let setting = ("CLERK_ACCEPTED_TOKENS".to_owned(), "m2m_token".to_owned());
+    profile.environment.extend([setting]);
+    let only = [
+        "machine.m2m-accepted",
+        "machine.m2m-forged",
+        "machine.opaque-m2m",
+        "machine.api-key",
+    ];
+    let results = judge_as(profile, &catalogue, None, &only).await;
+    for case in &results {
+        let due = match case.id.as_str() {
+            "machine.api-key" => Outcome::NotApplicable,
+            _ => Outcome::Pass,
+        };
+        assert_eq!(case.outcome, due, "{}", told(case));
+    }
 }
 
 /// Cases at once.
