@@ -4,6 +4,7 @@ pub(crate) mod clerk;
 mod clerk_text;
 pub(crate) mod compare;
 pub(crate) mod explain;
+mod interrupt;
 pub(crate) mod list;
 pub(crate) mod mint;
 pub(crate) mod run;
@@ -18,6 +19,17 @@ use anstream::{AutoStream, ColorChoice};
 use anyhow::Context as _;
 use clap::Args;
 use clerk_mcp_conformance::{case::Catalogue, report::Style};
+
+/// How the program ends when it has done what it was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Nothing was found.
+    Clean,
+    /// Something was found.
+    Findings,
+    /// A signal of this number came first.
+    Interrupted(u8),
+}
 
 /// Which cases there are.
 #[derive(Args)]

@@ -15,7 +15,7 @@ use clerk_mcp_conformance::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use url::Url;
 
-use super::{CasesArgument, list::LevelArgument, print, terminal_style};
+use super::{CasesArgument, End, interrupt::interrupted, list::LevelArgument, print, terminal_style};
 
 pub(crate) const EXAMPLES: &str = "Examples:
   clerk-mcp-conformance run --profile clerk-mcp --command 'target/debug/clerk-mcp'
@@ -31,7 +31,8 @@ pub(crate) const EXAMPLES: &str = "Examples:
 How far it goes: with --command, everything. With --url, what needs no token; with --token also what such a token can \
 show; with --clerk everything that needs no server of its own. What could not be tried is reported, with the reason.
 
-Exit codes: 0 clean, 1 findings (or a stale baseline), 2 wrong arguments, a wrong case file, or no target to judge.";
+Exit codes: 0 clean, 1 findings (or a stale baseline), 2 wrong arguments, a wrong case file, or no target to judge, \
+130 after Ctrl-C, which stops the target too (143 and 129 for SIGTERM and SIGHUP).";
 
 #[derive(Args)]
 #[command(group(clap::ArgGroup::new("target").required(true).args(["command", "url"])))]
@@ -123,13 +124,24 @@ impl FromStr for ReportArgument {
     }
 }
 
-/// Whether nothing was found.
-pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<bool> {
+pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<End> {
     let catalogue = arguments.cases.catalogue()?;
     let options = arguments.options()?;
-    let results = runner::run(&catalogue, &options, &Line::new()).await?;
+    let interrupted = interrupted()?;
+    let progress = Line::new();
+    let results = tokio::select! {
+        biased;
+        // The run is dropped, and every target with it: they are in groups of their own, which Ctrl-C doesn't reach.
+        signal = interrupted => return Ok(End::Interrupted(signal)),
+        results = runner::run(&catalogue, &options, &progress) => results?,
+    };
+    drop(progress);
     write_reports(&results, &arguments.report)?;
-    Ok(results.clean())
+    Ok(if results.clean() {
+        End::Clean
+    } else {
+        End::Findings
+    })
 }
 
 impl Arguments {

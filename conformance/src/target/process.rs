@@ -83,13 +83,12 @@ impl Process {
     }
 
     /// Asks it to stop, and kills it when it does not.
-    pub(crate) async fn stop(mut self) {
-        let group = self.group.take();
+    pub(crate) async fn stop(self) {
         let mut child = self.child.lock().await;
-        signal(group, Signal::Stop);
+        signal(self.group, Signal::Stop);
         let stopped = tokio::time::timeout(GRACE, child.wait()).await;
-        // The leader may be gone and its children not.
-        signal(group, Signal::Kill);
+        // The leader may be gone and its children not. Should nobody wait so long, dropping does the same.
+        signal(self.group, Signal::Kill);
         if stopped.is_err() {
             let _ = child.wait().await;
         }
@@ -98,7 +97,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        signal(self.group.take(), Signal::Kill);
+        signal(self.group, Signal::Kill);
         for reader in &self.readers {
             reader.abort();
         }

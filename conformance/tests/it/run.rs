@@ -1,11 +1,14 @@
 //! `run` from outside: what it exits with, what it says, and what it never says.
 
 use std::{
-    fs,
+    fs::{self, File},
+    io::{BufRead as _, BufReader},
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Output, Stdio},
     sync::Arc,
+    thread,
+    time::Duration,
 };
 
 use clerk_mcp_conformance::clerk::LocalClerk;
@@ -16,8 +19,13 @@ use poem::{
     http::{StatusCode, header},
     listener::{Acceptor as _, Listener as _, TcpListener},
 };
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::{
+    process::Command,
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    time::timeout,
+};
 
 /// Runs the program to its end.
 async fn program(arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -223,6 +231,48 @@ async fn a_stale_baseline_fails_the_run() {
         program(&[&["run", "--url", &url, "--baseline", &baseline][..], &ONE].concat()).await;
     assert_eq!(code, Some(0), "{stdout}");
     assert!(stdout.contains("The gateway is in the way."), "{stdout}");
+}
+
+/// What is written into a pipe, until nobody has it open any more. A thread, for opening waits for the other side.
+fn lines_of(pipe: PathBuf) -> UnboundedReceiver<String> {
+    let (sender, receiver) = unbounded_channel();
+    thread::spawn(move || {
+        for line in BufReader::new(File::open(pipe).unwrap()).lines() {
+            let _ = sender.send(line.unwrap());
+        }
+    });
+    receiver
+}
+
+/// The pipe is open for as long as any process of the target lives.
+#[tokio::test]
+async fn a_signal_stops_the_target_too() {
+    let folder = TempDir::new().unwrap();
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
+        let path = folder.path().join(code.to_string());
+        let made = Command::new("mkfifo").arg(&path).status().await.unwrap();
+        assert!(made.success());
+        let mut lines = lines_of(path.clone());
+        // As npm does it: a shell that waits for another program.
+        let command = format!("exec 3>{}; echo ready >&3; sleep 60; true", path.display());
+        let mut suite = Command::new(env!("CARGO_BIN_EXE_clerk-mcp-conformance"))
+            .args(["run", "--command", &command])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        assert_eq!(lines.recv().await.as_deref(), Some("ready"));
+
+        let pid = Pid::from_raw(suite.id().unwrap().cast_signed()).unwrap();
+        kill_process(pid, signal).unwrap();
+        let limit = Duration::from_secs(20);
+        let status = timeout(limit, suite.wait()).await.unwrap().unwrap();
+        assert_eq!(status.code(), Some(code));
+        let end = timeout(limit, lines.recv()).await;
+        assert_eq!(end.expect("the target is gone"), None);
+    }
 }
 
 /// A target that says everything it was told, in every place there is.
