@@ -8,6 +8,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+use clerk_mcp_conformance::runner::shown_text;
 use tracing_subscriber::EnvFilter;
 
 use self::cli::End;
@@ -84,8 +85,9 @@ async fn main() -> ExitCode {
         Ok(End::Findings) => ExitCode::from(FINDINGS),
         Ok(End::Interrupted(signal)) => ExitCode::from(SIGNAL + signal),
         Err(error) => {
+            let text = shown_text(&format!("{error:#}"));
             // Nowhere left to complain when stderr is closed.
-            let _ = writeln!(io::stderr(), "error: {error:#}");
+            let _ = writeln!(io::stderr(), "error: {text}");
             ExitCode::from(TROUBLE)
         }
     }

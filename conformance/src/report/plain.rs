@@ -23,6 +23,17 @@ pub(crate) fn line(text: &str) -> String {
     out
 }
 
+/// `text` with its lines.
+pub(crate) fn lines(text: &str) -> String {
+    block(text, WHOLE)
+}
+
+/// No limit.
+const WHOLE: Limit = Limit {
+    lines: usize::MAX,
+    characters: usize::MAX,
+};
+
 /// `text` with its lines, of which no more than `limit` are shown, and a note says how much is left out.
 pub(super) fn block(text: &str, limit: Limit) -> String {
     let mut out = String::with_capacity(text.len().min(limit.characters));

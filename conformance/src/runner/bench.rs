@@ -10,6 +10,7 @@ use url::Url;
 
 use super::{
     clerk::{Clerk, ClerkError},
+    redact::shown_text,
     request::compose,
     values::Values,
 };
@@ -55,11 +56,11 @@ pub(crate) enum Control {
     Refused(String),
 }
 
-/// Why there is no bench.
+/// Why there is no bench. In its text, what a target printed has no secrets and no control characters.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BenchError {
     /// The target ended, or never became ready.
-    #[error("the target did not start: {0}")]
+    #[error("the target did not start: {}", shown_text(&.0.to_string()))]
     Target(Ended),
     #[error("the target was not ready within {}{}", crate::wire::seconds(*.limit), said(.output))]
     NotReady { limit: Duration, output: String },
@@ -74,7 +75,7 @@ pub(crate) enum BenchError {
 fn said(output: &str) -> String {
     match output.trim() {
         "" => String::new(),
-        output => format!("; the last it printed:\n{output}"),
+        output => format!("; the last it printed:\n{}", shown_text(output)),
     }
 }
 

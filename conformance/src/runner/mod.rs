@@ -21,15 +21,19 @@ use std::{collections::BTreeMap, time::Duration};
 use futures_util::{StreamExt as _, stream};
 use url::Url;
 
-pub use self::select::{Selection, SelectionError};
 use self::{
     attempt::pauses,
     bench::{Bench, BenchError},
     clerk::Clerk,
     judge::Judge,
     plan::Plan,
+    redact::without_tokens,
     request::compose,
     values::Values,
+};
+pub use self::{
+    redact::{shown_command, shown_text},
+    select::{Selection, SelectionError},
 };
 use crate::{
     baseline::Baseline,
@@ -59,7 +63,8 @@ pub struct Options {
     pub start_timeout: Duration,
     /// An authority to trust besides the machine's (PEM), for targets on https.
     pub authority: Option<String>,
-    /// The command line that runs one case again; its id comes after.
+    /// The command line that runs one case again; its id comes after. It gets into reports, with what looks like a
+    /// token taken out; what else may be secret in a command, [`shown_command`] takes out.
     pub rerun: String,
 }
 
@@ -82,7 +87,7 @@ pub enum TargetOptions {
     },
 }
 
-/// Why a run brought no results.
+/// Why a run brought no results. The texts can be shown: they have no secrets and no control characters.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
     /// The selection is wrong.
@@ -94,6 +99,21 @@ pub enum Trouble {
     /// It ended while it was judged, and no case is to blame or no other could be tried.
     #[error("the target ended during the run{0}")]
     Died(String),
+}
+
+impl Trouble {
+    fn target(text: &str) -> Self {
+        Self::Target(shown_text(text))
+    }
+
+    /// The same as it can be shown.
+    fn shown(self) -> Self {
+        match self {
+            Self::Selection(_) => self,
+            Self::Target(text) => Self::Target(shown_text(&text)),
+            Self::Died(text) => Self::Died(shown_text(&text)),
+        }
+    }
 }
 
 /// What is told about a run while it runs.
@@ -123,7 +143,7 @@ pub async fn run(
 ) -> Result<Results, Trouble> {
     let selected = options.selection.apply(catalogue)?;
     let trust =
-        Trust::new(options.authority.as_deref()).map_err(|error| Trouble::Target(error.to_string()))?;
+        Trust::new(options.authority.as_deref()).map_err(|error| Trouble::target(&error.to_string()))?;
     let start = match &options.target {
         TargetOptions::Command(command) => Some(Start::Command(command.clone())),
         TargetOptions::Inside(launcher) => Some(Start::Launch(launcher.clone())),
@@ -140,7 +160,7 @@ pub async fn run(
         Some(plan) => plan
             .start(None)
             .await
-            .map_err(|error| Trouble::Target(error.to_string()))?,
+            .map_err(|error| Trouble::target(&error.to_string()))?,
         None => running(options, &trust).await?,
     };
     progress.started(selected.len());
@@ -160,7 +180,10 @@ pub async fn run(
         .buffer_unordered(options.jobs.max(1))
         .collect()
         .await;
-    judge.finish().await?;
+    judge.finish().await.map_err(Trouble::shown)?;
+    for case in &mut cases {
+        case.rerun = without_tokens(&case.rerun);
+    }
     cases.sort_by(|one, other| (one.section.number, &one.id).cmp(&(other.section.number, &other.id)));
     let complaints = match &options.baseline {
         Some(baseline) => baseline.apply(&mut cases, catalogue.ids()),
@@ -175,9 +198,9 @@ pub async fn run(
         target: Target {
             profile: options.profile.name.clone(),
             address: match &options.target {
-                TargetOptions::Command(command) => command.clone(),
+                TargetOptions::Command(command) => shown_command(command),
                 TargetOptions::Inside(_) => "inside this process".to_owned(),
-                TargetOptions::Running { mcp_url, .. } => mcp_url.to_string(),
+                TargetOptions::Running { mcp_url, .. } => shown_text(mcp_url.as_str()),
             },
             reach: reach(&options.target),
         },
@@ -214,22 +237,22 @@ async fn running(options: &Options, trust: &Trust) -> Result<Bench, Trouble> {
     else {
         return Err(Trouble::Target("there is no target".to_owned()));
     };
-    let trouble = |error: BenchError| Trouble::Target(error.to_string());
+    let trouble = |error: BenchError| Trouble::target(&error.to_string());
     let mut bench = Bench::of_running(&options.profile, mcp_url, trust, options.timeout).map_err(trouble)?;
     bench.tokens.clone_from(tokens);
     if let Some(issuer) = issuer {
         bench.values.set("issuer", issuer.trim_end_matches('/'));
     }
     if let Some(url) = clerk {
-        let clerk = Clerk::at(url).map_err(|error| Trouble::Target(error.to_string()))?;
+        let clerk = Clerk::at(url).map_err(|error| Trouble::target(&error.to_string()))?;
         bench = bench
             .with_clerk(clerk, url.as_str().trim_end_matches('/'))
             .await
-            .map_err(|error| Trouble::Target(format!("--clerk {url}: {error}")))?;
+            .map_err(|error| Trouble::target(&format!("--clerk {url}: {error}")))?;
     }
     match bench.knock().await {
         Ok(()) => Ok(bench),
-        Err(error) => Err(Trouble::Target(format!("{mcp_url} does not answer: {error}"))),
+        Err(error) => Err(Trouble::target(&format!("{mcp_url} does not answer: {error}"))),
     }
 }
 
