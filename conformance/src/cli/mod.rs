@@ -7,12 +7,14 @@ pub(crate) mod explain;
 mod interrupt;
 pub(crate) mod list;
 pub(crate) mod mint;
+mod progress;
+mod reports;
 pub(crate) mod run;
 pub(crate) mod schema;
 
 use std::{
     io::{self, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anstream::{AutoStream, ColorChoice};
@@ -40,6 +42,10 @@ pub(crate) struct CasesArgument {
 }
 
 impl CasesArgument {
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.cases.as_deref()
+    }
+
     pub(crate) fn catalogue(&self) -> anyhow::Result<Catalogue> {
         Ok(match &self.cases {
             Some(folder) => Catalogue::read(folder)?,
