@@ -135,6 +135,20 @@ async fn trouble_is_two() {
             "the target was not ready within 1 s",
         ),
         (
+            vec![
+                "run",
+                "--command",
+                "printf 'no line end'; sleep 60",
+                "--start-timeout",
+                "1",
+            ],
+            "the last it printed:\nno line end",
+        ),
+        (
+            vec!["run", "--command", "head -c 9000 /dev/zero | tr '\\0' x; exit 3"],
+            "xxx… (4904 more bytes)",
+        ),
+        (
             vec!["run", "--url", url, "--only", "claims.expierd"],
             "\"claims.expierd\" matches no case",
         ),
