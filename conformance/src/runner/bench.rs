@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use http::Method;
 use parking_lot::Mutex;
 use tempfile::NamedTempFile;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::{
@@ -247,7 +247,8 @@ impl Bench {
             if let Some(ended) = self.ended().await {
                 return Err(BenchError::Target(ended));
             }
-            if self.is_ready(in_trouble).await {
+            // An answer may take longer than what is left.
+            if timeout_at(deadline, self.is_ready(in_trouble)).await == Ok(true) {
                 return Ok(());
             }
             if Instant::now() >= deadline {
