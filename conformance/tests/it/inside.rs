@@ -1,6 +1,7 @@
 //! The runner on targets inside this process: those that end while they are judged, and cases that cannot be tried.
 
 use std::{
+    net,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -15,12 +16,14 @@ use clerk_mcp_conformance::{
     runner::{self, Options, Selection, TargetOptions},
     target::{Ended, Launcher, Running},
 };
+use parking_lot::Mutex;
 use poem::{
     Request, Response, Server,
     endpoint::make_sync,
     http::{Method, StatusCode, header},
     listener::{Listener as _, TcpListener},
 };
+use tokio::time::timeout;
 
 /// A server that some requests end.
 struct Mortal {
@@ -168,6 +171,54 @@ async fn a_control_is_sent_again_when_the_shared_target_had_ended() {
         "{:?}",
         results.cases[0].reason
     );
+}
+
+#[tokio::test]
+async fn a_port_that_another_program_took_is_left_to_it() {
+    let last = mortal(|_| false);
+    let taken: Arc<Mutex<Vec<net::TcpListener>>> = Arc::default();
+    let others = Arc::clone(&taken);
+    let launch: Launcher = Arc::new(move |environment| {
+        let mut others = others.lock();
+        if others.len() == 2 {
+            return last(environment);
+        }
+        others.push(net::TcpListener::bind(format!("127.0.0.1:{}", environment["PORT"])).unwrap());
+        Box::pin(async {
+            Err(Ended {
+                exit: Some(1),
+                output: "another program listens there".to_owned(),
+            })
+        })
+    });
+    let options = options(TargetOptions::Inside(launch), &["challenges.no-token"]);
+    let results = runner::run(&Catalogue::built_in().unwrap(), &options, &())
+        .await
+        .unwrap();
+    assert_eq!(results.cases[0].outcome, Outcome::Pass);
+    assert_eq!(taken.lock().len(), 2);
+}
+
+/// It takes connections, for the system does that, and never says anything.
+#[tokio::test]
+async fn a_target_that_hangs_is_waited_for_no_longer_than_said() {
+    struct Hanging(#[expect(dead_code, reason = "it listens for as long as it is held")] net::TcpListener);
+    impl Running for Hanging {}
+    let launch: Launcher = Arc::new(|environment| {
+        Box::pin(async move {
+            let address = format!("127.0.0.1:{}", environment["PORT"]);
+            Ok(Box::new(Hanging(net::TcpListener::bind(address).unwrap())) as Box<dyn Running>)
+        })
+    });
+    let mut options = options(TargetOptions::Inside(launch), &[]);
+    options.timeout = Duration::from_mins(10);
+    options.start_timeout = Duration::from_secs(1);
+    let catalogue = Catalogue::built_in().unwrap();
+    let trouble = timeout(Duration::from_secs(30), runner::run(&catalogue, &options, &()))
+        .await
+        .expect("it is given up in time")
+        .unwrap_err();
+    assert_eq!(trouble.to_string(), "the target was not ready within 1 s");
 }
 
 #[tokio::test]
