@@ -141,6 +141,11 @@ impl Profile {
     /// [`ProfileError`].
     pub fn parse(name: &str, text: &str) -> Result<Self, ProfileError> {
         let profile: Self = toml::from_str(text).map_err(|error| ProfileError(format!("{name}: {error}")))?;
+        if profile.accepts.is_empty() {
+            return Err(ProfileError(format!(
+                "{name}: accepts is empty: a server that takes no token has nothing to judge; see list --options"
+            )));
+        }
         if let Some(unknown) = profile.offers.iter().find(|option| !names(OPTIONS, option)) {
             return Err(ProfileError(format!(
                 "{name}: {unknown:?} cannot be offered; see list --options"

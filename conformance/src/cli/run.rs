@@ -8,6 +8,7 @@ use clerk_mcp_conformance::{
     baseline::Baseline,
     mint::TokenKind,
     profile::Profile,
+    results::Conclusion,
     runner::{self, Options, Selection, TargetOptions, shown_command},
 };
 use url::Url;
@@ -34,7 +35,8 @@ pub(crate) const EXAMPLES: &str = "Examples:
 How far it goes: with --command, everything. With --url, what needs no token; with --token also what such a token can \
 show; with --clerk everything that needs no server of its own. What could not be tried is reported, with the reason.
 
-Exit codes: 0 clean, 1 findings (or a stale baseline), 2 wrong arguments, a wrong case file, or no target to judge, \
+Exit codes: 0 clean, 1 findings (or a stale baseline), 2 wrong arguments, a wrong file, no target to judge or nothing \
+tried, \
 130 after Ctrl-C, which stops the target too (143 and 129 for SIGTERM and SIGHUP).";
 
 /// Unless said otherwise, in seconds.
@@ -132,11 +134,13 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<End> {
     };
     drop(progress);
     reports.write(&results)?;
-    Ok(if results.clean() {
-        End::Clean
-    } else {
-        End::Findings
-    })
+    match results.conclusion() {
+        Conclusion::Clean => Ok(End::Clean),
+        Conclusion::Findings => Ok(End::Findings),
+        Conclusion::NothingTried => anyhow::bail!(
+            "nothing was tried: no selected case applies to this target, or the run does not reach as far"
+        ),
+    }
 }
 
 impl Arguments {

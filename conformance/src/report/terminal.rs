@@ -5,8 +5,8 @@
 use super::{
     Style,
     plain::{self, Limit, line},
-    screen::{BAD, BOLD, DIM, DOUBTFUL, GOOD, Lead, PLAIN, Screen},
-    standing::{Standing, all_counts, by_reason, cases, counts, standing_so},
+    screen::{BAD, BOLD, DIM, DOUBTFUL, Lead, PLAIN, Screen},
+    standing::{Standing, all_counts, by_reason, cases, concluded, counts, standing_so},
 };
 use crate::results::{CaseResult, Results, Section, Summary};
 
@@ -229,15 +229,10 @@ fn baseline(screen: &mut Screen, results: &Results) {
 }
 
 fn conclusion(screen: &mut Screen, results: &Results) {
-    let (word, paint) = if results.clean() {
-        ("CLEAN", GOOD)
-    } else {
-        ("FINDINGS", BAD)
-    };
     screen.blank();
     let lead = Lead {
-        text: word,
-        paint,
+        text: &results.conclusion().describe().to_uppercase(),
+        paint: concluded(results).paint(),
         column: 0,
     };
     let target = &results.target;

@@ -96,11 +96,17 @@ async fn clean_is_zero_and_findings_are_one() {
 #[tokio::test]
 async fn what_is_out_of_reach_is_said_and_is_no_pass() {
     let url = challenging().await;
-    let (code, stdout, _) = program(&["run", "--url", &url, "--only", "claims.expired"]).await;
-    assert_eq!(code, Some(0));
+    let arguments = ["run", "--url", &url, "--only", "claims.expired"];
+    let (code, stdout, stderr) = program(&arguments).await;
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("nothing was tried"), "{stderr}");
+    assert!(stdout.contains("NOTHING TRIED 1 not applicable"), "{stdout}");
     assert!(stdout.contains("1 not applicable"), "{stdout}");
     assert!(stdout.contains("it needs the local Clerk"), "{stdout}");
     assert!(!stdout.contains("passed"), "{stdout}");
+    // Beside what could be tried it is no trouble.
+    let (code, stdout, _) = program(&[&arguments[..], &ONE].concat()).await;
+    assert_eq!(code, Some(0), "{stdout}");
 }
 
 #[tokio::test]
@@ -117,6 +123,11 @@ async fn trouble_is_two() {
         &folder,
         "mine.toml",
         "name = \"mine\"\nabout = \"Mine.\"\naccepts = [\"tickets\"]\n",
+    );
+    let accepts_nothing = file(
+        &folder,
+        "nothing.toml",
+        "name = \"mine\"\nabout = \"Mine.\"\naccepts = []\n",
     );
     let no_token = format!("session_token={}", file(&folder, "token.txt", "\n"));
     let url = url.as_str();
@@ -172,6 +183,10 @@ async fn trouble_is_two() {
         (
             vec!["run", "--url", url, "--profile", &profile],
             "unknown variant `tickets`",
+        ),
+        (
+            vec!["run", "--url", url, "--profile", &accepts_nothing],
+            "accepts is empty",
         ),
         (
             vec!["run", "--url", url, "--baseline", "/nowhere.toml"],
