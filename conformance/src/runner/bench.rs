@@ -218,7 +218,12 @@ impl Bench {
     pub(crate) fn complete(&self, spec: &TokenSpec) -> Result<TokenSpec, &'static str> {
         let mut spec = spec.clone();
         if spec.kind == TokenKind::Any {
-            let kind = self.profile.ordinary_kind();
+            // Of supplied tokens, one that is there.
+            let supplied = |kind: &TokenKind| self.tokens.contains_key(kind);
+            let kind = self
+                .profile
+                .ordinary_kind_of(supplied)
+                .or_else(|| self.profile.ordinary_kind());
             let kind = kind.ok_or("the profile accepts no kind of token")?;
             // What is done to the parts of a JWT does nothing to a token that has none.
             if spec.changes_parts() && !kind.is_jwt() {

@@ -16,6 +16,19 @@ pub(crate) struct Values(BTreeMap<String, String>);
 #[error("{{{0}}} is not known in this run")]
 pub(crate) struct Unknown(pub(crate) String);
 
+impl Unknown {
+    /// What a run of a target that runs already would need to know it.
+    pub(crate) fn remedy(&self, has_clerk: bool) -> String {
+        match self.0.as_str() {
+            "issuer" if !has_clerk => {
+                "it needs to know the issuer of the target's tokens: give --issuer".to_owned()
+            }
+            _ if !has_clerk => "it needs the local Clerk".to_owned(),
+            name => format!("it needs {{{name}}}, which only a run with --command has"),
+        }
+    }
+}
+
 /// Named by others at another time: the request's token, the mint's header, claims and keys, the number of
 /// a repetition.
 const LATER: [&str; 5] = ["token", "header", "claims", "another_key", "n"];

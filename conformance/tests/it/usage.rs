@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use poem::{IntoResponse as _, http::StatusCode};
+use poem::{IntoResponse as _, Response, http::StatusCode};
 use tempfile::TempDir;
 
 use crate::run::{ONE, challenging, file, program, serve};
@@ -144,4 +144,57 @@ async fn the_line_that_runs_a_case_again_is_whole() {
         options.join(" ")
     );
     assert!(stdout.contains(&again), "{stdout}");
+}
+
+/// A token of one kind is what any ordinary token is, then.
+#[tokio::test]
+async fn a_supplied_token_is_used_wherever_any_will_do() {
+    let address = serve(|request| match request.header("authorization") {
+        Some("Bearer supplied") => Response::builder()
+            .content_type("application/json")
+            .body(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#),
+        _ => StatusCode::UNAUTHORIZED.into_response(),
+    })
+    .await;
+    let folder = TempDir::new().unwrap();
+    file(
+        &folder,
+        "cases/a.toml",
+        r#"
+        number = 1
+        section = "a"
+        title = "A"
+        [[case]]
+        id = "a.any"
+        requirement = "It is taken."
+        level = "must"
+        refs = ["rfc6750#3.1"]
+        why = "It must be."
+        token = { kind = "any" }
+        expect = { is = "accepted" }
+        [[case]]
+        id = "a.people"
+        requirement = "It is taken."
+        level = "must"
+        refs = ["rfc6750#3.1"]
+        why = "It must be."
+        expect = { status = 401, body = { lacks = "{org.analytical-engines}" } }
+        [[case]]
+        id = "a.issuer"
+        requirement = "It is taken."
+        level = "must"
+        refs = ["rfc6750#3.1"]
+        why = "It must be."
+        expect = { status = 401, body = { lacks = "{issuer}" } }
+        "#,
+    );
+    let cases = folder.path().join("cases").display().to_string();
+    let url = format!("http://{address}/mcp");
+    let token = format!("oauth_token={}", file(&folder, "token.txt", "supplied"));
+    let (code, stdout, stderr) = program(&["run", "--url", &url, "--cases", &cases, "--token", &token]).await;
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    assert!(stdout.contains("1 passed, 2 not applicable"), "{stdout}");
+    for reason in ["it needs the local Clerk\n", "tokens: give --issuer\n"] {
+        assert!(stdout.contains(reason), "{stdout}");
+    }
 }
