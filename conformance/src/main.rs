@@ -85,10 +85,21 @@ async fn main() -> ExitCode {
         Ok(End::Findings) => ExitCode::from(FINDINGS),
         Ok(End::Interrupted(signal)) => ExitCode::from(SIGNAL + signal),
         Err(error) => {
-            let text = shown_text(&format!("{error:#}"));
+            let text = shown_text(&with_causes(&error));
             // Nowhere left to complain when stderr is closed.
             let _ = writeln!(io::stderr(), "error: {text}");
             ExitCode::from(TROUBLE)
         }
     }
+}
+
+/// An error with its causes, but for those that it tells itself.
+fn with_causes(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }

@@ -71,7 +71,7 @@ pub(crate) struct Arguments {
     /// An authority to trust besides the machine's (PEM), for a running target on https.
     #[arg(long, value_name = "FILE", conflicts_with = "command")]
     ca_file: Option<PathBuf>,
-    /// Only these cases: ids, sections, starts of ids, or patterns with `*`. Again for more.
+    /// Only these cases: ids, sections, or patterns with `*` (`claims.exp*`). Again for more.
     #[arg(long, value_name = "CASES")]
     only: Vec<String>,
     /// Not these cases.

@@ -164,6 +164,10 @@ async fn trouble_is_two() {
             "\"claims.expierd\" matches no case",
         ),
         (
+            vec!["run", "--url", url, "--only", "claims.exp"],
+            "for every id that begins so, write 'claims.exp*'",
+        ),
+        (
             vec!["run", "--url", url, "--skip", "nothing"],
             "\"nothing\" matches no case",
         ),
@@ -174,7 +178,7 @@ async fn trouble_is_two() {
         (vec!["run", "--url", url, "--cases", &cases], "broken.toml:3: "),
         (
             vec!["run", "--url", url, "--cases", "/nowhere"],
-            "/nowhere: cannot be read",
+            "error: /nowhere: cannot be read: No such file or directory (os error 2)\n",
         ),
         (
             vec!["run", "--url", url, "--profile", "nobody"],
