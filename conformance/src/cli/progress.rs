@@ -9,9 +9,7 @@ pub(crate) struct Line(ProgressBar);
 impl Line {
     pub(crate) fn new() -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{pos:>4} of {len} {wide_bar} {msg}") {
-            bar.set_style(style);
-        }
+        show(&bar, "{msg}");
         bar.set_message("starting the target");
         bar.tick();
         Self(bar)
@@ -21,6 +19,9 @@ impl Line {
 impl Progress for Line {
     fn started(&self, cases: usize) {
         self.0.set_length(u64::try_from(cases).unwrap_or(u64::MAX));
+        self.0.set_message("");
+        show(&self.0, "{pos:>4} of {len} {wide_bar} {msg}");
+        self.0.tick();
     }
 
     fn finished(&self, id: &str, outcome: Outcome) {
@@ -35,5 +36,11 @@ impl Progress for Line {
 impl Drop for Line {
     fn drop(&mut self) {
         self.0.finish_and_clear();
+    }
+}
+
+fn show(bar: &ProgressBar, template: &str) {
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
     }
 }

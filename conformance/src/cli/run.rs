@@ -87,7 +87,7 @@ pub(crate) struct Arguments {
     /// that for the terminal. Again for more.
     #[arg(long, value_name = "FORMAT[=FILE]")]
     report: Vec<ReportArgument>,
-    /// How many cases to try at once.
+    /// How many cases to try at once; with 1 really one, else those that wait for time to pass come on top.
     #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..))]
     jobs: u8,
     /// How many seconds one answer may take.

@@ -55,7 +55,8 @@ pub struct Options {
     pub selection: Selection,
     /// Known failures.
     pub baseline: Option<Baseline>,
-    /// How many cases are tried at once.
+    /// How many cases are tried at once. If it is more than one, as many that wait for time to pass are tried beside
+    /// them.
     pub jobs: usize,
     /// How long one answer may take.
     pub timeout: Duration,
@@ -165,21 +166,26 @@ pub async fn run(
     };
     progress.started(selected.len());
     let judge = Judge::new(options, plan.as_ref(), shared);
-    // Those that wait for time to pass come first, so that the others fill the time.
-    let mut order = selected;
-    order.sort_by_key(|(_, case)| std::cmp::Reverse(pauses(case, &options.profile)));
-    let mut cases: Vec<CaseResult> = stream::iter(order)
-        .map(|(section, case)| {
-            let judge = &judge;
-            async move {
+    let (mut waiting, others): (Vec<_>, Vec<_>) = selected
+        .into_iter()
+        .partition(|(_, case)| !pauses(case, &options.profile).is_zero());
+    waiting.sort_by_key(|(_, case)| std::cmp::Reverse(pauses(case, &options.profile)));
+    let try_all = |cases: Vec<(_, _)>| {
+        let judge = &judge;
+        stream::iter(cases)
+            .map(move |(section, case)| async move {
                 let result = judge.judge(section, case).await;
                 progress.finished(&result.id, result.outcome);
                 result
-            }
-        })
-        .buffer_unordered(options.jobs.max(1))
-        .collect()
-        .await;
+            })
+            .buffer_unordered(options.jobs.max(1))
+    };
+    let mut cases: Vec<CaseResult> = if options.jobs > 1 {
+        // Those that wait for time to pass leave the others what they need to fill it.
+        stream::select(try_all(waiting), try_all(others)).collect().await
+    } else {
+        try_all(others).chain(try_all(waiting)).collect().await
+    };
     judge.finish().await.map_err(Trouble::shown)?;
     for case in &mut cases {
         case.rerun = without_tokens(&case.rerun);

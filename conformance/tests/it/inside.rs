@@ -13,7 +13,7 @@ use clerk_mcp_conformance::{
     case::Catalogue,
     profile::Profile,
     results::Outcome,
-    runner::{self, Options, Selection, TargetOptions},
+    runner::{self, Options, Progress, Selection, TargetOptions},
     target::{Ended, Launcher, Running},
 };
 use parking_lot::Mutex;
@@ -23,7 +23,10 @@ use poem::{
     http::{Method, StatusCode, header},
     listener::{Listener as _, TcpListener},
 };
-use tokio::time::timeout;
+use tokio::{
+    sync::mpsc::{UnboundedSender, unbounded_channel},
+    time::timeout,
+};
 
 /// A server that some requests end.
 struct Mortal {
@@ -219,6 +222,40 @@ async fn a_target_that_hangs_is_waited_for_no_longer_than_said() {
         .expect("it is given up in time")
         .unwrap_err();
     assert_eq!(trouble.to_string(), "the target was not ready within 1 s");
+}
+
+/// Tells which cases have a result.
+struct Told(UnboundedSender<String>);
+
+impl Progress for Told {
+    fn started(&self, _: usize) {}
+
+    fn finished(&self, id: &str, _: Outcome) {
+        let _ = self.0.send(id.to_owned());
+    }
+}
+
+#[tokio::test]
+async fn cases_that_wait_do_not_hold_up_the_others() {
+    let mut file = "number = 1\nsection = \"a\"\ntitle = \"A\"\n".to_owned();
+    for (id, pause) in [("one", "600s"), ("two", "600s"), ("other", "0s")] {
+        file += &format!(
+            "[[case]]\nid = \"a.{id}\"\nrequirement = \"It is refused.\"\nlevel = \"must\"\nrefs = [\"rfc6750#3.1\"]\n\
+             why = \"It must be.\"\n[[case.steps]]\npause = \"{pause}\"\nexpect = {{ status = 401 }}\n"
+        );
+    }
+    let catalogue = Catalogue::parse(vec![("a.toml".to_owned(), file)]).unwrap();
+    let (sender, mut told) = unbounded_channel();
+    let options = options(TargetOptions::Inside(mortal(|_| false)), &[]);
+    let progress = Told(sender);
+    let first = tokio::select! {
+        _ = runner::run(&catalogue, &options, &progress) => panic!("it waits for ten minutes"),
+        first = timeout(Duration::from_secs(30), told.recv()) => first,
+    };
+    assert_eq!(
+        first.expect("the other case is tried").as_deref(),
+        Some("a.other")
+    );
 }
 
 #[tokio::test]
