@@ -237,13 +237,13 @@ impl Progress for Told {
 
 #[tokio::test]
 async fn cases_that_wait_do_not_hold_up_the_others() {
-    let mut file = "number = 1\nsection = \"a\"\ntitle = \"A\"\n".to_owned();
-    for (id, pause) in [("one", "600s"), ("two", "600s"), ("other", "0s")] {
-        file += &format!(
+    let cases = [("one", "600s"), ("two", "600s"), ("other", "0s")].map(|(id, pause)| {
+        format!(
             "[[case]]\nid = \"a.{id}\"\nrequirement = \"It is refused.\"\nlevel = \"must\"\nrefs = [\"rfc6750#3.1\"]\n\
              why = \"It must be.\"\n[[case.steps]]\npause = \"{pause}\"\nexpect = {{ status = 401 }}\n"
-        );
-    }
+        )
+    });
+    let file = format!("number = 1\nsection = \"a\"\ntitle = \"A\"\n{}", cases.concat());
     let catalogue = Catalogue::parse(vec![("a.toml".to_owned(), file)]).unwrap();
     let (sender, mut told) = unbounded_channel();
     let options = options(TargetOptions::Inside(mortal(|_| false)), &[]);
