@@ -28,6 +28,16 @@ pub(crate) fn lines(text: &str) -> String {
     block(text, WHOLE)
 }
 
+/// `text` with its lines, as much of it as tells what it is.
+pub(crate) fn excerpt(text: &str) -> String {
+    block(text, EXCERPT)
+}
+
+const EXCERPT: Limit = Limit {
+    lines: 40,
+    characters: 1_200,
+};
+
 /// No limit.
 const WHOLE: Limit = Limit {
     lines: usize::MAX,

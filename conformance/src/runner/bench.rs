@@ -10,6 +10,7 @@ use url::Url;
 
 use super::{
     clerk::{Clerk, ClerkError},
+    complete::complete,
     redact::shown_text,
     request::compose,
     values::Values,
@@ -216,34 +217,9 @@ impl Bench {
     /// # Errors
     /// Why there is no such token.
     pub(crate) fn complete(&self, spec: &TokenSpec) -> Result<TokenSpec, &'static str> {
-        let mut spec = spec.clone();
-        if spec.kind == TokenKind::Any {
-            // Of supplied tokens, one that is there.
-            let supplied = |kind: &TokenKind| self.tokens.contains_key(kind);
-            let kind = self
-                .profile
-                .ordinary_kind_of(supplied)
-                .or_else(|| self.profile.ordinary_kind());
-            let kind = kind.ok_or("the profile accepts no kind of token")?;
-            // What is done to the parts of a JWT does nothing to a token that has none.
-            if spec.changes_parts() && !kind.is_jwt() {
-                return Err("it needs a JWT, and the profile accepts none");
-            }
-            spec.kind = kind;
-        }
-        let is_oauth = matches!(
-            spec.kind,
-            TokenKind::OauthToken
-                | TokenKind::OpaqueOauthToken
-                | TokenKind::IdToken
-                | TokenKind::RefreshToken
-        );
-        if is_oauth {
-            let resource = || self.values.fill(&self.profile.resource).ok();
-            spec.resource = spec.resource.or_else(resource);
-            spec.scopes = spec.scopes.or_else(|| Some(self.profile.scopes.clone()));
-        }
-        Ok(spec)
+        let resource = self.values.fill(&self.profile.resource).ok();
+        let supplied = |kind: &TokenKind| self.tokens.contains_key(kind);
+        complete(spec, &self.profile, supplied, resource)
     }
 
     pub(super) async fn wait_until_ready(&self, limit: Duration, in_trouble: bool) -> Result<(), BenchError> {

@@ -7,6 +7,7 @@
 mod attempt;
 mod bench;
 mod clerk;
+mod complete;
 mod control;
 mod judge;
 mod plan;
@@ -25,6 +26,7 @@ use self::{
     attempt::pauses,
     bench::{Bench, BenchError},
     clerk::Clerk,
+    complete::complete,
     judge::Judge,
     plan::Plan,
     redact::without_tokens,
@@ -38,7 +40,7 @@ pub use self::{
 use crate::{
     baseline::Baseline,
     case::{Catalogue, Step},
-    mint::TokenKind,
+    mint::{TokenKind, TokenSpec},
     profile::Profile,
     results::{CaseResult, Outcome, Reach, Results, Suite, Target},
     target::{Launcher, Start},
@@ -215,21 +217,26 @@ pub async fn run(
     })
 }
 
-/// The request of a step as it would be sent, with the names of what is only known in a run.
+/// A step as it is for a target of this profile, with the names of what is only known in a run.
+pub(crate) fn step_for(step: &Step, profile: &Profile) -> Step {
+    let mut values = Values::without_target(&profile.mcp_path);
+    values.fill_what_is_known(step).unwrap_or_else(|_| step.clone())
+}
+
+/// The request of such a step as it would be sent.
 ///
 /// # Errors
 /// A sentence, when the step asks for what HTTP cannot say.
-pub(crate) fn request_as_text(step: &Step) -> Result<String, String> {
-    let mut values = Values::default();
-    values.set("mcp", "/mcp");
-    values.set("authority", "{authority}");
-    let mut step = step.clone();
-    if step.send.path.as_deref() == Some("{mcp}") {
-        step.send.path = None;
-    }
+pub(crate) fn request_as_text(step: &Step, profile: &Profile) -> Result<String, String> {
+    let values = Values::without_target(&profile.mcp_path);
     let has_token = step.token.is_some() || step.token_of_step.is_some();
-    let outgoing = compose(&step, has_token.then_some("{token}"), None, &values)?;
+    let outgoing = compose(step, has_token.then_some("{token}"), None, &values)?;
     Ok(outgoing.as_text())
+}
+
+/// The token of a step as it would be made for a target of this profile, with the names of what is only known in a run.
+pub(crate) fn token_for(spec: &TokenSpec, profile: &Profile) -> TokenSpec {
+    complete(spec, profile, |_| false, Some(profile.resource.clone())).unwrap_or_else(|_| spec.clone())
 }
 
 /// The bench of a target that runs already, once it has answered.

@@ -67,6 +67,34 @@ impl Values {
         }
     }
 
+    /// What is known before there is a target: where its endpoint is, on no host.
+    pub(crate) fn without_target(mcp_path: &str) -> Self {
+        let mut values = Self::default();
+        values.name_target("http://target.invalid", mcp_path);
+        for (name, value) in &mut values.0 {
+            if value.contains("target.invalid") {
+                *value = format!("{{{name}}}");
+            }
+        }
+        values
+    }
+
+    /// The same in every text of a value, in which the names of what is not known stay.
+    pub(crate) fn fill_what_is_known<T: Serialize + DeserializeOwned>(
+        &mut self,
+        value: &T,
+    ) -> Result<T, Unknown> {
+        loop {
+            match self.fill_in(value) {
+                Err(Unknown(name)) if self.get(&name).is_none() => {
+                    let itself = format!("{{{name}}}");
+                    self.set(name, itself);
+                }
+                filled => return filled,
+            }
+        }
+    }
+
     /// The same in every text of a value.
     pub(crate) fn fill_in<T: Serialize + DeserializeOwned>(&self, value: &T) -> Result<T, Unknown> {
         let mut json = serde_json::to_value(value).map_err(|error| Unknown(error.to_string()))?;

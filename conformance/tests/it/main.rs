@@ -18,6 +18,7 @@ mod contract;
 mod coverage;
 mod credentials;
 mod documents;
+mod explain;
 mod faults;
 mod hygiene;
 mod inside;
