@@ -16,7 +16,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
   clerk-mcp-conformance compare old.json new.json
       What got worse, better, is new, is gone.
 
-Exit codes: 0 nothing got worse, 1 something did, 2 a file cannot be read.";
+Exit codes: 0 nothing got worse, 1 something did or is not tried any more, 2 a file cannot be read.";
 
 #[derive(Args)]
 pub(crate) struct Arguments {
