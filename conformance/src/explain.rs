@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use textwrap::{Options, WordSplitter};
 
 use crate::{
-    case::{Case, ClerkAction, Step, Verdict},
+    case::{Case, ClerkAction, Step},
     check,
-    mint::{TokenKind, TokenSpec},
+    mint::TokenSpec,
     profile::Profile,
     report::excerpt,
     results::Section,
@@ -120,12 +120,14 @@ fn describe_step(text: &mut String, step: &Step, profile: &Profile) {
     if let Some(spec) = &step.token {
         line(text, "\n{token} is what this makes:");
         line(text, &mint(&runner::token_for(spec, profile)));
-        if let Some(control) = control(step, spec, profile) {
-            line(
-                text,
-                "\nA refusal counts only if this one, without the damage, is accepted:",
-            );
-            line(text, &mint(&runner::token_for(&control, profile)));
+        if let Some((control, at_fault)) = runner::control_for(step, profile) {
+            let told = if at_fault {
+                "\nA refusal counts only if this one, without the damage, is accepted:"
+            } else {
+                "\nThe answer counts only if a target on which all is well accepts this one:"
+            };
+            line(text, told);
+            line(text, &mint(&control));
         }
     }
     if let Some(earlier) = step.token_of_step {
@@ -168,22 +170,6 @@ fn describe_step(text: &mut String, step: &Step, profile: &Profile) {
 fn mint(spec: &TokenSpec) -> String {
     let spec = serde_json::to_string(spec).unwrap_or_default();
     format!("  clerk-mcp-conformance mint '{}'", spec.replace('\'', r"'\''"))
-}
-
-/// What must be accepted for a refusal to prove something.
-fn control(step: &Step, spec: &TokenSpec, profile: &Profile) -> Option<TokenSpec> {
-    let refuses = matches!(step.expect.is, Some(Verdict::Refused | Verdict::InvalidToken));
-    let undamaged = spec.undamaged();
-    let is_ordinary = matches!(undamaged.kind, TokenKind::Any | TokenKind::ImpersonationToken)
-        || profile.accepts.contains(&undamaged.kind);
-    if !refuses || is_ordinary && spec.is_undamaged() {
-        return None;
-    }
-    Some(if is_ordinary {
-        undamaged
-    } else {
-        TokenSpec::of(TokenKind::Any)
-    })
 }
 
 /// Whether there are names in braces besides that of the token.

@@ -15,10 +15,10 @@ pub(super) fn check_request(step: &Step) -> Result<(), String> {
     {
         return Err(format!("{method:?} is no method"));
     }
-    if let Some(path) = &send.path
-        && Uri::try_from(filled(path)).is_err()
-    {
-        return Err(format!("{path:?} is no path"));
+    for path in send.path.iter().chain(&send.or_path) {
+        if Uri::try_from(filled(path)).is_err() {
+            return Err(format!("{path:?} is no path"));
+        }
     }
     for (name, value) in &send.headers {
         if HeaderName::try_from(name).is_err() {

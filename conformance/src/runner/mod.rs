@@ -27,6 +27,7 @@ use self::{
     bench::{Bench, BenchError},
     clerk::Clerk,
     complete::complete,
+    control::control_of,
     judge::Judge,
     plan::Plan,
     redact::without_tokens,
@@ -237,6 +238,14 @@ pub(crate) fn request_as_text(step: &Step, profile: &Profile) -> Result<String, 
 /// The token of a step as it would be made for a target of this profile, with the names of what is only known in a run.
 pub(crate) fn token_for(spec: &TokenSpec, profile: &Profile) -> TokenSpec {
     complete(spec, profile, |_| false, Some(profile.resource.clone())).unwrap_or_else(|_| spec.clone())
+}
+
+/// The token that a target of this profile must accept for the step to prove something; and whether the step's own target
+/// must, or one on which all is well.
+pub(crate) fn control_for(step: &Step, profile: &Profile) -> Option<(TokenSpec, bool)> {
+    let complete = |spec: &TokenSpec| complete(spec, profile, |_| false, None);
+    let (control, at_fault) = control_of(step, profile, complete)?;
+    Some((token_for(&control, profile), at_fault))
 }
 
 /// The bench of a target that runs already, once it has answered.
