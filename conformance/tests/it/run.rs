@@ -19,7 +19,7 @@ use poem::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::{
-    process::Command,
+    process::{Child, Command},
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
     time::timeout,
 };
@@ -274,35 +274,57 @@ fn lines_of(pipe: PathBuf) -> UnboundedReceiver<String> {
     receiver
 }
 
-/// The pipe is open for as long as any process of the target lives.
+/// Starts the suite with a target whose processes all have the pipe open, and waits until the target runs.
+async fn suite_with_target(pipe: &Path, start: &str) -> (Child, UnboundedReceiver<String>) {
+    let made = Command::new("mkfifo").arg(pipe).status().await.unwrap();
+    assert!(made.success());
+    let mut lines = lines_of(pipe.to_owned());
+    // As npm does it: a shell that waits for another program.
+    let target = format!("exec 3>{}; echo ready >&3; sleep 60; true", pipe.display());
+    let suite = env!("CARGO_BIN_EXE_clerk-mcp-conformance");
+    let suite = Command::new("sh")
+        .args(["-c", &format!("{start} exec {suite} run --command '{target}'")])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    assert_eq!(lines.recv().await.as_deref(), Some("ready"));
+    (suite, lines)
+}
+
+fn send(suite: &Child, signal: Signal) {
+    let pid = Pid::from_raw(suite.id().unwrap().cast_signed()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+const LIMIT: Duration = Duration::from_secs(20);
+
 #[tokio::test]
 async fn a_signal_stops_the_target_too() {
     let folder = TempDir::new().unwrap();
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
-        let path = folder.path().join(code.to_string());
-        let made = Command::new("mkfifo").arg(&path).status().await.unwrap();
-        assert!(made.success());
-        let mut lines = lines_of(path.clone());
-        // As npm does it: a shell that waits for another program.
-        let command = format!("exec 3>{}; echo ready >&3; sleep 60; true", path.display());
-        let mut suite = Command::new(env!("CARGO_BIN_EXE_clerk-mcp-conformance"))
-            .args(["run", "--command", &command])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        assert_eq!(lines.recv().await.as_deref(), Some("ready"));
-
-        let pid = Pid::from_raw(suite.id().unwrap().cast_signed()).unwrap();
-        kill_process(pid, signal).unwrap();
-        let limit = Duration::from_secs(20);
-        let status = timeout(limit, suite.wait()).await.unwrap().unwrap();
+        let pipe = folder.path().join(code.to_string());
+        let (mut suite, mut lines) = suite_with_target(&pipe, "").await;
+        send(&suite, signal);
+        let status = timeout(LIMIT, suite.wait()).await.unwrap().unwrap();
         assert_eq!(status.code(), Some(code));
-        let end = timeout(limit, lines.recv()).await;
+        let end = timeout(LIMIT, lines.recv()).await;
         assert_eq!(end.expect("the target is gone"), None);
     }
+}
+
+/// As `nohup` has it.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_signal_that_is_ignored_stays_so() {
+    let folder = TempDir::new().unwrap();
+    let (mut suite, _) = suite_with_target(&folder.path().join("pipe"), "trap '' HUP;").await;
+    send(&suite, Signal::HUP);
+    send(&suite, Signal::TERM);
+    let status = timeout(LIMIT, suite.wait()).await.unwrap().unwrap();
+    assert_eq!(status.code(), Some(143));
 }
 
 /// The suite judges servers in any language by what they say over HTTP, this project's own as well.
