@@ -23,6 +23,8 @@ pub struct Comparison {
     pub gone: Vec<Change>,
     /// How many cases were tried in both runs, and had the same outcome.
     pub same: usize,
+    /// Whether the runs are of different suites, of which the new one may not have a case any more.
+    pub other_suite: bool,
 }
 
 /// A case whose outcome changed.
@@ -42,6 +44,7 @@ pub struct Change {
 pub fn compare(old: &Results, new: &Results) -> Comparison {
     let mut comparison = Comparison {
         notes: notes(old, new),
+        other_suite: old.suite != new.suite,
         ..Comparison::default()
     };
     for case in &new.cases {
@@ -67,9 +70,16 @@ pub fn compare(old: &Results, new: &Results) -> Comparison {
 }
 
 impl Comparison {
-    /// Whether something got worse. What is new or gone is no regression: it cannot be compared.
+    /// Whether something got worse, or is not seen any more. What is new is no regression: it cannot be compared.
     pub fn is_regression(&self) -> bool {
-        !self.worse.is_empty()
+        !self.worse.is_empty() || self.gone.iter().any(|change| self.is_lost(change))
+    }
+
+    /// Whether it was as it should be and nobody looks any more, so that it could get worse unseen: by a narrower profile,
+    /// less reach or a selection. That another suite has no such case is not the target's doing.
+    fn is_lost(&self, gone: &Change) -> bool {
+        let was_right = matches!(gone.old, Some(Outcome::Pass | Outcome::Warn));
+        was_right && (gone.new.is_some() || !self.other_suite)
     }
 
     /// The comparison in text, with a line end at its end. `style` is the terminal's.
@@ -109,8 +119,10 @@ impl Comparison {
             }
             screen.blank();
         }
-        let (word, paint) = if self.is_regression() {
+        let (word, paint) = if !self.worse.is_empty() {
             ("WORSE", BAD)
+        } else if self.is_regression() {
+            ("LESS TRIED", BAD)
         } else {
             ("NO REGRESSION", GOOD)
         };

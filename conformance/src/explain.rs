@@ -2,16 +2,33 @@
 
 use std::fmt::Write as _;
 
+use textwrap::{Options, WordSplitter};
+
 use crate::{
     case::{Case, ClerkAction, Step},
     check,
+    mint::TokenSpec,
+    profile::Profile,
+    report::excerpt,
     results::Section,
     runner,
     spec::Reference,
 };
 
-/// The case as text, for people.
-pub fn explain(section: &Section, case: &Case) -> String {
+/// The case as text, for people: what is sent is what a target of this profile gets. Commands and addresses are never
+/// broken, and may be longer than the width.
+pub fn explain(section: &Section, case: &Case, profile: &Profile, width: usize) -> String {
+    let mut text = describe(section, case, profile);
+    if names_what_a_run_knows(&text) {
+        line(
+            &mut text,
+            "\nIn braces are the names of what only a run knows: the target's address, ids.",
+        );
+    }
+    wrapped(&text, width)
+}
+
+fn describe(section: &Section, case: &Case, profile: &Profile) -> String {
     let mut text = format!(
         "{}\n{}, section {} {}\n\n{}\n\nWhy: {}\n\nWritten in:\n",
         case.id,
@@ -82,12 +99,12 @@ pub fn explain(section: &Section, case: &Case) -> String {
         if steps.len() > 1 {
             line(&mut text, &format!("\nStep {}", position + 1));
         }
-        describe_step(&mut text, step);
+        describe_step(&mut text, &runner::step_for(step, profile), profile);
     }
     text
 }
 
-fn describe_step(text: &mut String, step: &Step) {
+fn describe_step(text: &mut String, step: &Step, profile: &Profile) {
     for action in &step.clerk {
         line(text, &format!("\nFirst, Clerk: {}", describe_action(action)));
     }
@@ -101,11 +118,17 @@ fn describe_step(text: &mut String, step: &Step) {
         line(text, &format!("\nFirst, wait {longest}{more}."));
     }
     if let Some(spec) = &step.token {
-        let spec = serde_json::to_string(spec).unwrap_or_default();
-        line(
-            text,
-            &format!("\n{{token}} is what this makes:\n  clerk-mcp-conformance mint '{spec}'"),
-        );
+        line(text, "\n{token} is what this makes:");
+        line(text, &mint(&runner::token_for(spec, profile)));
+        if let Some((control, at_fault)) = runner::control_for(step, profile) {
+            let told = if at_fault {
+                "\nA refusal counts only if this one, without the damage, is accepted:"
+            } else {
+                "\nThe answer counts only if a target on which all is well accepts this one:"
+            };
+            line(text, told);
+            line(text, &mint(&control));
+        }
     }
     if let Some(earlier) = step.token_of_step {
         line(text, &format!("\n{{token}} is that of step {earlier}."));
@@ -119,9 +142,9 @@ fn describe_step(text: &mut String, step: &Step) {
         (None, _) => String::new(),
     };
     line(text, &format!("\nSent{repeated}:"));
-    match runner::request_as_text(step) {
+    match runner::request_as_text(step, profile) {
         Ok(request) => {
-            for part in request.lines() {
+            for part in excerpt(&request).lines() {
                 line(text, &format!("  {part}"));
             }
         }
@@ -141,6 +164,51 @@ fn describe_step(text: &mut String, step: &Step) {
     for expected in check::words::describe(&step.expect) {
         line(text, &format!("  {expected}"));
     }
+}
+
+/// The line that makes a token.
+fn mint(spec: &TokenSpec) -> String {
+    let spec = serde_json::to_string(spec).unwrap_or_default();
+    format!("  clerk-mcp-conformance mint '{}'", spec.replace('\'', r"'\''"))
+}
+
+/// Whether there are names in braces besides that of the token.
+fn names_what_a_run_knows(text: &str) -> bool {
+    let mut parts = text.split('{').skip(1);
+    parts.any(|part| {
+        let name = part.split('}').next().unwrap_or_default();
+        let is_name = name.starts_with(|first: char| first.is_ascii_lowercase())
+            && name
+                .chars()
+                .all(|one| one.is_ascii_lowercase() || one.is_ascii_digit() || "_.-".contains(one));
+        is_name && name.len() < part.len() && name != "token"
+    })
+}
+
+/// Each line in the width, what goes over it further to the right; but for what is copied.
+fn wrapped(text: &str, width: usize) -> String {
+    let mut out = String::new();
+    for part in text.lines() {
+        let content = part.trim_start();
+        let is_copied = ["clerk-mcp-conformance ", "http"]
+            .iter()
+            .any(|start| content.starts_with(start));
+        if is_copied || content.is_empty() {
+            line(&mut out, part.trim_end());
+            continue;
+        }
+        let indent = " ".repeat(part.len() - content.len());
+        let further = format!("{indent}  ");
+        let next = if indent.is_empty() { "" } else { further.as_str() };
+        let options = Options::new(width.max(20))
+            .initial_indent(&indent)
+            .subsequent_indent(next)
+            .word_splitter(WordSplitter::NoHyphenation);
+        for row in textwrap::wrap(content, options) {
+            line(&mut out, row.trim_end());
+        }
+    }
+    out
 }
 
 fn describe_action(action: &ClerkAction) -> String {

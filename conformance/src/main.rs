@@ -8,13 +8,19 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+use clerk_mcp_conformance::runner::shown_text;
 use tracing_subscriber::EnvFilter;
+
+use self::cli::End;
 
 /// Something was found.
 const FINDINGS: u8 = 1;
 
 /// There is no result: the arguments were wrong (clap uses the same code), or something could not be started or read.
 const TROUBLE: u8 = 2;
+
+/// A signal came, whose number is added: what a shell says of a program that it ended.
+const SIGNAL: u8 = 128;
 
 /// Judges MCP servers that Clerk protects, in any language; and a local Clerk to develop and test them with.
 #[derive(Parser)]
@@ -26,7 +32,7 @@ const TROUBLE: u8 = 2;
   clerk-mcp-conformance explain claims.expired
   clerk-mcp-conformance clerk --port 4567
 
-Exit codes: 0 success, 1 findings, 2 wrong arguments or no result."
+Exit codes: 0 success, 1 findings, 2 wrong arguments or no result, 130 after Ctrl-C."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -65,22 +71,35 @@ async fn main() -> ExitCode {
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")))
         .with_writer(io::stderr)
         .init();
-    let clean = match cli.command {
-        Command::Clerk(arguments) => cli::clerk::run(arguments).await.map(|()| true),
+    let end = match cli.command {
+        Command::Clerk(arguments) => cli::clerk::run(arguments).await.map(|()| End::Clean),
         Command::Run(arguments) => cli::run::run(*arguments).await,
-        Command::List(arguments) => cli::list::run(&arguments).map(|()| true),
-        Command::Explain(arguments) => cli::explain::run(&arguments).map(|()| true),
-        Command::Mint(arguments) => cli::mint::run(arguments).await.map(|()| true),
+        Command::List(arguments) => cli::list::run(&arguments).map(|()| End::Clean),
+        Command::Explain(arguments) => cli::explain::run(&arguments).map(|()| End::Clean),
+        Command::Mint(arguments) => cli::mint::run(arguments).await.map(|()| End::Clean),
         Command::Compare(arguments) => cli::compare::run(&arguments),
-        Command::Schema(arguments) => cli::schema::run(&arguments).map(|()| true),
+        Command::Schema(arguments) => cli::schema::run(&arguments).map(|()| End::Clean),
     };
-    match clean {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(FINDINGS),
+    match end {
+        Ok(End::Clean) => ExitCode::SUCCESS,
+        Ok(End::Findings) => ExitCode::from(FINDINGS),
+        Ok(End::Interrupted(signal)) => ExitCode::from(SIGNAL + signal),
         Err(error) => {
+            let text = shown_text(&with_causes(&error));
             // Nowhere left to complain when stderr is closed.
-            let _ = writeln!(io::stderr(), "error: {error:#}");
+            let _ = writeln!(io::stderr(), "error: {text}");
             ExitCode::from(TROUBLE)
         }
     }
+}
+
+/// An error with its causes, but for those that it tells itself.
+fn with_causes(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }

@@ -141,6 +141,11 @@ impl Profile {
     /// [`ProfileError`].
     pub fn parse(name: &str, text: &str) -> Result<Self, ProfileError> {
         let profile: Self = toml::from_str(text).map_err(|error| ProfileError(format!("{name}: {error}")))?;
+        if profile.accepts.is_empty() {
+            return Err(ProfileError(format!(
+                "{name}: accepts is empty: a server that takes no token has nothing to judge; see list --options"
+            )));
+        }
         if let Some(unknown) = profile.offers.iter().find(|option| !names(OPTIONS, option)) {
             return Err(ProfileError(format!(
                 "{name}: {unknown:?} cannot be offered; see list --options"
@@ -177,11 +182,18 @@ impl Profile {
 
     /// The token to use where any will do: that of a session, or an OAuth token, or another JWT, or the first it accepts.
     pub fn ordinary_kind(&self) -> Option<TokenKind> {
+        self.ordinary_kind_of(|_| true)
+    }
+
+    /// The same of those kinds that `can` be used.
+    pub(crate) fn ordinary_kind_of(&self, can: impl Fn(&TokenKind) -> bool) -> Option<TokenKind> {
         [TokenKind::SessionToken, TokenKind::OauthToken]
-            .into_iter()
-            .find(|kind| self.accepts.contains(kind))
-            .or_else(|| self.accepts.iter().copied().find(|kind| kind.is_jwt()))
-            .or_else(|| self.accepts.first().copied())
+            .iter()
+            .filter(|kind| self.accepts.contains(kind))
+            .chain(self.accepts.iter().filter(|kind| kind.is_jwt()))
+            .chain(&self.accepts)
+            .copied()
+            .find(can)
     }
 }
 

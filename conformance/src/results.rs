@@ -161,6 +161,28 @@ impl Outcome {
     }
 }
 
+/// What a run comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conclusion {
+    /// No failure that the baseline does not know, and nothing wrong with the baseline.
+    Clean,
+    /// Something was found.
+    Findings,
+    /// Not one case applied: nothing is known about the target, which is not the same as nothing being wrong.
+    NothingTried,
+}
+
+impl Conclusion {
+    /// In words: `Nothing tried`.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Clean => "Clean",
+            Self::Findings => "Findings",
+            Self::NothingTried => "Nothing tried",
+        }
+    }
+}
+
 /// One thing that was due and did not come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -235,10 +257,16 @@ impl Results {
         Summary::of(&self.cases)
     }
 
-    /// Whether nothing was found: no failure that the baseline does not know, and nothing wrong with the baseline.
-    pub fn clean(&self) -> bool {
+    /// What it all comes to.
+    pub fn conclusion(&self) -> Conclusion {
         let summary = self.summary();
-        summary.fail == 0 && summary.not_testable == 0 && self.baseline.is_empty()
+        if summary.not_applicable == summary.total() {
+            Conclusion::NothingTried
+        } else if summary.fail == 0 && summary.not_testable == 0 && self.baseline.is_empty() {
+            Conclusion::Clean
+        } else {
+            Conclusion::Findings
+        }
     }
 
     /// The sections in order, each with its cases.

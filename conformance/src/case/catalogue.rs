@@ -7,7 +7,7 @@ use std::{
 use include_dir::{Dir, include_dir};
 use regex::Regex;
 
-use super::{Case, CaseFile, Expectation, Matcher, OneOrMany, Step, endpoints};
+use super::{Case, CaseFile, Expectation, Matcher, OneOrMany, Step, endpoints, sendable};
 use crate::{clerk::Endpoint, profile, results::Section, spec::Reference};
 
 /// The cases the program was built with.
@@ -254,6 +254,7 @@ fn check(section: &Section, case: &Case) -> Result<(), String> {
     if changes_clerk && !case.needs_own_target() {
         return Err("it changes Clerk, so it needs a target of its own: own = {}".to_owned());
     }
+    case.before.iter().try_for_each(sendable::check_action)?;
     for (position, step) in case.steps().iter().enumerate() {
         let number = position + 1;
         check_step(case, position, step).map_err(|message| format!("step {number}: {message}"))?;
@@ -301,6 +302,8 @@ fn check_step(case: &Case, position: usize, step: &Step) -> Result<(), String> {
     {
         return Err(format!("{wrong:?} is no time: 1s or 500ms, for example"));
     }
+    step.clerk.iter().try_for_each(sendable::check_action)?;
+    sendable::check_request(step)?;
     let send = &step.send;
     let contents = [
         send.message.is_some(),

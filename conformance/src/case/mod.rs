@@ -5,6 +5,7 @@
 
 mod catalogue;
 mod expect;
+mod sendable;
 mod step;
 
 use std::{borrow::Cow, collections::BTreeMap};

@@ -6,11 +6,15 @@ use crate::case::{ChallengeExpectation, Expectation, JsonExpectation};
 /// Each thing that is expected, as a line.
 pub(crate) fn describe(expect: &Expectation) -> Vec<String> {
     let mut lines = Vec::new();
-    lines.extend(expect.is.map(|verdict| verdict::words(verdict).to_owned()));
-    if let Some(status) = &expect.status {
+    let status = expect.status.as_ref().map(|status| {
         let all: Vec<String> = status.as_slice().iter().map(ToString::to_string).collect();
-        lines.push(format!("status {}", all.join(" or ")));
-    }
+        all.join(" or ")
+    });
+    lines.extend(match (expect.is, status) {
+        (Some(verdict), Some(status)) => Some(with_status(verdict::words(verdict), &status)),
+        (Some(verdict), None) => Some(verdict::words(verdict).to_owned()),
+        (None, status) => status.map(|status| format!("status {status}")),
+    });
     if let Some(challenge) = &expect.challenge {
         describe_challenge(challenge, &mut lines);
     }
@@ -64,6 +68,19 @@ pub(crate) fn describe(expect: &Expectation) -> Vec<String> {
             .map(|due| format!("at least {due} of the answers like that")),
     );
     lines
+}
+
+/// What a word stands for, with these statuses in place of its own: `refused: 400 or 401`.
+fn with_status(words: &str, status: &str) -> String {
+    let Some((word, rest)) = words.split_once(": ") else {
+        return format!("{words}: status {status}");
+    };
+    let after = rest.trim_start_matches(|character: char| character.is_ascii_digit());
+    if after == rest {
+        format!("{word}: status {status}")
+    } else {
+        format!("{word}: {status}{after}")
+    }
 }
 
 fn describe_challenge(challenge: &ChallengeExpectation, lines: &mut Vec<String>) {

@@ -48,6 +48,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::{sync::oneshot, task::JoinHandle};
 
+pub(crate) use self::admin::is_operation;
 use self::state::Instance;
 pub use self::{
     authority::{Authority, CertificateError},

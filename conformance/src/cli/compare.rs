@@ -9,14 +9,14 @@ use anyhow::Context as _;
 use clap::Args;
 use clerk_mcp_conformance::{compare::compare, results::Results};
 
-use super::{print, terminal_style};
+use super::{End, print, terminal_style};
 
 pub(crate) const EXAMPLES: &str = "Examples:
   clerk-mcp-conformance run … --report json=new.json
   clerk-mcp-conformance compare old.json new.json
       What got worse, better, is new, is gone.
 
-Exit codes: 0 nothing got worse, 1 something did, 2 a file cannot be read.";
+Exit codes: 0 nothing got worse, 1 something did or is not tried any more, 2 a file cannot be read.";
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -26,11 +26,14 @@ pub(crate) struct Arguments {
     new: PathBuf,
 }
 
-/// Whether nothing got worse.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<End> {
     let comparison = compare(&read(&arguments.old)?, &read(&arguments.new)?);
     print(&comparison.render(terminal_style()))?;
-    Ok(!comparison.is_regression())
+    Ok(if comparison.is_regression() {
+        End::Findings
+    } else {
+        End::Clean
+    })
 }
 
 fn read(path: &Path) -> anyhow::Result<Results> {

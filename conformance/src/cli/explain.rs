@@ -1,9 +1,9 @@
 //! `explain`: one case, for whoever met it in a report.
 
 use clap::Args;
-use clerk_mcp_conformance::explain::explain;
+use clerk_mcp_conformance::{explain::explain, profile::Profile};
 
-use super::{CasesArgument, print};
+use super::{CasesArgument, print, terminal_style};
 
 pub(crate) const EXAMPLES: &str = "Examples:
   clerk-mcp-conformance explain claims.expired
@@ -15,6 +15,9 @@ Exit codes: 0 explained, 2 there is no such case.";
 pub(crate) struct Arguments {
     /// The case's id.
     id: String,
+    /// As it is sent to a target of this profile: a name (list --profiles) or a .toml file.
+    #[arg(long, value_name = "NAME|FILE", default_value = "generic")]
+    profile: String,
     #[command(flatten)]
     cases: CasesArgument,
 }
@@ -34,5 +37,6 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         };
         anyhow::bail!("there is no case {:?}: {hint}", arguments.id);
     };
-    print(&explain(section, case))
+    let profile = Profile::find(&arguments.profile)?;
+    print(&explain(section, case, &profile, terminal_style().width))
 }

@@ -27,7 +27,7 @@ Exit codes: 0 listed, 2 a selector matches nothing, or a case file is wrong.";
 #[derive(Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Arguments {
-    /// Ids, sections, starts of ids, or patterns with `*`.
+    /// Ids, sections, or patterns with `*` (`claims.exp*`).
     selectors: Vec<String>,
     /// Only those of this level.
     #[arg(long, value_enum)]

@@ -4,20 +4,34 @@ pub(crate) mod clerk;
 mod clerk_text;
 pub(crate) mod compare;
 pub(crate) mod explain;
+mod interrupt;
 pub(crate) mod list;
 pub(crate) mod mint;
+mod progress;
+mod reports;
 pub(crate) mod run;
 pub(crate) mod schema;
 
 use std::{
     io::{self, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anstream::{AutoStream, ColorChoice};
 use anyhow::Context as _;
 use clap::Args;
 use clerk_mcp_conformance::{case::Catalogue, report::Style};
+
+/// How the program ends when it has done what it was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Nothing was found.
+    Clean,
+    /// Something was found.
+    Findings,
+    /// A signal of this number came first.
+    Interrupted(u8),
+}
 
 /// Which cases there are.
 #[derive(Args)]
@@ -28,6 +42,10 @@ pub(crate) struct CasesArgument {
 }
 
 impl CasesArgument {
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.cases.as_deref()
+    }
+
     pub(crate) fn catalogue(&self) -> anyhow::Result<Catalogue> {
         Ok(match &self.cases {
             Some(folder) => Catalogue::read(folder)?,

@@ -8,14 +8,18 @@ use clerk_mcp_conformance::{
     baseline::Baseline,
     mint::TokenKind,
     profile::Profile,
-    report::Format,
-    results::{Outcome, Results},
-    runner::{self, Options, Progress, Selection, TargetOptions},
+    results::Conclusion,
+    runner::{self, Options, Selection, TargetOptions, shown_command},
 };
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use url::Url;
 
-use super::{CasesArgument, list::LevelArgument, print, terminal_style};
+use super::{
+    CasesArgument, End,
+    interrupt::interrupted,
+    list::LevelArgument,
+    progress::Line,
+    reports::{ReportArgument, Reports},
+};
 
 pub(crate) const EXAMPLES: &str = "Examples:
   clerk-mcp-conformance run --profile clerk-mcp --command 'target/debug/clerk-mcp'
@@ -31,7 +35,13 @@ pub(crate) const EXAMPLES: &str = "Examples:
 How far it goes: with --command, everything. With --url, what needs no token; with --token also what such a token can \
 show; with --clerk everything that needs no server of its own. What could not be tried is reported, with the reason.
 
-Exit codes: 0 clean, 1 findings (or a stale baseline), 2 wrong arguments, a wrong case file, or no target to judge.";
+Exit codes: 0 clean, 1 findings (or a stale baseline), 2 wrong arguments, a wrong file, no target to judge or nothing \
+tried, \
+130 after Ctrl-C, which stops the target too (143 and 129 for SIGTERM and SIGHUP).";
+
+/// Unless said otherwise, in seconds.
+const TIMEOUT: u64 = 10;
+const START_TIMEOUT: u64 = 30;
 
 #[derive(Args)]
 #[command(group(clap::ArgGroup::new("target").required(true).args(["command", "url"])))]
@@ -41,27 +51,27 @@ pub(crate) struct Arguments {
     command: Option<String>,
     /// Bring the target's requests for Clerk's own hosts to the local Clerk, for servers that have them built in: by
     /// `HTTPS_PROXY` and a throw-away authority.
-    #[arg(long, requires = "command")]
+    #[arg(long, conflicts_with = "url")]
     intercept: bool,
-    /// The MCP endpoint of a target that runs already.
+    /// The MCP endpoint of a target that runs already. It gets into reports, so it has no user, query or fragment.
     #[arg(long, value_name = "URL")]
-    url: Option<Url>,
+    url: Option<String>,
     /// What the target offers and what it is told at its start: a name (list --profiles) or a .toml file.
     #[arg(long, value_name = "NAME|FILE", default_value = "generic")]
     profile: String,
     /// A valid token of this kind, read from a file: `session_token=token.txt`.
-    #[arg(long, value_name = "KIND=FILE", requires = "url")]
-    token: Vec<TokenFile>,
+    #[arg(long, value_name = "KIND=FILE", conflicts_with = "command")]
+    token: Vec<String>,
     /// The local Clerk that the running target uses.
-    #[arg(long, value_name = "URL", requires = "url")]
-    clerk: Option<Url>,
+    #[arg(long, value_name = "URL", conflicts_with = "command")]
+    clerk: Option<String>,
     /// The issuer of the running target's tokens, its Frontend API.
-    #[arg(long, value_name = "URL", requires = "url", conflicts_with = "clerk")]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["command", "clerk"])]
     issuer: Option<String>,
-    /// An authority to trust besides the machine's (PEM), for a target on https.
-    #[arg(long, value_name = "FILE")]
+    /// An authority to trust besides the machine's (PEM), for a running target on https.
+    #[arg(long, value_name = "FILE", conflicts_with = "command")]
     ca_file: Option<PathBuf>,
-    /// Only these cases: ids, sections, starts of ids, or patterns with `*`. Again for more.
+    /// Only these cases: ids, sections, or patterns with `*` (`claims.exp*`). Again for more.
     #[arg(long, value_name = "CASES")]
     only: Vec<String>,
     /// Not these cases.
@@ -77,21 +87,20 @@ pub(crate) struct Arguments {
     /// that for the terminal. Again for more.
     #[arg(long, value_name = "FORMAT[=FILE]")]
     report: Vec<ReportArgument>,
-    /// How many cases to try at once.
+    /// How many cases to try at once; with 1 really one, else those that wait for time to pass come on top.
     #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..))]
     jobs: u8,
     /// How many seconds one answer may take.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT)]
     timeout: u64,
     /// How many seconds the target may take to start.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    #[arg(long, value_name = "SECONDS", default_value_t = START_TIMEOUT)]
     start_timeout: u64,
     #[command(flatten)]
     cases: CasesArgument,
 }
 
 /// A kind of token, and the file that has one.
-#[derive(Clone)]
 struct TokenFile(TokenKind, PathBuf);
 
 impl FromStr for TokenFile {
@@ -101,45 +110,57 @@ impl FromStr for TokenFile {
         let (kind, file) = text
             .split_once('=')
             .ok_or("write KIND=FILE: tokens are read from files, for others can read a command line")?;
-        let kind = serde_json::from_value(kind.into()).map_err(|error| error.to_string())?;
+        let kind = serde_json::from_value(kind.into()).map_err(|error: serde_json::Error| {
+            // What was given is not repeated: it may be a token.
+            let error = error.to_string();
+            let kinds = error.split_once("expected ").map_or("", |(_, kinds)| kinds);
+            format!("there is no such kind of token: write {kinds}, before the =")
+        })?;
         Ok(Self(kind, file.into()))
     }
 }
 
-/// A format, and where it goes.
-#[derive(Clone)]
-struct ReportArgument(Format, Option<PathBuf>);
-
-impl FromStr for ReportArgument {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (format, file) = match text.split_once('=') {
-            Some((format, file)) => (format, Some(file.into())),
-            None => (text, None),
-        };
-        let format = format.parse::<Format>().map_err(|error| error.to_string())?;
-        Ok(Self(format, file))
-    }
-}
-
-/// Whether nothing was found.
-pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<bool> {
+pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<End> {
     let catalogue = arguments.cases.catalogue()?;
     let options = arguments.options()?;
-    let results = runner::run(&catalogue, &options, &Line::new()).await?;
-    write_reports(&results, &arguments.report)?;
-    Ok(results.clean())
+    let reports = Reports::open(&arguments.report)?;
+    let interrupted = interrupted()?;
+    let progress = Line::new();
+    let results = tokio::select! {
+        biased;
+        // The run is dropped, and every target with it: they are in groups of their own, which Ctrl-C doesn't reach.
+        signal = interrupted => return Ok(End::Interrupted(signal)),
+        results = runner::run(&catalogue, &options, &progress) => results?,
+    };
+    drop(progress);
+    reports.write(&results)?;
+    match results.conclusion() {
+        Conclusion::Clean => Ok(End::Clean),
+        Conclusion::Findings => Ok(End::Findings),
+        Conclusion::NothingTried => anyhow::bail!(
+            "nothing was tried: no selected case applies to this target, or the run does not reach as far"
+        ),
+    }
 }
 
 impl Arguments {
     fn options(&self) -> anyhow::Result<Options> {
+        let token_files = self
+            .token
+            .iter()
+            .map(|token| token.parse::<TokenFile>())
+            .collect::<Result<Vec<_>, String>>()
+            .map_err(|error| anyhow::anyhow!("--token: {error}"))?;
         let target = match (&self.command, &self.url) {
             (Some(command), _) => TargetOptions::Command(command.clone()),
             (None, Some(url)) => TargetOptions::Running {
-                mcp_url: url.clone(),
-                tokens: self.tokens()?,
-                clerk: self.clerk.clone(),
+                mcp_url: bare_url("--url", url)?,
+                tokens: tokens(&token_files)?,
+                clerk: self
+                    .clerk
+                    .as_deref()
+                    .map(|url| bare_url("--clerk", url))
+                    .transpose()?,
                 issuer: self.issuer.clone(),
             },
             (None, None) => anyhow::bail!("give --command or --url"),
@@ -162,46 +183,30 @@ impl Arguments {
             timeout: Duration::from_secs(self.timeout),
             start_timeout: Duration::from_secs(self.start_timeout),
             authority: self.ca_file.as_ref().map(read).transpose()?,
-            rerun: self.rerun(),
+            rerun: self.rerun(&token_files),
         })
     }
 
-    fn tokens(&self) -> anyhow::Result<BTreeMap<TokenKind, String>> {
-        self.token
-            .iter()
-            .map(|TokenFile(kind, path)| {
-                let token =
-                    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-                anyhow::ensure!(
-                    !token.trim().is_empty(),
-                    "{} is empty: it has to hold a token",
-                    path.display()
-                );
-                Ok((*kind, token.trim().to_owned()))
-            })
-            .collect()
-    }
-
     /// This command line, for one case.
-    fn rerun(&self) -> String {
+    fn rerun(&self, tokens: &[TokenFile]) -> String {
         let mut words = vec!["clerk-mcp-conformance".to_owned(), "run".to_owned()];
         let mut option = |name: &str, value: String| words.extend([name.to_owned(), quoted(&value)]);
         option("--profile", self.profile.clone());
         if let Some(command) = &self.command {
-            option("--command", command.clone());
+            option("--command", shown_command(command));
         }
         if self.intercept {
             words.push("--intercept".to_owned());
         }
         let mut option = |name: &str, value: String| words.extend([name.to_owned(), quoted(&value)]);
         if let Some(url) = &self.url {
-            option("--url", url.to_string());
+            option("--url", url.clone());
         }
-        for TokenFile(kind, path) in &self.token {
+        for TokenFile(kind, path) in tokens {
             option("--token", format!("{}={}", kind.name(), path.display()));
         }
         if let Some(url) = &self.clerk {
-            option("--clerk", url.to_string());
+            option("--clerk", url.clone());
         }
         if let Some(issuer) = &self.issuer {
             option("--issuer", issuer.clone());
@@ -209,8 +214,57 @@ impl Arguments {
         if let Some(path) = &self.ca_file {
             option("--ca-file", path.display().to_string());
         }
+        if let Some(folder) = self.cases.folder() {
+            option("--cases", folder.display().to_string());
+        }
+        for (name, seconds, default) in [
+            ("--timeout", self.timeout, TIMEOUT),
+            ("--start-timeout", self.start_timeout, START_TIMEOUT),
+        ] {
+            if seconds != default {
+                option(name, seconds.to_string());
+            }
+        }
         words.join(" ")
     }
+}
+
+/// The tokens in the files, one of a kind.
+fn tokens(files: &[TokenFile]) -> anyhow::Result<BTreeMap<TokenKind, String>> {
+    let mut tokens = BTreeMap::new();
+    for TokenFile(kind, path) in files {
+        let token = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let token = token.trim();
+        anyhow::ensure!(
+            !token.is_empty(),
+            "{} is empty: it has to hold a token",
+            path.display()
+        );
+        anyhow::ensure!(
+            tokens.insert(*kind, token.to_owned()).is_none(),
+            "--token: there are two of the kind {}",
+            kind.name()
+        );
+    }
+    Ok(tokens)
+}
+
+/// A URL that can be shown to anybody. What was given is not repeated, for it may be what can't.
+fn bare_url(option: &str, text: &str) -> anyhow::Result<Url> {
+    let url = Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https"))
+        .with_context(|| format!("{option} is no http or https URL"))?;
+    let is_bare = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    anyhow::ensure!(
+        is_bare,
+        "{option} has a user, query or fragment, and reports would show it: leave it out, and give a token by \
+         --token KIND=FILE"
+    );
+    Ok(url)
 }
 
 /// A word for a shell.
@@ -220,58 +274,6 @@ fn quoted(word: &str) -> String {
         return word.to_owned();
     }
     format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-fn write_reports(results: &Results, reports: &[ReportArgument]) -> anyhow::Result<()> {
-    let style = terminal_style();
-    for ReportArgument(format, file) in reports {
-        let report = format.render(results, style)?;
-        match file {
-            Some(path) => {
-                fs::write(path, report).with_context(|| format!("cannot write {}", path.display()))?;
-            }
-            None => print(&report)?,
-        }
-    }
-    if reports.iter().all(|ReportArgument(_, file)| file.is_some()) {
-        print(&Format::Terminal.render(results, style)?)?;
-    }
-    Ok(())
-}
-
-/// A line on the terminal that says how far the run is.
-struct Line(ProgressBar);
-
-impl Line {
-    fn new() -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{pos:>4} of {len} {wide_bar} {msg}") {
-            bar.set_style(style);
-        }
-        bar.set_message("starting the target");
-        bar.tick();
-        Self(bar)
-    }
-}
-
-impl Progress for Line {
-    fn started(&self, cases: usize) {
-        self.0.set_length(u64::try_from(cases).unwrap_or(u64::MAX));
-    }
-
-    fn finished(&self, id: &str, outcome: Outcome) {
-        if outcome.is_failure() {
-            self.0.println(format!("{}: {id}", outcome.describe()));
-        }
-        self.0.set_message(id.to_owned());
-        self.0.inc(1);
-    }
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
-    }
 }
 
 #[cfg(test)]

@@ -39,10 +39,41 @@ struct SectionView<'a> {
     cases: &'a [CaseResult],
 }
 
+impl SectionView<'_> {
+    /// The first of its cases that stands so, if such cases are told of one by one.
+    fn first(&self, standing: Standing) -> Option<&str> {
+        let is_told = !matches!(standing, Standing::Pass | Standing::NotApplicable);
+        let mut those = standing_so(self.cases, standing);
+        is_told
+            .then(|| those.next())
+            .flatten()
+            .map(|case| case.id.as_str())
+    }
+}
+
+/// What stands so, case by case, or by the reason that many share.
 struct FindingsView<'a> {
     standing: Standing,
     title: &'static str,
     cases: Vec<&'a CaseResult>,
+    reasons: Vec<(&'a str, Vec<&'a CaseResult>)>,
+}
+
+impl<'a> FindingsView<'a> {
+    fn of(results: &'a Results, standing: Standing, title: &'static str) -> Self {
+        let all = &results.cases;
+        let (cases, reasons) = if standing == Standing::NotTestable {
+            (Vec::new(), by_reason(all, standing))
+        } else {
+            (standing_so(all, standing).collect(), Vec::new())
+        };
+        Self {
+            standing,
+            title,
+            cases,
+            reasons,
+        }
+    }
 }
 
 pub(super) fn render(results: &Results) -> Result<String, askama::Error> {
@@ -64,12 +95,8 @@ pub(super) fn render(results: &Results) -> Result<String, askama::Error> {
             (Standing::Known, "Known, by the baseline"),
         ]
         .into_iter()
-        .map(|(standing, title)| FindingsView {
-            standing,
-            title,
-            cases: standing_so(&results.cases, standing).collect(),
-        })
-        .filter(|findings| !findings.cases.is_empty())
+        .map(|(standing, title)| FindingsView::of(results, standing, title))
+        .filter(|findings| !findings.cases.is_empty() || !findings.reasons.is_empty())
         .collect(),
         not_applicable: by_reason(&results.cases, Standing::NotApplicable),
         complaints: &results.baseline,

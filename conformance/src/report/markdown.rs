@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use super::{
     plain::{Limit, block, line},
-    standing::{Standing, all_counts, by_reason, cases, standing_so},
+    standing::{Standing, all_counts, by_reason, cases, concluded, standing_so},
 };
 use crate::results::{CaseResult, Results, Summary};
 
@@ -21,15 +21,12 @@ const BYTES: usize = 900_000;
 
 pub(super) fn render(results: &Results) -> String {
     let mut out = String::new();
-    let outcome = if results.clean() {
-        "✓ Clean"
-    } else {
-        "✗ Findings"
-    };
     let summary = results.summary();
     let _ = write!(
         out,
-        "## {outcome}: {}\n\n{}\n\n{}, {}. {} {}, {}.\n\n",
+        "## {} {}: {}\n\n{}\n\n{}, {}. {} {}, {}.\n\n",
+        concluded(results).sign(),
+        results.conclusion().describe(),
         text(&results.target.profile),
         all_counts(results),
         code(&results.target.address),

@@ -18,7 +18,7 @@ use std::{fmt, str::FromStr};
 use clap::ValueEnum;
 
 pub(crate) use self::{
-    plain::line,
+    plain::{excerpt, line, lines},
     screen::{BAD, DIM, DOUBTFUL, GOOD, Lead, PLAIN, Screen},
 };
 use crate::results::Results;

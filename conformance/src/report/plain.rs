@@ -23,6 +23,27 @@ pub(crate) fn line(text: &str) -> String {
     out
 }
 
+/// `text` with its lines.
+pub(crate) fn lines(text: &str) -> String {
+    block(text, WHOLE)
+}
+
+/// `text` with its lines, as much of it as tells what it is.
+pub(crate) fn excerpt(text: &str) -> String {
+    block(text, EXCERPT)
+}
+
+const EXCERPT: Limit = Limit {
+    lines: 40,
+    characters: 1_200,
+};
+
+/// No limit.
+const WHOLE: Limit = Limit {
+    lines: usize::MAX,
+    characters: usize::MAX,
+};
+
 /// `text` with its lines, of which no more than `limit` are shown, and a note says how much is left out.
 pub(super) fn block(text: &str, limit: Limit) -> String {
     let mut out = String::with_capacity(text.len().min(limit.characters));

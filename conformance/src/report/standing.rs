@@ -1,6 +1,6 @@
 //! How a case stands, in the words, signs and colours that all reports share.
 
-use crate::results::{CaseResult, Outcome, Results, Summary};
+use crate::results::{CaseResult, Conclusion, Outcome, Results, Summary};
 
 /// An outcome as reports tell them apart: a failure that the baseline knows is a kind of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +94,14 @@ impl Standing {
             Self::Pass => summary.pass,
             Self::NotApplicable => summary.not_applicable,
         }
+    }
+}
+
+/// What the run comes to as a standing, for its sign and colour.
+pub(super) fn concluded(results: &Results) -> Standing {
+    match results.conclusion() {
+        Conclusion::Clean => Standing::Pass,
+        Conclusion::Findings | Conclusion::NothingTried => Standing::Fail,
     }
 }
 

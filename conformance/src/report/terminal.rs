@@ -5,8 +5,8 @@
 use super::{
     Style,
     plain::{self, Limit, line},
-    screen::{BAD, BOLD, DIM, DOUBTFUL, GOOD, Lead, PLAIN, Screen},
-    standing::{Standing, all_counts, by_reason, cases, counts, standing_so},
+    screen::{BAD, BOLD, DIM, DOUBTFUL, Lead, PLAIN, Screen},
+    standing::{Standing, all_counts, by_reason, cases, concluded, counts, standing_so},
 };
 use crate::results::{CaseResult, Results, Section, Summary};
 
@@ -37,18 +37,8 @@ pub(super) fn render(results: &Results, style: Style) -> String {
     }
     again(&mut screen, "Failed", &results.cases, Standing::Fail);
     again(&mut screen, "Warned", &results.cases, Standing::Warn);
-    reasons(
-        &mut screen,
-        "Not testable, which counts as failed",
-        &results.cases,
-        Standing::NotTestable,
-    );
-    reasons(
-        &mut screen,
-        "Not applicable",
-        &results.cases,
-        Standing::NotApplicable,
-    );
+    not_testable(&mut screen, results);
+    not_applicable(&mut screen, results);
     baseline(&mut screen, results);
     conclusion(&mut screen, results);
     screen.finish()
@@ -176,24 +166,60 @@ fn again(screen: &mut Screen, title: &str, all: &[CaseResult], standing: Standin
     }
 }
 
-/// What stands so, by its reason.
-fn reasons(screen: &mut Screen, title: &str, all: &[CaseResult], standing: Standing) {
-    let groups = by_reason(all, standing);
+/// What could not be tried, by its reason, and how to see it again: one case of a reason will do for that.
+fn not_testable(screen: &mut Screen, results: &Results) {
+    let groups = by_reason(&results.cases, Standing::NotTestable);
     if groups.is_empty() {
         return;
     }
     screen.blank();
-    screen.heading(title);
+    screen.heading("Not testable, which counts as failed");
     for (reason, those) in groups {
-        let lead = Lead {
-            text: &format!("  {}", standing.sign()),
-            paint: standing.paint(),
-            column: 4,
-        };
-        screen.wrapped(&lead, &line(reason), PLAIN);
+        because(screen, reason, Standing::NotTestable);
+        for case in &those {
+            let lead = Lead {
+                text: &format!("    {}", line(&case.id)),
+                paint: PLAIN,
+                column: 0,
+            };
+            screen.wrapped(&lead, "", PLAIN);
+            screen.wrapped(&indented(6), &line(&case.requirement), DIM);
+        }
+        if let Some(first) = those.first() {
+            let label = if those.len() > 1 {
+                "Again, the first of them"
+            } else {
+                "Again"
+            };
+            labelled(screen, 4, 0, label, "");
+            screen.whole(&indented(4), &line(&first.rerun));
+        }
+        screen.blank();
+    }
+}
+
+/// What does not apply, by its reason.
+fn not_applicable(screen: &mut Screen, results: &Results) {
+    let groups = by_reason(&results.cases, Standing::NotApplicable);
+    if groups.is_empty() {
+        return;
+    }
+    screen.blank();
+    screen.heading("Not applicable");
+    for (reason, those) in groups {
+        because(screen, reason, Standing::NotApplicable);
         let ids: Vec<String> = those.iter().map(|case| line(&case.id)).collect();
         screen.wrapped(&indented(4), &ids.join(", "), DIM);
     }
+}
+
+fn because(screen: &mut Screen, reason: &str, standing: Standing) {
+    let lead = Lead {
+        text: &format!("  {}", standing.sign()),
+        paint: standing.paint(),
+        column: 4,
+    };
+    screen.wrapped(&lead, &line(reason), PLAIN);
 }
 
 /// What the baseline knows, and what is wrong with it.
@@ -229,15 +255,10 @@ fn baseline(screen: &mut Screen, results: &Results) {
 }
 
 fn conclusion(screen: &mut Screen, results: &Results) {
-    let (word, paint) = if results.clean() {
-        ("CLEAN", GOOD)
-    } else {
-        ("FINDINGS", BAD)
-    };
     screen.blank();
     let lead = Lead {
-        text: word,
-        paint,
+        text: &results.conclusion().describe().to_uppercase(),
+        paint: concluded(results).paint(),
         column: 0,
     };
     let target = &results.target;

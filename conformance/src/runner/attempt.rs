@@ -78,9 +78,7 @@ impl<'a> Trial<'a> {
                 Ok(step) => self.take(&step, position + 1).await,
                 // With a target of our own everything is known: what isn't is a mistake in the case.
                 Err(error) if self.bench.is_ours() => Err(Stop::NotTestable(error.to_string())),
-                Err(error) => Err(Stop::OutOfReach(format!(
-                    "it needs a value this run does not have: {error}"
-                ))),
+                Err(error) => Err(Stop::OutOfReach(error.remedy(self.bench.clerk.is_some()))),
             };
             match taken {
                 Ok((findings, _)) if findings.is_empty() => {}

@@ -5,11 +5,13 @@ use std::{collections::BTreeMap, time::Duration};
 use http::Method;
 use parking_lot::Mutex;
 use tempfile::NamedTempFile;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::{
     clerk::{Clerk, ClerkError},
+    complete::complete,
+    redact::shown_text,
     request::compose,
     values::Values,
 };
@@ -55,11 +57,11 @@ pub(crate) enum Control {
     Refused(String),
 }
 
-/// Why there is no bench.
+/// Why there is no bench. In its text, what a target printed has no secrets and no control characters.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BenchError {
     /// The target ended, or never became ready.
-    #[error("the target did not start: {0}")]
+    #[error("the target did not start: {}", shown_text(&.0.to_string()))]
     Target(Ended),
     #[error("the target was not ready within {}{}", crate::wire::seconds(*.limit), said(.output))]
     NotReady { limit: Duration, output: String },
@@ -74,7 +76,7 @@ pub(crate) enum BenchError {
 fn said(output: &str) -> String {
     match output.trim() {
         "" => String::new(),
-        output => format!("; the last it printed:\n{output}"),
+        output => format!("; the last it printed:\n{}", shown_text(output)),
     }
 }
 
@@ -215,29 +217,9 @@ impl Bench {
     /// # Errors
     /// Why there is no such token.
     pub(crate) fn complete(&self, spec: &TokenSpec) -> Result<TokenSpec, &'static str> {
-        let mut spec = spec.clone();
-        if spec.kind == TokenKind::Any {
-            let kind = self.profile.ordinary_kind();
-            let kind = kind.ok_or("the profile accepts no kind of token")?;
-            // What is done to the parts of a JWT does nothing to a token that has none.
-            if spec.changes_parts() && !kind.is_jwt() {
-                return Err("it needs a JWT, and the profile accepts none");
-            }
-            spec.kind = kind;
-        }
-        let is_oauth = matches!(
-            spec.kind,
-            TokenKind::OauthToken
-                | TokenKind::OpaqueOauthToken
-                | TokenKind::IdToken
-                | TokenKind::RefreshToken
-        );
-        if is_oauth {
-            let resource = || self.values.fill(&self.profile.resource).ok();
-            spec.resource = spec.resource.or_else(resource);
-            spec.scopes = spec.scopes.or_else(|| Some(self.profile.scopes.clone()));
-        }
-        Ok(spec)
+        let resource = self.values.fill(&self.profile.resource).ok();
+        let supplied = |kind: &TokenKind| self.tokens.contains_key(kind);
+        complete(spec, &self.profile, supplied, resource)
     }
 
     pub(super) async fn wait_until_ready(&self, limit: Duration, in_trouble: bool) -> Result<(), BenchError> {
@@ -246,7 +228,8 @@ impl Bench {
             if let Some(ended) = self.ended().await {
                 return Err(BenchError::Target(ended));
             }
-            if self.is_ready(in_trouble).await {
+            // An answer may take longer than what is left.
+            if timeout_at(deadline, self.is_ready(in_trouble)).await == Ok(true) {
                 return Ok(());
             }
             if Instant::now() >= deadline {

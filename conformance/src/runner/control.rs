@@ -7,6 +7,7 @@ use super::{
 use crate::{
     case::{Expectation, Step, Verdict},
     mint::{TokenKind, TokenSpec},
+    profile::Profile,
 };
 
 /// Where nothing is out of order.
@@ -22,24 +23,10 @@ impl Trial<'_> {
     /// That a token is not accepted proves something only when it is without what was done to it, or to Clerk and the
     /// server: a server that refuses everybody is not safe but broken.
     pub(super) async fn check_control(&mut self, step: &Step, number: usize) -> Result<(), Stop> {
-        let Some(spec) = step.token.as_ref().filter(|_| !expects_acceptance(&step.expect)) else {
+        let complete = |spec: &TokenSpec| self.bench.complete(spec);
+        let Some((control, at_fault)) = control_of(step, &self.bench.profile, complete) else {
             return Ok(());
         };
-        let mut control = spec.undamaged();
-        if control.kind == TokenKind::Any
-            && let Ok(spec) = self.bench.complete(spec)
-        {
-            control.kind = spec.kind;
-        }
-        let ordinary = control.kind == TokenKind::ImpersonationToken
-            || self.bench.profile.accepts.contains(&control.kind);
-        if !ordinary {
-            control = TokenSpec::of(TokenKind::Any);
-        }
-        // Where the token is at fault, the same server must accept it without its fault. Where something else is, such as
-        // Clerk, a setting or another header, only a server on which all is well can say.
-        let at_fault = !(ordinary && spec.is_undamaged())
-            && matches!(step.expect.is, Some(Verdict::Refused | Verdict::InvalidToken));
         let outcome = if at_fault {
             self.control(&control).await?
         } else {
@@ -61,6 +48,33 @@ impl Trial<'_> {
         let token = self.token(spec).await?;
         Ok(self.bench.control(&describe(spec), &token).await)
     }
+}
+
+/// The token that must be accepted for the step to prove something; and whether the same server must accept it, for the
+/// step's own token is at fault. Where something else is, such as Clerk, a setting or another header, only a server on
+/// which all is well can say.
+pub(super) fn control_of(
+    step: &Step,
+    profile: &Profile,
+    complete: impl FnOnce(&TokenSpec) -> Result<TokenSpec, &'static str>,
+) -> Option<(TokenSpec, bool)> {
+    let spec = step
+        .token
+        .as_ref()
+        .filter(|_| !expects_acceptance(&step.expect))?;
+    let mut control = spec.undamaged();
+    if control.kind == TokenKind::Any
+        && let Ok(spec) = complete(spec)
+    {
+        control.kind = spec.kind;
+    }
+    let ordinary = control.kind == TokenKind::ImpersonationToken || profile.accepts.contains(&control.kind);
+    if !ordinary {
+        control = TokenSpec::of(TokenKind::Any);
+    }
+    let at_fault = !(ordinary && spec.is_undamaged())
+        && matches!(step.expect.is, Some(Verdict::Refused | Verdict::InvalidToken));
+    Some((control, at_fault))
 }
 
 /// Whether only a server that takes the token can pass.

@@ -7,6 +7,7 @@
 mod attempt;
 mod bench;
 mod clerk;
+mod complete;
 mod control;
 mod judge;
 mod plan;
@@ -21,20 +22,26 @@ use std::{collections::BTreeMap, time::Duration};
 use futures_util::{StreamExt as _, stream};
 use url::Url;
 
-pub use self::select::{Selection, SelectionError};
 use self::{
     attempt::pauses,
     bench::{Bench, BenchError},
     clerk::Clerk,
+    complete::complete,
+    control::control_of,
     judge::Judge,
     plan::Plan,
+    redact::without_tokens,
     request::compose,
     values::Values,
+};
+pub use self::{
+    redact::{shown_command, shown_text},
+    select::{Selection, SelectionError},
 };
 use crate::{
     baseline::Baseline,
     case::{Catalogue, Step},
-    mint::TokenKind,
+    mint::{TokenKind, TokenSpec},
     profile::Profile,
     results::{CaseResult, Outcome, Reach, Results, Suite, Target},
     target::{Launcher, Start},
@@ -51,7 +58,8 @@ pub struct Options {
     pub selection: Selection,
     /// Known failures.
     pub baseline: Option<Baseline>,
-    /// How many cases are tried at once.
+    /// How many cases are tried at once. If it is more than one, as many that wait for time to pass are tried beside
+    /// them.
     pub jobs: usize,
     /// How long one answer may take.
     pub timeout: Duration,
@@ -59,7 +67,8 @@ pub struct Options {
     pub start_timeout: Duration,
     /// An authority to trust besides the machine's (PEM), for targets on https.
     pub authority: Option<String>,
-    /// The command line that runs one case again; its id comes after.
+    /// The command line that runs one case again; its id comes after. It gets into reports, with what looks like a
+    /// token taken out; what else may be secret in a command, [`shown_command`] takes out.
     pub rerun: String,
 }
 
@@ -82,7 +91,7 @@ pub enum TargetOptions {
     },
 }
 
-/// Why a run brought no results.
+/// Why a run brought no results. The texts can be shown: they have no secrets and no control characters.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
     /// The selection is wrong.
@@ -94,6 +103,21 @@ pub enum Trouble {
     /// It ended while it was judged, and no case is to blame or no other could be tried.
     #[error("the target ended during the run{0}")]
     Died(String),
+}
+
+impl Trouble {
+    fn target(text: &str) -> Self {
+        Self::Target(shown_text(text))
+    }
+
+    /// The same as it can be shown.
+    fn shown(self) -> Self {
+        match self {
+            Self::Selection(_) => self,
+            Self::Target(text) => Self::Target(shown_text(&text)),
+            Self::Died(text) => Self::Died(shown_text(&text)),
+        }
+    }
 }
 
 /// What is told about a run while it runs.
@@ -123,7 +147,7 @@ pub async fn run(
 ) -> Result<Results, Trouble> {
     let selected = options.selection.apply(catalogue)?;
     let trust =
-        Trust::new(options.authority.as_deref()).map_err(|error| Trouble::Target(error.to_string()))?;
+        Trust::new(options.authority.as_deref()).map_err(|error| Trouble::target(&error.to_string()))?;
     let start = match &options.target {
         TargetOptions::Command(command) => Some(Start::Command(command.clone())),
         TargetOptions::Inside(launcher) => Some(Start::Launch(launcher.clone())),
@@ -140,27 +164,35 @@ pub async fn run(
         Some(plan) => plan
             .start(None)
             .await
-            .map_err(|error| Trouble::Target(error.to_string()))?,
+            .map_err(|error| Trouble::target(&error.to_string()))?,
         None => running(options, &trust).await?,
     };
     progress.started(selected.len());
     let judge = Judge::new(options, plan.as_ref(), shared);
-    // Those that wait for time to pass come first, so that the others fill the time.
-    let mut order = selected;
-    order.sort_by_key(|(_, case)| std::cmp::Reverse(pauses(case, &options.profile)));
-    let mut cases: Vec<CaseResult> = stream::iter(order)
-        .map(|(section, case)| {
-            let judge = &judge;
-            async move {
+    let (mut waiting, others): (Vec<_>, Vec<_>) = selected
+        .into_iter()
+        .partition(|(_, case)| !pauses(case, &options.profile).is_zero());
+    waiting.sort_by_key(|(_, case)| std::cmp::Reverse(pauses(case, &options.profile)));
+    let try_all = |cases: Vec<(_, _)>| {
+        let judge = &judge;
+        stream::iter(cases)
+            .map(move |(section, case)| async move {
                 let result = judge.judge(section, case).await;
                 progress.finished(&result.id, result.outcome);
                 result
-            }
-        })
-        .buffer_unordered(options.jobs.max(1))
-        .collect()
-        .await;
-    judge.finish().await?;
+            })
+            .buffer_unordered(options.jobs.max(1))
+    };
+    let mut cases: Vec<CaseResult> = if options.jobs > 1 {
+        // Those that wait for time to pass leave the others what they need to fill it.
+        stream::select(try_all(waiting), try_all(others)).collect().await
+    } else {
+        try_all(others).chain(try_all(waiting)).collect().await
+    };
+    judge.finish().await.map_err(Trouble::shown)?;
+    for case in &mut cases {
+        case.rerun = without_tokens(&case.rerun);
+    }
     cases.sort_by(|one, other| (one.section.number, &one.id).cmp(&(other.section.number, &other.id)));
     let complaints = match &options.baseline {
         Some(baseline) => baseline.apply(&mut cases, catalogue.ids()),
@@ -175,9 +207,9 @@ pub async fn run(
         target: Target {
             profile: options.profile.name.clone(),
             address: match &options.target {
-                TargetOptions::Command(command) => command.clone(),
+                TargetOptions::Command(command) => shown_command(command),
                 TargetOptions::Inside(_) => "inside this process".to_owned(),
-                TargetOptions::Running { mcp_url, .. } => mcp_url.to_string(),
+                TargetOptions::Running { mcp_url, .. } => shown_text(mcp_url.as_str()),
             },
             reach: reach(&options.target),
         },
@@ -186,21 +218,34 @@ pub async fn run(
     })
 }
 
-/// The request of a step as it would be sent, with the names of what is only known in a run.
+/// A step as it is for a target of this profile, with the names of what is only known in a run.
+pub(crate) fn step_for(step: &Step, profile: &Profile) -> Step {
+    let mut values = Values::without_target(&profile.mcp_path);
+    values.fill_what_is_known(step).unwrap_or_else(|_| step.clone())
+}
+
+/// The request of such a step as it would be sent.
 ///
 /// # Errors
 /// A sentence, when the step asks for what HTTP cannot say.
-pub(crate) fn request_as_text(step: &Step) -> Result<String, String> {
-    let mut values = Values::default();
-    values.set("mcp", "/mcp");
-    values.set("authority", "{authority}");
-    let mut step = step.clone();
-    if step.send.path.as_deref() == Some("{mcp}") {
-        step.send.path = None;
-    }
+pub(crate) fn request_as_text(step: &Step, profile: &Profile) -> Result<String, String> {
+    let values = Values::without_target(&profile.mcp_path);
     let has_token = step.token.is_some() || step.token_of_step.is_some();
-    let outgoing = compose(&step, has_token.then_some("{token}"), None, &values)?;
+    let outgoing = compose(step, has_token.then_some("{token}"), None, &values)?;
     Ok(outgoing.as_text())
+}
+
+/// The token of a step as it would be made for a target of this profile, with the names of what is only known in a run.
+pub(crate) fn token_for(spec: &TokenSpec, profile: &Profile) -> TokenSpec {
+    complete(spec, profile, |_| false, Some(profile.resource.clone())).unwrap_or_else(|_| spec.clone())
+}
+
+/// The token that a target of this profile must accept for the step to prove something; and whether the step's own target
+/// must, or one on which all is well.
+pub(crate) fn control_for(step: &Step, profile: &Profile) -> Option<(TokenSpec, bool)> {
+    let complete = |spec: &TokenSpec| complete(spec, profile, |_| false, None);
+    let (control, at_fault) = control_of(step, profile, complete)?;
+    Some((token_for(&control, profile), at_fault))
 }
 
 /// The bench of a target that runs already, once it has answered.
@@ -214,22 +259,22 @@ async fn running(options: &Options, trust: &Trust) -> Result<Bench, Trouble> {
     else {
         return Err(Trouble::Target("there is no target".to_owned()));
     };
-    let trouble = |error: BenchError| Trouble::Target(error.to_string());
+    let trouble = |error: BenchError| Trouble::target(&error.to_string());
     let mut bench = Bench::of_running(&options.profile, mcp_url, trust, options.timeout).map_err(trouble)?;
     bench.tokens.clone_from(tokens);
     if let Some(issuer) = issuer {
         bench.values.set("issuer", issuer.trim_end_matches('/'));
     }
     if let Some(url) = clerk {
-        let clerk = Clerk::at(url).map_err(|error| Trouble::Target(error.to_string()))?;
+        let clerk = Clerk::at(url).map_err(|error| Trouble::target(&error.to_string()))?;
         bench = bench
             .with_clerk(clerk, url.as_str().trim_end_matches('/'))
             .await
-            .map_err(|error| Trouble::Target(format!("--clerk {url}: {error}")))?;
+            .map_err(|error| Trouble::target(&format!("--clerk {url}: {error}")))?;
     }
     match bench.knock().await {
         Ok(()) => Ok(bench),
-        Err(error) => Err(Trouble::Target(format!("{mcp_url} does not answer: {error}"))),
+        Err(error) => Err(Trouble::target(&format!("{mcp_url} does not answer: {error}"))),
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use tempfile::NamedTempFile;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     bench::{Bench, BenchError, READY_INTERVAL, Running, address},
@@ -23,7 +23,7 @@ use crate::{
     intercept::Intercept,
     mint::{SigningKey, TokenKind},
     profile::Profile,
-    target::{Ended, Environment, Start, free_port},
+    target::{Ended, Environment, Start, free_port, is_taken},
     wire::{Trust, exchange},
 };
 
@@ -41,7 +41,20 @@ pub(crate) struct Plan<'a> {
 impl Plan<'_> {
     /// Starts a Clerk, does what the case does to it first, and starts a target with the case's settings.
     pub(crate) async fn start(&self, case: Option<&Case>) -> Result<Bench, BenchError> {
-        let prepared = self.prepare(case).await?;
+        let mut ports = PORTS;
+        loop {
+            let port = port()?;
+            let bench = self.start_at(port, case).await;
+            ports -= 1;
+            // Another program was faster, which the target is not to blame for.
+            if ports == 0 || !matches!(bench, Err(BenchError::Target(_))) || !is_taken(port) {
+                return bench;
+            }
+        }
+    }
+
+    async fn start_at(&self, port: u16, case: Option<&Case>) -> Result<Bench, BenchError> {
+        let prepared = self.prepare(port, case).await?;
         let started = self
             .start
             .start(prepared.environment.clone(), &self.variables())
@@ -80,7 +93,24 @@ impl Plan<'_> {
         case: &Case,
         without: &[String],
     ) -> Result<Option<Ended>, BenchError> {
-        let mut prepared = self.prepare(Some(case)).await?;
+        let mut ports = PORTS;
+        loop {
+            let port = port()?;
+            let ended = self.start_in_vain_at(port, case, without).await?;
+            ports -= 1;
+            if ports == 0 || ended.is_none() || !is_taken(port) {
+                return Ok(ended);
+            }
+        }
+    }
+
+    async fn start_in_vain_at(
+        &self,
+        port: u16,
+        case: &Case,
+        without: &[String],
+    ) -> Result<Option<Ended>, BenchError> {
+        let mut prepared = self.prepare(port, Some(case)).await?;
         let templates = &self.profile.environment;
         prepared.environment.retain(|variable, _| {
             let template = templates.get(variable).map_or("", String::as_str);
@@ -95,7 +125,7 @@ impl Plan<'_> {
             if let Some(ended) = started.ended().await {
                 break Some(ended);
             }
-            let runs = self.answers(&prepared.values).await;
+            let runs = timeout_at(deadline, self.answers(&prepared.values)).await == Ok(true);
             if runs || Instant::now() >= deadline {
                 break None;
             }
@@ -125,7 +155,7 @@ impl Plan<'_> {
         environment.keys().chain(settings.values()).cloned().collect()
     }
 
-    async fn prepare(&self, case: Option<&Case>) -> Result<Prepared, BenchError> {
+    async fn prepare(&self, port: u16, case: Option<&Case>) -> Result<Prepared, BenchError> {
         let mut values = Values::default();
         let other = |error: &dyn std::error::Error| BenchError::Other(error.to_string());
         let secure = self.profile.https || self.profile.intercept;
@@ -156,8 +186,6 @@ impl Plan<'_> {
         };
         values.name_people(&clerk.state().await?);
 
-        let port =
-            free_port().map_err(|error| BenchError::Other(format!("there is no free port: {error}")))?;
         values.name_target(&format!("http://127.0.0.1:{port}"), &self.profile.mcp_path);
         values.set("key_interval", &self.profile.key_interval);
         values.set("host", "127.0.0.1");
@@ -255,6 +283,13 @@ struct Prepared {
     authority: Option<NamedTempFile>,
     intercept: Option<Intercept>,
     environment: Environment,
+}
+
+/// How many ports are tried when other programs take them.
+const PORTS: usize = 3;
+
+fn port() -> Result<u16, BenchError> {
+    free_port().ok_or_else(|| BenchError::Other("there is no free port".to_owned()))
 }
 
 /// Who the local Clerk passes for when requests are intercepted: the name has the form of a development instance's.

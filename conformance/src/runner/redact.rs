@@ -1,6 +1,8 @@
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Captures, Regex};
+
+use crate::report;
 
 /// Takes tokens and secrets out of texts before they get into results.
 ///
@@ -19,6 +21,31 @@ static SUSPECT: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
     .ok()
 });
+
+/// A value in a line of a shell, in quotes or not.
+const VALUE: &str = r#"(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\;&|])+"#;
+
+/// Variables whose names say that their values are nobody's business; `env` prints them, and commands set them.
+static ASSIGNMENT: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(&format!(r"\b({}=)({VALUE})", named("A-Z0-9_", ""))).ok());
+
+/// The same in small letters, and as options: what a command line may hold besides.
+static ARGUMENT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let (variable, option) = (named("a-z0-9_", "(?i)"), named("a-z0-9_-", "(?i)"));
+    Regex::new(&format!(r"((?:\b{variable}=|(?:^|\s)--?{option}[ =]))({VALUE})")).ok()
+});
+
+/// The user and password of a URL.
+static USER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(://)([^/?#\s'\x22@]+)@").ok());
+
+/// Nothing but a variable, which is named and not shown.
+static VARIABLE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^\x22?\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*\})\x22?$").ok());
+
+/// A pattern for names of these characters that speak of a secret.
+fn named(characters: &str, flags: &str) -> String {
+    format!("{flags}[{characters}]*(?:KEY|SECRET|TOKEN|PASSWORD)[{characters}]*")
+}
 
 /// A part of a token that is long enough to be one.
 const TELLING_PART: usize = 16;
@@ -57,11 +84,47 @@ impl Redactor {
                 text = text.replace(secret.as_str(), name);
             }
         }
-        match SUSPECT.as_ref() {
-            Some(suspect) => suspect.replace_all(&text, "<secret>").into_owned(),
-            None => text,
+        without_tokens(&hide_values(ASSIGNMENT.as_ref(), &text))
+    }
+}
+
+/// A text without what looks like a token or a secret wherever it stands.
+pub(crate) fn without_tokens(text: &str) -> String {
+    let mut text = text.to_owned();
+    for (pattern, replacement) in [(USER.as_ref(), "$1<secret>@"), (SUSPECT.as_ref(), "<secret>")] {
+        if let Some(pattern) = pattern {
+            text = pattern.replace_all(&text, replacement).into_owned();
         }
     }
+    text
+}
+
+/// A command of a shell as it may be shown: without the secrets that are written into it.
+pub fn shown_command(command: &str) -> String {
+    hide_values(ARGUMENT.as_ref(), &Redactor::default().clean(command))
+}
+
+/// A text of whatever origin as a terminal may show it: without secrets, and without what acts on the terminal.
+pub fn shown_text(text: &str) -> String {
+    report::lines(&Redactor::default().clean(text))
+}
+
+/// Hides what comes after a name, unless it is a variable's name, or the next option.
+fn hide_values(pattern: Option<&Regex>, text: &str) -> String {
+    let Some(pattern) = pattern else {
+        return text.to_owned();
+    };
+    let replaced = pattern.replace_all(text, |found: &Captures<'_>| {
+        let (whole, [name, value]) = found.extract();
+        let is_variable = VARIABLE.as_ref().is_some_and(|variable| variable.is_match(value));
+        let is_option = name.ends_with(' ') && value.starts_with('-');
+        if is_variable || is_option {
+            whole.to_owned()
+        } else {
+            format!("{name}<secret>")
+        }
+    });
+    replaced.into_owned()
 }
 
 #[cfg(test)]
@@ -82,6 +145,42 @@ mod tests {
         assert_eq!(
             text,
             "Bearer <session_token>; <part of session_token>; <secret> <secret> <secret> peak_0123456789"
+        );
+    }
+
+    #[test]
+    fn what_a_command_sets_is_taken_out() {
+        for (command, due) in [
+            (
+                "CLERK_SECRET_KEY=abc npm start",
+                "CLERK_SECRET_KEY=<secret> npm start",
+            ),
+            (
+                "env DB_PASSWORD='a b'\\''c' TOKENS=\"x\\\"y\" PORT=1 ./run",
+                "env DB_PASSWORD=<secret> TOKENS=<secret> PORT=1 ./run",
+            ),
+            ("A_KEY=$B_KEY C_KEY=\"${D}\" x", "A_KEY=$B_KEY C_KEY=\"${D}\" x"),
+            (
+                "x --api-key abc --token=def --port 1",
+                "x --api-key <secret> --token=<secret> --port 1",
+            ),
+            (
+                "x --db postgres://me:pw@host/db",
+                "x --db postgres://<secret>@host/db",
+            ),
+            ("x client_secret=abc; y", "x client_secret=<secret>; y"),
+            ("x --show-keys --port 1", "x --show-keys --port 1"),
+            ("npm start", "npm start"),
+        ] {
+            assert_eq!(shown_command(command), due);
+        }
+    }
+
+    #[test]
+    fn an_environment_is_printed_without_its_secrets() {
+        assert_eq!(
+            shown_text("AWS_SECRET_ACCESS_KEY=a/b+c\nHOME=/\u{1b}[2J\nkey=value"),
+            "AWS_SECRET_ACCESS_KEY=<secret>\nHOME=/\\u{1b}[2J\nkey=value"
         );
     }
 }

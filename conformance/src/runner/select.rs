@@ -8,7 +8,7 @@ use crate::{
 /// Which cases to run.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
-    /// Only these: an id, a section (`claims`), the start of an id, or a pattern with `*`.
+    /// Only these: an id, a section (`claims`) or another start of ids up to a dot, or a pattern with `*`.
     pub only: Vec<String>,
     /// Not these, written the same way.
     pub skip: Vec<String>,
@@ -20,8 +20,13 @@ pub struct Selection {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SelectionError {
     /// One of the selectors matches no case.
-    #[error("{0:?} matches no case: `list` shows them all")]
-    Selector(String),
+    #[error("{selector:?} matches no case: {hint}")]
+    Selector {
+        /// As it was given.
+        selector: String,
+        /// What may have been meant.
+        hint: String,
+    },
     /// All of them together leave nothing.
     #[error("no case is left: --only, --skip and --level exclude each other")]
     Nothing,
@@ -38,7 +43,15 @@ impl Selection {
     ) -> Result<Vec<(&'a Section, &'a Case)>, SelectionError> {
         for selector in self.only.iter().chain(&self.skip) {
             if !catalogue.ids().any(|id| selects(selector, id)) {
-                return Err(SelectionError::Selector(selector.clone()));
+                let begins = catalogue.ids().any(|id| id.starts_with(selector.as_str()));
+                return Err(SelectionError::Selector {
+                    selector: selector.clone(),
+                    hint: if begins {
+                        format!("for every id that begins so, write '{selector}*'")
+                    } else {
+                        "`list` shows them all".to_owned()
+                    },
+                });
             }
         }
         let selected: Vec<_> = catalogue

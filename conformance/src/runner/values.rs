@@ -16,6 +16,19 @@ pub(crate) struct Values(BTreeMap<String, String>);
 #[error("{{{0}}} is not known in this run")]
 pub(crate) struct Unknown(pub(crate) String);
 
+impl Unknown {
+    /// What a run of a target that runs already would need to know it.
+    pub(crate) fn remedy(&self, has_clerk: bool) -> String {
+        match self.0.as_str() {
+            "issuer" if !has_clerk => {
+                "it needs to know the issuer of the target's tokens: give --issuer".to_owned()
+            }
+            _ if !has_clerk => "it needs the local Clerk".to_owned(),
+            name => format!("it needs {{{name}}}, which only a run with --command has"),
+        }
+    }
+}
+
 /// Named by others at another time: the request's token, the mint's header, claims and keys, the number of
 /// a repetition.
 const LATER: [&str; 5] = ["token", "header", "claims", "another_key", "n"];
@@ -51,6 +64,34 @@ impl Values {
         match unknown {
             Some(name) => Err(Unknown(name)),
             None => Ok(filled.into_owned()),
+        }
+    }
+
+    /// What is known before there is a target: where its endpoint is, on no host.
+    pub(crate) fn without_target(mcp_path: &str) -> Self {
+        let mut values = Self::default();
+        values.name_target("http://target.invalid", mcp_path);
+        for (name, value) in &mut values.0 {
+            if value.contains("target.invalid") {
+                *value = format!("{{{name}}}");
+            }
+        }
+        values
+    }
+
+    /// The same in every text of a value, in which the names of what is not known stay.
+    pub(crate) fn fill_what_is_known<T: Serialize + DeserializeOwned>(
+        &mut self,
+        value: &T,
+    ) -> Result<T, Unknown> {
+        loop {
+            match self.fill_in(value) {
+                Err(Unknown(name)) if self.get(&name).is_none() => {
+                    let itself = format!("{{{name}}}");
+                    self.set(name, itself);
+                }
+                filled => return filled,
+            }
         }
     }
 

@@ -1,19 +1,14 @@
 //! Targets: the servers under test, started with an environment, and stopped.
 
+mod port;
 mod process;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    future::Future,
-    net::{Ipv4Addr, TcpListener},
-    pin::Pin,
-    sync::Arc,
+use std::{collections::BTreeMap, fmt, future::Future, pin::Pin, sync::Arc};
+
+pub(crate) use self::{
+    port::{free_port, is_taken},
+    process::Process,
 };
-
-use parking_lot::Mutex;
-
-pub(crate) use self::process::Process;
 
 /// A server's environment: what its profile says, with this run's values.
 pub type Environment = BTreeMap<String, String>;
@@ -89,17 +84,6 @@ impl Started {
         match self {
             Self::Process(process) => process.stop().await,
             Self::Inside(running) => drop(running),
-        }
-    }
-}
-
-/// A port of loopback that nobody listens on, and that was not given out before.
-pub(crate) fn free_port() -> std::io::Result<u16> {
-    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
-    loop {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        if GIVEN.lock().insert(port) {
-            return Ok(port);
         }
     }
 }

@@ -46,6 +46,11 @@ impl Trust {
             .transpose()
             .map_err(|error| failed(&error))?
             .unwrap_or_default();
+        if extra.is_some() && roots.is_empty() {
+            return Err(TlsError(
+                "there is no certificate (PEM) in the file of authorities".to_owned(),
+            ));
+        }
         let verifier =
             Verifier::new_with_extra_roots(roots, Arc::clone(&provider)).map_err(|error| failed(&error))?;
         let config = ClientConfig::builder_with_provider(provider)

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clerk_mcp_conformance::{
     baseline::{Baseline, Complaint},
-    results::{Outcome, Summary},
+    results::{Conclusion, Outcome, Summary},
 };
 
 use crate::sample::{Become as _, case, of};
@@ -48,11 +48,11 @@ fn it_knows_failures_warnings_and_what_could_not_be_tried() {
             ..Summary::default()
         }
     );
-    assert!(!results.clean());
+    assert_eq!(results.conclusion(), Conclusion::Findings);
     assert!(results.cases[3].is_new_failure() && !results.cases[1].is_new_failure());
 
     results.cases.pop();
-    assert!(results.clean());
+    assert_eq!(results.conclusion(), Conclusion::Clean);
 }
 
 #[test]
@@ -81,10 +81,8 @@ fn an_entry_that_hides_nothing_is_complained_about() {
         ]
     );
     assert!(results.cases.iter().all(|case| case.known.is_none()));
-    assert!(
-        !results.clean(),
-        "a stale entry fails a run that is clean otherwise"
-    );
+    // A stale entry fails a run that is clean otherwise.
+    assert_eq!(results.conclusion(), Conclusion::Findings);
 }
 
 #[test]

@@ -300,12 +300,68 @@ fn steps_are_checked_each_for_itself() {
             "\"(\" is no regular expression",
         ),
         ("send = { message = \"ping\" }", "it expects nothing"),
+        (
+            "send = { method = \"GET IT\" }\nexpect = { is = \"refused\" }",
+            "\"GET IT\" is no method",
+        ),
+        (
+            "send = { path = \"{mcp}/a b\" }\nexpect = { is = \"refused\" }",
+            "\"{mcp}/a b\" is no path",
+        ),
+        (
+            "send = { headers = { \"X Y\" = \"z\" } }\nexpect = { is = \"refused\" }",
+            "\"X Y\" is no name of a header",
+        ),
+        (
+            "send = { headers = { X = \"a\\nb\" } }\nexpect = { is = \"refused\" }",
+            "the header X cannot be \"a\\nb\"",
+        ),
+        (
+            "authorization = [\"Bearer a\\nb\"]\nexpect = { is = \"refused\" }",
+            "the header Authorization cannot be",
+        ),
     ] {
         let error = error_of(&[&format!("{start}{accepted}[[case.steps]]\n{step}\n")]);
         assert!(
             error.contains("step 2: ") && error.contains(what),
             "{step}: {error}"
         );
+    }
+}
+
+#[test]
+fn an_operation_must_be_one_of_the_local_clerk() {
+    let start = FILE.split("token = ").next().unwrap();
+    let own = start.replace("level = ", "own = {}\nlevel = ");
+    for (operation, right) in [
+        ("POST /faults", true),
+        ("DELETE /faults/fault_1", true),
+        ("PUT /organizations/{org.a}/members/Alan", true),
+        ("POST /users/Ada/ban", true),
+        ("POST /users/Ada", false),
+        ("POST /users//ban", false),
+        ("POST /users/Ada/ban/now", false),
+        ("PATCH /faults", false),
+        ("/faults", false),
+        ("POST /fault", false),
+    ] {
+        for text in [
+            format!(
+                "{own}[[case.steps]]\nclerk = [{{ do = \"{operation}\" }}]\nexpect = {{ is = \"refused\" }}\n"
+            ),
+            own.replace(
+                "level = ",
+                &format!("before = [{{ do = \"{operation}\" }}]\nlevel = "),
+            ) + "[[case.steps]]\nexpect = { is = \"refused\" }\n",
+        ] {
+            if right {
+                Catalogue::parse(vec![("right".to_owned(), text)]).unwrap();
+            } else {
+                let error = error_of(&[&text]);
+                assert!(error.starts_with("cases/1.toml:6: claims.expired: "), "{error}");
+                assert!(error.contains("is no operation of the local Clerk"), "{error}");
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use clerk_mcp_conformance::{
     compare::{Comparison, compare},
     report::Style,
-    results::{Outcome, Reach, Results},
+    results::{CaseResult, Outcome, Reach, Results},
 };
 
 use crate::sample::{Become as _, HOSTILE, case, of, results};
@@ -57,6 +57,32 @@ fn changes_are_told_apart() {
     let back = compare(&after(), &before());
     assert_eq!(ids(&back.better), ids(&comparison.worse));
     assert_eq!(ids(&back.worse), ids(&comparison.better));
+}
+
+/// Or a narrower profile would be the way to get a green run.
+#[test]
+fn what_was_right_and_is_not_tried_is_a_finding() {
+    let passed = || case("claims.expired", "A token past its exp is refused.");
+    let failed = || case("claims.issued-at", "It must.").failed(WRONG);
+    let not_offered = |case: CaseResult| case.because(Outcome::NotApplicable, "not offered");
+    let before = of(vec![passed(), failed()]);
+    for (after, lost) in [
+        (vec![failed()], true),
+        (vec![not_offered(passed()), failed()], true),
+        (vec![passed(), not_offered(failed())], false),
+        (vec![passed()], false),
+    ] {
+        let comparison = compare(&before, &of(after));
+        assert_eq!(comparison.is_regression(), lost, "{comparison:?}");
+        let text = comparison.render(Style::default());
+        assert_eq!(text.contains("LESS TRIED 0 worse"), lost, "{text}");
+    }
+    // Another suite may have another name for it.
+    let mut other = of(vec![failed()]);
+    other.suite.version = "0.2.0".to_owned();
+    assert!(!compare(&before, &other).is_regression());
+    other.cases.push(not_offered(passed()));
+    assert!(compare(&before, &other).is_regression());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The runner on targets inside this process: those that end while they are judged, and cases that cannot be tried.
 
 use std::{
+    net,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -12,14 +13,19 @@ use clerk_mcp_conformance::{
     case::Catalogue,
     profile::Profile,
     results::Outcome,
-    runner::{self, Options, Selection, TargetOptions},
+    runner::{self, Options, Progress, Selection, TargetOptions},
     target::{Ended, Launcher, Running},
 };
+use parking_lot::Mutex;
 use poem::{
     Request, Response, Server,
     endpoint::make_sync,
     http::{Method, StatusCode, header},
     listener::{Listener as _, TcpListener},
+};
+use tokio::{
+    sync::mpsc::{UnboundedSender, unbounded_channel},
+    time::timeout,
 };
 
 /// A server that some requests end.
@@ -167,6 +173,88 @@ async fn a_control_is_sent_again_when_the_shared_target_had_ended() {
         Outcome::Fail,
         "{:?}",
         results.cases[0].reason
+    );
+}
+
+#[tokio::test]
+async fn a_port_that_another_program_took_is_left_to_it() {
+    let last = mortal(|_| false);
+    let taken: Arc<Mutex<Vec<net::TcpListener>>> = Arc::default();
+    let others = Arc::clone(&taken);
+    let launch: Launcher = Arc::new(move |environment| {
+        let mut others = others.lock();
+        if others.len() == 2 {
+            return last(environment);
+        }
+        others.push(net::TcpListener::bind(format!("127.0.0.1:{}", environment["PORT"])).unwrap());
+        Box::pin(async {
+            Err(Ended {
+                exit: Some(1),
+                output: "another program listens there".to_owned(),
+            })
+        })
+    });
+    let options = options(TargetOptions::Inside(launch), &["challenges.no-token"]);
+    let results = runner::run(&Catalogue::built_in().unwrap(), &options, &())
+        .await
+        .unwrap();
+    assert_eq!(results.cases[0].outcome, Outcome::Pass);
+    assert_eq!(taken.lock().len(), 2);
+}
+
+/// It takes connections, for the system does that, and never says anything.
+#[tokio::test]
+async fn a_target_that_hangs_is_waited_for_no_longer_than_said() {
+    struct Hanging(#[expect(dead_code, reason = "it listens for as long as it is held")] net::TcpListener);
+    impl Running for Hanging {}
+    let launch: Launcher = Arc::new(|environment| {
+        Box::pin(async move {
+            let address = format!("127.0.0.1:{}", environment["PORT"]);
+            Ok(Box::new(Hanging(net::TcpListener::bind(address).unwrap())) as Box<dyn Running>)
+        })
+    });
+    let mut options = options(TargetOptions::Inside(launch), &[]);
+    options.timeout = Duration::from_mins(10);
+    options.start_timeout = Duration::from_secs(1);
+    let catalogue = Catalogue::built_in().unwrap();
+    let trouble = timeout(Duration::from_secs(30), runner::run(&catalogue, &options, &()))
+        .await
+        .expect("it is given up in time")
+        .unwrap_err();
+    assert_eq!(trouble.to_string(), "the target was not ready within 1 s");
+}
+
+/// Tells which cases have a result.
+struct Told(UnboundedSender<String>);
+
+impl Progress for Told {
+    fn started(&self, _: usize) {}
+
+    fn finished(&self, id: &str, _: Outcome) {
+        let _ = self.0.send(id.to_owned());
+    }
+}
+
+#[tokio::test]
+async fn cases_that_wait_do_not_hold_up_the_others() {
+    let cases = [("one", "600s"), ("two", "600s"), ("other", "0s")].map(|(id, pause)| {
+        format!(
+            "[[case]]\nid = \"a.{id}\"\nrequirement = \"It is refused.\"\nlevel = \"must\"\nrefs = [\"rfc6750#3.1\"]\n\
+             why = \"It must be.\"\n[[case.steps]]\npause = \"{pause}\"\nexpect = {{ status = 401 }}\n"
+        )
+    });
+    let file = format!("number = 1\nsection = \"a\"\ntitle = \"A\"\n{}", cases.concat());
+    let catalogue = Catalogue::parse(vec![("a.toml".to_owned(), file)]).unwrap();
+    let (sender, mut told) = unbounded_channel();
+    let options = options(TargetOptions::Inside(mortal(|_| false)), &[]);
+    let progress = Told(sender);
+    let first = tokio::select! {
+        _ = runner::run(&catalogue, &options, &progress) => panic!("it waits for ten minutes"),
+        first = timeout(Duration::from_secs(30), told.recv()) => first,
+    };
+    assert_eq!(
+        first.expect("the other case is tried").as_deref(),
+        Some("a.other")
     );
 }
 

@@ -231,6 +231,23 @@ fn html_holds_only_its_own_elements() {
     assert!(render(Format::Html, &results()).contains("&#60;script&#62;alert(1)&#60;/script&#62;"));
 }
 
+/// Many cases that one thing keeps from being tried are one entry, and the table leads to what it counts.
+#[test]
+fn html_leads_to_what_was_found() {
+    let text = render(Format::Html, &results());
+    for part in [
+        "<details class=\"section\" id=\"section-claims\">",
+        "<td class=\"count fail\"><a href=\"#claims.audience\">3</a></td>",
+        "<td class=\"count not-testable\"><a href=\"#audience.issuer\">2</a></td>",
+        "<li id=\"audience.party\">",
+        "<td class=\"count\"></td>",
+    ] {
+        assert!(text.contains(part), "{part}");
+    }
+    assert!(!text.contains(">0<"));
+    assert_eq!(text.matches("a refusal proves nothing").count(), 1);
+}
+
 #[test]
 fn markdown_holds_only_its_own_markup() {
     let text = render(Format::Markdown, &results());

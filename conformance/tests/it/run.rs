@@ -1,26 +1,31 @@
 //! `run` from outside: what it exits with, what it says, and what it never says.
 
 use std::{
-    fs,
+    fs::{self, File},
+    io::{BufRead as _, BufReader},
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Output, Stdio},
-    sync::Arc,
+    thread,
+    time::Duration,
 };
 
-use clerk_mcp_conformance::clerk::LocalClerk;
-use parking_lot::Mutex;
 use poem::{
     IntoResponse as _, Request, Response, Server,
     endpoint::make_sync,
     http::{StatusCode, header},
     listener::{Acceptor as _, Listener as _, TcpListener},
 };
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::{
+    process::{Child, Command},
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    time::timeout,
+};
 
 /// Runs the program to its end.
-async fn program(arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) async fn program(arguments: &[&str]) -> (Option<i32>, String, String) {
     let Output {
         status,
         stdout,
@@ -37,7 +42,7 @@ async fn program(arguments: &[&str]) -> (Option<i32>, String, String) {
 }
 
 /// Serves this on loopback until the test ends.
-async fn serve(answer: impl Fn(Request) -> Response + Send + Sync + 'static) -> SocketAddr {
+pub(crate) async fn serve(answer: impl Fn(Request) -> Response + Send + Sync + 'static) -> SocketAddr {
     let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.unwrap();
     let address = *acceptor.local_addr()[0].as_socket_addr().unwrap();
     tokio::spawn(Server::new_with_acceptor(acceptor).run(make_sync(answer)));
@@ -45,7 +50,7 @@ async fn serve(answer: impl Fn(Request) -> Response + Send + Sync + 'static) -> 
 }
 
 /// A server that knows one answer: the right challenge.
-async fn challenging() -> String {
+pub(crate) async fn challenging() -> String {
     let address = serve(|_| {
         let challenge =
             r#"Bearer resource_metadata="http://127.0.0.1/.well-known/oauth-protected-resource/mcp""#;
@@ -58,14 +63,14 @@ async fn challenging() -> String {
     format!("http://{address}/mcp")
 }
 
-fn file(folder: &TempDir, name: &str, text: &str) -> String {
+pub(crate) fn file(folder: &TempDir, name: &str, text: &str) -> String {
     let path = folder.path().join(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, text).unwrap();
     path.display().to_string()
 }
 
-const ONE: [&str; 2] = ["--only", "challenges.no-token"];
+pub(crate) const ONE: [&str; 2] = ["--only", "challenges.no-token"];
 
 #[tokio::test]
 async fn clean_is_zero_and_findings_are_one() {
@@ -91,11 +96,17 @@ async fn clean_is_zero_and_findings_are_one() {
 #[tokio::test]
 async fn what_is_out_of_reach_is_said_and_is_no_pass() {
     let url = challenging().await;
-    let (code, stdout, _) = program(&["run", "--url", &url, "--only", "claims.expired"]).await;
-    assert_eq!(code, Some(0));
+    let arguments = ["run", "--url", &url, "--only", "claims.expired"];
+    let (code, stdout, stderr) = program(&arguments).await;
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("nothing was tried"), "{stderr}");
+    assert!(stdout.contains("NOTHING TRIED 1 not applicable"), "{stdout}");
     assert!(stdout.contains("1 not applicable"), "{stdout}");
     assert!(stdout.contains("it needs the local Clerk"), "{stdout}");
     assert!(!stdout.contains("passed"), "{stdout}");
+    // Beside what could be tried it is no trouble.
+    let (code, stdout, _) = program(&[&arguments[..], &ONE].concat()).await;
+    assert_eq!(code, Some(0), "{stdout}");
 }
 
 #[tokio::test]
@@ -112,6 +123,11 @@ async fn trouble_is_two() {
         &folder,
         "mine.toml",
         "name = \"mine\"\nabout = \"Mine.\"\naccepts = [\"tickets\"]\n",
+    );
+    let accepts_nothing = file(
+        &folder,
+        "nothing.toml",
+        "name = \"mine\"\nabout = \"Mine.\"\naccepts = []\n",
     );
     let no_token = format!("session_token={}", file(&folder, "token.txt", "\n"));
     let url = url.as_str();
@@ -130,8 +146,26 @@ async fn trouble_is_two() {
             "the target was not ready within 1 s",
         ),
         (
+            vec![
+                "run",
+                "--command",
+                "printf 'no line end'; sleep 60",
+                "--start-timeout",
+                "1",
+            ],
+            "the last it printed:\nno line end",
+        ),
+        (
+            vec!["run", "--command", "head -c 9000 /dev/zero | tr '\\0' x; exit 3"],
+            "xxx… (4904 more bytes)",
+        ),
+        (
             vec!["run", "--url", url, "--only", "claims.expierd"],
             "\"claims.expierd\" matches no case",
+        ),
+        (
+            vec!["run", "--url", url, "--only", "claims.exp"],
+            "for every id that begins so, write 'claims.exp*'",
         ),
         (
             vec!["run", "--url", url, "--skip", "nothing"],
@@ -144,7 +178,7 @@ async fn trouble_is_two() {
         (vec!["run", "--url", url, "--cases", &cases], "broken.toml:3: "),
         (
             vec!["run", "--url", url, "--cases", "/nowhere"],
-            "/nowhere: cannot be read",
+            "error: /nowhere: cannot be read: No such file or directory (os error 2)\n",
         ),
         (
             vec!["run", "--url", url, "--profile", "nobody"],
@@ -153,6 +187,10 @@ async fn trouble_is_two() {
         (
             vec!["run", "--url", url, "--profile", &profile],
             "unknown variant `tickets`",
+        ),
+        (
+            vec!["run", "--url", url, "--profile", &accepts_nothing],
+            "accepts is empty",
         ),
         (
             vec!["run", "--url", url, "--baseline", "/nowhere.toml"],
@@ -225,73 +263,68 @@ async fn a_stale_baseline_fails_the_run() {
     assert!(stdout.contains("The gateway is in the way."), "{stdout}");
 }
 
-/// A target that says everything it was told, in every place there is.
-#[tokio::test]
-async fn no_token_and_no_secret_gets_into_a_report() {
-    let clerk = LocalClerk::builder().start().await.unwrap();
-    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
-    let secret = clerk.secret_key().to_owned();
-    let (heard, said) = (Arc::clone(&seen), secret.clone());
-    let address = serve(move |request| {
-        let token = request
-            .header(header::AUTHORIZATION)
-            .unwrap_or_default()
-            .to_owned();
-        let token = token.split(' ').next_back().unwrap_or_default().to_owned();
-        heard.lock().push(token.clone());
-        Response::builder()
-            .status(StatusCode::IM_A_TEAPOT)
-            .header(header::WWW_AUTHENTICATE, format!("Bearer error=\"{token}\""))
-            .header("x-token", &token)
-            .body(format!("{{\"token\": \"{token}\", \"key\": \"{said}\"}}"))
-    })
-    .await;
-    let folder = TempDir::new().unwrap();
-    let url = format!("http://{address}/mcp");
-    let reports: Vec<String> = ["terminal", "json", "junit", "sarif", "markdown", "html"]
-        .map(|format| format!("{format}={}", folder.path().join(format).display()))
-        .into();
-    let mut arguments = vec!["run", "--url", &url, "--clerk", clerk.origin()];
-    for section in [
-        "bearer",
-        "signature",
-        "claims",
-        "session",
-        "oauth",
-        "machine",
-        "challenges",
-    ] {
-        arguments.extend(["--only", section]);
-    }
-    for report in &reports {
-        arguments.extend(["--report", report]);
-    }
-    let (code, stdout, stderr) = program(&arguments).await;
-    assert_eq!(code, Some(1), "{stderr}");
-    assert!(stdout.contains("418"), "the answers are in the report: {stdout}");
-
-    let mut texts = vec![("stdout".to_owned(), stdout), ("stderr".to_owned(), stderr)];
-    for entry in fs::read_dir(folder.path()).unwrap() {
-        let path = entry.unwrap().path();
-        texts.push((path.display().to_string(), fs::read_to_string(&path).unwrap()));
-    }
-    assert_eq!(texts.len(), 8);
-    let seen = seen.lock().clone();
-    let secrets: Vec<&str> = seen
-        .iter()
-        .flat_map(|token| token.split('.'))
-        .filter(|part| part.len() >= 16)
-        .chain([secret.as_str()])
-        .collect();
-    assert!(secrets.len() > 50, "{}", secrets.len());
-    for (name, text) in &texts {
-        // Wrapped lines and escapes must not be what hides them.
-        let joined: String = text.chars().filter(|one| !one.is_whitespace()).collect();
-        for secret in &secrets {
-            assert!(!joined.contains(secret), "{name} has a token or secret in it");
+/// What is written into a pipe, until nobody has it open any more. A thread, for opening waits for the other side.
+fn lines_of(pipe: PathBuf) -> UnboundedReceiver<String> {
+    let (sender, receiver) = unbounded_channel();
+    thread::spawn(move || {
+        for line in BufReader::new(File::open(pipe).unwrap()).lines() {
+            let _ = sender.send(line.unwrap());
         }
+    });
+    receiver
+}
+
+/// Starts the suite with a target whose processes all have the pipe open, and waits until the target runs.
+async fn suite_with_target(pipe: &Path, start: &str) -> (Child, UnboundedReceiver<String>) {
+    let made = Command::new("mkfifo").arg(pipe).status().await.unwrap();
+    assert!(made.success());
+    let mut lines = lines_of(pipe.to_owned());
+    // As npm does it: a shell that waits for another program.
+    let target = format!("exec 3>{}; echo ready >&3; sleep 60; true", pipe.display());
+    let suite = env!("CARGO_BIN_EXE_clerk-mcp-conformance");
+    let suite = Command::new("sh")
+        .args(["-c", &format!("{start} exec {suite} run --command '{target}'")])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    assert_eq!(lines.recv().await.as_deref(), Some("ready"));
+    (suite, lines)
+}
+
+fn send(suite: &Child, signal: Signal) {
+    let pid = Pid::from_raw(suite.id().unwrap().cast_signed()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn a_signal_stops_the_target_too() {
+    let folder = TempDir::new().unwrap();
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
+        let pipe = folder.path().join(code.to_string());
+        let (mut suite, mut lines) = suite_with_target(&pipe, "").await;
+        send(&suite, signal);
+        let status = timeout(LIMIT, suite.wait()).await.unwrap().unwrap();
+        assert_eq!(status.code(), Some(code));
+        let end = timeout(LIMIT, lines.recv()).await;
+        assert_eq!(end.expect("the target is gone"), None);
     }
-    clerk.stop().await;
+}
+
+/// As `nohup` has it.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_signal_that_is_ignored_stays_so() {
+    let folder = TempDir::new().unwrap();
+    let (mut suite, _) = suite_with_target(&folder.path().join("pipe"), "trap '' HUP;").await;
+    send(&suite, Signal::HUP);
+    send(&suite, Signal::TERM);
+    let status = timeout(LIMIT, suite.wait()).await.unwrap().unwrap();
+    assert_eq!(status.code(), Some(143));
 }
 
 /// The suite judges servers in any language by what they say over HTTP, this project's own as well.

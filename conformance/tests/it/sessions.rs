@@ -103,7 +103,7 @@ async fn a_session_is_started_for_whoever_has_a_token_and_needs_one() {
 
 #[test]
 fn a_profile_with_a_typing_error_is_refused() {
-    let start = "name = \"a\"\nabout = \"b\"\naccepts = []\n";
+    let start = "name = \"a\"\nabout = \"b\"\naccepts = [\"session_token\"]\n";
     for (line, said) in [
         (
             "offers = [\"cros\"]",

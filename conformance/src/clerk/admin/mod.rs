@@ -137,6 +137,19 @@ const fn row(
     }
 }
 
+/// Whether there is an operation of this method at this path below the prefix, in which any part of a path will do for
+/// those that it names.
+pub(crate) fn is_operation(method: &str, path: &str) -> bool {
+    OPERATIONS.iter().any(|row| {
+        let (due, parts) = (row.path.split('/'), path.split('/'));
+        row.method == method
+            && due.clone().count() == parts.clone().count()
+            && due
+                .zip(parts)
+                .all(|(due, part)| due == part || due.starts_with(':') && !part.is_empty())
+    })
+}
+
 /// Adds every operation, and a catch-all below the prefix.
 pub(super) fn add_routes(mut route: Route, instance: &Arc<Instance>) -> Route {
     let mut paths: Vec<&'static str> = OPERATIONS.iter().map(|row| row.path).collect();
