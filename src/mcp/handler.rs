@@ -228,8 +228,13 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
         request: CustomRequest,
         context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        if METHODS.contains(&request.method.as_str()) {
-            let message = format!("The params are not those of {}", request.method);
+        let method = request.method.as_str();
+        let is_removed = REMOVED_METHODS.contains(&method)
+            && context
+                .protocol_version()
+                .is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
+        if METHODS.contains(&method) && !is_removed {
+            let message = format!("The params are not those of {method}");
             return Err(ErrorData::invalid_params(message, None));
         }
         let call = async { self.inner.on_custom_request(request, for_call(&context)).await };
@@ -299,4 +304,12 @@ const METHODS: [&str; 21] = [
     "tasks/update",
     "tools/call",
     "tools/list",
+];
+/// Those of them that 2026-07-28 has no more (SEP-2575).
+const REMOVED_METHODS: [&str; 5] = [
+    "initialize",
+    "logging/setLevel",
+    "ping",
+    "resources/subscribe",
+    "resources/unsubscribe",
 ];

@@ -85,13 +85,17 @@ impl<'a> Message<'a> {
                     }
                     "initialize" => {
                         let params = envelope.params.map_or("null", RawValue::get);
-                        serde_json::from_str::<InitializeRequestParams>(params).map_err(|_| {
-                            fault(
+                        if serde_json::from_str::<InitializeRequestParams>(params).is_ok() {
+                            Purpose::Initialize
+                        } else if meta.protocol_version.is_some() {
+                            // Of a revision that has no such method.
+                            Purpose::Request
+                        } else {
+                            return Err(fault(
                                 INVALID_PARAMS,
                                 "initialize needs params with protocolVersion, capabilities and clientInfo",
-                            )
-                        })?;
-                        Purpose::Initialize
+                            ));
+                        }
                     }
                     "subscriptions/listen" => Purpose::Listen,
                     _ => Purpose::Request,

@@ -185,6 +185,31 @@ async fn wrong_parameters_are_no_unknown_method() {
     assert_eq!(unknown.json()["error"]["code"], -32601);
 }
 
+/// What 2026-07-28 has no more, it doesn't know, whatever its parameters (SEP-2575).
+#[tokio::test]
+async fn removed_methods_are_unknown() {
+    for server in [
+        TestServer::spawn().await,
+        TestServer::builder().sessions(|_| {}).spawn().await,
+    ] {
+        let token = server.oauth_token("ada").mint();
+        for method in [
+            "initialize",
+            "logging/setLevel",
+            "ping",
+            "resources/subscribe",
+            "resources/unsubscribe",
+        ] {
+            let answer = Exchange::of(modern(&server, method, json!({})).bearer_auth(&token)).await;
+            assert_eq!(
+                (answer.status.as_u16(), &answer.json()["error"]["code"]),
+                (404, &json!(-32601)),
+                "{method}"
+            );
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_error_without_an_id_is_a_message() {
     let server = TestServer::builder().sessions(|_| {}).spawn().await;
