@@ -1,16 +1,12 @@
 //! The refusals: every row of the table as a whole response, and which token gets which row.
 
-use std::sync::Arc;
-
-use clerk_mcp::{app::App, session::Session};
 use jiff::ToSpan;
-use poem::{handler, http::HeaderMap, web::Data};
 use reqwest::{Method, header::AUTHORIZATION};
 use serde_json::json;
 
 use crate::support::{
     Exchange, TestServer,
-    server::{RESOURCE, config, foreign_key},
+    server::{RESOURCE, foreign_key},
     start_time,
 };
 
@@ -369,69 +365,4 @@ async fn time_bounds() {
     assert_eq!(server.with_token(&token).await.status, 200);
     server.clock.set(start_time() + (60 + leeway).seconds());
     assert_eq!(server.with_token(&token).await.json()["error"], "token_expired");
-}
-
-/// An endpoint of somebody's own, beside `/mcp`.
-#[handler]
-fn me(Data(session): Data<&Arc<Session>>, headers: &HeaderMap) -> String {
-    format!("{} {:?}", session.subject, headers.get("authorization"))
-}
-
-#[tokio::test]
-async fn an_endpoint_of_one_s_own_is_protected_like_mcp() {
-    for (base_url, prefix) in [
-        ("https://mcp.example.com", ""),
-        ("https://mcp.example.com/tenant", "/tenant"),
-    ] {
-        let server = TestServer::builder()
-            .set("BASE_URL", base_url)
-            .protect("/me", me)
-            .spawn()
-            .await;
-        let resource = format!("{base_url}/mcp");
-        let token = server
-            .clerk
-            .oauth_token("ada", "client", &["email"], Some(&resource))
-            .unwrap();
-        for path in ["/me".to_owned(), format!("{prefix}/me")] {
-            let refused = server.get(&path).await;
-            assert_eq!(refused.status, 401, "{path}");
-            assert!(
-                refused
-                    .header("www-authenticate")
-                    .unwrap()
-                    .contains(&format!("oauth-protected-resource{prefix}/mcp"))
-            );
-            let answer = Exchange::of(server.request(Method::GET, &path).bearer_auth(token.mint())).await;
-            assert_eq!(answer.status, 200, "{path}");
-            assert!(
-                answer.body.starts_with("user_") && answer.body.ends_with(" None"),
-                "{}",
-                answer.body
-            );
-            let foreign = server
-                .request(Method::GET, &path)
-                .bearer_auth(token.mint())
-                .header("Origin", "https://evil.example");
-            assert_eq!(Exchange::of(foreign).await.status, 403, "{path}");
-        }
-    }
-}
-
-#[test]
-fn what_is_taken_cannot_be_protected() {
-    let values = [
-        ("CLERK_SECRET_KEY", "sk_test_x"),
-        ("CLERK_DOMAIN", "great-fox-12.clerk.accounts.dev"),
-        ("BASE_URL", "http://localhost:3001"),
-    ];
-    let config = config(&values.map(|(name, value)| (name, value.to_owned())).into()).unwrap();
-    for path in ["/mcp", "/", "me", "/a/:b", "/a/*"] {
-        let error = App::builder(&config)
-            .protect(path, me)
-            .build()
-            .unwrap_err()
-            .to_string();
-        assert!(error.starts_with("nothing can be served at"), "{path}: {error}");
-    }
 }

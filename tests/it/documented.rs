@@ -1,24 +1,8 @@
 //! The library's docs as a promise: whatever is public is shown in use, in a doc test or in an example.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs, path::Path};
 
-/// Every Rust file below `folder`.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    found
-}
+use crate::support::sources::rust_files;
 
 /// The code in the doc comments of `source`.
 fn doc_tests(source: &str) -> String {
@@ -68,7 +52,7 @@ fn every_public_item_is_shown_in_use() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut items = BTreeSet::new();
     let mut shown = String::new();
-    for file in files(&root.join("src")) {
+    for file in rust_files(&root.join("src")) {
         let source = fs::read_to_string(&file).unwrap();
         shown.push_str(&doc_tests(&source));
         // The program is no library, and `public` is hidden from the docs.
@@ -80,7 +64,7 @@ fn every_public_item_is_shown_in_use() {
             items.extend(public_items(&source));
         }
     }
-    for file in files(&root.join("examples")) {
+    for file in rust_files(&root.join("examples")) {
         shown.push_str(&fs::read_to_string(file).unwrap());
     }
     let words: BTreeSet<&str> = shown

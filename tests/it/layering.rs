@@ -1,10 +1,8 @@
 //! The architecture as a test: which module may use which. A new dependency is a decision, made here.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs, path::Path};
+
+use crate::support::sources::rust_files;
 
 /// Each module of `src/`, and the modules of the crate that it may use.
 const MAY_USE: &[(&str, &[&str])] = &[
@@ -82,7 +80,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 #[test]
 fn every_module_uses_only_what_it_may() {
     let mut seen = BTreeSet::new();
-    for file in files(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))) {
+    for file in rust_files(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))) {
         let relative = file
             .strip_prefix(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))
             .unwrap();
@@ -130,19 +128,6 @@ fn the_conformance_package_does_not_depend_on_this_one() {
         let name = line.split(['=', '.']).next().unwrap_or_default().trim();
         assert_ne!(name, "clerk-mcp", "{line}");
     }
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    found
 }
 
 /// The modules that `crate::` paths in `source` lead to, grouped imports included.

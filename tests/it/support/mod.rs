@@ -1,8 +1,10 @@
 //! How every test gets a server, calls it, and writes down what came.
 
 pub mod mcp_client;
+pub mod program;
 pub mod server;
 pub mod snapshot;
+pub mod sources;
 pub mod verifier;
 
 pub use mcp_client::{McpClient, modern, open};

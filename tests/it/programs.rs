@@ -1,0 +1,152 @@
+//! The program while it runs: the demo, the server, and what they print.
+
+use std::io::{BufRead, BufReader};
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    program::{Folder, RIGHT, Running, program},
+    server::signing_key,
+};
+
+#[tokio::test]
+async fn the_demo_prints_everything_and_what_it_prints_works() {
+    let folder = Folder::new("demo");
+    // Somebody's half-written file must not be in the way.
+    folder.write(".env", "not an env file\nCLERK_SECRET_KEY=sk_live_other\n");
+    let mut demo = Running::start(program(&folder.0).args([
+        "demo",
+        "--json",
+        "--port",
+        "0",
+        "--clerk-port",
+        "0",
+        "--auto-approve",
+        "ada",
+        // What works as printed has to work with these, too.
+        "--required-scopes",
+        "user:org:read",
+    ]));
+    let mut line = String::new();
+    BufReader::new(demo.0.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let sheet: Value = serde_json::from_str(&line).unwrap();
+    let text = |pointer: &str| {
+        sheet
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_else(|| panic!("{pointer} in {sheet}"))
+    };
+
+    let page = reqwest::get(text("/page")).await.unwrap().text().await.unwrap();
+    assert!(page.contains("Ada Lovelace") && page.contains(text("/users/0/token")));
+    assert_eq!(sheet["users"].as_array().unwrap().len(), 3);
+    assert_eq!(sheet["clients"].as_array().unwrap().len(), 4);
+    assert_eq!(
+        sheet["notes"],
+        json!(["Whoever signs in is ada, without a page (--auto-approve)."])
+    );
+    // A client that would rather be known by a document of its own has to register: nobody here can fetch that.
+    let metadata = format!(
+        "{}/.well-known/oauth-authorization-server",
+        text("/clerk/frontendApiUrl")
+    );
+    let metadata: Value = reqwest::get(metadata).await.unwrap().json().await.unwrap();
+    assert!(metadata["registration_endpoint"].is_string());
+    assert_eq!(metadata.get("client_id_metadata_document_supported"), None);
+
+    let http = reqwest::Client::new();
+    for (index, name) in ["Ada", "Grace", "Alan"].into_iter().enumerate() {
+        let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "get-user-info" } });
+        let request = http
+            .post(text("/mcpEndpoint"))
+            .bearer_auth(text(&format!("/users/{index}/token")))
+            .header("Accept", "application/json, text/event-stream")
+            .json(&call);
+        let answer: Value = request.send().await.unwrap().json().await.unwrap();
+        assert_eq!(
+            answer["result"]["structuredContent"]["firstName"], name,
+            "{answer}"
+        );
+    }
+
+    // The line for the terminal, as it stands, if there's a shell and curl to try it with.
+    let curl = text("/curl");
+    assert!(
+        curl.starts_with(&format!(
+            "curl -s {} -H 'Authorization: Bearer ",
+            text("/mcpEndpoint")
+        )),
+        "{curl}"
+    );
+    assert_eq!(demo.terminate(), Some(0));
+}
+
+/// Whoever took the log may be gone; that is no reason to refuse anybody.
+#[tokio::test]
+async fn a_log_that_nobody_takes_stops_nothing() {
+    let folder = Folder::new("closed-log");
+    let mut command = program(&folder.0);
+    command
+        .envs(RIGHT)
+        .env("CLERK_JWT_KEY", signing_key().public_key_pem())
+        .args(["--port", "0", "--log-format", "json"]);
+    let mut server = Running::start(&mut command);
+    let mut log = BufReader::new(server.0.stderr.take().unwrap());
+    let mut line = String::new();
+    log.read_line(&mut line).unwrap();
+    drop(log);
+    let listening: Value = serde_json::from_str(&line).unwrap();
+    let url = format!("http://{}/mcp", listening["address"].as_str().unwrap());
+    let refused = reqwest::Client::new().post(url).send().await.unwrap();
+    assert_eq!(refused.status(), 401);
+    assert_eq!(server.terminate(), Some(0));
+}
+
+#[tokio::test]
+async fn the_server_reads_an_env_file_and_stops_when_asked() {
+    let folder = Folder::new("serve");
+    folder.write("key", "sk_test_from_a_file\n");
+    folder.write(
+        ".env",
+        &format!(
+            "CLERK_SECRET_KEY_FILE=key\nCLERK_DOMAIN=great-fox-12.clerk.accounts.dev\nBASE_URL=http://localhost:3001\n\
+             CLERK_JWT_KEY=\"{}\"\nLOG_FORMAT=json\nSCOPES=profile,openid\nCLERK_AUDIENCE=off\n",
+            signing_key().public_key_pem().trim().replace('\n', "\\n"),
+        ),
+    );
+    let mut server = Running::start(program(&folder.0).args(["--port", "0", "--admin-addr", "127.0.0.1:0"]));
+    let mut log = BufReader::new(server.0.stderr.take().unwrap()).lines();
+    let mut next = || -> Value { serde_json::from_str(&log.next().unwrap().unwrap()).unwrap() };
+    let metrics = next();
+    let listening = next();
+    let warnings = [next()["message"].to_string(), next()["message"].to_string()];
+    assert!(
+        warnings[0].contains("CLERK_AUDIENCE=off") && warnings[1].contains("SCOPES has openid"),
+        "{warnings:?}"
+    );
+    assert_eq!(
+        (&listening["message"], &listening["endpoint"]),
+        (&json!("listening"), &json!("http://localhost:3001/mcp"))
+    );
+    let address = listening["address"].as_str().unwrap();
+    let ready: Value = reqwest::get(format!("http://{address}/readyz"))
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(ready["status"], "ready", "with a fixed key it's ready at once");
+    let metrics = format!("http://{}/metrics", metrics["address"].as_str().unwrap());
+    let metrics = reqwest::get(metrics).await.unwrap().text().await.unwrap();
+    assert!(
+        metrics.contains("clerk_mcp_requests_total{method=\"GET\",route=\"/readyz\",status=\"200\"} 1"),
+        "{metrics}"
+    );
+    assert_eq!(server.terminate(), Some(0));
+    assert_eq!(
+        next()["message"],
+        "stopping: requests in flight are finished first"
+    );
+}
