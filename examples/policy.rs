@@ -20,6 +20,14 @@ struct Invoices;
 
 #[tool_router]
 impl Invoices {
+    #[tool(name = "my-plan", description = "Tells the plan that the caller pays for.")]
+    async fn plan(&self) -> Result<String, ToolError> {
+        Ok(format!(
+            "The free one, {}.",
+            context::get_session()?.require_user()?
+        ))
+    }
+
     #[tool(
         name = "list-invoices",
         description = "Lists the invoices of the active organization."
@@ -45,8 +53,12 @@ impl ServerHandler for Invoices {}
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let config = Config::from_env()?;
     let policy = ToolPolicy::new()
+        // Of OAuth tokens: what the user let the client do.
+        .require("my-plan", Requirement::new().scopes(["email"]))
+        // Of session tokens: what the user may do in the active organization.
         .require(
             "list-invoices",
             Requirement::new().permissions(["org:reports:read"]),

@@ -191,7 +191,8 @@
 //!
 //! # Features
 //!
-//! `cli` (on by default) is for the program `clerk-mcp`; libraries leave it out.
+//! `cli` (on by default) is for the program `clerk-mcp`; a server of your own leaves it out with
+//! `default-features = false`.
 
 mod access;
 pub mod app;

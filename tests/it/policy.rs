@@ -360,6 +360,10 @@ async fn the_examples_run() {
     assert_eq!(answer["result"]["content"][0]["text"], "Ada", "{answer}");
     let (_, answer) = call("everything", oauth, "test_input_required_result_request_state").await;
     assert_eq!(answer["result"]["resultType"], "input_required", "{answer}");
+    let scoped = clerk
+        .oauth_token("ada", "client", &["email"], Some("http://127.0.0.1:3001/mcp"))
+        .unwrap();
+    assert_eq!(call("policy", scoped, "my-plan").await.0, 200);
     let member = clerk.session_token_in("ada", "compiler-works").unwrap();
     assert_eq!(call("policy", member, "delete-invoices").await.0, 403);
     let admin = clerk.session_token_in("ada", "analytical-engines").unwrap();

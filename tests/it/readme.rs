@@ -19,6 +19,7 @@ fn tables_are_those_of_the_code() {
         ("configuration", configuration()),
         ("refusals", refusals()),
         ("quickstart", quickstart()),
+        ("dependencies", dependencies()),
     ]
     .into_iter()
     .fold(readme.clone(), |text, (name, table)| replace(&text, name, &table));
@@ -69,6 +70,29 @@ fn quickstart() -> String {
     let example = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quickstart.rs")).unwrap();
     let (_, code) = example.split_once("\n\n").unwrap();
     format!("```rust\n{code}```\n")
+}
+
+/// What a manifest needs for the quickstart, with the versions that are built here.
+fn dependencies() -> String {
+    let manifest = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).unwrap();
+    let version = |name: &str| {
+        let (_, rest) = manifest
+            .split_once(&format!("\n{name} = {{ version = \""))
+            .unwrap_or_else(|| panic!("no version of {name}"));
+        rest.split_once('"').unwrap().0.to_owned()
+    };
+    format!(
+        "```toml\n[dependencies]\n\
+         clerk-mcp = {{ git = \"https://example.com/clerk-mcp\", default-features = false }}\n\
+         rmcp = {{ version = \"{}\", default-features = false, features = [\"server\", \"macros\"] }}\n\
+         tokio = {{ version = \"{}\", features = [\"macros\", \"net\", \"rt-multi-thread\"] }}\n\
+         tracing-subscriber = \"{}\"\n\n\
+         [dev-dependencies]\n\
+         clerk-mcp-conformance = {{ git = \"https://example.com/clerk-mcp\" }}   # a Clerk in your tests\n```\n",
+        version("rmcp"),
+        version("tokio"),
+        version("tracing-subscriber"),
+    )
 }
 
 fn configuration() -> String {

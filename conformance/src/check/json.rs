@@ -18,7 +18,7 @@ pub(super) fn check(
         at => format!("{what} at {at}"),
     };
     let Some(value) = document.pointer(&place.at) else {
-        if place.present != Some(false) {
+        if place.present != Some(false) && !forbids_only(place) {
             differences.push(Difference::new(
                 format!("{name} {}", describe(place)),
                 "not there",
@@ -32,6 +32,16 @@ pub(super) fn check(
             shown(value),
         ));
     }
+}
+
+/// Whether it only says what must not be in there: what is not there has nothing in it.
+fn forbids_only(place: &JsonExpectation) -> bool {
+    let forbidden = JsonExpectation {
+        at: place.at.clone(),
+        lacks: place.lacks.clone(),
+        ..JsonExpectation::default()
+    };
+    place.lacks.is_some() && *place == forbidden
 }
 
 fn holds(place: &JsonExpectation, value: &Value) -> bool {
@@ -178,6 +188,8 @@ mod tests {
             ("at = \"/b\"\nmatches = \"^te\"", 0),
             ("at = \"/b\"\nis = \"array\"", 1),
             ("at = \"/c\"", 1),
+            ("at = \"/c\"\nlacks = \"x\"", 0),
+            ("at = \"/c\"\nlacks = \"x\"\nis = \"array\"", 1),
             ("at = \"/c\"\npresent = false", 0),
             ("at = \"/n\"\npresent = false", 1),
             ("at = \"/o/k\"\nequals = 2", 0),
