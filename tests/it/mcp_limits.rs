@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use clerk_mcp::{context::get_session, mcp::McpSessions};
+use jiff::SignedDuration;
 use reqwest::Method;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -18,7 +19,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::support::{
     Exchange, McpClient, TestServer,
     mcp_client::{Events, call, text_of},
-    modern, open,
+    modern, open, start_time,
 };
 
 /// Tools that are asked to wait, and one that isn't; and somebody to listen to.
@@ -208,6 +209,8 @@ async fn a_stream_ends_with_its_token() {
         .await
         .unwrap();
     assert_eq!(Events::of(stream).next().await, None);
+    // Long enough for the first event, on a busy machine too.
+    server.clock.set(start_time() + SignedDuration::from_secs(58));
     let listen = modern(
         &server,
         "subscriptions/listen",

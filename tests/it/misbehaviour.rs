@@ -87,8 +87,13 @@ impl ServerHandler for Bad {
 
 /// A server of bad tools, which may take 1.8 seconds. It has its keys, so that nothing else takes time.
 async fn server(with_sessions: bool) -> (TestServer, Bad) {
+    server_with("2s", with_sessions).await
+}
+
+/// The same with another time limit, of which calls have nine tenths.
+async fn server_with(limit: &str, with_sessions: bool) -> (TestServer, Bad) {
     let bad = Bad::default();
-    let mut server = TestServer::builder().set("REQUEST_TIMEOUT", "2s");
+    let mut server = TestServer::builder().set("REQUEST_TIMEOUT", limit);
     if with_sessions {
         server = server.sessions(|_| {});
     }
@@ -214,7 +219,8 @@ async fn a_call_that_is_taken_back() {
 /// and Redelivery"), but not for ever.
 #[tokio::test]
 async fn a_client_of_a_session_that_goes_away_leaves_its_call_its_time() {
-    let (server, bad) = server(true).await;
+    // Long enough for two requests, on a busy machine too.
+    let (server, bad) = server_with("6s", true).await;
     let token = server.oauth_token("ada").mint();
     let client = McpClient::connect(&server, &token).await;
     let stream = client.post(&token, &call(1, "sleep", &json!({}))).await;

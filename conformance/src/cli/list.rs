@@ -74,7 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         references()
     } else if arguments.options {
         table(
-            "Besides these, each kind of token (session_token, oauth_token, …) can be needed:",
+            "Besides these, cases need kinds of tokens (accepts): session_token, oauth_token,\nopaque_oauth_token, m2m_token, opaque_m2m_token, api_key.",
             OPTIONS,
         )
     } else if arguments.settings {
