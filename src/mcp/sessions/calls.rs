@@ -5,14 +5,14 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use rmcp::transport::streamable_http_server::SessionId;
+use rmcp::{model::RequestId, transport::streamable_http_server::SessionId};
 
 /// The requests in flight of every session. A client that goes away doesn't end the calls of its session, for it may come back
 /// for their answers: without a limit, one session could hold any number of them.
 #[derive(Debug)]
 pub(super) struct Calls {
     per_session: usize,
-    in_flight: Mutex<HashMap<SessionId, HashSet<Box<str>>>>,
+    in_flight: Mutex<HashMap<SessionId, HashSet<RequestId>>>,
 }
 
 /// Why a session may not begin another request.
@@ -34,24 +34,27 @@ impl Calls {
         }
     }
 
-    /// Begins a request; it's over when the [`Call`] is dropped.
+    /// Begins a request of this id, as it was written; it's over when the [`Call`] is dropped.
     ///
     /// # Errors
     /// When it may not begin.
     pub(super) fn begin(self: &Arc<Self>, session: &SessionId, id: &str) -> Result<Call, Busy> {
+        // As rmcp reads it: 1 and 1.0 are one id, and so are a letter and its escape. An id that it can't read gets no answer
+        // of a tool's.
+        let id = serde_json::from_str(id).unwrap_or_else(|_| RequestId::String(id.into()));
         let mut in_flight = self.in_flight();
         let ids = in_flight.entry(session.clone()).or_default();
-        if ids.contains(id) {
+        if ids.contains(&id) {
             return Err(Busy::SameId);
         }
         if ids.len() >= self.per_session {
             return Err(Busy::TooMany);
         }
-        ids.insert(id.into());
+        ids.insert(id.clone());
         Ok(Call {
             calls: Arc::clone(self),
             session: session.clone(),
-            id: id.into(),
+            id,
         })
     }
 
@@ -60,7 +63,7 @@ impl Calls {
         self.in_flight().contains_key(session)
     }
 
-    fn in_flight(&self) -> MutexGuard<'_, HashMap<SessionId, HashSet<Box<str>>>> {
+    fn in_flight(&self) -> MutexGuard<'_, HashMap<SessionId, HashSet<RequestId>>> {
         self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -70,7 +73,7 @@ impl Calls {
 pub(super) struct Call {
     calls: Arc<Calls>,
     session: SessionId,
-    id: Box<str>,
+    id: RequestId,
 }
 
 impl Drop for Call {
@@ -94,9 +97,13 @@ mod tests {
         let calls = Arc::new(Calls::new(2));
         let (one, other) = (SessionId::from("one"), SessionId::from("other"));
         let first = calls.begin(&one, "1").unwrap();
-        assert_eq!(calls.begin(&one, "1").unwrap_err(), Busy::SameId);
+        // However it's written.
+        for same in ["1", "1.0", "1e0"] {
+            assert_eq!(calls.begin(&one, same).unwrap_err(), Busy::SameId, "{same}");
+        }
         let _elsewhere = calls.begin(&other, "1").unwrap();
         let second = calls.begin(&one, "\"1\"").unwrap();
+        assert_eq!(calls.begin(&one, "\"\\u0031\"").unwrap_err(), Busy::SameId);
         assert_eq!(calls.begin(&one, "3").unwrap_err(), Busy::TooMany);
         drop(first);
         let again = calls.begin(&one, "1").unwrap();
