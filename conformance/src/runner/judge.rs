@@ -11,7 +11,7 @@ use super::{
     bench::{Bench, BenchError, Control},
     control::Healthy,
     plan::Plan,
-    redact::Redactor,
+    redact::printed,
 };
 use crate::{
     case::{Case, Level, StartExpectation},
@@ -54,12 +54,11 @@ impl<'a> Judge<'a> {
         if let Some(shared) = Arc::into_inner(shared) {
             shared.stop().await;
         }
-        let clean = |text: String| Redactor::default().clean(&text);
         match (self.lost.into_inner(), ended) {
-            (Some(reason), _) => Err(Trouble::Died(clean(format!(
+            (Some(reason), _) => Err(Trouble::Died(printed(&format!(
                 " and does not start again: {reason}"
             )))),
-            (None, Some(ended)) => Err(Trouble::Died(clean(format!(": {ended}")))),
+            (None, Some(ended)) => Err(Trouble::Died(printed(&format!(": {ended}")))),
             (None, None) => Ok(()),
         }
     }
@@ -201,7 +200,7 @@ async fn attempt_alone(plan: &Plan<'_>, case: &Case, healthy: Healthy<'_>) -> At
         Err(BenchError::NoSetting(setting)) => {
             return Attempt::OutOfReach(format!("the profile maps no setting {setting:?}"));
         }
-        Err(error) => return Attempt::NotTestable(Redactor::default().clean(&error.to_string())),
+        Err(error) => return Attempt::NotTestable(printed(&error.to_string())),
     };
     let attempt = Trial::new(&bench, healthy).run(case).await;
     let ended = if attempt == Attempt::Passed || is_gone(&bench).await {
@@ -225,7 +224,7 @@ fn died(attempt: Attempt, ended: &Ended) -> Attempt {
     let mut findings = vec![Finding {
         step: others.first().map_or(1, |other| other.step),
         expected: "the target runs on".to_owned(),
-        actual: Redactor::default().clean(&ended.to_string()),
+        actual: printed(&ended.to_string()),
     }];
     findings.extend(others);
     Attempt::Died(findings, exchange)
@@ -238,14 +237,14 @@ async fn start_in_vain(plan: &Plan<'_>, case: &Case, expected: &StartExpectation
         Err(BenchError::NoSetting(setting)) => {
             return Attempt::OutOfReach(format!("the profile maps no setting {setting:?}"));
         }
-        Err(error) => return Attempt::NotTestable(Redactor::default().clean(&error.to_string())),
+        Err(error) => return Attempt::NotTestable(printed(&error.to_string())),
     };
     let mut findings = Vec::new();
     let mut finding = |expected: String, actual: String| {
         findings.push(Finding {
             step: 1,
-            expected: Redactor::default().clean(&expected),
-            actual: Redactor::default().clean(&actual),
+            expected: printed(&expected),
+            actual: printed(&actual),
         });
     };
     let due = format!("it does not start, and exits with {}", expected.exit);

@@ -35,6 +35,34 @@ static ARGUMENT: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!(r"((?:\b{variable}=|(?:^|\s)--?{option}[ =]))({VALUE})")).ok()
 });
 
+/// What a target prints behind such a name: the rest of the line, for a value may have spaces in it.
+static PRINTED: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(&format!(r"\b({}=)(\S[^\n]*)", named("A-Z0-9_", ""))).ok());
+
+/// A telling name and its value as JSON, Python and JavaScript write them.
+static MEMBER: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let name = named("a-z0-9_-", "(?i)");
+    Regex::new(&format!(
+        r#"(\b{name}["']?\s*:\s*)('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"#
+    ))
+    .ok()
+});
+
+/// The credentials of a header.
+static CREDENTIALS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r#"(?i)(\bauthorization["']?\s*[:=]\s*["']?(?:bearer|basic|dpop)\s+)([^\s'"<>,]+)"#).ok()
+});
+
+/// A user and password as curl takes them.
+static LOGIN: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r#"((?:^|\s)(?:-u|--user)[ =]?)((?:'[^':]+:[^']*'|"[^":]+:[^"]*"|[^\s'":]+:[^\s'"]*))"#).ok()
+});
+
+/// A private key, as far as it's there.
+static PRIVATE_KEY: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)").ok()
+});
+
 /// The user and password of a URL.
 static USER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(://)([^/?#\s'\x22@]+)@").ok());
 
@@ -44,7 +72,11 @@ static VARIABLE: LazyLock<Option<Regex>> =
 
 /// A pattern for names of these characters that speak of a secret.
 fn named(characters: &str, flags: &str) -> String {
-    format!("{flags}[{characters}]*(?:KEY|SECRET|TOKEN|PASSWORD)[{characters}]*")
+    // PASS and the like are words of their own, or every bypass would be a secret; PWD alone is a folder.
+    let telling = "KEY|SECRET|TOKEN|PASSW|PASSPHRASE|CREDENTIAL";
+    format!(
+        "(?:{flags}(?:[{characters}]*(?:{telling})[{characters}]*|(?:[{characters}]*[_-])?PASS(?:[_-][{characters}]*)?|[{characters}]+[_-](?:PWD|AUTH)))"
+    )
 }
 
 /// A part of a token that is long enough to be one.
@@ -91,7 +123,11 @@ impl Redactor {
 /// A text without what looks like a token or a secret wherever it stands.
 pub(crate) fn without_tokens(text: &str) -> String {
     let mut text = text.to_owned();
-    for (pattern, replacement) in [(USER.as_ref(), "$1<secret>@"), (SUSPECT.as_ref(), "<secret>")] {
+    for (pattern, replacement) in [
+        (PRIVATE_KEY.as_ref(), "<secret>"),
+        (USER.as_ref(), "$1<secret>@"),
+        (SUSPECT.as_ref(), "<secret>"),
+    ] {
         if let Some(pattern) = pattern {
             text = pattern.replace_all(&text, replacement).into_owned();
         }
@@ -101,12 +137,25 @@ pub(crate) fn without_tokens(text: &str) -> String {
 
 /// A command of a shell as it may be shown: without the secrets that are written into it.
 pub fn shown_command(command: &str) -> String {
-    hide_values(ARGUMENT.as_ref(), &Redactor::default().clean(command))
+    [&ARGUMENT, &CREDENTIALS, &LOGIN]
+        .into_iter()
+        .fold(Redactor::default().clean(command), |text, pattern| {
+            hide_values(pattern.as_ref(), &text)
+        })
+}
+
+/// What a target printed, without secrets.
+pub(crate) fn printed(text: &str) -> String {
+    [&PRINTED, &MEMBER, &CREDENTIALS]
+        .into_iter()
+        .fold(without_tokens(text), |text, pattern| {
+            hide_values(pattern.as_ref(), &text)
+        })
 }
 
 /// A text of whatever origin as a terminal may show it: without secrets, and without what acts on the terminal.
 pub fn shown_text(text: &str) -> String {
-    report::lines(&Redactor::default().clean(text))
+    report::lines(&printed(text))
 }
 
 /// Hides what comes after a name, unless it is a variable's name, or the next option.
@@ -170,6 +219,20 @@ mod tests {
             ),
             ("x client_secret=abc; y", "x client_secret=<secret>; y"),
             ("x --show-keys --port 1", "x --show-keys --port 1"),
+            (
+                "DB_PASS=abc PGPASSWD=x SESSION_CREDENTIAL=y ./run",
+                "DB_PASS=<secret> PGPASSWD=<secret> SESSION_CREDENTIAL=<secret> ./run",
+            ),
+            ("x --pass abc --port 1", "x --pass <secret> --port 1"),
+            (
+                "curl -H 'Authorization: Bearer abc' -u me:pw x",
+                "curl -H 'Authorization: Bearer <secret>' -u <secret> x",
+            ),
+            ("curl --user me:pw x", "curl --user <secret> x"),
+            (
+                "x -u service --passive --bypass 1",
+                "x -u service --passive --bypass 1",
+            ),
             ("npm start", "npm start"),
         ] {
             assert_eq!(shown_command(command), due);
@@ -182,5 +245,40 @@ mod tests {
             shown_text("AWS_SECRET_ACCESS_KEY=a/b+c\nHOME=/\u{1b}[2J\nkey=value"),
             "AWS_SECRET_ACCESS_KEY=<secret>\nHOME=/\\u{1b}[2J\nkey=value"
         );
+        for (text, due) in [
+            ("DB_PASSWORD=two words\nPORT=1", "DB_PASSWORD=<secret>\nPORT=1"),
+            ("DB_PASS=a\nPWD=/srv", "DB_PASS=<secret>\nPWD=/srv"),
+            ("SESSION_CREDENTIAL=a", "SESSION_CREDENTIAL=<secret>"),
+            (
+                "KEY=-----BEGIN PRIVATE KEY-----\nMIIE\nvQIB\n-----END PRIVATE KEY-----\nPORT=1",
+                "KEY=<secret>\nPORT=1",
+            ),
+            (
+                "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY----- x",
+                "<secret> x",
+            ),
+            // As far as it was printed.
+            ("-----BEGIN PRIVATE KEY-----\nMIIE\nvQ", "<secret>"),
+            (
+                "{'DB_PASSWORD': 'a b', 'PORT': '1'}",
+                "{'DB_PASSWORD': <secret>, 'PORT': '1'}",
+            ),
+            (
+                "{\"client_secret\":\"a\\\"b\",\"id\":1}",
+                "{\"client_secret\":<secret>,\"id\":1}",
+            ),
+            ("  CLERK_SECRET_KEY: 'abc',", "  CLERK_SECRET_KEY: <secret>,"),
+            (
+                "sent Authorization: Basic bWU6cHc=",
+                "sent Authorization: Basic <secret>",
+            ),
+            (
+                "CLERK_SECRET_KEY: Clerk Dashboard, API keys",
+                "CLERK_SECRET_KEY: Clerk Dashboard, API keys",
+            ),
+            ("Bearer token is missing", "Bearer token is missing"),
+        ] {
+            assert_eq!(shown_text(text), due);
+        }
     }
 }
