@@ -14,8 +14,8 @@ use poem::{
 use super::{
     McpSettings,
     message::{Message, NO_MESSAGE, Purpose},
-    refusal::{INTERNAL_ERROR, INVALID_REQUEST, error, in_json, worded},
-    sessions::BoundSessions,
+    refusal::{INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, error, in_json, worded},
+    sessions::{BoundSessions, SESSION_ID},
 };
 use crate::{
     auth::{self, AuthError},
@@ -84,12 +84,12 @@ impl<E: Endpoint> JsonRpcBody<E> {
         let message = match Message::read(&body) {
             Ok(message) => message,
             Err(fault) => {
-                return Ok(error(
-                    StatusCode::BAD_REQUEST,
-                    fault.code,
-                    fault.message,
-                    fault.id,
-                ));
+                let status = if fault.code == METHOD_NOT_FOUND {
+                    StatusCode::NOT_FOUND
+                } else {
+                    StatusCode::BAD_REQUEST
+                };
+                return Ok(error(status, fault.code, fault.message, fault.id));
             }
         };
         if let Purpose::ToolCall(tool) = &message.purpose
@@ -120,18 +120,18 @@ impl<E: Endpoint> JsonRpcBody<E> {
     /// Passes the request on to rmcp.
     async fn pass_on(
         &self,
-        request: Request,
+        mut request: Request,
         session: &Session,
         message: Option<&Message<'_>>,
     ) -> Result<Response> {
-        match &self.sessions {
-            Some(sessions) => {
-                sessions
-                    .call(&self.inner, request, &session.subject, message)
-                    .await
-            }
-            None => self.inner.call(request).await.map(IntoResponse::into_response),
+        if let Some(sessions) = &self.sessions {
+            return sessions
+                .call(&self.inner, request, &session.subject, message)
+                .await;
         }
+        // It means nothing here, and a tool isn't to take the request for one of a session.
+        request.headers_mut().remove(SESSION_ID);
+        self.inner.call(request).await.map(IntoResponse::into_response)
     }
 
     /// A stream that goes on until somebody ends it: here the server that stops, and the token that it was opened with. A

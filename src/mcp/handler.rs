@@ -281,7 +281,7 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
     }
 }
 
-/// The requests of MCP's revisions so far.
+/// The requests of MCP's revisions so far, as rmcp reads them: it takes those of them for custom ones whose params don't fit.
 const METHODS: [&str; 21] = [
     "completion/complete",
     "initialize",

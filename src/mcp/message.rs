@@ -3,11 +3,14 @@
 
 use std::borrow::Cow;
 
-use rmcp::model::InitializeRequestParams;
-use serde::{Deserialize, Deserializer, de::IgnoredAny};
+use rmcp::model::{ClientCapabilities, Implementation, InitializeRequestParams, ProtocolVersion};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::value::{RawValue, Value};
 
-use super::refusal::{INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR};
+use super::refusal::{INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR};
 
 /// A message that may be passed on.
 #[derive(Debug, PartialEq)]
@@ -55,9 +58,10 @@ impl<'a> Message<'a> {
             message,
             id: envelope.id.filter(|id| is_id(id)).map(RawValue::get),
         };
-        if !body.trim_ascii_start().starts_with(b"{") || !envelope.is_well_formed() {
+        let is_message = body.trim_ascii_start().starts_with(b"{") && envelope.is_well_formed();
+        let (true, Ok(method)) = (is_message, envelope.method.map(text).transpose()) else {
             return Err(fault(INVALID_REQUEST, NO_MESSAGE));
-        }
+        };
         if let Some(message) = too_much(body) {
             return Err(fault(INVALID_REQUEST, message));
         }
@@ -73,39 +77,32 @@ impl<'a> Message<'a> {
             Some(_) => return Err(fault(INVALID_PARAMS, "_meta must be an object")),
             None => Meta::default(),
         };
-        let purpose = match (envelope.method.as_deref(), envelope.id) {
+        let has_version = meta.protocol_version.is_some() || method.as_deref() == Some("server/discover");
+        let purpose = match (method, envelope.id) {
             (None, _) | (_, None) => Purpose::NoRequest,
-            (Some(method), Some(_)) => {
-                if method.len() > MAX_NAME_BYTES {
-                    return Err(fault(INVALID_REQUEST, "The method's name is too long"));
-                }
-                match method {
-                    "tools/call" => {
-                        Purpose::ToolCall(params.tool().map_err(|message| fault(INVALID_PARAMS, message))?)
-                    }
-                    "initialize" => {
-                        let params = envelope.params.map_or("null", RawValue::get);
-                        if serde_json::from_str::<InitializeRequestParams>(params).is_ok() {
-                            Purpose::Initialize
-                        } else if meta.protocol_version.is_some() {
-                            // Of a revision that has no such method.
-                            Purpose::Request
-                        } else {
-                            return Err(fault(
-                                INVALID_PARAMS,
-                                "initialize needs params with protocolVersion, capabilities and clientInfo",
-                            ));
-                        }
-                    }
-                    "subscriptions/listen" => Purpose::Listen,
-                    _ => Purpose::Request,
-                }
+            (Some(method), Some(_)) if method.len() > MAX_NAME_BYTES => {
+                return Err(fault(INVALID_REQUEST, "The method's name is too long"));
             }
+            (Some(method), Some(_)) => match &*method {
+                "tools/call" => {
+                    Purpose::ToolCall(params.tool().map_err(|message| fault(INVALID_PARAMS, message))?)
+                }
+                "initialize" if meta.is_without_sessions() => {
+                    return Err(fault(METHOD_NOT_FOUND, "2026-07-28 has no initialize (SEP-2575)"));
+                }
+                "initialize" => {
+                    let params = envelope.params.map_or("{}", RawValue::get);
+                    initialize_fault(params).map_or(Ok(Purpose::Initialize), |message| {
+                        Err(fault(INVALID_PARAMS, message))
+                    })?
+                }
+                "subscriptions/listen" => Purpose::Listen,
+                _ => Purpose::Request,
+            },
         };
         Ok(Self {
             id: envelope.id.map(RawValue::get),
-            has_version: meta.protocol_version.is_some()
-                || envelope.method.as_deref() == Some("server/discover"),
+            has_version,
             purpose,
         })
     }
@@ -116,22 +113,23 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Members that are there twice are an error: rmcp might go by the other one.
+/// Members that are there twice are an error: rmcp might go by the other one. All are read on their own, so that of a message
+/// whose method is no text the id is still known.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow)]
-    jsonrpc: Option<Cow<'a, str>>,
+    jsonrpc: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "even_null")]
     id: Option<&'a RawValue>,
     #[serde(borrow)]
-    method: Option<Cow<'a, str>>,
+    method: Option<&'a RawValue>,
     #[serde(borrow)]
     params: Option<&'a RawValue>,
     result: Option<IgnoredAny>,
     error: Option<IgnoredAny>,
 }
 
-/// A member that is there, be it null: MCP has no id that is.
+/// A member that is there, be it null: MCP has no id that is, but of an error that is about no request (JSON-RPC 2.0 §5).
 fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     Deserialize::deserialize(deserializer).map(Some)
 }
@@ -140,12 +138,16 @@ impl Envelope<'_> {
     /// Whether it's one of a request, a notification and a response (JSON-RPC 2.0 §4 and §5), with MCP's ids.
     fn is_well_formed(&self) -> bool {
         let is_one = match (&self.method, &self.result, &self.error) {
-            (None, Some(_), None) => self.id.is_some(),
-            // Of an error the id may be missing: whoever couldn't read a request doesn't know it.
-            (Some(_), None, None) | (None, None, Some(_)) => true,
+            (None, Some(_), None) => self.id.is_some_and(is_id),
+            (Some(_), None, None) => self.id.is_none_or(is_id),
+            // Whoever couldn't read a request doesn't know its id.
+            (None, None, Some(_)) => self.id.is_none_or(|id| is_id(id) || id.get() == "null"),
             (None, None, None) | (Some(_), _, _) | (None, Some(_), Some(_)) => false,
         };
-        is_one && self.jsonrpc.as_deref() == Some("2.0") && self.id.is_none_or(is_id)
+        is_one
+            && self
+                .jsonrpc
+                .is_some_and(|version| text(version).is_ok_and(|version| version == "2.0"))
     }
 }
 
@@ -180,12 +182,7 @@ struct Params<'a> {
 impl<'a> Params<'a> {
     /// The name of the tool that they call, if they can be those of a call.
     fn tool(&self) -> Result<Cow<'a, str>, &'static str> {
-        /// A text that borrows where it can; `Cow` alone never does.
-        #[derive(Deserialize)]
-        struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-        let name = self.name.and_then(|name| serde_json::from_str(name.get()).ok());
-        let Some(Text(name)) = name else {
+        let Some(Ok(name)) = self.name.map(text) else {
             return Err("A tools/call needs params with the tool's name");
         };
         if name.len() > MAX_NAME_BYTES {
@@ -205,6 +202,60 @@ impl<'a> Params<'a> {
 struct Meta<'a> {
     #[serde(borrow, rename = "io.modelcontextprotocol/protocolVersion")]
     protocol_version: Option<&'a RawValue>,
+}
+
+impl Meta<'_> {
+    /// Whether it names a revision that has no sessions, and so no `initialize`.
+    fn is_without_sessions(&self) -> bool {
+        self.protocol_version
+            .is_some_and(|version| text(version).is_ok_and(|version| is_without_sessions(version.as_bytes())))
+    }
+}
+
+/// Whether this revision of MCP has no sessions (SEP-2567). Revisions are dates, so later ones are greater.
+pub(super) fn is_without_sessions(revision: &[u8]) -> bool {
+    revision >= b"2026-07-28".as_slice()
+}
+
+/// A text that borrows where it can; `Cow` alone never does.
+fn text(value: &RawValue) -> Result<Cow<'_, str>, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+    serde_json::from_str(value.get()).map(|Text(text)| text)
+}
+
+/// What these params of an `initialize` lack, if anything.
+fn initialize_fault(params: &str) -> Option<&'static str> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Members<'a> {
+        #[serde(borrow)]
+        protocol_version: Option<&'a RawValue>,
+        #[serde(borrow)]
+        capabilities: Option<&'a RawValue>,
+        #[serde(borrow)]
+        client_info: Option<&'a RawValue>,
+    }
+
+    fn is<T: DeserializeOwned>(member: Option<&RawValue>) -> bool {
+        member.is_some_and(|member| serde_json::from_str::<T>(member.get()).is_ok())
+    }
+
+    let Ok(members) = serde_json::from_str::<Members<'_>>(params) else {
+        return Some("params names a member twice");
+    };
+    if !is::<ProtocolVersion>(members.protocol_version) {
+        Some("initialize needs params.protocolVersion, a text")
+    } else if !is::<ClientCapabilities>(members.capabilities) {
+        Some("initialize needs params.capabilities, an object as MCP describes it")
+    } else if !is::<Implementation>(members.client_info) {
+        Some("initialize needs params.clientInfo, an object with name and version")
+    } else if serde_json::from_str::<InitializeRequestParams>(params).is_err() {
+        Some("The params are not those of initialize")
+    } else {
+        None
+    }
 }
 
 /// What a body is that has no JSON-RPC envelope.

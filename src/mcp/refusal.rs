@@ -59,6 +59,8 @@ pub(super) async fn in_json(response: Response, id: Option<&str>) -> Response {
 
 /// JSON-RPC 2.0 §5.1: "Invalid JSON was received".
 pub(super) const PARSE_ERROR: i32 = -32700;
+/// JSON-RPC 2.0 §5.1: "The method does not exist"; MCP 2026-07-28, "Transports", has it with 404.
+pub(super) const METHOD_NOT_FOUND: i32 = -32601;
 /// JSON-RPC 2.0 §5.1: "Invalid method parameter(s)".
 pub(super) const INVALID_PARAMS: i32 = -32602;
 /// JSON-RPC 2.0 §5.1: "Internal JSON-RPC error".

@@ -128,6 +128,8 @@ async fn a_message_of_the_wrong_shape_is_told_so() {
             r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"greet","arguments":[1]}}"#,
             -32602,
         ),
+        (r#"{"jsonrpc":"2.0","id":1,"method":5}"#, -32600),
+        (r#"{"jsonrpc":2.0,"id":1,"method":"ping"}"#, -32600),
         (r#"{"jsonrpc":"2.0","id":1,"method":"initialize"}"#, -32602),
         (
             r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":7}}"#,
@@ -207,16 +209,88 @@ async fn removed_methods_are_unknown() {
                 "{method}"
             );
         }
+        let params = json!({
+            "protocolVersion": "2026-07-28",
+            "capabilities": {},
+            "clientInfo": { "name": "test", "version": "1" },
+        });
+        let answer = Exchange::of(modern(&server, "initialize", params.clone()).bearer_auth(&token)).await;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json()["error"]["code"]),
+            (404, &json!(-32601))
+        );
+        // Without a word of its revision it's an older client's, which would like 2026-07-28 and gets what it knows.
+        let answer = Exchange::of(server.rpc("initialize", &params).bearer_auth(&token)).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
     }
 }
 
+/// JSON-RPC 2.0 §5 has it null, MCP leaves it out.
 #[tokio::test]
 async fn an_error_without_an_id_is_a_message() {
     let server = TestServer::builder().sessions(|_| {}).spawn().await;
     let token = server.oauth_token("ada").mint();
     let client = McpClient::connect(&server, &token).await;
-    let error = json!({ "jsonrpc": "2.0", "error": { "code": -32700, "message": "I could not read that" } });
+    let mut error =
+        json!({ "jsonrpc": "2.0", "error": { "code": -32700, "message": "I could not read that" } });
     assert_eq!(client.post(&token, &error).await.status(), 202);
+    error["id"] = Value::Null;
+    assert_eq!(client.post(&token, &error).await.status(), 202);
+}
+
+/// Which of its members it lacks, or has in another shape.
+#[tokio::test]
+async fn an_initialize_is_told_what_it_lacks() {
+    let server = TestServer::spawn().await;
+    let token = server.oauth_token("ada").mint();
+    let client = json!({ "name": "test", "version": "1" });
+    for (params, message) in [
+        (
+            json!({ "capabilities": {}, "clientInfo": client }),
+            "initialize needs params.protocolVersion, a text",
+        ),
+        (
+            json!({ "protocolVersion": "2025-11-25", "clientInfo": client }),
+            "initialize needs params.capabilities, an object as MCP describes it",
+        ),
+        (
+            json!({ "protocolVersion": "2025-11-25", "capabilities": { "roots": 7 }, "clientInfo": client }),
+            "initialize needs params.capabilities, an object as MCP describes it",
+        ),
+        (
+            json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "test" } }),
+            "initialize needs params.clientInfo, an object with name and version",
+        ),
+    ] {
+        let answer = Exchange::of(server.rpc("initialize", &params).bearer_auth(&token)).await;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json()["error"]),
+            (400, &json!({ "code": -32602, "message": message }))
+        );
+    }
+}
+
+/// As it was written, up to the last whole number that a double tells from the next.
+#[tokio::test]
+async fn an_id_comes_back_unchanged() {
+    let server = TestServer::spawn().await;
+    let token = server.oauth_token("ada").mint();
+    for (id, back) in [
+        ("9223372036854775807", json!(i64::MAX)),
+        ("-9223372036854775808", json!(i64::MIN)),
+        ("9007199254740991.0", json!(9_007_199_254_740_991_i64)),
+        ("-9007199254740991.0", json!(-9_007_199_254_740_991_i64)),
+        ("9.007199254740989e15", json!(9_007_199_254_740_989_i64)),
+        (r#""\u0061\ud83d\ude00""#, json!("a\u{1f600}")),
+    ] {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
+        let answer = Exchange::of(post(&server, &token, body)).await;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json()["id"]),
+            (200, &back),
+            "{id}"
+        );
+    }
 }
 
 #[tokio::test]

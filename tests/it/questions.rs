@@ -86,7 +86,9 @@ async fn a_tool_may_not_ask_without_a_session() {
             let request = server
                 .rpc("tools/call", &json!({ "name": tool }))
                 .bearer_auth(&token)
-                .header("MCP-Protocol-Version", version);
+                .header("MCP-Protocol-Version", version)
+                // A stale one, of a server that had sessions.
+                .header("Mcp-Session-Id", "stale");
             let answer = Exchange::of(request).await;
             assert_eq!(answer.header("content-type"), Some("application/json"));
             text_of(&[answer.json()]).to_owned()

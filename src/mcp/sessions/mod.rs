@@ -23,7 +23,7 @@ use self::{
     places::{Full, Place, Places},
 };
 use super::{
-    message::{Message, Purpose},
+    message::{Message, Purpose, is_without_sessions},
     refusal::{INVALID_REQUEST, SERVER_ERROR, error, worded},
 };
 use crate::reason::Reason;
@@ -234,7 +234,7 @@ impl BoundSessions {
 fn is_sessionless(headers: &HeaderMap) -> bool {
     headers
         .get(PROTOCOL_VERSION)
-        .is_some_and(|version| version.as_bytes() >= FIRST_WITHOUT_SESSIONS)
+        .is_some_and(|version| is_without_sessions(version.as_bytes()))
 }
 
 /// Another user's session, an ended one and one that never was look the same: MCP 2025-11-25, "Session Management", asks
@@ -287,10 +287,8 @@ fn again_later(mut response: Response, seconds: u64) -> Response {
     response
 }
 
-const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
-/// Revisions are dates, so later ones are greater.
-const FIRST_WITHOUT_SESSIONS: &[u8] = b"2026-07-28";
 const UNKNOWN_SESSION: &str = "Session not found; send initialize to open one";
 const NO_SESSION_ID: &str =
     "This request needs a session: send initialize, then the Mcp-Session-Id of its answer";
