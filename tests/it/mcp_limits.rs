@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use clerk_mcp::{context::get_session, mcp::McpSessions};
 use jiff::SignedDuration;
-use reqwest::Method;
+use reqwest::{Method, StatusCode, header::HeaderMap};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
@@ -18,7 +18,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::support::{
     Exchange, McpClient, TestServer,
-    mcp_client::{Events, call, text_of},
+    mcp_client::{Events, call, initialize, text_of},
     modern, open, start_time,
 };
 
@@ -142,6 +142,69 @@ async fn sessions_that_are_busy_are_not_ended_for_another() {
     patient.go_on.notify_one();
     assert_eq!(text_of(&[events.next().await.unwrap()]), "done");
     assert_eq!(open(&server, &token).await.status, 200);
+}
+
+/// Only a session that is opened costs another its place.
+#[tokio::test]
+async fn a_refused_initialize_ends_no_session() {
+    let server = TestServer::builder()
+        .sessions(|sessions| sessions.max_per_user = 1)
+        .spawn()
+        .await;
+    let token = server.oauth_token("ada").mint();
+    let client = McpClient::connect(&server, &token).await;
+    for (name, value, status) in [
+        ("Accept", "text/html", 406),
+        ("MCP-Protocol-Version", "2025-06-18", 400),
+    ] {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, value.parse().unwrap());
+        let request = initialize(&server, &token).headers(headers);
+        assert_eq!(Exchange::of(request).await.status, status, "{name}");
+        assert_eq!(client.status_of_call(&token).await, 200, "{name}");
+    }
+}
+
+/// Each ends one that the other doesn't.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_sessions_more_at_once_end_two() {
+    let server = TestServer::builder()
+        .sessions(|sessions| sessions.max_per_user = 2)
+        .spawn()
+        .await;
+    let token = server.oauth_token("ada").mint();
+    for _ in 0..20 {
+        let old = [(); 2].map(|()| McpClient::connect(&server, &token));
+        let old = futures_util::future::join_all(old).await;
+        let new = tokio::join!(open(&server, &token), open(&server, &token));
+        assert_eq!([new.0.status, new.1.status], [StatusCode::OK; 2]);
+        for client in old {
+            assert_eq!(client.status_of_call(&token).await, 404);
+        }
+    }
+}
+
+/// Whichever comes first, the other is told so; nothing breaks in between.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_and_one_more_session_at_once() {
+    let server = TestServer::builder()
+        .sessions(|sessions| sessions.max_per_user = 1)
+        .spawn()
+        .await;
+    let token = server.oauth_token("ada").mint();
+    let mut client = McpClient::connect(&server, &token).await;
+    for _ in 0..500 {
+        let call = async { client.call_or_status(&token).await };
+        let (called, opened) = tokio::join!(call, open(&server, &token));
+        match called {
+            Ok(answer) => assert!(answer.starts_with("Hello, x!"), "{answer}"),
+            Err(status) => assert_eq!(status, 404),
+        }
+        match opened.header("mcp-session-id") {
+            Some(id) => client = McpClient::at(&server, id),
+            None => assert_eq!(opened.status, 429),
+        }
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,15 @@ use rmcp::{model::RequestId, transport::streamable_http_server::SessionId};
 #[derive(Debug)]
 pub(super) struct Calls {
     per_session: usize,
-    in_flight: Mutex<HashMap<SessionId, HashSet<RequestId>>>,
+    in_flight: Mutex<HashMap<SessionId, InFlight>>,
+}
+
+/// What one session is busy with.
+#[derive(Debug, Default)]
+struct InFlight {
+    ids: HashSet<RequestId>,
+    /// How many answers are on their way.
+    answers: usize,
 }
 
 /// Why a session may not begin another request.
@@ -43,14 +51,15 @@ impl Calls {
         // of a tool's.
         let id = serde_json::from_str(id).unwrap_or_else(|_| RequestId::String(id.into()));
         let mut in_flight = self.in_flight();
-        let ids = in_flight.entry(session.clone()).or_default();
-        if ids.contains(&id) {
+        let ids = in_flight.get(session).map(|busy| &busy.ids);
+        if ids.is_some_and(|ids| ids.contains(&id)) {
             return Err(Busy::SameId);
         }
-        if ids.len() >= self.per_session {
+        if ids.map_or(0, HashSet::len) >= self.per_session {
             return Err(Busy::TooMany);
         }
-        ids.insert(id.clone());
+        let busy = in_flight.entry(session.clone()).or_default();
+        busy.ids.insert(id.clone());
         Ok(Call {
             calls: Arc::clone(self),
             session: session.clone(),
@@ -58,12 +67,31 @@ impl Calls {
         })
     }
 
-    /// Whether a request of this session is in flight.
+    /// An answer is on its way, until the [`Answer`] is dropped: that goes on when the request is over.
+    pub(super) fn answer(self: &Arc<Self>, session: &SessionId) -> Answer {
+        self.in_flight().entry(session.clone()).or_default().answers += 1;
+        Answer {
+            calls: Arc::clone(self),
+            session: session.clone(),
+        }
+    }
+
+    /// Whether a request of this session is in flight, or an answer on its way.
     pub(super) fn has_any(&self, session: &SessionId) -> bool {
         self.in_flight().contains_key(session)
     }
 
-    fn in_flight(&self) -> MutexGuard<'_, HashMap<SessionId, HashSet<RequestId>>> {
+    fn end(&self, session: &SessionId, what: impl FnOnce(&mut InFlight)) {
+        let mut in_flight = self.in_flight();
+        if let Some(busy) = in_flight.get_mut(session) {
+            what(busy);
+            if busy.ids.is_empty() && busy.answers == 0 {
+                in_flight.remove(session);
+            }
+        }
+    }
+
+    fn in_flight(&self) -> MutexGuard<'_, HashMap<SessionId, InFlight>> {
         self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -78,13 +106,24 @@ pub(super) struct Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        let mut in_flight = self.calls.in_flight();
-        if let Some(ids) = in_flight.get_mut(&self.session) {
-            ids.remove(&self.id);
-            if ids.is_empty() {
-                in_flight.remove(&self.session);
-            }
-        }
+        self.calls.end(&self.session, |busy| {
+            busy.ids.remove(&self.id);
+        });
+    }
+}
+
+/// An answer on its way.
+#[derive(Debug)]
+pub(super) struct Answer {
+    calls: Arc<Calls>,
+    session: SessionId,
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.calls.end(&self.session, |busy| {
+            busy.answers = busy.answers.saturating_sub(1);
+        });
     }
 }
 
@@ -107,7 +146,10 @@ mod tests {
         assert_eq!(calls.begin(&one, "3").unwrap_err(), Busy::TooMany);
         drop(first);
         let again = calls.begin(&one, "1").unwrap();
+        let answers = [(); 2].map(|()| calls.answer(&one));
         drop((again, second));
+        assert!(calls.has_any(&one), "what it's told comes after");
+        drop(answers);
         assert!(!calls.has_any(&one) && calls.has_any(&other));
     }
 }

@@ -2,47 +2,46 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use rmcp::{
     model::{ClientJsonRpcMessage, ServerJsonRpcMessage},
     transport::streamable_http_server::{
         RestoreOutcome, SessionId, SessionManager,
         session::{
-            ServerSseMessage,
+            ServerSseMessage, SessionStore,
             local::{LocalSessionManager, LocalSessionManagerError},
         },
     },
 };
 use thiserror::Error;
 
-use super::places::Place;
+use super::{
+    McpSessions,
+    calls::Calls,
+    places::{Full, Place, Places},
+};
 
 tokio::task_local! {
-    /// The place for a session that the current request may open: rmcp asks for a session without saying for whom.
-    static PLACE: Mutex<Option<Place>>;
+    /// For whom the current request may open a session: rmcp asks for one without saying whose it will be, and says of a
+    /// refusal no more than that there was one.
+    static OPENING: Opening;
 }
 
-/// Runs `request`, which may put a session into `place`; if it doesn't, the place is free again.
-pub(super) async fn with_place<F: Future>(place: Option<Place>, request: F) -> F::Output {
-    PLACE.scope(Mutex::new(place), request).await
-}
-
-fn take_place() -> Result<Place, SessionError> {
-    PLACE
-        .try_with(|place| place.lock().unwrap_or_else(PoisonError::into_inner).take())
-        .ok()
-        .flatten()
-        .ok_or(SessionError::NoPlace)
+struct Opening {
+    subject: Arc<str>,
+    refusal: Mutex<Option<Full>>,
 }
 
 /// Sessions that hold a place from their first request until they end, whichever way they do.
-#[derive(Debug)]
 pub(super) struct PlacedSessions {
     local: LocalSessionManager,
+    places: Arc<Places>,
+    calls: Arc<Calls>,
+    store: Option<Arc<dyn SessionStore>>,
     held: Mutex<HashMap<SessionId, Held>>,
 }
 
@@ -51,58 +50,143 @@ pub(super) struct PlacedSessions {
 struct Held {
     place: Place,
     last_message: Instant,
+    /// Whether `initialize` was answered.
+    is_open: bool,
 }
 
 /// A session could not be used.
 #[derive(Debug, Error)]
 pub(super) enum SessionError {
-    /// The request came without a place: it was not expected to open a session.
-    #[error("no place was taken for the session")]
+    /// Nobody is known whose it would be.
+    #[error("a session was to be opened for nobody")]
+    Nobody,
+    /// There's no room.
+    #[error("no place is free")]
     NoPlace,
     /// rmcp's own.
     #[error(transparent)]
     Local(#[from] LocalSessionManagerError),
 }
-
 impl PlacedSessions {
-    /// Sessions that end after `idle` without a message either way.
-    pub(super) fn new(idle: Duration) -> Self {
+    /// Sessions as `settings` has them; those with `calls` in flight aren't ended for others.
+    pub(super) fn new(settings: &McpSessions, calls: Arc<Calls>) -> Self {
         let mut local = LocalSessionManager::default();
-        local.session_config.keep_alive = Some(idle);
+        local.session_config.keep_alive = Some(settings.idle_timeout);
         Self {
             local,
+            places: Arc::new(Places::new(settings.max_per_user, settings.max_in_all)),
+            calls,
+            store: settings.store.clone(),
             held: Mutex::default(),
         }
     }
 
-    /// Of this subject's sessions, the one with the longest silence that isn't `busy`.
-    pub(super) fn longest_silent(
+    /// Runs `request`, which may open a session for `subject`.
+    ///
+    /// # Errors
+    /// When it was to open one and there's no room, whatever it was answered.
+    pub(super) async fn with_room_for<F: Future>(
         &self,
         subject: &str,
-        busy: impl Fn(&SessionId) -> bool,
-    ) -> Option<SessionId> {
-        self.held()
-            .iter()
-            .filter(|(id, held)| held.place.subject() == subject && !busy(id))
-            .min_by_key(|(_, held)| held.last_message)
-            .map(|(id, _)| id.clone())
+        request: F,
+    ) -> Result<F::Output, Full> {
+        let opening = Opening {
+            subject: subject.into(),
+            refusal: Mutex::default(),
+        };
+        OPENING
+            .scope(opening, async {
+                let output = request.await;
+                let refusal = OPENING.with(|opening| *lock(&opening.refusal));
+                refusal.map_or(Ok(output), Err)
+            })
+            .await
     }
 
-    fn held(&self) -> MutexGuard<'_, HashMap<SessionId, Held>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether there is such a session: here, where this counts as a message, or in the store. That is asked before there's a
+    /// place for it, or an id that is long gone could cost the user a session that isn't.
+    pub(super) async fn knows(&self, session: &SessionId) -> bool {
+        self.touch(session) || self.is_stored(session).await
+    }
+
+    async fn is_stored(&self, session: &SessionId) -> bool {
+        let Some(store) = &self.store else {
+            return false;
+        };
+        match store.load(session).await {
+            Ok(state) => state.is_some(),
+            Err(error) => {
+                tracing::warn!(%error, "the store of sessions could not be asked");
+                false
+            }
+        }
+    }
+
+    /// A place for a session of the current request's user, if need be that of one that is silent.
+    async fn place(&self) -> Result<Place, SessionError> {
+        let subject = OPENING
+            .try_with(|opening| Arc::clone(&opening.subject))
+            .map_err(|_| SessionError::Nobody)?;
+        let full = match self.places.take(&subject) {
+            Ok(place) => return Ok(place),
+            Err(full) => full,
+        };
+        if full == Full::User
+            && let Some((silent, place)) = self.longest_silent(&subject)
+        {
+            self.end(&silent).await;
+            return Ok(place);
+        }
+        OPENING.with(|opening| *lock(&opening.refusal) = Some(full));
+        Err(SessionError::NoPlace)
+    }
+
+    /// Takes out, of this subject's sessions, the one with the longest silence that isn't busy. Chosen and taken under one lock,
+    /// so that nobody else chooses it, and whoever looks for it either has made it busy before or doesn't find it.
+    fn longest_silent(&self, subject: &str) -> Option<(SessionId, Place)> {
+        let mut held = lock(&self.held);
+        let (id, _) = held
+            .iter()
+            .filter(|(id, held)| held.is_open && held.place.subject() == subject && !self.calls.has_any(id))
+            .min_by_key(|(_, held)| held.last_message)?;
+        let id = id.clone();
+        held.remove(&id).map(|held| (id, held.place))
+    }
+
+    /// Ends a session that has no place any more.
+    async fn end(&self, session: &SessionId) {
+        // However it ends, nobody finds it.
+        let _ = self.local.close_session(session).await;
+        if let Some(store) = &self.store
+            && let Err(error) = store.delete(session).await
+        {
+            tracing::warn!(%error, "a session that was ended could not be taken out of the store");
+        }
     }
 
     fn occupy(&self, id: &SessionId, place: Place) {
-        let last_message = Instant::now();
-        self.held().insert(id.clone(), Held { place, last_message });
+        let held = Held {
+            place,
+            last_message: Instant::now(),
+            is_open: false,
+        };
+        lock(&self.held).insert(id.clone(), held);
     }
 
-    /// A message came.
-    fn touch(&self, id: &SessionId) {
-        if let Some(held) = self.held().get_mut(id) {
-            held.last_message = Instant::now();
+    /// A message came for this session; tells whether it's here.
+    fn touch(&self, id: &SessionId) -> bool {
+        match lock(&self.held).get_mut(id) {
+            Some(held) => {
+                held.last_message = Instant::now();
+                true
+            }
+            None => false,
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl SessionManager for PlacedSessions {
@@ -110,7 +194,7 @@ impl SessionManager for PlacedSessions {
     type Transport = <LocalSessionManager as SessionManager>::Transport;
 
     async fn create_session(&self) -> Result<(SessionId, Self::Transport), SessionError> {
-        let place = take_place()?;
+        let place = self.place().await?;
         let (id, transport) = self.local.create_session().await?;
         self.occupy(&id, place);
         Ok((id, transport))
@@ -121,7 +205,11 @@ impl SessionManager for PlacedSessions {
         id: &SessionId,
         message: ClientJsonRpcMessage,
     ) -> Result<ServerJsonRpcMessage, SessionError> {
-        Ok(self.local.initialize_session(id, message).await?)
+        let answer = self.local.initialize_session(id, message).await?;
+        if let Some(held) = lock(&self.held).get_mut(id) {
+            held.is_open = true;
+        }
+        Ok(answer)
     }
 
     async fn has_session(&self, id: &SessionId) -> Result<bool, SessionError> {
@@ -131,7 +219,7 @@ impl SessionManager for PlacedSessions {
     /// rmcp calls this however a session ends: by DELETE, by idleness, by a failed start.
     async fn close_session(&self, id: &SessionId) -> Result<(), SessionError> {
         let closed = self.local.close_session(id).await;
-        self.held().remove(id);
+        lock(&self.held).remove(id);
         Ok(closed?)
     }
 
@@ -141,7 +229,12 @@ impl SessionManager for PlacedSessions {
         message: ClientJsonRpcMessage,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, SessionError> {
         self.touch(id);
-        Ok(self.local.create_stream(id, message).await?)
+        // The request is over before its answer has gone through the stream.
+        let answer = self.calls.answer(id);
+        let events = self.local.create_stream(id, message).await?;
+        Ok(events.inspect(move |_| {
+            let _on_its_way = &answer;
+        }))
     }
 
     async fn accept_message(
@@ -172,7 +265,7 @@ impl SessionManager for PlacedSessions {
 
     /// Of a session that another replica opened, as far as a store knows it.
     async fn restore_session(&self, id: SessionId) -> Result<RestoreOutcome<Self::Transport>, SessionError> {
-        let place = take_place()?;
+        let place = self.place().await?;
         let outcome = self.local.restore_session(id.clone()).await?;
         if let RestoreOutcome::Restored(_) = &outcome {
             self.occupy(&id, place);

@@ -12,15 +12,15 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use poem::{
     Endpoint, IntoResponse, Request, Response, Result,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
 };
 use rmcp::transport::streamable_http_server::{SessionId, SessionManager, session::SessionStore};
 
 pub use self::key::SessionKey;
 use self::{
     calls::{Busy, Calls},
-    manager::{PlacedSessions, with_place},
-    places::{Full, Place, Places},
+    manager::PlacedSessions,
+    places::Full,
 };
 use super::{
     message::{Message, Purpose, is_without_sessions},
@@ -101,21 +101,18 @@ impl fmt::Debug for McpSessions {
 pub(super) struct BoundSessions {
     issuer: String,
     key: SessionKey,
-    places: Arc<Places>,
     calls: Arc<Calls>,
     manager: Arc<PlacedSessions>,
-    store: Option<Arc<dyn SessionStore>>,
 }
 
 impl BoundSessions {
     pub(super) fn new(settings: &McpSessions) -> Self {
+        let calls = Arc::new(Calls::new(settings.max_calls_per_session));
         Self {
             issuer: settings.issuer.clone(),
             key: settings.key.clone(),
-            places: Arc::new(Places::new(settings.max_per_user, settings.max_in_all)),
-            calls: Arc::new(Calls::new(settings.max_calls_per_session)),
-            manager: Arc::new(PlacedSessions::new(settings.idle_timeout)),
-            store: settings.store.clone(),
+            manager: Arc::new(PlacedSessions::new(settings, Arc::clone(&calls))),
+            calls,
         }
     }
 
@@ -140,21 +137,11 @@ impl BoundSessions {
             request.headers_mut().remove(SESSION_ID);
             return inner.call(request).await.map(IntoResponse::into_response);
         }
-        let mut needs_place = opens;
         if request.headers().contains_key(SESSION_ID) {
             let Some(session) = self.own_session(request.headers(), subject) else {
                 return Ok(unknown_session(id));
             };
-            let is_here = self.manager.has_session(&session).await.unwrap_or(false);
-            let Ok(bare) = HeaderValue::from_str(&session) else {
-                return Ok(unknown_session(id));
-            };
-            if !is_here && !self.is_stored(&session).await {
-                return Ok(unknown_session(id));
-            }
-            request.headers_mut().insert(SESSION_ID, bare);
-            // One that is in the store comes here.
-            needs_place = !is_here && request.method() != Method::DELETE;
+            // Before the session is looked up: from here on it isn't ended for another.
             if let (Some(id), Some(true)) = (id, message.map(Message::is_request)) {
                 match self.calls.begin(&session, id) {
                     // It goes where the request goes, and is dropped with it.
@@ -162,18 +149,20 @@ impl BoundSessions {
                     Err(busy) => return Ok(too_busy(busy, id)),
                 };
             }
+            let Ok(bare) = HeaderValue::from_str(&session) else {
+                return Ok(unknown_session(id));
+            };
+            if !self.manager.knows(&session).await {
+                return Ok(unknown_session(id));
+            }
+            request.headers_mut().insert(SESSION_ID, bare);
         } else if !opens && !message.is_some_and(|message| message.has_version) {
             return Ok(error(StatusCode::BAD_REQUEST, INVALID_REQUEST, NO_SESSION_ID, id));
         }
-        let place = if needs_place {
-            match self.place(subject).await {
-                Ok(place) => Some(place),
-                Err(full) => return Ok(no_place(full, id)),
-            }
-        } else {
-            None
+        let mut response = match self.manager.with_room_for(subject, inner.call(request)).await {
+            Ok(response) => response?.into_response(),
+            Err(full) => return Ok(no_place(full, id)),
         };
-        let mut response = with_place(place, inner.call(request)).await?.into_response();
         if let Some(id) = response.headers_mut().remove(SESSION_ID)
             && let Some(bound) = id
                 .to_str()
@@ -183,40 +172,6 @@ impl BoundSessions {
             response.headers_mut().insert(SESSION_ID, bound);
         }
         Ok(worded(response, StatusCode::NOT_FOUND, UNKNOWN_SESSION))
-    }
-
-    /// A place for a session of `subject`, if need be that of one that is silent.
-    async fn place(&self, subject: &str) -> Result<Place, Full> {
-        let outcome = self.places.take(subject);
-        if !matches!(outcome, Err(Full::User)) {
-            return outcome;
-        }
-        let is_busy = |session: &SessionId| self.calls.has_any(session);
-        if let Some(silent) = self.manager.longest_silent(subject, is_busy) {
-            // However it ends, its place is free.
-            let _ = self.manager.close_session(&silent).await;
-            if let Some(store) = &self.store
-                && let Err(error) = store.delete(&silent).await
-            {
-                tracing::warn!(%error, "a session that was ended could not be taken out of the store");
-            }
-        }
-        self.places.take(subject)
-    }
-
-    /// Whether the store knows the session. Asked before there's a place for it, or an id that is long gone could cost the
-    /// user a session that isn't.
-    async fn is_stored(&self, session: &SessionId) -> bool {
-        let Some(store) = &self.store else {
-            return false;
-        };
-        match store.load(session).await {
-            Ok(state) => state.is_some(),
-            Err(error) => {
-                tracing::warn!(%error, "the store of sessions could not be asked");
-                false
-            }
-        }
     }
 
     /// The session that the request names, when it's of its own user; there or not.

@@ -27,12 +27,17 @@ pub fn modern(server: &TestServer, method: &str, mut params: Value) -> RequestBu
 
 /// `initialize`, as a client of 2025-11-25 that answers questions.
 pub async fn open(server: &TestServer, token: &str) -> Exchange {
+    Exchange::of(initialize(server, token)).await
+}
+
+/// The request that [`open`] sends.
+pub fn initialize(server: &TestServer, token: &str) -> RequestBuilder {
     let params = json!({
         "protocolVersion": "2025-11-25",
         "capabilities": { "elicitation": {} },
         "clientInfo": { "name": "test", "version": "1" },
     });
-    Exchange::of(server.rpc("initialize", &params).bearer_auth(token)).await
+    server.rpc("initialize", &params).bearer_auth(token)
 }
 
 /// A client of 2025-11-25 with a session.
@@ -85,12 +90,19 @@ impl<'a> McpClient<'a> {
     /// Calls a tool; gives the messages that come until the stream ends.
     pub async fn call(&self, token: &str, tool: &str, arguments: &Value) -> Vec<Value> {
         let message = call(self.next.fetch_add(1, Ordering::Relaxed), tool, arguments);
-        let mut events = Events::of(self.post(token, &message).await);
-        let mut messages = Vec::new();
-        while let Some(message) = events.next().await {
-            messages.push(message);
+        Events::of(self.post(token, &message).await).rest().await
+    }
+
+    /// The text that a call of `greet` ends with, or the status when it isn't taken.
+    pub async fn call_or_status(&self, token: &str) -> Result<String, u16> {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let response = self
+            .post(token, &call(id, "greet", &json!({ "name": "x" })))
+            .await;
+        match response.status().as_u16() {
+            200 => Ok(text_of(&Events::of(response).rest().await).to_owned()),
+            status => Err(status),
         }
-        messages
     }
 
     /// The status that a call gets.
@@ -123,6 +135,15 @@ impl Events {
             response,
             buffer: String::new(),
         }
+    }
+
+    /// What comes until the stream ends.
+    pub async fn rest(mut self) -> Vec<Value> {
+        let mut messages = Vec::new();
+        while let Some(message) = self.next().await {
+            messages.push(message);
+        }
+        messages
     }
 
     /// The next message, or none when the stream is at its end.
