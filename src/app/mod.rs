@@ -1,31 +1,32 @@
 //! The one wiring: what the server is made of. The binary, the demo and the tests all come through here.
 
+mod authentication;
 mod routes;
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
 use poem::{EndpointExt, IntoEndpoint, endpoint::BoxEndpoint};
-use reqwest::Client;
 use rmcp::{ServerHandler, model::ServerConfig};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use self::routes::{Protected, routes};
+pub use self::authentication::authenticator;
+use self::{
+    authentication::Authentication,
+    routes::{Protected, routes},
+};
 #[doc(inline)]
 pub use crate::public::Health;
 use crate::{
-    auth::{Authenticator, ChallengeContext},
-    clerk::ClerkClient,
     clock::{Clock, SystemClock},
     config::Config,
     mcp::{self, ExampleTools, McpSessions, McpSettings},
-    outbound,
     policy::ToolPolicy,
     public::{AuthorizationServerMetadata, DemoContent, PublicApi, PublicSettings},
-    secret_key::{SecretKeyProbe, SecretKeyState},
+    secret_key::SecretKeyProbe,
     server::{ServerLimits, serve},
-    token::{HttpJwks, JwksCache, ResourceNames, TokenPolicy, TokenVerifier},
+    token::{JwksCache, ResourceNames},
 };
 
 /// A server that is put together and not yet listening.
@@ -257,30 +258,15 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
         if let Some(unknown) = policy.tools().find(|tool| server.get_tool(tool).is_none()) {
             return Err(AppError::UnknownTool(unknown.to_owned()));
         }
-        let resources = ResourceNames::new(&config.base_url);
-        let challenge = ChallengeContext::new(&resources, config.scopes.clone())
-            .require_scopes(config.required_scopes.clone());
-        let frontend =
-            outbound::client(&config.clerk.frontend_api, &config.clerk.roots).map_err(AppError::Tls)?;
-        let backend =
-            outbound::client(&config.clerk.backend_api, &config.clerk.roots).map_err(AppError::Tls)?;
-        let client = ClerkClient::new(
-            backend,
-            config.clerk.backend_api.clone(),
-            config.clerk.secret_key.clone(),
-            Arc::clone(&clock),
-        );
-        let (authenticator, keys) = authenticator(
-            config,
-            token_policy(config, &resources),
-            &challenge,
-            &frontend,
-            &client,
-            &clock,
-        )?;
-        let secret_key = Arc::new(SecretKeyState::default());
-        let probe = SecretKeyProbe::new(client.clone(), keys.clone(), Arc::clone(&secret_key));
-        let authenticator = authenticator.watch_secret_key(Arc::clone(&secret_key));
+        let (authentication, probe, secret_key) = Authentication::new(config, &clock)?.watch_secret_key();
+        let Authentication {
+            authenticator,
+            challenge,
+            resources,
+            client,
+            frontend,
+            keys,
+        } = authentication;
         let held = keys.clone();
         let health = Arc::new(Health::new(
             move || held.as_ref().is_none_or(JwksCache::holds_keys),
@@ -325,17 +311,6 @@ fn server_limits(config: &Config) -> ServerLimits {
     limits
 }
 
-fn token_policy(config: &Config, resources: &ResourceNames) -> TokenPolicy {
-    TokenPolicy {
-        issuer: config.clerk.issuer().to_owned(),
-        accepted: config.tokens.accepted.clone(),
-        audience: config.tokens.audience,
-        resources: resources.clone(),
-        authorized_parties: config.tokens.authorized_parties.clone(),
-        leeway: config.tokens.leeway,
-    }
-}
-
 fn public_settings(
     config: &Config,
     server: ServerConfig,
@@ -351,38 +326,6 @@ fn public_settings(
         docs_url: config.docs_url.as_ref().map(ToString::to_string),
         demo,
     }
-}
-
-/// The authenticator, and the key set that it fetches unless a key is configured.
-fn authenticator(
-    config: &Config,
-    policy: TokenPolicy,
-    challenge: &ChallengeContext,
-    frontend: &Client,
-    client: &ClerkClient,
-    clock: &Arc<dyn Clock>,
-) -> Result<(Authenticator, Option<JwksCache>), AppError> {
-    let (challenge, opaque) = (challenge.clone(), Some(client.clone()));
-    let (authenticator, keys) = if let Some(key) = config.clerk.jwt_key.clone() {
-        let verifier = TokenVerifier::new(key, policy, Arc::clone(clock));
-        (
-            Authenticator::new(verifier, opaque, challenge, Arc::clone(clock)),
-            None,
-        )
-    } else {
-        let issuer = config.clerk.issuer();
-        let jwks = format!("{issuer}/.well-known/jwks.json");
-        let jwks = jwks
-            .parse()
-            .map_err(|_| AppError::FrontendApi(issuer.to_owned()))?;
-        let keys = JwksCache::new(HttpJwks::new(frontend.clone(), jwks), Arc::clone(clock));
-        let verifier = TokenVerifier::new(keys.clone(), policy, Arc::clone(clock));
-        (
-            Authenticator::new(verifier, opaque, challenge, Arc::clone(clock)),
-            Some(keys),
-        )
-    };
-    Ok((authenticator, keys))
 }
 
 /// A probe every two seconds, which has to fail twice, has then failed.

@@ -15,7 +15,7 @@ use crate::{
     reason::Reason,
     secret_key::Misconfiguration,
     session::Denied,
-    token::{BearerError, KeyLookupError, TokenError},
+    token::{BearerError, KeyLookupError, ReportFault, TokenError, VerifyError},
 };
 
 /// Why a request is refused. Its `Display` is for the log; the client gets the row of [`refusal`](Self::refusal).
@@ -66,6 +66,26 @@ pub enum Outage {
     /// The Backend API, asked about a token.
     #[error("Clerk could not be asked about the token ({})", .0.slug())]
     Clerk(ClerkError),
+}
+
+impl From<VerifyError> for AuthError {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Token(error) => error.into(),
+            // Nobody is there to ask Clerk.
+            VerifyError::Opaque(kind) => TokenError::KindNotAccepted(kind).into(),
+            VerifyError::Keys(error) => Self::Unavailable(Outage::Keys(error)),
+        }
+    }
+}
+
+impl From<ReportFault> for AuthError {
+    fn from(fault: ReportFault) -> Self {
+        match fault {
+            ReportFault::Token(error) => error.into(),
+            ReportFault::Incomplete => Self::Unavailable(Outage::Clerk(ClerkError::UnexpectedBody)),
+        }
+    }
 }
 
 impl AuthError {

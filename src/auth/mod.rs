@@ -4,6 +4,7 @@
 
 mod challenge;
 mod error;
+mod explain;
 mod verified;
 
 use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Instant};
@@ -17,6 +18,7 @@ use poem::{
 pub use challenge::ChallengeContext;
 pub(crate) use error::ErrorBody;
 pub use error::{AuthError, ChallengeError, Outage, Refusal};
+pub use explain::{Explanation, Finding, Verdict};
 
 use self::verified::{Sessions, VerifiedSessions};
 use crate::{
@@ -24,7 +26,7 @@ use crate::{
     clock::Clock,
     secret_key::SecretKeyState,
     session::{Denied, Session},
-    token::{BearerError, BearerToken, KeySource, TokenVerifier},
+    token::{BearerError, BearerToken, Check, KeySource, Pass, TokenVerifier},
 };
 
 /// Authenticates requests: headers in, [`Session`] or [`AuthError`] out.
@@ -70,6 +72,32 @@ impl Authenticator {
         let session = self.sessions.of(&token).await?;
         session.require_scopes(&self.challenge.required_scopes)?;
         Ok(session)
+    }
+
+    /// What would become of `token` and why, with every check, also those behind the first that fails. Of an opaque token Clerk
+    /// is asked; nothing is remembered. **Not for callers**: the reasons would teach a forger.
+    pub async fn explain(&self, token: &str) -> Explanation {
+        let token: BearerToken = match token.parse() {
+            Ok(token) => token,
+            Err(error) => {
+                let mut explanation = Explanation::default();
+                explanation.add(Check::Form, Some(Err::<Pass, BearerError>(error)));
+                return explanation;
+            }
+        };
+        let mut explanation = self.sessions.explain(&token).await;
+        let needed = &self.challenge.required_scopes;
+        let outcome = explanation.session.as_ref().map(|session| {
+            if needed.is_empty() {
+                return Ok(Pass::NotAsked("REQUIRED_SCOPES is not set"));
+            }
+            session.require_scopes(needed).map(|()| Pass::Held)
+        });
+        explanation.add(Check::Scopes, outcome);
+        if explanation.refusal().is_some() {
+            explanation.session = None;
+        }
+        explanation
     }
 }
 

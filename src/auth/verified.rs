@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use moka::sync::Cache;
 use tokio::sync::Semaphore;
 
-use super::{AuthError, error::Outage};
+use super::{AuthError, error::Outage, explain::Explanation};
 use crate::{
     clerk::{ClerkClient, ClerkError},
     clock::Clock,
@@ -20,14 +20,17 @@ use crate::{
     session::Session,
     shared_cache::SharedCache,
     token::{
-        BearerToken, KeyReference, KeySource, ReportFault, TokenError, TokenKind, TokenPolicy, TokenVerifier,
-        VerifyError,
+        BearerToken, Check, KeyReference, KeySource, TokenError, TokenKind, TokenPolicy, TokenReport,
+        TokenVerifier, VerifyError,
     },
 };
 
 /// Makes sessions of tokens. Without its type parameter behind this trait, so that middleware has none.
 pub(super) trait Sessions: Send + Sync {
     fn of<'a>(&'a self, token: &'a BearerToken) -> BoxFuture<'a, Result<Arc<Session>, AuthError>>;
+
+    /// As [`of`](Self::of), with every check and what came of it. Nothing is remembered.
+    fn explain<'a>(&'a self, token: &'a BearerToken) -> BoxFuture<'a, Explanation>;
 }
 
 /// Sessions of verified tokens.
@@ -84,12 +87,11 @@ impl<K: KeySource> VerifiedSessions<K> {
     async fn verify(&self, id: [u8; 32], token: &BearerToken) -> Result<Arc<Session>, AuthError> {
         let verified = match self.verifier.verify(token).await {
             Ok(verified) => verified,
-            Err(VerifyError::Token(error)) => return Err(error.into()),
-            Err(VerifyError::Keys(error)) => return Err(AuthError::Unavailable(Outage::Keys(error))),
             Err(VerifyError::Opaque(kind)) => {
                 let opaque = self.opaque.as_ref().ok_or(TokenError::KindNotAccepted(kind))?;
                 return opaque.of(id, kind, token).await;
             }
+            Err(error) => return Err(error.into()),
         };
         count("miss");
         let (key, expires_at) = (verified.key().cloned(), verified.expires_at());
@@ -122,6 +124,45 @@ impl<K: KeySource> Sessions for VerifiedSessions<K> {
             }
         }
         .boxed()
+    }
+
+    fn explain<'a>(&'a self, token: &'a BearerToken) -> BoxFuture<'a, Explanation> {
+        async move {
+            let mut explanation = Explanation::from(self.verifier.examine(token).await);
+            if explanation.refusal().is_none() {
+                match self.verifier.verify(token).await {
+                    Ok(verified) => explanation.session = Some(Arc::new(verified.into())),
+                    Err(VerifyError::Opaque(kind)) => {
+                        self.explain_opaque(kind, token, &mut explanation).await;
+                    }
+                    Err(error) => explanation.add(Check::Form, Some(Err(error))),
+                }
+            }
+            explanation
+        }
+        .boxed()
+    }
+}
+
+impl<K: KeySource> VerifiedSessions<K> {
+    async fn explain_opaque(&self, kind: TokenKind, token: &BearerToken, explanation: &mut Explanation) {
+        let Some(opaque) = &self.opaque else {
+            let error = TokenError::KindNotAccepted(kind);
+            return explanation.add(Check::Known, Some(Err(error)));
+        };
+        let report = match opaque.report(kind, token).await {
+            Ok(report) => report,
+            Err(error) => return explanation.add(Check::Known, Some(Err(error))),
+        };
+        explanation.claims = report.members();
+        let now = self.clock.now();
+        for (check, outcome) in report.findings(kind, &opaque.policy, now) {
+            explanation.add(check, Some(outcome));
+        }
+        explanation.session = report
+            .check(kind, &opaque.policy, now)
+            .ok()
+            .map(|verified| Arc::new(verified.into()));
     }
 }
 
@@ -157,29 +198,29 @@ impl OpaqueSessions {
     }
 
     async fn ask(&self, kind: TokenKind, token: &BearerToken) -> Result<Arc<Session>, AuthError> {
-        let report = match self.client.report(kind, token).await {
-            Ok(report) => report,
-            // Clerk's ways to say that it knows no such token.
-            Err(
+        let report = self.report(kind, token).await?;
+        let verified = report.check(kind, &self.policy, self.clock.now())?;
+        Ok(Arc::new(Session::from(verified)))
+    }
+
+    async fn report(&self, kind: TokenKind, token: &BearerToken) -> Result<TokenReport, AuthError> {
+        self.client
+            .report(kind, token)
+            .await
+            .map_err(|error| match error {
+                // Clerk's ways to say that it knows no such token.
                 ClerkError::NotFound
                 | ClerkError::Refused {
                     status: 400 | 422, ..
-                },
-            ) => {
-                return Err(TokenError::Unknown.into());
-            }
-            Err(ClerkError::KeyRefused { .. } | ClerkError::Forbidden { .. }) => {
-                return Err(Misconfiguration::KeyRefused.into());
-            }
-            Err(error) => return Err(AuthError::Unavailable(Outage::Clerk(error))),
-        };
-        match report.check(kind, &self.policy, self.clock.now()) {
-            Ok(verified) => Ok(Arc::new(Session::from(verified))),
-            Err(ReportFault::Token(error)) => Err(error.into()),
-            Err(ReportFault::Incomplete) => {
-                Err(AuthError::Unavailable(Outage::Clerk(ClerkError::UnexpectedBody)))
-            }
-        }
+                } => TokenError::Unknown.into(),
+                ClerkError::KeyRefused { .. } | ClerkError::Forbidden { .. } => {
+                    Misconfiguration::KeyRefused.into()
+                }
+                error @ (ClerkError::RateLimited { .. }
+                | ClerkError::Unavailable { .. }
+                | ClerkError::UnexpectedBody
+                | ClerkError::Refused { .. }) => AuthError::Unavailable(Outage::Clerk(error)),
+            })
     }
 
     /// How long a verdict stands. One on a token never outlives the token; what says nothing of it is asked again soon.

@@ -4,6 +4,7 @@ use std::{
     fmt::Write as _,
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    process::ExitCode,
 };
 
 use clap::Args;
@@ -66,7 +67,7 @@ impl Scope for OfTheServer {
 }
 
 /// Runs the demo until a signal comes.
-pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
+pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
     // What else is in the environment or in .env belongs to another Clerk application, and must not be in the way.
     let mut variables =
         Variables::read_only(args.settings.flags(), &["HOST", "PORT", "LOG_FORMAT", "RUST_LOG"])?;
@@ -102,7 +103,8 @@ pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
         output::print(&if args.json { sheet.json() } else { sheet.text() })?;
         let outcome = app.run(listener, stop).await;
         clerk.stop().await;
-        Ok(outcome?)
+        outcome?;
+        Ok(ExitCode::SUCCESS)
     })
 }
 

@@ -1,6 +1,7 @@
 //! The command line: from arguments and environment to a configuration, from a failure to an exit code.
 
 mod demo;
+mod explain;
 mod logging;
 mod metrics;
 mod output;
@@ -19,6 +20,7 @@ use thiserror::Error;
 
 use self::{
     demo::DemoArgs,
+    explain::ExplainArgs,
     serve::Published,
     settings::{Scope, Settings},
 };
@@ -44,6 +46,8 @@ enum Command {
     Serve(Settings),
     /// Run the server beside a local Clerk: no account, no network, nothing to configure
     Demo(DemoArgs),
+    /// Read a token, and show what this server makes of it and why
+    Explain(ExplainArgs),
     /// Print the OpenAPI document
     #[command(
         name = "openapi",
@@ -65,12 +69,13 @@ pub(super) fn run() -> ExitCode {
         None => serve::run(&cli.settings),
         Some(Command::Serve(settings)) => serve::run(&settings),
         Some(Command::Demo(args)) => demo::run(&args),
+        Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::OpenApi { yaml, settings }) => serve::print_openapi(&settings, yaml),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
-            output::error(&failure);
+            output::note(&failure);
             failure.exit_code()
         }
     }
@@ -100,6 +105,8 @@ enum Failure {
     Token(#[from] DirectoryError),
     #[error("[Clerk] The metrics could not be set up: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    #[error("[Clerk] There is no token: give it as an argument or on stdin")]
+    NoToken,
     #[error("[Clerk] The server broke off: {0}")]
     Io(#[from] io::Error),
 }
@@ -109,6 +116,8 @@ impl Failure {
         match self {
             // sysexits.h: EX_CONFIG.
             Self::Config(_) => ExitCode::from(78),
+            // That of a wrong command line, as clap has it.
+            Self::NoToken => ExitCode::from(2),
             Self::App(_)
             | Self::Listen { .. }
             | Self::LocalClerk { .. }
@@ -162,6 +171,7 @@ Examples:
   clerk-mcp --port 8080
   CLERK_SECRET_KEY=sk_test_… CLERK_DOMAIN=….clerk.accounts.dev \\
     BASE_URL=http://localhost:3001 clerk-mcp
+  clerk-mcp explain < token.txt
   clerk-mcp openapi --yaml";
 
 const EXIT_CODES: &str = "\

@@ -1,8 +1,9 @@
 //! What the program says outside of its log.
 
-use std::io::{self, Write};
-
-use super::Failure;
+use std::{
+    fmt::Display,
+    io::{self, Write},
+};
 
 /// Prints `text` on stdout. A closed pipe is the reader's choice, not a failure.
 pub(super) fn print(text: &str) -> io::Result<()> {
@@ -12,8 +13,8 @@ pub(super) fn print(text: &str) -> io::Result<()> {
     }
 }
 
-/// Prints a failure on stderr.
-pub(super) fn error(failure: &Failure) {
+/// Prints what isn't the output itself, on stderr.
+pub(super) fn note(text: impl Display) {
     // Nothing is left to tell it to when stderr is closed.
-    let _ = writeln!(io::stderr().lock(), "{failure}");
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }

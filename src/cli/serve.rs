@@ -1,6 +1,6 @@
 //! `serve` and `openapi`: the server as configured.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, process::ExitCode, sync::Arc};
 
 use clerk_mcp::{
     app::{App, AppError},
@@ -19,7 +19,7 @@ use super::{
 };
 
 /// Runs the server until a signal comes.
-pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
+pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
     let variables = variables(settings)?;
     // Both are read before either is reported, so that everything wrong is told at once.
     let (config, filter) = match (
@@ -39,7 +39,8 @@ pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
         };
         let app = App::builder(&config).build()?;
         tracing::info!(address = %listener.local_addr()?, endpoint = %mcp_endpoint(&config), "listening");
-        Ok(app.run(listener, stop_signal()?).await?)
+        app.run(listener, stop_signal()?).await?;
+        Ok(ExitCode::SUCCESS)
     })
 }
 
@@ -61,7 +62,7 @@ impl Scope for Published {
 }
 
 /// Prints the OpenAPI document. Needs no configuration: without `BASE_URL` it's that of an example server.
-pub(super) fn print_openapi(settings: &Settings<Published>, yaml: bool) -> Result<(), Failure> {
+pub(super) fn print_openapi(settings: &Settings<Published>, yaml: bool) -> Result<ExitCode, Failure> {
     let given = variables(settings)?;
     let mut variables = Variables::default();
     for name in Published::VARIABLES {
@@ -85,11 +86,8 @@ pub(super) fn print_openapi(settings: &Settings<Published>, yaml: bool) -> Resul
     };
     let client = outbound::client(&config.clerk.frontend_api, &[]).map_err(AppError::Tls)?;
     let document = PublicApi::document(settings, client, Arc::new(SystemClock));
-    Ok(output::print(&if yaml {
-        document.yaml()
-    } else {
-        document.json()
-    })?)
+    output::print(&if yaml { document.yaml() } else { document.json() })?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Binds the address that `HOST` and `PORT` make.

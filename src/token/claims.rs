@@ -1,11 +1,18 @@
-//! The checks of the claims, after the signature and in the contract's order; only they build [`VerifiedClaims`].
+//! [`VerifiedClaims`]: what is known once a token's signature matched and its claims kept to the [rules](super::rules).
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{error::TokenError, jwk::KeyReference, kind::TokenKind, permissions, resource::ResourceNames};
+use super::{
+    error::TokenError,
+    jwk::KeyReference,
+    kind::TokenKind,
+    permissions,
+    resource::ResourceNames,
+    rules::{Asked, CLAIM_RULES, non_empty, text, time},
+};
 
 /// How the audience of OAuth access tokens is treated (`CLERK_AUDIENCE`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,39 +66,18 @@ impl VerifiedClaims {
         policy: &TokenPolicy,
         now: Timestamp,
     ) -> Result<Self, TokenError> {
-        // RFC 7519 §4.1.1, and RFC 9068 §4: compared to the letter. One key may serve many issuers' tests, and
-        // Clerk's SDK does not look at it at all.
-        if text(&claims, "iss")? != policy.issuer {
-            return Err(TokenError::Issuer {
-                expected: policy.issuer.clone(),
-            });
+        let asked = Asked {
+            kind,
+            claims: &claims,
+            policy,
+            now,
+        };
+        for (_, rule) in CLAIM_RULES {
+            rule(&asked)?;
         }
         let subject = text(&claims, "sub")?.to_owned();
-        if subject
-            .strip_prefix(subject_prefix(kind))
-            .is_none_or(str::is_empty)
-        {
-            return Err(TokenError::ClaimMalformed("sub"));
-        }
-        // A JWT template may bring a `sid` of its own; a session's has Clerk's prefix.
-        if kind == TokenKind::SessionToken
-            && text(&claims, "sid")?
-                .strip_prefix("sess_")
-                .is_none_or(str::is_empty)
-        {
-            return Err(TokenError::ClaimMalformed("sid"));
-        }
-        let (expires_at, issued_at) = check_times(&claims, policy.leeway, now)?;
-        if kind == TokenKind::SessionToken {
-            check_authorized_party(&claims, &policy.authorized_parties)?;
-        }
-        check_audience(kind, claims.get("aud"), policy)?;
-        if claims.get("sts").is_some_and(|status| status != "active") {
-            return Err(match claims.get("sts").and_then(Value::as_str) {
-                Some("pending") => TokenError::SessionPending,
-                _ => TokenError::ClaimMalformed("sts"),
-            });
-        }
+        let expires_at = time(&claims, "exp")?;
+        let issued_at = time(&claims, "iat")?;
         Ok(Self {
             kind,
             subject,
@@ -100,7 +86,7 @@ impl VerifiedClaims {
                 TokenKind::SessionToken | TokenKind::M2mToken | TokenKind::ApiKey => None,
             },
             scopes: scopes(kind, &claims),
-            expires_at: Some(expires_at),
+            expires_at,
             issued_at,
             claims,
             key: Some(key),
@@ -258,15 +244,6 @@ fn scopes(kind: TokenKind, claims: &Map<String, Value>) -> Vec<String> {
     }
 }
 
-fn subject_prefix(kind: TokenKind) -> &'static str {
-    match kind {
-        TokenKind::SessionToken | TokenKind::OAuthToken => "user_",
-        TokenKind::M2mToken => "mch_",
-        // An API key is never a JWT; one that claims to be has no subject that fits.
-        TokenKind::ApiKey => "ak_",
-    }
-}
-
 impl OrganizationClaims {
     fn bare(id: &str) -> Self {
         Self {
@@ -276,104 +253,4 @@ impl OrganizationClaims {
             permissions: Vec::new(),
         }
     }
-}
-
-/// RFC 7519 §4.1.4 to §4.1.6. The bounds are Clerk's: valid while `now < exp + leeway`, and from
-/// `now = nbf - leeway` on.
-fn check_times(
-    claims: &Map<String, Value>,
-    leeway: Duration,
-    now: Timestamp,
-) -> Result<(Timestamp, Option<Timestamp>), TokenError> {
-    let expires_at = time(claims, "exp")?.ok_or(TokenError::ClaimMissing("exp"))?;
-    let leeway = SignedDuration::try_from(leeway).unwrap_or(SignedDuration::MAX);
-    let since_expiry = now.duration_since(expires_at);
-    if since_expiry >= leeway {
-        return Err(TokenError::Expired {
-            since: since_expiry.unsigned_abs(),
-        });
-    }
-    if time(claims, "nbf")?.is_some_and(|not_before| not_before.duration_since(now) > leeway) {
-        return Err(TokenError::NotYetValid);
-    }
-    let issued_at = time(claims, "iat")?;
-    if issued_at.is_some_and(|issued_at| issued_at.duration_since(now) > leeway) {
-        return Err(TokenError::IssuedInTheFuture);
-    }
-    Ok((expires_at, issued_at))
-}
-
-/// With parties configured, `azp` must be there and be one of them, as in Clerk's SDK (its documentation still says
-/// that a missing one is skipped).
-fn check_authorized_party(claims: &Map<String, Value>, parties: &[String]) -> Result<(), TokenError> {
-    if parties.is_empty() {
-        return Ok(());
-    }
-    match claims.get("azp").and_then(Value::as_str) {
-        Some(party) if parties.iter().any(|allowed| allowed == party) => Ok(()),
-        _ => Err(TokenError::AuthorizedParty),
-    }
-}
-
-/// RFC 7519 §4.1.3, RFC 8707 §2, and MCP's rule that a token must be issued for this server. Session tokens have
-/// no audience unless the application's owner put one in; then it must name us. A machine token's `aud` names machines,
-/// and an API key has none: whoever accepts those kinds accepts all of the application's.
-pub(super) fn check_audience(
-    kind: TokenKind,
-    audience: Option<&Value>,
-    policy: &TokenPolicy,
-) -> Result<(), TokenError> {
-    let required = match (kind, policy.audience) {
-        (TokenKind::M2mToken | TokenKind::ApiKey, _) | (TokenKind::OAuthToken, AudiencePolicy::Off) => {
-            return Ok(());
-        }
-        (TokenKind::OAuthToken, AudiencePolicy::Required) => true,
-        (TokenKind::OAuthToken, AudiencePolicy::IfPresent) | (TokenKind::SessionToken, _) => false,
-    };
-    let audience = match audience {
-        None if required => return Err(TokenError::AudienceMissing),
-        None => return Ok(()),
-        Some(Value::String(one)) => vec![one.as_str()],
-        Some(Value::Array(list)) => list
-            .iter()
-            .map(Value::as_str)
-            .collect::<Option<Vec<_>>>()
-            .ok_or(TokenError::ClaimMalformed("aud"))?,
-        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) => {
-            return Err(TokenError::ClaimMalformed("aud"));
-        }
-    };
-    if audience.iter().any(|name| policy.resources.contains(name)) {
-        return Ok(());
-    }
-    if audience.is_empty() && required {
-        return Err(TokenError::AudienceMissing);
-    }
-    Err(TokenError::Audience {
-        expected: policy.resources.mcp().to_owned(),
-    })
-}
-
-fn text<'a>(claims: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, TokenError> {
-    match claims.get(name) {
-        None => Err(TokenError::ClaimMissing(name)),
-        Some(value) => value.as_str().ok_or(TokenError::ClaimMalformed(name)),
-    }
-}
-
-/// RFC 7519 §2, "`NumericDate`": seconds. Clerk writes whole ones; a fraction or a string is not Clerk's.
-fn time(claims: &Map<String, Value>, name: &'static str) -> Result<Option<Timestamp>, TokenError> {
-    claims
-        .get(name)
-        .map(|value| {
-            value
-                .as_i64()
-                .and_then(|seconds| Timestamp::from_second(seconds).ok())
-                .ok_or(TokenError::ClaimMalformed(name))
-        })
-        .transpose()
-}
-
-fn non_empty(value: Option<&Value>) -> Option<&str> {
-    value?.as_str().filter(|text| !text.is_empty())
 }

@@ -4,18 +4,20 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    claims::{TokenPolicy, VerifiedClaims, check_audience},
+    check::{Check, Pass},
+    claims::{TokenPolicy, VerifiedClaims},
     error::TokenError,
     kind::TokenKind,
+    rules::check_audience,
 };
 
 /// Clerk's answer about a token. **It says what the token is, not that it's good**: only
 /// the authenticator's checks make a session of it.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct TokenReport {
     /// `false` is all that is said of an inactive JWT.
@@ -55,39 +57,11 @@ impl TokenReport {
         policy: &TokenPolicy,
         now: Timestamp,
     ) -> Result<VerifiedClaims, ReportFault> {
-        if self.active == Some(false) {
-            return Err(TokenError::NotActive.into());
+        for (_, rule) in REPORT_RULES {
+            rule(&self, kind, policy, now)?;
         }
-        let (Some(subject), Some(revoked), Some(expired)) = (self.subject, self.revoked, self.expired) else {
-            return Err(ReportFault::Incomplete);
-        };
-        if revoked {
-            return Err(TokenError::Revoked.into());
-        }
+        let subject = self.subject.ok_or(ReportFault::Incomplete)?;
         let expires_at = self.expiration.map(timestamp).transpose()?;
-        // Clerk's word and the time it gives are both held to; there's one clock less to differ, so no leeway.
-        if let Some(since) = expires_at
-            .map(|at| now.duration_since(at))
-            .filter(|since| !since.is_negative())
-        {
-            return Err(TokenError::Expired {
-                since: since.unsigned_abs(),
-            }
-            .into());
-        }
-        if expired {
-            return Err(TokenError::Expired {
-                since: Duration::ZERO,
-            }
-            .into());
-        }
-        if !subject_prefixes(kind)
-            .iter()
-            .any(|prefix| subject.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty()))
-        {
-            return Err(TokenError::ClaimMalformed("sub").into());
-        }
-        check_audience(kind, self.aud.as_ref(), policy)?;
         let claims = match self.claims {
             Some(Value::Object(claims)) => claims,
             _ => Map::new(),
@@ -102,6 +76,96 @@ impl TokenReport {
             issued_at,
             claims,
         ))
+    }
+}
+
+/// A rule of Clerk's answer, and the name of its check.
+type ReportRule = (
+    Check,
+    fn(&TokenReport, TokenKind, &TokenPolicy, Timestamp) -> Result<Pass, ReportFault>,
+);
+
+/// All of them, in order.
+const REPORT_RULES: [ReportRule; 5] = [
+    (Check::Known, TokenReport::is_known),
+    (Check::Revoked, TokenReport::is_not_revoked),
+    (Check::Expiry, TokenReport::has_not_expired),
+    (Check::Subject, TokenReport::has_subject_of_kind),
+    (Check::Audience, |report, kind, policy, _| {
+        Ok(check_audience(kind, report.aud.as_ref(), policy)?)
+    }),
+];
+
+impl TokenReport {
+    /// What Clerk said, **for showing it**.
+    pub(crate) fn members(&self) -> Option<Map<String, Value>> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(members)) => Some(members),
+            _ => None,
+        }
+    }
+
+    /// What becomes of each rule.
+    pub(crate) fn findings(
+        &self,
+        kind: TokenKind,
+        policy: &TokenPolicy,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (Check, Result<Pass, ReportFault>)> {
+        REPORT_RULES
+            .map(|(check, rule)| (check, rule(self, kind, policy, now)))
+            .into_iter()
+    }
+
+    fn is_known(&self, _: TokenKind, _: &TokenPolicy, _: Timestamp) -> Result<Pass, ReportFault> {
+        if self.active == Some(false) {
+            return Err(TokenError::NotActive.into());
+        }
+        if self.subject.is_none() || self.revoked.is_none() || self.expired.is_none() {
+            return Err(ReportFault::Incomplete);
+        }
+        Ok(Pass::Held)
+    }
+
+    fn is_not_revoked(&self, _: TokenKind, _: &TokenPolicy, _: Timestamp) -> Result<Pass, ReportFault> {
+        if self.revoked == Some(true) {
+            return Err(TokenError::Revoked.into());
+        }
+        Ok(Pass::Held)
+    }
+
+    /// Clerk's word and the time it gives are both held to; there's one clock less to differ, so no leeway.
+    fn has_not_expired(&self, _: TokenKind, _: &TokenPolicy, now: Timestamp) -> Result<Pass, ReportFault> {
+        let expires_at = self.expiration.map(timestamp).transpose()?;
+        let since = expires_at
+            .map(|at| now.duration_since(at))
+            .filter(|since| !since.is_negative());
+        match since {
+            Some(since) => Err(TokenError::Expired {
+                since: since.unsigned_abs(),
+            }
+            .into()),
+            None if self.expired == Some(true) => Err(TokenError::Expired {
+                since: Duration::ZERO,
+            }
+            .into()),
+            None if expires_at.is_none() => Ok(Pass::NotAsked("it doesn't expire")),
+            None => Ok(Pass::Held),
+        }
+    }
+
+    fn has_subject_of_kind(
+        &self,
+        kind: TokenKind,
+        _: &TokenPolicy,
+        _: Timestamp,
+    ) -> Result<Pass, ReportFault> {
+        let subject = self.subject.as_deref().unwrap_or_default();
+        let fits = |prefix: &&str| subject.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty());
+        if subject_prefixes(kind).iter().any(fits) {
+            return Ok(Pass::Held);
+        }
+        Err(TokenError::ClaimMalformed("sub").into())
     }
 }
 

@@ -6,7 +6,7 @@
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
-use super::{error::TokenError, json::unique_object, kind::TokenKind};
+use super::{check::Check, error::TokenError, json::unique_object, kind::TokenKind};
 
 /// A well-formed JWT **whose signature nobody has checked**. Its members may be used to choose a key and a kind,
 /// and for nothing else.
@@ -48,20 +48,26 @@ impl UnverifiedJwt {
     /// Checks the header against what tokens of `kind` carry, and gives the id of the key that is to verify it.
     /// `jwk`, `jku`, `x5c` and `x5u` are ignored: keys come from the configured application alone (RFC 8725 §3.10).
     pub(super) fn unverified_kid(&self, kind: TokenKind) -> Result<&str, TokenError> {
-        // RFC 8725 §3.1: the algorithm comes from us; the header may only agree.
-        if self.header.get("alg").and_then(Value::as_str) != Some("RS256") {
-            return Err(TokenError::Algorithm);
+        for (_, rule) in HEADER_RULES {
+            rule(self, kind)?;
         }
-        // RFC 7515 §4.1.11: no extension is understood here, so none may be critical.
+        self.kid()
+    }
+
+    /// RFC 8725 §3.1: the algorithm comes from us; the header may only agree.
+    fn check_algorithm(&self, _: TokenKind) -> Result<(), TokenError> {
+        if self.header.get("alg").and_then(Value::as_str) == Some("RS256") {
+            return Ok(());
+        }
+        Err(TokenError::Algorithm)
+    }
+
+    /// RFC 7515 §4.1.11: no extension is understood here, so none may be critical.
+    fn check_critical(&self, _: TokenKind) -> Result<(), TokenError> {
         if self.header.contains_key("crit") {
             return Err(TokenError::CriticalHeader);
         }
-        self.check_class(kind)?;
-        self.header
-            .get("kid")
-            .and_then(Value::as_str)
-            .filter(|kid| !kid.is_empty())
-            .ok_or(TokenError::KeyIdMissing)
+        Ok(())
     }
 
     /// One key signs every kind of an instance's tokens; `typ` and Clerk's `cat` are what keeps one from passing
@@ -90,9 +96,22 @@ impl UnverifiedJwt {
         ))
     }
 
+    pub(super) fn kid(&self) -> Result<&str, TokenError> {
+        self.header
+            .get("kid")
+            .and_then(Value::as_str)
+            .filter(|kid| !kid.is_empty())
+            .ok_or(TokenError::KeyIdMissing)
+    }
+
     /// What the signature covers, and the signature, base64url.
     pub(super) fn signed(&self) -> (&str, &str) {
         (&self.signing_input, &self.signature)
+    }
+
+    /// Header and claims, **for showing them**.
+    pub(super) fn members(&self) -> (&Map<String, Value>, &Map<String, Value>) {
+        (&self.header, &self.claims)
     }
 
     /// The claims, **to be taken only after the signature was found to match**.
@@ -100,6 +119,28 @@ impl UnverifiedJwt {
         self.claims
     }
 }
+
+/// What a JWT says, header and claims, **whoever wrote it**: for showing it to somebody. `None` when it isn't one.
+///
+/// ```
+/// let (header, claims) = clerk_mcp::token::unverified_members("eyJhbGciOiJub25lIn0.e30.eA").unwrap();
+/// assert_eq!((&header["alg"], claims.len()), (&"none".into(), 0));
+/// ```
+pub fn unverified_members(token: &str) -> Option<(Map<String, Value>, Map<String, Value>)> {
+    let jwt = UnverifiedJwt::parse(token).ok()?;
+    Some((jwt.header, jwt.claims))
+}
+
+/// A rule of the header, and the name of its check.
+pub(super) type HeaderRule = (Check, fn(&UnverifiedJwt, TokenKind) -> Result<(), TokenError>);
+
+/// All of them, in the contract's order.
+pub(super) const HEADER_RULES: [HeaderRule; 4] = [
+    (Check::Algorithm, UnverifiedJwt::check_algorithm),
+    (Check::Critical, UnverifiedJwt::check_critical),
+    (Check::Class, UnverifiedJwt::check_class),
+    (Check::KeyId, |jwt, _| jwt.kid().map(|_| ())),
+];
 
 /// RFC 7515 §2: base64url without padding; the trailing bits must be zero (RFC 4648 §3.5), or two texts would
 /// decode to the same signature.

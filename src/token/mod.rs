@@ -7,7 +7,7 @@
 //! | strict compact JWS, `alg`, `crit`, `typ`, `cat`, `kid` | `jose.rs`, `json.rs` | [`TokenError::NotCompactJws`] … | RFC 7515, RFC 8725 |
 //! | key of the configured application | `keys.rs`, `fetch.rs` | [`KeyLookupError`], [`TokenError::KeyIdUnknown`] | RFC 7517 |
 //! | signature | `verifier.rs` | [`TokenError::Signature`] | RFC 7518 §3.3 |
-//! | `iss`, `sub`, `sid`, `exp`, `nbf`, `iat`, `azp`, `aud`, `sts` | `claims.rs`, `resource.rs` | [`TokenError::Issuer`] … | RFC 7519 §4.1 |
+//! | `iss`, `sub`, `sid`, `exp`, `nbf`, `iat`, `azp`, `aud`, `sts` | `rules.rs`, `resource.rs` | [`TokenError::Issuer`] … | RFC 7519 §4.1 |
 //! | of opaque tokens: Clerk's answer, its flags and times | `introspection.rs` | [`TokenError::Revoked`] … | Clerk Backend API |
 //!
 //! The signature comes before the claims on purpose: a forged token learns nothing of what the claims should say.
@@ -64,6 +64,7 @@
 //! ```
 
 mod bearer;
+mod check;
 mod claims;
 mod error;
 mod fetch;
@@ -75,15 +76,20 @@ mod keys;
 mod kind;
 mod permissions;
 mod resource;
+mod rules;
 mod verifier;
 
 pub use bearer::{BearerError, BearerToken};
+pub use check::Check;
+pub(crate) use check::Pass;
 pub use claims::{AudiencePolicy, TokenPolicy, VerifiedClaims};
 pub use error::TokenError;
 pub use fetch::{FetchError, HttpJwks, JwksFetcher};
 pub(crate) use introspection::{ReportFault, TokenReport};
+pub use jose::unverified_members;
 pub use jwk::{KeyError, KeyReference, StaticKey, VerifyingKey};
 pub use keys::{JwksCache, KeyLookupError, KeySource};
 pub use kind::{TokenKind, UnknownTokenKind};
 pub use resource::ResourceNames;
+pub(crate) use verifier::Examination;
 pub use verifier::{TokenVerifier, VerifyError};

@@ -3,15 +3,19 @@
 use std::sync::Arc;
 
 use jsonwebtoken::{Algorithm, crypto};
+use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::{
     bearer::BearerToken,
+    check::{Check, Pass},
     claims::{TokenPolicy, VerifiedClaims},
     error::TokenError,
+    jose::{HEADER_RULES, UnverifiedJwt},
     jwk::VerifyingKey,
     keys::{KeyLookupError, KeySource},
     kind::{Presented, TokenKind},
+    rules::{Asked, CLAIM_RULES},
 };
 use crate::clock::Clock;
 
@@ -87,6 +91,71 @@ impl<K: KeySource> TokenVerifier<K> {
         )?)
     }
 
+    /// Looks at all of `token`, as [`verify`](Self::verify) does, and goes on where that stops.
+    pub(crate) async fn examine(&self, token: &BearerToken) -> Examination {
+        let mut seen = Examination::default();
+        let presented = match Presented::classify(token.expose()) {
+            Ok(presented) => presented,
+            Err(error) => {
+                seen.findings.push((Check::Form, Some(Err(error.into()))));
+                return seen;
+            }
+        };
+        seen.findings.push((Check::Form, HELD));
+        let kind = match &presented {
+            Presented::Jwt(kind, _) | Presented::Opaque(kind) => *kind,
+        };
+        seen.kind = Some(kind);
+        seen.findings.push((
+            Check::Kind,
+            Some(if self.policy.accepted.contains(&kind) {
+                Ok(Pass::Held)
+            } else {
+                Err(TokenError::KindNotAccepted(kind).into())
+            }),
+        ));
+        let Presented::Jwt(_, jwt) = presented else {
+            return seen;
+        };
+        for (check, rule) in HEADER_RULES {
+            let verdict = rule(&jwt, kind).map(|()| Pass::Held);
+            seen.findings.push((check, Some(verdict.map_err(Into::into))));
+        }
+        let (key, signature) = self.examine_signature(&jwt).await;
+        seen.findings
+            .extend([(Check::Key, key), (Check::Signature, signature)]);
+        let (header, claims) = jwt.members();
+        let asked = Asked {
+            kind,
+            claims,
+            policy: &self.policy,
+            now: self.clock.now(),
+        };
+        for (check, rule) in CLAIM_RULES {
+            seen.findings
+                .push((check, Some(rule(&asked).map_err(Into::into))));
+        }
+        seen.header = Some(header.clone());
+        seen.claims = Some(claims.clone());
+        seen
+    }
+
+    /// What becomes of the key and, when there is one, of the signature.
+    async fn examine_signature(&self, jwt: &UnverifiedJwt) -> (Option<Verdict>, Option<Verdict>) {
+        let Ok(kid) = jwt.kid() else {
+            return (None, None);
+        };
+        match self.keys.key(kid).await {
+            Ok(Some(key)) => {
+                let (signing_input, signature) = jwt.signed();
+                let verdict = check_signature(&key, signing_input, signature);
+                (HELD, Some(verdict.map(|()| Pass::Held).map_err(Into::into)))
+            }
+            Ok(None) => (Some(Err(TokenError::KeyIdUnknown.into())), None),
+            Err(error) => (Some(Err(error.into())), None),
+        }
+    }
+
     /// What tokens are held to.
     pub fn policy(&self) -> &TokenPolicy {
         &self.policy
@@ -97,6 +166,20 @@ impl<K: KeySource> TokenVerifier<K> {
         &self.keys
     }
 }
+
+/// What came of a check.
+pub(crate) type Verdict = Result<Pass, VerifyError>;
+
+/// What a token is and says, and what comes of each check; nothing for a check that could not be made.
+#[derive(Debug, Default)]
+pub(crate) struct Examination {
+    pub(crate) kind: Option<TokenKind>,
+    pub(crate) header: Option<Map<String, Value>>,
+    pub(crate) claims: Option<Map<String, Value>>,
+    pub(crate) findings: Vec<(Check, Option<Verdict>)>,
+}
+
+const HELD: Option<Verdict> = Some(Ok(Pass::Held));
 
 /// RFC 7515 §5.2, RFC 7518 §3.3. Any failure in there means that the signature does not match this key.
 fn check_signature(key: &VerifyingKey, signing_input: &str, signature: &str) -> Result<(), TokenError> {

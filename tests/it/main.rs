@@ -14,6 +14,7 @@ mod cli;
 mod discovery;
 mod documented;
 mod edge;
+mod explain;
 mod hygiene;
 mod interleaved;
 mod keys;

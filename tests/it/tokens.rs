@@ -1,6 +1,7 @@
 //! Every fault of a token: its reason, which is for the log, and that the caller is told none of it.
 
 use clerk_mcp::{
+    auth::{AuthError, Authenticator, ChallengeContext},
     clock::Clock,
     token::{
         BearerToken, KeyLookupError, KeyReference, KeySource, StaticKey, TokenError, TokenVerifier,
@@ -14,7 +15,7 @@ use crate::support::{
     TestServer,
     server::{RESOURCE, foreign_key, signing_key},
     start_time,
-    verifier::policy,
+    verifier::{names, policy},
 };
 
 fn seconds(offset: i64) -> i64 {
@@ -45,6 +46,13 @@ fn verifier(server: &TestServer) -> TokenVerifier<OneKey> {
     server.clerk.issuer().clone_into(&mut policy.issuer);
     let key = StaticKey::from_pem(&signing_key().public_key_pem()).unwrap();
     TokenVerifier::new(OneKey(key), policy, std::sync::Arc::new(server.clock.clone()))
+}
+
+/// An authenticator with such a verifier.
+fn authenticator(server: &TestServer) -> Authenticator {
+    let challenge = ChallengeContext::new(&names(), Vec::new());
+    let clock = std::sync::Arc::new(server.clock.clone());
+    Authenticator::new(verifier(server), None, challenge, clock)
 }
 
 async fn fault(verifier: &TokenVerifier<OneKey>, token: &str) -> TokenError {
@@ -327,9 +335,15 @@ async fn every_fault_has_its_reason_and_the_same_answer() {
         ),
     ];
     let expected = server.with_token("abc").await.text(&[]);
+    let authenticator = authenticator(&server);
     for (what, recipe, reason) in faults {
         let token = recipe.mint();
-        assert_eq!(fault(&verifier, &token).await.reason().as_str(), reason, "{what}");
+        let fault = fault(&verifier, &token).await;
+        assert_eq!(fault.reason().as_str(), reason, "{what}");
+        // What explains a token judges it as what verifies it.
+        let explanation = authenticator.explain(&token).await;
+        assert_eq!(explanation.refusal(), Some(&AuthError::Token(fault)), "{what}");
+        assert!(explanation.session.is_none(), "{what}");
         let answer = server.with_token(&token).await.text(&[]);
         assert_eq!(answer, expected, "{what}");
         for part in token.split('.').filter(|part| part.len() > 8) {

@@ -1,0 +1,99 @@
+//! What becomes of a token, and why: every check with its verdict, for whoever asks, and never on the wire.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::AuthError;
+use crate::{
+    session::Session,
+    token::{Check, Examination, Pass, TokenKind},
+};
+
+/// What a token says, what comes of each check, and the session that a request with it would have
+/// ([`Authenticator::explain`](super::Authenticator::explain)).
+///
+/// ```
+/// use clerk_mcp::auth::{Explanation, Finding, Verdict};
+///
+/// /// What to mend, in the order of the checks.
+/// fn faults(explanation: &Explanation) -> Vec<String> {
+///     let fault = |finding: &Finding| match &finding.verdict {
+///         Verdict::Failed(error) => Some(format!("{}: {error}", finding.check)),
+///         _ => None,
+///     };
+///     explanation.findings.iter().filter_map(fault).collect()
+/// }
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// The kind of token, when its form tells.
+    pub kind: Option<TokenKind>,
+    /// The header, of a JWT.
+    pub header: Option<Map<String, Value>>,
+    /// The claims of a JWT, or what Clerk reports of an opaque token. **Unverified** when a check has failed.
+    pub claims: Option<Map<String, Value>>,
+    /// The checks, in order.
+    pub findings: Vec<Finding>,
+    /// The session, when no check has failed.
+    pub session: Option<Arc<Session>>,
+}
+
+/// One check, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The check.
+    pub check: Check,
+    /// What came of it.
+    pub verdict: Verdict,
+}
+
+/// What came of a check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It's as it should be.
+    Passed,
+    /// Nothing is asked of this token, for this reason.
+    NotAsked(&'static str),
+    /// It isn't.
+    Failed(AuthError),
+    /// It could not be made, for want of what an earlier one would have found.
+    NotReached,
+}
+
+impl Explanation {
+    /// What a request with the token is refused with: what the first check that failed says.
+    pub fn refusal(&self) -> Option<&AuthError> {
+        self.findings.iter().find_map(|finding| match &finding.verdict {
+            Verdict::Failed(error) => Some(error),
+            Verdict::Passed | Verdict::NotAsked(_) | Verdict::NotReached => None,
+        })
+    }
+
+    /// Adds a check and what came of it, if it could be made.
+    pub(super) fn add<E: Into<AuthError>>(&mut self, check: Check, outcome: Option<Result<Pass, E>>) {
+        let verdict = match outcome {
+            Some(Ok(Pass::Held)) => Verdict::Passed,
+            Some(Ok(Pass::NotAsked(why))) => Verdict::NotAsked(why),
+            Some(Err(error)) => Verdict::Failed(error.into()),
+            None => Verdict::NotReached,
+        };
+        self.findings.push(Finding { check, verdict });
+    }
+}
+
+impl From<Examination> for Explanation {
+    fn from(seen: Examination) -> Self {
+        let mut explanation = Self {
+            kind: seen.kind,
+            header: seen.header,
+            claims: seen.claims,
+            ..Self::default()
+        };
+        for (check, outcome) in seen.findings {
+            explanation.add(check, outcome);
+        }
+        explanation
+    }
+}

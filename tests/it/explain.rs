@@ -1,0 +1,216 @@
+//! `explain`: what a token says, and what the server makes of it.
+
+use std::{
+    io::Write,
+    process::{Output, Stdio},
+};
+
+use clerk_mcp_conformance::{
+    clerk::{LocalClerk, NewCredential},
+    mint::Recipe,
+};
+use serde_json::{Value, json};
+
+use crate::support::program::{Folder, program};
+
+/// A local Clerk by the machine's clock, as the program has it.
+async fn clerk() -> LocalClerk {
+    LocalClerk::builder().start().await.unwrap()
+}
+
+/// A day's access token of Ada's.
+fn access_token(clerk: &LocalClerk) -> Recipe {
+    let resource = format!("{BASE_URL}/mcp");
+    clerk
+        .oauth_token("ada", "client_1", &["profile"], Some(&resource))
+        .unwrap()
+}
+
+/// Runs `explain` with `input` on stdin, configured for `clerk`.
+async fn explain(clerk: &LocalClerk, arguments: &[&str], variables: &[(&str, &str)], input: &str) -> Output {
+    let folder = Folder::new(&format!("explain-{arguments:p}"));
+    let mut command = program(&folder.0);
+    command
+        .arg("explain")
+        .args(arguments)
+        .env("BASE_URL", BASE_URL)
+        .envs(clerk.environment())
+        .envs(variables.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let input = input.to_owned();
+    // The local Clerk answers meanwhile, on this test's runtime.
+    tokio::task::spawn_blocking(move || {
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    })
+    .await
+    .unwrap()
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+/// The names of the checks that end so.
+fn checks(report: &Value, verdict: &str) -> Vec<String> {
+    report["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|check| check["verdict"] == verdict)
+        .map(|check| check["check"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_good_token_is_accepted_with_its_session() {
+    let clerk = clerk().await;
+    let token = access_token(&clerk).mint();
+    // However it was copied.
+    for input in [
+        format!("{token}\n"),
+        format!("  Bearer {token}"),
+        format!("Authorization: bearer {token}\r\n"),
+        format!("\"{token}\""),
+    ] {
+        let output = explain(&clerk, &["--json"], &[], &input).await;
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(
+            (&report["accepted"], &report["kind"], &report["refusal"]),
+            (&json!(true), &json!("oauth_token"), &Value::Null)
+        );
+        assert_eq!(report["session"]["scopes"], json!(["profile"]));
+        assert_eq!(checks(&report, "failed"), [""; 0]);
+    }
+    let output = explain(&clerk, &[&token], &[("REQUIRED_SCOPES", "email")], "").await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stdout(&output).contains("Refused: 403 insufficient_scope"),
+        "{}",
+        stdout(&output)
+    );
+}
+
+/// All that is wrong is told, in the order of the checks; a request gets the first of it.
+#[tokio::test]
+async fn every_fault_is_told_at_once() {
+    let clerk = clerk().await;
+    let token = access_token(&clerk)
+        .claim("exp", 1_700_000_000)
+        .claim("sub", "somebody")
+        .claim("note", "\u{9b}31m \u{202e}")
+        .without_claim("aud")
+        .mint();
+    let output = explain(&clerk, &[], &[], &token).await;
+    assert_eq!(output.status.code(), Some(1));
+    let (_, checks) = stdout(&output).split_once("\nChecks\n").unwrap();
+    insta::assert_snapshot!(without_seconds(checks));
+    let (_, signature) = token.rsplit_once('.').unwrap();
+    assert!(!stdout(&output).contains(signature), "the signature is shown");
+    assert!(
+        stdout(&output).contains(r#""note": "\u009b31m \u202e""#),
+        "{}",
+        stdout(&output)
+    );
+    assert!(stdout(&output).contains("  exp is 2023-11-14T22:13:20Z\n"));
+}
+
+/// The text without the seconds that have gone by.
+fn without_seconds(text: &str) -> String {
+    let words: Vec<_> = text
+        .split(' ')
+        .map(|word| {
+            if word.len() > 6 && word.bytes().all(|byte| byte.is_ascii_digit()) {
+                "[seconds]"
+            } else {
+                word
+            }
+        })
+        .collect();
+    words.join(" ")
+}
+
+#[tokio::test]
+async fn a_forged_token_and_an_unknown_key() {
+    let clerk = clerk().await;
+    let forged = access_token(&clerk).signature(vec![0; 256]).mint();
+    let output = explain(&clerk, &["--json"], &[], &forged).await;
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(checks(&report, "failed"), ["signature"]);
+    assert_eq!(checks(&report, "not-reached"), ["scope"]);
+    let unknown = access_token(&clerk).header("kid", "ins_other").mint();
+    let output = explain(&clerk, &["--json"], &[], &unknown).await;
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(checks(&report, "failed"), ["key"]);
+    assert_eq!(checks(&report, "not-reached"), ["signature", "scope"]);
+    assert_eq!(report["refusal"]["reason"], "jwk-kid-mismatch");
+}
+
+#[tokio::test]
+async fn clerk_is_asked_about_an_opaque_token() {
+    let clerk = clerk().await;
+    let key = clerk.api_key("ada", NewCredential::default()).unwrap();
+    let accepted = [("CLERK_ACCEPTED_TOKENS", "api_key")];
+    let explain = async |accepted: &[(&str, &str)], token: &str| {
+        let output = explain(&clerk, &["--json"], accepted, token).await;
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let code = output.status.code().unwrap();
+        assert_eq!(code == 0, report["accepted"] == true);
+        (code, report)
+    };
+    let (code, report) = explain(&accepted, &key.secret).await;
+    assert_eq!(code, 0, "{report}");
+    assert_eq!(
+        checks(&report, "passed"),
+        ["form", "kind", "clerk", "revoked", "sub"]
+    );
+    assert!(report["claims"]["subject"].as_str().unwrap().starts_with("user_"));
+    clerk.revoke_token(&key.secret).unwrap();
+    let (_, report) = explain(&accepted, &key.secret).await;
+    assert_eq!(checks(&report, "failed"), ["revoked"]);
+    let (_, report) = explain(&accepted, "ak_unknown00000000").await;
+    assert_eq!(checks(&report, "failed"), ["clerk"]);
+    // Not accepted, so not asked about.
+    let (_, report) = explain(&[], &key.secret).await;
+    assert_eq!(
+        (checks(&report, "failed"), checks(&report, "passed")),
+        (vec!["kind".to_owned()], vec!["form".to_owned()])
+    );
+}
+
+#[tokio::test]
+async fn without_a_configuration_the_token_is_still_shown() {
+    let clerk = clerk().await;
+    let token = access_token(&clerk).mint();
+    let output = explain(&clerk, &[&token], &[("BASE_URL", "")], "").await;
+    assert_eq!(output.status.code(), Some(78));
+    assert!(stdout(&output).contains("\"client_id\": \"client_1\""));
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        complaint.starts_with("[Clerk] Missing required config: BASE_URL"),
+        "{complaint}"
+    );
+}
+
+#[tokio::test]
+async fn no_token_is_told() {
+    let clerk = clerk().await;
+    for input in ["", " \n", "Bearer"] {
+        let output = explain(&clerk, &[], &[], input).await;
+        assert_eq!(output.status.code(), Some(2));
+        assert_eq!(
+            String::from_utf8(output.stderr).unwrap(),
+            "[Clerk] There is no token: give it as an argument or on stdin\n"
+        );
+    }
+    // What is none is told as the first check.
+    let output = explain(&clerk, &["--json", "a b"], &[], "").await;
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(checks(&report, "failed"), ["form"]);
+}
+
+const BASE_URL: &str = "https://mcp.example.com";
