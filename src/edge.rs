@@ -95,16 +95,19 @@ impl<E: Endpoint> Endpoint for HostGuardEndpoint<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
-        // RFC 9112 §3.2: exactly one Host; HTTP/2 has its authority in the target instead. An orchestrator's probe asks
-        // by address, and health tells nobody anything.
+        // RFC 9112 §3.2: exactly one Host, and the same one in a target that names any; HTTP/2 has it in the target alone. An
+        // orchestrator's probe asks by address, and health tells nobody anything.
+        let target = request.original_uri().authority().map(Authority::as_str);
+        let allowed = |host: Option<&str>| host.is_some_and(|host| self.hosts.allows(host));
         let mut hosts = request.headers().get_all(header::HOST).iter();
-        let authority = match (hosts.next(), hosts.next()) {
-            (Some(host), None) => host.to_str().ok(),
-            (None, _) => request.original_uri().authority().map(Authority::as_str),
-            (Some(_), Some(_)) => None,
+        let hosts = (hosts.next(), hosts.next());
+        let is_ours = || match hosts {
+            (Some(host), None) => allowed(host.to_str().ok()) && (target.is_none() || allowed(target)),
+            (None, _) => allowed(target),
+            (Some(_), Some(_)) => false,
         };
-        let probe = matches!(request.original_uri().path(), "/healthz" | "/readyz");
-        if probe || authority.is_some_and(|authority| self.hosts.allows(authority)) {
+        let is_probe = matches!(request.original_uri().path(), "/healthz" | "/readyz");
+        if is_probe || is_ours() {
             return self.inner.call(request).await.map(IntoResponse::into_response);
         }
         refuse_for(Reason::HostNotAllowed);

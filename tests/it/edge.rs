@@ -324,6 +324,20 @@ async fn path_tricks() {
     }
 }
 
+/// RFC 9112 §3.2.2: a target in absolute form takes the place of the Host header; clients send the same in both.
+#[tokio::test]
+async fn a_target_with_a_host_that_is_not_ours() {
+    let server = TestServer::spawn().await;
+    for (target, status) in [
+        ("http://evil.test/mcp", 403),
+        ("http://localhost:1@evil.test/mcp", 403),
+        ("http://localhost:1/mcp", 401),
+        ("http://mcp.example.com:443/mcp", 401),
+    ] {
+        assert_eq!(raw(&server, target).await, status, "{target}");
+    }
+}
+
 /// Sends `tools/list` to exactly this path, which a URL library would tidy up; gives the status.
 async fn raw(server: &TestServer, path: &str) -> u16 {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
