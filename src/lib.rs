@@ -73,8 +73,8 @@
 //! ```
 //!
 //! On an app of your own, [`auth::RequireAuth`] is a poem middleware; whoever doesn't get through gets the refusals of
-//! [`auth::AuthError`]. [`mcp::endpoint`] mounts an MCP server behind it. Keys are then fetched when they're asked for;
-//! [`token::JwksCache::keep_fresh`] does so in the background.
+//! [`auth::AuthError`]. [`app::authenticator`] makes what it needs of a configuration, and this is how to do so by hand. Keys
+//! are then fetched when they're asked for; [`token::JwksCache::keep_fresh`] does so in the background.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -115,6 +115,8 @@
 //! # app().unwrap();
 //! ```
 //!
+//! [`mcp::endpoint`] mounts an MCP server behind it. What lets its clients find the sign-in is not there, though: those
+//! documents are the [`App`](app::App)'s, whose [`endpoint`](app::App::endpoint) may be nested in an app of your own.
 //! [`token::TokenVerifier`] alone verifies a token outside of HTTP.
 //!
 //! # Sessions
@@ -124,11 +126,13 @@
 //! sampling, roots). [`mcp::McpSessions`] keeps them: each for its user alone, limited in number, ended when idle.
 //!
 //! ```no_run
+//! # use std::time::Duration;
 //! # use clerk_mcp::{app::{App, AppError}, config::Config, mcp::McpSessions};
 //! # fn build(config: &Config) -> Result<App, AppError> {
 //! let mut sessions = McpSessions::new(config.clerk.issuer());
 //! sessions.max_per_user = 4;
-//! App::builder(config).sessions(sessions).build()
+//! // People take longer to answer than tools do.
+//! App::builder(config).sessions(sessions).call_timeout(Duration::from_mins(5)).build()
 //! # }
 //! ```
 //!

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use thiserror::Error;
+
 use crate::session::{Denied, Session};
 
 /// Scopes, a role and permissions that a caller must have, all of them.
@@ -114,3 +116,18 @@ impl ToolPolicy {
         self.0.get(tool)
     }
 }
+
+/// A requirement that would protect nothing: the policy names a tool that the server doesn't have, which is taken for a slip of
+/// the pen.
+///
+/// ```
+/// # use clerk_mcp::{clerk::ClerkClient, mcp::{self, ExampleTools, McpSettings}, policy::{Requirement, ToolPolicy, UnknownTool}};
+/// fn mistyped(client: ClerkClient, mut settings: McpSettings) {
+///     settings.policy = ToolPolicy::new().require("gret", Requirement::new().role("org:admin"));
+///     let outcome = mcp::endpoint(ExampleTools::new("mine"), client, settings);
+///     assert_eq!(outcome.err(), Some(UnknownTool("gret".to_owned())));
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the policy names a tool that the server doesn't have: {0}")]
+pub struct UnknownTool(pub String);

@@ -18,7 +18,7 @@ mod session;
 mod state;
 mod work;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use clerk_mcp::{app::App, config::Config, mcp::McpSessions};
 #[expect(deprecated, reason = "clients of 2025-11-25 still use it")]
@@ -216,6 +216,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .server(Everything::new())
         // Clients of 2025-11-25 and before can be asked only within a session. Those of 2026-07-28 have none.
         .sessions(McpSessions::new(config.clerk.issuer()))
+        // People take longer to answer than tools do.
+        .call_timeout(Duration::from_mins(5))
         .build()?
         .run(listener, std::future::pending())
         .await?;

@@ -22,7 +22,7 @@ use crate::{
     clock::{Clock, SystemClock},
     config::Config,
     mcp::{self, ExampleTools, McpSessions, McpSettings},
-    policy::ToolPolicy,
+    policy::{ToolPolicy, UnknownTool},
     public::{AuthorizationServerMetadata, DemoContent, PublicApi, PublicSettings},
     secret_key::SecretKeyProbe,
     server::{ServerLimits, serve},
@@ -227,8 +227,8 @@ pub enum AppError {
     #[error("the Frontend API URL {0} is not one that paths can be added to")]
     FrontendApi(String),
     /// A requirement would protect nothing.
-    #[error("the policy names a tool that the server doesn't have: {0}")]
-    UnknownTool(String),
+    #[error(transparent)]
+    UnknownTool(#[from] UnknownTool),
     /// A path of [`AppBuilder::protect`] is no path, or something is there already.
     #[error("nothing can be served at {path:?}: {reason}")]
     Path {
@@ -255,9 +255,6 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
             protected,
             demo,
         } = self;
-        if let Some(unknown) = policy.tools().find(|tool| server.get_tool(tool).is_none()) {
-            return Err(AppError::UnknownTool(unknown.to_owned()));
-        }
         let (authentication, probe, secret_key) = Authentication::new(config, &clock)?.watch_secret_key();
         let Authentication {
             authenticator,
@@ -282,7 +279,7 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
         settings.call_timeout = call_timeout.unwrap_or_else(|| config.limits.request_timeout * 9 / 10);
         let stop = settings.stop.clone();
         let info = server.get_info();
-        let mcp = mcp::endpoint(server, client, settings);
+        let mcp = mcp::endpoint(server, client, settings)?;
         let mirror = AuthorizationServerMetadata::new(frontend, config.clerk.issuer(), clock);
         let public = PublicApi::new(
             public_settings(config, info, resources, demo),

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     auth::{self, AuthError},
+    reason::Reason,
     session::Session,
 };
 
@@ -58,6 +59,7 @@ impl<E: Endpoint> JsonRpcBody<E> {
             self.pass_on(request, session, None).await?,
             StatusCode::METHOD_NOT_ALLOWED,
             "Send MCP messages by POST",
+            None,
         );
         let response = in_json(response, None).await;
         Ok(if is_get {
@@ -69,9 +71,16 @@ impl<E: Endpoint> JsonRpcBody<E> {
 
     async fn posted(&self, mut request: Request, session: &Session) -> Result<Response> {
         let limit = self.settings.max_body_bytes;
-        let body = match request.take_body().into_bytes_limit(limit).await {
-            Ok(body) => body,
-            Err(ReadBodyError::PayloadTooLarge) => {
+        // The server's own limit ends what it serves; on a server of somebody's own there's none for bodies.
+        let body = request.take_body().into_bytes_limit(limit);
+        let body = match tokio::time::timeout(self.settings.call_timeout, body).await {
+            Ok(Ok(body)) => body,
+            Err(_) => {
+                Reason::RequestTimeout.count();
+                let message = "The message did not come within the time that it may take";
+                return Ok(error(StatusCode::REQUEST_TIMEOUT, INVALID_REQUEST, message, None));
+            }
+            Ok(Err(ReadBodyError::PayloadTooLarge)) => {
                 return Ok(error(
                     StatusCode::PAYLOAD_TOO_LARGE,
                     INVALID_REQUEST,
@@ -79,7 +88,7 @@ impl<E: Endpoint> JsonRpcBody<E> {
                     None,
                 ));
             }
-            Err(error) => return Err(error.into()),
+            Ok(Err(error)) => return Err(error.into()),
         };
         let message = match Message::read(&body) {
             Ok(message) => message,

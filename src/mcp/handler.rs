@@ -11,9 +11,9 @@ use rmcp::model::SetLevelRequestParams;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams,
+        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams,
         CancelledNotificationParam, CompleteRequestParams, CompleteResult, ContentBlock, CustomNotification,
-        CustomRequest, CustomResult, DiscoverResult, GetPromptRequestParams, GetPromptResponse,
+        CustomRequest, CustomResult, DiscoverResult, Extensions, GetPromptRequestParams, GetPromptResponse,
         GetSkillRequestParams, GetSkillResult, GetTaskParams, GetTaskResult, InitializeRequestParams,
         InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
         ListSkillsResult, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
@@ -23,6 +23,8 @@ use rmcp::{
     },
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
+
+use tokio::sync::Semaphore;
 
 use crate::{clerk::ClerkClient, context::CallContext, reason::Reason, session::Session};
 
@@ -35,6 +37,8 @@ pub(super) struct WithSession<H> {
     inner: H,
     client: ClerkClient,
     call_timeout: Duration,
+    /// Room for notifications that are being handled.
+    notices: Arc<Semaphore>,
 }
 
 impl<H> WithSession<H> {
@@ -44,6 +48,7 @@ impl<H> WithSession<H> {
             inner,
             client,
             call_timeout,
+            notices: Arc::new(Semaphore::new(MAX_NOTICES)),
         }
     }
 
@@ -54,7 +59,7 @@ impl<H> WithSession<H> {
         context: &RequestContext<RoleServer>,
         call: impl Future<Output = Result<T, ErrorData>>,
     ) -> Result<Result<T, ErrorData>, Stopped> {
-        let contained = AssertUnwindSafe(self.scoped(context, call)?).catch_unwind();
+        let contained = AssertUnwindSafe(self.scoped(&context.extensions, call)?).catch_unwind();
         tokio::select! {
             // The client went away or takes its request back: rmcp only says so, the call would go on for nobody.
             () = context.ct.cancelled() => Err(Stopped::Cancelled),
@@ -66,20 +71,38 @@ impl<H> WithSession<H> {
         .inspect_err(Stopped::log)
     }
 
+    /// Lets a notification be handled. Nobody waits for an answer, and so nobody learns either that it took too long; but no
+    /// client can make a server handle more and more of them.
+    async fn notified(&self, extensions: &Extensions, handled: impl Future<Output = ()>) {
+        let Ok(_room) = self.notices.try_acquire() else {
+            tracing::warn!("an MCP notification was left out: too many are being handled");
+            return;
+        };
+        let handled = match self.scoped(extensions, handled) {
+            Ok(handled) => AssertUnwindSafe(handled).catch_unwind(),
+            Err(stopped) => return stopped.log(),
+        };
+        match tokio::time::timeout(self.call_timeout, handled).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_panic)) => Stopped::Panicked.log(),
+            Err(_) => Stopped::TimedOut(self.call_timeout).log(),
+        }
+    }
+
     /// `call` with the session that came with the request.
     fn scoped<F: Future>(
         &self,
-        context: &RequestContext<RoleServer>,
+        extensions: &Extensions,
         call: F,
     ) -> Result<impl Future<Output = F::Output> + use<F, H>, Stopped> {
-        let session = parts(context).and_then(|parts| parts.extensions.get::<Arc<Session>>());
+        let session = parts(extensions).and_then(|parts| parts.extensions.get::<Arc<Session>>());
         let session = Arc::clone(session.ok_or(Stopped::Unauthenticated)?);
         Ok(CallContext::new(session, self.client.clone()).scope(call))
     }
 }
 
-fn parts(context: &RequestContext<RoleServer>) -> Option<&http::request::Parts> {
-    context.extensions.get()
+fn parts(extensions: &Extensions) -> Option<&http::request::Parts> {
+    extensions.get()
 }
 
 /// The context as a request's handler gets it.
@@ -89,7 +112,8 @@ fn parts(context: &RequestContext<RoleServer>) -> Option<&http::request::Parts> 
 /// the peer, which is this request's alone, is made to look like one, while the request goes on saying what it is.
 fn for_call(context: &RequestContext<RoleServer>) -> RequestContext<RoleServer> {
     let mut context = context.clone();
-    let has_session = parts(&context).is_some_and(|parts| parts.headers.contains_key("mcp-session-id"));
+    let has_session =
+        parts(&context.extensions).is_some_and(|parts| parts.headers.contains_key("mcp-session-id"));
     if !has_session
         && context.meta.protocol_version().is_none()
         && let Some(info) = context.peer.peer_info()
@@ -169,11 +193,34 @@ macro_rules! within_session {
     )*};
 }
 
-/// Notifications: nobody waits for an answer, and none is about a caller.
+/// Notifications that are passed on within the session.
 macro_rules! passed_on {
     ($($method:ident($($params:ty)?);)*) => {$(
         async fn $method(&self, $(params: $params,)? context: NotificationContext<RoleServer>) {
-            self.inner.$method($({ let params: $params = params; params },)? context).await;
+            let extensions = context.extensions.clone();
+            let handled = async {
+                self.inner.$method($({ let params: $params = params; params },)? context).await;
+            };
+            self.notified(&extensions, handled).await;
+        }
+    )*};
+}
+
+/// Lists that are passed on within the session. They are the caller's, who is known: where nothing else is said, nobody may
+/// keep one for others (MCP 2026-07-28, SEP-2549). rmcp's macros say that everybody may, for no time at all.
+macro_rules! private_list {
+    ($($method:ident -> $result:ty;)*) => {$(
+        async fn $method(
+            &self,
+            params: Option<PaginatedRequestParams>,
+            context: RequestContext<RoleServer>,
+        ) -> Result<$result, ErrorData> {
+            let call = async { self.inner.$method(params, for_call(&context)).await };
+            let mut list = self.run(&context, call).await??;
+            if list.ttl_ms == Some(0) && list.cache_scope == Some(CacheScope::Public) {
+                list.cache_scope = Some(CacheScope::Private);
+            }
+            Ok(list)
         }
     )*};
 }
@@ -190,19 +237,22 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
         complete(CompleteRequestParams) -> CompleteResult;
         set_level(SetLevelRequestParams) -> ();
         get_prompt(GetPromptRequestParams) -> GetPromptResponse;
-        list_prompts(Option<PaginatedRequestParams>) -> ListPromptsResult;
-        list_resources(Option<PaginatedRequestParams>) -> ListResourcesResult;
-        list_resource_templates(Option<PaginatedRequestParams>) -> ListResourceTemplatesResult;
         read_resource(ReadResourceRequestParams) -> ReadResourceResponse;
         subscribe(SubscribeRequestParams) -> ();
         unsubscribe(UnsubscribeRequestParams) -> ();
-        list_tools(Option<PaginatedRequestParams>) -> ListToolsResult;
         get_task(GetTaskParams) -> GetTaskResult;
         update_task(UpdateTaskParams) -> ();
         cancel_task(CancelTaskParams) -> ();
-        list_skills(Option<PaginatedRequestParams>) -> ListSkillsResult;
         get_skill(GetSkillRequestParams) -> GetSkillResult;
         read_resource_directory(ReadResourceDirectoryRequestParams) -> ReadResourceDirectoryResult;
+    }
+
+    private_list! {
+        list_prompts -> ListPromptsResult;
+        list_resources -> ListResourcesResult;
+        list_resource_templates -> ListResourceTemplatesResult;
+        list_tools -> ListToolsResult;
+        list_skills -> ListSkillsResult;
     }
 
     /// A tool that takes too long has failed, and that is a result: what it says reaches whoever called it.
@@ -244,12 +294,12 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
     /// Goes on for as long as the client listens, so without a time limit.
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let request = context.request_context().clone();
-        let call = self.scoped(&request, async { self.inner.listen(context).await })?;
-        AssertUnwindSafe(call)
-            .catch_unwind()
-            .await
-            .map_err(|_panic| Stopped::Panicked)
-            .inspect_err(Stopped::log)?
+        let call = self.scoped(&request.extensions, async { self.inner.listen(context).await })?;
+        let outcome = tokio::select! {
+            () = request.ct.cancelled() => Err(Stopped::Cancelled),
+            outcome = AssertUnwindSafe(call).catch_unwind() => outcome.map_err(|_panic| Stopped::Panicked),
+        };
+        outcome.inspect_err(Stopped::log)?
     }
 
     passed_on! {
@@ -281,6 +331,8 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
     }
 }
 
+/// Handled at a time, of one session; without a session each is on its own.
+const MAX_NOTICES: usize = 64;
 /// The requests of MCP's revisions so far, as rmcp reads them: it takes those of them for custom ones whose params don't fit.
 const METHODS: [&str; 21] = [
     "completion/complete",

@@ -28,7 +28,7 @@ use crate::{
     auth::ChallengeContext,
     clerk::ClerkClient,
     clock::{Clock, SystemClock},
-    policy::ToolPolicy,
+    policy::{ToolPolicy, UnknownTool},
 };
 
 /// What the mount needs to know.
@@ -81,21 +81,36 @@ impl McpSettings {
 ///     auth::{Authenticator, ChallengeContext, RequireAuth},
 ///     clerk::ClerkClient,
 ///     mcp::{self, ExampleTools, McpSettings},
+///     policy::UnknownTool,
 /// };
 /// use poem::{Endpoint, EndpointExt, Route};
 ///
-/// fn app(authenticator: Authenticator, client: ClerkClient, challenge: ChallengeContext) -> impl Endpoint {
+/// fn app(
+///     authenticator: Authenticator,
+///     client: ClerkClient,
+///     challenge: ChallengeContext,
+/// ) -> Result<impl Endpoint, UnknownTool> {
 ///     let mut settings = McpSettings::new(challenge);
 ///     settings.call_timeout = std::time::Duration::from_secs(10);
-///     let tools = mcp::endpoint(ExampleTools::new("mine"), client, settings);
-///     Route::new().at("/mcp", tools.with(RequireAuth::new(authenticator)))
+///     let tools = mcp::endpoint(ExampleTools::new("mine"), client, settings)?;
+///     Ok(Route::new().at("/mcp", tools.with(RequireAuth::new(authenticator))))
 /// }
 /// ```
+///
+/// # Errors
+/// [`UnknownTool`], when the policy names a tool that [`ServerHandler::get_tool`] doesn't know.
 pub fn endpoint<H: ServerHandler + Clone>(
     server: H,
     client: ClerkClient,
     settings: McpSettings,
-) -> impl Endpoint + 'static {
+) -> Result<impl Endpoint + 'static, UnknownTool> {
+    if let Some(unknown) = settings
+        .policy
+        .tools()
+        .find(|tool| server.get_tool(tool).is_none())
+    {
+        return Err(UnknownTool(unknown.to_owned()));
+    }
     let mut config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(settings.sessions.is_some())
         .with_json_response(true)
@@ -103,9 +118,13 @@ pub fn endpoint<H: ServerHandler + Clone>(
         .disable_allowed_origins()
         .with_max_request_body_bytes(settings.max_body_bytes);
     config.session_store = settings.sessions.as_ref().and_then(|one| one.store.clone());
-    let server = WithSession::new(server, client, settings.call_timeout);
-    let factory = move || Ok(server.clone());
-    let sessions = settings.sessions.as_ref().map(BoundSessions::new);
+    let call_timeout = settings.call_timeout;
+    // One for each session, which has its own limits.
+    let factory = move || Ok(WithSession::new(server.clone(), client.clone(), call_timeout));
+    let sessions = settings
+        .sessions
+        .as_ref()
+        .map(|sessions| BoundSessions::new(sessions, call_timeout));
     let inner = match &sessions {
         Some(sessions) => StreamableHttpService::new(factory, sessions.manager(), config)
             .compat()
@@ -114,9 +133,9 @@ pub fn endpoint<H: ServerHandler + Clone>(
             .compat()
             .boxed(),
     };
-    JsonRpcBody {
+    Ok(JsonRpcBody {
         inner,
         settings,
         sessions,
-    }
+    })
 }

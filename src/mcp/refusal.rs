@@ -16,9 +16,9 @@ pub(super) fn error(status: StatusCode, code: i32, message: impl AsRef<str>, id:
         .into_response()
 }
 
-/// Puts `message` in place of a refusal of rmcp's that is plain text; its status and `Allow` are kept, and so is every
-/// other response.
-pub(super) fn worded(response: Response, status: StatusCode, message: &str) -> Response {
+/// Puts `message` in place of a refusal of rmcp's that is plain text, about the message of this id; its status and `Allow` are
+/// kept, and so is every other response.
+pub(super) fn worded(response: Response, status: StatusCode, message: &str, id: Option<&str>) -> Response {
     let is_json = response
         .headers()
         .get(header::CONTENT_TYPE)
@@ -26,7 +26,7 @@ pub(super) fn worded(response: Response, status: StatusCode, message: &str) -> R
     if response.status() != status || is_json {
         return response;
     }
-    let mut refusal = error(status, INVALID_REQUEST, message, None);
+    let mut refusal = error(status, INVALID_REQUEST, message, id);
     if let Some(allow) = response.headers().get(header::ALLOW) {
         refusal.headers_mut().insert(header::ALLOW, allow.clone());
     }
@@ -34,13 +34,17 @@ pub(super) fn worded(response: Response, status: StatusCode, message: &str) -> R
 }
 
 /// Puts a refusal of rmcp's that is plain text into JSON, in the same words and about the message of this id: a client that
-/// reads every answer as JSON-RPC shows them, instead of stumbling over them. Every other response is kept.
+/// reads every answer as JSON-RPC shows them, instead of stumbling over them. What it says of a fault of ours is for the log,
+/// where it is. Every other response is kept.
 pub(super) async fn in_json(response: Response, id: Option<&str>) -> Response {
     let is_text = response
         .headers()
         .get(header::CONTENT_TYPE)
         .is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
     let status = response.status();
+    if status.is_server_error() && is_text {
+        return error(status, INTERNAL_ERROR, "Internal error", id);
+    }
     if !status.is_client_error() || !is_text {
         return response;
     }

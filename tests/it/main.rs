@@ -21,6 +21,7 @@ mod keys;
 mod layering;
 mod mcp;
 mod mcp_limits;
+mod mcp_session_ends;
 mod mcp_sessions;
 mod messages;
 mod misbehaviour;

@@ -1,6 +1,6 @@
 //! The MCP endpoint: both eras, what a broken request gets, and handlers that misbehave.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use clerk_mcp::{
     auth::{Authenticator, ChallengeContext, RequireAuth},
@@ -8,13 +8,15 @@ use clerk_mcp::{
     clock::ManualClock,
     context::{get_client, get_session, get_user},
     mcp::{McpSettings, endpoint},
+    policy::{Requirement, ToolPolicy, UnknownTool},
     token::{KeyLookupError, KeyReference, KeySource, TokenVerifier, VerifyingKey},
 };
-use poem::{Endpoint, EndpointExt, Request, Route, http::Method};
+use poem::{Body, Endpoint, EndpointExt, Request, Route, http::Method};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock},
     service::RequestContext,
+    tool, tool_handler, tool_router,
 };
 use serde_json::{Value, json};
 
@@ -84,6 +86,32 @@ async fn a_modern_list_of_tools_says_how_long_and_for_whom_it_holds() {
     assert_eq!(
         (&answer["result"]["ttlMs"], &answer["result"]["cacheScope"]),
         (&json!(300_000), &json!("private"))
+    );
+}
+
+/// What rmcp's macros make of a server may be kept by anybody and shown to everybody, if nobody says otherwise.
+#[tokio::test]
+async fn a_list_is_for_its_caller_unless_the_server_says_otherwise() {
+    #[derive(Clone)]
+    struct Plain;
+
+    #[tool_router]
+    impl Plain {
+        #[tool(name = "any", description = "Does nothing.")]
+        async fn any(&self) -> String {
+            String::new()
+        }
+    }
+
+    #[tool_handler(name = "plain", version = "1.0.0")]
+    impl ServerHandler for Plain {}
+
+    let server = TestServer::builder().spawn_with(Plain).await;
+    let request = modern(&server, "tools/list", json!({})).bearer_auth(server.oauth_token("ada").mint());
+    let answer = Exchange::of(request).await.json();
+    assert_eq!(
+        (&answer["result"]["ttlMs"], &answer["result"]["cacheScope"]),
+        (&json!(0), &json!("private"))
     );
 }
 
@@ -179,11 +207,13 @@ async fn goes_away(headers: &str, meta: &str) {
     );
     let app = Route::new().at(
         "/mcp",
-        mount.with(RequireAuth::new(authenticator(verifier(&clock())))),
+        mount
+            .unwrap()
+            .with(RequireAuth::new(authenticator(verifier(&clock())))),
     );
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let limits = clerk_mcp::server::ServerLimits::new(10, std::time::Duration::ZERO);
+    let limits = clerk_mcp::server::ServerLimits::new(10, Duration::ZERO);
     let server = tokio::spawn(clerk_mcp::server::serve(
         listener,
         app.boxed(),
@@ -255,13 +285,16 @@ fn authenticator<K: KeySource>(verifier: TokenVerifier<K>) -> Authenticator {
 
 /// The MCP endpoint of the probe, without authentication.
 fn mount() -> impl Endpoint {
+    mount_with(|_| {}).unwrap()
+}
+
+/// The same, with its settings changed.
+fn mount_with(change: impl FnOnce(&mut McpSettings)) -> Result<impl Endpoint, UnknownTool> {
+    let mut settings = McpSettings::new(ChallengeContext::new(&names(), Vec::new()));
+    change(&mut settings);
     let nowhere = "http://127.0.0.1:9".parse().unwrap();
     let client = ClerkClient::new(reqwest::Client::new(), nowhere, "sk_test_x".into(), clock());
-    endpoint(
-        Probe,
-        client,
-        McpSettings::new(ChallengeContext::new(&names(), Vec::new())),
-    )
+    endpoint(Probe, client, settings)
 }
 
 fn call_request(tool: &str, token: &str) -> Request {
@@ -293,6 +326,33 @@ async fn call_probe(tool: &str) -> Value {
     let authenticator = authenticator(verifier);
     let app = Route::new().at("/mcp", mount().with(RequireAuth::new(authenticator)));
     answer_of(app, call_request(tool, &access_token().mint())).await
+}
+
+/// On a server of one's own nothing else ends it.
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let mount = mount_with(|settings| settings.call_timeout = Duration::from_millis(50)).unwrap();
+    let verifier = verifier(&ManualClock::at(start_time()));
+    let app = mount.with(RequireAuth::new(authenticator(verifier)));
+    let mut request = call_request("session", &access_token().mint());
+    request.set_body(Body::from_bytes_stream(futures_util::stream::pending::<
+        Result<Vec<u8>, std::io::Error>,
+    >()));
+    let answer = app.get_response(request).await;
+    assert_eq!(answer.status(), 408);
+    let answer: Value = answer.into_body().into_json().await.unwrap();
+    assert_eq!(
+        (&answer["error"]["code"], &answer["id"]),
+        (&json!(-32600), &Value::Null)
+    );
+}
+
+/// It would protect nothing.
+#[tokio::test]
+async fn a_policy_for_a_tool_that_is_not_there_is_refused() {
+    let policy = ToolPolicy::new().require("gret", Requirement::new().role("org:admin"));
+    let outcome = mount_with(|settings| settings.policy = policy);
+    assert_eq!(outcome.err(), Some(UnknownTool("gret".to_owned())));
 }
 
 #[tokio::test]

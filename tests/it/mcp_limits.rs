@@ -194,11 +194,11 @@ async fn a_call_and_one_more_session_at_once() {
     let token = server.oauth_token("ada").mint();
     let mut client = McpClient::connect(&server, &token).await;
     for _ in 0..500 {
-        let call = async { client.call_or_status(&token).await };
+        let call = async { client.try_call(&token).await };
         let (called, opened) = tokio::join!(call, open(&server, &token));
         match called {
             Ok(answer) => assert!(answer.starts_with("Hello, x!"), "{answer}"),
-            Err(status) => assert_eq!(status, 404),
+            Err((status, body)) => assert_eq!(status, 404, "{body}"),
         }
         match opened.header("mcp-session-id") {
             Some(id) => client = McpClient::at(&server, id),

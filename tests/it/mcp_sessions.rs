@@ -1,24 +1,15 @@
 //! Sessions for clients of 2025-11-25 and before: whose they are, how many, how they end.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use clerk_mcp::{
-    mcp::{McpSessions, SessionKey},
-    policy::{Requirement, ToolPolicy},
-};
+use clerk_mcp::policy::{Requirement, ToolPolicy};
 use reqwest::{Method, StatusCode};
-use rmcp::transport::streamable_http_server::session::store::{
-    SessionState, SessionStore, SessionStoreError,
-};
 use serde_json::json;
 
 use crate::support::{
     Exchange, McpClient, TestServer,
     mcp_client::{Events, text_of},
+    memory_store::MemoryStore,
     modern, open,
 };
 
@@ -249,9 +240,11 @@ async fn a_session_that_never_began_takes_no_place() {
 #[tokio::test]
 async fn an_idle_session_ends() {
     let server = TestServer::builder()
+        // No session ends before a call could.
+        .set("REQUEST_TIMEOUT", "1s")
         .sessions(|sessions| {
             sessions.max_per_user = 1;
-            sessions.idle_timeout = Duration::from_secs(1);
+            sessions.idle_timeout = Duration::ZERO;
         })
         .spawn()
         .await;
@@ -323,44 +316,11 @@ async fn requests_of_2026_have_no_session() {
     assert_eq!(client.status_of_call(&ada).await, 200);
 }
 
-/// What replicas share.
-#[derive(Default)]
-struct Memory(Mutex<HashMap<String, SessionState>>);
-
-#[async_trait::async_trait]
-impl SessionStore for Memory {
-    async fn load(&self, id: &str) -> Result<Option<SessionState>, SessionStoreError> {
-        Ok(self.0.lock().unwrap().get(id).cloned())
-    }
-
-    async fn store(&self, id: &str, state: &SessionState) -> Result<(), SessionStoreError> {
-        self.0.lock().unwrap().insert(id.to_owned(), state.clone());
-        Ok(())
-    }
-
-    async fn delete(&self, id: &str) -> Result<(), SessionStoreError> {
-        self.0.lock().unwrap().remove(id);
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn a_replica_takes_a_session_over() {
-    let store = Arc::new(Memory::default());
-    let replica = |one: Arc<Memory>| {
-        let sessions = |sessions: &mut McpSessions| {
-            // Each test server has a Clerk of its own; replicas have the same.
-            sessions.issuer = "https://clerk.example.com".to_owned();
-            sessions.key = SessionKey::from_bytes(&[7; 32]);
-            sessions.max_per_user = 1;
-            sessions.store = Some(one);
-        };
-        TestServer::builder().sessions(sessions).spawn()
-    };
-    let (here, there) = (
-        replica(Arc::clone(&store)).await,
-        replica(Arc::clone(&store)).await,
-    );
+    let store = Arc::new(MemoryStore::default());
+    let replica = || store.replica(|sessions| sessions.max_per_user = 1);
+    let (here, there) = (replica().await, replica().await);
     let (ada_here, ada_there) = (here.oauth_token("ada").mint(), there.oauth_token("ada").mint());
     let client = McpClient::connect(&here, &ada_here).await;
     let moved = McpClient::at(&there, &client.id);
@@ -370,13 +330,13 @@ async fn a_replica_takes_a_session_over() {
     // It has its place there; when another session takes that, it's gone from the store, too.
     let other = McpClient::connect(&there, &ada_there).await;
     assert_eq!(moved.status_of_call(&ada_there).await, 404);
-    assert_eq!(store.0.lock().unwrap().len(), 1);
+    assert_eq!(store.len(), 1);
     assert_eq!(
         Exchange::of(other.request(Method::DELETE, &ada_there))
             .await
             .status,
         202
     );
-    assert!(store.0.lock().unwrap().is_empty());
+    assert_eq!(store.len(), 0);
     assert_eq!(other.status_of_call(&ada_there).await, 404);
 }

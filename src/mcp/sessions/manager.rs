@@ -2,8 +2,10 @@
 
 use std::{
     collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures_util::{Stream, StreamExt};
@@ -12,7 +14,7 @@ use rmcp::{
     transport::streamable_http_server::{
         RestoreOutcome, SessionId, SessionManager,
         session::{
-            ServerSseMessage, SessionStore,
+            self, ServerSseMessage, SessionStore,
             local::{LocalSessionManager, LocalSessionManagerError},
         },
     },
@@ -26,24 +28,51 @@ use super::{
 };
 
 tokio::task_local! {
-    /// For whom the current request may open a session: rmcp asks for one without saying whose it will be, and says of a
-    /// refusal no more than that there was one.
-    static OPENING: Opening;
+    /// The request that rmcp works at: it asks for a session without saying whose it will be, and of a failure it says no
+    /// more than that there was one.
+    static CURRENT: Current;
 }
 
-struct Opening {
+struct Current {
     subject: Arc<str>,
-    refusal: Mutex<Option<Full>>,
+    failure: Mutex<Option<Failure>>,
+}
+
+impl Current {
+    /// Why it failed. The first cause counts; without a request there's nobody to tell.
+    fn failed(failure: Failure) {
+        let _ = CURRENT.try_with(|current| {
+            lock(&current.failure).get_or_insert(failure);
+        });
+    }
+}
+
+/// Why a request within a session, or for one, could not be carried out.
+#[derive(Debug, Clone)]
+pub(super) enum Failure {
+    /// There's no room for the session that it was to open.
+    NoPlace(Full),
+    /// Its session came to an end.
+    Gone,
+    /// The server's own handler refused to open this one.
+    NotOpened(SessionId),
 }
 
 /// Sessions that hold a place from their first request until they end, whichever way they do.
 pub(super) struct PlacedSessions {
-    local: LocalSessionManager,
+    local: Arc<LocalSessionManager>,
     places: Arc<Places>,
     calls: Arc<Calls>,
     store: Option<Arc<dyn SessionStore>>,
     held: Mutex<HashMap<SessionId, Held>>,
+    /// One for every so many sessions that are fetched from the store.
+    restores: Vec<tokio::sync::Mutex<()>>,
 }
+
+/// A request's way into a session.
+pub(super) struct Entrance<'a>(
+    #[expect(dead_code, reason = "it's held, not looked at")] Option<tokio::sync::MutexGuard<'a, ()>>,
+);
 
 /// What is known of a session that is here.
 #[derive(Debug)]
@@ -68,45 +97,59 @@ pub(super) enum SessionError {
     Local(#[from] LocalSessionManagerError),
 }
 impl PlacedSessions {
-    /// Sessions as `settings` has them; those with `calls` in flight aren't ended for others.
-    pub(super) fn new(settings: &McpSessions, calls: Arc<Calls>) -> Self {
+    /// Sessions as `settings` has them, which live for at least `idle` without a message; those with `calls` in flight aren't
+    /// ended for others.
+    pub(super) fn new(settings: &McpSessions, idle: Duration, calls: Arc<Calls>) -> Self {
         let mut local = LocalSessionManager::default();
-        local.session_config.keep_alive = Some(settings.idle_timeout);
+        local.session_config.keep_alive = Some(idle);
         Self {
-            local,
+            local: Arc::new(local),
             places: Arc::new(Places::new(settings.max_per_user, settings.max_in_all)),
             calls,
             store: settings.store.clone(),
             held: Mutex::default(),
+            restores: (0..RESTORES).map(|_| tokio::sync::Mutex::default()).collect(),
         }
     }
 
-    /// Runs `request`, which may open a session for `subject`.
-    ///
-    /// # Errors
-    /// When it was to open one and there's no room, whatever it was answered.
-    pub(super) async fn with_room_for<F: Future>(
+    /// Runs `request` of `subject`, which may be within a session or open one; tells beside its output what failed about that.
+    pub(super) async fn on_behalf_of<F: Future>(
         &self,
         subject: &str,
         request: F,
-    ) -> Result<F::Output, Full> {
-        let opening = Opening {
+    ) -> (F::Output, Option<Failure>) {
+        let current = Current {
             subject: subject.into(),
-            refusal: Mutex::default(),
+            failure: Mutex::default(),
         };
-        OPENING
-            .scope(opening, async {
+        CURRENT
+            .scope(current, async {
                 let output = request.await;
-                let refusal = OPENING.with(|opening| *lock(&opening.refusal));
-                refusal.map_or(Ok(output), Err)
+                (output, CURRENT.with(|current| lock(&current.failure).take()))
             })
             .await
     }
 
-    /// Whether there is such a session: here, where this counts as a message, or in the store. That is asked before there's a
-    /// place for it, or an id that is long gone could cost the user a session that isn't.
-    pub(super) async fn knows(&self, session: &SessionId) -> bool {
-        self.touch(session) || self.is_stored(session).await
+    /// Lets a request into a session, if there is such a one: here, where this counts as a message, or in the store. That is
+    /// asked before there's a place for it, or an id that is long gone could cost the user a session that isn't.
+    ///
+    /// Of the requests that come at once for one that is only in the store, the first fetches it, and the others wait until it
+    /// lets go of the [`Entrance`]: rmcp would let them into a session that isn't open yet, and that would be its end.
+    pub(super) async fn enter(&self, session: &SessionId) -> Option<Entrance<'_>> {
+        if self.touch(session) {
+            return Some(Entrance(None));
+        }
+        if !self.is_stored(session).await {
+            return None;
+        }
+        let mut hasher = DefaultHasher::new();
+        session.hash(&mut hasher);
+        // The remainder is below their number.
+        let lock = self
+            .restores
+            .get(usize::try_from(hasher.finish() % RESTORES).ok()?)?;
+        let first = lock.lock().await;
+        Some(Entrance((!self.touch(session)).then_some(first)))
     }
 
     async fn is_stored(&self, session: &SessionId) -> bool {
@@ -122,23 +165,21 @@ impl PlacedSessions {
         }
     }
 
-    /// A place for a session of the current request's user, if need be that of one that is silent.
+    /// A place for a session of the current request's user, if need be that of one of the user's own that is silent.
     async fn place(&self) -> Result<Place, SessionError> {
-        let subject = OPENING
-            .try_with(|opening| Arc::clone(&opening.subject))
+        let subject = CURRENT
+            .try_with(|current| Arc::clone(&current.subject))
             .map_err(|_| SessionError::Nobody)?;
         let full = match self.places.take(&subject) {
             Ok(place) => return Ok(place),
             Err(full) => full,
         };
-        if full == Full::User
-            && let Some((silent, place)) = self.longest_silent(&subject)
-        {
-            self.end(&silent).await;
-            return Ok(place);
-        }
-        OPENING.with(|opening| *lock(&opening.refusal) = Some(full));
-        Err(SessionError::NoPlace)
+        let Some((silent, place)) = self.longest_silent(&subject) else {
+            Current::failed(Failure::NoPlace(full));
+            return Err(SessionError::NoPlace);
+        };
+        self.end(silent).await;
+        Ok(place)
     }
 
     /// Takes out, of this subject's sessions, the one with the longest silence that isn't busy. Chosen and taken under one lock,
@@ -153,15 +194,20 @@ impl PlacedSessions {
         held.remove(&id).map(|held| (id, held.place))
     }
 
-    /// Ends a session that has no place any more.
-    async fn end(&self, session: &SessionId) {
-        // However it ends, nobody finds it.
-        let _ = self.local.close_session(session).await;
-        if let Some(store) = &self.store
-            && let Err(error) = store.delete(session).await
-        {
-            tracing::warn!(%error, "a session that was ended could not be taken out of the store");
-        }
+    /// Ends a session that has no place any more, also when the request that wants this goes away meanwhile.
+    async fn end(&self, session: SessionId) {
+        let (local, store) = (Arc::clone(&self.local), self.store.clone());
+        let ended = tokio::spawn(async move {
+            // However it ends, nobody finds it.
+            let _ = local.close_session(&session).await;
+            forget(store.as_deref(), &session).await;
+        });
+        let _ = ended.await;
+    }
+
+    /// Takes a session that wasn't opened out of the store, where rmcp puts it all the same.
+    pub(super) async fn forget(&self, session: &SessionId) {
+        forget(self.store.as_deref(), session).await;
     }
 
     fn occupy(&self, id: &SessionId, place: Place) {
@@ -173,16 +219,45 @@ impl PlacedSessions {
         lock(&self.held).insert(id.clone(), held);
     }
 
-    /// A message came for this session; tells whether it's here.
+    /// A message came for this session; tells whether it's here, and open.
     fn touch(&self, id: &SessionId) -> bool {
         match lock(&self.held).get_mut(id) {
             Some(held) => {
                 held.last_message = Instant::now();
-                true
+                held.is_open
             }
             None => false,
         }
     }
+}
+
+/// How many sessions can be fetched at a time, if no two of them share a lock.
+const RESTORES: u64 = 64;
+
+/// The messages of one request.
+type Events = Pin<Box<dyn Stream<Item = ServerSseMessage> + Send + Sync>>;
+
+const ENDING: LocalSessionManagerError =
+    LocalSessionManagerError::SessionError(session::local::SessionError::SessionServiceTerminated);
+
+async fn forget(store: Option<&dyn SessionStore>, session: &SessionId) {
+    if let Some(store) = store
+        && let Err(error) = store.delete(session).await
+    {
+        tracing::warn!(%error, "a session that was ended could not be taken out of the store");
+    }
+}
+
+/// What rmcp makes of it, having noted that the session is gone if it's that.
+fn noted<T>(outcome: Result<T, LocalSessionManagerError>) -> Result<T, SessionError> {
+    if let Err(
+        LocalSessionManagerError::SessionNotFound(_)
+        | LocalSessionManagerError::SessionError(session::local::SessionError::SessionServiceTerminated),
+    ) = &outcome
+    {
+        Current::failed(Failure::Gone);
+    }
+    Ok(outcome?)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -206,7 +281,9 @@ impl SessionManager for PlacedSessions {
         message: ClientJsonRpcMessage,
     ) -> Result<ServerJsonRpcMessage, SessionError> {
         let answer = self.local.initialize_session(id, message).await?;
-        if let Some(held) = lock(&self.held).get_mut(id) {
+        if matches!(answer, ServerJsonRpcMessage::Error(_)) {
+            Current::failed(Failure::NotOpened(id.clone()));
+        } else if let Some(held) = lock(&self.held).get_mut(id) {
             held.is_open = true;
         }
         Ok(answer)
@@ -231,7 +308,15 @@ impl SessionManager for PlacedSessions {
         self.touch(id);
         // The request is over before its answer has gone through the stream.
         let answer = self.calls.answer(id);
-        let events = self.local.create_stream(id, message).await?;
+        let (local, id) = (Arc::clone(&self.local), id.clone());
+        // To the end, also when the client goes away: a stream that is asked for and not taken stays in the session as long as
+        // that lives.
+        let created = tokio::spawn(async move {
+            let events: Events = Box::pin(local.create_stream(&id, message).await?);
+            Ok(events)
+        });
+        // It only doesn't end when the process does.
+        let events = noted(created.await.unwrap_or(Err(ENDING)))?;
         Ok(events.inspect(move |_| {
             let _on_its_way = &answer;
         }))
@@ -243,7 +328,7 @@ impl SessionManager for PlacedSessions {
         message: ClientJsonRpcMessage,
     ) -> Result<(), SessionError> {
         self.touch(id);
-        Ok(self.local.accept_message(id, message).await?)
+        noted(self.local.accept_message(id, message).await)
     }
 
     async fn create_standalone_stream(
@@ -251,7 +336,7 @@ impl SessionManager for PlacedSessions {
         id: &SessionId,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, SessionError> {
         self.touch(id);
-        Ok(self.local.create_standalone_stream(id).await?)
+        noted(self.local.create_standalone_stream(id).await)
     }
 
     async fn resume(
@@ -260,7 +345,7 @@ impl SessionManager for PlacedSessions {
         last_event_id: String,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, SessionError> {
         self.touch(id);
-        Ok(self.local.resume(id, last_event_id).await?)
+        noted(self.local.resume(id, last_event_id).await)
     }
 
     /// Of a session that another replica opened, as far as a store knows it.

@@ -12,14 +12,14 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use poem::{
     Endpoint, IntoResponse, Request, Response, Result,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
 };
 use rmcp::transport::streamable_http_server::{SessionId, SessionManager, session::SessionStore};
 
 pub use self::key::SessionKey;
 use self::{
     calls::{Busy, Calls},
-    manager::PlacedSessions,
+    manager::{Failure, PlacedSessions},
     places::Full,
 };
 use super::{
@@ -60,11 +60,12 @@ pub struct McpSessions {
     /// Most requests of one session at a time; one more is refused with 429. A client that goes away leaves its session's
     /// calls running, until their time is up ([`call_timeout`](super::McpSettings::call_timeout)).
     pub max_calls_per_session: usize,
-    /// How long a session lives without a message either way.
+    /// How long a session lives without a message either way; in any case longer than a call may take.
     pub idle_timeout: Duration,
     /// Where a replica, or the next process, finds sessions that it didn't open itself. It needs the same
     /// [key](Self::key) there. What was going on in a session is lost all the same; the limits are each process's own; and a
-    /// session that one replica ended goes on at another that has it in memory, until it's idle for long enough.
+    /// session that one replica ended goes on at another that has it in memory, until it's idle for long enough. Nothing is
+    /// taken out of it that ends by idleness, so it needs an expiry of its own.
     pub store: Option<Arc<dyn SessionStore>>,
 }
 
@@ -106,12 +107,14 @@ pub(super) struct BoundSessions {
 }
 
 impl BoundSessions {
-    pub(super) fn new(settings: &McpSessions) -> Self {
+    /// Sessions as `settings` has them, of a server whose calls may take `call_timeout`.
+    pub(super) fn new(settings: &McpSessions, call_timeout: Duration) -> Self {
+        let idle = settings.idle_timeout.max(call_timeout + ANSWER_TIME);
         let calls = Arc::new(Calls::new(settings.max_calls_per_session));
         Self {
             issuer: settings.issuer.clone(),
             key: settings.key.clone(),
-            manager: Arc::new(PlacedSessions::new(settings, Arc::clone(&calls))),
+            manager: Arc::new(PlacedSessions::new(settings, idle, Arc::clone(&calls))),
             calls,
         }
     }
@@ -132,11 +135,15 @@ impl BoundSessions {
     ) -> Result<Response> {
         let opens = message.is_some_and(|message| message.purpose == Purpose::Initialize);
         let id = message.and_then(|message| message.id);
+        if ![Method::POST, Method::GET, Method::DELETE].contains(request.method()) {
+            return inner.call(request).await.map(IntoResponse::into_response);
+        }
         if is_sessionless(request.headers()) && !opens {
             // SEP-2567: no sessions since 2026-07-28; an id means nothing there.
             request.headers_mut().remove(SESSION_ID);
             return inner.call(request).await.map(IntoResponse::into_response);
         }
+        let mut entrance = None;
         if request.headers().contains_key(SESSION_ID) {
             let Some(session) = self.own_session(request.headers(), subject) else {
                 return Ok(unknown_session(id));
@@ -152,26 +159,38 @@ impl BoundSessions {
             let Ok(bare) = HeaderValue::from_str(&session) else {
                 return Ok(unknown_session(id));
             };
-            if !self.manager.knows(&session).await {
+            entrance = self.manager.enter(&session).await;
+            if entrance.is_none() {
                 return Ok(unknown_session(id));
             }
             request.headers_mut().insert(SESSION_ID, bare);
         } else if !opens && !message.is_some_and(|message| message.has_version) {
             return Ok(error(StatusCode::BAD_REQUEST, INVALID_REQUEST, NO_SESSION_ID, id));
         }
-        let mut response = match self.manager.with_room_for(subject, inner.call(request)).await {
-            Ok(response) => response?.into_response(),
-            Err(full) => return Ok(no_place(full, id)),
-        };
-        if let Some(id) = response.headers_mut().remove(SESSION_ID)
-            && let Some(bound) = id
-                .to_str()
-                .ok()
-                .and_then(|id| HeaderValue::try_from(self.key.bind(&self.issuer, subject, id)).ok())
-        {
+        let (response, failure) = self.manager.on_behalf_of(subject, inner.call(request)).await;
+        drop(entrance);
+        let mut response = response?.into_response();
+        match failure {
+            Some(Failure::NoPlace(full)) => return Ok(no_place(full, id)),
+            Some(Failure::Gone) => return Ok(unknown_session(id)),
+            Some(Failure::NotOpened(session)) => {
+                response.headers_mut().remove(SESSION_ID);
+                self.manager.forget(&session).await;
+            }
+            None => self.bind(&mut response, subject),
+        }
+        Ok(worded(response, StatusCode::NOT_FOUND, UNKNOWN_SESSION, id))
+    }
+
+    /// Binds the id of a session that was opened to its user.
+    fn bind(&self, response: &mut Response, subject: &str) {
+        let bound = response.headers_mut().remove(SESSION_ID).and_then(|id| {
+            let bound = self.key.bind(&self.issuer, subject, id.to_str().ok()?);
+            HeaderValue::try_from(bound).ok()
+        });
+        if let Some(bound) = bound {
             response.headers_mut().insert(SESSION_ID, bound);
         }
-        Ok(worded(response, StatusCode::NOT_FOUND, UNKNOWN_SESSION))
     }
 
     /// The session that the request names, when it's of its own user; there or not.
@@ -248,3 +267,5 @@ const UNKNOWN_SESSION: &str = "Session not found; send initialize to open one";
 const NO_SESSION_ID: &str =
     "This request needs a session: send initialize, then the Mcp-Session-Id of its answer";
 const RETRY_AFTER_SECONDS: u64 = 60;
+/// For an answer to leave before its session is idle.
+const ANSWER_TIME: Duration = Duration::from_secs(1);

@@ -93,15 +93,15 @@ impl<'a> McpClient<'a> {
         Events::of(self.post(token, &message).await).rest().await
     }
 
-    /// The text that a call of `greet` ends with, or the status when it isn't taken.
-    pub async fn call_or_status(&self, token: &str) -> Result<String, u16> {
+    /// The text that a call of `greet` ends with, or the status and what it comes with when it isn't taken.
+    pub async fn try_call(&self, token: &str) -> Result<String, (u16, String)> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let response = self
             .post(token, &call(id, "greet", &json!({ "name": "x" })))
             .await;
         match response.status().as_u16() {
             200 => Ok(text_of(&Events::of(response).rest().await).to_owned()),
-            status => Err(status),
+            status => Err((status, response.text().await.unwrap())),
         }
     }
 
