@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::endpoint::Endpoint;
@@ -35,6 +36,11 @@ pub enum Fault {
     Redirect {
         /// The `Location`.
         location: String,
+    },
+    /// The right answer, if it is a JSON object, with these members set, and those without a value removed.
+    Changed {
+        /// Names and values.
+        members: Vec<(String, Option<Value>)>,
     },
     /// The connection is reset (TCP RST) instead of an answer.
     Reset,
@@ -97,6 +103,7 @@ impl Fault {
             Self::Huge { .. } => "huge",
             Self::WrongContentType => "wrong_content_type",
             Self::Redirect { .. } => "redirect",
+            Self::Changed { .. } => "changed",
             Self::Reset => "reset",
             Self::Delay(_) => "delay",
             Self::Hold => "hold",

@@ -7,9 +7,9 @@ use poem::{
     Body, Request, Response,
     http::{HeaderValue, StatusCode, header},
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{endpoint::Endpoint, faults::Fault, respond, state::Instance};
+use super::{endpoint::Endpoint, faults::Fault, members::change, respond, state::Instance};
 
 /// What is sent at once of an answer that is made up.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -38,6 +38,7 @@ pub(super) async fn observe(
             header::CONTENT_TYPE,
             HeaderValue::from_static("text/html; charset=utf-8"),
         ),
+        Some(Fault::Changed { members }) => changed(answer(request).await, &members).await,
         Some(Fault::Reset) => {
             instance.connections.reset(&peer);
             // Never sent: writing it is what ends the connection.
@@ -75,9 +76,12 @@ fn made_up(instance: &Instance, fault: Fault) -> Response {
             let location = HeaderValue::from_str(&location).unwrap_or(HeaderValue::from_static("/"));
             respond::with_header(respond::empty(StatusCode::FOUND), header::LOCATION, location)
         }
-        Fault::Truncated | Fault::WrongContentType | Fault::Reset | Fault::Delay(_) | Fault::Hold => {
-            respond::empty(StatusCode::INTERNAL_SERVER_ERROR)
-        }
+        Fault::Truncated
+        | Fault::WrongContentType
+        | Fault::Changed { .. }
+        | Fault::Reset
+        | Fault::Delay(_)
+        | Fault::Hold => respond::empty(StatusCode::INTERNAL_SERVER_ERROR),
     }
 }
 
@@ -154,6 +158,21 @@ async fn truncated(mut response: Response) -> Response {
         .headers_mut()
         .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     response.set_body(Body::from_bytes_stream(parts));
+    response
+}
+
+/// The same answer with other members. What is no JSON object, such as an error page, stays as it is.
+async fn changed(mut response: Response, members: &[(String, Option<Value>)]) -> Response {
+    let body = response.take_body().into_bytes().await.unwrap_or_default();
+    let body = match serde_json::from_slice::<Map<String, Value>>(&body) {
+        Ok(mut object) => {
+            change(&mut object, members);
+            Value::Object(object).to_string().into_bytes()
+        }
+        Err(_) => body.to_vec(),
+    };
+    response.headers_mut().remove(header::CONTENT_LENGTH);
+    response.set_body(body);
     response
 }
 

@@ -1,17 +1,17 @@
 //! Tokens as data, made by an instance: what the admin API, `mint` and the suite's cases ask for.
 
-use std::{collections::BTreeMap, sync::OnceLock};
-
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::Value;
 
 use super::{
     credentials::{Credential, End, NewCredential},
+    members::resolve_all,
     people::{DirectoryError, SessionStatus},
     scope::Scopes,
+    spare_keys::{SHARED_SECRET, another_key},
     state::Instance,
 };
-use crate::mint::{Recipe, RsaAlgorithm, Signer, SigningKey, TokenEnd, TokenKind, TokenSpec};
+use crate::mint::{Recipe, RsaAlgorithm, Signer, TokenEnd, TokenKind, TokenSpec};
 
 /// The client that tokens are issued to when nobody says which.
 const CLIENT_ID: &str = "client_2sConformanceSuite0000000C";
@@ -142,6 +142,8 @@ impl Instance {
             Signer::InstanceRs384 => recipe.signed_as(self.keys.read().signing(), RsaAlgorithm::Rs384),
             Signer::InstancePs256 => recipe.signed_as(self.keys.read().signing(), RsaAlgorithm::Ps256),
             Signer::AnotherKey => recipe.signed_by(another_key()),
+            Signer::SmallKey => recipe.signed_by_small_key(),
+            Signer::SharedSecret => recipe.signed_with_secret(SHARED_SECRET),
             Signer::HmacOfPublicKey => {
                 let pem = self.keys.read().signing().public_key_pem();
                 recipe.signed_with_secret(pem.as_bytes())
@@ -226,12 +228,6 @@ impl From<Credential> for Minted {
     }
 }
 
-/// A key that no instance publishes, made once for the whole process.
-fn another_key() -> &'static SigningKey {
-    static KEY: OnceLock<SigningKey> = OnceLock::new();
-    KEY.get_or_init(|| SigningKey::generate("ins_nobody"))
-}
-
 /// A JSON object without its braces.
 fn members_of(object: &str) -> String {
     let object = object.strip_prefix('{').unwrap_or(object);
@@ -268,63 +264,5 @@ fn new_credential(spec: &TokenSpec) -> Result<NewCredential, MintError> {
         expires_in: spec
             .expires_in_seconds
             .map(|seconds| SignedDuration::from_secs(seconds.into())),
-    })
-}
-
-/// Members with their values of this moment; `None` for those to remove.
-fn resolve_all(
-    members: &BTreeMap<String, Value>,
-    now: Timestamp,
-) -> Result<Vec<(String, Option<Value>)>, MintError> {
-    members
-        .iter()
-        .map(|(name, value)| {
-            if value.is_null() || value.as_str() == Some("@null") {
-                return Ok((name.clone(), None));
-            }
-            Ok((name.clone(), Some(resolve(value, now)?)))
-        })
-        .collect()
-}
-
-/// A value with the times in it: `@now`, `@now-1h`.
-fn resolve(value: &Value, now: Timestamp) -> Result<Value, MintError> {
-    Ok(match value {
-        Value::String(text) if text == "@json-null" => Value::Null,
-        Value::String(text) if text == "@17KiB" => "A".repeat(17 * 1024).into(),
-        Value::String(text) if text == "{another_key}" => another_key().jwk(),
-        Value::String(text) => match text.strip_prefix("@now") {
-            Some(offset) => Value::from(now.as_second() + seconds(offset)?),
-            None => value.clone(),
-        },
-        Value::Array(values) => values
-            .iter()
-            .map(|value| resolve(value, now))
-            .collect::<Result<_, _>>()?,
-        Value::Object(members) => Value::Object(
-            members
-                .iter()
-                .map(|(name, value)| Ok((name.clone(), resolve(value, now)?)))
-                .collect::<Result<_, MintError>>()?,
-        ),
-        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
-    })
-}
-
-/// `-1h`, `+90s`, or nothing.
-fn seconds(offset: &str) -> Result<i64, MintError> {
-    if offset.is_empty() {
-        return Ok(0);
-    }
-    let number = |text: &str| text.parse::<i64>().ok();
-    let parsed = match offset.split_at_checked(offset.len() - 1) {
-        Some((digits, "s")) => number(digits),
-        Some((digits, "m")) => number(digits).and_then(|minutes| minutes.checked_mul(60)),
-        Some((digits, "h")) => number(digits).and_then(|hours| hours.checked_mul(3_600)),
-        Some((digits, "d")) => number(digits).and_then(|days| days.checked_mul(86_400)),
-        Some(_) | None => None,
-    };
-    parsed.ok_or_else(|| {
-        MintError::Specification(format!("@now{offset}: use @now-1h or @now+90s (s, m, h, d)"))
     })
 }

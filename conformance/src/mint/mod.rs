@@ -6,6 +6,7 @@
 mod damage;
 mod key;
 mod recipe;
+pub(crate) mod small_key;
 mod token;
 
 pub use key::{RsaAlgorithm, SigningKey};

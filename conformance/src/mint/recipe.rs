@@ -4,7 +4,7 @@ use aws_lc_rs::hmac;
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde_json::Value;
 
-use super::{RsaAlgorithm, SigningKey};
+use super::{RsaAlgorithm, SigningKey, small_key};
 
 /// How to make one token: JOSE header, claims and signature, each of which may be wrong.
 ///
@@ -90,6 +90,13 @@ impl Recipe {
     #[must_use]
     pub fn signed_as(mut self, key: &SigningKey, algorithm: RsaAlgorithm) -> Self {
         self.signer = Signer::Key(key.clone(), algorithm);
+        self
+    }
+
+    /// Signs with an RSA key of 1024 bits (RFC 7518 §3.3 asks for 2048). The header stays as it is.
+    #[must_use]
+    pub fn signed_by_small_key(mut self) -> Self {
+        self.signer = Signer::SmallKey;
         self
     }
 
@@ -191,6 +198,7 @@ enum Signer {
     #[default]
     Nobody,
     Key(SigningKey, RsaAlgorithm),
+    SmallKey,
     Secret(Box<hmac::Key>),
     Given(Vec<u8>),
 }
@@ -200,6 +208,7 @@ impl Signer {
         match self {
             Self::Nobody => Vec::new(),
             Self::Key(key, algorithm) => key.sign(*algorithm, message),
+            Self::SmallKey => small_key::sign(message),
             Self::Secret(secret) => hmac::sign(secret, message).as_ref().to_vec(),
             Self::Given(bytes) => bytes.clone(),
         }

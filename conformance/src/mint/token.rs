@@ -128,6 +128,10 @@ pub enum Signer {
     InstancePs256,
     /// Another key, which nobody published. `kid` still names the instance's.
     AnotherKey,
+    /// An RSA key of 1024 bits, which nobody publishes unless told to. `kid` still names the instance's.
+    SmallKey,
+    /// HMAC with SHA-256, the secret being one that only `POST /keys` publishes: `alg` HS256.
+    SharedSecret,
     /// HMAC with SHA-256, the secret being the instance's public key as PEM (RFC 8725 §2.1).
     HmacOfPublicKey,
     /// The same without the line end at its end, as libraries and configurations trim it.

@@ -223,6 +223,25 @@ async fn keys_rotate_and_faults_come_and_go() {
     let answer = send(&harness, Method::DELETE, &format!("/keys/{first}"), None).await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
 
+    let one = json!({ "of": "another_key", "members": { "kid": "ins_one", "alg": null } });
+    let other = json!({ "jwk": "no key", "last": true });
+    for body in [one, other] {
+        done(&harness, Method::POST, "/keys", Some(body)).await;
+    }
+    let keys = harness.get("/.well-known/jwks.json").await.json();
+    assert_eq!(keys["keys"][0]["kid"], "ins_one");
+    assert!(keys["keys"][0]["n"].is_string() && keys["keys"][0].get("alg").is_none());
+    assert_eq!(keys["keys"][2], "no key");
+    for body in [
+        json!({}),
+        json!({ "of": "nobody" }),
+        json!({ "of": "instance", "jwk": {} }),
+    ] {
+        let answer = send(&harness, Method::POST, "/keys", Some(body)).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.body);
+    }
+    done(&harness, Method::DELETE, "/requests", None).await;
+
     let fault =
         json!({ "fault": "status", "status": 503, "endpoints": ["jwks", "backend_jwks"], "times": 1 });
     let injected = done(&harness, Method::POST, "/faults", Some(fault)).await;
@@ -239,6 +258,7 @@ async fn keys_rotate_and_faults_come_and_go() {
         json!({ "fault": "huge", "bytes": 10 }),
         json!({ "fault": "wrong_content_type" }),
         json!({ "fault": "redirect", "location": "/" }),
+        json!({ "fault": "changed", "members": { "object": "@null" } }),
         json!({ "fault": "reset" }),
         json!({ "fault": "delay", "milliseconds": 1 }),
         json!({ "fault": "hold" }),
@@ -256,6 +276,7 @@ async fn keys_rotate_and_faults_come_and_go() {
     for body in [
         json!({ "fault": "earthquake" }),
         json!({ "fault": "status" }),
+        json!({ "fault": "changed" }),
         json!({ "fault": "status", "status": 99 }),
         json!({ "fault": "down", "endpoints": ["nowhere"] }),
         json!({ "fault": "down", "time": 1 }),

@@ -7,6 +7,7 @@ use clerk_mcp_conformance::{
     mint::SigningKey,
 };
 use reqwest::StatusCode;
+use serde_json::json;
 
 use crate::support::{ADA, Harness, KEY, text};
 
@@ -98,6 +99,16 @@ async fn bodies_are_spoiled_in_every_way() {
         (answer.status, answer.header("location")),
         (StatusCode::FOUND, Some("https://elsewhere.example/"))
     );
+
+    next(Fault::Changed {
+        members: vec![("keys".to_owned(), Some(json!([]))), ("nothing".to_owned(), None)],
+    });
+    let answer = harness.get(KEYS).await;
+    assert_eq!(
+        (answer.status, answer.header("content-type")),
+        (StatusCode::OK, Some("application/json"))
+    );
+    assert_eq!(answer.json(), json!({ "keys": [] }));
 
     next(Fault::Truncated);
     let mut answer = harness.http.get(harness.url(KEYS)).send().await.unwrap();
@@ -207,7 +218,14 @@ async fn keys_overlap_and_are_dropped() {
     assert!(harness.clerk.drop_key(KEY.kid()) && !harness.clerk.drop_key(KEY.kid()));
     assert_eq!(harness.verify(&before).await.status, StatusCode::NOT_FOUND);
     assert_eq!(harness.verify(&after).await.status, StatusCode::OK);
-    assert!(harness.clerk.drop_key(next.kid()));
+    harness
+        .clerk
+        .publish_first(json!({ "kid": "ins_first", "kty": "oct" }));
+    harness.clerk.publish_last(json!({ "kid": "ins_last" }));
+    assert_eq!(kids().await, ["ins_first", next.kid(), "ins_last"]);
+    for kid in ["ins_first", "ins_last", next.kid()] {
+        assert!(harness.clerk.drop_key(kid));
+    }
     assert!(kids().await.is_empty());
 }
 

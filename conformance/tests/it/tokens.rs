@@ -7,7 +7,7 @@ use clerk_mcp_conformance::{
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, jwk::JwkSet};
 use serde_json::{Map, Value, json};
 
-use crate::support::{ADA, GRACE, Harness, KEY, RESOURCE, START, claims, part, sorted};
+use crate::support::{ADA, GRACE, Harness, KEY, RESOURCE, START, claims, part, sorted, text};
 
 /// Checks the signature with the key the JWKS publishes under the token's `kid`.
 #[track_caller]
@@ -84,6 +84,37 @@ async fn every_kind_is_signed_by_the_published_key() {
             .is_none()
         );
     }
+}
+
+/// Who signs with a key that is published for it makes tokens that verify by it.
+#[tokio::test]
+async fn tokens_of_other_keys_verify_once_those_are_published() {
+    let harness = Harness::start().await;
+    let admin = async |path: &str, body: Value| {
+        let url = harness.url(&format!("/admin{path}"));
+        let answer = harness.http.post(url).json(&body).send().await.unwrap();
+        assert!(answer.status().is_success());
+        answer.json::<Value>().await.unwrap()
+    };
+    for (signer, algorithm) in [
+        ("another_key", Algorithm::RS256),
+        ("shared_secret", Algorithm::HS256),
+    ] {
+        let kid = format!("ins_{signer}");
+        admin("/keys", json!({ "of": signer, "members": { "kid": kid } })).await;
+        let header = json!({ "kid": kid, "alg": format!("{algorithm:?}") });
+        let recipe = json!({ "kind": "session_token", "sign": signer, "header": header });
+        let token = text(&admin("/tokens", recipe).await, "token").to_owned();
+        let keys = keys(&harness).await;
+        let key = DecodingKey::from_jwk(keys.find(&kid).unwrap()).unwrap();
+        let mut validation = Validation::new(algorithm);
+        validation.validate_exp = false;
+        decode::<Value>(&token, &key, &validation).unwrap();
+    }
+    let recipe = json!({ "kind": "session_token", "sign": "small_key" });
+    let small = admin("/tokens", recipe).await;
+    // 128 bytes are 171 characters.
+    assert_eq!(text(&small, "token").rsplit('.').next().unwrap().len(), 171);
 }
 
 #[tokio::test]

@@ -94,7 +94,7 @@ struct Row {
 type Handler = fn(&Instance, &Incoming) -> Result<Value, AdminError>;
 
 #[rustfmt::skip]
-static OPERATIONS: [Row; 24] = [
+static OPERATIONS: [Row; 25] = [
     row(Method::GET, "", "this description", "", describe),
     row(Method::GET, "/state", "users, organizations, roles, machines, keys", "", operations::state),
     row(Method::POST, "/users", "add a user", r#"{"first_name":"Mary","last_name":"Somerville","email":"mary@example.com"}"#, operations::add_user),
@@ -112,9 +112,10 @@ static OPERATIONS: [Row; 24] = [
     row(Method::POST, "/tokens/revoke", "revoke an opaque token or key (id or itself), or a refresh token's grant", r#"{"token":"oat_..."}"#, tokens::revoke),
     row(Method::POST, "/tokens/expire", "let the same expire now", r#"{"token":"oat_..."}"#, tokens::expire),
     row(Method::POST, "/keys/rotate", "sign with a new key; with overlap the others stay published", r#"{"overlap":true}"#, trouble::rotate_key),
+    row(Method::POST, "/keys", "publish one more key, before the others or (last) after them: that of a signer (instance, another_key, small_key, shared_secret) with members changed, null removes them; or whatever jwk is", r#"{"of":"another_key","members":{"kid":"ins_x","use":"enc"}}"#, trouble::publish_key),
     row(Method::DELETE, "/keys/:kid", "stop publishing a key", "", trouble::drop_key),
     row(Method::GET, "/faults", "the faults in force", "", trouble::faults),
-    row(Method::POST, "/faults", "put a fault in force: fault is status (status), rate_limited (retry_after_seconds), down, malformed, truncated, huge (bytes), wrong_content_type, redirect (location), reset, delay (milliseconds), hold; without endpoints it is everywhere, without times until it is cleared", r#"{"fault":"status","status":503,"endpoints":["jwks"],"times":2}"#, trouble::inject),
+    row(Method::POST, "/faults", "put a fault in force: fault is status (status), rate_limited (retry_after_seconds), down, malformed, truncated, huge (bytes), wrong_content_type, redirect (location), changed (members of the right answer, null removes them), reset, delay (milliseconds), hold; without endpoints it is everywhere, without times until it is cleared", r#"{"fault":"status","status":503,"endpoints":["jwks"],"times":2}"#, trouble::inject),
     row(Method::DELETE, "/faults", "end all faults; answers what they hold", "", trouble::clear_faults),
     row(Method::DELETE, "/faults/:id", "end one fault; answers what it holds", "", trouble::clear_fault),
     row(Method::GET, "/requests", "counters for each endpoint, and the last requests", "", trouble::requests),

@@ -1,7 +1,8 @@
 //! Keys that change, faults, and what was asked.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
+use jiff::Timestamp;
 use poem::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -12,9 +13,10 @@ use crate::{
         endpoint::Endpoint,
         faults::{Fault, FaultId, FaultRule},
         incoming::Incoming,
+        members::{change, resolve, resolve_all},
         state::Instance,
     },
-    mint::SigningKey,
+    mint::{Signer, SigningKey},
 };
 
 #[derive(Default, Deserialize)]
@@ -22,6 +24,38 @@ use crate::{
 struct RotateBody {
     #[serde(default)]
     overlap: bool,
+}
+
+/// A key as some signer has it, with members changed; or anything at all.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PublishBody {
+    of: Option<Signer>,
+    #[serde(default)]
+    members: BTreeMap<String, Value>,
+    jwk: Option<Value>,
+    #[serde(default)]
+    last: bool,
+}
+
+impl PublishBody {
+    fn jwk(&self, instance: &Instance) -> Result<Value, AdminError> {
+        let bad = |message| AdminError::new(StatusCode::BAD_REQUEST, message);
+        let now = instance.clock.now();
+        match (&self.jwk, self.of) {
+            (Some(jwk), None) if self.members.is_empty() => Ok(resolve(jwk, now)?),
+            (None, Some(signer)) => {
+                let mut jwk = instance
+                    .jwk_of(signer)
+                    .ok_or_else(|| bad("this signer has no key that could be published"))?;
+                if let Some(jwk) = jwk.as_object_mut() {
+                    change(jwk, &resolve_all(&self.members, now)?);
+                }
+                Ok(jwk)
+            }
+            _ => Err(bad("either of and members, or jwk")),
+        }
+    }
 }
 
 /// Which fault, and what it needs; which members that are is checked when it is made.
@@ -34,13 +68,14 @@ struct FaultBody {
     bytes: Option<u64>,
     location: Option<String>,
     milliseconds: Option<u64>,
+    members: Option<BTreeMap<String, Value>>,
     #[serde(default)]
     endpoints: Vec<String>,
     times: Option<u32>,
 }
 
 impl FaultBody {
-    fn fault(&self) -> Result<Fault, AdminError> {
+    fn fault(&self, now: Timestamp) -> Result<Fault, AdminError> {
         let bad = |message: String| AdminError::new(StatusCode::BAD_REQUEST, message);
         let missing = |name: &str| bad(format!("the fault {:?} needs the member {name:?}", self.fault));
         match self.fault.as_str() {
@@ -67,6 +102,12 @@ impl FaultBody {
             "redirect" => Ok(Fault::Redirect {
                 location: self.location.clone().ok_or_else(|| missing("location"))?,
             }),
+            "changed" => {
+                let members = self.members.as_ref().ok_or_else(|| missing("members"))?;
+                Ok(Fault::Changed {
+                    members: resolve_all(members, now)?,
+                })
+            }
             "reset" => Ok(Fault::Reset),
             "delay" => {
                 let milliseconds = self.milliseconds.ok_or_else(|| missing("milliseconds"))?;
@@ -91,6 +132,18 @@ pub(super) fn rotate_key(instance: &Instance, incoming: &Incoming) -> Result<Val
         "signing_key": keys.signing().kid(),
         "published_keys": keys.published_kids().collect::<Vec<_>>(),
     }))
+}
+
+pub(super) fn publish_key(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
+    let body: PublishBody = body(incoming)?;
+    let jwk = body.jwk(instance)?;
+    let mut keys = instance.keys.write();
+    if body.last {
+        keys.publish_last(jwk);
+    } else {
+        keys.publish_first(jwk);
+    }
+    Ok(json!({ "published_keys": keys.published_kids().collect::<Vec<_>>() }))
 }
 
 pub(super) fn drop_key(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
@@ -120,7 +173,7 @@ pub(super) fn faults(instance: &Instance, _: &Incoming) -> Result<Value, AdminEr
 
 pub(super) fn inject(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
     let body: FaultBody = body(incoming)?;
-    let mut rule = body.fault()?.everywhere();
+    let mut rule = body.fault(instance.clock.now())?.everywhere();
     for name in &body.endpoints {
         let endpoint = Endpoint::from_name(name).ok_or_else(|| {
             let message = format!("there is no endpoint {name:?}; GET /admin lists them");

@@ -1,3 +1,5 @@
+use serde_json::Value;
+
 use crate::{
     clerk::{Endpoint, FaultId, FaultRule, LocalClerk, RequestRecord},
     mint::SigningKey,
@@ -13,6 +15,16 @@ impl LocalClerk {
     /// Signs with `key` from now on, and publishes it beside the others, so tokens from before still verify.
     pub fn rotate_key_with_overlap(&self, key: SigningKey) {
         self.instance.keys.write().replace_with_overlap(key);
+    }
+
+    /// Publishes this in front of the others, until keys are rotated: a key that nobody may use, or no key at all.
+    pub fn publish_first(&self, jwk: Value) {
+        self.instance.keys.write().publish_first(jwk);
+    }
+
+    /// The same after the others.
+    pub fn publish_last(&self, jwk: Value) {
+        self.instance.keys.write().publish_last(jwk);
     }
 
     /// Stops publishing the key of this id; whether there was one. Dropping the key that signs leaves tokens that
