@@ -224,6 +224,14 @@ flaws! {
     OneKeyOnly "one-key-only" "Keeps one key of a set.";
     GivesUpOnKeys "gives-up-on-keys" "Does not fetch the keys again after a failure.";
     OtherMediaTypeIsEmpty "other-media-type-is-empty" "A key set of another media type has no keys.";
+    SmallKeysAccepted "small-keys-accepted" "Takes RSA keys of any size.";
+    KeyUseIgnored "key-use-ignored" "Takes keys for encryption, too.";
+    KeyAlgorithmIgnored "key-algorithm-ignored" "Never looks at the algorithm of a key.";
+    KeyTypeIgnored "key-type-ignored" "Never looks at the type of a key.";
+    PublishedSecretTrusted "published-secret-trusted" "alg: HS256 is verified with a secret of the key set.";
+    BadKeySpoilsSet "bad-key-spoils-set" "One key that cannot be used makes the set unreadable.";
+    UnusableKeyHides "unusable-key-hides" "A key that cannot be used hides those of the same id.";
+    EmptySetTaken "empty-set-taken" "A set without keys replaces the one that is held.";
     KeysLostOnFailure "keys-lost-on-failure" "Forgets its keys when they cannot be fetched.";
     WithdrawnKeysKept "withdrawn-keys-kept" "Keeps keys that Clerk no longer publishes.";
     RedirectsFollowed "redirects-followed" "Follows redirects to another key set.";

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use futures_util::StreamExt as _;
 use parking_lot::Mutex;
 use reqwest::{Client, Response, StatusCode, header, redirect};
@@ -23,6 +24,8 @@ pub(crate) struct Keys {
     configured: Option<PublicKey>,
     flaw: Option<Flaw>,
     state: Mutex<State>,
+    /// What the set gives away, which only a flaw looks at.
+    secret: Mutex<Option<Vec<u8>>>,
     /// Held by whoever fetches.
     flight: tokio::sync::Mutex<()>,
 }
@@ -57,6 +60,7 @@ impl Keys {
             configured,
             flaw,
             state: Mutex::default(),
+            secret: Mutex::default(),
             flight: tokio::sync::Mutex::new(()),
         }
     }
@@ -84,6 +88,11 @@ impl Keys {
             .chain(held.keys.values())
             .cloned()
             .collect()
+    }
+
+    /// A secret that the set held when it was last fetched.
+    pub(crate) fn published_secret(&self) -> Option<Vec<u8>> {
+        self.secret.lock().clone()
     }
 
     /// The key of this id, asked for at Clerk if need be; `None` when Clerk has none.
@@ -186,10 +195,28 @@ impl Keys {
         let set: Value = serde_json::from_slice(&body).ok()?;
         let keys = set.get("keys")?.as_array()?;
         let left = if self.has(Flaw::OneKeyOnly) { 1 } else { keys.len() };
-        let keys: HashMap<String, PublicKey> =
-            keys.iter().take(left).filter_map(PublicKey::from_jwk).collect();
-        (!keys.is_empty()).then_some(keys)
+        let mut usable = HashMap::new();
+        for jwk in keys.iter().take(left) {
+            match PublicKey::from_jwk(jwk, self.flaw) {
+                Some((kid, key)) => drop(usable.insert(kid, key)),
+                None if self.has(Flaw::BadKeySpoilsSet) => return None,
+                None if self.has(Flaw::UnusableKeyHides) => {
+                    drop(usable.remove(jwk.get("kid").and_then(Value::as_str).unwrap_or_default()));
+                }
+                None => {}
+            }
+        }
+        if self.has(Flaw::PublishedSecretTrusted) {
+            *self.secret.lock() = keys.iter().find_map(secret_of);
+        }
+        (!usable.is_empty() || self.has(Flaw::EmptySetTaken)).then_some(usable)
     }
+}
+
+/// The secret that a key is (RFC 7518 §6.4).
+fn secret_of(jwk: &Value) -> Option<Vec<u8>> {
+    let secret = jwk.get("k")?.as_str()?;
+    BASE64_URL_SAFE_NO_PAD.decode(secret).ok()
 }
 
 impl State {

@@ -5,12 +5,17 @@ use std::sync::Arc;
 use aws_lc_rs::{
     hmac,
     signature::{
-        RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PSS_2048_8192_SHA256,
-        RsaPublicKeyComponents,
+        RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA256,
+        RSA_PKCS1_2048_8192_SHA384, RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents,
     },
 };
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde_json::Value;
+
+use super::flaw::Flaw;
+
+/// 2048 bits (RFC 7518 §3.3).
+const LEAST_BYTES: usize = 256;
 
 /// A public key. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,27 +25,38 @@ pub(crate) struct PublicKey {
 }
 
 impl PublicKey {
-    fn new(modulus: &[u8], exponent: &[u8]) -> Option<Self> {
-        // 2048 bits at least (RFC 7518 §3.3).
-        (modulus.len() >= 256).then(|| Self {
+    fn new(modulus: &[u8], exponent: &[u8], least: usize) -> Option<Self> {
+        (modulus.len() >= least).then(|| Self {
             modulus: modulus.into(),
             exponent: exponent.into(),
         })
     }
 
     /// A key for RS256 signatures, and its id (RFC 7517 §4).
-    pub(crate) fn from_jwk(jwk: &Value) -> Option<(String, Self)> {
+    pub(crate) fn from_jwk(jwk: &Value, flaw: Option<Flaw>) -> Option<(String, Self)> {
         let text = |name| jwk.get(name).and_then(Value::as_str);
-        let fits = text("kty") == Some("RSA")
-            && jwk.get("use").is_none_or(|purpose| purpose == "sig")
-            && jwk.get("alg").is_none_or(|algorithm| algorithm == "RS256")
+        let verifies = |operations: &Value| {
+            let operations = operations.as_array();
+            operations.is_some_and(|list| list.iter().any(|one| one == "verify"))
+        };
+        let for_signatures =
+            jwk.get("use").is_none_or(|purpose| purpose == "sig") && jwk.get("key_ops").is_none_or(verifies);
+        let right_algorithm = jwk.get("alg").is_none_or(|algorithm| algorithm == "RS256");
+        let fits = (text("kty") == Some("RSA") || flaw == Some(Flaw::KeyTypeIgnored))
+            && (for_signatures || flaw == Some(Flaw::KeyUseIgnored))
+            && (right_algorithm || flaw == Some(Flaw::KeyAlgorithmIgnored))
             && jwk.get("d").is_none();
         let number = |name| BASE64_URL_SAFE_NO_PAD.decode(text(name)?).ok();
         if !fits {
             return None;
         }
         let kid = text("kid").unwrap_or_default().to_owned();
-        Some((kid, Self::new(&number("n")?, &number("e")?)?))
+        let least = if flaw == Some(Flaw::SmallKeysAccepted) {
+            1
+        } else {
+            LEAST_BYTES
+        };
+        Some((kid, Self::new(&number("n")?, &number("e")?, least)?))
     }
 
     /// `BEGIN PUBLIC KEY`: a `SubjectPublicKeyInfo` (RFC 5280 §4.1).
@@ -54,6 +70,7 @@ impl PublicKey {
         Self::new(
             key.modulus().big_endian_without_leading_zero(),
             key.exponent().big_endian_without_leading_zero(),
+            LEAST_BYTES,
         )
     }
 
@@ -67,6 +84,8 @@ impl PublicKey {
         let parameters = match algorithm {
             "RS384" => &RSA_PKCS1_2048_8192_SHA384,
             "PS256" => &RSA_PSS_2048_8192_SHA256,
+            // Only by a flaw is there such a key.
+            _ if self.modulus.len() < LEAST_BYTES => &RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
             _ => &RSA_PKCS1_2048_8192_SHA256,
         };
         RsaPublicKeyComponents {

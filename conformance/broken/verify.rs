@@ -206,7 +206,11 @@ impl Server {
             Some(Flaw::AcceptsNone) => alg == "none",
             Some(Flaw::AcceptsAnyCaseOfNone) => alg != "none" && alg.eq_ignore_ascii_case("none"),
             Some(
-                Flaw::HmacWithPublicKey | Flaw::HmacWithNothing | Flaw::KidAsFile | Flaw::HeaderKeyTrusted,
+                Flaw::HmacWithPublicKey
+                | Flaw::HmacWithNothing
+                | Flaw::KidAsFile
+                | Flaw::HeaderKeyTrusted
+                | Flaw::PublishedSecretTrusted,
             ) => alg == "HS256",
             Some(Flaw::AlgCaseInsensitive) => alg.eq_ignore_ascii_case("RS256"),
             _ => false,
@@ -268,6 +272,9 @@ impl Server {
             let path = jwt.header_text("kid").unwrap_or_default();
             return by_secret(&std::fs::read(path).unwrap_or_default());
         }
+        if self.has(Flaw::PublishedSecretTrusted) && alg == "HS256" {
+            return by_secret(&self.keys.published_secret().unwrap_or_default());
+        }
         if self.has(Flaw::HeaderKeyTrusted)
             && let Some(key) = self.key_in_header(jwt).await
         {
@@ -311,12 +318,13 @@ impl Server {
     /// What RFC 8725 §3.10 warns of.
     async fn key_in_header(&self, jwt: &Jwt) -> Option<PublicKey> {
         if let Some(jwk) = jwt.header.get("jwk") {
-            return PublicKey::from_jwk(jwk).map(|(_, key)| key);
+            return PublicKey::from_jwk(jwk, None).map(|(_, key)| key);
         }
         let url = jwt.header_text("jku").or_else(|| jwt.header_text("x5u"))?;
         let set: Value = reqwest::get(url).await.ok()?.json().await.ok()?;
         let mut keys = set.get("keys")?.as_array()?.iter();
-        keys.find_map(PublicKey::from_jwk).map(|(_, key)| key)
+        keys.find_map(|jwk| PublicKey::from_jwk(jwk, None))
+            .map(|(_, key)| key)
     }
 }
 

@@ -122,6 +122,10 @@ static SPECIFICATIONS: &[Specification] = &[
         ("10.12", "JSON Security Considerations"),
     ]),
     rfc("rfc7517", "RFC 7517", &[
+        ("4.1", "\"kty\" (Key Type) Parameter"),
+        ("4.2", "\"use\" (Public Key Use) Parameter"),
+        ("4.3", "\"key_ops\" (Key Operations) Parameter"),
+        ("4.4", "\"alg\" (Algorithm) Parameter"),
         ("4.5", "\"kid\" (Key ID) Parameter"),
         ("5", "JWK Set Format"),
     ]),
