@@ -316,6 +316,9 @@ impl Server {
                 Err(Refusal::Internal)
             }
             Err(ClerkError::NotFound | ClerkError::Refused(400 | 422)) => Err(Refusal::Invalid("unknown")),
+            Err(_) if kind != Kind::OAuth && self.has(Flaw::MachineOutageAs401) => {
+                Err(Refusal::Invalid("machine"))
+            }
             Err(ClerkError::KeyRefused | ClerkError::Forbidden) => Err(Refusal::Misconfigured),
             Err(error) if self.has(Flaw::OutagePasses) || self.has(Flaw::OutageStopsAll) => {
                 self.strike(Flaw::OutageStopsAll);
@@ -332,11 +335,12 @@ impl Server {
     /// Clerk answers 200 for revoked and expired tokens, too, and says so with flags.
     fn judge(&self, kind: Kind, report: &Value) -> Result<Caller, Refusal> {
         let flag = |name| report.get(name).and_then(Value::as_bool);
-        if flag("active") == Some(false) {
+        if flag("active") == Some(false) && !self.has(Flaw::InactiveIgnored) {
             return Err(Refusal::Invalid("inactive"));
         }
         let subject = report.get("subject").and_then(Value::as_str);
-        let (Some(subject), Some(revoked), Some(expired)) = (subject, flag("revoked"), flag("expired"))
+        let told = |name| flag(name).or_else(|| self.has(Flaw::FlagsNotNeeded).then_some(false));
+        let (Some(subject), Some(revoked), Some(expired)) = (subject, told("revoked"), told("expired"))
         else {
             return Err(Refusal::Unavailable(5));
         };
@@ -350,7 +354,8 @@ impl Server {
             Some(if seconds { time * 1_000 } else { time })
         };
         let expires_at = milliseconds("expiration");
-        let past = expired || expires_at.is_some_and(|expires| now_milliseconds() >= expires);
+        let over = expires_at.is_some_and(|expires| now_milliseconds() >= expires);
+        let past = expired || over && !self.has(Flaw::ExpirationIgnored);
         if past && !self.has(Flaw::ExpiredIgnored) {
             return Err(Refusal::Expired);
         }
@@ -359,7 +364,8 @@ impl Server {
             Kind::M2m => &["mch_"],
             Kind::ApiKey => &["user_", "org_"],
         };
-        if !prefixes.iter().any(|prefix| subject.starts_with(prefix)) {
+        let fits = prefixes.iter().any(|prefix| subject.starts_with(prefix));
+        if !fits && !self.has(Flaw::OpaqueSubjectUnchecked) {
             return Err(Refusal::Invalid("subject"));
         }
         if !self.has(Flaw::OpaqueAudIgnored) {

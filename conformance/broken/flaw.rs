@@ -198,6 +198,10 @@ flaws! {
     UnknownTokensAs500 "unknown-tokens-as-500" "A token that Clerk does not know is answered with 500.";
     RevokedIgnored "revoked-ignored" "Overlooks that Clerk says revoked.";
     ExpiredIgnored "expired-ignored" "Overlooks that Clerk says expired.";
+    InactiveIgnored "inactive-ignored" "Overlooks that Clerk says inactive.";
+    FlagsNotNeeded "flags-not-needed" "What Clerk does not call revoked or expired is neither.";
+    ExpirationIgnored "expiration-ignored" "Goes by Clerk's flag, and never looks at the time.";
+    OpaqueSubjectUnchecked "opaque-subject-unchecked" "The subject of an opaque token may be anybody.";
     OpaqueAudIgnored "opaque-aud-ignored" "Overlooks the audience of opaque tokens.";
     SecondsAsMilliseconds "seconds-as-milliseconds" "Takes the seconds of opaque tokens for milliseconds.";
     OpaqueNotCached "opaque-not-cached" "Asks Clerk about the same token every time.";
@@ -205,6 +209,7 @@ flaws! {
     OpaqueCachedForever "opaque-cached-forever" "Keeps what Clerk said of a token, past its end.";
     BadSecretAs401 "bad-secret-as-401" "A secret key that Clerk refuses is the client's fault: 401.";
     BadSecretAs503 "bad-secret-as-503" "A secret key that Clerk refuses is an outage: 503.";
+    MachineOutageAs401 "machine-outage-as-401" "When Clerk cannot be asked about a machine, the machine is at fault: 401.";
     OutageAs401 "outage-as-401" "An outage of Clerk is the client's fault: 401.";
     OutageAs500 "outage-as-500" "An outage of Clerk is answered with 500.";
     OutagePasses "outage-passes" "While Clerk is away, tokens pass unchecked.";

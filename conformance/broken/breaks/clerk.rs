@@ -16,6 +16,7 @@ pub(super) const BREAKS: &[(Flaw, &[&str])] = &[
     (Flaw::ApiKeysAreUsers, &["machine.api-key-of-organization"]),
     (Flaw::OpaqueNotAsked, &[
         "keys.opaque-other-json", "machine.opaque-user", "machine.opaque-prefix-alone",
+        "keys.m2m-half-an-answer", "keys.api-key-half-an-answer",
     ]),
     (Flaw::OpaqueRefused, &["machine.opaque-accepted", "machine.opaque-m2m", "machine.api-key"]),
     (Flaw::UnknownTokensPass, &[
@@ -25,7 +26,13 @@ pub(super) const BREAKS: &[(Flaw, &[&str])] = &[
     (Flaw::UnknownTokensAs500, &["machine.opaque-unknown", "machine.opaque-not-a-token-for-clerk"]),
     (Flaw::RevokedIgnored, &["machine.opaque-revoked", "machine.opaque-m2m", "machine.api-key"]),
     (Flaw::ExpiredIgnored, &["machine.opaque-expired"]),
-    (Flaw::OpaqueAudIgnored, &["machine.opaque-audience-missing", "machine.opaque-audience-other"]),
+    (Flaw::InactiveIgnored, &["machine.opaque-inactive"]),
+    (Flaw::FlagsNotNeeded, &["machine.opaque-flags-missing"]),
+    (Flaw::ExpirationIgnored, &["machine.opaque-past-its-end"]),
+    (Flaw::OpaqueSubjectUnchecked, &["machine.opaque-subject", "machine.m2m-subject", "machine.api-key-subject"]),
+    (Flaw::OpaqueAudIgnored, &[
+        "machine.opaque-audience-missing", "machine.opaque-audience-other", "machine.opaque-audience-malformed",
+    ]),
     (Flaw::SecondsAsMilliseconds, &["machine.opaque-accepted"]),
     (Flaw::OpaqueNotCached, &["machine.opaque-looked-up-once"]),
     (Flaw::OpaqueNotShared, &["machine.opaque-looked-up-once"]),
@@ -34,7 +41,14 @@ pub(super) const BREAKS: &[(Flaw, &[&str])] = &[
         "keys.opaque-secret-key-refused", "keys.opaque-forbidden", "startup.wrong-secret-key",
         "startup.secret-key-of-another-application",
     ]),
-    (Flaw::BadSecretAs503, &["refusals.misconfigured", "refusals.opaque-key-refused"]),
+    (Flaw::BadSecretAs503, &[
+        "refusals.misconfigured", "refusals.opaque-key-refused", "refusals.machine-key-refused",
+    ]),
+    (Flaw::MachineOutageAs401, &[
+        "keys.m2m-unavailable", "keys.m2m-retry-after", "keys.m2m-secret-key-refused",
+        "keys.m2m-half-an-answer-not-blamed", "keys.api-key-unavailable", "keys.api-key-retry-after",
+        "keys.api-key-secret-key-refused", "keys.api-key-half-an-answer-not-blamed",
+    ]),
     (Flaw::OutageAs401, &[
         "keys.away-from-the-start", "keys.set-is-not-json", "keys.set-is-no-set", "keys.set-is-cut",
         "keys.set-is-huge", "keys.rate-limited", "keys.reset", "keys.slow",
