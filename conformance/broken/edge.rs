@@ -190,9 +190,11 @@ impl Server {
             return true;
         }
         let hosts: Vec<&HeaderValue> = headers.get_all(header::HOST).iter().collect();
-        let host = match hosts.as_slice() {
-            [host] => host.to_str().unwrap_or_default(),
-            [] => uri.authority().map_or("", |authority| authority.as_str()),
+        // The host of the target is the one that counts (RFC 9112 §3.2.2).
+        let target = uri.authority().filter(|_| !self.has(Flaw::TargetHostIgnored));
+        let host = match (hosts.as_slice(), target) {
+            ([_] | [], Some(authority)) => authority.as_str(),
+            ([host], None) => host.to_str().unwrap_or_default(),
             _ => return false,
         };
         let base = &self.settings.base;

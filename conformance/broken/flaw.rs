@@ -354,6 +354,8 @@ flaws! {
     MethodOverridden "method-overridden" "Does what X-HTTP-Method-Override says.";
     PagesForEveryone "pages-for-everyone" "Other origins may read the pages.";
     HostIgnored "host-ignored" "Never looks at Host.";
+    TargetHostIgnored "target-host-ignored" "Goes by Host alone, whatever the target says.";
+    UrlTargetsUnprotected "url-targets-unprotected" "Where the target is a whole URL, no token is needed.";
     HostPrefix "host-prefix" "It is enough that Host begins like ours.";
     PathTextCompared "path-text-compared" "Compares the text of the path beside the router.";
     HandshakeUnprotected "handshake-unprotected" "Only calls of tools need a token.";
@@ -361,6 +363,7 @@ flaws! {
     GetUnprotected "get-unprotected" "GET and DELETE need no token.";
     SubpathsUnprotected "subpaths-unprotected" "What is below the endpoint needs no token.";
     NotFoundAsPage "not-found-as-page" "404 is an HTML page.";
+    MetricsForEveryone "metrics-for-everyone" "Shows its metrics to everybody.";
     UnknownPathAs200 "unknown-path-as-200" "Every path has an answer.";
     StackShown "stack-shown" "Errors show where in the program they happened.";
     HeadUnknown "head-unknown" "Does not know HEAD.";
@@ -387,6 +390,8 @@ flaws! {
     BadJsonAs200 "bad-json-as-200" "A body that is no JSON is answered with 200.";
     BadBodyAs500 "bad-body-as-500" "A body that is no message is answered with 500.";
     HeaderMismatchAccepted "header-mismatch-accepted" "Mcp-Method, Mcp-Name and the version need not match the body.";
+    EncodedNamesUnknown "encoded-names-unknown" "Does not know that Mcp-Name may be in base64.";
+    EncodedNamesUnchecked "encoded-names-unchecked" "What is in base64 need not match the body.";
     HeadersNotNeeded "headers-not-needed" "2026-07-28 without its headers passes.";
     MetaNotNeeded "meta-not-needed" "2026-07-28 without _meta passes.";
     AnyVersion "any-version" "Takes every version.";

@@ -21,6 +21,9 @@ const LEGACY: &str = "2025-11-25";
 const MODERN: &str = "2026-07-28";
 const META: &str = "io.modelcontextprotocol/";
 
+/// What values of headers begin with that are in base64.
+const ENCODED: &str = "=?base64?";
+
 /// An error of JSON-RPC, and the status it goes with.
 struct Fault {
     status: u16,
@@ -209,6 +212,7 @@ impl Server {
                 let text = "The request's _meta lacks io.modelcontextprotocol/protocolVersion";
                 return Err(Fault::new(400, -32602, text));
             }
+            Some(_) if version.is_none() && self.has(Flaw::HeadersNotNeeded) => {}
             Some(declared) if version != Some(declared) && !self.has(Flaw::HeaderMismatchAccepted) => {
                 let text = "MCP-Protocol-Version does not match the request's _meta";
                 return Err(Fault::new(400, -32020, text));
@@ -245,6 +249,15 @@ impl Server {
                 [] => return Err(Fault::new(400, -32020, format!("{header} is missing"))),
                 [one] => one.to_str().unwrap_or_default(),
                 _ => return Err(Fault::new(400, -32020, format!("{header} is there twice"))),
+            };
+            if given.starts_with(ENCODED) && self.has(Flaw::EncodedNamesUnchecked) {
+                continue;
+            }
+            let decoded = |given| {
+                if self.has(Flaw::EncodedNamesUnknown) {
+                    return Some(str::to_owned(given));
+                }
+                decoded(given)
             };
             if decoded(given).as_deref() != Some(expected) && !self.has(Flaw::HeaderMismatchAccepted) {
                 return Err(Fault::new(
@@ -396,7 +409,7 @@ fn texts(headers: &HeaderMap, name: &str) -> String {
 /// The value of a header of MCP, which may be in base64: `=?base64?…?=`.
 fn decoded(value: &str) -> Option<String> {
     let Some(inner) = value
-        .strip_prefix("=?base64?")
+        .strip_prefix(ENCODED)
         .and_then(|rest| rest.strip_suffix("?="))
     else {
         return Some(value.to_owned());

@@ -30,6 +30,8 @@ pub(crate) enum Route {
     Mirror(&'static str),
     Healthz,
     Readyz,
+    /// Only by a flaw.
+    Metrics,
     StartPage,
     Docs,
     OpenApi(&'static str),
@@ -56,6 +58,7 @@ impl Server {
                 "/openapi.yaml" => return Route::OpenApi("application/yaml"),
                 "/healthz" => return Route::Healthz,
                 "/readyz" => return Route::Readyz,
+                "/metrics" if self.has(Flaw::MetricsForEveryone) => return Route::Metrics,
                 "/.well-known/openid-configuration" => return Route::Mirror("openid-configuration"),
                 _ => {}
             }
@@ -110,6 +113,7 @@ impl Server {
         let open = self.has(Flaw::SubpathsUnprotected) && matches!(route, Route::BelowMcp)
             // The text of the path decides, and not where it led.
             || self.has(Flaw::PathTextCompared) && parts.uri.path() != "/mcp"
+            || self.has(Flaw::UrlTargetsUnprotected) && parts.uri.authority().is_some()
             || self.has(Flaw::RewritesBelieved) && !parts.uri.path().ends_with("/mcp");
         let early = [
             Flaw::TokenInBody,
@@ -157,9 +161,6 @@ impl Server {
                 Err(response) => return response,
             },
         };
-        if self.has(Flaw::TokenInBody) && text.starts_with(b"access_token=") {
-            return Response::builder().status(StatusCode::ACCEPTED).finish();
-        }
         self.mcp(&caller, headers, &text).await
     }
 
@@ -213,6 +214,9 @@ impl Server {
             Route::Mirror(document) => self.mirror(document).await,
             Route::Healthz => self.healthz().await,
             Route::Readyz => self.readyz().await,
+            Route::Metrics => Response::builder()
+                .content_type("text/plain; version=0.0.4")
+                .body("# TYPE http_requests_total counter\nhttp_requests_total 42\n"),
             Route::StartPage => self.start_page(headers),
             Route::Docs => self.docs(),
             Route::OpenApi(content_type) => self.openapi(content_type),
