@@ -68,7 +68,10 @@ pub struct Profile {
     /// What else it offers; see `list --options`.
     #[serde(default)]
     pub offers: BTreeSet<String>,
-    /// The path of its MCP endpoint.
+    /// The path that everything is below, `/app`, where its base URL has one.
+    #[serde(default)]
+    pub base_path: String,
+    /// The path of its MCP endpoint, below the base path.
     #[serde(default = "mcp_path")]
     pub mcp_path: String,
     /// The path that answers 200 when it is ready. Without it, any answer at all will do.
@@ -154,6 +157,12 @@ impl Profile {
         if let Some(unknown) = profile.settings.keys().find(|setting| !is_setting(setting)) {
             return Err(ProfileError(format!(
                 "{name}: no case changes {unknown:?}; see list --settings"
+            )));
+        }
+        let path = &profile.base_path;
+        if !path.is_empty() && (!path.starts_with('/') || path.ends_with('/')) {
+            return Err(ProfileError(format!(
+                "{name}: base_path: {path:?} has no slash at its beginning, or one at its end: /app, for example"
             )));
         }
         if duration(&profile.key_interval).is_none() {

@@ -9,7 +9,7 @@ use crate::mint::TokenSpec;
 
 /// Something done to Clerk, a request, and what is expected of the answer, in this order.
 ///
-/// In texts, `{base_url}`, `{mcp_url}`, `{origin}` (and `{origin.alike}`), `{authority}` (the target's host and port), `{mcp}` (its path, also
+/// In texts, `{base_url}` (and its path, `{base_path}`), `{mcp_url}`, `{origin}` (and `{origin.alike}`), `{authority}` (the target's host and port), `{mcp}` (its path, also
 /// `{mcp.capitals}`, `{mcp.encoded}` and, for its last segment alone, `{mcp.last}`), `{issuer}`, `{ada}`, `{grace}`, `{alan}` (user ids), `{org.compiler-works}` (organization ids) and `{other.…}` stand for what
 /// they are in this run. Other braces are left alone.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]

@@ -186,7 +186,8 @@ impl Plan<'_> {
         };
         values.name_people(&clerk.state().await?);
 
-        values.name_target(&format!("http://127.0.0.1:{port}"), &self.profile.mcp_path);
+        let origin = format!("http://127.0.0.1:{port}");
+        values.name_target_below(&origin, &self.profile.base_path, &self.profile.mcp_path);
         values.set("key_interval", &self.profile.key_interval);
         values.set("host", "127.0.0.1");
         values.set("port", port.to_string());

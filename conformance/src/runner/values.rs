@@ -162,6 +162,13 @@ impl Values {
         }
     }
 
+    /// Names where a target is reached whose base URL has a path.
+    pub(crate) fn name_target_below(&mut self, origin: &str, base_path: &str, mcp_path: &str) {
+        self.name_target(origin, &format!("{base_path}{mcp_path}"));
+        self.set("base_url", format!("{origin}{base_path}"));
+        self.set("base_path", base_path);
+    }
+
     /// Names where the target is reached.
     pub(crate) fn name_target(&mut self, base_url: &str, mcp_path: &str) {
         let base_url = base_url.trim_end_matches('/');
@@ -222,6 +229,16 @@ mod tests {
             ("{mcp.capitals}", "/API/MCP"),
             ("{mcp.encoded}", "/api/%6dcp"),
             ("{origin.alike}", "http://a.example.attacker.example:8080"),
+            ("{base_url}{base_path}", "http://a.example:8080"),
+        ] {
+            assert_eq!(values.fill(text).unwrap(), due);
+        }
+        values.name_target_below("http://a.example:8080", "/app", "/mcp");
+        for (text, due) in [
+            ("{origin}", "http://a.example:8080"),
+            ("{base_url}", "http://a.example:8080/app"),
+            ("{mcp_url}", "http://a.example:8080/app/mcp"),
+            ("{mcp}", "/app/mcp"),
         ] {
             assert_eq!(values.fill(text).unwrap(), due);
         }

@@ -117,6 +117,10 @@ fn a_profile_with_a_typing_error_is_refused() {
             "key_interval = \"soon\"",
             "key_interval: \"soon\" is no time: 30s or 500ms, for example",
         ),
+        (
+            "base_path = \"/app/\"",
+            "base_path: \"/app/\" has no slash at its beginning, or one at its end: /app, for example",
+        ),
     ] {
         let error = Profile::parse("mine.toml", &format!("{start}{line}\n")).unwrap_err();
         assert_eq!(error.to_string(), format!("mine.toml: {said}"));

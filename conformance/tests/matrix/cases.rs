@@ -186,6 +186,25 @@ async fn a_server_for_opaque_tokens_alone_fails_no_case_that_needs_a_jwt() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A base URL may have a path; everything is then below it, but for the well-known documents.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_below_a_path_is_tried_there() {
+    let catalogue = Catalogue::built_in().unwrap();
+    let [mut profile, _] = profiles();
+    profile.base_path = "/app".to_owned();
+    let sections = ["discovery", "challenges", "refusals", "audience", "web"];
+    let results = judge_as(profile.clone(), &catalogue, None, &sections).await;
+    let wrong: Vec<String> = results
+        .iter()
+        .filter(|case| !matches!(case.outcome, Outcome::Pass | Outcome::NotApplicable))
+        .map(told)
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let only = ["discovery.metadata-of-the-endpoint"];
+    let results = judge_as(profile, &catalogue, Some(Flaw::PathOfBaseIgnored), &only).await;
+    assert_eq!(results[0].outcome, Outcome::Fail, "{}", told(&results[0]));
+}
+
 /// Who accepts machines without being told to is tried as those are who must be told.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_for_machines_alone_is_tried_without_a_setting() {
