@@ -80,10 +80,15 @@ impl Server {
         if text.len() > MAX_TOKEN && self.has(Flaw::OversizedTokenAs500) {
             return Err(Refusal::Internal);
         }
+        let limit = if self.has(Flaw::LittleTokenLimit) {
+            MAX_TOKEN / 2
+        } else {
+            MAX_TOKEN
+        };
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
         let body = text.trim_end_matches('=');
         let well_formed = !body.is_empty() && body.bytes().all(fits) || self.has(Flaw::PaddingAccepted);
-        if well_formed && (text.len() <= MAX_TOKEN || self.has(Flaw::NoTokenLimit)) {
+        if well_formed && (text.len() <= limit || self.has(Flaw::NoTokenLimit)) {
             Ok(text.to_owned())
         } else {
             Err(malformed)

@@ -63,6 +63,7 @@ flaws! {
     MalformedHeaderAs500 "malformed-header-as-500" "A malformed Authorization header is answered with 500.";
     TwoTokensAs401 "two-tokens-as-401" "Two credentials are answered with 401, not 400.";
     OversizedTokenAs500 "oversized-token-as-500" "A token of more than 16 KiB is answered with 500.";
+    LittleTokenLimit "little-token-limit" "Refuses tokens of more than 8 KiB.";
     NoTokenLimit "no-token-limit" "Reads a token of any size.";
     BodyBeforeToken "body-before-token" "Reads and judges the body before the token.";
 

@@ -39,7 +39,7 @@ pub const OPTIONS: &[(&str, &str)] = &[
 #[rustfmt::skip]
 pub const SETTINGS: &[(&str, &str)] = &[
     ("accepted_tokens", "The kinds of tokens it accepts, with commas between: session_token,api_key."),
-    ("audience", "Whether an OAuth token must name this server: required, or if-present."),
+    ("audience", "Whether an OAuth token must name this server: required, if-present or off."),
     ("authorized_parties", "Whom azp may name, with commas between."),
     ("clock_skew", "How far clocks may differ: 5s."),
     ("jwt_key", "The public key that verifies tokens, as PEM."),

@@ -192,6 +192,7 @@ static SPECIFICATIONS: &[Specification] = &[
         ("5.2.2.5", "no-store"),
     ]),
     rfc("rfc9112", "RFC 9112", &[
+        ("3.2", "Request Target"),
         ("3.2.2", "absolute-form"),
         ("7.1", "Chunked Transfer Coding"),
     ]),

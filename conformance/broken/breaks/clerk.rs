@@ -13,7 +13,7 @@ pub(super) const BREAKS: &[(Flaw, &[&str])] = &[
         "machine.m2m-not-accepted", "machine.subject-decides", "machine.no-session",
     ]),
     (Flaw::MachinesRefused, &["machine.m2m-accepted"]),
-    (Flaw::ApiKeysAreUsers, &["machine.api-key-of-organization"]),
+    (Flaw::ApiKeysAreUsers, &["machine.api-key-of-organization", "machine.api-key-of-user"]),
     (Flaw::OpaqueNotAsked, &[
         "keys.opaque-other-json", "machine.opaque-user", "machine.opaque-prefix-alone",
         "keys.m2m-half-an-answer", "keys.api-key-half-an-answer",
@@ -34,7 +34,7 @@ pub(super) const BREAKS: &[(Flaw, &[&str])] = &[
         "machine.opaque-audience-missing", "machine.opaque-audience-other", "machine.opaque-audience-malformed",
     ]),
     (Flaw::SecondsAsMilliseconds, &["machine.opaque-accepted"]),
-    (Flaw::OpaqueNotCached, &["machine.opaque-looked-up-once"]),
+    (Flaw::OpaqueNotCached, &["machine.opaque-looked-up-once", "machine.opaque-unknown-looked-up-once"]),
     (Flaw::OpaqueNotShared, &["machine.opaque-looked-up-once"]),
     (Flaw::OpaqueCachedForever, &["machine.opaque-cached-expires", "machine.api-key-cached-expires"]),
     (Flaw::BadSecretAs401, &[
@@ -51,8 +51,8 @@ pub(super) const BREAKS: &[(Flaw, &[&str])] = &[
     ]),
     (Flaw::OutageAs401, &[
         "keys.away-from-the-start", "keys.set-is-not-json", "keys.set-is-no-set", "keys.set-is-cut",
-        "keys.set-is-huge", "keys.rate-limited", "keys.reset", "keys.slow",
-        "keys.opaque-unavailable", "keys.opaque-down", "keys.opaque-half-an-answer-not-blamed",
+        "keys.set-is-huge", "keys.rate-limited", "keys.reset", "keys.slow", "keys.opaque-unavailable",
+        "keys.opaque-down", "keys.opaque-half-an-answer-not-blamed", "keys.opaque-slow",
     ]),
     (Flaw::OutageAs500, &["refusals.unavailable"]),
     (Flaw::OutagePasses, &["keys.unknown-key-while-away", "keys.opaque-half-an-answer"]),
@@ -66,7 +66,7 @@ pub(super) const BREAKS: &[(Flaw, &[&str])] = &[
     (Flaw::FetchesNotShared, &["keys.one-fetch"]),
     (Flaw::RotationUnseen, &["keys.new-key"]),
     (Flaw::KeysFetchedLate, &["keys.fetched-at-start"]),
-    (Flaw::JwtKeyIgnored, &["keys.configured-key"]),
+    (Flaw::JwtKeyIgnored, &["keys.configured-key", "keys.configured-key-alone"]),
     (Flaw::OneKeyOnly, &["keys.overlap"]),
     (Flaw::GivesUpOnKeys, &["keys.recovery"]),
     (Flaw::OtherMediaTypeIsEmpty, &["keys.declared-as-html"]),
@@ -106,9 +106,9 @@ pub(super) const BREAKS: &[(Flaw, &[&str])] = &[
         "startup.base-url-with-a-query",
     ]),
     (Flaw::BadValuesIgnored, &[
-        "startup.unknown-kind-of-token", "startup.unknown-audience-policy",
-        "startup.endless-clock-skew", "startup.bad-scope", "startup.bad-origin", "startup.bad-pem",
-        "startup.everything-at-once",
+        "startup.unknown-kind-of-token", "startup.unknown-audience-policy", "startup.endless-clock-skew",
+        "startup.bad-scope", "startup.bad-origin", "startup.bad-pem", "startup.everything-at-once",
+        "startup.small-key",
     ]),
     (Flaw::DomainLiteral, &["startup.domain-with-a-path"]),
     (Flaw::PublishableKeyIgnored, &[

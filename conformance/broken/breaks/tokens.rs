@@ -30,6 +30,7 @@ pub(super) const BREAKS: &[(Flaw, &[&str])] = &[
     (Flaw::MalformedHeaderAs500, &["refusals.not-a-token", "bearer.scheme-alone"]),
     (Flaw::TwoTokensAs401, &["refusals.two-tokens", "bearer.two-headers-invalid-request"]),
     (Flaw::OversizedTokenAs500, &["bearer.oversized"]),
+    (Flaw::LittleTokenLimit, &["bearer.large"]),
     (Flaw::NoTokenLimit, &["bearer.oversized"]),
     (Flaw::BodyBeforeToken, &[
         "challenges.before-the-body", "challenges.before-the-method", "challenges.large-body",
@@ -77,7 +78,9 @@ pub(super) const BREAKS: &[(Flaw, &[&str])] = &[
     (Flaw::StandardAlphabetAccepted, &["signature.standard-alphabet"]),
     (Flaw::MorePartsAccepted, &["signature.four-parts", "signature.five-parts"]),
     (Flaw::TwoPartsAccepted, &["signature.two-parts"]),
-    (Flaw::DuplicatesAccepted, &["claims.duplicate-refused", "jose.duplicate-member-refused"]),
+    (Flaw::DuplicatesAccepted, &[
+        "claims.duplicate-refused", "jose.duplicate-member-refused", "claims.duplicate-inside-refused",
+    ]),
     (Flaw::FirstDuplicateCounts, &["claims.duplicate", "jose.duplicate-member"]),
     (Flaw::BadJsonAs500, &["claims.not-an-object", "jose.header-not-an-object"]),
     (Flaw::NotAJwtAs500, &["bearer.not-a-token"]),
@@ -136,7 +139,7 @@ pub(super) const BREAKS: &[(Flaw, &[&str])] = &[
     (Flaw::AudOfSessionIgnored, &["audience.session-other", "oauth.id-token-with-session-id"]),
     (Flaw::AudOfSessionNeeded, &["session.version-2"]),
     (Flaw::AudOfSessionRefused, &["audience.session-ours"]),
-    (Flaw::AudienceModeIgnored, &["audience.if-present-missing"]),
+    (Flaw::AudienceModeIgnored, &["audience.if-present-missing", "audience.off"]),
     (Flaw::AudienceModeBlurred, &["audience.if-present-other"]),
     (Flaw::AzpIgnored, &["audience.party-other"]),
     (Flaw::AzpNotNeeded, &["audience.party-missing"]),

@@ -37,11 +37,11 @@ pub(super) fn resolve_all(
 pub(super) fn resolve(value: &Value, now: Timestamp) -> Result<Value, MintError> {
     Ok(match value {
         Value::String(text) if text == "@json-null" => Value::Null,
-        Value::String(text) if text == "@17KiB" => "A".repeat(17 * 1024).into(),
         Value::String(text) if text == "{another_key}" => another_key().jwk(),
-        Value::String(text) => match text.strip_prefix("@now") {
-            Some(offset) => Value::from(now.as_second() + seconds(offset)?),
-            None => value.clone(),
+        Value::String(text) => match (text.strip_prefix("@now"), kibibytes(text)) {
+            (Some(offset), _) => Value::from(now.as_second() + seconds(offset)?),
+            (None, Some(length)) => "A".repeat(length * 1024).into(),
+            (None, None) => value.clone(),
         },
         Value::Array(values) => values
             .iter()
@@ -55,6 +55,12 @@ pub(super) fn resolve(value: &Value, now: Timestamp) -> Result<Value, MintError>
         ),
         Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
     })
+}
+
+/// How long a text is that `@17KiB` stands for.
+fn kibibytes(text: &str) -> Option<usize> {
+    let length = text.strip_prefix('@')?.strip_suffix("KiB")?.parse().ok()?;
+    (length <= 64).then_some(length)
 }
 
 /// `-1h`, `+90s`, or nothing.

@@ -60,7 +60,7 @@ pub struct TokenSpec {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub header: BTreeMap<String, Value>,
     /// The same for claims. `"@now"`, `"@now-1h"`, `"@now+90s"` are times in seconds, `"@json-null"` is null,
-    /// `"@17KiB"` a text of that length. Of what
+    /// `"@17KiB"` a text of that length (64 KiB at most). Of what
     /// is no JWT, all of its custom claims.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub claims: BTreeMap<String, Value>,
