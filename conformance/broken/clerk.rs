@@ -287,6 +287,7 @@ impl Server {
                 Duration::from_millis(u64::try_from(left.clamp(0, 60_000)).unwrap_or_default())
             }
             Err(Refusal::Invalid(_) | Refusal::Expired) => Duration::from_secs(5),
+            Err(_) if self.has(Flaw::OpaqueOutageKept) => Duration::from_mins(1),
             Err(_) => Duration::ZERO,
         };
         *verdict = Some((said.clone(), Instant::now() + keep));

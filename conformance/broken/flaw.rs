@@ -207,6 +207,7 @@ flaws! {
     SecondsAsMilliseconds "seconds-as-milliseconds" "Takes the seconds of opaque tokens for milliseconds.";
     OpaqueNotCached "opaque-not-cached" "Asks Clerk about the same token every time.";
     OpaqueNotShared "opaque-not-shared" "Asks Clerk once for each request under way.";
+    OpaqueOutageKept "opaque-outage-kept" "Keeps that Clerk could not be asked of a token for a minute.";
     OpaqueCachedForever "opaque-cached-forever" "Keeps what Clerk said of a token, past its end.";
     BadSecretAs401 "bad-secret-as-401" "A secret key that Clerk refuses is the client's fault: 401.";
     BadSecretAs503 "bad-secret-as-503" "A secret key that Clerk refuses is an outage: 503.";
@@ -220,6 +221,7 @@ flaws! {
     // Keys.
     FetchPerUnknownKid "fetch-per-unknown-kid" "Fetches the keys for every unknown kid.";
     UnknownKidAs503 "unknown-kid-as-503" "An unknown kid is an outage.";
+    FetchPerRequestWhileAway "fetch-per-request-while-away" "Without keys, every request fetches them.";
     FloodLocksOut "flood-locks-out" "After some unknown keys nobody gets in.";
     OutageStopsAll "outage-stops-all" "After one failure of Clerk nobody gets in for a while.";
     FetchPerRequest "fetch-per-request" "Fetches the keys for every request.";

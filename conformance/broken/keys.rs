@@ -146,7 +146,8 @@ impl Keys {
             return false;
         }
         if !state.usable() {
-            return state.ended_at.is_none_or(|ended| waited(ended, RETRY));
+            return state.ended_at.is_none_or(|ended| waited(ended, RETRY))
+                || self.has(Flaw::FetchPerRequestWhileAway);
         }
         if self.has(Flaw::RotationUnseen) {
             return false;

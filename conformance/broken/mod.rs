@@ -10,6 +10,7 @@ mod caller;
 mod claims;
 mod clerk;
 mod edge;
+mod era;
 mod flaw;
 mod jwt;
 mod keys;

@@ -36,7 +36,10 @@ pub(super) const BREAKS: &[(Flaw, &[&str])] = &[
     (Flaw::SecondsAsMilliseconds, &["machine.opaque-accepted"]),
     (Flaw::OpaqueNotCached, &["machine.opaque-looked-up-once", "machine.opaque-unknown-looked-up-once"]),
     (Flaw::OpaqueNotShared, &["machine.opaque-looked-up-once"]),
-    (Flaw::OpaqueCachedForever, &["machine.opaque-cached-expires", "machine.api-key-cached-expires"]),
+    (Flaw::OpaqueOutageKept, &["keys.opaque-recovery"]),
+    (Flaw::OpaqueCachedForever, &[
+        "machine.opaque-cached-expires", "machine.api-key-cached-expires", "keys.opaque-refusal-forgotten",
+    ]),
     (Flaw::BadSecretAs401, &[
         "keys.opaque-secret-key-refused", "keys.opaque-forbidden", "startup.wrong-secret-key",
         "startup.secret-key-of-another-application",
@@ -60,6 +63,7 @@ pub(super) const BREAKS: &[(Flaw, &[&str])] = &[
     (Flaw::RetryAfterFixed, &["refusals.unavailable-for-as-long-as-clerk-says"]),
     (Flaw::FetchPerUnknownKid, &["keys.unknown-key-flood", "keys.unknown-key-flood-at-once"]),
     (Flaw::UnknownKidAs503, &["keys.unknown-key"]),
+    (Flaw::FetchPerRequestWhileAway, &["keys.flood-while-away"]),
     (Flaw::FloodLocksOut, &["keys.known-during-flood"]),
     (Flaw::OutageStopsAll, &["keys.opaque-does-not-stop-others"]),
     (Flaw::FetchPerRequest, &["keys.kept", "keys.away-after-the-first"]),

@@ -204,6 +204,6 @@ pub(super) const BREAKS: &[(Flaw, &[&str])] = &[
     (Flaw::CallersTokenPassedOn, &["tools.whoami-of-a-session"]),
     (Flaw::UsersNotCached, &["tools.users-are-kept-for-a-while"]),
     (Flaw::NoRetries, &["tools.one-hiccup"]),
-    (Flaw::ManyRetries, &["tools.few-retries"]),
+    (Flaw::ManyRetries, &["tools.few-retries", "keys.opaque-few-retries"]),
     (Flaw::FailuresRemembered, &["tools.recovery"]),
 ];
