@@ -36,6 +36,7 @@ pub mod explain;
 mod intercept;
 pub mod mint;
 pub mod profile;
+pub mod redact;
 pub mod report;
 pub mod results;
 pub mod runner;

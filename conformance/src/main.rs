@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use clerk_mcp_conformance::runner::shown_text;
+use clerk_mcp_conformance::redact::shown_text;
 use tracing_subscriber::EnvFilter;
 
 use self::cli::End;
@@ -66,7 +66,16 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and the version.
+        Err(error) if !error.use_stderr() => error.exit(),
+        Err(error) => {
+            // What is wrong is repeated, and may be a token.
+            let _ = writeln!(io::stderr(), "{}", shown_text(&error.render().to_string()));
+            return ExitCode::from(TROUBLE);
+        }
+    };
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")))
         .with_writer(io::stderr)

@@ -11,7 +11,7 @@ use clerk_mcp_conformance::{
 use serde_json::Value;
 use url::Url;
 
-use super::print;
+use super::{bare_url, print};
 
 pub(crate) const EXAMPLES: &str = "Examples:
   clerk-mcp-conformance mint session_token --clerk http://127.0.0.1:4567
@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     recipe: String,
     /// Ask this local Clerk, instead of starting one for this token alone.
     #[arg(long, value_name = "URL", conflicts_with = "jwks")]
-    clerk: Option<Url>,
+    clerk: Option<String>,
     /// Write the key set that verifies the token.
     #[arg(long, value_name = "FILE")]
     jwks: Option<PathBuf>,
@@ -45,7 +45,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         spec.kind = TokenKind::SessionToken;
     }
     if let Some(url) = &arguments.clerk {
-        return print(&ask(url, &spec).await?);
+        return print(&ask(&bare_url("--clerk", url)?, &spec).await?);
     }
     let clerk = LocalClerk::builder().start().await?;
     let token = clerk.mint(&spec)?;

@@ -21,6 +21,7 @@ use anstream::{AutoStream, ColorChoice};
 use anyhow::Context as _;
 use clap::Args;
 use clerk_mcp_conformance::{case::Catalogue, report::Style};
+use url::Url;
 
 /// How the program ends when it has done what it was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,24 @@ pub(crate) fn terminal_style() -> Style {
         colour: AutoStream::choice(&io::stdout()) != ColorChoice::Never,
         width: terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0)),
     }
+}
+
+/// A URL that can be shown to anybody. What was given is not repeated, for it may be what can't.
+pub(crate) fn bare_url(option: &str, text: &str) -> anyhow::Result<Url> {
+    let url = Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https"))
+        .with_context(|| format!("{option} is no http or https URL"))?;
+    let is_bare = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    anyhow::ensure!(
+        is_bare,
+        "{option} has a user, query or fragment, and reports would show it: leave it out, and give a token by \
+         --token KIND=FILE"
+    );
+    Ok(url)
 }
 
 /// Prints, and flushes: a script may be waiting for it.

@@ -8,13 +8,13 @@ use clerk_mcp_conformance::{
     baseline::Baseline,
     mint::TokenKind,
     profile::Profile,
+    redact::shown_command,
     results::Conclusion,
-    runner::{self, Options, Selection, TargetOptions, shown_command},
+    runner::{self, Options, Selection, TargetOptions},
 };
-use url::Url;
 
 use super::{
-    CasesArgument, End,
+    CasesArgument, End, bare_url,
     interrupt::interrupted,
     list::LevelArgument,
     progress::Line,
@@ -161,7 +161,7 @@ impl Arguments {
                     .as_deref()
                     .map(|url| bare_url("--clerk", url))
                     .transpose()?,
-                issuer: self.issuer.clone(),
+                issuer: self.issuer()?,
             },
             (None, None) => anyhow::bail!("give --command or --url"),
         };
@@ -185,6 +185,14 @@ impl Arguments {
             authority: self.ca_file.as_ref().map(read).transpose()?,
             rerun: self.rerun(&token_files),
         })
+    }
+
+    /// As it was written: it has to be what the tokens say.
+    fn issuer(&self) -> anyhow::Result<Option<String>> {
+        if let Some(issuer) = &self.issuer {
+            bare_url("--issuer", issuer)?;
+        }
+        Ok(self.issuer.clone())
     }
 
     /// This command line, for one case.
@@ -233,7 +241,9 @@ impl Arguments {
 fn tokens(files: &[TokenFile]) -> anyhow::Result<BTreeMap<TokenKind, String>> {
     let mut tokens = BTreeMap::new();
     for TokenFile(kind, path) in files {
-        let token = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        // What was given is not repeated: it may be the token and no file.
+        let token = fs::read_to_string(path)
+            .with_context(|| format!("--token: the file after {}= cannot be read", kind.name()))?;
         let token = token.trim();
         anyhow::ensure!(
             !token.is_empty(),
@@ -247,24 +257,6 @@ fn tokens(files: &[TokenFile]) -> anyhow::Result<BTreeMap<TokenKind, String>> {
         );
     }
     Ok(tokens)
-}
-
-/// A URL that can be shown to anybody. What was given is not repeated, for it may be what can't.
-fn bare_url(option: &str, text: &str) -> anyhow::Result<Url> {
-    let url = Url::parse(text)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https"))
-        .with_context(|| format!("{option} is no http or https URL"))?;
-    let is_bare = url.username().is_empty()
-        && url.password().is_none()
-        && url.query().is_none()
-        && url.fragment().is_none();
-    anyhow::ensure!(
-        is_bare,
-        "{option} has a user, query or fragment, and reports would show it: leave it out, and give a token by \
-         --token KIND=FILE"
-    );
-    Ok(url)
 }
 
 /// A word for a shell.

@@ -11,7 +11,6 @@ use url::Url;
 use super::{
     clerk::{Clerk, ClerkError},
     complete::complete,
-    redact::shown_text,
     request::compose,
     values::Values,
 };
@@ -22,6 +21,7 @@ use crate::{
     intercept::Intercept,
     mint::{TokenKind, TokenSpec},
     profile::Profile,
+    redact::Redactor,
     target::{Ended, Started},
     wire::{Address, Answer, Outgoing, Trust, WireError, exchange},
 };
@@ -39,6 +39,10 @@ pub(crate) struct Bench {
     pub(super) limit: Duration,
     pub(super) running: Option<Running>,
     pub(super) controls: Mutex<BTreeMap<String, Control>>,
+    /// What is secret here before there is a token.
+    pub(super) redactor: Redactor,
+    /// The same with every token that was presented: what the target prints may have any of them.
+    pub(super) printed: Mutex<Redactor>,
 }
 
 /// What runs for a bench alone, and ends with it.
@@ -57,11 +61,11 @@ pub(crate) enum Control {
     Refused(String),
 }
 
-/// Why there is no bench. In its text, what a target printed has no secrets and no control characters.
+/// Why there is no bench.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BenchError {
     /// The target ended, or never became ready.
-    #[error("the target did not start: {}", shown_text(&.0.to_string()))]
+    #[error("the target did not start: {0}")]
     Target(Ended),
     #[error("the target was not ready within {}{}", crate::wire::seconds(*.limit), said(.output))]
     NotReady { limit: Duration, output: String },
@@ -76,7 +80,7 @@ pub(crate) enum BenchError {
 fn said(output: &str) -> String {
     match output.trim() {
         "" => String::new(),
-        output => format!("; the last it printed:\n{}", shown_text(output)),
+        output => format!("; the last it printed:\n{output}"),
     }
 }
 
@@ -87,6 +91,7 @@ impl Bench {
         mcp_url: &Url,
         trust: &Trust,
         limit: Duration,
+        redactor: &Redactor,
     ) -> Result<Self, BenchError> {
         let mut profile = profile.clone();
         mcp_url.path().clone_into(&mut profile.mcp_path);
@@ -106,6 +111,8 @@ impl Bench {
             limit,
             running: None,
             controls: Mutex::default(),
+            redactor: redactor.clone(),
+            printed: Mutex::new(redactor.clone()),
         })
     }
 
@@ -157,12 +164,18 @@ impl Bench {
         self.running.is_some()
     }
 
-    /// The values that are other ones in each run.
-    pub(crate) fn changing(&self) -> &'static [&'static str] {
+    /// From now on the target may print this token.
+    pub(super) fn minted(&self, token: &str) {
         if self.is_ours() {
-            &["base_url", "authority", "listens_on", "issuer", "domain"]
-        } else {
-            &[]
+            self.printed.lock().know(token, "token");
+        }
+    }
+
+    /// How it ended, as it may be shown.
+    pub(super) fn shown(&self, ended: &Ended) -> Ended {
+        Ended {
+            exit: ended.exit,
+            output: self.printed.lock().clean(&ended.output),
         }
     }
 
@@ -181,7 +194,7 @@ impl Bench {
     }
 
     /// Whether the same token without what was done to it is accepted. Tried once for each.
-    pub(crate) async fn control(&self, key: &str, token: &str) -> Control {
+    pub(crate) async fn control(&self, key: &str, token: &str, redactor: &Redactor) -> Control {
         let known = self.controls.lock().get(key).cloned();
         if let Some(control) = known {
             return control;
@@ -192,7 +205,7 @@ impl Bench {
         };
         let control = match answer {
             Ok(answer) if check::is_accepted(&answer) => Control::Accepted,
-            Ok(answer) => Control::Refused(check::in_a_line(&answer)),
+            Ok(answer) => Control::Refused(redactor.clean(&check::in_a_line(&answer))),
             // Nothing is learnt of the token, and the next answer may come.
             Err(error) => return Control::Refused(error.to_string()),
         };
@@ -229,7 +242,7 @@ impl Bench {
         let deadline = Instant::now() + limit;
         loop {
             if let Some(ended) = self.ended().await {
-                return Err(BenchError::Target(ended));
+                return Err(BenchError::Target(self.shown(&ended)));
             }
             // An answer may take longer than what is left.
             if timeout_at(deadline, self.is_ready(in_trouble)).await == Ok(true) {
@@ -239,7 +252,7 @@ impl Bench {
                 let output = self.running.as_ref().map(|running| running.started.output());
                 return Err(BenchError::NotReady {
                     limit,
-                    output: output.unwrap_or_default(),
+                    output: self.printed.lock().clean(&output.unwrap_or_default()),
                 });
             }
             // Nothing tells us when another program is ready but asking it.
@@ -272,6 +285,22 @@ impl Bench {
             clerk.stop().await;
         }
     }
+}
+
+/// What is secret when a target is given these values, and what is another in each run: two runs must be comparable.
+pub(super) fn knowing(values: &Values, redactor: &Redactor) -> Redactor {
+    let mut redactor = redactor.clone();
+    for name in ["secret_key", "other.secret_key"] {
+        if let Some(secret) = values.get(name) {
+            redactor.know(secret, name);
+        }
+    }
+    for name in ["base_url", "authority", "listens_on", "issuer", "domain"] {
+        if let Some(value) = values.get(name) {
+            redactor.name(value, &format!("{{{name}}}"));
+        }
+    }
+    redactor
 }
 
 /// Where the target listens.

@@ -11,12 +11,12 @@ use super::{
     bench::{Bench, BenchError, Control},
     control::Healthy,
     plan::Plan,
-    redact::printed,
 };
 use crate::{
     case::{Case, Level, StartExpectation},
     check,
     mint::TokenSpec,
+    redact::Redactor,
     results::{CaseResult, Finding, Outcome, Section},
     spec::Reference,
     target::Ended,
@@ -32,15 +32,23 @@ pub(super) struct Judge<'a> {
     shared: Mutex<Arc<Bench>>,
     /// Why the shared target, which ended, could not be started again.
     lost: Mutex<Option<String>>,
+    /// What is secret in every run with these options.
+    redactor: &'a Redactor,
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(options: &'a Options, plan: Option<&'a Plan<'a>>, shared: Bench) -> Self {
+    pub(super) fn new(
+        options: &'a Options,
+        plan: Option<&'a Plan<'a>>,
+        shared: Bench,
+        redactor: &'a Redactor,
+    ) -> Self {
         Self {
             options,
             plan,
             shared: Mutex::new(Arc::new(shared)),
             lost: Mutex::default(),
+            redactor,
         }
     }
 
@@ -50,15 +58,13 @@ impl<'a> Judge<'a> {
     /// [`Trouble`], when it had ended and nobody knows why, or does not start again.
     pub(super) async fn finish(self) -> Result<(), Trouble> {
         let shared = self.shared.into_inner();
-        let ended = shared.ended().await;
+        let ended = shared.ended().await.map(|ended| shared.shown(&ended));
         if let Some(shared) = Arc::into_inner(shared) {
             shared.stop().await;
         }
         match (self.lost.into_inner(), ended) {
-            (Some(reason), _) => Err(Trouble::Died(printed(&format!(
-                " and does not start again: {reason}"
-            )))),
-            (None, Some(ended)) => Err(Trouble::Died(printed(&format!(": {ended}")))),
+            (Some(reason), _) => Err(Trouble::Died(format!(" and does not start again: {reason}"))),
+            (None, Some(ended)) => Err(Trouble::Died(format!(": {ended}"))),
             (None, None) => Ok(()),
         }
     }
@@ -75,7 +81,12 @@ impl<'a> Judge<'a> {
                 Level::Must => (Outcome::Fail, None, findings, exchange),
                 Level::Should => (Outcome::Warn, None, findings, exchange),
             },
-            Attempt::NotTestable(reason) => (Outcome::NotTestable, Some(reason), Vec::new(), None),
+            Attempt::NotTestable(reason) => (
+                Outcome::NotTestable,
+                Some(self.redactor.clean(&reason)),
+                Vec::new(),
+                None,
+            ),
             Attempt::OutOfReach(reason) => (Outcome::NotApplicable, Some(reason), Vec::new(), None),
         };
         CaseResult {
@@ -112,7 +123,7 @@ impl<'a> Judge<'a> {
             return Attempt::OutOfReach("it needs to start the target: use --command".to_owned());
         };
         match &case.refuses_to_start {
-            Some(expected) => start_in_vain(plan, case, expected).await,
+            Some(expected) => start_in_vain(plan, case, expected, self.redactor).await,
             None => attempt_alone(plan, case, Healthy::Shared(self, plan)).await,
         }
     }
@@ -200,11 +211,11 @@ async fn attempt_alone(plan: &Plan<'_>, case: &Case, healthy: Healthy<'_>) -> At
         Err(BenchError::NoSetting(setting)) => {
             return Attempt::OutOfReach(format!("the profile maps no setting {setting:?}"));
         }
-        Err(error) => return Attempt::NotTestable(printed(&error.to_string())),
+        Err(error) => return Attempt::NotTestable(error.to_string()),
     };
     let attempt = Trial::new(&bench, healthy).run(case).await;
     let ended = if attempt == Attempt::Passed || is_gone(&bench).await {
-        bench.ended().await
+        bench.ended().await.map(|ended| bench.shown(&ended))
     } else {
         None
     };
@@ -224,27 +235,32 @@ fn died(attempt: Attempt, ended: &Ended) -> Attempt {
     let mut findings = vec![Finding {
         step: others.first().map_or(1, |other| other.step),
         expected: "the target runs on".to_owned(),
-        actual: printed(&ended.to_string()),
+        actual: ended.to_string(),
     }];
     findings.extend(others);
     Attempt::Died(findings, exchange)
 }
 
 /// A target that must not start.
-async fn start_in_vain(plan: &Plan<'_>, case: &Case, expected: &StartExpectation) -> Attempt {
+async fn start_in_vain(
+    plan: &Plan<'_>,
+    case: &Case,
+    expected: &StartExpectation,
+    redactor: &Redactor,
+) -> Attempt {
     let ended = match plan.start_in_vain(case, &expected.without).await {
         Ok(ended) => ended,
         Err(BenchError::NoSetting(setting)) => {
             return Attempt::OutOfReach(format!("the profile maps no setting {setting:?}"));
         }
-        Err(error) => return Attempt::NotTestable(printed(&error.to_string())),
+        Err(error) => return Attempt::NotTestable(error.to_string()),
     };
     let mut findings = Vec::new();
     let mut finding = |expected: String, actual: String| {
         findings.push(Finding {
             step: 1,
-            expected: printed(&expected),
-            actual: printed(&actual),
+            expected,
+            actual: redactor.clean(&actual),
         });
     };
     let due = format!("it does not start, and exits with {}", expected.exit);

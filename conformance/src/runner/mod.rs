@@ -11,17 +11,17 @@ mod complete;
 mod control;
 mod judge;
 mod plan;
-mod redact;
 mod request;
 mod select;
 mod session;
 mod values;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
 use url::Url;
 
+pub use self::select::{Selection, SelectionError};
 use self::{
     attempt::pauses,
     bench::{Bench, BenchError},
@@ -30,19 +30,16 @@ use self::{
     control::control_of,
     judge::Judge,
     plan::Plan,
-    redact::without_tokens,
     request::compose,
     values::Values,
-};
-pub use self::{
-    redact::{shown_command, shown_text},
-    select::{Selection, SelectionError},
 };
 use crate::{
     baseline::Baseline,
     case::{Catalogue, Step},
     mint::{TokenKind, TokenSpec},
     profile::Profile,
+    redact::{Redactor, shown_command},
+    report,
     results::{CaseResult, Outcome, Reach, Results, Suite, Target},
     target::{Launcher, Start},
     wire::Trust,
@@ -67,8 +64,8 @@ pub struct Options {
     pub start_timeout: Duration,
     /// An authority to trust besides the machine's (PEM), for targets on https.
     pub authority: Option<String>,
-    /// The command line that runs one case again; its id comes after. It gets into reports, with what looks like a
-    /// token taken out; what else may be secret in a command, [`shown_command`] takes out.
+    /// The command line that runs one case again; its id comes after. It gets into reports, without what the run knows to
+    /// be secret; what else may be in a command, [`shown_command`] takes out.
     pub rerun: String,
 }
 
@@ -106,16 +103,17 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    fn target(text: &str) -> Self {
-        Self::Target(shown_text(text))
+    fn target(error: &impl fmt::Display) -> Self {
+        Self::Target(error.to_string())
     }
 
     /// The same as it can be shown.
-    fn shown(self) -> Self {
+    fn shown(self, redactor: &Redactor) -> Self {
+        let shown = |text: String| report::lines(&redactor.clean(&text));
         match self {
             Self::Selection(_) => self,
-            Self::Target(text) => Self::Target(shown_text(&text)),
-            Self::Died(text) => Self::Died(shown_text(&text)),
+            Self::Target(text) => Self::Target(shown(text)),
+            Self::Died(text) => Self::Died(shown(text)),
         }
     }
 }
@@ -145,9 +143,48 @@ pub async fn run(
     options: &Options,
     progress: &impl Progress,
 ) -> Result<Results, Trouble> {
+    let redactor = knowing(options);
+    match judge_all(catalogue, options, progress, &redactor).await {
+        Ok(mut results) => {
+            redactor.clean_results(&mut results);
+            Ok(results)
+        }
+        Err(trouble) => Err(trouble.shown(&redactor)),
+    }
+}
+
+/// What the options have of secrets.
+fn knowing(options: &Options) -> Redactor {
+    let mut redactor = Redactor::new();
+    redactor.know_variables(&options.profile.environment);
+    match &options.target {
+        TargetOptions::Command(command) => redactor.know_command(command),
+        TargetOptions::Inside(_) => {}
+        TargetOptions::Running {
+            mcp_url,
+            tokens,
+            clerk,
+            ..
+        } => {
+            for (kind, token) in tokens {
+                redactor.know(token, kind.name());
+            }
+            for url in clerk.iter().chain([mcp_url]) {
+                redactor.know_url(url);
+            }
+        }
+    }
+    redactor
+}
+
+async fn judge_all(
+    catalogue: &Catalogue,
+    options: &Options,
+    progress: &impl Progress,
+    redactor: &Redactor,
+) -> Result<Results, Trouble> {
     let selected = options.selection.apply(catalogue)?;
-    let trust =
-        Trust::new(options.authority.as_deref()).map_err(|error| Trouble::target(&error.to_string()))?;
+    let trust = Trust::new(options.authority.as_deref()).map_err(|error| Trouble::target(&error))?;
     let start = match &options.target {
         TargetOptions::Command(command) => Some(Start::Command(command.clone())),
         TargetOptions::Inside(launcher) => Some(Start::Launch(launcher.clone())),
@@ -159,16 +196,14 @@ pub async fn run(
         trust: &trust,
         limit: options.timeout,
         start_limit: options.start_timeout,
+        redactor,
     });
     let shared = match &plan {
-        Some(plan) => plan
-            .start(None)
-            .await
-            .map_err(|error| Trouble::target(&error.to_string()))?,
-        None => running(options, &trust).await?,
+        Some(plan) => plan.start(None).await.map_err(|error| Trouble::target(&error))?,
+        None => running(options, &trust, redactor).await?,
     };
     progress.started(selected.len());
-    let judge = Judge::new(options, plan.as_ref(), shared);
+    let judge = Judge::new(options, plan.as_ref(), shared, redactor);
     let (mut waiting, others): (Vec<_>, Vec<_>) = selected
         .into_iter()
         .partition(|(_, case)| !pauses(case, &options.profile).is_zero());
@@ -189,10 +224,7 @@ pub async fn run(
     } else {
         try_all(others).chain(try_all(waiting)).collect().await
     };
-    judge.finish().await.map_err(Trouble::shown)?;
-    for case in &mut cases {
-        case.rerun = without_tokens(&case.rerun);
-    }
+    judge.finish().await?;
     cases.sort_by(|one, other| (one.section.number, &one.id).cmp(&(other.section.number, &other.id)));
     let complaints = match &options.baseline {
         Some(baseline) => baseline.apply(&mut cases, catalogue.ids()),
@@ -209,7 +241,7 @@ pub async fn run(
             address: match &options.target {
                 TargetOptions::Command(command) => shown_command(command),
                 TargetOptions::Inside(_) => "inside this process".to_owned(),
-                TargetOptions::Running { mcp_url, .. } => shown_text(mcp_url.as_str()),
+                TargetOptions::Running { mcp_url, .. } => mcp_url.to_string(),
             },
             reach: reach(&options.target),
         },
@@ -249,7 +281,7 @@ pub(crate) fn control_for(step: &Step, profile: &Profile) -> Option<(TokenSpec, 
 }
 
 /// The bench of a target that runs already, once it has answered.
-async fn running(options: &Options, trust: &Trust) -> Result<Bench, Trouble> {
+async fn running(options: &Options, trust: &Trust, redactor: &Redactor) -> Result<Bench, Trouble> {
     let TargetOptions::Running {
         mcp_url,
         tokens,
@@ -259,22 +291,23 @@ async fn running(options: &Options, trust: &Trust) -> Result<Bench, Trouble> {
     else {
         return Err(Trouble::Target("there is no target".to_owned()));
     };
-    let trouble = |error: BenchError| Trouble::target(&error.to_string());
-    let mut bench = Bench::of_running(&options.profile, mcp_url, trust, options.timeout).map_err(trouble)?;
+    let trouble = |error: BenchError| Trouble::target(&error);
+    let mut bench =
+        Bench::of_running(&options.profile, mcp_url, trust, options.timeout, redactor).map_err(trouble)?;
     bench.tokens.clone_from(tokens);
     if let Some(issuer) = issuer {
         bench.values.set("issuer", issuer.trim_end_matches('/'));
     }
     if let Some(url) = clerk {
-        let clerk = Clerk::at(url).map_err(|error| Trouble::target(&error.to_string()))?;
+        let clerk = Clerk::at(url).map_err(|error| Trouble::target(&error))?;
         bench = bench
             .with_clerk(clerk, url.as_str().trim_end_matches('/'))
             .await
-            .map_err(|error| Trouble::target(&format!("--clerk {url}: {error}")))?;
+            .map_err(|error| Trouble::Target(format!("--clerk {url}: {error}")))?;
     }
     match bench.knock().await {
         Ok(()) => Ok(bench),
-        Err(error) => Err(Trouble::target(&format!("{mcp_url} does not answer: {error}"))),
+        Err(error) => Err(Trouble::Target(format!("{mcp_url} does not answer: {error}"))),
     }
 }
 

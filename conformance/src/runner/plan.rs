@@ -8,11 +8,12 @@ use std::{
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use tempfile::NamedTempFile;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    bench::{Bench, BenchError, READY_INTERVAL, Running, address},
+    bench::{Bench, BenchError, READY_INTERVAL, Running, address, knowing},
     clerk::Clerk,
     request::compose,
     values::{Unknown, Values},
@@ -23,6 +24,7 @@ use crate::{
     intercept::Intercept,
     mint::{SigningKey, TokenKind},
     profile::Profile,
+    redact::Redactor,
     target::{Ended, Environment, Start, free_port, is_taken},
     wire::{Trust, exchange},
 };
@@ -36,6 +38,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) limit: Duration,
     /// How long a start may take.
     pub(crate) start_limit: Duration,
+    /// What is secret in every run with these options.
+    pub(crate) redactor: &'a Redactor,
 }
 
 impl Plan<'_> {
@@ -66,6 +70,7 @@ impl Plan<'_> {
             _authority: prepared.authority,
             intercept: prepared.intercept,
         };
+        let redactor = knowing(&prepared.values, self.redactor);
         let bench = Bench {
             profile: self.profile.clone(),
             address: address(&prepared.values, self.trust)?,
@@ -74,7 +79,9 @@ impl Plan<'_> {
             tokens: BTreeMap::new(),
             limit: self.limit,
             running: Some(running),
-            controls: parking_lot::Mutex::default(),
+            controls: Mutex::default(),
+            printed: Mutex::new(redactor.clone()),
+            redactor,
         };
         // A server whose Clerk is in trouble may never call itself ready, and is asked all the same.
         let in_trouble = case.is_some_and(|case| !case.before.is_empty() || !case.instead.is_empty());

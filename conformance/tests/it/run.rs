@@ -26,12 +26,21 @@ use tokio::{
 
 /// Runs the program to its end.
 pub(crate) async fn program(arguments: &[&str]) -> (Option<i32>, String, String) {
+    program_with(&[], arguments).await
+}
+
+/// The same with these variables.
+pub(crate) async fn program_with(
+    variables: &[(&str, &str)],
+    arguments: &[&str],
+) -> (Option<i32>, String, String) {
     let Output {
         status,
         stdout,
         stderr,
     } = Command::new(env!("CARGO_BIN_EXE_clerk-mcp-conformance"))
         .args(arguments)
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()
