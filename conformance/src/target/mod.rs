@@ -1,5 +1,6 @@
 //! Targets: the servers under test, started with an environment, and stopped.
 
+mod leader;
 mod port;
 mod process;
 

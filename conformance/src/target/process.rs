@@ -3,11 +3,15 @@ use std::{collections::VecDeque, process::Stdio, sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, BufReader},
-    process::{Child, Command},
+    process::Command,
+    sync::{OnceCell, watch},
     task::JoinHandle,
 };
 
-use super::{Ended, Environment};
+use super::{
+    Ended, Environment,
+    leader::{Exit, Leader, Signal},
+};
 
 /// How long a server may take to stop before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
@@ -17,12 +21,17 @@ const LINES: usize = 60;
 const LINE_BYTES: usize = 4 * 1024;
 const BYTES: usize = 16 * 1024;
 
+/// How long what it said last may be on its way, when something that it started has its pipes open.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// A server that a command of the shell started, with everything it started itself.
 pub(crate) struct Process {
-    child: tokio::sync::Mutex<Child>,
-    group: Option<u32>,
+    leader: Leader,
     output: Output,
     readers: Vec<JoinHandle<()>>,
+    /// Closed when nobody has the pipes open any more.
+    read: watch::Receiver<()>,
+    ended: OnceCell<Ended>,
 }
 
 /// The last lines of both streams.
@@ -59,49 +68,48 @@ impl Process {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        // A group of its own: a server that starts others (npm, uv) is stopped with them.
-        #[cfg(unix)]
-        shell.process_group(0);
+        Leader::of_a_group(&mut shell);
         let mut child = shell.spawn().map_err(|error| Ended {
             exit: None,
             output: format!("the shell cannot be started: {error}"),
         })?;
         let output = Output::default();
+        let (reading, read) = watch::channel(());
         let mut readers = Vec::new();
         readers.extend(
             child
                 .stdout
                 .take()
-                .map(|stream| output.keep(Stream::Stdout, stream)),
+                .map(|stream| output.keep(Stream::Stdout, stream, reading.clone())),
         );
         readers.extend(
             child
                 .stderr
                 .take()
-                .map(|stream| output.keep(Stream::Stderr, stream)),
+                .map(|stream| output.keep(Stream::Stderr, stream, reading)),
         );
         Ok(Self {
-            group: child.id(),
-            child: tokio::sync::Mutex::new(child),
+            leader: Leader::new(child),
             output,
             readers,
+            read,
+            ended: OnceCell::new(),
         })
     }
 
     /// How it ended, if it has.
     pub(crate) async fn ended(&self) -> Option<Ended> {
-        let status = self.child.lock().await.try_wait().ok()??;
-        // What it said last is still on its way through the pipes.
-        let read = async {
-            while !self.readers.iter().all(JoinHandle::is_finished) {
-                tokio::task::yield_now().await;
+        let Exit(exit) = self.leader.exit()?;
+        let ended = self.ended.get_or_init(async || {
+            let mut read = self.read.clone();
+            let closed = async { while read.changed().await.is_ok() {} };
+            let _ = tokio::time::timeout(LAST_WORDS, closed).await;
+            Ended {
+                exit,
+                output: self.output(),
             }
-        };
-        let _ = tokio::time::timeout(Duration::from_secs(1), read).await;
-        Some(Ended {
-            exit: status.code(),
-            output: self.output(),
-        })
+        });
+        Some(ended.await.clone())
     }
 
     /// The last lines it printed.
@@ -111,56 +119,34 @@ impl Process {
     }
 
     /// Asks it to stop, and kills it when it does not.
-    pub(crate) async fn stop(self) {
-        let mut child = self.child.lock().await;
-        signal(self.group, Signal::Stop);
-        let stopped = tokio::time::timeout(GRACE, child.wait()).await;
-        // The leader may be gone and its children not. Should nobody wait so long, dropping does the same.
-        signal(self.group, Signal::Kill);
-        if stopped.is_err() {
-            let _ = child.wait().await;
-        }
+    pub(crate) async fn stop(mut self) {
+        self.leader.signal(Signal::Stop);
+        let _ = tokio::time::timeout(GRACE, self.leader.ended()).await;
+        // It may be gone and what it started not. Should nobody wait so long, dropping does the same.
+        self.leader.kill().await;
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        signal(self.group, Signal::Kill);
+        self.leader.signal(Signal::Kill);
         for reader in &self.readers {
             reader.abort();
         }
     }
 }
 
-#[derive(Clone, Copy)]
-enum Signal {
-    Stop,
-    Kill,
-}
-
-#[cfg(unix)]
-fn signal(group: Option<u32>, signal: Signal) {
-    use rustix::process::{Pid, Signal as Unix, kill_process_group};
-    let signal = match signal {
-        Signal::Stop => Unix::TERM,
-        Signal::Kill => Unix::KILL,
-    };
-    let group = group
-        .and_then(|id| i32::try_from(id).ok())
-        .and_then(Pid::from_raw);
-    if let Some(group) = group {
-        // It may be gone already.
-        let _ = kill_process_group(group, signal);
-    }
-}
-
-#[cfg(not(unix))]
-fn signal(_: Option<u32>, _: Signal) {}
-
 impl Output {
-    fn keep(&self, stream: Stream, source: impl AsyncRead + Unpin + Send + 'static) -> JoinHandle<()> {
+    fn keep(
+        &self,
+        stream: Stream,
+        source: impl AsyncRead + Unpin + Send + 'static,
+        reading: watch::Sender<()>,
+    ) -> JoinHandle<()> {
         let output = self.clone();
         tokio::spawn(async move {
+            // It is dropped at the end, which tells whoever waits.
+            let _reading = reading;
             let mut reader = BufReader::new(source);
             while let Ok(bytes) = reader.fill_buf().await
                 && !bytes.is_empty()
@@ -256,5 +242,48 @@ mod tests {
             output.add(Stream::Stderr, &[&[b'y'; 9_000][..], b"\n"].concat());
         }
         assert!(text(&output).len() <= BYTES + 1_000, "{}", text(&output).len());
+    }
+
+    fn start(command: &str) -> Process {
+        Process::start(command, &Environment::new(), &[]).unwrap()
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn who_holds_the_pipe_is_not_waited_for_forever() {
+        let process = start("sleep 600 & echo said; exit 3");
+        process.leader.ended().await;
+        let ended = process.ended().await.unwrap();
+        assert_eq!((ended.exit, ended.output.as_str()), (Some(3), "said"));
+        assert_eq!(process.ended().await, Some(ended));
+    }
+
+    /// As long as the leader is not reaped, its id, which is that of the group, is nobody else's.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn the_group_is_stopped_before_its_leader_is_reaped() {
+        let folder = tempfile::TempDir::new().unwrap();
+        for (name, end, is_stopped) in [("one", "wait", true), ("other", "exit 3", false)] {
+            let pipe = folder.path().join(name);
+            let made = Command::new("mkfifo").arg(&pipe).status().await.unwrap();
+            assert!(made.success());
+            let command = format!("exec 3>{}; sleep 600 & echo ready; {end}", pipe.display());
+            let read = tokio::task::spawn_blocking(move || std::fs::read(pipe));
+            let process = start(&command);
+            while !process.output().contains("ready") {
+                tokio::task::yield_now().await;
+            }
+            if is_stopped {
+                process.stop().await;
+            } else {
+                // It ends before what it started, and is asked more than once.
+                process.leader.ended().await;
+                assert!(process.leader.exit().is_some());
+                assert!(process.leader.exit().is_some(), "it is not reaped");
+                drop(process);
+            }
+            // Whoever had it open is gone.
+            assert_eq!(read.await.unwrap().unwrap(), b"");
+        }
     }
 }
