@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use clerk_mcp_conformance::{
     baseline::Baseline,
-    mint::TokenKind,
+    mint::{Evidence, TokenKind},
     profile::Profile,
     redact::shown_command,
     results::Conclusion,
@@ -250,6 +250,7 @@ fn tokens(files: &[TokenFile]) -> anyhow::Result<BTreeMap<TokenKind, String>> {
             "{} is empty: it has to hold a token",
             path.display()
         );
+        believe(*kind, token)?;
         anyhow::ensure!(
             tokens.insert(*kind, token.to_owned()).is_none(),
             "--token: there are two of the kind {}",
@@ -257,6 +258,19 @@ fn tokens(files: &[TokenFile]) -> anyhow::Result<BTreeMap<TokenKind, String>> {
         );
     }
     Ok(tokens)
+}
+
+/// Whether the token can be of the kind it is given as: with one of another, nothing that is found would be true.
+fn believe(kind: TokenKind, token: &str) -> anyhow::Result<()> {
+    let Evidence { kinds, because } = Evidence::of(token);
+    let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+    anyhow::ensure!(
+        kinds.contains(&kind),
+        "--token: what the file after {}= holds is none: {because}. That is how {} looks.",
+        kind.name(),
+        names.join(" or ")
+    );
+    Ok(())
 }
 
 /// A word for a shell.

@@ -4,11 +4,13 @@
 //! claims are text that we assemble, and only the signature itself comes from a cryptographic library.
 
 mod damage;
+mod evidence;
 mod key;
 mod recipe;
 pub(crate) mod small_key;
 mod token;
 
+pub use evidence::Evidence;
 pub use key::{RsaAlgorithm, SigningKey};
 pub use recipe::Recipe;
 pub use token::{Damage, Signer, TokenEnd, TokenKind, TokenSpec};
