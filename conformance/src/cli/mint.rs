@@ -7,6 +7,7 @@ use clap::Args;
 use clerk_mcp_conformance::{
     clerk::LocalClerk,
     mint::{TokenKind, TokenSpec},
+    runner::recipe_for,
 };
 use serde_json::Value;
 use url::Url;
@@ -20,6 +21,8 @@ pub(crate) const EXAMPLES: &str = "Examples:
       One that expired an hour ago.
   clerk-mcp-conformance mint '{\"kind\":\"oauth_token\",\"header\":{\"alg\":\"none\"},\"sign\":\"nobody\"}' --jwks keys.json
       One without a signature, by a Clerk that lives only for this; its keys go to a file.
+  clerk-mcp-conformance mint 'kind = \"oauth_token\", resource = \"{mcp_url}\"' --url http://127.0.0.1:3001/mcp
+      One for this server, as the recipes in reports have it.
 
 A recipe is a kind (\"any\" makes a session token), or its members as TOML or JSON: kind, user, organization, version, client_id, scopes, resource, \
 machine, subject, header, claims, raw_header, raw_claims, sign, damage, end (clerk-mcp-conformance schema --of token).
@@ -33,6 +36,9 @@ pub(crate) struct Arguments {
     /// Ask this local Clerk, instead of starting one for this token alone.
     #[arg(long, value_name = "URL", conflicts_with = "jwks")]
     clerk: Option<String>,
+    /// The MCP endpoint that the token is for: what `{mcp_url}`, `{base_url}` and the like stand for in a recipe.
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
     /// Write the key set that verifies the token.
     #[arg(long, value_name = "FILE")]
     jwks: Option<PathBuf>,
@@ -44,11 +50,19 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         // Most targets take it, and there is none here to say otherwise.
         spec.kind = TokenKind::SessionToken;
     }
+    let mcp_url = arguments
+        .url
+        .as_deref()
+        .map(|url| bare_url("--url", url))
+        .transpose()?;
+    let recipe = |issuer: &str| recipe_for(&spec, mcp_url.as_ref(), issuer).map_err(anyhow::Error::msg);
     if let Some(url) = &arguments.clerk {
-        return print(&ask(&bare_url("--clerk", url)?, &spec).await?);
+        let url = bare_url("--clerk", url)?;
+        let issuer = url.as_str().trim_end_matches('/');
+        return print(&ask(&url, &recipe(issuer)?).await?);
     }
     let clerk = LocalClerk::builder().start().await?;
-    let token = clerk.mint(&spec)?;
+    let token = clerk.mint(&recipe(clerk.issuer())?)?;
     if let Some(path) = &arguments.jwks {
         let keys = serde_json::json!({ "keys": [clerk.signing_key().jwk()] });
         fs::write(path, serde_json::to_string_pretty(&keys)?)

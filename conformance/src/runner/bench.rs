@@ -96,10 +96,12 @@ impl Bench {
         let mut profile = profile.clone();
         mcp_url.path().clone_into(&mut profile.mcp_path);
         let mut values = Values::default();
-        let base = mcp_url.as_str().trim_end_matches(mcp_url.path());
         match mcp_url.path().strip_prefix(&profile.base_path) {
-            Some(path) => values.name_target_below(base, &profile.base_path, path),
-            None => values.name_target(base, &profile.mcp_path),
+            Some(path) => {
+                let base = mcp_url.as_str().trim_end_matches(mcp_url.path());
+                values.name_target_below(base, &profile.base_path, path);
+            }
+            None => values.name_mcp_url(mcp_url),
         }
         values.set("key_interval", &profile.key_interval);
         Ok(Self {

@@ -31,7 +31,7 @@ use self::{
     judge::Judge,
     plan::Plan,
     request::compose,
-    values::Values,
+    values::{Unknown, Values},
 };
 use crate::{
     baseline::Baseline,
@@ -247,6 +247,26 @@ async fn judge_all(
         },
         cases,
         baseline: complaints,
+    })
+}
+
+/// A recipe for the target at `mcp_url`, whose tokens `issuer` issues: with what its placeholders stand for.
+///
+/// # Errors
+/// A sentence, when it names what is not known here.
+pub fn recipe_for(spec: &TokenSpec, mcp_url: Option<&Url>, issuer: &str) -> Result<TokenSpec, String> {
+    let mut values = Values::default();
+    values.set("issuer", issuer);
+    if let Some(url) = mcp_url {
+        values.name_mcp_url(url);
+    }
+    values.fill_in(spec).map_err(|Unknown(name)| {
+        let remedy = if Values::without_target("/mcp").get(&name).is_some() {
+            "give --url, the MCP endpoint that the token is for"
+        } else {
+            "only a run knows what it stands for, so write that instead"
+        };
+        format!("the recipe has {{{name}}}: {remedy}")
     })
 }
 

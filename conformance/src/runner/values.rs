@@ -169,6 +169,12 @@ impl Values {
         self.set("base_path", base_path);
     }
 
+    /// Names where the target is reached, by its MCP endpoint.
+    pub(crate) fn name_mcp_url(&mut self, url: &Url) {
+        let base = url.as_str().trim_end_matches(url.path());
+        self.name_target(base, url.path());
+    }
+
     /// Names where the target is reached.
     pub(crate) fn name_target(&mut self, base_url: &str, mcp_path: &str) {
         let base_url = base_url.trim_end_matches('/');

@@ -8,15 +8,26 @@ use std::{
     },
 };
 
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+use clerk_mcp_conformance::{
+    clerk::LocalClerk,
+    mint::{Evidence, TokenKind, TokenSpec},
+};
 use poem::{IntoResponse as _, Response, http::StatusCode};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::run::{ONE, challenging, file, program, serve};
 
+/// `{"alg":"none"}`, `{"sid":"a"}`.
+const SESSION_TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJzaWQiOiJhIn0.c2ln";
+/// `{"typ":"at+jwt"}`, `{}`.
+const OAUTH_TOKEN: &str = "eyJ0eXAiOiJhdCtqd3QifQ.e30.c2ln";
+
 #[tokio::test]
 async fn no_flag_is_passed_over() {
     let folder = TempDir::new().unwrap();
-    let token = format!("session_token={}", file(&folder, "token.txt", "token"));
+    let token = format!("session_token={}", file(&folder, "token.txt", SESSION_TOKEN));
     let json = file(&folder, "own.json", "{}");
     let report = format!("json={}", folder.path().join("report").display());
     let same = format!(
@@ -150,7 +161,7 @@ async fn the_line_that_runs_a_case_again_is_whole() {
 #[tokio::test]
 async fn a_supplied_token_is_used_wherever_any_will_do() {
     let address = serve(|request| match request.header("authorization") {
-        Some("Bearer supplied") => Response::builder()
+        Some(header) if header == format!("Bearer {OAUTH_TOKEN}") => Response::builder()
             .content_type("application/json")
             .body(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#),
         _ => StatusCode::UNAUTHORIZED.into_response(),
@@ -190,11 +201,103 @@ async fn a_supplied_token_is_used_wherever_any_will_do() {
     );
     let cases = folder.path().join("cases").display().to_string();
     let url = format!("http://{address}/mcp");
-    let token = format!("oauth_token={}", file(&folder, "token.txt", "supplied"));
+    let token = format!("oauth_token={}", file(&folder, "token.txt", OAUTH_TOKEN));
     let (code, stdout, stderr) = program(&["run", "--url", &url, "--cases", &cases, "--token", &token]).await;
     assert_eq!(code, Some(0), "{stdout}{stderr}");
     assert!(stdout.contains("1 passed, 2 not applicable"), "{stdout}");
     for reason in ["it needs the local Clerk\n", "tokens: give --issuer\n"] {
         assert!(stdout.contains(reason), "{stdout}");
     }
+}
+
+/// With a token of another kind the verdict would be about something else.
+#[tokio::test]
+async fn a_token_that_is_plainly_of_another_kind_is_refused() {
+    let folder = TempDir::new().unwrap();
+    for (kind, token, said) in [
+        (
+            "session_token",
+            OAUTH_TOKEN,
+            "the typ of its header is at+jwt. That is how oauth_token looks",
+        ),
+        (
+            "oauth_token",
+            SESSION_TOKEN,
+            "it has a sid. That is how session_token",
+        ),
+        (
+            "oauth_token",
+            "oat_0123456789",
+            "it begins with oat_. That is how opaque_oauth_token looks",
+        ),
+        (
+            "opaque_oauth_token",
+            "ak_0123456789",
+            "it begins with ak_. That is how api_key looks",
+        ),
+        ("session_token", "opaque", "it is no JWT"),
+        ("any", SESSION_TOKEN, "That is how session_token"),
+    ] {
+        let token = format!("{kind}={}", file(&folder, "token.txt", token));
+        let (code, _, stderr) = program(&["run", "--url", "http://127.0.0.1:9/mcp", "--token", &token]).await;
+        assert_eq!(code, Some(2), "{stderr}");
+        assert!(stderr.contains(said), "{said}\n{stderr}");
+    }
+}
+
+/// What Clerk issues looks like what it is.
+#[tokio::test]
+async fn every_kind_is_told_by_the_token_itself() {
+    let clerk = LocalClerk::builder().start().await.unwrap();
+    for kind in [
+        TokenKind::SessionToken,
+        TokenKind::PendingSessionToken,
+        TokenKind::ImpersonationToken,
+        TokenKind::TemplateToken,
+        TokenKind::OauthToken,
+        TokenKind::OpaqueOauthToken,
+        TokenKind::IdToken,
+        TokenKind::RefreshToken,
+        TokenKind::M2mToken,
+        TokenKind::OpaqueM2mToken,
+        TokenKind::ApiKey,
+    ] {
+        let mut spec = TokenSpec::of(kind);
+        spec.actor = (kind == TokenKind::ImpersonationToken).then(|| "Grace".to_owned());
+        let token = clerk.mint(&spec).unwrap();
+        let evidence = Evidence::of(&token);
+        assert!(evidence.kinds.contains(&kind), "{kind:?} {evidence:?}");
+    }
+    clerk.stop().await;
+}
+
+/// As `explain` prints recipes, and as they are in cases.
+#[tokio::test]
+async fn a_recipe_with_names_in_it_needs_what_they_stand_for() {
+    for (recipe, said) in [
+        (
+            r#"{"kind":"oauth_token","resource":"{mcp_url}"}"#,
+            "the recipe has {mcp_url}: give --url",
+        ),
+        (
+            r#"{"kind":"oauth_token","claims":{"sub":"{ada}"}}"#,
+            "the recipe has {ada}: only a run knows",
+        ),
+    ] {
+        let (code, stdout, stderr) = program(&["mint", recipe]).await;
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{stderr}");
+        assert!(stderr.contains(said), "{said}\n{stderr}");
+    }
+    let recipe =
+        r#"{"kind":"oauth_token","resource":"{mcp_url}","claims":{"azp":"{origin}","iss":"{issuer}"}}"#;
+    let (code, token, stderr) = program(&["mint", recipe, "--url", "http://127.0.0.1:3001/mcp"]).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    let claims = token.split('.').nth(1).unwrap();
+    let claims: Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+    assert_eq!(claims["aud"][0], "http://127.0.0.1:3001/mcp");
+    assert_eq!(claims["azp"], "http://127.0.0.1:3001");
+    assert!(
+        claims["iss"].as_str().unwrap().starts_with("http://127.0.0.1:"),
+        "{claims}"
+    );
 }
