@@ -15,6 +15,10 @@ pub struct Results {
     pub suite: Suite,
     /// What was judged.
     pub target: Target,
+    /// What came when a token was presented that is as it should be, if none was accepted: nothing is known then of
+    /// what the target does with wrong ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub good_token_refused: Option<String>,
     /// One for each case that was selected, by section and then by id.
     pub cases: Vec<CaseResult>,
     /// What is wrong with the baseline, if one was given.

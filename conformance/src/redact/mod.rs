@@ -159,6 +159,9 @@ impl Redactor {
         own(&mut results.suite.name);
         own(&mut results.target.profile);
         own(&mut results.target.address);
+        if let Some(refused) = &mut results.good_token_refused {
+            own(refused);
+        }
         for case in &mut results.cases {
             for text in case.reason.iter_mut().chain([&mut case.rerun]) {
                 own(text);

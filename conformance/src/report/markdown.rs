@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use super::{
     plain::{Limit, block, line},
-    standing::{Standing, all_counts, by_reason, cases, concluded, standing_so},
+    standing::{Standing, all_counts, by_reason, cases, concluded, headline, standing_so},
 };
 use crate::results::{CaseResult, Results, Summary};
 
@@ -35,6 +35,9 @@ pub(super) fn render(results: &Results) -> String {
         text(&results.suite.version),
         cases(results.cases.len()),
     );
+    if let Some(headline) = headline(results) {
+        let _ = write!(out, "**{}** {}\n\n", Standing::Fail.sign(), text(&headline));
+    }
     table(&mut out, results, &summary);
     baseline(&mut out, results);
     for (title, standing) in [

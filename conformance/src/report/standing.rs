@@ -105,6 +105,15 @@ pub(super) fn concluded(results: &Results) -> Standing {
     }
 }
 
+/// What stands at the head of a report that can't say much.
+pub(super) fn headline(results: &Results) -> Option<String> {
+    let refused = results.good_token_refused.as_deref()?;
+    Some(format!(
+        "No token was accepted, not even a good one, so nothing can be said of what becomes of wrong ones. Look at this \
+         first: {refused}"
+    ))
+}
+
 /// `2 failed, 11 passed`: what there is, the worst first.
 pub(super) fn counts(summary: &Summary) -> String {
     let counts: Vec<String> = Standing::ALL

@@ -6,7 +6,7 @@ use super::{
     Style,
     plain::{self, Limit, line},
     screen::{BAD, BOLD, DIM, DOUBTFUL, Lead, PLAIN, Screen},
-    standing::{Standing, all_counts, by_reason, cases, concluded, counts, standing_so},
+    standing::{Standing, all_counts, by_reason, cases, concluded, counts, headline, standing_so},
 };
 use crate::results::{CaseResult, Results, Section, Summary};
 
@@ -63,6 +63,15 @@ fn heading(screen: &mut Screen, results: &Results) {
         labelled(screen, 0, 9, label, &line(value));
     }
     screen.blank();
+    if let Some(headline) = headline(results) {
+        let lead = Lead {
+            text: Standing::Fail.sign(),
+            paint: BAD,
+            column: 0,
+        };
+        screen.wrapped(&lead, &line(&headline), BAD);
+        screen.blank();
+    }
 }
 
 fn section_line(screen: &mut Screen, section: &Section, summary: &Summary) {

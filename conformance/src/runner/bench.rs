@@ -221,6 +221,17 @@ impl Bench {
         control
     }
 
+    /// What came of a token that is as it should be, if every such token was refused.
+    pub(super) fn good_token_refused(&self) -> Option<String> {
+        let controls = self.controls.lock();
+        let mut refused = controls.iter().map(|(token, control)| match control {
+            Control::Accepted => None,
+            Control::Refused(how) => Some(format!("{token}: {how}")),
+        });
+        let first = refused.next()??;
+        refused.all(|control| control.is_some()).then_some(first)
+    }
+
     /// Whether the target's requests for Clerk are intercepted, and none has come.
     fn goes_past_the_proxy(&self) -> bool {
         let intercept = self

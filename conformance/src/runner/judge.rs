@@ -52,20 +52,21 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Stops the shared target.
+    /// Stops the shared target, and returns what it made of good tokens if it took none.
     ///
     /// # Errors
     /// [`Trouble`], when it had ended and nobody knows why, or does not start again.
-    pub(super) async fn finish(self) -> Result<(), Trouble> {
+    pub(super) async fn finish(self) -> Result<Option<String>, Trouble> {
         let shared = self.shared.into_inner();
         let ended = shared.ended().await.map(|ended| shared.shown(&ended));
+        let refused = shared.good_token_refused();
         if let Some(shared) = Arc::into_inner(shared) {
             shared.stop().await;
         }
         match (self.lost.into_inner(), ended) {
             (Some(reason), _) => Err(Trouble::Died(format!(" and does not start again: {reason}"))),
             (None, Some(ended)) => Err(Trouble::Died(format!(": {ended}"))),
-            (None, None) => Ok(()),
+            (None, None) => Ok(refused),
         }
     }
 

@@ -224,7 +224,7 @@ async fn judge_all(
     } else {
         try_all(others).chain(try_all(waiting)).collect().await
     };
-    judge.finish().await?;
+    let good_token_refused = judge.finish().await?;
     cases.sort_by(|one, other| (one.section.number, &one.id).cmp(&(other.section.number, &other.id)));
     let complaints = match &options.baseline {
         Some(baseline) => baseline.apply(&mut cases, catalogue.ids()),
@@ -245,6 +245,7 @@ async fn judge_all(
             },
             reach: reach(&options.target),
         },
+        good_token_refused,
         cases,
         baseline: complaints,
     })

@@ -304,3 +304,26 @@ fn markdown_stays_within_what_github_takes() {
     let left: usize = told.captures(&text).unwrap()[1].parse().unwrap();
     assert_eq!(text.matches("<details>").count() + left, 1_000);
 }
+
+/// Whoever reads a report with a hundred cases that could not be tried wants to know first why.
+#[test]
+fn that_no_token_is_accepted_stands_at_the_head() {
+    let refused = Results {
+        good_token_refused: Some("{\"kind\":\"session_token\"}: 401".to_owned()),
+        ..clean()
+    };
+    for (format, head) in [
+        (Format::Terminal, "  6 Registered claims"),
+        (Format::Markdown, "| Section |"),
+        (Format::Html, "<main>"),
+        (Format::Json, "\"cases\": ["),
+    ] {
+        let text = render(format, &refused);
+        let (head, _) = text.split_once(head).unwrap();
+        let said = match format {
+            Format::Json => "\"goodTokenRefused\": \"{",
+            _ => "No token was accepted, not even a good one",
+        };
+        assert!(head.contains(said) && head.contains("401"), "{format}: {head}");
+    }
+}

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use clerk_mcp_conformance::clerk::LocalClerk;
 use poem::{
     IntoResponse as _, Request, Response, Server,
     endpoint::make_sync,
@@ -270,6 +271,26 @@ async fn a_stale_baseline_fails_the_run() {
         program(&[&["run", "--url", &url, "--baseline", &baseline][..], &ONE].concat()).await;
     assert_eq!(code, Some(0), "{stdout}");
     assert!(stdout.contains("The gateway is in the way."), "{stdout}");
+}
+
+#[tokio::test]
+async fn that_no_token_is_accepted_is_said_first() {
+    let url = challenging().await;
+    let clerk = LocalClerk::builder().start().await.unwrap();
+    let arguments = [
+        "run",
+        "--url",
+        &url,
+        "--clerk",
+        clerk.origin(),
+        "--only",
+        "claims",
+    ];
+    let (code, stdout, stderr) = program(&arguments).await;
+    assert_eq!(code, Some(1), "{stderr}");
+    let (head, _) = stdout.split_once("Registered claims").unwrap();
+    assert!(head.contains("No token was accepted"), "{stdout}");
+    clerk.stop().await;
 }
 
 /// What is written into a pipe, until nobody has it open any more. A thread, for opening waits for the other side.

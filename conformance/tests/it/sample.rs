@@ -107,6 +107,7 @@ impl Become for CaseResult {
 /// These cases, of a suite of 150.
 pub(crate) fn of(cases: Vec<CaseResult>) -> Results {
     Results {
+        good_token_refused: None,
         suite: Suite {
             name: "clerk-mcp-conformance".to_owned(),
             version: "0.1.0".to_owned(),
