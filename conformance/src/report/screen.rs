@@ -139,18 +139,27 @@ impl Screen {
     }
 }
 
-/// How many bytes of `text` fit into so many columns: up to a blank if there is one in the later half, so that words
-/// stay whole where that costs little.
+/// How many bytes of `text` fit into so many columns: up to where something ends in the later half, so that words, members
+/// of JSON and parts of addresses stay whole where that costs little.
 fn fitting(text: &str, columns: usize) -> usize {
     let mut width = 0;
-    let mut blank = None;
+    // After a blank, else after what separates members, else after what separates their parts.
+    let mut ends = [None; 3];
     for (at, character) in text.char_indices() {
         width += textwrap::core::display_width(character.encode_utf8(&mut [0; 4]));
         if width > columns {
-            return blank.unwrap_or(at);
+            return ends.into_iter().flatten().next().unwrap_or(at);
         }
-        if character == ' ' && width > columns / 2 {
-            blank = Some(at + 1);
+        let end = match character {
+            ' ' => 0,
+            ',' | ';' => 1,
+            ':' | '/' | '&' | '?' => 2,
+            _ => continue,
+        };
+        if width > columns / 2
+            && let Some(end) = ends.get_mut(end)
+        {
+            *end = Some(at + 1);
         }
     }
     text.len()
@@ -164,6 +173,25 @@ impl Standing {
             Self::Warn | Self::Known => DOUBTFUL,
             Self::Pass => GOOD,
             Self::NotApplicable => DIM,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_where_something_ends() {
+        for (text, first) in [
+            ("one two three four", "one two three "),
+            (r#"{"alg":"none","sign":"nobody"}"#, r#"{"alg":"none","#),
+            ("https://example.com/a/b", "https://example."),
+            ("https://a.example/b/c/d", "https://a.example/"),
+            ("0123456789abcdefghijkl", "0123456789abcdef"),
+        ] {
+            let columns = if first.ends_with('/') { 19 } else { 16 };
+            assert_eq!(&text[..fitting(text, columns)], first);
         }
     }
 }
