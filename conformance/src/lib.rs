@@ -40,6 +40,7 @@ pub mod redact;
 pub mod report;
 pub mod results;
 pub mod runner;
+mod schema;
 pub mod spec;
 pub mod target;
 mod wire;

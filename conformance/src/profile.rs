@@ -11,7 +11,7 @@ use include_dir::{Dir, include_dir};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::mint::TokenKind;
+use crate::{mint::TokenKind, schema};
 
 static BUILT_IN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/profiles");
 
@@ -67,6 +67,7 @@ pub struct Profile {
     pub accepts: BTreeSet<TokenKind>,
     /// What else it offers; see `list --options`.
     #[serde(default)]
+    #[schemars(schema_with = "schema::offers")]
     pub offers: BTreeSet<String>,
     /// The path that everything is below, `/app`, where its base URL has one.
     #[serde(default)]
@@ -102,6 +103,7 @@ pub struct Profile {
     pub environment: BTreeMap<String, String>,
     /// The settings that cases can change: their variables. See `list --settings`.
     #[serde(default)]
+    #[schemars(schema_with = "schema::settings")]
     pub settings: BTreeMap<String, String>,
 }
 

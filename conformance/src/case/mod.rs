@@ -21,7 +21,7 @@ pub use self::{
     },
     step::{ClerkAction, Message, Request, Revision, Step, ToolCall},
 };
-use crate::mint::TokenSpec;
+use crate::{mint::TokenSpec, schema};
 
 /// A file of cases: one section of the suite.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -49,18 +49,22 @@ pub struct Case {
     /// Must or should.
     pub level: Level,
     /// Where that is written: keys of the table of references, `rfc7519#4.1.4`.
+    #[schemars(schema_with = "schema::references")]
     pub refs: Vec<String>,
     /// What goes wrong for people when it is not so.
     pub why: String,
     /// What the profile must offer, for the case to apply: `session_token`, `tools`.
     #[serde(default)]
+    #[schemars(schema_with = "schema::needs")]
     pub needs: Vec<String>,
     /// What the profile must not offer: this case is for targets that refuse it.
     #[serde(default)]
+    #[schemars(schema_with = "schema::needs")]
     pub unless: Vec<String>,
     /// Gives the case a target and a Clerk of its own, with these settings. A profile maps their names to variables.
     /// Needed (and may be empty) where a case changes Clerk or counts its requests, so that no other case sees it.
     #[serde(default)]
+    #[schemars(schema_with = "schema::own_settings")]
     pub own: Option<BTreeMap<String, String>>,
     /// What is done to Clerk before the case's own target starts.
     #[serde(default)]

@@ -43,7 +43,7 @@ fn every_file_is_as_the_schema_says() {
 }
 
 /// A file with one case, in which a test replaces a line.
-const FILE: &str = r#"number = 6
+pub(crate) const FILE: &str = r#"number = 6
 section = "claims"
 title = "Registered claims"
 

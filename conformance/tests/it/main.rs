@@ -28,6 +28,7 @@ mod register;
 mod reports;
 mod run;
 mod sample;
+mod schemas;
 mod sessions;
 mod settings;
 mod support;
