@@ -189,6 +189,7 @@ mod tests {
                 &["Zq8Lk2Vn5Xw9Tb3Rm7Yc1Hd4", "9f86d081884c7d659a2f"],
             ),
             ("x '{\"client_secret\": \"a b\"}'", &["a b"]),
+            ("curl -H 'X-Api-Key: a b' h:80", &["a b"]),
             ("curl -u me:pw https://h/x\\?api_key=abc\\&y=1", &["me:pw", "abc"]),
             (
                 "NODE_ENV=production URL=http://h:80/a x --max-old-space-size=4096 ./a.js",

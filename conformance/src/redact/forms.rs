@@ -86,7 +86,11 @@ static NAMED: LazyLock<Vec<Form>> = LazyLock::new(|| {
             |_, value| !["token", "scheme", "header", "credentials"].contains(&value),
         ),
         (
-            format!(r#"(?i)\b(?:set-)?cookie{quote}\s*[:=]\s*{quote}[^\s=;,]+=(?P<value>[^;\s"']+)"#),
+            format!(r#"(?i)\bset-cookie{quote}\s*[:=]\s*{quote}[^\s=;,]+=(?P<value>[^;\s"']+)"#),
+            always,
+        ),
+        (
+            format!(r#"(?i)(?:^|[^-\w])cookie{quote}\s*:\s*{quote}(?P<value>[^"'\n]+=[^"'\n]*)"#),
             always,
         ),
     ])
@@ -94,10 +98,13 @@ static NAMED: LazyLock<Vec<Form>> = LazyLock::new(|| {
 
 /// What else is one in a command.
 static IN_COMMANDS: LazyLock<Vec<Form>> = LazyLock::new(|| {
-    forms([(
-        format!(r#"\b(?P<name>[A-Za-z0-9_.-]+)=(?P<value>{QUOTED}|[^\s'"&|;]+)"#),
-        |name, value| telling(name).is_some() && !is_harmless(value),
-    )])
+    let name = r"\b(?P<name>[A-Za-z0-9_.-]+)";
+    let is_secret: IsSecret = |name, value| telling(name).is_some() && !is_harmless(value);
+    forms([
+        (format!(r#"{name}=(?P<value>{QUOTED}|[^\s'"&|;]+)"#), is_secret),
+        // A header, to the end of its word.
+        (format!(r#"{name}:\s*(?P<value>[^\s'"][^'"\n]*)"#), is_secret),
+    ])
 });
 
 /// Where there are tokens and keys.
