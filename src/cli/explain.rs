@@ -42,7 +42,7 @@ pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode, Failure> {
         Err(error) => {
             // What it says can be shown all the same.
             if let Some((header, claims)) = unverified_members(&token) {
-                output::print(&harmless(&members(Some(&header), Some(&claims))))?;
+                output::print(&output::harmless(&members(Some(&header), Some(&claims))))?;
             }
             return Err(error.into());
         }
@@ -52,7 +52,7 @@ pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode, Failure> {
     output::print(&if args.json {
         in_json(&explanation)
     } else {
-        harmless(&in_words(&explanation))
+        output::harmless(&in_words(&explanation))
     })?;
     Ok(if explanation.session.is_some() {
         ExitCode::SUCCESS
@@ -104,11 +104,7 @@ fn in_words(explanation: &Explanation) -> String {
             Verdict::Failed(error) => ("FAIL", format!("{error}. Due: {}", check.demand())),
             Verdict::NotReached => ("?", "not reached".to_owned()),
         };
-        let head = format!("  {mark:<4}  {:<9}  ", check.as_str());
-        let options = textwrap::Options::new(80)
-            .initial_indent(&head)
-            .subsequent_indent(INDENT);
-        let _ = writeln!(text, "{}", textwrap::fill(&words, options));
+        let _ = writeln!(text, "{}", output::check(mark, check.as_str(), WIDTH, &words));
     }
     match (&explanation.session, explanation.refusal()) {
         (Some(session), _) => {
@@ -150,26 +146,6 @@ fn members(header: Option<&Map<String, Value>>, claims: Option<&Map<String, Valu
     text
 }
 
-/// Without what acts on a terminal: a token may come from anybody. JSON has escapes for all of it, and `serde_json` writes
-/// those that it must.
-fn harmless(text: &str) -> String {
-    let mut harmless = String::with_capacity(text.len());
-    for character in text.chars() {
-        if is_shown(character) {
-            harmless.push(character);
-        } else {
-            let _ = write!(harmless, "\\u{:04x}", u32::from(character));
-        }
-    }
-    harmless
-}
-
-fn is_shown(character: char) -> bool {
-    // What turns the direction of the text is of more than one block (Unicode, UAX #9).
-    let turns = matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    character == '\n' || !(character.is_control() || turns)
-}
-
 /// For programs.
 fn in_json(explanation: &Explanation) -> String {
     let checks: Vec<_> = explanation
@@ -206,8 +182,8 @@ fn in_json(explanation: &Explanation) -> String {
     .to_string()
 }
 
-/// As wide as what stands before the words of a check.
-const INDENT: &str = "                   ";
+/// Of the longest name of a check.
+const WIDTH: usize = 9;
 /// More than any token has.
 const MAX_INPUT: u64 = 64 * 1024;
 

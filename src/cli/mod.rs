@@ -1,6 +1,7 @@
 //! The command line: from arguments and environment to a configuration, from a failure to an exit code.
 
 mod demo;
+mod doctor;
 mod explain;
 mod logging;
 mod metrics;
@@ -20,6 +21,7 @@ use thiserror::Error;
 
 use self::{
     demo::DemoArgs,
+    doctor::DoctorArgs,
     explain::ExplainArgs,
     serve::Published,
     settings::{Scope, Settings},
@@ -46,6 +48,8 @@ enum Command {
     Serve(Settings),
     /// Run the server beside a local Clerk: no account, no network, nothing to configure
     Demo(DemoArgs),
+    /// Check the configuration against the live Clerk and the running server
+    Doctor(DoctorArgs),
     /// Read a token, and show what this server makes of it and why
     Explain(ExplainArgs),
     /// Print the OpenAPI document
@@ -69,6 +73,7 @@ pub(super) fn run() -> ExitCode {
         None => serve::run(&cli.settings),
         Some(Command::Serve(settings)) => serve::run(&settings),
         Some(Command::Demo(args)) => demo::run(&args),
+        Some(Command::Doctor(args)) => doctor::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::OpenApi { yaml, settings }) => serve::print_openapi(&settings, yaml),
     };
@@ -171,6 +176,7 @@ Examples:
   clerk-mcp --port 8080
   CLERK_SECRET_KEY=sk_test_… CLERK_DOMAIN=….clerk.accounts.dev \\
     BASE_URL=http://localhost:3001 clerk-mcp
+  clerk-mcp doctor
   clerk-mcp explain < token.txt
   clerk-mcp openapi --yaml";
 

@@ -10,7 +10,7 @@ use crate::support::{
 };
 
 fn run(variables: &[(&str, &str)], arguments: &[&str]) -> Output {
-    let folder = Folder::new(&format!("run-{variables:p}"));
+    let folder = Folder::new("run");
     program(&folder.0)
         .envs(variables.iter().copied())
         .args(arguments)
@@ -251,12 +251,12 @@ fn a_taken_port() {
 
 #[test]
 fn a_command_that_is_not_there() {
-    let output = run(&[], &["doctor"]);
+    let output = run(&[], &["heal"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(
         String::from_utf8(output.stderr)
             .unwrap()
-            .contains("unrecognized subcommand 'doctor'")
+            .contains("unrecognized subcommand 'heal'")
     );
 }
 

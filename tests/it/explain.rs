@@ -28,7 +28,7 @@ fn access_token(clerk: &LocalClerk) -> Recipe {
 
 /// Runs `explain` with `input` on stdin, configured for `clerk`.
 async fn explain(clerk: &LocalClerk, arguments: &[&str], variables: &[(&str, &str)], input: &str) -> Output {
-    let folder = Folder::new(&format!("explain-{arguments:p}"));
+    let folder = Folder::new("explain");
     let mut command = program(&folder.0);
     command
         .arg("explain")

@@ -12,6 +12,7 @@ mod auth;
 mod backend;
 mod cli;
 mod discovery;
+mod doctor;
 mod documented;
 mod edge;
 mod explain;

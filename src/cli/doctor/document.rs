@@ -1,0 +1,67 @@
+//! What is fetched to be looked at.
+
+use std::fmt;
+
+use clerk_mcp::outbound::OutboundError;
+use jiff::{Timestamp, fmt::rfc2822};
+use reqwest::{RequestBuilder, Response, StatusCode, header};
+use serde_json::Value;
+
+/// A JSON document, or why there's none.
+pub(super) struct Document {
+    pub(super) body: Result<Value, Missing>,
+    /// The time where it came from.
+    pub(super) date: Option<Timestamp>,
+}
+
+/// Why there's no document.
+pub(super) enum Missing {
+    Unanswered(OutboundError),
+    Status(StatusCode),
+    NotJson,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unanswered(error) => write!(f, "{error}"),
+            Self::Status(status) => write!(f, "the answer has status {}", status.as_u16()),
+            Self::NotJson => f.write_str("the answer is not a JSON document"),
+        }
+    }
+}
+
+impl Document {
+    /// What comes upon `request`.
+    pub(super) async fn of(request: RequestBuilder) -> Self {
+        let sent = request.header(header::ACCEPT, "application/json").send().await;
+        let (body, date) = match sent {
+            Ok(response) => {
+                let date = date(&response);
+                (Self::body(response).await, date)
+            }
+            Err(error) => (Err(Missing::Unanswered(error.into())), None),
+        };
+        Self { body, date }
+    }
+
+    async fn body(response: Response) -> Result<Value, Missing> {
+        if response.status() != StatusCode::OK {
+            return Err(Missing::Status(response.status()));
+        }
+        let text = response
+            .bytes()
+            .await
+            .map_err(|error| Missing::Unanswered(error.into()))?;
+        serde_json::from_slice(&text)
+            .ok()
+            .filter(Value::is_object)
+            .ok_or(Missing::NotJson)
+    }
+}
+
+/// RFC 9110 §6.6.1.
+fn date(response: &Response) -> Option<Timestamp> {
+    let text = response.headers().get(header::DATE)?.to_str().ok()?;
+    Some(rfc2822::parse(text).ok()?.timestamp())
+}
