@@ -59,7 +59,8 @@ impl<H> WithSession<H> {
         context: &RequestContext<RoleServer>,
         call: impl Future<Output = Result<T, ErrorData>>,
     ) -> Result<Result<T, ErrorData>, Stopped> {
-        let contained = AssertUnwindSafe(self.scoped(&context.extensions, call)?).catch_unwind();
+        let contained = AssertUnwindSafe(self.scoped(&context.extensions, call).inspect_err(Stopped::log)?)
+            .catch_unwind();
         tokio::select! {
             // The client went away or takes its request back: rmcp only says so, the call would go on for nobody.
             () = context.ct.cancelled() => Err(Stopped::Cancelled),
@@ -294,7 +295,9 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
     /// Goes on for as long as the client listens, so without a time limit.
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let request = context.request_context().clone();
-        let call = self.scoped(&request.extensions, async { self.inner.listen(context).await })?;
+        let call = self
+            .scoped(&request.extensions, async { self.inner.listen(context).await })
+            .inspect_err(Stopped::log)?;
         let outcome = tokio::select! {
             () = request.ct.cancelled() => Err(Stopped::Cancelled),
             outcome = AssertUnwindSafe(call).catch_unwind() => outcome.map_err(|_panic| Stopped::Panicked),

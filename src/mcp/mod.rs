@@ -109,7 +109,7 @@ pub fn endpoint<H: ServerHandler + Clone>(
         .tools()
         .find(|tool| server.get_tool(tool).is_none())
     {
-        return Err(UnknownTool(unknown.to_owned()));
+        return Err(UnknownTool::new(unknown));
     }
     let mut config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(settings.sessions.is_some())

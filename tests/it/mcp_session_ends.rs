@@ -1,6 +1,13 @@
 //! What ends while something is going on: sessions, streams, notifications, and the clients of all of them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use clerk_mcp::{app::App, context::get_session, mcp::McpSessions};
 use clerk_mcp_conformance::clerk::LocalClerk;
@@ -16,7 +23,7 @@ use rmcp::{
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::support::{
     Exchange, McpClient, TestServer,
@@ -42,7 +49,9 @@ enum Seen {
 struct Witness {
     seen: mpsc::UnboundedSender<Seen>,
     /// Whether it lets nobody in.
-    refuses: bool,
+    refuses: Arc<AtomicBool>,
+    /// What it waits for before it lets somebody in.
+    goes_on: Arc<Semaphore>,
 }
 
 struct Ending(mpsc::UnboundedSender<Seen>);
@@ -56,7 +65,15 @@ impl Drop for Ending {
 impl Witness {
     fn new() -> (Self, mpsc::UnboundedReceiver<Seen>) {
         let (seen, see) = mpsc::unbounded_channel();
-        (Self { seen, refuses: false }, see)
+        let (refuses, goes_on) = (Arc::default(), Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)));
+        (
+            Self {
+                seen,
+                refuses,
+                goes_on,
+            },
+            see,
+        )
     }
 
     fn tell(&self, what: Seen) -> Ending {
@@ -76,7 +93,8 @@ impl ServerHandler for Witness {
         request: InitializeRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
-        if self.refuses {
+        self.goes_on.acquire().await.unwrap().forget();
+        if self.refuses.load(Ordering::Relaxed) {
             return Err(ErrorData::internal_error("not today", None));
         }
         self.negotiate_initialize(&request)
@@ -257,12 +275,67 @@ async fn a_session_that_moves_takes_all_its_requests_along() {
     }
 }
 
+/// Whoever is told that there's no such session gives it up: it's only said when that is known.
+#[tokio::test]
+async fn a_session_that_cannot_be_fetched_now_is_not_lost() {
+    let store = Arc::new(MemoryStore::default());
+    let (witness, _seen) = Witness::new();
+    let here = store.replica(|_| {}).await;
+    let there = store.replica_of(witness.clone(), |_| {}).await;
+    let client = McpClient::connect(&here, &here.oauth_token("ada").mint()).await;
+    let (moved, token) = (McpClient::at(&there, &client.id), there.oauth_token("ada").mint());
+    store.is_away.store(true, Ordering::Relaxed);
+    assert_eq!(moved.status_of_call(&token).await, 503);
+    store.is_away.store(false, Ordering::Relaxed);
+    witness.refuses.store(true, Ordering::Relaxed);
+    assert_eq!(moved.status_of_call(&token).await, 503);
+    assert_eq!(store.len(), 1);
+    witness.refuses.store(false, Ordering::Relaxed);
+    until_let_in(&moved, &token).await;
+}
+
+/// Nor is one whose client gives up while it's fetched.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_whose_client_leaves_while_it_moves_is_not_lost() {
+    let store = Arc::new(MemoryStore::default());
+    let (mut witness, _seen) = Witness::new();
+    witness.goes_on = Arc::new(Semaphore::new(0));
+    let here = store.replica(|_| {}).await;
+    let there = store.replica_of(witness.clone(), |_| {}).await;
+    let client = McpClient::connect(&here, &here.oauth_token("ada").mint()).await;
+    let (moved, token) = (McpClient::at(&there, &client.id), there.oauth_token("ada").mint());
+    let impatient = moved
+        .request(Method::POST, &token)
+        .header("Accept", "application/json, text/event-stream")
+        .json(&call(1, "any", &json!({})))
+        .timeout(Duration::from_millis(200));
+    assert!(impatient.send().await.is_err());
+    assert_eq!(
+        moved.status_of_call(&token).await,
+        503,
+        "it's still being fetched"
+    );
+    witness.goes_on.add_permits(1_000);
+    until_let_in(&moved, &token).await;
+}
+
+/// Calls until the session can be had; a session that is given up would never be.
+async fn until_let_in(client: &McpClient<'_>, token: &str) {
+    loop {
+        match client.status_of_call(token).await {
+            200 => break,
+            status => assert_eq!(status, 503),
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
 /// A session that its own server doesn't open isn't there, and takes no room anywhere.
 #[tokio::test]
 async fn a_session_that_is_refused_is_none() {
     let store = Arc::new(MemoryStore::default());
-    let (mut witness, _seen) = Witness::new();
-    witness.refuses = true;
+    let (witness, _seen) = Witness::new();
+    witness.refuses.store(true, Ordering::Relaxed);
     let stored = Arc::clone(&store);
     let server = TestServer::builder()
         .sessions(|sessions| {

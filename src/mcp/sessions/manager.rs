@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    hash::{DefaultHasher, Hash, Hasher},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -24,6 +23,7 @@ use thiserror::Error;
 use super::{
     McpSessions,
     calls::Calls,
+    entrance::{Entrance, Entrances, NoEntrance},
     places::{Full, Place, Places},
 };
 
@@ -56,6 +56,8 @@ pub(super) enum Failure {
     Gone,
     /// The server's own handler refused to open this one.
     NotOpened(SessionId),
+    /// It refused to go on with one that was opened elsewhere.
+    NotRestored,
 }
 
 /// Sessions that hold a place from their first request until they end, whichever way they do.
@@ -65,20 +67,16 @@ pub(super) struct PlacedSessions {
     calls: Arc<Calls>,
     store: Option<Arc<dyn SessionStore>>,
     held: Mutex<HashMap<SessionId, Held>>,
-    /// One for every so many sessions that are fetched from the store.
-    restores: Vec<tokio::sync::Mutex<()>>,
+    entrances: Entrances,
 }
-
-/// A request's way into a session.
-pub(super) struct Entrance<'a>(
-    #[expect(dead_code, reason = "it's held, not looked at")] Option<tokio::sync::MutexGuard<'a, ()>>,
-);
 
 /// What is known of a session that is here.
 #[derive(Debug)]
 struct Held {
     place: Place,
     last_message: Instant,
+    /// Whether it comes from the store.
+    is_restored: bool,
     /// Whether `initialize` was answered.
     is_open: bool,
 }
@@ -96,6 +94,7 @@ pub(super) enum SessionError {
     #[error(transparent)]
     Local(#[from] LocalSessionManagerError),
 }
+
 impl PlacedSessions {
     /// Sessions as `settings` has them, which live for at least `idle` without a message; those with `calls` in flight aren't
     /// ended for others.
@@ -108,7 +107,7 @@ impl PlacedSessions {
             calls,
             store: settings.store.clone(),
             held: Mutex::default(),
-            restores: (0..RESTORES).map(|_| tokio::sync::Mutex::default()).collect(),
+            entrances: Entrances::default(),
         }
     }
 
@@ -135,33 +134,26 @@ impl PlacedSessions {
     ///
     /// Of the requests that come at once for one that is only in the store, the first fetches it, and the others wait until it
     /// lets go of the [`Entrance`]: rmcp would let them into a session that isn't open yet, and that would be its end.
-    pub(super) async fn enter(&self, session: &SessionId) -> Option<Entrance<'_>> {
-        if self.touch(session) {
-            return Some(Entrance(None));
+    ///
+    /// # Errors
+    /// When it may not enter.
+    pub(super) async fn enter(&self, session: &SessionId) -> Result<Entrance, NoEntrance> {
+        if self.touch(session) == Some(true) {
+            return Ok(Entrance::OPEN);
         }
-        if !self.is_stored(session).await {
-            return None;
+        let store = self.store.as_ref().ok_or(NoEntrance::Unknown)?;
+        let stored = store.load(session).await.map_err(|error| {
+            tracing::warn!(%error, "the store of sessions could not be asked");
+            NoEntrance::StoreAway
+        })?;
+        if stored.is_none() {
+            return Err(NoEntrance::Unknown);
         }
-        let mut hasher = DefaultHasher::new();
-        session.hash(&mut hasher);
-        // The remainder is below their number.
-        let lock = self
-            .restores
-            .get(usize::try_from(hasher.finish() % RESTORES).ok()?)?;
-        let first = lock.lock().await;
-        Some(Entrance((!self.touch(session)).then_some(first)))
-    }
-
-    async fn is_stored(&self, session: &SessionId) -> bool {
-        let Some(store) = &self.store else {
-            return false;
-        };
-        match store.load(session).await {
-            Ok(state) => state.is_some(),
-            Err(error) => {
-                tracing::warn!(%error, "the store of sessions could not be asked");
-                false
-            }
+        let entrance = self.entrances.wait(session).await;
+        match self.touch(session) {
+            Some(true) => Ok(Entrance::OPEN),
+            Some(false) => Err(NoEntrance::NotYet),
+            None => Ok(entrance),
         }
     }
 
@@ -197,12 +189,12 @@ impl PlacedSessions {
     /// Ends a session that has no place any more, also when the request that wants this goes away meanwhile.
     async fn end(&self, session: SessionId) {
         let (local, store) = (Arc::clone(&self.local), self.store.clone());
-        let ended = tokio::spawn(async move {
+        soon(async move {
+            forget(store.as_deref(), &session).await;
             // However it ends, nobody finds it.
             let _ = local.close_session(&session).await;
-            forget(store.as_deref(), &session).await;
-        });
-        let _ = ended.await;
+        })
+        .await;
     }
 
     /// Takes a session that wasn't opened out of the store, where rmcp puts it all the same.
@@ -210,35 +202,41 @@ impl PlacedSessions {
         forget(self.store.as_deref(), session).await;
     }
 
-    fn occupy(&self, id: &SessionId, place: Place) {
+    fn occupy(&self, id: &SessionId, place: Place, is_restored: bool) {
         let held = Held {
             place,
             last_message: Instant::now(),
+            is_restored,
             is_open: false,
         };
         lock(&self.held).insert(id.clone(), held);
     }
 
-    /// A message came for this session; tells whether it's here, and open.
-    fn touch(&self, id: &SessionId) -> bool {
-        match lock(&self.held).get_mut(id) {
-            Some(held) => {
-                held.last_message = Instant::now();
-                held.is_open
-            }
-            None => false,
-        }
+    /// A message came for this session; tells whether it's open, if it's here.
+    fn touch(&self, id: &SessionId) -> Option<bool> {
+        let mut held = lock(&self.held);
+        let held = held.get_mut(id)?;
+        held.last_message = Instant::now();
+        Some(held.is_open)
     }
 }
-
-/// How many sessions can be fetched at a time, if no two of them share a lock.
-const RESTORES: u64 = 64;
 
 /// The messages of one request.
 type Events = Pin<Box<dyn Stream<Item = ServerSseMessage> + Send + Sync>>;
 
 const ENDING: LocalSessionManagerError =
     LocalSessionManagerError::SessionError(session::local::SessionError::SessionServiceTerminated);
+
+/// Does `work` to its end, and waits a moment for that: rmcp tells a session that it's over by way of a channel, which is full
+/// when its client doesn't read what it's sent.
+async fn soon<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    tokio::time::timeout(A_MOMENT, tokio::spawn(work))
+        .await
+        .ok()?
+        .ok()
+}
+
+const A_MOMENT: Duration = Duration::from_secs(1);
 
 async fn forget(store: Option<&dyn SessionStore>, session: &SessionId) {
     if let Some(store) = store
@@ -271,7 +269,7 @@ impl SessionManager for PlacedSessions {
     async fn create_session(&self) -> Result<(SessionId, Self::Transport), SessionError> {
         let place = self.place().await?;
         let (id, transport) = self.local.create_session().await?;
-        self.occupy(&id, place);
+        self.occupy(&id, place, false);
         Ok((id, transport))
     }
 
@@ -281,10 +279,12 @@ impl SessionManager for PlacedSessions {
         message: ClientJsonRpcMessage,
     ) -> Result<ServerJsonRpcMessage, SessionError> {
         let answer = self.local.initialize_session(id, message).await?;
-        if matches!(answer, ServerJsonRpcMessage::Error(_)) {
-            Current::failed(Failure::NotOpened(id.clone()));
-        } else if let Some(held) = lock(&self.held).get_mut(id) {
-            held.is_open = true;
+        if let Some(held) = lock(&self.held).get_mut(id) {
+            match (&answer, held.is_restored) {
+                (ServerJsonRpcMessage::Error(_), true) => Current::failed(Failure::NotRestored),
+                (ServerJsonRpcMessage::Error(_), false) => Current::failed(Failure::NotOpened(id.clone())),
+                _ => held.is_open = true,
+            }
         }
         Ok(answer)
     }
@@ -295,9 +295,10 @@ impl SessionManager for PlacedSessions {
 
     /// rmcp calls this however a session ends: by DELETE, by idleness, by a failed start.
     async fn close_session(&self, id: &SessionId) -> Result<(), SessionError> {
-        let closed = self.local.close_session(id).await;
         lock(&self.held).remove(id);
-        Ok(closed?)
+        let (local, id) = (Arc::clone(&self.local), id.clone());
+        let closed = soon(async move { local.close_session(&id).await }).await;
+        Ok(closed.unwrap_or(Ok(()))?)
     }
 
     async fn create_stream(
@@ -353,7 +354,7 @@ impl SessionManager for PlacedSessions {
         let place = self.place().await?;
         let outcome = self.local.restore_session(id.clone()).await?;
         if let RestoreOutcome::Restored(_) = &outcome {
-            self.occupy(&id, place);
+            self.occupy(&id, place, true);
         }
         Ok(outcome)
     }

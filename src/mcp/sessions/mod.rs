@@ -4,6 +4,7 @@
 //! it or end it. Here an id is worth something only together with a token of the user who opened it.
 
 mod calls;
+mod entrance;
 mod key;
 mod manager;
 mod places;
@@ -19,6 +20,7 @@ use rmcp::transport::streamable_http_server::{SessionId, SessionManager, session
 pub use self::key::SessionKey;
 use self::{
     calls::{Busy, Calls},
+    entrance::NoEntrance,
     manager::{Failure, PlacedSessions},
     places::Full,
 };
@@ -159,10 +161,14 @@ impl BoundSessions {
             let Ok(bare) = HeaderValue::from_str(&session) else {
                 return Ok(unknown_session(id));
             };
-            entrance = self.manager.enter(&session).await;
-            if entrance.is_none() {
-                return Ok(unknown_session(id));
-            }
+            entrance = match self.manager.enter(&session).await {
+                Ok(entrance) => Some(entrance),
+                Err(NoEntrance::Unknown) => return Ok(unknown_session(id)),
+                Err(no @ (NoEntrance::StoreAway | NoEntrance::NotYet)) => {
+                    tracing::warn!(?no, "a request could not be let into its session");
+                    return Ok(not_now(id));
+                }
+            };
             request.headers_mut().insert(SESSION_ID, bare);
         } else if !opens && !message.is_some_and(|message| message.has_version) {
             return Ok(error(StatusCode::BAD_REQUEST, INVALID_REQUEST, NO_SESSION_ID, id));
@@ -173,6 +179,7 @@ impl BoundSessions {
         match failure {
             Some(Failure::NoPlace(full)) => return Ok(no_place(full, id)),
             Some(Failure::Gone) => return Ok(unknown_session(id)),
+            Some(Failure::NotRestored) => return Ok(not_now(id)),
             Some(Failure::NotOpened(session)) => {
                 response.headers_mut().remove(SESSION_ID);
                 self.manager.forget(&session).await;
@@ -235,6 +242,13 @@ fn no_place(full: Full, id: Option<&str>) -> Response {
         ),
     };
     again_later(error(status, SERVER_ERROR, message, id), RETRY_AFTER_SECONDS)
+}
+
+/// It's there, and a client that were told 404 would give it up.
+fn not_now(id: Option<&str>) -> Response {
+    let message = "The session can't be had at the moment; try again";
+    let response = error(StatusCode::SERVICE_UNAVAILABLE, SERVER_ERROR, message, id);
+    again_later(response, 1)
 }
 
 fn too_busy(busy: Busy, id: &str) -> Response {

@@ -2,22 +2,40 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use clerk_mcp::mcp::{McpSessions, SessionKey};
-use rmcp::transport::streamable_http_server::session::store::{
-    SessionState, SessionStore, SessionStoreError,
+use clerk_mcp::mcp::{ExampleTools, McpSessions, SessionKey};
+use rmcp::{
+    ServerHandler,
+    transport::streamable_http_server::session::store::{SessionState, SessionStore, SessionStoreError},
 };
 
 use super::TestServer;
 
 #[derive(Default)]
-pub struct MemoryStore(Mutex<HashMap<String, SessionState>>);
+pub struct MemoryStore {
+    states: Mutex<HashMap<String, SessionState>>,
+    /// Whether it can't be asked.
+    pub is_away: AtomicBool,
+}
 
 impl MemoryStore {
     /// A server that looks for sessions here.
     pub async fn replica(self: &Arc<Self>, change: impl FnOnce(&mut McpSessions)) -> TestServer {
+        self.replica_of(ExampleTools::new("Clerk MCP server"), change)
+            .await
+    }
+
+    /// The same, with the tools of `handler`.
+    pub async fn replica_of(
+        self: &Arc<Self>,
+        handler: impl ServerHandler + Clone,
+        change: impl FnOnce(&mut McpSessions),
+    ) -> TestServer {
         let store = Arc::clone(self);
         let sessions = |sessions: &mut McpSessions| {
             // Each test server has a Clerk of its own; replicas have the same.
@@ -26,27 +44,30 @@ impl MemoryStore {
             sessions.store = Some(store);
             change(sessions);
         };
-        TestServer::builder().sessions(sessions).spawn().await
+        TestServer::builder().sessions(sessions).spawn_with(handler).await
     }
 
     pub fn len(&self) -> usize {
-        self.0.lock().unwrap().len()
+        self.states.lock().unwrap().len()
     }
 }
 
 #[async_trait::async_trait]
 impl SessionStore for MemoryStore {
     async fn load(&self, id: &str) -> Result<Option<SessionState>, SessionStoreError> {
-        Ok(self.0.lock().unwrap().get(id).cloned())
+        if self.is_away.load(Ordering::Relaxed) {
+            return Err("it's away".into());
+        }
+        Ok(self.states.lock().unwrap().get(id).cloned())
     }
 
     async fn store(&self, id: &str, state: &SessionState) -> Result<(), SessionStoreError> {
-        self.0.lock().unwrap().insert(id.to_owned(), state.clone());
+        self.states.lock().unwrap().insert(id.to_owned(), state.clone());
         Ok(())
     }
 
     async fn delete(&self, id: &str) -> Result<(), SessionStoreError> {
-        self.0.lock().unwrap().remove(id);
+        self.states.lock().unwrap().remove(id);
         Ok(())
     }
 }
