@@ -121,13 +121,24 @@ impl ToolPolicy {
 /// the pen.
 ///
 /// ```
-/// # use clerk_mcp::{clerk::ClerkClient, mcp::{self, ExampleTools, McpSettings}, policy::{Requirement, ToolPolicy, UnknownTool}};
+/// # use clerk_mcp::{clerk::ClerkClient, mcp::{self, ExampleTools, McpSettings}, policy::{Requirement, ToolPolicy}};
 /// fn mistyped(client: ClerkClient, mut settings: McpSettings) {
 ///     settings.policy = ToolPolicy::new().require("gret", Requirement::new().role("org:admin"));
 ///     let outcome = mcp::endpoint(ExampleTools::new("mine"), client, settings);
-///     assert_eq!(outcome.err(), Some(UnknownTool("gret".to_owned())));
+///     assert_eq!(outcome.err().unwrap().tool(), "gret");
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("the policy names a tool that the server doesn't have: {0}")]
-pub struct UnknownTool(pub String);
+pub struct UnknownTool(String);
+
+impl UnknownTool {
+    pub(crate) fn new(tool: &str) -> Self {
+        Self(tool.to_owned())
+    }
+
+    /// The name that is in the policy.
+    pub fn tool(&self) -> &str {
+        &self.0
+    }
+}

@@ -97,7 +97,8 @@ impl SecretKeyState {
         }
     }
 
-    fn is_known_good(&self) -> bool {
+    /// Whether the last probe found the key good.
+    pub fn is_known_good(&self) -> bool {
         let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         history.succeeded_once && history.failed_in_a_row == 0
     }

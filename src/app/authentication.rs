@@ -15,23 +15,27 @@ use crate::{
     token::{HttpJwks, JwksCache, ResourceNames, TokenPolicy, TokenVerifier},
 };
 
-/// The authenticator of `config`, for a server of another shape than [`App`](super::App). Nothing is fetched before the first
-/// token comes, and nobody looks after the secret key.
+/// The authenticator of `config`, for a server of another shape than [`App`](super::App), and the probe that tells it whether
+/// the secret key is good. Nothing is fetched before the first token comes or the probe is run.
 ///
 /// ```
 /// use clerk_mcp::{app::{self, AppError}, auth::RequireAuth, config::Config};
 /// use poem::{Endpoint, EndpointExt, Route, endpoint::make_sync};
 ///
 /// fn mine(config: &Config) -> Result<impl Endpoint, AppError> {
-///     let protected = make_sync(|_| "hello").with(RequireAuth::new(app::authenticator(config)?));
+///     let (authenticator, probe) = app::authenticator(config)?;
+///     tokio::spawn(probe.keep_watch());
+///     let protected = make_sync(|_| "hello").with(RequireAuth::new(authenticator));
 ///     Ok(Route::new().at("/hello", protected))
 /// }
 /// ```
 ///
 /// # Errors
 /// [`AppError`], when the configuration can't be carried out.
-pub fn authenticator(config: &Config) -> Result<Authenticator, AppError> {
-    Ok(Authentication::new(config, &(Arc::new(SystemClock) as _))?.authenticator)
+pub fn authenticator(config: &Config) -> Result<(Authenticator, SecretKeyProbe), AppError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let (authentication, probe, _) = Authentication::new(config, &clock)?.watch_secret_key();
+    Ok((authentication.authenticator, probe))
 }
 
 /// What authenticates requests, and what other parts share of it.

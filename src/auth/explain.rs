@@ -18,11 +18,9 @@ use crate::{
 ///
 /// /// What to mend, in the order of the checks.
 /// fn faults(explanation: &Explanation) -> Vec<String> {
-///     let fault = |finding: &Finding| match &finding.verdict {
-///         Verdict::Failed(error) => Some(format!("{}: {error}", finding.check)),
-///         _ => None,
-///     };
-///     explanation.findings.iter().filter_map(fault).collect()
+///     let failed = |finding: &&Finding| matches!(finding.verdict, Verdict::Failed(_));
+///     let words = |finding: &Finding| format!("{}: {}", finding.check, finding.verdict.detail().unwrap_or_default());
+///     explanation.findings.iter().filter(failed).map(words).collect()
 /// }
 /// ```
 #[derive(Debug, Clone, Default)]
@@ -42,6 +40,7 @@ pub struct Explanation {
 
 /// One check, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Finding {
     /// The check.
     pub check: Check,
@@ -51,6 +50,7 @@ pub struct Finding {
 
 /// What came of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Verdict {
     /// It's as it should be.
     Passed,
@@ -71,6 +71,16 @@ impl Explanation {
         })
     }
 
+    /// Adds what is known of the token.
+    pub(super) fn extend(&mut self, seen: Examination) {
+        self.kind = seen.kind;
+        self.header = seen.header;
+        self.claims = seen.claims;
+        for (check, outcome) in seen.findings {
+            self.add(check, outcome);
+        }
+    }
+
     /// Adds a check and what came of it, if it could be made.
     pub(super) fn add<E: Into<AuthError>>(&mut self, check: Check, outcome: Option<Result<Pass, E>>) {
         let verdict = match outcome {
@@ -83,17 +93,23 @@ impl Explanation {
     }
 }
 
-impl From<Examination> for Explanation {
-    fn from(seen: Examination) -> Self {
-        let mut explanation = Self {
-            kind: seen.kind,
-            header: seen.header,
-            claims: seen.claims,
-            ..Self::default()
-        };
-        for (check, outcome) in seen.findings {
-            explanation.add(check, outcome);
+impl Verdict {
+    /// `passed`, `not-asked`, `failed` or `not-reached`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::NotAsked(_) => "not-asked",
+            Self::Failed(_) => "failed",
+            Self::NotReached => "not-reached",
         }
-        explanation
+    }
+
+    /// Why nothing was asked, or what is wrong.
+    pub fn detail(&self) -> Option<String> {
+        match self {
+            Self::NotAsked(why) => Some((*why).to_owned()),
+            Self::Failed(error) => Some(error.to_string()),
+            Self::Passed | Self::NotReached => None,
+        }
     }
 }

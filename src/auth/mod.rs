@@ -75,7 +75,7 @@ impl Authenticator {
     }
 
     /// What would become of `token` and why, with every check, also those behind the first that fails. Of an opaque token Clerk
-    /// is asked; nothing is remembered. **Not for callers**: the reasons would teach a forger.
+    /// is asked, of the secret key only what [`watch_secret_key`](Self::watch_secret_key) knows counts; nothing is remembered. **Not for callers**: the reasons would teach a forger.
     pub async fn explain(&self, token: &str) -> Explanation {
         let token: BearerToken = match token.parse() {
             Ok(token) => token,
@@ -85,7 +85,16 @@ impl Authenticator {
                 return explanation;
             }
         };
-        let mut explanation = self.sessions.explain(&token).await;
+        let mut explanation = Explanation::default();
+        explanation.add(
+            Check::SecretKey,
+            Some(match self.secret_key.misconfiguration() {
+                Some(misconfiguration) => Err(misconfiguration),
+                None if self.secret_key.is_known_good() => Ok(Pass::Held),
+                None => Ok(Pass::NotAsked("Clerk could not be asked about it")),
+            }),
+        );
+        self.sessions.explain(&token, &mut explanation).await;
         let needed = &self.challenge.required_scopes;
         let outcome = explanation.session.as_ref().map(|session| {
             if needed.is_empty() {

@@ -20,7 +20,7 @@ use crate::{
     session::Session,
     shared_cache::SharedCache,
     token::{
-        BearerToken, Check, KeyReference, KeySource, TokenError, TokenKind, TokenPolicy, TokenReport,
+        BearerToken, Check, KeyReference, KeySource, Pass, TokenError, TokenKind, TokenPolicy, TokenReport,
         TokenVerifier, VerifyError,
     },
 };
@@ -30,7 +30,7 @@ pub(super) trait Sessions: Send + Sync {
     fn of<'a>(&'a self, token: &'a BearerToken) -> BoxFuture<'a, Result<Arc<Session>, AuthError>>;
 
     /// As [`of`](Self::of), with every check and what came of it. Nothing is remembered.
-    fn explain<'a>(&'a self, token: &'a BearerToken) -> BoxFuture<'a, Explanation>;
+    fn explain<'a>(&'a self, token: &'a BearerToken, explanation: &'a mut Explanation) -> BoxFuture<'a, ()>;
 }
 
 /// Sessions of verified tokens.
@@ -126,19 +126,15 @@ impl<K: KeySource> Sessions for VerifiedSessions<K> {
         .boxed()
     }
 
-    fn explain<'a>(&'a self, token: &'a BearerToken) -> BoxFuture<'a, Explanation> {
+    fn explain<'a>(&'a self, token: &'a BearerToken, explanation: &'a mut Explanation) -> BoxFuture<'a, ()> {
         async move {
-            let mut explanation = Explanation::from(self.verifier.examine(token).await);
-            if explanation.refusal().is_none() {
-                match self.verifier.verify(token).await {
-                    Ok(verified) => explanation.session = Some(Arc::new(verified.into())),
-                    Err(VerifyError::Opaque(kind)) => {
-                        self.explain_opaque(kind, token, &mut explanation).await;
-                    }
-                    Err(error) => explanation.add(Check::Form, Some(Err(error))),
-                }
+            explanation.extend(self.verifier.examine(token).await);
+            match self.verifier.verify(token).await {
+                Ok(verified) => explanation.session = Some(Arc::new(verified.into())),
+                Err(VerifyError::Opaque(kind)) => self.explain_opaque(kind, token, explanation).await,
+                // The findings say so.
+                Err(VerifyError::Token(_) | VerifyError::Keys(_)) => {}
             }
-            explanation
         }
         .boxed()
     }
@@ -146,21 +142,28 @@ impl<K: KeySource> Sessions for VerifiedSessions<K> {
 
 impl<K: KeySource> VerifiedSessions<K> {
     async fn explain_opaque(&self, kind: TokenKind, token: &BearerToken, explanation: &mut Explanation) {
-        let Some(opaque) = &self.opaque else {
-            let error = TokenError::KindNotAccepted(kind);
-            return explanation.add(Check::Known, Some(Err(error)));
+        let answer = match &self.opaque {
+            Some(opaque) => opaque.report(kind, token).await,
+            None => Err(TokenError::KindNotAccepted(kind).into()),
         };
-        let report = match opaque.report(kind, token).await {
+        let report = match answer {
             Ok(report) => report,
-            Err(error) => return explanation.add(Check::Known, Some(Err(error))),
+            Err(error) => {
+                explanation.add(Check::Known, Some(Err(error)));
+                for check in TokenReport::checks().filter(|check| *check != Check::Known) {
+                    explanation.add(check, None::<Result<Pass, AuthError>>);
+                }
+                return;
+            }
         };
         explanation.claims = report.members();
         let now = self.clock.now();
-        for (check, outcome) in report.findings(kind, &opaque.policy, now) {
+        let policy = self.verifier.policy();
+        for (check, outcome) in report.findings(kind, policy, now) {
             explanation.add(check, Some(outcome));
         }
         explanation.session = report
-            .check(kind, &opaque.policy, now)
+            .check(kind, policy, now)
             .ok()
             .map(|verified| Arc::new(verified.into()));
     }

@@ -25,7 +25,7 @@ use super::{Failure, output, serve, settings::Settings, variables};
     after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
 )]
 pub(super) struct ExplainArgs {
-    /// The token; without it, it's read from stdin, where no other user of the machine can see it
+    /// The token; without it, or with -, it's read from stdin, where no other user of the machine can see it
     token: Option<String>,
     /// Print one JSON object
     #[arg(long)]
@@ -37,23 +37,32 @@ pub(super) struct ExplainArgs {
 /// Explains one token. Nobody is contacted but the configured Clerk.
 pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode, Failure> {
     let token = token(args)?;
+    let print = |explanation: &Explanation| {
+        let text = if args.json {
+            in_json(explanation)
+        } else {
+            in_words(explanation)
+        };
+        // In JSON these characters stand in texts alone, where the escapes are right, too.
+        output::print(&output::harmless(&text))
+    };
     let config = match variables(&args.settings).and_then(|variables| Config::from_variables(&variables)) {
         Ok(config) => config,
         Err(error) => {
             // What it says can be shown all the same.
-            if let Some((header, claims)) = unverified_members(&token) {
-                output::print(&output::harmless(&members(Some(&header), Some(&claims))))?;
-            }
+            let mut explanation = Explanation::default();
+            (explanation.header, explanation.claims) = unverified_members(&token).unzip();
+            print(&explanation)?;
+            output::note(NOTHING_CHECKED);
             return Err(error.into());
         }
     };
-    let authenticator = app::authenticator(&config)?;
-    let explanation = serve::runtime()?.block_on(authenticator.explain(&token));
-    output::print(&if args.json {
-        in_json(&explanation)
-    } else {
-        output::harmless(&in_words(&explanation))
-    })?;
+    let (authenticator, probe) = app::authenticator(&config)?;
+    let explanation = serve::runtime()?.block_on(async {
+        probe.run_once().await;
+        authenticator.explain(&token).await
+    });
+    print(&explanation)?;
     Ok(if explanation.session.is_some() {
         ExitCode::SUCCESS
     } else {
@@ -69,9 +78,10 @@ fn token(args: &ExplainArgs) -> Result<String, Failure> {
             if io::stdin().is_terminal() {
                 output::note("Paste the token, then press Enter and Ctrl-D.");
             }
-            let mut text = String::new();
-            io::stdin().take(MAX_INPUT).read_to_string(&mut text)?;
-            text
+            let mut bytes = Vec::new();
+            io::stdin().take(MAX_INPUT).read_to_end(&mut bytes)?;
+            // What isn't text is no token, and is told so as one.
+            String::from_utf8_lossy(&bytes).into_owned()
         }
     };
     let mut text = text.trim().trim_matches(['"', '\'']);
@@ -96,13 +106,17 @@ fn in_words(explanation: &Explanation) -> String {
         let _ = writeln!(text, "Kind: {kind}\n");
     }
     text.push_str(&members(explanation.header.as_ref(), explanation.claims.as_ref()));
-    text.push_str("\nChecks\n");
-    for Finding { check, verdict } in &explanation.findings {
+    if explanation.findings.is_empty() {
+        return text;
+    }
+    text.push_str("Checks\n");
+    for Finding { check, verdict, .. } in &explanation.findings {
+        let detail = verdict.detail().unwrap_or_default();
         let (mark, words) = match verdict {
             Verdict::Passed => ("ok", check.demand().to_owned()),
-            Verdict::NotAsked(why) => ("-", format!("not asked: {why}")),
-            Verdict::Failed(error) => ("FAIL", format!("{error}. Due: {}", check.demand())),
-            Verdict::NotReached => ("?", "not reached".to_owned()),
+            Verdict::NotAsked(_) => ("-", format!("not asked: {detail}")),
+            Verdict::Failed(_) => ("FAIL", format!("{detail}. Due: {}", check.demand())),
+            Verdict::NotReached | _ => ("?", "not reached".to_owned()),
         };
         let _ = writeln!(text, "{}", output::check(mark, check.as_str(), WIDTH, &words));
     }
@@ -143,6 +157,9 @@ fn members(header: Option<&Map<String, Value>>, claims: Option<&Map<String, Valu
             }
         }
     }
+    if !text.is_empty() {
+        text.push('\n');
+    }
     text
 }
 
@@ -151,14 +168,13 @@ fn in_json(explanation: &Explanation) -> String {
     let checks: Vec<_> = explanation
         .findings
         .iter()
-        .map(|Finding { check, verdict }| {
-            let (verdict, detail) = match verdict {
-                Verdict::Passed => ("passed", None),
-                Verdict::NotAsked(why) => ("not-asked", Some((*why).to_owned())),
-                Verdict::Failed(error) => ("failed", Some(error.to_string())),
-                Verdict::NotReached => ("not-reached", None),
-            };
-            json!({ "check": check.as_str(), "demand": check.demand(), "verdict": verdict, "detail": detail })
+        .map(|Finding { check, verdict, .. }| {
+            json!({
+                "check": check.as_str(),
+                "demand": check.demand(),
+                "verdict": verdict.as_str(),
+                "detail": verdict.detail(),
+            })
         })
         .collect();
     let refusal = explanation.refusal().map(|error| {
@@ -183,7 +199,9 @@ fn in_json(explanation: &Explanation) -> String {
 }
 
 /// Of the longest name of a check.
-const WIDTH: usize = 9;
+const WIDTH: usize = 10;
+const NOTHING_CHECKED: &str =
+    "Nothing was checked: that takes the configuration of the server that the token is for.";
 /// More than any token has.
 const MAX_INPUT: u64 = 64 * 1024;
 
@@ -195,6 +213,6 @@ Examples:
 const EXIT_CODES: &str = "\
 Exit codes:
   0   the token is accepted
-  1   it is refused, or nothing can be said of it (Clerk is away)
+  1   it is refused, or nothing can be said of it (Clerk is away, or something broke)
   2   the command line is wrong
   78  the configuration is missing or wrong; what the token says is shown all the same";

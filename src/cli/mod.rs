@@ -31,6 +31,7 @@ use self::{
 #[derive(Debug, Parser)]
 #[command(
     version,
+    propagate_version = true,
     args_conflicts_with_subcommands = true,
     after_help = format!("{EXAMPLES}\n\nEvery variable has a flag: see --help."),
     after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
@@ -112,7 +113,7 @@ enum Failure {
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
     #[error("[Clerk] There is no token: give it as an argument or on stdin")]
     NoToken,
-    #[error("[Clerk] The server broke off: {0}")]
+    #[error("[Clerk] Something broke: {0}")]
     Io(#[from] io::Error),
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 macro_rules! checks {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $demand:literal;)*) => {
-        /// One check of a token. They come in the order of this list.
+        /// One check of a token. Those of a JWT come in the order of this list.
         ///
         /// ```
         /// use clerk_mcp::token::Check;
@@ -40,6 +40,8 @@ macro_rules! checks {
 }
 
 checks! {
+    /// Our own key, without which no token is accepted.
+    SecretKey = "secret-key", "CLERK_SECRET_KEY is good, and of the application of CLERK_DOMAIN";
     /// The token as a text.
     Form = "form", "one token68 of at most 16 KiB; a JWT has three strict base64url parts (RFC 6750 §2.1, RFC 7515 §7.1)";
     /// What it is.

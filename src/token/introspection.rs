@@ -105,6 +105,11 @@ impl TokenReport {
         }
     }
 
+    /// What is asked of a report.
+    pub(crate) fn checks() -> impl Iterator<Item = Check> {
+        REPORT_RULES.into_iter().map(|(check, _)| check)
+    }
+
     /// What becomes of each rule.
     pub(crate) fn findings(
         &self,

@@ -11,7 +11,7 @@ use super::{
     check::{Check, Pass},
     claims::{TokenPolicy, VerifiedClaims},
     error::TokenError,
-    jose::{HEADER_RULES, UnverifiedJwt},
+    jose::{HEADER_RULES, UnverifiedJwt, unverified_members},
     jwk::VerifyingKey,
     keys::{KeyLookupError, KeySource},
     kind::{Presented, TokenKind},
@@ -98,6 +98,7 @@ impl<K: KeySource> TokenVerifier<K> {
             Ok(presented) => presented,
             Err(error) => {
                 seen.findings.push((Check::Form, Some(Err(error.into()))));
+                (seen.header, seen.claims) = unverified_members(token.expose()).unzip();
                 return seen;
             }
         };

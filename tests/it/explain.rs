@@ -117,6 +117,10 @@ async fn every_fault_is_told_at_once() {
         stdout(&output)
     );
     assert!(stdout(&output).contains("  exp is 2023-11-14T22:13:20Z\n"));
+    let output = explain(&clerk, &["--json"], &[], &token).await;
+    assert!(!stdout(&output).contains(['\u{9b}', '\u{202e}']));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["claims"]["note"], "\u{9b}31m \u{202e}");
 }
 
 /// The text without the seconds that have gone by.
@@ -166,7 +170,7 @@ async fn clerk_is_asked_about_an_opaque_token() {
     assert_eq!(code, 0, "{report}");
     assert_eq!(
         checks(&report, "passed"),
-        ["form", "kind", "clerk", "revoked", "sub"]
+        ["secret-key", "form", "kind", "clerk", "revoked", "sub"]
     );
     assert!(report["claims"]["subject"].as_str().unwrap().starts_with("user_"));
     clerk.revoke_token(&key.secret).unwrap();
@@ -174,12 +178,58 @@ async fn clerk_is_asked_about_an_opaque_token() {
     assert_eq!(checks(&report, "failed"), ["revoked"]);
     let (_, report) = explain(&accepted, "ak_unknown00000000").await;
     assert_eq!(checks(&report, "failed"), ["clerk"]);
+    assert_eq!(
+        checks(&report, "not-reached"),
+        ["revoked", "exp", "sub", "aud", "scope"]
+    );
     // Not accepted, so not asked about.
     let (_, report) = explain(&[], &key.secret).await;
     assert_eq!(
         (checks(&report, "failed"), checks(&report, "passed")),
-        (vec!["kind".to_owned()], vec!["form".to_owned()])
+        (
+            vec!["kind".to_owned()],
+            vec!["secret-key".to_owned(), "form".to_owned()]
+        )
     );
+}
+
+/// A server whose own key is bad accepts nobody's token.
+#[tokio::test]
+async fn a_bad_secret_key_is_told_first() {
+    let clerk = clerk().await;
+    let other = LocalClerk::builder().seed(7).start().await.unwrap();
+    let token = access_token(&clerk).mint();
+    for (changes, reason) in [
+        (vec![("CLERK_SECRET_KEY", "sk_test_wrong")], "secret-key-invalid"),
+        (
+            vec![
+                ("CLERK_SECRET_KEY", other.secret_key()),
+                ("CLERK_API_URL", other.backend_api_url()),
+            ],
+            "secret-key-of-another-application",
+        ),
+    ] {
+        let output = explain(&clerk, &["--json"], &changes, &token).await;
+        assert_eq!(output.status.code(), Some(1));
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(
+            (checks(&report, "failed"), &report["refusal"]["reason"]),
+            (vec!["secret-key".to_owned()], &json!(reason))
+        );
+        assert_eq!(
+            (&report["refusal"]["status"], &report["session"]),
+            (&json!(500), &Value::Null)
+        );
+    }
+    // A Clerk that can't be asked says nothing of the key.
+    let output = explain(
+        &clerk,
+        &["--json"],
+        &[("CLERK_API_URL", "http://127.0.0.1:9")],
+        &token,
+    )
+    .await;
+    assert_eq!(output.status.code(), Some(0));
 }
 
 #[tokio::test]
@@ -191,8 +241,19 @@ async fn without_a_configuration_the_token_is_still_shown() {
     assert!(stdout(&output).contains("\"client_id\": \"client_1\""));
     let complaint = String::from_utf8(output.stderr).unwrap();
     assert!(
-        complaint.starts_with("[Clerk] Missing required config: BASE_URL"),
+        complaint.starts_with("Nothing was checked: ")
+            && complaint.contains("\n[Clerk] Missing required config: BASE_URL"),
         "{complaint}"
+    );
+    let output = explain(&clerk, &["--json", &token], &[("BASE_URL", "")], "").await;
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (
+            &report["claims"]["client_id"],
+            &report["checks"],
+            &report["accepted"]
+        ),
+        (&json!("client_1"), &json!([]), &json!(false))
     );
 }
 
@@ -207,6 +268,12 @@ async fn no_token_is_told() {
             "[Clerk] There is no token: give it as an argument or on stdin\n"
         );
     }
+    // One that lacks its signature is shown all the same.
+    let unsigned = access_token(&clerk).header("alg", "none").unsigned().mint();
+    let output = explain(&clerk, &["--json"], &[], &unsigned).await;
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(checks(&report, "failed"), ["form"]);
+    assert_eq!(report["header"]["alg"], "none");
     // What is none is told as the first check.
     let output = explain(&clerk, &["--json", "a b"], &[], "").await;
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
