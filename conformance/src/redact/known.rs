@@ -132,25 +132,32 @@ impl Known {
 
     /// What was cut off with an ellipsis, of which only the beginning is there.
     fn cut_off(&self, text: &str) -> Vec<Found> {
+        let bytes = text.as_bytes();
+        let longest = self.values.iter().map(|value| value.bytes.len()).max();
         let mut found = Vec::new();
+        let mut looked_at = 0;
         for (end, _) in text.match_indices('…') {
-            let before = text.as_bytes().get(..end).unwrap_or_default();
-            for value in &self.values {
-                let beginning = (PART..value.bytes.len()).rev().find(|length| {
-                    value
-                        .bytes
-                        .get(..*length)
-                        .is_some_and(|beginning| before.ends_with(beginning))
+            // What begins before another ellipsis has been looked at there.
+            let first = end.saturating_sub(longest.unwrap_or_default()).max(looked_at);
+            let last = end.saturating_sub(PART - 1);
+            let beginning = (first..last).find_map(|at| Some((at, self.beginning(bytes.get(at..end)?)?)));
+            if let Some((start, label)) = beginning {
+                found.push(Found {
+                    range: start..end,
+                    label,
                 });
-                if let Some(length) = beginning {
-                    found.push(Found {
-                        range: end - length..end,
-                        label: Arc::clone(&value.label),
-                    });
-                }
             }
+            looked_at = end;
         }
         found
+    }
+
+    /// What a value is called that begins like all of this.
+    fn beginning(&self, bytes: &[u8]) -> Option<Arc<str>> {
+        let starting = self.starts.get(bytes.first_chunk()?)?;
+        let values = starting.iter().filter_map(|index| self.values.get(*index));
+        let mut values = values.filter(|value| value.bytes.starts_with(bytes));
+        values.next().map(|value| Arc::clone(&value.label))
     }
 }
 
@@ -225,6 +232,18 @@ mod tests {
             hidden(&known, "clerk-mcp-conf… (9 more bytes)"),
             ["clerk-mcp-conf"]
         );
+    }
+
+    /// Each byte is looked at once, however many ellipses and values there are: a target may answer with nothing else.
+    #[test]
+    fn many_ellipses_cost_no_more_than_their_text() {
+        let mut known = Known::default();
+        for number in 0..200 {
+            let value = format!("{}{number}", "Zq8Lk2Vn5Xw9Tb3Rm7Yc1Hd4".repeat(50));
+            known.add(&value, "<secret>", Parts::All("<part>"));
+        }
+        let text = format!("{}Zq8Lk2Vn5Xw9T… (cut)", "a… ".repeat(50_000));
+        assert_eq!(hidden(&known, &text), ["Zq8Lk2Vn5Xw9T"]);
     }
 
     #[test]
