@@ -7,7 +7,10 @@ use std::{collections::BTreeMap, fs, path::Path};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::results::{CaseResult, Outcome};
+use crate::{
+    place::toml_fault,
+    results::{CaseResult, Outcome},
+};
 
 /// Known failures.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,7 +84,7 @@ impl Baseline {
             name: name.to_owned(),
             message,
         };
-        let file: File = toml::from_str(text).map_err(|wrong| error(wrong.to_string()))?;
+        let file: File = toml::from_str(text).map_err(|wrong| error(toml_fault(text, &wrong)))?;
         let mut known = BTreeMap::new();
         for Known { case, reason } in file.known {
             if reason.trim().is_empty() {

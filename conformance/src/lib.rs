@@ -35,6 +35,7 @@ pub mod compare;
 pub mod explain;
 mod intercept;
 pub mod mint;
+mod place;
 pub mod profile;
 pub mod redact;
 pub mod report;

@@ -11,7 +11,7 @@ use include_dir::{Dir, include_dir};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{mint::TokenKind, schema};
+use crate::{mint::TokenKind, place::toml_fault, schema};
 
 static BUILT_IN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/profiles");
 
@@ -145,7 +145,8 @@ impl Profile {
     ///
     /// [`ProfileError`].
     pub fn parse(name: &str, text: &str) -> Result<Self, ProfileError> {
-        let profile: Self = toml::from_str(text).map_err(|error| ProfileError(format!("{name}: {error}")))?;
+        let profile: Self = toml::from_str(text)
+            .map_err(|error| ProfileError(format!("{name}: {}", toml_fault(text, &error))))?;
         if profile.accepts.is_empty() {
             return Err(ProfileError(format!(
                 "{name}: accepts is empty: a server that takes no token has nothing to judge; see list --options"

@@ -12,6 +12,7 @@ use super::{
     people::{DirectoryError, NewOrganization, NewUser, Role},
     samples,
 };
+use crate::place::place;
 
 /// Users, organizations and roles to start with, read from TOML.
 ///
@@ -148,7 +149,7 @@ impl State {
     pub fn parse(name: impl Into<String>, text: impl Into<String>) -> Result<Self, StateError> {
         let (name, text) = (name.into(), text.into());
         let content = toml::from_str(&text).map_err(|error| {
-            let (line, column) = position(&text, error.span().map_or(0, |span| span.start));
+            let (line, column) = place(&text, error.span().map_or(0, |span| span.start));
             StateError::Malformed {
                 name: name.clone(),
                 line,
@@ -226,7 +227,7 @@ impl State {
 
     /// Makes errors of what was found wrong with this part of the text.
     fn at(&self, span: &Range<usize>) -> impl Fn(DirectoryError) -> StateError + use<'_> {
-        let (line, column) = position(&self.text, span.start);
+        let (line, column) = place(&self.text, span.start);
         move |source| StateError::Inconsistent {
             name: self.name.clone(),
             line,
@@ -234,12 +235,4 @@ impl State {
             source,
         }
     }
-}
-
-/// Line and column of a byte, both from 1.
-fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    (line, column)
 }

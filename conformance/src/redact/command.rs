@@ -27,8 +27,15 @@ struct Word {
 
 /// Everything in a command that is secret by the name before it, by its form, or because it looks random.
 pub(super) fn secrets(command: &str) -> Vec<Written> {
+    // A here-document is a file.
+    let file = command.find("<<").unwrap_or(command.len());
+    let in_file = forms::in_files(command.get(file..).unwrap_or_default());
+    let in_file = in_file
+        .into_iter()
+        .map(|range| file + range.start..file + range.end);
     let mut all: Vec<Written> = forms::tokens(command)
         .into_iter()
+        .chain(in_file)
         .map(|range| Written {
             value: command.get(range.clone()).unwrap_or_default().to_owned(),
             range,
@@ -191,6 +198,14 @@ mod tests {
             ("x '{\"client_secret\": \"a b\"}'", &["a b"]),
             ("curl -H 'X-Api-Key: a b' h:80", &["a b"]),
             ("curl -u me:pw https://h/x\\?api_key=abc\\&y=1", &["me:pw", "abc"]),
+            (
+                "cat >c <<E\npassword: pw number 1\napi_key = \"pw2\"\nDB_PASSWORD=pw number 3\nport: 1\nE\nrun",
+                &["pw2", "pw number 3", "pw2", "pw", "pw number 1", "pw"],
+            ),
+            (
+                "curl -H 'Authorization: swordfish' --header=Authorization:swordfish2 h",
+                &["swordfish", "swordfish2"],
+            ),
             (
                 "NODE_ENV=production URL=http://h:80/a x --max-old-space-size=4096 ./a.js",
                 &[],

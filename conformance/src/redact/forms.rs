@@ -47,9 +47,15 @@ static TOKENS: LazyLock<Vec<Form>> = LazyLock::new(|| {
             r"\b(?P<value>(?:[sr]k_(?:test|live)|oat|mt|ak|whsec)_(?P<name>[A-Za-z0-9_/+=-]{8,}))".to_owned(),
             |rest, value| !is_placeholder(value) && !is_words(rest),
         ),
-        (r"://(?P<value>[^/?#\s'\x22@]+)@".to_owned(), |_, value| {
+        // To the last @ of the authority, for a password may have one in it.
+        (r"://(?P<value>[^/?#\s'\x22]+)@".to_owned(), |_, value| {
             !is_placeholder(value)
         }),
+        // One with a slash in it is no part of an authority, but that's what people write.
+        (
+            r"://[^\s'\x22/@:]+:(?P<value>[^\s'\x22]+)@".to_owned(),
+            |_, value| !is_placeholder(value) && !begins_with_port(value),
+        ),
     ])
 });
 
@@ -79,6 +85,19 @@ static NAMED: LazyLock<Vec<Form>> = LazyLock::new(|| {
             format!(r#"(?m){name}\s*:\s+(?P<value>[^\s'",<>]*\d[^\s'",<>]*)\s*$"#),
             |name, value| value.len() >= 8 && is_member(name, value),
         ),
+        // Without a scheme that is known.
+        (
+            r#"(?i)\bauthorization["']\s*:\s*["'](?P<value>[^\s"'<>]{6,})["']"#.to_owned(),
+            |_, value| !is_harmless(value),
+        ),
+        (
+            r"(?im)^(?:proxy-)?authorization\s*:\s*(?P<value>[^\s<>]{6,})\s*$".to_owned(),
+            |_, value| !is_harmless(value),
+        ),
+        (
+            r"(?im)^(?P<name>x-[a-z0-9-]+):[ \t]*(?P<value>[^\s<>]{6,})\s*$".to_owned(),
+            |name, value| telling(name).is_some() && !is_harmless(value),
+        ),
         (
             format!(
                 r#"(?i)\bauthorization{quote}\s*[:=]\s*{quote}(?:bearer|basic|dpop)\s+(?P<value>[^\s'"<>,\\]+)"#
@@ -102,6 +121,11 @@ static IN_COMMANDS: LazyLock<Vec<Form>> = LazyLock::new(|| {
     let is_secret: IsSecret = |name, value| telling(name).is_some() && !is_harmless(value);
     forms([
         (format!(r#"{name}=(?P<value>{QUOTED}|[^\s'"&|;]+)"#), is_secret),
+        (
+            r#"(?i)\b(?:proxy-)?authorization:\s*(?:(?:bearer|basic|dpop)\s+)?(?P<value>[^\s'"][^'"\n]*)"#
+                .to_owned(),
+            |_, value| !is_harmless(value),
+        ),
         // A header, to the end of its word.
         (format!(r#"{name}:\s*(?P<value>[^\s'"][^'"\n]*)"#), is_secret),
     ])
@@ -122,6 +146,17 @@ pub(super) fn in_commands(text: &str) -> Vec<Range<usize>> {
     let mut ranges = found(&[&TOKENS, &NAMED, &IN_COMMANDS], text);
     ranges.extend(in_addresses(text));
     ranges
+}
+
+/// The same in the lines of a file that a command writes.
+pub(super) fn in_files(text: &str) -> Vec<Range<usize>> {
+    static MEMBERS: LazyLock<Vec<Form>> = LazyLock::new(|| {
+        forms([(
+            r"(?m)^\s*(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)\s*:\s+(?P<value>\S[^\n]*)".to_owned(),
+            is_member,
+        )])
+    });
+    found(&[&LINES, &NAMED, &MEMBERS], text)
 }
 
 /// The parts of a URL's path and query that nobody can guess, for some need no more than the URL.
@@ -180,6 +215,12 @@ fn forms<const COUNT: usize>(patterns: [(String, IsSecret); COUNT]) -> Vec<Form>
 
 fn always(_: &str, _: &str) -> bool {
     true
+}
+
+/// Whether what is behind the colon of an authority is a port and a path.
+fn begins_with_port(value: &str) -> bool {
+    let port = value.split(['/', '?', '#']).next().unwrap_or_default();
+    port.bytes().all(|one| one.is_ascii_digit())
 }
 
 /// Behind `=`: variables are written so, and a name in capitals is one.

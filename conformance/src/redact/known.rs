@@ -65,10 +65,18 @@ impl Known {
             Parts::Random(part) => (part.into(), false),
             Parts::All(part) => (part.into(), true),
         };
-        let windows = value.as_bytes().windows(PART);
-        for window in windows.filter(|window| every || is_telling(window)) {
-            if let Ok(window) = window.try_into() {
-                self.parts.entry(window).or_insert_with(|| Arc::clone(&part));
+        // A token that is encoded and then cut off, or wrapped, is one of which parts are encoded.
+        let encoded = if every {
+            in_base64(value.as_bytes())
+        } else {
+            Vec::new()
+        };
+        for text in encoded.iter().map(String::as_str).chain([value]) {
+            let windows = text.as_bytes().windows(PART);
+            for window in windows.filter(|window| every || is_telling(window)) {
+                if let Ok(window) = window.try_into() {
+                    self.parts.entry(window).or_insert_with(|| Arc::clone(&part));
+                }
             }
         }
     }
@@ -232,6 +240,18 @@ mod tests {
             hidden(&known, "clerk-mcp-conf… (9 more bytes)"),
             ["clerk-mcp-conf"]
         );
+    }
+
+    #[test]
+    fn parts_of_an_encoded_token_are_found() {
+        let mut known = Known::default();
+        let token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ1c2VyXzEifQ.c2lnbmF0dXJl";
+        known.add(token, "<token>", Parts::All("<part>"));
+        for before in ["", "a", "ab"] {
+            let text = BASE64_STANDARD.encode(format!("{before}{token}"));
+            let line = &text[20..60];
+            assert_eq!(hidden(&known, &format!("({line})")), [line], "{before}");
+        }
     }
 
     /// Each byte is looked at once, however many ellipses and values there are: a target may answer with nothing else.

@@ -19,7 +19,7 @@ use url::Url;
 
 use self::{
     known::{Found, Known, Parts},
-    names::{is_harmless, telling},
+    names::{is_harmless_literal, is_placeholder, telling},
     random::looks_random,
     views::View,
 };
@@ -72,7 +72,7 @@ impl Redactor {
 
     /// What the variable holds is secret if its name says so, or if it looks like it.
     pub(crate) fn know_variable(&mut self, name: &str, value: &str) {
-        if telling(name).is_some() && !is_harmless(value) {
+        if telling(name).is_some() && !is_harmless_literal(value) {
             self.know_value(value, Parts::Random(SECRET));
         } else if looks_random(value) {
             // It may as well be a name with a number in it, of which the rest is a word.
@@ -85,7 +85,7 @@ impl Redactor {
 
     /// What the variables of a profile hold that a run doesn't fill in.
     pub(crate) fn know_variables(&mut self, variables: &BTreeMap<String, String>) {
-        for (name, value) in variables {
+        for (name, value) in variables.iter().filter(|(_, value)| !is_placeholder(value)) {
             self.know_variable(name, value);
         }
     }

@@ -43,12 +43,32 @@ pub(super) fn telling(name: &str) -> Option<Telling> {
         "kind",
         "ttl",
         "interval",
+        "seconds",
+        "size",
+        "limit",
+        "header",
+        "prefix",
+        "realm",
+        "user",
+        "hasher",
+        "issuer",
+        "audience",
     ];
     let is_about = match words.last() {
         Some(last) if !camel => words.len() > 1 && about.contains(last),
         _ => about.iter().any(|end| lower.ends_with(end)),
     };
-    if is_about || has(&["publishable", "public", "keyboard", "tokeniz"]) {
+    let is_other = has(&[
+        "publishable",
+        "public",
+        "keyboard",
+        "tokeniz",
+        "monkey",
+        "hockey",
+        "turnkey",
+        "keycloak",
+    ]);
+    if is_about || is_other {
         return None;
     }
     let surely = [
@@ -76,7 +96,18 @@ pub(super) fn telling(name: &str) -> Option<Telling> {
         return Some(Telling::Surely);
     }
     // PASS and the like are words of their own, or every bypass would be a secret; PWD alone is a folder.
-    let is_word = words.contains(&"pass") || words.iter().skip(1).any(|word| ["pwd", "auth"].contains(word));
+    let alone = [
+        "pass",
+        "pw",
+        "otp",
+        "salt",
+        "signing",
+        "cookie",
+        "private",
+        "encryption",
+    ];
+    let is_word = words.iter().any(|word| alone.contains(word))
+        || words.iter().skip(1).any(|word| ["pwd", "auth"].contains(word));
     (is_word || has(&["key", "token"])).then_some(Telling::Perhaps)
 }
 
@@ -114,6 +145,35 @@ pub(super) fn is_harmless(value: &str) -> bool {
         || is_address(value)
         || is_placeholder(value)
         || is_public(value)
+}
+
+/// Whether a value is no secret where it stands for itself, as in the environment: passwords begin with `$` and `/`, too.
+pub(super) fn is_harmless_literal(value: &str) -> bool {
+    const SCHEMES: [&str; 12] = [
+        "http",
+        "https",
+        "ws",
+        "wss",
+        "file",
+        "unix",
+        "tcp",
+        "postgres",
+        "postgresql",
+        "mysql",
+        "redis",
+        "amqp",
+    ];
+    let literal = value.trim().trim_matches(['"', '\'']);
+    let is_path = literal.matches('/').count() >= 2 || std::path::Path::new(literal).exists();
+    let starts_otherwise =
+        literal.starts_with(['/', '~']) || literal.starts_with("../") || literal.starts_with("./");
+    let is_address = literal
+        .split_once("://")
+        .is_some_and(|(scheme, _)| SCHEMES.contains(&scheme));
+    is_harmless(literal)
+        && (is_path || !starts_otherwise)
+        && (is_address || !literal.contains("://"))
+        && (!is_placeholder(literal) || is_public(literal))
 }
 
 /// Whether it is meant to be seen: Clerk's publishable keys, public keys, certificates.
@@ -180,6 +240,9 @@ mod tests {
             "SSH_AUTH",
             "sessionToken",
             "signing-key",
+            "SESSION_SALT",
+            "JWT_SIGNING",
+            "DB_PW",
         ] {
             assert_eq!(telling(name), Some(Telling::Perhaps), "{name}");
         }
@@ -196,6 +259,9 @@ mod tests {
             "TOKENIZERS_PARALLELISM",
             "grant_types_supported",
             "STRIPE",
+            "KEYCLOAK_REALM",
+            "TOKEN_HEADER",
+            "MONKEY",
         ] {
             assert_eq!(telling(name), None, "{name}");
         }
@@ -228,6 +294,25 @@ mod tests {
             "two words",
         ] {
             assert!(!is_harmless(value), "{value}");
+        }
+        for value in [
+            "$ecretStart99",
+            "/slash-start99",
+            "ends-with-dots...",
+            "{bracepw99}",
+            "<brackpw99>",
+            "~tildepw99",
+            "auto://pwpwpw99",
+        ] {
+            assert!(!is_harmless_literal(value), "{value}");
+        }
+        for value in [
+            "/run/secrets/key",
+            "production",
+            "https://example.com/token",
+            "/tmp",
+        ] {
+            assert!(is_harmless_literal(value), "{value}");
         }
     }
 }
