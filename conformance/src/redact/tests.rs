@@ -175,3 +175,51 @@ fn what_has_the_form_of_a_secret_is_taken_out() {
         assert_eq!(Redactor::empty().clean(text), due);
     }
 }
+
+#[test]
+fn passwords_in_urls_end_where_people_end_them() {
+    for (text, due) in [
+        ("postgres://app:Sup@rPass99@h/db", "postgres://<secret>@h/db"),
+        ("postgres://app:pw/slash99@h/db", "postgres://app:<secret>@h/db"),
+        (
+            "http://h:80/users/me@example.com",
+            "http://h:80/users/me@example.com",
+        ),
+        ("http://h/a@b", "http://h/a@b"),
+    ] {
+        assert_eq!(shown_text(text), due);
+    }
+}
+
+#[test]
+fn authorization_needs_no_known_scheme() {
+    for (text, due) in [
+        (
+            r#"{"authorization":"swordfish"}"#,
+            r#"{"authorization":"<secret>"}"#,
+        ),
+        ("Authorization: hunterE1", "Authorization: <secret>"),
+        ("x-auth-token: swordfish", "x-auth-token: <secret>"),
+        (
+            "access-control-allow-headers: Authorization",
+            "access-control-allow-headers: Authorization",
+        ),
+        ("Authorization: required", "Authorization: required"),
+    ] {
+        assert_eq!(shown_text(text), due);
+    }
+}
+
+#[test]
+fn a_telling_variable_may_hold_anything() {
+    let mut redactor = Redactor::empty();
+    for value in [
+        "$ecretStart99",
+        "/slash-start99",
+        "ends-with-dots...",
+        "<brackpw99>",
+    ] {
+        redactor.know_variable("DB_PASSWORD", value);
+        assert_eq!(redactor.clean_own(&format!("({value})")), "(<secret>)");
+    }
+}
