@@ -83,6 +83,15 @@ async fn judge_as(
     run(catalogue, &options, &()).await.unwrap().cases
 }
 
+/// What a person needs to see of the cases that apply and were not passed.
+fn not_passed(results: &[CaseResult]) -> Vec<String> {
+    results
+        .iter()
+        .filter(|case| !matches!(case.outcome, Outcome::Pass | Outcome::NotApplicable))
+        .map(told)
+        .collect()
+}
+
 /// What a person needs to see of a case that did not end as it should.
 fn told(case: &CaseResult) -> String {
     let findings: Vec<String> = case
@@ -178,11 +187,7 @@ async fn a_server_for_opaque_tokens_alone_fails_no_case_that_needs_a_jwt() {
     profile.accepts = [TokenKind::OpaqueOauthToken].into();
     let sections = ["jose", "claims", "signature", "audience"];
     let results = judge_as(profile, &catalogue, None, &sections).await;
-    let wrong: Vec<String> = results
-        .iter()
-        .filter(|case| !matches!(case.outcome, Outcome::Pass | Outcome::NotApplicable))
-        .map(told)
-        .collect();
+    let wrong = not_passed(&results);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -194,11 +199,7 @@ async fn a_server_below_a_path_is_tried_there() {
     profile.base_path = "/app".to_owned();
     let sections = ["discovery", "challenges", "refusals", "audience", "web"];
     let results = judge_as(profile.clone(), &catalogue, None, &sections).await;
-    let wrong: Vec<String> = results
-        .iter()
-        .filter(|case| !matches!(case.outcome, Outcome::Pass | Outcome::NotApplicable))
-        .map(told)
-        .collect();
+    let wrong = not_passed(&results);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let only = ["discovery.metadata-of-the-endpoint"];
     let results = judge_as(profile, &catalogue, Some(Flaw::PathOfBaseIgnored), &only).await;
