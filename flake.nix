@@ -31,12 +31,15 @@
         ./conformance/Cargo.toml
         ./conformance/build.rs
         ./conformance/cases
+        ./conformance/clerk/Cargo.toml
+        ./conformance/clerk/src
+        ./conformance/clerk/templates
         ./conformance/profiles
         ./conformance/src
         ./conformance/templates
         # Cargo wants to see each bench and example that Cargo.toml names.
         ./benches
-        ./conformance/benches
+        ./conformance/clerk/benches
         ./conformance/broken
       ];
       # What the lints read besides.

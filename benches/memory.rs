@@ -17,8 +17,8 @@ use clerk_mcp::{
     clock::SystemClock,
     token::{AudiencePolicy, ResourceNames, StaticKey, TokenKind, TokenPolicy, TokenVerifier},
 };
-use clerk_mcp_conformance::mint::{Recipe, SigningKey};
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+use local_clerk::mint::{Recipe, SigningKey};
 
 const TOKENS: usize = 1_000_000;
 const GOOD: usize = 40_000;

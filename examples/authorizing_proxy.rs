@@ -17,8 +17,8 @@ use std::{
 };
 
 use clerk_mcp::server::{ServerLimits, serve};
-use clerk_mcp_conformance::clerk::LocalClerk;
 use futures_util::TryStreamExt;
+use local_clerk::LocalClerk;
 use poem::{
     Body, Endpoint, EndpointExt, IntoResponse, Request, Response,
     endpoint::make,

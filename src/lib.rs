@@ -141,14 +141,14 @@
 //!
 //! # Testing
 //!
-//! The package `clerk-mcp-conformance` has a Clerk that runs in your tests: users and organizations to sign in as, tokens right
+//! The package `local-clerk` has a Clerk that runs in your tests: users and organizations to sign in as, tokens right
 //! and wrong, outages at will, and a clock to move. Its environment makes a [`config::Config`]:
 //!
 //! ```no_run
 //! use std::{collections::HashMap, path::Path};
 //!
 //! use clerk_mcp::{app::App, config::{Config, Variables}};
-//! use clerk_mcp_conformance::clerk::LocalClerk;
+//! use local_clerk::LocalClerk;
 //!
 //! # async fn test() -> Result<(), Box<dyn std::error::Error>> {
 //! let clerk = LocalClerk::builder().start().await?;

@@ -7,10 +7,9 @@ use std::{collections::BTreeMap, fs, path::Path};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    place::toml_fault,
-    results::{CaseResult, Outcome},
-};
+use local_clerk::position::toml_fault;
+
+use crate::results::{CaseResult, Outcome};
 
 /// Known failures.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,13 +7,13 @@ use textwrap::{Options, WordSplitter};
 use crate::{
     case::{Case, ClerkAction, Step},
     check,
-    mint::TokenSpec,
     profile::Profile,
     report::excerpt,
     results::Section,
     runner,
     spec::Reference,
 };
+use local_clerk::mint::TokenSpec;
 
 /// The case as text, for people: what is sent is what a target of this profile gets. Commands and addresses are never
 /// broken, and may be longer than the width.

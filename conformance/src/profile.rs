@@ -11,7 +11,9 @@ use include_dir::{Dir, include_dir};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{mint::TokenKind, place::toml_fault, schema};
+use local_clerk::{mint::TokenKind, position::toml_fault};
+
+use crate::schema;
 
 static BUILT_IN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/profiles");
 

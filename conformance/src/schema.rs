@@ -4,10 +4,10 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use crate::{
-    mint::TokenKind,
     profile::{OPTIONS, SETTINGS},
     spec::Reference,
 };
+use local_clerk::mint::TokenKind;
 
 /// What a profile offers.
 pub(crate) fn offers(_: &mut SchemaGenerator) -> Schema {

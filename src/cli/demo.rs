@@ -14,7 +14,7 @@ use clerk_mcp::{
     public::{ClientSetup, DemoContent, DemoUser, client_setups},
     token::ResourceNames,
 };
-use clerk_mcp_conformance::clerk::{LocalClerk, SampleUser, StartError};
+use local_clerk::{LocalClerk, SampleUser, StartError};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
@@ -320,8 +320,7 @@ fn curl(endpoint: &str, token: &str) -> String {
 /// The client that the printed tokens were made out to.
 const CLIENT_ID: &str = "demo";
 /// People read along in the terminal: what is worth a look, and each request.
-const DEFAULT_FILTER: &str =
-    "warn,clerk_mcp=info,clerk_mcp::access=debug,clerk_mcp_conformance=warn,rmcp=warn";
+const DEFAULT_FILTER: &str = "warn,clerk_mcp=info,clerk_mcp::access=debug,local_clerk=warn,rmcp=warn";
 const CLERK_PORT: u16 = 3002;
 
 const EXAMPLES: &str = "\

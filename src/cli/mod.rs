@@ -16,7 +16,7 @@ use clerk_mcp::{
     app::AppError,
     config::{ConfigError, Variables},
 };
-use clerk_mcp_conformance::clerk::{DirectoryError, StartError};
+use local_clerk::{DirectoryError, StartError};
 use thiserror::Error;
 
 use self::{

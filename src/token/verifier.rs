@@ -24,7 +24,7 @@ use crate::clock::Clock;
 /// use std::{sync::Arc, time::Duration};
 ///
 /// use clerk_mcp::{clock::SystemClock, session::Session, token::*};
-/// use clerk_mcp_conformance::clerk::LocalClerk;
+/// use local_clerk::LocalClerk;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
 /// let clerk = LocalClerk::builder().start().await?;

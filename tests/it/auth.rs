@@ -332,12 +332,7 @@ async fn a_fixed_key_needs_no_key_set() {
             .await,
         401
     );
-    assert_eq!(
-        server
-            .clerk
-            .request_count(clerk_mcp_conformance::clerk::Endpoint::Jwks),
-        0
-    );
+    assert_eq!(server.clerk.request_count(local_clerk::Endpoint::Jwks), 0);
 }
 
 /// The bounds are seconds wide: exactly at them, acceptance turns.

@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use clerk_mcp_conformance::clerk::LocalClerk;
+use local_clerk::LocalClerk;
 use serde_json::{Value, json};
 use wiremock::{
     Mock, MockServer, ResponseTemplate,

@@ -1,6 +1,6 @@
 //! Hosts, origins, paths and methods: what stands around the routes.
 
-use clerk_mcp_conformance::clerk::{Endpoint, Fault};
+use local_clerk::{Endpoint, Fault};
 use reqwest::{Method, RequestBuilder, header};
 
 use crate::support::{Exchange, TestServer};

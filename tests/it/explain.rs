@@ -5,10 +5,7 @@ use std::{
     process::{Output, Stdio},
 };
 
-use clerk_mcp_conformance::{
-    clerk::{LocalClerk, NewCredential},
-    mint::Recipe,
-};
+use local_clerk::{LocalClerk, NewCredential, mint::Recipe};
 use serde_json::{Value, json};
 
 use crate::support::program::{Folder, program};

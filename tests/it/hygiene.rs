@@ -86,7 +86,7 @@ async fn no_token_and_no_secret_in_any_log_or_metric() {
     }
 
     // And a server whose key is of another application: what an operator has to go by is in the log.
-    let other = clerk_mcp_conformance::clerk::LocalClerk::builder()
+    let other = local_clerk::LocalClerk::builder()
         .signing_key(foreign_key())
         .start()
         .await

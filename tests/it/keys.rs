@@ -10,12 +10,12 @@ use clerk_mcp::{
     outbound::OutboundError,
     token::{FetchError, JwksCache, JwksFetcher, KeySource},
 };
-use clerk_mcp_conformance::{clerk::Endpoint, mint::SigningKey};
 use futures_util::{
     FutureExt,
     future::{BoxFuture, join_all},
 };
 use jiff::ToSpan;
+use local_clerk::{Endpoint, mint::SigningKey};
 use serde_json::json;
 use tokio::sync::{Semaphore, watch};
 

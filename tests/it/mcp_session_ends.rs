@@ -10,8 +10,8 @@ use std::{
 };
 
 use clerk_mcp::{app::App, context::get_session, mcp::McpSessions};
-use clerk_mcp_conformance::clerk::LocalClerk;
 use futures_util::future::join_all;
+use local_clerk::LocalClerk;
 use poem::Endpoint;
 use reqwest::Method;
 use rmcp::{

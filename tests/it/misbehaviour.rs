@@ -3,8 +3,8 @@
 use std::{pin::pin, sync::Arc};
 
 use clerk_mcp::context::get_session;
-use clerk_mcp_conformance::clerk::{Endpoint, Fault};
 use futures_util::FutureExt;
+use local_clerk::{Endpoint, Fault};
 use reqwest::Method;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,

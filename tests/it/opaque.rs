@@ -79,7 +79,7 @@ async fn a_good_token_is_a_session() {
 
 #[tokio::test]
 async fn the_local_clerks_opaque_tokens_pass() {
-    use clerk_mcp_conformance::clerk::{AccessTokens, LocalClerk};
+    use local_clerk::{AccessTokens, LocalClerk};
     let clerk = LocalClerk::builder()
         .signing_key(crate::support::server::signing_key())
         .access_tokens(AccessTokens::Opaque)

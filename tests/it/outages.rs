@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use clerk_mcp_conformance::clerk::{Endpoint, Fault};
 use jiff::ToSpan;
+use local_clerk::{Endpoint, Fault};
 use serde_json::json;
 
 use crate::support::{

@@ -4,7 +4,7 @@ use clerk_mcp::{
     app::App,
     policy::{Requirement, ToolPolicy},
 };
-use clerk_mcp_conformance::{clerk::Endpoint, mint::Recipe};
+use local_clerk::{Endpoint, mint::Recipe};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -310,10 +310,7 @@ async fn no_way_of_writing_a_call_gets_by() {
 /// The examples, as they are run.
 #[tokio::test]
 async fn the_examples_run() {
-    let clerk = clerk_mcp_conformance::clerk::LocalClerk::builder()
-        .start()
-        .await
-        .unwrap();
+    let clerk = local_clerk::LocalClerk::builder().start().await.unwrap();
     let folder = std::path::Path::new(env!("CARGO_BIN_EXE_clerk-mcp"))
         .parent()
         .unwrap()

@@ -88,7 +88,7 @@ fn dependencies() -> String {
          tokio = {{ version = \"{}\", features = [\"macros\", \"net\", \"rt-multi-thread\"] }}\n\
          tracing-subscriber = \"{}\"\n\n\
          [dev-dependencies]\n\
-         clerk-mcp-conformance = {{ git = \"https://example.com/clerk-mcp\" }}   # a Clerk in your tests\n```\n",
+         local-clerk = {{ git = \"https://example.com/clerk-mcp\" }}   # a Clerk in your tests\n```\n",
         version("rmcp"),
         version("tokio"),
         version("tracing-subscriber"),

@@ -1,9 +1,6 @@
 //! A secret key that is bad, or of another application: our fault, said as such, and over when it's mended.
 
-use clerk_mcp_conformance::{
-    clerk::{Endpoint, Fault, LocalClerk},
-    mint::SigningKey,
-};
+use local_clerk::{Endpoint, Fault, LocalClerk, mint::SigningKey};
 use serde_json::json;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
 

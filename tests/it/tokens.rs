@@ -8,7 +8,7 @@ use clerk_mcp::{
         VerifyError, VerifyingKey,
     },
 };
-use clerk_mcp_conformance::mint::Recipe;
+use local_clerk::mint::Recipe;
 use serde_json::json;
 
 use crate::support::{

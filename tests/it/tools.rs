@@ -1,6 +1,6 @@
 //! The four tools: what they are listed as, what they answer, and what they say when Clerk fails.
 
-use clerk_mcp_conformance::clerk::{NewOrganization, NewUser};
+use local_clerk::{NewOrganization, NewUser};
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
@@ -44,12 +44,7 @@ async fn greet() {
         format!("Hello, Zoë <b>! Your Clerk user ID is {user}")
     );
     // Greeting asks Clerk nothing.
-    assert_eq!(
-        server
-            .clerk
-            .request_count(clerk_mcp_conformance::clerk::Endpoint::BackendUser),
-        0
-    );
+    assert_eq!(server.clerk.request_count(local_clerk::Endpoint::BackendUser), 0);
 }
 
 #[tokio::test]

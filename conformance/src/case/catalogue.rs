@@ -8,7 +8,8 @@ use include_dir::{Dir, include_dir};
 use regex::Regex;
 
 use super::{Case, CaseFile, Expectation, Matcher, OneOrMany, Step, endpoints, sendable};
-use crate::{clerk::Endpoint, profile, results::Section, spec::Reference};
+use crate::{profile, results::Section, spec::Reference};
+use local_clerk::Endpoint;
 
 /// The cases the program was built with.
 static BUILT_IN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/cases");

@@ -21,7 +21,8 @@ pub use self::{
     },
     step::{ClerkAction, Message, Request, Revision, Step, ToolCall},
 };
-use crate::{mint::TokenSpec, schema};
+use crate::schema;
+use local_clerk::mint::TokenSpec;
 
 /// A file of cases: one section of the suite.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]

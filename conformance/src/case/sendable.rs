@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue, Method, Uri};
 use regex::Regex;
 
 use super::{ClerkAction, Step};
-use crate::clerk::is_operation;
+use local_clerk::is_operation;
 
 /// Whether the request of a step can be made.
 pub(super) fn check_request(step: &Step) -> Result<(), String> {

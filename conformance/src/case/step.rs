@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Expectation, OneOrMany};
-use crate::mint::TokenSpec;
+use local_clerk::mint::TokenSpec;
 
 /// Something done to Clerk, a request, and what is expected of the answer, in this order.
 ///

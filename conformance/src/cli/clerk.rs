@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use clerk_mcp_conformance::clerk::{
+use local_clerk::{
     AccessTokens, Authority, InactiveTokens, LocalClerk, LocalClerkBuilder, RateLimit, ResourceIndicators,
     State,
 };

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use clerk_mcp_conformance::clerk::{LocalClerk, SampleUser};
+use local_clerk::{LocalClerk, SampleUser};
 use serde_json::{Map, Value, json};
 
 /// What a person wants to know. `saved` is the file of the authority's certificate.

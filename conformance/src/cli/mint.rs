@@ -4,10 +4,10 @@ use std::{fs, path::PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use clerk_mcp_conformance::{
-    clerk::LocalClerk,
+use clerk_mcp_conformance::runner::recipe_for;
+use local_clerk::{
+    LocalClerk,
     mint::{TokenKind, TokenSpec},
-    runner::recipe_for,
 };
 use serde_json::Value;
 use url::Url;

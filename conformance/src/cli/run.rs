@@ -6,12 +6,12 @@ use anyhow::Context as _;
 use clap::Args;
 use clerk_mcp_conformance::{
     baseline::Baseline,
-    mint::{Evidence, TokenKind},
     profile::Profile,
     redact::shown_command,
     results::Conclusion,
     runner::{self, Options, Selection, TargetOptions},
 };
+use local_clerk::mint::{Evidence, TokenKind};
 
 use super::{
     CasesArgument, End, bare_url,

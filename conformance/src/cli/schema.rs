@@ -1,7 +1,8 @@
 //! `schema`: JSON Schemas for the files people write.
 
 use clap::{Args, ValueEnum};
-use clerk_mcp_conformance::{baseline, case::CaseFile, mint::TokenSpec, profile::Profile};
+use clerk_mcp_conformance::{baseline, case::CaseFile, profile::Profile};
+use local_clerk::mint::TokenSpec;
 use schemars::{Schema, schema_for};
 
 use super::print;

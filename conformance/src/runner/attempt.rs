@@ -6,12 +6,12 @@ use super::{bench::Bench, control::Healthy, request::compose};
 use crate::{
     case::{Case, OneOrMany, Step, endpoints},
     check::{self, Context, Difference, Sent},
-    mint::TokenSpec,
     profile::{self, KEY_INTERVAL, Profile},
     redact::Redactor,
     results::{Exchange, Finding},
     wire::{Answer, Outgoing, WireError},
 };
+use local_clerk::mint::TokenSpec;
 
 /// Bodies are shown up to this.
 const SHOWN_BYTES: usize = 2_000;

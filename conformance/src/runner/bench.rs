@@ -17,13 +17,15 @@ use super::{
 use crate::{
     case::{OTHER, Step},
     check,
-    clerk::{Endpoint, LocalClerk},
     intercept::Intercept,
-    mint::{TokenKind, TokenSpec},
     profile::Profile,
     redact::Redactor,
     target::{Ended, Started},
     wire::{Address, Answer, Outgoing, Trust, WireError, exchange},
+};
+use local_clerk::{
+    Endpoint, LocalClerk,
+    mint::{TokenKind, TokenSpec},
 };
 
 /// How often a target is asked whether it is ready.

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::values::Values;
-use crate::{case::ClerkAction, mint::TokenSpec};
+use crate::case::ClerkAction;
+use local_clerk::mint::TokenSpec;
 
 /// A local Clerk as the runner sees it, its own or one that runs elsewhere: only by its admin API.
 #[derive(Clone, Debug)]

@@ -1,7 +1,5 @@
-use crate::{
-    mint::{TokenKind, TokenSpec},
-    profile::Profile,
-};
+use crate::profile::Profile;
+use local_clerk::mint::{TokenKind, TokenSpec};
 
 /// Fills in what a specification leaves to the target: which kind is ordinary, which resource and scopes. Of kinds that
 /// were `supplied`, one that is there.

@@ -6,9 +6,9 @@ use super::{
 };
 use crate::{
     case::{Expectation, Step, Verdict},
-    mint::{TokenKind, TokenSpec},
     profile::Profile,
 };
+use local_clerk::mint::{TokenKind, TokenSpec};
 
 /// Where nothing is out of order.
 #[derive(Clone, Copy)]

@@ -15,12 +15,12 @@ use super::{
 use crate::{
     case::{Case, Level, StartExpectation},
     check,
-    mint::TokenSpec,
     redact::Redactor,
     results::{CaseResult, Finding, Outcome, Section},
     spec::Reference,
     target::Ended,
 };
+use local_clerk::mint::TokenSpec;
 
 /// How long a target may take to be gone, once nobody answers there.
 const DYING: Duration = Duration::from_secs(1);

@@ -36,7 +36,6 @@ use self::{
 use crate::{
     baseline::Baseline,
     case::{Catalogue, Step},
-    mint::{TokenKind, TokenSpec},
     profile::Profile,
     redact::{Redactor, shown_command},
     report,
@@ -44,6 +43,7 @@ use crate::{
     target::{Launcher, Start},
     wire::Trust,
 };
+use local_clerk::mint::{TokenKind, TokenSpec};
 
 /// What to run, and how.
 pub struct Options {

@@ -20,13 +20,15 @@ use super::{
 };
 use crate::{
     case::{Case, OTHER, Step},
-    clerk::{Authority, LocalClerk},
     intercept::Intercept,
-    mint::{SigningKey, TokenKind},
     profile::Profile,
     redact::Redactor,
     target::{Ended, Environment, Start, free_port, is_taken},
     wire::{Trust, exchange},
+};
+use local_clerk::{
+    Authority, LocalClerk,
+    mint::{SigningKey, TokenKind},
 };
 
 /// What a bench of our own is made of.

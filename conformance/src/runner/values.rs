@@ -5,7 +5,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use url::Url;
 
-use crate::clerk::LocalClerk;
+use local_clerk::LocalClerk;
 
 /// What texts in cases and profiles stand for in this run: `{base_url}`, `{ada}`.
 #[derive(Clone, Debug, Default)]

@@ -3,7 +3,7 @@
 use std::{fs, sync::Arc};
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use clerk_mcp_conformance::clerk::LocalClerk;
+use local_clerk::LocalClerk;
 use parking_lot::Mutex;
 use poem::{
     Response,

@@ -7,31 +7,17 @@
     reason = "a test that panics has failed, which is what is wanted; clippy sees only the test functions as tests"
 )]
 
-mod admin;
-mod authorize;
-mod backend;
 mod baseline;
 mod catalogue;
 mod cli;
 mod compare;
-mod contract;
 mod coverage;
-mod credentials;
-mod documents;
 mod explain;
-mod faults;
-mod hygiene;
 mod inside;
 mod leaks;
-mod lifecycle;
-mod register;
 mod reports;
 mod run;
 mod sample;
 mod schemas;
 mod sessions;
-mod settings;
-mod support;
-mod token;
-mod tokens;
 mod usage;

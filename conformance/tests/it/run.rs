@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use clerk_mcp_conformance::clerk::LocalClerk;
+use local_clerk::LocalClerk;
 use poem::{
     IntoResponse as _, Request, Response, Server,
     endpoint::make_sync,

@@ -9,8 +9,8 @@ use std::{
 };
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
-use clerk_mcp_conformance::{
-    clerk::LocalClerk,
+use local_clerk::{
+    LocalClerk,
     mint::{Evidence, TokenKind, TokenSpec},
 };
 use poem::{IntoResponse as _, Response, http::StatusCode};

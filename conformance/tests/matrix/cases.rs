@@ -6,13 +6,13 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use clerk_mcp_conformance::{
     case::Catalogue,
-    mint::TokenKind,
     profile::Profile,
     results::{CaseResult, Outcome},
     runner::{Options, Selection, TargetOptions, run},
     target::{self, Ended, Launcher},
 };
 use futures_util::{StreamExt as _, future::ready, stream};
+use local_clerk::mint::TokenKind;
 
 use crate::broken::{Flaw, server::Running, start};
 

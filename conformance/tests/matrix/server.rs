@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clerk_mcp_conformance::clerk::{LocalClerk, NewCredential};
+use local_clerk::{LocalClerk, NewCredential};
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 

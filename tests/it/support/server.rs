@@ -15,11 +15,11 @@ use clerk_mcp::{
     secret_key::SecretKeyProbe,
     server::{ServerLimits, serve},
 };
-use clerk_mcp_conformance::{
-    clerk::LocalClerk,
+use jiff::Timestamp;
+use local_clerk::{
+    LocalClerk,
     mint::{Recipe, SigningKey},
 };
-use jiff::Timestamp;
 use poem::{Endpoint, EndpointExt, IntoEndpoint, endpoint::BoxEndpoint};
 use reqwest::{Method, RequestBuilder};
 use rmcp::ServerHandler;

@@ -10,7 +10,7 @@ use clerk_mcp::{
         VerifyError,
     },
 };
-use clerk_mcp_conformance::mint::Recipe;
+use local_clerk::mint::Recipe;
 use serde_json::json;
 
 use super::{

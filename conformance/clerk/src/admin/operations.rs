@@ -1,0 +1,228 @@
+//! Who is there.
+
+use poem::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{AdminError, body};
+use crate::{
+    http::incoming::Incoming,
+    oauth::client_document,
+    store::{
+        directory::Directory,
+        people::{DirectoryError, NewOrganization, NewUser, Organization, SessionStatus, User},
+        state::Instance,
+    },
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserBody {
+    id: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    email: Option<String>,
+    #[serde(default)]
+    features: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OrganizationBody {
+    id: Option<String>,
+    name: String,
+    slug: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MemberBody {
+    role: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MachineBody {
+    name: String,
+    #[serde(default)]
+    scopes: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClientDocumentBody {
+    url: String,
+    document: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SessionBody {
+    status: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AutoApproveBody {
+    user: Option<String>,
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the table of operations wants one type of handler"
+)]
+pub(super) fn state(instance: &Instance, _: &Incoming) -> Result<Value, AdminError> {
+    let directory = instance.directory.read();
+    let users: Vec<Value> = directory.users().map(user_view).collect();
+    let organizations: Vec<Value> = directory
+        .organizations()
+        .map(|organization| organization_view(&directory, organization))
+        .collect();
+    let roles: Vec<Value> = directory
+        .roles()
+        .map(|role| json!({ "key": role.key, "name": role.name, "permissions": role.permissions }))
+        .collect();
+    let credentials = instance.credentials.lock();
+    let machines: Vec<Value> = credentials
+        .machines()
+        .map(|machine| json!({ "id": machine.id, "name": machine.name, "scopes": machine.scopes }))
+        .collect();
+    let keys = instance.keys.read();
+    Ok(json!({
+        "issuer": instance.issuer,
+        "instance_id": instance.id,
+        "publishable_key": instance.publishable_key,
+        "signing_key": keys.signing().kid(),
+        "published_keys": keys.published_kids().collect::<Vec<_>>(),
+        "auto_approve": *instance.auto_approve.read(),
+        "users": users,
+        "organizations": organizations,
+        "roles": roles,
+        "machines": machines,
+    }))
+}
+
+pub(super) fn add_user(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
+    let UserBody {
+        id,
+        first_name,
+        last_name,
+        email,
+        features,
+    } = body(incoming)?;
+    let new = NewUser {
+        id,
+        first_name,
+        last_name,
+        email,
+        features,
+    };
+    let user = instance.directory.write().add_user(new, instance.clock.now())?;
+    Ok(user_view(&user))
+}
+
+pub(super) fn ban(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
+    set_banned(instance, incoming, true)
+}
+
+pub(super) fn unban(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
+    set_banned(instance, incoming, false)
+}
+
+fn set_banned(instance: &Instance, incoming: &Incoming, banned: bool) -> Result<Value, AdminError> {
+    let mut directory = instance.directory.write();
+    let selector = incoming.path("user");
+    directory.set_banned(selector, banned, instance.clock.now())?;
+    Ok(user_view(directory.user(selector)?))
+}
+
+pub(super) fn revoke_grants(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
+    let user_id = instance.directory.read().user(incoming.path("user"))?.id.clone();
+    let revoked = instance.grants.lock().revoke_grants_of(&user_id);
+    Ok(json!({ "revoked": revoked }))
+}
+
+pub(super) fn add_organization(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
+    let OrganizationBody { id, name, slug } = body(incoming)?;
+    let new = NewOrganization { id, name, slug };
+    let mut directory = instance.directory.write();
+    let organization = directory.add_organization(new, instance.clock.now())?;
+    Ok(organization_view(&directory, &organization))
+}
+
+pub(super) fn add_member(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
+    let MemberBody { role } = body(incoming)?;
+    let (user, organization) = (incoming.path("user"), incoming.path("organization"));
+    let mut directory = instance.directory.write();
+    let membership = directory.add_membership(user, organization, &role, instance.clock.now())?;
+    Ok(json!({ "id": membership.id, "role": membership.role }))
+}
+
+pub(super) fn remove_member(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
+    let (user, organization) = (incoming.path("user"), incoming.path("organization"));
+    instance.directory.write().remove_membership(user, organization)?;
+    Ok(json!({}))
+}
+
+pub(super) fn add_machine(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
+    let MachineBody { name, scopes } = body(incoming)?;
+    let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
+    let machine = instance
+        .credentials
+        .lock()
+        .add_machine(&name, &scopes, &instance.ids);
+    Ok(json!({
+        "id": machine.id,
+        "name": machine.name,
+        "scopes": machine.scopes,
+        "secret_key": machine.secret_key,
+    }))
+}
+
+pub(super) fn pin_client_document(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
+    let ClientDocumentBody { url, document } = body(incoming)?;
+    client_document::pin(instance, &url, &document)
+        .map_err(|error| AdminError::new(StatusCode::BAD_REQUEST, error.to_string()))?;
+    Ok(json!({ "client_id": url }))
+}
+
+pub(super) fn set_session(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
+    let SessionBody { status } = body(incoming)?;
+    let status = SessionStatus::from_name(&status).ok_or(DirectoryError::Malformed(
+        status,
+        "a session's status, as GET /admin lists them",
+    ))?;
+    let id = incoming.path("session");
+    instance.directory.write().set_session_status(id, status)?;
+    Ok(json!({ "id": id, "status": status.name() }))
+}
+
+pub(super) fn auto_approve(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
+    let AutoApproveBody { user } = body(incoming)?;
+    let id = instance.set_auto_approve(user.as_deref())?;
+    Ok(json!({ "user": id }))
+}
+
+fn user_view(user: &User) -> Value {
+    json!({
+        "id": user.id,
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "email": user.email,
+        "session_id": user.session_id,
+        "banned": user.banned,
+    })
+}
+
+fn organization_view(directory: &Directory, organization: &Organization) -> Value {
+    let members: Vec<Value> = directory
+        .memberships_of_organization(&organization.id)
+        .map(|member| json!({ "user": member.user.id, "role": member.role.key }))
+        .collect();
+    json!({
+        "id": organization.id,
+        "name": organization.name,
+        "slug": organization.slug,
+        "members": members,
+    })
+}

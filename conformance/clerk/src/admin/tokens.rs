@@ -1,0 +1,40 @@
+//! Tokens for whoever cannot call the library.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{AdminError, body};
+use crate::{
+    http::incoming::Incoming,
+    mint::TokenSpec,
+    store::{credentials::End, state::Instance},
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenBody {
+    token: String,
+}
+
+pub(super) fn mint(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
+    let spec: TokenSpec = body(incoming)?;
+    let minted = instance.mint(&spec)?;
+    let mut answer = json!({ "token": minted.token });
+    if let (Some(id), Some(answer)) = (minted.id, answer.as_object_mut()) {
+        answer.insert("id".to_owned(), Value::from(id));
+        answer.insert("subject".to_owned(), minted.subject.into());
+    }
+    Ok(answer)
+}
+
+pub(super) fn revoke(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
+    let TokenBody { token } = body(incoming)?;
+    instance.end_token(&token, End::Revoke)?;
+    Ok(json!({}))
+}
+
+pub(super) fn expire(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
+    let TokenBody { token } = body(incoming)?;
+    instance.end_token(&token, End::Expire)?;
+    Ok(json!({}))
+}

@@ -1,0 +1,176 @@
+//! The pages a person sees. They load nothing, run no script (but for the one line of `form_post`), and everything a
+//! client or a user wrote is escaped by the template engine.
+
+use std::sync::LazyLock;
+
+use askama::Template;
+use aws_lc_rs::digest;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use poem::{
+    Response,
+    http::{HeaderValue, StatusCode, header},
+};
+
+use super::redirect_uri;
+use crate::{
+    http::respond,
+    store::{directory::Directory, grants::AuthorizationRequest, people::User, scope},
+};
+
+/// Inline, so that a page is one answer.
+pub(super) const STYLE: &str = include_str!("../../templates/page.css");
+/// Sends the form of `form_post` without waiting for the button.
+pub(super) const SUBMIT: &str = "document.forms[0].submit()";
+
+/// Styles by their hash and nothing else. `form-action` is left out on purpose: browsers apply it to every redirect
+/// that follows a form, the client's own ones included, and those are not known here.
+static POLICY: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "default-src 'none'; style-src 'sha256-{}'; base-uri 'none'; frame-ancestors 'none'",
+        sha256_base64(STYLE)
+    )
+});
+static POLICY_WITH_SCRIPT: LazyLock<String> =
+    LazyLock::new(|| format!("{}; script-src 'sha256-{}'", *POLICY, sha256_base64(SUBMIT)));
+
+/// What the consent page lists.
+pub(super) struct Consent {
+    client_name: String,
+    destination: String,
+    users: Vec<UserChoice>,
+    scopes: Vec<ScopeLine>,
+    resources: Vec<String>,
+}
+
+struct UserChoice {
+    id: String,
+    name: String,
+    email: Option<String>,
+    banned: bool,
+    /// The first who can sign in is chosen already.
+    first: bool,
+    organization_field: String,
+    organizations: Vec<OrganizationChoice>,
+}
+
+struct OrganizationChoice {
+    id: String,
+    name: String,
+    role: String,
+}
+
+struct ScopeLine {
+    name: String,
+    words: String,
+    /// Whether the words are not the name itself.
+    named: bool,
+}
+
+#[derive(Template)]
+#[template(path = "consent.html")]
+struct ConsentPage<'a> {
+    consent: &'a Consent,
+    client_name: &'a str,
+    destination: &'a str,
+    transaction: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
+    reason: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "form_post.html")]
+struct FormPostPage<'a> {
+    action: &'a str,
+    parameters: &'a [(&'static str, &'a str)],
+}
+
+impl Consent {
+    pub(super) fn of(directory: &Directory, request: &AuthorizationRequest) -> Self {
+        let with_organizations = request.scopes.contains(scope::ORGANIZATION);
+        let first = directory.users().find(|user| !user.banned).map(|user| &user.id);
+        let choice = |user: &User| UserChoice {
+            name: user.display_name(),
+            email: user.email.clone(),
+            banned: user.banned,
+            first: first == Some(&user.id),
+            organization_field: organization_field(&user.id),
+            organizations: directory
+                .memberships_of_user(&user.id)
+                .filter(|_| with_organizations)
+                .map(|member| OrganizationChoice {
+                    id: member.organization.id.clone(),
+                    name: member.organization.name.clone(),
+                    role: member.role.name.clone(),
+                })
+                .collect(),
+            id: user.id.clone(),
+        };
+        let line = |name: &str| ScopeLine {
+            name: name.to_owned(),
+            words: scope::in_words(name).unwrap_or(name).to_owned(),
+            named: scope::in_words(name).is_some(),
+        };
+        Self {
+            client_name: request.client_name.clone(),
+            destination: redirect_uri::destination(&request.redirect_uri),
+            users: directory.users().map(choice).collect(),
+            scopes: request.scopes.iter().map(line).collect(),
+            resources: request.resources.clone(),
+        }
+    }
+}
+
+/// The name of the field that holds the organization, should this user be chosen.
+pub(super) fn organization_field(user_id: &str) -> String {
+    format!("organization.{user_id}")
+}
+
+/// Asks who signs in and whether the client is allowed.
+pub(super) fn consent(consent: &Consent, transaction: &str) -> Response {
+    let page = ConsentPage {
+        consent,
+        client_name: &consent.client_name,
+        destination: &consent.destination,
+        transaction,
+    };
+    render(StatusCode::OK, &page, &POLICY)
+}
+
+/// Says what is wrong to the person, when it cannot be said to the client.
+pub(super) fn error(status: StatusCode, reason: &str) -> Response {
+    render(status, &ErrorPage { reason }, &POLICY)
+}
+
+/// Carries the parameters to the client in a form (OAuth 2.0 Form Post Response Mode §2).
+pub(super) fn form_post(action: &str, parameters: &[(&'static str, &str)]) -> Response {
+    render(
+        StatusCode::OK,
+        &FormPostPage { action, parameters },
+        &POLICY_WITH_SCRIPT,
+    )
+}
+
+fn render(status: StatusCode, page: &impl Template, policy: &str) -> Response {
+    // Rendering into a String fails only when a value's own `Display` does, and these are all text.
+    let body = page.render().unwrap_or_default();
+    let mut response = respond::no_store(respond::html(status, body));
+    let headers = response.headers_mut();
+    if let Ok(policy) = HeaderValue::from_str(policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    response
+}
+
+fn sha256_base64(text: &str) -> String {
+    BASE64_STANDARD.encode(digest::digest(&digest::SHA256, text.as_bytes()))
+}

@@ -1,0 +1,164 @@
+//! Dynamic client registration (RFC 7591 §3).
+
+use poem::{Response, http::StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::{
+    error::{ErrorCode, OAuthError},
+    metadata::{AUTHENTICATION_METHODS, GRANT_TYPES, RESPONSE_TYPES},
+    redirect_uri,
+};
+use crate::{
+    http::{incoming::Incoming, respond},
+    store::{
+        grants::{Client, Origin},
+        scope::{self, Scopes},
+        state::Instance,
+    },
+};
+
+const MAX_NAME_CHARACTERS: usize = 256;
+const MAX_CHARACTERS: usize = 1024;
+
+pub(crate) fn register(instance: &Instance, incoming: &Incoming) -> Response {
+    if !instance.settings.dynamic_registration {
+        return disabled(instance);
+    }
+    match try_register(instance, incoming) {
+        Ok(body) => respond::no_store(respond::json(StatusCode::CREATED, &body)),
+        Err(error) => error.into_response(),
+    }
+}
+
+/// Clerk's refusal while the feature is off: not an OAuth error, but its own envelope.
+fn disabled(instance: &Instance) -> Response {
+    let body = json!({
+        "errors": [{
+            "message": "Dynamic client registration is not enabled",
+            "long_message": "Dynamic OAuth client registration is not enabled for this instance.",
+            "code": "feature_requires_dynamic_oauth_client_registration",
+        }],
+        "clerk_trace_id": instance.ids.trace_id(),
+    });
+    respond::no_store(respond::json(StatusCode::UNPROCESSABLE_ENTITY, &body))
+}
+
+fn try_register(instance: &Instance, incoming: &Incoming) -> Result<Value, OAuthError> {
+    if !incoming.has_content_type("application/json") {
+        return Err(invalid("the request must be application/json"));
+    }
+    let Ok(Value::Object(metadata)) = serde_json::from_slice::<Value>(incoming.body()) else {
+        return Err(invalid("the request must be a JSON object"));
+    };
+    let redirect_uris = redirect_uris(&metadata)?;
+    // Members that are not named here are ignored (RFC 7591 §2).
+    let method =
+        text(&metadata, "token_endpoint_auth_method", MAX_CHARACTERS)?.unwrap_or("client_secret_basic");
+    if !AUTHENTICATION_METHODS.contains(&method) {
+        return Err(invalid(format!(
+            "token_endpoint_auth_method must be one of {}",
+            AUTHENTICATION_METHODS.join(", ")
+        )));
+    }
+    let client_id = instance.ids.alphanumeric("client_id", 16);
+    let client_name = text(&metadata, "client_name", MAX_NAME_CHARACTERS)?
+        .unwrap_or(&client_id)
+        .to_owned();
+    let client_uri = web_address(&metadata, "client_uri")?;
+    let logo_uri = web_address(&metadata, "logo_uri")?;
+    let scopes = scopes(instance, &metadata)?;
+    let client_secret = (method != "none").then(|| instance.ids.alphanumeric("client_secret", 43));
+
+    let mut body = json!({
+        "client_id": client_id,
+        "client_id_issued_at": instance.clock.now().as_second(),
+        "client_secret_expires_at": 0,
+        "client_name": client_name,
+        "redirect_uris": redirect_uris,
+        "grant_types": GRANT_TYPES,
+        "response_types": RESPONSE_TYPES,
+        "scope": scopes.to_string(),
+        "token_endpoint_auth_method": method,
+    });
+    if let Some(body) = body.as_object_mut() {
+        let optional = [
+            ("client_secret", client_secret.as_deref()),
+            ("client_uri", client_uri),
+            ("logo_uri", logo_uri),
+        ];
+        for (name, value) in optional {
+            if let Some(value) = value {
+                body.insert(name.to_owned(), json!(value));
+            }
+        }
+    }
+    instance.grants.lock().add_client(Client {
+        id: client_id,
+        name: client_name,
+        secret: client_secret,
+        redirect_uris,
+        scopes,
+        origin: Origin::Registered,
+    });
+    Ok(body)
+}
+
+fn redirect_uris(metadata: &Map<String, Value>) -> Result<Vec<String>, OAuthError> {
+    let refuse = |reason: &str| OAuthError::new(ErrorCode::InvalidRedirectUri, reason.to_owned());
+    let Some(Value::Array(uris)) = metadata.get("redirect_uris") else {
+        return Err(refuse("redirect_uris must be an array of strings"));
+    };
+    if uris.is_empty() {
+        return Err(refuse("redirect_uris must not be empty"));
+    }
+    uris.iter()
+        .map(|uri| {
+            let uri = uri
+                .as_str()
+                .ok_or_else(|| refuse("redirect_uris must be an array of strings"))?;
+            redirect_uri::check(uri).map_err(|reason| refuse(&format!("a redirect URI {reason}")))?;
+            Ok(uri.to_owned())
+        })
+        .collect()
+}
+
+fn scopes(instance: &Instance, metadata: &Map<String, Value>) -> Result<Scopes, OAuthError> {
+    let asked = text(metadata, "scope", MAX_CHARACTERS)?
+        .map(Scopes::parse)
+        .filter(|scopes| !scopes.is_empty());
+    let Some(asked) = asked else {
+        return Ok(instance.settings.default_scopes.clone());
+    };
+    let known: Scopes = scope::supported().collect();
+    if asked.beyond(&known).is_some() {
+        return Err(invalid(format!("scope may hold {known} only")));
+    }
+    Ok(asked)
+}
+
+/// A web page of the client's. It is shown as a link by those who show it, so only these schemes will do.
+fn web_address<'a>(metadata: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, OAuthError> {
+    let address = text(metadata, name, MAX_CHARACTERS)?;
+    let is_web =
+        |address: &str| url::Url::parse(address).is_ok_and(|url| matches!(url.scheme(), "https" | "http"));
+    match address {
+        Some(address) if !is_web(address) => Err(invalid(format!("{name} must be a web address"))),
+        Some(_) | None => Ok(address),
+    }
+}
+
+/// A member that must be a string if it is there; `null` and the empty string count as absent.
+fn text<'a>(metadata: &'a Map<String, Value>, name: &str, max: usize) -> Result<Option<&'a str>, OAuthError> {
+    match metadata.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if text.chars().count() > max => {
+            Err(invalid(format!("{name} must have at most {max} characters")))
+        }
+        Some(Value::String(text)) => Ok((!text.is_empty()).then_some(text.as_str())),
+        Some(_) => Err(invalid(format!("{name} must be a string"))),
+    }
+}
+
+fn invalid(description: impl Into<std::borrow::Cow<'static, str>>) -> OAuthError {
+    OAuthError::new(ErrorCode::InvalidClientMetadata, description)
+}

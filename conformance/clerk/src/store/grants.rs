@@ -1,0 +1,351 @@
+//! What the authorization server remembers: clients, requests that wait for a person, codes, grants and tokens.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    store::{bounded::Bounded, credentials::End, ids::Ids, scope::Scopes},
+    tokens::recipes::OAUTH_TOKEN_SECONDS,
+};
+
+/// How long a code can be redeemed (RFC 6749 §4.1.2 recommends ten minutes at most).
+pub(crate) const CODE_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
+/// How long a sign-in page stays usable.
+const TRANSACTION_LIFETIME: SignedDuration = SignedDuration::from_mins(30);
+/// Sign-in pages that nobody answers are forgotten beyond this many, the oldest first.
+const MAX_TRANSACTIONS: usize = 1_000;
+/// The same for everything else: clients, codes, grants, tokens.
+const MAX_ENTRIES: usize = 10_000;
+
+/// A registered client (RFC 7591 §2). Not `Debug`: it holds a secret.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// Absent for public clients.
+    pub(crate) secret: Option<String>,
+    pub(crate) redirect_uris: Vec<String>,
+    pub(crate) scopes: Scopes,
+    pub(crate) origin: Origin,
+}
+
+/// Where a client comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It registered itself (RFC 7591).
+    Registered,
+    /// Its id is the URL of a document.
+    Document {
+        /// Until when the document need not be fetched again; `None` for ever.
+        fresh_until: Option<Timestamp>,
+    },
+}
+
+/// An authorization request that passed every check and waits for a decision.
+#[derive(Clone, Debug)]
+pub(crate) struct AuthorizationRequest {
+    pub(crate) client_id: String,
+    pub(crate) client_name: String,
+    pub(crate) redirect_uri: String,
+    /// Whether `redirect_uri` was in the request: if so, the token request must repeat it (RFC 6749 §4.1.3).
+    pub(crate) redirect_uri_given: bool,
+    pub(crate) response_mode: ResponseMode,
+    pub(crate) scopes: Scopes,
+    pub(crate) state: Option<String>,
+    pub(crate) code_challenge: Option<String>,
+    pub(crate) nonce: Option<String>,
+    pub(crate) resources: Vec<String>,
+}
+
+/// How the answer travels to the client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ResponseMode {
+    #[default]
+    Query,
+    FormPost,
+}
+
+/// What a user allowed a client. Everything issued from it ends when it is revoked.
+#[derive(Clone, Debug)]
+pub(crate) struct Grant {
+    pub(crate) client_id: String,
+    pub(crate) user_id: String,
+    pub(crate) organization_id: Option<String>,
+    pub(crate) scopes: Scopes,
+    pub(crate) resources: Vec<String>,
+    pub(crate) nonce: Option<String>,
+    pub(crate) revoked: bool,
+}
+
+/// An authorization code: one chance to turn a grant into tokens.
+#[derive(Clone, Debug)]
+pub(crate) struct Code {
+    pub(crate) grant_id: String,
+    pub(crate) redirect_uri: String,
+    /// Whether the token request must repeat it.
+    pub(crate) redirect_uri_given: bool,
+    pub(crate) challenge: Option<String>,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) used: bool,
+}
+
+/// A refresh token, valid until it is used once.
+#[derive(Clone, Debug)]
+pub(crate) struct RefreshToken {
+    pub(crate) grant_id: String,
+    pub(crate) issued_at: Timestamp,
+    pub(crate) used: bool,
+}
+
+/// An opaque access token.
+#[derive(Clone, Debug)]
+pub(crate) struct OpaqueToken {
+    pub(crate) id: String,
+    pub(crate) grant_id: String,
+    pub(crate) scopes: Scopes,
+    pub(crate) resources: Vec<String>,
+    pub(crate) issued_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) revoked: bool,
+}
+
+/// All of it, in memory, and no more of it than fits.
+pub(crate) struct Grants {
+    clients: Bounded<Client>,
+    transactions: Bounded<(Timestamp, AuthorizationRequest)>,
+    codes: Bounded<Code>,
+    consents: Bounded<Grant>,
+    refresh_tokens: Bounded<RefreshToken>,
+    opaque_tokens: Bounded<OpaqueToken>,
+}
+
+impl Default for Grants {
+    fn default() -> Self {
+        Self {
+            clients: Bounded::new(MAX_ENTRIES),
+            transactions: Bounded::new(MAX_TRANSACTIONS),
+            codes: Bounded::new(MAX_ENTRIES),
+            consents: Bounded::new(MAX_ENTRIES),
+            refresh_tokens: Bounded::new(MAX_ENTRIES),
+            opaque_tokens: Bounded::new(MAX_ENTRIES),
+        }
+    }
+}
+
+impl Grants {
+    pub(crate) fn add_client(&mut self, client: Client) {
+        self.clients.insert(client.id.clone(), client);
+    }
+
+    pub(crate) fn client(&self, client_id: &str) -> Option<&Client> {
+        self.clients.get(client_id)
+    }
+
+    /// Keeps a request until it is decided. The id it returns works once, and is what protects the decision from
+    /// being forged by another page.
+    pub(crate) fn open_transaction(
+        &mut self,
+        request: AuthorizationRequest,
+        now: Timestamp,
+        ids: &Ids,
+    ) -> String {
+        let id = ids.alphanumeric("transaction", 32);
+        self.transactions
+            .insert(id.clone(), (now + TRANSACTION_LIFETIME, request));
+        id
+    }
+
+    /// Ends a transaction: a second decision finds nothing.
+    pub(crate) fn close_transaction(&mut self, id: &str, now: Timestamp) -> Option<AuthorizationRequest> {
+        let (expires_at, request) = self.transactions.remove(id)?;
+        (now < expires_at).then_some(request)
+    }
+
+    /// Records what the user allowed and returns the code that stands for it.
+    pub(crate) fn approve(
+        &mut self,
+        request: &AuthorizationRequest,
+        user_id: &str,
+        organization_id: Option<String>,
+        now: Timestamp,
+        ids: &Ids,
+    ) -> String {
+        let grant_id = ids.alphanumeric("grant", 22);
+        let code = ids.alphanumeric("code", 43);
+        self.consents.insert(
+            grant_id.clone(),
+            Grant {
+                client_id: request.client_id.clone(),
+                user_id: user_id.to_owned(),
+                organization_id,
+                scopes: request.scopes.clone(),
+                resources: request.resources.clone(),
+                nonce: request.nonce.clone(),
+                revoked: false,
+            },
+        );
+        self.codes.insert(
+            code.clone(),
+            Code {
+                grant_id,
+                redirect_uri: request.redirect_uri.clone(),
+                redirect_uri_given: request.redirect_uri_given,
+                challenge: request.code_challenge.clone(),
+                expires_at: now + CODE_LIFETIME,
+                used: false,
+            },
+        );
+        code
+    }
+
+    /// Records a grant that nobody was asked for. Returns its id.
+    pub(crate) fn grant_directly(
+        &mut self,
+        client_id: &str,
+        user_id: &str,
+        scopes: &Scopes,
+        resources: &[String],
+        ids: &Ids,
+    ) -> String {
+        let grant_id = ids.alphanumeric("grant", 22);
+        self.consents.insert(
+            grant_id.clone(),
+            Grant {
+                client_id: client_id.to_owned(),
+                user_id: user_id.to_owned(),
+                organization_id: None,
+                scopes: scopes.clone(),
+                resources: resources.to_vec(),
+                nonce: None,
+                revoked: false,
+            },
+        );
+        grant_id
+    }
+
+    /// The same, and an opaque access token for it, which expires after `lifetime` or as they usually do. Returns the
+    /// token and its id.
+    pub(crate) fn grant_opaque_token(
+        &mut self,
+        client_id: &str,
+        user_id: &str,
+        scopes: &Scopes,
+        resources: &[String],
+        (now, lifetime): (Timestamp, Option<SignedDuration>),
+        ids: &Ids,
+    ) -> (String, String) {
+        let grant_id = self.grant_directly(client_id, user_id, scopes, resources, ids);
+        let (secret, id) = (ids.opaque_access_token(), ids.token_id("oat"));
+        self.add_opaque_token(
+            secret.clone(),
+            OpaqueToken {
+                id: id.clone(),
+                grant_id,
+                scopes: scopes.clone(),
+                resources: resources.to_vec(),
+                issued_at: now,
+                expires_at: now + lifetime.unwrap_or(SignedDuration::from_secs(OAUTH_TOKEN_SECONDS)),
+                revoked: false,
+            },
+        );
+        (secret, id)
+    }
+
+    pub(crate) fn grant(&self, grant_id: &str) -> Option<&Grant> {
+        self.consents.get(grant_id)
+    }
+
+    pub(crate) fn revoke_grant(&mut self, grant_id: &str) {
+        if let Some(grant) = self.consents.get_mut(grant_id) {
+            grant.revoked = true;
+        }
+    }
+
+    pub(crate) fn code(&self, code: &str) -> Option<&Code> {
+        self.codes.get(code)
+    }
+
+    pub(crate) fn use_code(&mut self, code: &str) {
+        if let Some(code) = self.codes.get_mut(code) {
+            code.used = true;
+        }
+    }
+
+    pub(crate) fn issue_refresh_token(&mut self, grant_id: &str, now: Timestamp, ids: &Ids) -> String {
+        let token = ids.alphanumeric("refresh_token", 43);
+        self.refresh_tokens.insert(
+            token.clone(),
+            RefreshToken {
+                grant_id: grant_id.to_owned(),
+                issued_at: now,
+                used: false,
+            },
+        );
+        token
+    }
+
+    pub(crate) fn refresh_token(&self, token: &str) -> Option<&RefreshToken> {
+        self.refresh_tokens.get(token)
+    }
+
+    pub(crate) fn use_refresh_token(&mut self, token: &str) {
+        if let Some(token) = self.refresh_tokens.get_mut(token) {
+            token.used = true;
+        }
+    }
+
+    pub(crate) fn add_opaque_token(&mut self, secret: String, token: OpaqueToken) {
+        self.opaque_tokens.insert(secret, token);
+    }
+
+    pub(crate) fn opaque_token(&self, secret: &str) -> Option<&OpaqueToken> {
+        self.opaque_tokens.get(secret)
+    }
+
+    pub(crate) fn revoke_opaque_token(&mut self, secret: &str) {
+        if let Some(token) = self.opaque_tokens.get_mut(secret) {
+            token.revoked = true;
+        }
+    }
+
+    /// Ends an opaque access token, named by its id or by itself, or the grant of a refresh token; whether there was
+    /// one.
+    pub(crate) fn end(&mut self, id_or_secret: &str, end: End, now: Timestamp) -> bool {
+        if let Some(grant_id) = self
+            .refresh_tokens
+            .get(id_or_secret)
+            .map(|token| token.grant_id.clone())
+        {
+            self.revoke_grant(&grant_id);
+            return true;
+        }
+        let named = match self.opaque_tokens.get(id_or_secret) {
+            Some(_) => self.opaque_tokens.get_mut(id_or_secret),
+            None => self
+                .opaque_tokens
+                .values_mut()
+                .find(|token| token.id == id_or_secret),
+        };
+        let Some(token) = named else {
+            return false;
+        };
+        match end {
+            End::Revoke => token.revoked = true,
+            End::Expire => token.expires_at = now,
+        }
+        true
+    }
+
+    /// Ends everything a user allowed; how much that was.
+    pub(crate) fn revoke_grants_of(&mut self, user_id: &str) -> usize {
+        let grants = self
+            .consents
+            .values_mut()
+            .filter(|grant| grant.user_id == user_id && !grant.revoked);
+        let mut revoked = 0;
+        for grant in grants {
+            grant.revoked = true;
+            revoked += 1;
+        }
+        revoked
+    }
+}

@@ -1,0 +1,82 @@
+//! Members of JSON objects as recipes and operations give them: with times in them, and some to remove.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::tokens::{minting::MintError, spare_keys::another_key};
+
+/// Sets these, and removes those that have no value.
+pub(crate) fn change(object: &mut Map<String, Value>, members: &[(String, Option<Value>)]) {
+    for (name, value) in members {
+        match value {
+            Some(value) => drop(object.insert(name.clone(), value.clone())),
+            None => drop(object.shift_remove(name)),
+        }
+    }
+}
+
+/// Members with their values of this moment; `None` for those to remove.
+pub(crate) fn resolve_all(
+    members: &BTreeMap<String, Value>,
+    now: Timestamp,
+) -> Result<Vec<(String, Option<Value>)>, MintError> {
+    members
+        .iter()
+        .map(|(name, value)| {
+            if value.is_null() || value.as_str() == Some("@null") {
+                return Ok((name.clone(), None));
+            }
+            Ok((name.clone(), Some(resolve(value, now)?)))
+        })
+        .collect()
+}
+
+/// A value with the times in it: `@now`, `@now-1h`.
+pub(crate) fn resolve(value: &Value, now: Timestamp) -> Result<Value, MintError> {
+    Ok(match value {
+        Value::String(text) if text == "@json-null" => Value::Null,
+        Value::String(text) if text == "{another_key}" => another_key().jwk(),
+        Value::String(text) => match (text.strip_prefix("@now"), kibibytes(text)) {
+            (Some(offset), _) => Value::from(now.as_second() + seconds(offset)?),
+            (None, Some(length)) => "A".repeat(length * 1024).into(),
+            (None, None) => value.clone(),
+        },
+        Value::Array(values) => values
+            .iter()
+            .map(|value| resolve(value, now))
+            .collect::<Result<_, _>>()?,
+        Value::Object(members) => Value::Object(
+            members
+                .iter()
+                .map(|(name, value)| Ok((name.clone(), resolve(value, now)?)))
+                .collect::<Result<_, MintError>>()?,
+        ),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+    })
+}
+
+/// How long a text is that `@17KiB` stands for.
+fn kibibytes(text: &str) -> Option<usize> {
+    let length = text.strip_prefix('@')?.strip_suffix("KiB")?.parse().ok()?;
+    (length <= 64).then_some(length)
+}
+
+/// `-1h`, `+90s`, or nothing.
+fn seconds(offset: &str) -> Result<i64, MintError> {
+    if offset.is_empty() {
+        return Ok(0);
+    }
+    let number = |text: &str| text.parse::<i64>().ok();
+    let parsed = match offset.split_at_checked(offset.len() - 1) {
+        Some((digits, "s")) => number(digits),
+        Some((digits, "m")) => number(digits).and_then(|minutes| minutes.checked_mul(60)),
+        Some((digits, "h")) => number(digits).and_then(|hours| hours.checked_mul(3_600)),
+        Some((digits, "d")) => number(digits).and_then(|days| days.checked_mul(86_400)),
+        Some(_) | None => None,
+    };
+    parsed.ok_or_else(|| {
+        MintError::Specification(format!("@now{offset}: use @now-1h or @now+90s (s, m, h, d)"))
+    })
+}

@@ -1,0 +1,272 @@
+//! Tokens as data, made by an instance: what the admin API, `mint` and the suite's cases ask for.
+
+use jiff::SignedDuration;
+use serde_json::Value;
+
+use crate::{
+    mint::{Recipe, RsaAlgorithm, Signer, TokenEnd, TokenKind, TokenSpec},
+    store::{
+        credentials::{Credential, End, NewCredential},
+        people::{DirectoryError, SessionStatus},
+        scope::Scopes,
+        state::Instance,
+    },
+    tokens::{
+        members::resolve_all,
+        spare_keys::{SHARED_SECRET, another_key},
+    },
+};
+
+/// The client that tokens are issued to when nobody says which.
+const CLIENT_ID: &str = "client_2sConformanceSuite0000000C";
+
+/// A token that was made.
+#[derive(Clone)]
+pub(crate) struct Minted {
+    pub(crate) token: String,
+    /// The id of what is no JWT.
+    pub(crate) id: Option<String>,
+    pub(crate) subject: Option<String>,
+}
+
+/// Why a token cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum MintError {
+    /// It is somebody's who isn't there.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The specification contradicts itself, or lacks something.
+    #[error("{0}")]
+    Specification(String),
+}
+
+impl Instance {
+    /// Makes the token that `spec` describes.
+    pub(crate) fn mint(&self, spec: &TokenSpec) -> Result<Minted, MintError> {
+        let mut minted = match spec.kind {
+            TokenKind::OpaqueOauthToken => self.opaque_oauth_token(spec)?,
+            TokenKind::RefreshToken => self.refresh_token(spec)?,
+            TokenKind::OpaqueM2mToken => {
+                let machine = self.machine_of(spec);
+                self.opaque_m2m_token(&machine, new_credential(spec)?)?.into()
+            }
+            TokenKind::ApiKey => {
+                let subject = match &spec.subject {
+                    Some(subject) => subject.clone(),
+                    None => self.user_of(spec)?,
+                };
+                self.api_key(&subject, new_credential(spec)?)?.into()
+            }
+            TokenKind::Any
+            | TokenKind::SessionToken
+            | TokenKind::PendingSessionToken
+            | TokenKind::ImpersonationToken
+            | TokenKind::TemplateToken
+            | TokenKind::OauthToken
+            | TokenKind::IdToken
+            | TokenKind::M2mToken => Minted {
+                token: self.changed(self.recipe_of(spec)?, spec)?.mint(),
+                id: None,
+                subject: None,
+            },
+        };
+        if let Some(end) = spec.end {
+            let end = match end {
+                TokenEnd::Revoked => End::Revoke,
+                TokenEnd::Expired => End::Expire,
+            };
+            self.end_token(&minted.token, end)
+                .map_err(|error| MintError::Specification(error.to_string()))?;
+        }
+        for damage in &spec.damage {
+            minted.token = damage.apply(&minted.token);
+        }
+        Ok(minted)
+    }
+
+    fn recipe_of(&self, spec: &TokenSpec) -> Result<Recipe, MintError> {
+        let user = self.user_of(spec)?;
+        let client_id = spec.client_id.as_deref().unwrap_or(CLIENT_ID);
+        let recipe = match spec.kind {
+            TokenKind::SessionToken => match (spec.version, &spec.organization) {
+                (None | Some(2), None) => self.session_token(&user),
+                (None | Some(2), Some(organization)) => self.session_token_in(&user, organization),
+                (Some(1), None) => self.session_token_v1(&user),
+                (Some(1), Some(organization)) => self.session_token_v1_in(&user, organization),
+                (Some(_), _) => return Err(wrong("version must be 1 or 2")),
+            }?,
+            TokenKind::PendingSessionToken => self.token_for(&user, SessionStatus::Pending, None)?,
+            TokenKind::ImpersonationToken => {
+                let Some(actor) = &spec.actor else {
+                    return Err(wrong("an impersonation_token needs an actor"));
+                };
+                self.token_for(&user, SessionStatus::Active, Some(actor))?
+            }
+            TokenKind::TemplateToken => self.template_token(&user)?,
+            TokenKind::OauthToken => {
+                self.oauth_token(&user, client_id, &scopes_of(spec), resource_of(spec))?
+            }
+            TokenKind::IdToken => self.id_token_for(&user, client_id, &scopes_of(spec))?,
+            TokenKind::M2mToken => self.m2m_token(&self.machine_of(spec)),
+            TokenKind::Any
+            | TokenKind::OpaqueOauthToken
+            | TokenKind::RefreshToken
+            | TokenKind::OpaqueM2mToken
+            | TokenKind::ApiKey => {
+                return Err(wrong("\"any\" stands for a kind that a target accepts: name one"));
+            }
+        };
+        Ok(recipe)
+    }
+
+    fn changed(&self, mut recipe: Recipe, spec: &TokenSpec) -> Result<Recipe, MintError> {
+        let now = self.clock.now();
+        for (name, value) in resolve_all(&spec.header, now)? {
+            recipe = match value {
+                Some(value) => recipe.header(&name, value),
+                None => recipe.without_header(&name),
+            };
+        }
+        for (name, value) in resolve_all(&spec.claims, now)? {
+            recipe = match value {
+                Some(value) => recipe.claim(&name, value),
+                None => recipe.without_claim(&name),
+            };
+        }
+        if let Some(text) = &spec.raw_header {
+            let members = members_of(&recipe.header_json());
+            recipe = recipe.raw_header(text.replace("{header}", &members));
+        }
+        if let Some(text) = &spec.raw_claims {
+            let members = members_of(&recipe.claims_json());
+            recipe = recipe.raw_claims(text.replace("{claims}", &members));
+        }
+        Ok(match spec.sign {
+            Signer::Instance => recipe,
+            Signer::InstanceRs384 => recipe.signed_as(self.keys.read().signing(), RsaAlgorithm::Rs384),
+            Signer::InstancePs256 => recipe.signed_as(self.keys.read().signing(), RsaAlgorithm::Ps256),
+            Signer::AnotherKey => recipe.signed_by(another_key()),
+            Signer::SmallKey => recipe.signed_by_small_key(),
+            Signer::SharedSecret => recipe.signed_with_secret(SHARED_SECRET),
+            Signer::HmacOfPublicKey => {
+                let pem = self.keys.read().signing().public_key_pem();
+                recipe.signed_with_secret(pem.as_bytes())
+            }
+            Signer::HmacOfTrimmedPublicKey => {
+                let pem = self.keys.read().signing().public_key_pem();
+                recipe.signed_with_secret(pem.trim_end().as_bytes())
+            }
+            Signer::HmacOfPublicKeyDer => {
+                let der = self.keys.read().signing().public_key_der();
+                recipe.signed_with_secret(&der)
+            }
+            Signer::HmacOfNothing => recipe.signed_with_secret(b""),
+            Signer::Nobody => recipe.unsigned(),
+            Signer::Zeros => recipe.signature(vec![0; 256]),
+        })
+    }
+
+    /// The id of the user it is for: the first there is, when nobody is named.
+    fn user_of(&self, spec: &TokenSpec) -> Result<String, MintError> {
+        let directory = self.directory.read();
+        let user = match &spec.user {
+            Some(selector) => directory.user(selector)?,
+            None => directory
+                .users()
+                .next()
+                .ok_or_else(|| wrong("there is no user whose it could be"))?,
+        };
+        Ok(user.id.clone())
+    }
+
+    fn machine_of(&self, spec: &TokenSpec) -> String {
+        spec.machine.clone().unwrap_or_else(|| {
+            let machine = self.credentials.lock().add_machine("conformance", &[], &self.ids);
+            machine.id
+        })
+    }
+
+    fn opaque_oauth_token(&self, spec: &TokenSpec) -> Result<Minted, MintError> {
+        let user_id = self.user_of(spec)?;
+        let resources: Vec<String> = resource_of(spec).map(str::to_owned).into_iter().collect();
+        let client_id = spec.client_id.as_deref().unwrap_or(CLIENT_ID);
+        let lifetime = spec
+            .expires_in_seconds
+            .map(|seconds| SignedDuration::from_secs(seconds.into()));
+        let (token, id) = self.grants.lock().grant_opaque_token(
+            client_id,
+            &user_id,
+            &scopes_of(spec),
+            &resources,
+            (self.clock.now(), lifetime),
+            &self.ids,
+        );
+        Ok(Minted {
+            token,
+            id: Some(id),
+            subject: Some(user_id),
+        })
+    }
+
+    fn refresh_token(&self, spec: &TokenSpec) -> Result<Minted, MintError> {
+        let user_id = self.user_of(spec)?;
+        let client_id = spec.client_id.as_deref().unwrap_or(CLIENT_ID);
+        let mut grants = self.grants.lock();
+        let grant_id = grants.grant_directly(client_id, &user_id, &scopes_of(spec), &[], &self.ids);
+        let token = grants.issue_refresh_token(&grant_id, self.clock.now(), &self.ids);
+        Ok(Minted {
+            token,
+            id: None,
+            subject: Some(user_id),
+        })
+    }
+}
+
+impl From<Credential> for Minted {
+    fn from(credential: Credential) -> Self {
+        Self {
+            token: credential.secret,
+            id: Some(credential.id),
+            subject: Some(credential.subject),
+        }
+    }
+}
+
+/// A JSON object without its braces.
+fn members_of(object: &str) -> String {
+    let object = object.strip_prefix('{').unwrap_or(object);
+    object.strip_suffix('}').unwrap_or(object).to_owned()
+}
+
+fn wrong(message: &str) -> MintError {
+    MintError::Specification(message.to_owned())
+}
+
+fn scopes_of(spec: &TokenSpec) -> Scopes {
+    let scopes = spec.scopes.as_deref().unwrap_or_default();
+    scopes.iter().map(String::as_str).collect()
+}
+
+/// The resource, unless it is the empty text that says there is none.
+fn resource_of(spec: &TokenSpec) -> Option<&str> {
+    spec.resource.as_deref().filter(|resource| !resource.is_empty())
+}
+
+fn new_credential(spec: &TokenSpec) -> Result<NewCredential, MintError> {
+    let claims: serde_json::Map<String, Value> = spec
+        .claims
+        .iter()
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    if !spec.header.is_empty() || spec.raw_header.is_some() || spec.raw_claims.is_some() {
+        return Err(wrong("only a JWT has a header"));
+    }
+    Ok(NewCredential {
+        name: spec.name.clone(),
+        scopes: spec.scopes.clone().unwrap_or_default(),
+        claims: (!claims.is_empty()).then_some(Value::Object(claims)),
+        expires_in: spec
+            .expires_in_seconds
+            .map(|seconds| SignedDuration::from_secs(seconds.into())),
+    })
+}
