@@ -46,6 +46,7 @@
       linted = code ++ [
         ./.clippy.toml
         ./.rustfmt.toml
+        ./conformance/clerk/tests
         ./conformance/tests
         ./examples
         ./fixtures
