@@ -144,7 +144,7 @@ async fn the_line_that_runs_a_case_again_is_whole() {
     let folder = TempDir::new().unwrap();
     let cases = folder.path().join("cases");
     fs::create_dir(&cases).unwrap();
-    let challenges = concat!(env!("CARGO_MANIFEST_DIR"), "/cases/server/challenges.toml");
+    let challenges = concat!(env!("CARGO_MANIFEST_DIR"), "/cases/authorization/challenges.toml");
     fs::copy(challenges, cases.join("challenges.toml")).unwrap();
     let cases = cases.display().to_string();
     let options = ["--cases", &cases, "--timeout", "7", "--start-timeout", "8"];
