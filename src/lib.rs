@@ -166,10 +166,10 @@
 //! # What happens to a request
 //!
 //! ```text
-//! bytes ─► connection         server      limits; a client that goes away ends its call
-//!       ─► Request            access      the log of requests
-//!                             cors        Origin, preflights (MCP, "Streamable HTTP")
-//!                             edge        panic, time limit, Host
+//! bytes ─► connection         http        limits; a client that goes away ends its call
+//!       ─► Request            http/access_log   the log of requests
+//!                             http/cors   Origin, preflights (MCP, "Streamable HTTP")
+//!                             http/errors, http/timeout, http/host   panic, time limit, Host
 //!   ├► public routes          public      metadata, health, OpenAPI, start page
 //!   └► /mcp
 //!      headers ─► Session     auth        one table of refusals, one WWW-Authenticate
@@ -187,8 +187,8 @@
 //!      ─► Backend API         clerk         our secret key, never the caller's token
 //! ```
 //!
-//! What was found out is kept (`auth/verified`, `shared_cache`): a verified token until it expires or its key goes, Clerk's
-//! word on an opaque one for a minute. `secret_key` probes our own key, for nobody's token is at fault when that is bad.
+//! What was found out is kept (`auth/verified_tokens`, `auth/opaque_tokens`, `shared_cache`): a verified token until it expires or its key goes, Clerk's
+//! word on an opaque one for a minute. `clerk/secret_key` probes our own key, for nobody's token is at fault when that is bad.
 //!
 //! Each arrow down to the claims makes a type that only the step before it can build, so an unverified token can't reach a
 //! tool and still compile. `Authorization` is taken off the request: no tool can pass it along.
@@ -198,16 +198,14 @@
 //! `cli` (on by default) is for the program `clerk-mcp`; a server of your own leaves it out with
 //! `default-features = false`.
 
-mod access;
 pub mod app;
 pub mod auth;
 pub mod clerk;
 pub mod clock;
 pub mod config;
 pub mod context;
-mod cors;
 mod digest;
-mod edge;
+pub mod http;
 pub mod id;
 pub mod mcp;
 pub mod origin;
@@ -217,8 +215,6 @@ pub mod policy;
 #[doc(hidden)]
 pub mod public;
 pub mod reason;
-pub mod secret_key;
-pub mod server;
 pub mod session;
 mod shared_cache;
 pub mod token;

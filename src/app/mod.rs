@@ -19,13 +19,13 @@ use self::{
 #[doc(inline)]
 pub use crate::public::Health;
 use crate::{
+    clerk::SecretKeyProbe,
     clock::{Clock, SystemClock},
     config::Config,
+    http::{ServerLimits, serve},
     mcp::{self, ExampleTools, McpSessions, McpSettings},
     policy::{ToolPolicy, UnknownTool},
     public::{AuthorizationServerMetadata, DemoContent, PublicApi, PublicSettings},
-    secret_key::SecretKeyProbe,
-    server::{ServerLimits, serve},
     token::{JwksCache, ResourceNames},
 };
 

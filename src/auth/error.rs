@@ -11,9 +11,8 @@ use thiserror::Error;
 
 use super::challenge::{Challenge, ChallengeContext};
 use crate::{
-    clerk::ClerkError,
+    clerk::{ClerkError, Misconfiguration},
     reason::Reason,
-    secret_key::Misconfiguration,
     session::Denied,
     token::{BearerError, KeyLookupError, ReportFault, TokenError, VerifyError},
 };

@@ -22,9 +22,8 @@ pub use explain::{Explanation, Finding, Verdict};
 
 use self::verified::{Sessions, VerifiedSessions};
 use crate::{
-    clerk::ClerkClient,
+    clerk::{ClerkClient, SecretKeyState},
     clock::Clock,
-    secret_key::SecretKeyState,
     session::{Denied, Session},
     token::{BearerError, BearerToken, Check, KeySource, Pass, TokenVerifier},
 };

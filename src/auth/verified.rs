@@ -13,10 +13,9 @@ use tokio::sync::Semaphore;
 
 use super::{AuthError, error::Outage, explain::Explanation};
 use crate::{
-    clerk::{ClerkClient, ClerkError},
+    clerk::{ClerkClient, ClerkError, Misconfiguration},
     clock::Clock,
     digest::sha256,
-    secret_key::Misconfiguration,
     session::Session,
     shared_cache::SharedCache,
     token::{

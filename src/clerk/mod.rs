@@ -2,6 +2,7 @@
 
 mod call;
 mod error;
+mod secret_key;
 mod types;
 
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
@@ -11,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 pub use error::ClerkError;
+pub use secret_key::{Misconfiguration, SecretKeyProbe, SecretKeyState};
 pub use types::{EmailAddress, Membership, Organization, User};
 
 use crate::{

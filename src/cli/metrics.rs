@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use clerk_mcp::server::{ServerLimits, serve as serve_endpoint};
+use clerk_mcp::http::{ServerLimits, serve as serve_endpoint};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use poem::{EndpointExt, Route, endpoint::make_sync, get, middleware::SetHeader};
 use tokio_util::task::AbortOnDropHandle;

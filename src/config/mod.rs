@@ -99,7 +99,7 @@ pub struct TokenConfig {
 /// Limits of the HTTP server.
 ///
 /// ```
-/// use clerk_mcp::{config::{Config, Limits}, server::ServerLimits};
+/// use clerk_mcp::{config::{Config, Limits}, http::ServerLimits};
 ///
 /// fn limits(config: &Config) -> ServerLimits {
 ///     let Limits { max_connections, shutdown_grace, .. } = config.limits;

@@ -10,7 +10,7 @@ use std::{
 
 use poem_openapi::{ApiResponse, Object, payload::Json};
 
-use crate::secret_key::SecretKeyState;
+use crate::clerk::SecretKeyState;
 
 /// The state that readiness is told from.
 pub struct Health {

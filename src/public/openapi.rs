@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{PublicApi, PublicSettings};
 use crate::{
     auth::{AuthError, ChallengeContext, Outage},
-    secret_key::Misconfiguration,
+    clerk::Misconfiguration,
     session::Denied,
     token::{BearerError, FetchError, KeyLookupError, TokenError},
 };

@@ -213,8 +213,8 @@ async fn goes_away(headers: &str, meta: &str) {
     );
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let limits = clerk_mcp::server::ServerLimits::new(10, Duration::ZERO);
-    let server = tokio::spawn(clerk_mcp::server::serve(
+    let limits = clerk_mcp::http::ServerLimits::new(10, Duration::ZERO);
+    let server = tokio::spawn(clerk_mcp::http::serve(
         listener,
         app.boxed(),
         limits,

@@ -4,8 +4,8 @@ use std::{fmt::Write as _, fs, time::Duration};
 
 use clerk_mcp::{
     auth::{AuthError, ChallengeError, Outage},
+    clerk::Misconfiguration,
     config::VARIABLES,
-    secret_key::Misconfiguration,
     session::Denied,
     token::{BearerError, FetchError, KeyLookupError, TokenError},
 };

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use clerk_mcp::server::{ServerLimits, serve};
+use clerk_mcp::http::{ServerLimits, serve};
 use poem::{EndpointExt, Route, endpoint::make};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -8,12 +8,12 @@ use std::{
 
 use clerk_mcp::{
     app::App,
+    clerk::SecretKeyProbe,
     clock::{Clock, ManualClock},
     config::{Config, ConfigError, Variables},
+    http::{ServerLimits, serve},
     mcp::{ExampleTools, McpSessions},
     policy::ToolPolicy,
-    secret_key::SecretKeyProbe,
-    server::{ServerLimits, serve},
 };
 use jiff::Timestamp;
 use local_clerk::{

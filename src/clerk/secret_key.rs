@@ -10,8 +10,7 @@
 //!
 //! use clerk_mcp::{
 //!     auth::Authenticator,
-//!     clerk::ClerkClient,
-//!     secret_key::{Misconfiguration, SecretKeyProbe, SecretKeyState},
+//!     clerk::{ClerkClient, Misconfiguration, SecretKeyProbe, SecretKeyState},
 //!     token::JwksCache,
 //! };
 //!
@@ -41,11 +40,8 @@ use std::{
 
 use thiserror::Error;
 
-use crate::{
-    clerk::{ClerkClient, ClerkError},
-    reason::Reason,
-    token::JwksCache,
-};
+use super::{ClerkClient, ClerkError};
+use crate::{reason::Reason, token::JwksCache};
 
 /// What is wrong with the secret key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
