@@ -4,8 +4,10 @@
 
 mod challenge;
 mod error;
-mod explain;
-mod verified;
+mod explanation;
+mod lookup_budget;
+mod opaque_tokens;
+mod verified_tokens;
 
 use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
@@ -18,9 +20,9 @@ use poem::{
 pub use challenge::ChallengeContext;
 pub(crate) use error::ErrorBody;
 pub use error::{AuthError, ChallengeError, Outage, Refusal};
-pub use explain::{Explanation, Finding, Verdict};
+pub use explanation::{CheckOutcome, CheckResult, Explanation};
 
-use self::verified::{Sessions, VerifiedSessions};
+use self::verified_tokens::{SessionSource, VerifiedTokenCache};
 use crate::{
     clerk::{ClerkClient, SecretKeyState},
     clock::Clock,
@@ -30,7 +32,7 @@ use crate::{
 
 /// Authenticates requests: headers in, [`Session`] or [`AuthError`] out.
 pub struct Authenticator {
-    sessions: Box<dyn Sessions>,
+    sessions: Box<dyn SessionSource>,
     secret_key: Arc<SecretKeyState>,
     challenge: ChallengeContext,
 }
@@ -46,7 +48,7 @@ impl Authenticator {
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
-            sessions: Box::new(VerifiedSessions::new(verifier, client, clock)),
+            sessions: Box::new(VerifiedTokenCache::new(verifier, client, clock)),
             secret_key: Arc::default(),
             challenge,
         }

@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 use clerk_mcp::{
     app,
-    auth::{Explanation, Finding, Verdict},
+    auth::{CheckOutcome, CheckResult, Explanation},
     config::Config,
     token::{TokenKind, unverified_members},
 };
@@ -106,17 +106,17 @@ fn in_words(explanation: &Explanation) -> String {
         let _ = writeln!(text, "Kind: {kind}\n");
     }
     text.push_str(&members(explanation.header.as_ref(), explanation.claims.as_ref()));
-    if explanation.findings.is_empty() {
+    if explanation.checks.is_empty() {
         return text;
     }
     text.push_str("Checks\n");
-    for Finding { check, verdict, .. } in &explanation.findings {
-        let detail = verdict.detail().unwrap_or_default();
-        let (mark, words) = match verdict {
-            Verdict::Passed => ("ok", check.demand().to_owned()),
-            Verdict::NotAsked(_) => ("-", format!("not asked: {detail}")),
-            Verdict::Failed(_) => ("FAIL", format!("{detail}. Due: {}", check.demand())),
-            Verdict::NotReached | _ => ("?", "not reached".to_owned()),
+    for CheckResult { check, outcome, .. } in &explanation.checks {
+        let detail = outcome.detail().unwrap_or_default();
+        let (mark, words) = match outcome {
+            CheckOutcome::Passed => ("ok", check.demand().to_owned()),
+            CheckOutcome::NotAsked(_) => ("-", format!("not asked: {detail}")),
+            CheckOutcome::Failed(_) => ("FAIL", format!("{detail}. Due: {}", check.demand())),
+            CheckOutcome::NotReached | _ => ("?", "not reached".to_owned()),
         };
         let _ = writeln!(text, "{}", output::check(mark, check.as_str(), WIDTH, &words));
     }
@@ -166,14 +166,14 @@ fn members(header: Option<&Map<String, Value>>, claims: Option<&Map<String, Valu
 /// For programs.
 fn in_json(explanation: &Explanation) -> String {
     let checks: Vec<_> = explanation
-        .findings
+        .checks
         .iter()
-        .map(|Finding { check, verdict, .. }| {
+        .map(|CheckResult { check, outcome, .. }| {
             json!({
                 "check": check.as_str(),
                 "demand": check.demand(),
-                "verdict": verdict.as_str(),
-                "detail": verdict.detail(),
+                "verdict": outcome.as_str(),
+                "detail": outcome.detail(),
             })
         })
         .collect();

@@ -6,6 +6,7 @@ mod json;
 mod message;
 mod refusal;
 mod sessions;
+mod tool_error;
 mod tools;
 
 use std::{sync::Arc, time::Duration};
@@ -22,7 +23,8 @@ use tokio_util::sync::CancellationToken;
 use self::{body::JsonRpcBody, handler::WithSession, sessions::BoundSessions};
 pub use json::Json;
 pub use sessions::{McpSessions, SessionKey};
-pub use tools::{ExampleTools, ToolError};
+pub use tool_error::ToolError;
+pub use tools::ExampleTools;
 
 use crate::{
     auth::ChallengeContext,

@@ -59,7 +59,7 @@ checks! {
     /// The signature.
     Signature = "signature", "made with that key (RFC 7515 §5.2)";
     /// What Clerk says of an opaque token.
-    Known = "clerk", "known to Clerk and active (Clerk Backend API)";
+    Active = "clerk", "known to Clerk and active (Clerk Backend API)";
     /// Clerk's flag `revoked`.
     Revoked = "revoked", "not revoked (Clerk Backend API)";
     /// `iss`.

@@ -9,9 +9,10 @@ use serde_json::{Map, Value};
 
 use super::{
     check::{Check, Pass},
-    claims::{TokenPolicy, VerifiedClaims},
+    claims::VerifiedClaims,
     error::TokenError,
     kind::TokenKind,
+    policy::TokenPolicy,
     rules::check_audience,
 };
 
@@ -87,7 +88,7 @@ type ReportRule = (
 
 /// All of them, in order.
 const REPORT_RULES: [ReportRule; 5] = [
-    (Check::Known, TokenReport::is_known),
+    (Check::Active, TokenReport::is_known),
     (Check::Revoked, TokenReport::is_not_revoked),
     (Check::Expiry, TokenReport::has_not_expired),
     (Check::Subject, TokenReport::has_subject_of_kind),
@@ -111,7 +112,7 @@ impl TokenReport {
     }
 
     /// What becomes of each rule.
-    pub(crate) fn findings(
+    pub(crate) fn outcomes(
         &self,
         kind: TokenKind,
         policy: &TokenPolicy,

@@ -3,7 +3,7 @@
 //! | step | file | stops with | source |
 //! | --- | --- | --- | --- |
 //! | one `Authorization` header, one token68 | `bearer.rs` | [`BearerError`] | RFC 6750 §2.1, RFC 9110 §11 |
-//! | kind, by prefix, `sub` and `typ` | `kind.rs` | [`TokenError::KindNotAccepted`] | Clerk, "Token types" |
+//! | kind, by prefix, `sub` and `typ` | `presented.rs`, `kind.rs` | [`TokenError::KindNotAccepted`] | Clerk, "Token types" |
 //! | strict compact JWS, `alg`, `crit`, `typ`, `cat`, `kid` | `jose.rs`, `json.rs` | [`TokenError::NotCompactJws`] … | RFC 7515, RFC 8725 |
 //! | key of the configured application | `keys.rs`, `fetch.rs` | [`KeyLookupError`], [`TokenError::KeyIdUnknown`] | RFC 7517 |
 //! | signature | `verifier.rs` | [`TokenError::Signature`] | RFC 7518 §3.3 |
@@ -75,6 +75,8 @@ mod jwk;
 mod keys;
 mod kind;
 mod permissions;
+mod policy;
+mod presented;
 mod resource;
 mod rules;
 mod verifier;
@@ -82,7 +84,7 @@ mod verifier;
 pub use bearer::{BearerError, BearerToken};
 pub use check::Check;
 pub(crate) use check::Pass;
-pub use claims::{AudiencePolicy, TokenPolicy, VerifiedClaims};
+pub use claims::VerifiedClaims;
 pub use error::TokenError;
 pub use fetch::{FetchError, HttpJwks, JwksFetcher};
 pub(crate) use introspection::{ReportFault, TokenReport};
@@ -90,6 +92,7 @@ pub use jose::unverified_members;
 pub use jwk::{KeyError, KeyReference, StaticKey, VerifyingKey};
 pub use keys::{JwksCache, KeyLookupError, KeySource};
 pub use kind::{TokenKind, UnknownTokenKind};
+pub use policy::{AudiencePolicy, TokenPolicy};
 pub use resource::ResourceNames;
 pub(crate) use verifier::Examination;
 pub use verifier::{TokenVerifier, VerifyError};

@@ -5,13 +5,13 @@ use serde_json::{Map, Value};
 
 use super::{
     check::{Check, Pass},
-    claims::{AudiencePolicy, TokenPolicy},
     error::TokenError,
     kind::TokenKind,
+    policy::{AudiencePolicy, TokenPolicy},
 };
 
 /// The claims of a token, and what they are held to.
-pub(super) struct Asked<'a> {
+pub(super) struct ClaimCheck<'a> {
     pub(super) kind: TokenKind,
     pub(super) claims: &'a Map<String, Value>,
     pub(super) policy: &'a TokenPolicy,
@@ -19,22 +19,22 @@ pub(super) struct Asked<'a> {
 }
 
 /// A rule, and the name of its check.
-pub(super) type ClaimRule = (Check, fn(&Asked<'_>) -> Result<Pass, TokenError>);
+pub(super) type ClaimRule = (Check, fn(&ClaimCheck<'_>) -> Result<Pass, TokenError>);
 
 /// All of them.
 pub(super) const CLAIM_RULES: [ClaimRule; 9] = [
-    (Check::Issuer, |asked| asked.issuer()),
-    (Check::Subject, |asked| asked.subject()),
-    (Check::SessionId, |asked| asked.session_id()),
-    (Check::Expiry, |asked| asked.expiry()),
-    (Check::NotBefore, |asked| asked.not_before()),
-    (Check::IssuedAt, |asked| asked.issued_at()),
-    (Check::AuthorizedParty, |asked| asked.authorized_party()),
-    (Check::Audience, |asked| asked.audience()),
-    (Check::Status, |asked| asked.status()),
+    (Check::Issuer, |check| check.issuer()),
+    (Check::Subject, |check| check.subject()),
+    (Check::SessionId, |check| check.session_id()),
+    (Check::Expiry, |check| check.expiry()),
+    (Check::NotBefore, |check| check.not_before()),
+    (Check::IssuedAt, |check| check.issued_at()),
+    (Check::AuthorizedParty, |check| check.authorized_party()),
+    (Check::Audience, |check| check.audience()),
+    (Check::Status, |check| check.status()),
 ];
 
-impl Asked<'_> {
+impl ClaimCheck<'_> {
     /// RFC 7519 §4.1.1, and RFC 9068 §4: compared to the letter. One key may serve many issuers' tests, and Clerk's SDK does
     /// not look at it at all.
     fn issuer(&self) -> Result<Pass, TokenError> {

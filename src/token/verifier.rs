@@ -9,13 +9,15 @@ use thiserror::Error;
 use super::{
     bearer::BearerToken,
     check::{Check, Pass},
-    claims::{TokenPolicy, VerifiedClaims},
+    claims::VerifiedClaims,
     error::TokenError,
     jose::{HEADER_RULES, UnverifiedJwt, unverified_members},
     jwk::VerifyingKey,
     keys::{KeyLookupError, KeySource},
-    kind::{Presented, TokenKind},
-    rules::{Asked, CLAIM_RULES},
+    kind::TokenKind,
+    policy::TokenPolicy,
+    presented::Presented,
+    rules::{CLAIM_RULES, ClaimCheck},
 };
 use crate::clock::Clock;
 
@@ -93,21 +95,21 @@ impl<K: KeySource> TokenVerifier<K> {
 
     /// Looks at all of `token`, as [`verify`](Self::verify) does, and goes on where that stops.
     pub(crate) async fn examine(&self, token: &BearerToken) -> Examination {
-        let mut seen = Examination::default();
+        let mut examination = Examination::default();
         let presented = match Presented::classify(token.expose()) {
             Ok(presented) => presented,
             Err(error) => {
-                seen.findings.push((Check::Form, Some(Err(error.into()))));
-                (seen.header, seen.claims) = unverified_members(token.expose()).unzip();
-                return seen;
+                examination.checks.push((Check::Form, Some(Err(error.into()))));
+                (examination.header, examination.claims) = unverified_members(token.expose()).unzip();
+                return examination;
             }
         };
-        seen.findings.push((Check::Form, HELD));
+        examination.checks.push((Check::Form, HELD));
         let kind = match &presented {
             Presented::Jwt(kind, _) | Presented::Opaque(kind) => *kind,
         };
-        seen.kind = Some(kind);
-        seen.findings.push((
+        examination.kind = Some(kind);
+        examination.checks.push((
             Check::Kind,
             Some(if self.policy.accepted.contains(&kind) {
                 Ok(Pass::Held)
@@ -116,41 +118,45 @@ impl<K: KeySource> TokenVerifier<K> {
             }),
         ));
         let Presented::Jwt(_, jwt) = presented else {
-            return seen;
+            return examination;
         };
         for (check, rule) in HEADER_RULES {
-            let verdict = rule(&jwt, kind).map(|()| Pass::Held);
-            seen.findings.push((check, Some(verdict.map_err(Into::into))));
+            let outcome = rule(&jwt, kind).map(|()| Pass::Held);
+            examination
+                .checks
+                .push((check, Some(outcome.map_err(Into::into))));
         }
         let (key, signature) = self.examine_signature(&jwt).await;
-        seen.findings
+        examination
+            .checks
             .extend([(Check::Key, key), (Check::Signature, signature)]);
         let (header, claims) = jwt.members();
-        let asked = Asked {
+        let claim_check = ClaimCheck {
             kind,
             claims,
             policy: &self.policy,
             now: self.clock.now(),
         };
         for (check, rule) in CLAIM_RULES {
-            seen.findings
-                .push((check, Some(rule(&asked).map_err(Into::into))));
+            examination
+                .checks
+                .push((check, Some(rule(&claim_check).map_err(Into::into))));
         }
-        seen.header = Some(header.clone());
-        seen.claims = Some(claims.clone());
-        seen
+        examination.header = Some(header.clone());
+        examination.claims = Some(claims.clone());
+        examination
     }
 
     /// What becomes of the key and, when there is one, of the signature.
-    async fn examine_signature(&self, jwt: &UnverifiedJwt) -> (Option<Verdict>, Option<Verdict>) {
+    async fn examine_signature(&self, jwt: &UnverifiedJwt) -> (Option<CheckOutcome>, Option<CheckOutcome>) {
         let Ok(kid) = jwt.kid() else {
             return (None, None);
         };
         match self.keys.key(kid).await {
             Ok(Some(key)) => {
                 let (signing_input, signature) = jwt.signed();
-                let verdict = check_signature(&key, signing_input, signature);
-                (HELD, Some(verdict.map(|()| Pass::Held).map_err(Into::into)))
+                let outcome = check_signature(&key, signing_input, signature);
+                (HELD, Some(outcome.map(|()| Pass::Held).map_err(Into::into)))
             }
             Ok(None) => (Some(Err(TokenError::KeyIdUnknown.into())), None),
             Err(error) => (Some(Err(error.into())), None),
@@ -169,7 +175,7 @@ impl<K: KeySource> TokenVerifier<K> {
 }
 
 /// What came of a check.
-pub(crate) type Verdict = Result<Pass, VerifyError>;
+pub(crate) type CheckOutcome = Result<Pass, VerifyError>;
 
 /// What a token is and says, and what comes of each check; nothing for a check that could not be made.
 #[derive(Debug, Default)]
@@ -177,10 +183,10 @@ pub(crate) struct Examination {
     pub(crate) kind: Option<TokenKind>,
     pub(crate) header: Option<Map<String, Value>>,
     pub(crate) claims: Option<Map<String, Value>>,
-    pub(crate) findings: Vec<(Check, Option<Verdict>)>,
+    pub(crate) checks: Vec<(Check, Option<CheckOutcome>)>,
 }
 
-const HELD: Option<Verdict> = Some(Ok(Pass::Held));
+const HELD: Option<CheckOutcome> = Some(Ok(Pass::Held));
 
 /// RFC 7515 §5.2, RFC 7518 §3.3. Any failure in there means that the signature does not match this key.
 fn check_signature(key: &VerifyingKey, signing_input: &str, signature: &str) -> Result<(), TokenError> {

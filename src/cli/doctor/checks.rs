@@ -16,7 +16,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::{
-    Failure, Finding, Findings,
+    Diagnoses, Diagnosis, Failure,
     document::{Document, Missing},
 };
 
@@ -24,34 +24,34 @@ use super::{
 pub(super) const CONFIG: &str = "config";
 
 /// Makes all of them.
-pub(super) async fn run(config: &Config, findings: &mut Findings) -> Result<(), Failure> {
-    findings.add(Finding::passed(
+pub(super) async fn run(config: &Config, diagnoses: &mut Diagnoses) -> Result<(), Failure> {
+    diagnoses.add(Diagnosis::passed(
         CONFIG,
         "All that is needed is there and well formed",
     ))?;
-    findings.add(kind(config))?;
+    diagnoses.add(kind(config))?;
     let frontend = client(config, &config.clerk.frontend_api)?;
     let metadata = Document::of(frontend.get(format!(
         "{}/.well-known/oauth-authorization-server",
         config.clerk.issuer()
     )))
     .await;
-    findings.add(frontend_api(config, &metadata))?;
-    findings.add(issuer(config, &metadata))?;
-    let (keys, finding) = key_set(config, frontend).await?;
-    findings.add(finding)?;
-    let (ours, finding) = secret_key(config).await?;
-    findings.add(finding)?;
-    findings.add(same_application(keys.as_ref(), ours.as_ref()))?;
-    findings.add(registration(&metadata))?;
-    findings.add(pkce(&metadata))?;
-    findings.add(clock(config, &metadata))?;
+    diagnoses.add(frontend_api(config, &metadata))?;
+    diagnoses.add(issuer(config, &metadata))?;
+    let (keys, diagnosis) = key_set(config, frontend).await?;
+    diagnoses.add(diagnosis)?;
+    let (ours, diagnosis) = secret_key(config).await?;
+    diagnoses.add(diagnosis)?;
+    diagnoses.add(same_application(keys.as_ref(), ours.as_ref()))?;
+    diagnoses.add(registration(&metadata))?;
+    diagnoses.add(pkce(&metadata))?;
+    diagnoses.add(clock(config, &metadata))?;
     let names = ResourceNames::new(&config.base_url);
     let challenge = ChallengeContext::new(&names, Vec::new());
     let own = client(config, &config.base_url)?;
     let resource = Document::of(own.get(&challenge.resource_metadata)).await;
-    findings.add(base_url(config, &names, &resource))?;
-    findings.add(endpoint(&own, &names, &challenge, &resource).await)
+    diagnoses.add(base_url(config, &names, &resource))?;
+    diagnoses.add(endpoint(&own, &names, &challenge, &resource).await)
 }
 
 /// A client with the limits that all calls have, who trusts what the server trusts.
@@ -60,7 +60,7 @@ fn client(config: &Config, target: &Url) -> Result<Client, Failure> {
 }
 
 /// That key and domain are of one kind, the configuration has checked.
-fn kind(config: &Config) -> Finding {
+fn kind(config: &Config) -> Diagnosis {
     const NAME: &str = "kind";
     let key = config.clerk.secret_key.expose_secret();
     let instance = if key.starts_with("sk_live_") {
@@ -69,20 +69,20 @@ fn kind(config: &Config) -> Finding {
         "development"
     };
     if config.clerk.frontend_api.scheme() == "http" {
-        return Finding::not_asked(
+        return Diagnosis::not_asked(
             NAME,
             "The Frontend API is on this machine, where every key will do",
         );
     }
-    Finding::passed(NAME, format!("Key and domain are of a {instance} instance"))
+    Diagnosis::passed(NAME, format!("Key and domain are of a {instance} instance"))
 }
 
-fn frontend_api(config: &Config, metadata: &Document) -> Finding {
+fn frontend_api(config: &Config, metadata: &Document) -> Diagnosis {
     const NAME: &str = "frontend-api";
     let issuer = config.clerk.issuer();
     match &metadata.body {
-        Ok(_) => Finding::passed(NAME, format!("{issuer} answers")),
-        Err(missing) => Finding::failed(
+        Ok(_) => Diagnosis::passed(NAME, format!("{issuer} answers")),
+        Err(missing) => Diagnosis::failed(
             NAME,
             format!("The metadata of {issuer} can't be read: {missing}"),
             "Compare CLERK_DOMAIN with Clerk Dashboard, Configure, Domains, Frontend API; behind a proxy set HTTPS_PROXY",
@@ -91,17 +91,17 @@ fn frontend_api(config: &Config, metadata: &Document) -> Finding {
 }
 
 /// RFC 8414 §3.3.
-fn issuer(config: &Config, metadata: &Document) -> Finding {
+fn issuer(config: &Config, metadata: &Document) -> Diagnosis {
     const NAME: &str = "issuer";
     let expected = config.clerk.issuer();
     let Ok(body) = &metadata.body else {
-        return Finding::not_reached(NAME, "There is no metadata");
+        return Diagnosis::not_reached(NAME, "There is no metadata");
     };
     match body["issuer"].as_str() {
         Some(issuer) if issuer == expected => {
-            Finding::passed(NAME, format!("Tokens are issued by {expected}"))
+            Diagnosis::passed(NAME, format!("Tokens are issued by {expected}"))
         }
-        other => Finding::failed(
+        other => Diagnosis::failed(
             NAME,
             format!(
                 "{expected} says that it is {}, and so will its tokens",
@@ -112,7 +112,10 @@ fn issuer(config: &Config, metadata: &Document) -> Finding {
     }
 }
 
-async fn key_set(config: &Config, frontend: Client) -> Result<(Option<BTreeSet<String>>, Finding), Failure> {
+async fn key_set(
+    config: &Config,
+    frontend: Client,
+) -> Result<(Option<BTreeSet<String>>, Diagnosis), Failure> {
     const NAME: &str = "key-set";
     let issuer = config.clerk.issuer();
     let url = format!("{issuer}/.well-known/jwks.json")
@@ -121,31 +124,31 @@ async fn key_set(config: &Config, frontend: Client) -> Result<(Option<BTreeSet<S
     let keys = JwksCache::new(HttpJwks::new(frontend, url), Arc::new(SystemClock));
     let fetched = keys.refresh().await;
     let ids = keys.key_ids();
-    let finding = match (fetched, &ids) {
+    let diagnosis = match (fetched, &ids) {
         (Err(_), _) if config.clerk.jwt_key.is_some() => {
-            Finding::not_asked(NAME, "It can't be fetched, and CLERK_JWT_KEY takes its place")
+            Diagnosis::not_asked(NAME, "It can't be fetched, and CLERK_JWT_KEY takes its place")
         }
-        (Err(error), _) => Finding::failed(
+        (Err(error), _) => Diagnosis::failed(
             NAME,
             format!("No token can be verified: {error}"),
             "Without a way there, CLERK_JWT_KEY takes the key from Clerk Dashboard, Configure, API keys, JWKS Public Key",
         ),
-        (Ok(()), ids) => Finding::passed(
+        (Ok(()), ids) => Diagnosis::passed(
             NAME,
             format!("Keys that can be used: {}", ids.as_ref().map_or(0, BTreeSet::len)),
         ),
     };
-    Ok((ids, finding))
+    Ok((ids, diagnosis))
 }
 
-async fn secret_key(config: &Config) -> Result<(Option<BTreeSet<String>>, Finding), Failure> {
+async fn secret_key(config: &Config) -> Result<(Option<BTreeSet<String>>, Diagnosis), Failure> {
     const NAME: &str = "secret-key";
     let backend = client(config, &config.clerk.backend_api)?;
     let (base, key) = (config.clerk.backend_api.clone(), config.clerk.secret_key.clone());
     let backend = ClerkClient::new(backend, base, key, Arc::new(SystemClock));
     // Its path is no id, so it can't be refused.
     let Ok(request) = backend.request(Method::GET, &["v1", "jwks"]) else {
-        return Ok((None, Finding::not_reached(NAME, "The request can't be made")));
+        return Ok((None, Diagnosis::not_reached(NAME, "The request can't be made")));
     };
     let host = config.clerk.backend_api.host_str().unwrap_or_default();
     Ok(match Document::of(request).await.body {
@@ -161,12 +164,12 @@ async fn secret_key(config: &Config) -> Result<(Option<BTreeSet<String>>, Findin
             let ids = ids.map(str::to_owned).collect();
             (
                 Some(ids),
-                Finding::passed(NAME, format!("{host} takes CLERK_SECRET_KEY")),
+                Diagnosis::passed(NAME, format!("{host} takes CLERK_SECRET_KEY")),
             )
         }
         Err(Missing::Status(StatusCode::UNAUTHORIZED)) => (
             None,
-            Finding::failed(
+            Diagnosis::failed(
                 NAME,
                 format!("{host} refuses CLERK_SECRET_KEY"),
                 "Take the current one from Clerk Dashboard, Configure, API keys, Secret keys",
@@ -174,7 +177,7 @@ async fn secret_key(config: &Config) -> Result<(Option<BTreeSet<String>>, Findin
         ),
         Err(missing) => (
             None,
-            Finding::failed(
+            Diagnosis::failed(
                 NAME,
                 format!("{host} could not be asked: {missing}"),
                 "Try again in a minute; behind a proxy set HTTPS_PROXY, and see that CLERK_API_URL is right",
@@ -184,24 +187,24 @@ async fn secret_key(config: &Config) -> Result<(Option<BTreeSet<String>>, Findin
 }
 
 /// The keys of one application are the same, whichever API gives them.
-fn same_application(keys: Option<&BTreeSet<String>>, ours: Option<&BTreeSet<String>>) -> Finding {
+fn same_application(keys: Option<&BTreeSet<String>>, ours: Option<&BTreeSet<String>>) -> Diagnosis {
     const NAME: &str = "same-application";
     match (keys, ours) {
-        (Some(keys), Some(ours)) if keys.is_disjoint(ours) => Finding::failed(
+        (Some(keys), Some(ours)) if keys.is_disjoint(ours) => Diagnosis::failed(
             NAME,
             "CLERK_SECRET_KEY and CLERK_DOMAIN belong to different applications",
             "Take both from one instance of one application in the Clerk Dashboard",
         ),
-        (Some(_), Some(_)) => Finding::passed(NAME, "Secret key and domain are of the same application"),
-        _ => Finding::not_reached(NAME, "There are no keys to compare"),
+        (Some(_), Some(_)) => Diagnosis::passed(NAME, "Secret key and domain are of the same application"),
+        _ => Diagnosis::not_reached(NAME, "There are no keys to compare"),
     }
 }
 
 /// MCP, "Client Registration Approaches": one of the two.
-fn registration(metadata: &Document) -> Finding {
+fn registration(metadata: &Document) -> Diagnosis {
     const NAME: &str = "registration";
     let Ok(body) = &metadata.body else {
-        return Finding::not_reached(NAME, "There is no metadata");
+        return Diagnosis::not_reached(NAME, "There is no metadata");
     };
     let ways: Vec<_> = [
         (body["registration_endpoint"].is_string(), "dynamic registration"),
@@ -214,27 +217,27 @@ fn registration(metadata: &Document) -> Finding {
     .filter_map(|(is_on, way)| is_on.then_some(way))
     .collect();
     if ways.is_empty() {
-        return Finding::failed(
+        return Diagnosis::failed(
             NAME,
             "MCP clients have no way to make themselves known",
             "Turn on dynamic client registration or client ID metadata documents: Clerk Dashboard, Configure, OAuth \
              applications, Settings",
         );
     }
-    Finding::passed(NAME, format!("Clients are known by {}", ways.join(" or ")))
+    Diagnosis::passed(NAME, format!("Clients are known by {}", ways.join(" or ")))
 }
 
 /// MCP, "Authorization Code Protection": clients refuse to go on without it.
-fn pkce(metadata: &Document) -> Finding {
+fn pkce(metadata: &Document) -> Diagnosis {
     const NAME: &str = "pkce";
     let Ok(body) = &metadata.body else {
-        return Finding::not_reached(NAME, "There is no metadata");
+        return Diagnosis::not_reached(NAME, "There is no metadata");
     };
     let methods = body["code_challenge_methods_supported"].as_array();
     if methods.is_some_and(|methods| methods.contains(&json!("S256"))) {
-        return Finding::passed(NAME, "PKCE with S256 is offered (RFC 7636)");
+        return Diagnosis::passed(NAME, "PKCE with S256 is offered (RFC 7636)");
     }
-    Finding::failed(
+    Diagnosis::failed(
         NAME,
         "The metadata doesn't offer PKCE with S256, without which MCP clients don't sign in",
         "See whether a proxy of yours changes Clerk's metadata; else ask Clerk's support",
@@ -242,18 +245,18 @@ fn pkce(metadata: &Document) -> Finding {
 }
 
 /// RFC 7519 §4.1.4: times are compared with this machine's clock.
-fn clock(config: &Config, metadata: &Document) -> Finding {
+fn clock(config: &Config, metadata: &Document) -> Diagnosis {
     const NAME: &str = "clock";
     let Some(theirs) = metadata.date else {
-        return Finding::not_reached(NAME, "No answer of Clerk's said what time it is");
+        return Diagnosis::not_reached(NAME, "No answer of Clerk's said what time it is");
     };
     // Whole seconds, some of which the answer was on its way.
     let apart = SystemClock.now().duration_since(theirs).as_secs();
     let allowed = config.tokens.leeway.as_secs().max(2);
     if apart.unsigned_abs() <= allowed {
-        return Finding::passed(NAME, "This machine's clock and Clerk's agree");
+        return Diagnosis::passed(NAME, "This machine's clock and Clerk's agree");
     }
-    Finding::failed(
+    Diagnosis::failed(
         NAME,
         format!(
             "This machine's clock is {} s {} Clerk's, and tokens are good for a minute",
@@ -265,12 +268,12 @@ fn clock(config: &Config, metadata: &Document) -> Finding {
 }
 
 /// RFC 9728 §3.3.
-fn base_url(config: &Config, names: &ResourceNames, resource: &Document) -> Finding {
+fn base_url(config: &Config, names: &ResourceNames, resource: &Document) -> Diagnosis {
     const NAME: &str = "base-url";
     let body = match &resource.body {
         Ok(body) => body,
         Err(missing) => {
-            return Finding::failed(
+            return Diagnosis::failed(
                 NAME,
                 format!("The server can't be reached at {}: {missing}", names.base()),
                 "Start it; if it runs, look at the way from BASE_URL to HOST and PORT (DNS, proxy, firewall)",
@@ -280,7 +283,7 @@ fn base_url(config: &Config, names: &ResourceNames, resource: &Document) -> Find
     let servers = body["authorization_servers"].as_array();
     let issuer = json!(config.clerk.issuer());
     if body["resource"] != names.mcp() {
-        return Finding::failed(
+        return Diagnosis::failed(
             NAME,
             format!(
                 "The server there calls itself {}, not {}; clients compare the two",
@@ -291,7 +294,7 @@ fn base_url(config: &Config, names: &ResourceNames, resource: &Document) -> Find
         );
     }
     if !servers.is_some_and(|servers| servers.contains(&issuer)) {
-        return Finding::failed(
+        return Diagnosis::failed(
             NAME,
             format!(
                 "The server there sends its clients elsewhere than to {}",
@@ -300,7 +303,7 @@ fn base_url(config: &Config, names: &ResourceNames, resource: &Document) -> Find
             "Start it with this CLERK_DOMAIN",
         );
     }
-    Finding::passed(
+    Diagnosis::passed(
         NAME,
         format!("The server answers at {}, and says so", names.base()),
     )
@@ -312,10 +315,10 @@ async fn endpoint(
     names: &ResourceNames,
     challenge: &ChallengeContext,
     resource: &Document,
-) -> Finding {
+) -> Diagnosis {
     const NAME: &str = "mcp-endpoint";
     if resource.body.is_err() {
-        return Finding::not_reached(NAME, "The server can't be reached");
+        return Diagnosis::not_reached(NAME, "The server can't be reached");
     }
     let request = own
         .post(names.mcp())
@@ -324,7 +327,7 @@ async fn endpoint(
         Ok(response) => response,
         Err(error) => {
             let error = OutboundError::from(error);
-            return Finding::failed(
+            return Diagnosis::failed(
                 NAME,
                 format!("{} does not answer: {error}", names.mcp()),
                 "Look at what stands between",
@@ -338,11 +341,11 @@ async fn endpoint(
         .iter()
         .any(|value| value.to_str().is_ok_and(|value| value.contains(&pointer)));
     match (response.status(), points) {
-        (StatusCode::UNAUTHORIZED, true) => Finding::passed(
+        (StatusCode::UNAUTHORIZED, true) => Diagnosis::passed(
             NAME,
             format!("{} asks for a token, and says where to get one", names.mcp()),
         ),
-        (StatusCode::UNAUTHORIZED, false) => Finding::failed(
+        (StatusCode::UNAUTHORIZED, false) => Diagnosis::failed(
             NAME,
             format!(
                 "{} asks for a token, and doesn't say where to get one",
@@ -350,7 +353,7 @@ async fn endpoint(
             ),
             "See whether something between takes WWW-Authenticate away",
         ),
-        (status, _) => Finding::failed(
+        (status, _) => Diagnosis::failed(
             NAME,
             format!(
                 "{} answers a request without a token with {}, not 401",

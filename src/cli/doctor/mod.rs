@@ -28,9 +28,10 @@ pub(super) struct DoctorArgs {
 
 /// One check, and what came of it.
 #[derive(Debug, Serialize)]
-struct Finding {
+struct Diagnosis {
     check: &'static str,
-    verdict: Verdict,
+    #[serde(rename = "verdict")]
+    status: Status,
     /// What is so.
     detail: String,
     /// What to do about it.
@@ -39,7 +40,7 @@ struct Finding {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum Verdict {
+enum Status {
     Passed,
     Failed,
     /// Nothing could be found out, for want of what an earlier check would have found.
@@ -48,30 +49,30 @@ enum Verdict {
     NotAsked,
 }
 
-impl Finding {
+impl Diagnosis {
     fn passed(check: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(check, Verdict::Passed, detail)
+        Self::new(check, Status::Passed, detail)
     }
 
     fn failed(check: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             remedy: Some(remedy.into()),
-            ..Self::new(check, Verdict::Failed, detail)
+            ..Self::new(check, Status::Failed, detail)
         }
     }
 
     fn not_reached(check: &'static str, why: &str) -> Self {
-        Self::new(check, Verdict::NotReached, why)
+        Self::new(check, Status::NotReached, why)
     }
 
     fn not_asked(check: &'static str, why: &str) -> Self {
-        Self::new(check, Verdict::NotAsked, why)
+        Self::new(check, Status::NotAsked, why)
     }
 
-    fn new(check: &'static str, verdict: Verdict, detail: impl Into<String>) -> Self {
+    fn new(check: &'static str, status: Status, detail: impl Into<String>) -> Self {
         Self {
             check,
-            verdict,
+            status,
             detail: detail.into(),
             remedy: None,
         }
@@ -79,11 +80,11 @@ impl Finding {
 
     /// Readable without colour and in 80 columns.
     fn in_words(&self) -> String {
-        let mark = match self.verdict {
-            Verdict::Passed => "ok",
-            Verdict::Failed => "FAIL",
-            Verdict::NotReached => "?",
-            Verdict::NotAsked => "-",
+        let mark = match self.status {
+            Status::Passed => "ok",
+            Status::Failed => "FAIL",
+            Status::NotReached => "?",
+            Status::NotAsked => "-",
         };
         let remedy = self.remedy.as_deref().map(|remedy| format!(" {remedy}"));
         let words = format!("{}.{}", self.detail, remedy.unwrap_or_default());
@@ -92,42 +93,42 @@ impl Finding {
 }
 
 /// What was found so far; each is told as soon as it's there.
-struct Findings {
+struct Diagnoses {
     are_printed: bool,
-    all: Vec<Finding>,
+    all: Vec<Diagnosis>,
 }
 
-impl Findings {
-    fn add(&mut self, finding: Finding) -> Result<(), Failure> {
+impl Diagnoses {
+    fn add(&mut self, diagnosis: Diagnosis) -> Result<(), Failure> {
         if self.are_printed {
-            output::print(&finding.in_words())?;
+            output::print(&diagnosis.in_words())?;
         }
-        self.all.push(finding);
+        self.all.push(diagnosis);
         Ok(())
     }
 }
 
 /// Looks at everything. Nothing is changed anywhere, and nobody contacted but Clerk and the server at `BASE_URL`.
 pub(super) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
-    let mut findings = Findings {
+    let mut diagnoses = Diagnoses {
         are_printed: !args.json,
         all: Vec::new(),
     };
     match variables(&args.settings).and_then(|variables| Config::from_variables(&variables)) {
-        Ok(config) => serve::runtime()?.block_on(checks::run(&config, &mut findings))?,
-        Err(error) => findings.add(Finding::failed(
+        Ok(config) => serve::runtime()?.block_on(checks::run(&config, &mut diagnoses))?,
+        Err(error) => diagnoses.add(Diagnosis::failed(
             checks::CONFIG,
             error.to_string().trim_end_matches('.'),
             "Nothing else was looked at.",
         ))?,
     }
-    let failed = findings
+    let failed = diagnoses
         .all
         .iter()
-        .filter(|one| one.verdict == Verdict::Failed)
+        .filter(|one| one.status == Status::Failed)
         .count();
     output::print(&if args.json {
-        json!({ "healthy": failed == 0, "findings": findings.all }).to_string()
+        json!({ "healthy": failed == 0, "findings": diagnoses.all }).to_string()
     } else {
         match failed {
             0 => "\nNothing is wrong.".to_owned(),

@@ -9,12 +9,15 @@ use rmcp::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{ExampleTools, NoInput, ToolError};
+use super::{ExampleTools, NoInput};
 use crate::{
     clerk::Membership,
     context::{get_client, get_session},
     id::{MembershipId, OrganizationId, UserId},
-    mcp::json::{self, DateTime},
+    mcp::{
+        json::{self, DateTime},
+        tool_error::ToolError,
+    },
 };
 
 /// Output of `get-my-organizations`.

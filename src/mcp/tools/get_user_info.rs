@@ -4,11 +4,11 @@ use rmcp::{handler::server::wrapper::Parameters, tool, tool_router};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{ExampleTools, NoInput, ToolError};
+use super::{ExampleTools, NoInput};
 use crate::{
     context::{get_session, get_user},
     id::{ClerkSessionId, OrganizationId, UserId},
-    mcp::json::Json,
+    mcp::{json::Json, tool_error::ToolError},
 };
 
 /// Output of `get-user-info`.

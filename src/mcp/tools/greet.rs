@@ -4,8 +4,8 @@ use rmcp::{handler::server::wrapper::Parameters, tool, tool_router};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{ExampleTools, ToolError};
-use crate::context::get_session;
+use super::ExampleTools;
+use crate::{context::get_session, mcp::tool_error::ToolError};
 
 /// Input of `greet`.
 #[derive(Debug, Deserialize, JsonSchema)]

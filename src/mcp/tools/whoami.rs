@@ -4,12 +4,15 @@ use rmcp::{handler::server::wrapper::Parameters, tool, tool_router};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{ExampleTools, NoInput, ToolError};
+use super::{ExampleTools, NoInput};
 use crate::{
     clerk::User,
     context::{get_session, get_user},
     id::{ClerkSessionId, OrganizationId, UserId},
-    mcp::json::{DateTime, Json},
+    mcp::{
+        json::{DateTime, Json},
+        tool_error::ToolError,
+    },
     session::Session,
 };
 

@@ -1,4 +1,4 @@
-//! What becomes of a token, and why: every check with its verdict, for whoever asks, and never on the wire.
+//! What becomes of a token, and why: every check with its outcome, for whoever asks, and never on the wire.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ use crate::{
 /// ([`Authenticator::explain`](super::Authenticator::explain)).
 ///
 /// ```
-/// use clerk_mcp::auth::{Explanation, Finding, Verdict};
+/// use clerk_mcp::auth::{CheckOutcome, CheckResult, Explanation};
 ///
 /// /// What to mend, in the order of the checks.
 /// fn faults(explanation: &Explanation) -> Vec<String> {
-///     let failed = |finding: &&Finding| matches!(finding.verdict, Verdict::Failed(_));
-///     let words = |finding: &Finding| format!("{}: {}", finding.check, finding.verdict.detail().unwrap_or_default());
-///     explanation.findings.iter().filter(failed).map(words).collect()
+///     let failed = |result: &&CheckResult| matches!(result.outcome, CheckOutcome::Failed(_));
+///     let words = |result: &CheckResult| format!("{}: {}", result.check, result.outcome.detail().unwrap_or_default());
+///     explanation.checks.iter().filter(failed).map(words).collect()
 /// }
 /// ```
 #[derive(Debug, Clone, Default)]
@@ -33,7 +33,7 @@ pub struct Explanation {
     /// The claims of a JWT, or what Clerk reports of an opaque token. **Unverified** when a check has failed.
     pub claims: Option<Map<String, Value>>,
     /// The checks, in order.
-    pub findings: Vec<Finding>,
+    pub checks: Vec<CheckResult>,
     /// The session, when no check has failed.
     pub session: Option<Arc<Session>>,
 }
@@ -41,17 +41,17 @@ pub struct Explanation {
 /// One check, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Finding {
+pub struct CheckResult {
     /// The check.
     pub check: Check,
     /// What came of it.
-    pub verdict: Verdict,
+    pub outcome: CheckOutcome,
 }
 
 /// What came of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Verdict {
+pub enum CheckOutcome {
     /// It's as it should be.
     Passed,
     /// Nothing is asked of this token, for this reason.
@@ -65,35 +65,35 @@ pub enum Verdict {
 impl Explanation {
     /// What a request with the token is refused with: what the first check that failed says.
     pub fn refusal(&self) -> Option<&AuthError> {
-        self.findings.iter().find_map(|finding| match &finding.verdict {
-            Verdict::Failed(error) => Some(error),
-            Verdict::Passed | Verdict::NotAsked(_) | Verdict::NotReached => None,
+        self.checks.iter().find_map(|result| match &result.outcome {
+            CheckOutcome::Failed(error) => Some(error),
+            CheckOutcome::Passed | CheckOutcome::NotAsked(_) | CheckOutcome::NotReached => None,
         })
     }
 
     /// Adds what is known of the token.
-    pub(super) fn extend(&mut self, seen: Examination) {
-        self.kind = seen.kind;
-        self.header = seen.header;
-        self.claims = seen.claims;
-        for (check, outcome) in seen.findings {
+    pub(super) fn extend(&mut self, examination: Examination) {
+        self.kind = examination.kind;
+        self.header = examination.header;
+        self.claims = examination.claims;
+        for (check, outcome) in examination.checks {
             self.add(check, outcome);
         }
     }
 
     /// Adds a check and what came of it, if it could be made.
     pub(super) fn add<E: Into<AuthError>>(&mut self, check: Check, outcome: Option<Result<Pass, E>>) {
-        let verdict = match outcome {
-            Some(Ok(Pass::Held)) => Verdict::Passed,
-            Some(Ok(Pass::NotAsked(why))) => Verdict::NotAsked(why),
-            Some(Err(error)) => Verdict::Failed(error.into()),
-            None => Verdict::NotReached,
+        let outcome = match outcome {
+            Some(Ok(Pass::Held)) => CheckOutcome::Passed,
+            Some(Ok(Pass::NotAsked(why))) => CheckOutcome::NotAsked(why),
+            Some(Err(error)) => CheckOutcome::Failed(error.into()),
+            None => CheckOutcome::NotReached,
         };
-        self.findings.push(Finding { check, verdict });
+        self.checks.push(CheckResult { check, outcome });
     }
 }
 
-impl Verdict {
+impl CheckOutcome {
     /// `passed`, `not-asked`, `failed` or `not-reached`.
     pub fn as_str(&self) -> &'static str {
         match self {

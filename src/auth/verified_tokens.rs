@@ -1,0 +1,169 @@
+//! From a bearer token to a [`Session`]. Verified JWTs are cached, keyed by SHA-256, so that no token lies in memory.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use jiff::Timestamp;
+use moka::sync::Cache;
+
+use super::{AuthError, explanation::Explanation, opaque_tokens::OpaqueTokenCache};
+use crate::{
+    clerk::ClerkClient,
+    clock::Clock,
+    digest::sha256,
+    session::Session,
+    token::{
+        BearerToken, Check, KeyReference, KeySource, Pass, TokenError, TokenKind, TokenReport, TokenVerifier,
+        VerifyError,
+    },
+};
+
+/// Makes sessions of tokens. Without its type parameter behind this trait, so that middleware has none.
+pub(super) trait SessionSource: Send + Sync {
+    fn of<'a>(&'a self, token: &'a BearerToken) -> BoxFuture<'a, Result<Arc<Session>, AuthError>>;
+
+    /// As [`of`](Self::of), with every check and what came of it. Nothing is remembered.
+    fn explain<'a>(&'a self, token: &'a BearerToken, explanation: &'a mut Explanation) -> BoxFuture<'a, ()>;
+}
+
+/// A cache of verified JWTs and their sessions.
+pub(super) struct VerifiedTokenCache<K> {
+    verifier: TokenVerifier<K>,
+    verified: Cache<[u8; 32], Arc<VerifiedToken>>,
+    opaque: Option<OpaqueTokenCache>,
+    clock: Arc<dyn Clock>,
+}
+
+/// A JWT that was verified.
+struct VerifiedToken {
+    session: Arc<Session>,
+    key: KeyReference,
+    expires_at: Timestamp,
+    weight: u32,
+}
+
+impl<K: KeySource> VerifiedTokenCache<K> {
+    /// With `client`, opaque tokens are asked about at Clerk; without, they are refused.
+    pub(super) fn new(
+        verifier: TokenVerifier<K>,
+        client: Option<ClerkClient>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let opaque =
+            client.map(|client| OpaqueTokenCache::new(client, verifier.policy().clone(), Arc::clone(&clock)));
+        let verified = Cache::builder()
+            .max_capacity(MAX_VERIFIED_BYTES)
+            .weigher(|_, entry: &Arc<VerifiedToken>| entry.weight)
+            .time_to_live(FORGET_AFTER)
+            .build();
+        Self {
+            verifier,
+            verified,
+            opaque,
+            clock,
+        }
+    }
+
+    /// A token that was verified before, is not past `exp`, and whose key is still one of the application's. All else that
+    /// was checked stays true as time goes on.
+    fn held(&self, id: &[u8; 32]) -> Option<Arc<Session>> {
+        let held = self.verified.get(id)?;
+        (self.clock.now() < held.expires_at && self.verifier.keys().holds(&held.key))
+            .then(|| Arc::clone(&held.session))
+    }
+
+    async fn verify(&self, id: [u8; 32], token: &BearerToken) -> Result<Arc<Session>, AuthError> {
+        let verified = match self.verifier.verify(token).await {
+            Ok(verified) => verified,
+            Err(VerifyError::Opaque(kind)) => {
+                let opaque = self.opaque.as_ref().ok_or(TokenError::KindNotAccepted(kind))?;
+                return opaque.of(id, kind, token).await;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        count("miss");
+        let (key, expires_at) = (verified.key().cloned(), verified.expires_at());
+        let session = Arc::new(Session::from(verified));
+        if let (Some(key), Some(expires_at)) = (key, expires_at) {
+            // Claims take several times the room of their text.
+            let weight = u32::try_from(token.expose().len() * 4 + 1024).unwrap_or(u32::MAX);
+            let entry = VerifiedToken {
+                session: Arc::clone(&session),
+                key,
+                expires_at,
+                weight,
+            };
+            self.verified.insert(id, Arc::new(entry));
+        }
+        Ok(session)
+    }
+}
+
+impl<K: KeySource> SessionSource for VerifiedTokenCache<K> {
+    fn of<'a>(&'a self, token: &'a BearerToken) -> BoxFuture<'a, Result<Arc<Session>, AuthError>> {
+        async move {
+            let id = sha256(token.expose().as_bytes());
+            match self.held(&id) {
+                Some(session) => {
+                    count("hit");
+                    Ok(session)
+                }
+                None => self.verify(id, token).await,
+            }
+        }
+        .boxed()
+    }
+
+    fn explain<'a>(&'a self, token: &'a BearerToken, explanation: &'a mut Explanation) -> BoxFuture<'a, ()> {
+        async move {
+            explanation.extend(self.verifier.examine(token).await);
+            match self.verifier.verify(token).await {
+                Ok(verified) => explanation.session = Some(Arc::new(verified.into())),
+                Err(VerifyError::Opaque(kind)) => self.explain_opaque(kind, token, explanation).await,
+                // The checks say so.
+                Err(VerifyError::Token(_) | VerifyError::Keys(_)) => {}
+            }
+        }
+        .boxed()
+    }
+}
+
+impl<K: KeySource> VerifiedTokenCache<K> {
+    async fn explain_opaque(&self, kind: TokenKind, token: &BearerToken, explanation: &mut Explanation) {
+        let answer = match &self.opaque {
+            Some(opaque) => opaque.report(kind, token).await,
+            None => Err(TokenError::KindNotAccepted(kind).into()),
+        };
+        let report = match answer {
+            Ok(report) => report,
+            Err(error) => {
+                explanation.add(Check::Active, Some(Err(error)));
+                for check in TokenReport::checks().filter(|check| *check != Check::Active) {
+                    explanation.add(check, None::<Result<Pass, AuthError>>);
+                }
+                return;
+            }
+        };
+        explanation.claims = report.members();
+        let now = self.clock.now();
+        let policy = self.verifier.policy();
+        for (check, outcome) in report.outcomes(kind, policy, now) {
+            explanation.add(check, Some(outcome));
+        }
+        explanation.session = report
+            .check(kind, policy, now)
+            .ok()
+            .map(|verified| Arc::new(verified.into()));
+    }
+}
+
+/// Counts a look-up of a good JWT.
+fn count(outcome: &'static str) {
+    metrics::counter!("clerk_mcp_cache_lookups_total", "cache" => "verified_tokens", "outcome" => outcome)
+        .increment(1);
+}
+
+/// Tokens' weight in bytes, not their number: a stranger can't fill it, for only good tokens get in.
+const MAX_VERIFIED_BYTES: u64 = 16 * 1024 * 1024;
+/// Gives back the memory of tokens that nobody uses any more.
+const FORGET_AFTER: Duration = Duration::from_mins(10);
