@@ -1,11 +1,9 @@
 //! The limits on asking Clerk about opaque tokens.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::{AuthError, error::Outage};
@@ -48,7 +46,7 @@ impl LookupBudget {
             })));
         }
         let outcome = lookup.await;
-        let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut usage = self.usage.lock();
         match &outcome {
             Err(AuthError::Token(TokenError::Unknown)) => usage.unknown_tokens += 1,
             Err(AuthError::Unavailable(Outage::Clerk(ClerkError::RateLimited { retry_after }))) => {
@@ -62,7 +60,7 @@ impl LookupBudget {
 
     /// How long to wait, if nothing is left.
     fn exhausted(&self, now: Timestamp) -> Option<Duration> {
-        let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut usage = self.usage.lock();
         if now.duration_since(usage.window_start).unsigned_abs() >= BUDGET_WINDOW {
             (usage.unknown_tokens, usage.window_start) = (0, now);
         }

@@ -32,12 +32,13 @@ use std::{
     collections::BTreeSet,
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU8, Ordering},
     },
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use thiserror::Error;
 
 use super::{ClerkClient, ClerkError};
@@ -95,14 +96,14 @@ impl SecretKeyState {
 
     /// Whether the last probe found the key good.
     pub fn is_known_good(&self) -> bool {
-        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let history = self.history.lock();
         history.succeeded_once && history.failed_in_a_row == 0
     }
 
     /// Takes in what a probe found. Once a probe has succeeded, it takes two failures in a row to believe them: one alone
     /// may be a fault at Clerk.
     fn record(&self, found: Result<(), Misconfiguration>) {
-        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut history = self.history.lock();
         match found {
             Ok(()) => {
                 if self.current.swap(0, Ordering::Relaxed) != 0 {

@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll, ready},
@@ -11,6 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::limits::ServerLimits;
@@ -49,7 +50,7 @@ impl Activity {
     }
 
     fn progress(&self) {
-        *self.last_progress.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *self.last_progress.lock() = Instant::now();
     }
 
     /// Ends when nothing was served and nothing taken for as long as the limits allow. Requests being served have a time
@@ -62,7 +63,7 @@ impl Activity {
             } else {
                 limits.head_timeout
             };
-            let last = *self.last_progress.lock().unwrap_or_else(PoisonError::into_inner);
+            let last = *self.last_progress.lock();
             if self.serving.load(Ordering::Relaxed) > 0 {
                 sleep(allowed).await;
             } else if last.elapsed() >= allowed {

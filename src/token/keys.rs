@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeSet, HashMap},
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -13,6 +13,7 @@ use futures_util::{
     future::{BoxFuture, Shared},
 };
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use thiserror::Error;
 
 use super::{
@@ -145,7 +146,7 @@ impl JwksCache {
 
     /// Starts a fetch, or joins the one in flight.
     fn join_fetch(&self) -> Flight {
-        let mut fetches = self.0.fetches.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut fetches = self.0.fetches.lock();
         match fetches.flight() {
             Some(flight) => flight,
             None => fetches.start(self),
@@ -154,7 +155,7 @@ impl JwksCache {
 
     /// As [`join_fetch`](Self::join_fetch), when the cool-down allows a new one; otherwise how the last one ended.
     fn join_fetch_if_allowed(&self, cause: Cause) -> Result<Flight, Option<FetchError>> {
-        let mut fetches = self.0.fetches.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut fetches = self.0.fetches.lock();
         if let Some(flight) = fetches.flight() {
             return Ok(flight);
         }
@@ -182,7 +183,7 @@ impl JwksCache {
                 Err(error)
             }
         };
-        let mut fetches = self.0.fetches.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut fetches = self.0.fetches.lock();
         fetches.in_flight = None;
         fetches.failed = result.err();
         fetches.ended_at = Some(now);
