@@ -201,6 +201,9 @@
 pub mod app;
 pub mod auth;
 pub mod clerk;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod context;
@@ -210,10 +213,9 @@ pub mod id;
 pub mod mcp;
 pub mod origin;
 pub mod outbound;
+mod paths;
 pub mod policy;
-// Pages and documents of the server; public for the program alone.
-#[doc(hidden)]
-pub mod public;
+mod public;
 pub mod reason;
 pub mod session;
 mod shared_cache;

@@ -1,9 +1,7 @@
 //! The program `clerk-mcp`.
 
-mod cli;
-
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::run()
+    clerk_mcp::cli::run()
 }

@@ -15,6 +15,7 @@ use crate::{
     auth::{Authenticator, RequireAuth},
     config::Config,
     http::{self, AccessLog, Cors, HostGuard},
+    paths,
     public::PublicApi,
 };
 
@@ -44,7 +45,7 @@ pub(super) fn routes(
     // Whatever lies under /mcp is behind authentication, also what doesn't exist.
     let mcp = Route::new().at("/", mcp).with(auth.clone());
     let mcp = guarded(http::allow_methods(mcp, "POST").map_to_response().boxed());
-    let mut private = vec![("/mcp".to_owned(), mcp.boxed())];
+    let mut private = vec![(paths::MCP.to_owned(), mcp.boxed())];
     for Protected { path, endpoint } in protected {
         // poem would panic: what is nested takes everything under its path.
         if !path.starts_with('/') || path.contains([':', '*', '<']) {
@@ -81,9 +82,11 @@ pub(super) fn routes(
     if !prefix.is_empty() {
         routes = routes
             .try_nest(&prefix, Arc::clone(&public))
-            .map_err(not_at("/"))?;
+            .map_err(not_at(paths::START_PAGE))?;
     }
-    let routes = routes.try_nest_no_strip("/", public).map_err(not_at("/"))?;
+    let routes = routes
+        .try_nest_no_strip("/", public)
+        .map_err(not_at(paths::START_PAGE))?;
     Ok(http::json_errors(routes)
         .with(AccessLog::new(config.trust_forwarded, prefix))
         .with(SetHeader::new().overriding(X_CONTENT_TYPE_OPTIONS, "nosniff"))

@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use url::{Position, Url};
 
-use crate::token::ResourceNames;
+use crate::{paths, token::ResourceNames};
 
 /// What every challenge of one protected resource says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +23,9 @@ impl ChallengeContext {
         let resource_metadata = match Url::parse(resources.mcp()) {
             Ok(url) => {
                 format!(
-                    "{}/.well-known/oauth-protected-resource{}",
+                    "{}{}{}",
                     &url[..Position::BeforePath],
+                    paths::PROTECTED_RESOURCE,
                     url.path()
                 )
             }

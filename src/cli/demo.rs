@@ -8,26 +8,27 @@ use std::{
 };
 
 use clap::Args;
-use clerk_mcp::{
-    app::App,
-    config::{Config, Variables},
-    public::{ClientSetup, DemoContent, DemoUser, client_setups},
-    token::ResourceNames,
-};
 use local_clerk::{LocalClerk, SampleUser, StartError};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
 use super::{
-    Failure, logging, output, serve,
+    error::{EXIT_CODES, Failure},
+    logging, output, process,
     settings::{Scope, Settings},
+};
+use crate::{
+    app::App,
+    config::{Config, Variables},
+    public::{ClientSetup, DemoContent, DemoUser, client_setups},
+    token::ResourceNames,
 };
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
 #[command(
     after_help = format!("{EXAMPLES}\n\nMore can be set: see --help."),
-    after_long_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES),
+    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
 )]
 pub(super) struct DemoArgs {
     /// Port of the local Clerk [default: 3002, or a free one when that is taken]
@@ -40,14 +41,14 @@ pub(super) struct DemoArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    settings: Settings<OfTheServer>,
+    settings: Settings<DemoVariables>,
 }
 
 /// What may be set in the demo; Clerk's side is the local Clerk's.
 #[derive(Debug, Default, Clone, Copy)]
-struct OfTheServer;
+struct DemoVariables;
 
-impl Scope for OfTheServer {
+impl Scope for DemoVariables {
     const HEADING: &'static str = "Configuration (of the environment only HOST, PORT, LOG_FORMAT and RUST_LOG count, and .env is not read)";
 
     fn has(name: &str) -> bool {
@@ -72,8 +73,8 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
     let mut variables =
         Variables::read_only(args.settings.flags(), &["HOST", "PORT", "LOG_FORMAT", "RUST_LOG"])?;
     let filter = logging::filter(&variables, DEFAULT_FILTER)?;
-    serve::runtime()?.block_on(async {
-        let stop = serve::stop_signal()?;
+    process::runtime()?.block_on(async {
+        let stop = process::stop_signal()?;
         let mut notes = Vec::new();
         let clerk = start_clerk(args, &mut notes).await?;
         for (name, value) in clerk.environment() {
@@ -98,9 +99,9 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
                 "Whoever signs in is {user}, without a page (--auto-approve)."
             ));
         }
-        let sheet = Sheet::new(&clerk, &config, notes)?;
-        let app = App::builder(&config).demo(sheet.page_content()).build()?;
-        output::print(&if args.json { sheet.json() } else { sheet.text() })?;
+        let report = DemoReport::new(&clerk, &config, notes)?;
+        let app = App::builder(&config).demo(report.page_content()).build()?;
+        output::print(&if args.json { report.json() } else { report.text() })?;
         let outcome = app.run(listener, stop).await;
         clerk.stop().await;
         outcome?;
@@ -146,13 +147,13 @@ async fn start_clerk(args: &DemoArgs, notes: &mut Vec<String>) -> Result<LocalCl
 
 /// Takes the configured port, or a free one when the default is taken and nobody asked for it.
 async fn listen(config: &Config, notes: &mut Vec<String>) -> Result<TcpListener, Failure> {
-    match serve::listen(config.listen).await {
+    match process::listen(config.listen).await {
         Err(Failure::Listen { .. }) if config.port_is_default => {
             notes.push(format!(
                 "Port {} is taken, so the server is at another one.",
                 config.listen.port()
             ));
-            serve::listen(SocketAddr::new(config.listen.ip(), 0)).await
+            process::listen(SocketAddr::new(config.listen.ip(), 0)).await
         }
         outcome => outcome,
     }
@@ -169,11 +170,11 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 /// Everything that the demo prints.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Sheet {
+struct DemoReport {
     page: String,
     mcp_endpoint: String,
     docs: String,
-    clerk: ClerkSheet,
+    clerk: ClerkDetails,
     users: Vec<DemoUser>,
     curl: String,
     clients: Vec<ClientSetup>,
@@ -183,13 +184,13 @@ struct Sheet {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ClerkSheet {
+struct ClerkDetails {
     frontend_api_url: String,
     backend_api_url: String,
     publishable_key: String,
 }
 
-impl Sheet {
+impl DemoReport {
     fn new(clerk: &LocalClerk, config: &Config, notes: Vec<String>) -> Result<Self, Failure> {
         let names = ResourceNames::new(&config.base_url);
         let users = clerk
@@ -202,7 +203,7 @@ impl Sheet {
             page: format!("{}/", names.base()),
             mcp_endpoint: names.mcp().to_owned(),
             docs: format!("{}/docs", names.base()),
-            clerk: ClerkSheet {
+            clerk: ClerkDetails {
                 frontend_api_url: clerk.frontend_api_url().to_owned(),
                 backend_api_url: clerk.backend_api_url().to_owned(),
                 publishable_key: clerk.publishable_key().to_owned(),

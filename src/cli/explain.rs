@@ -7,16 +7,16 @@ use std::{
 };
 
 use clap::Args;
-use clerk_mcp::{
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::{error::Failure, output, process, settings::Settings};
+use crate::{
     app,
     auth::{CheckOutcome, CheckResult, Explanation},
     config::Config,
     token::{TokenKind, unverified_members},
 };
-use jiff::Timestamp;
-use serde_json::{Map, Value, json};
-
-use super::{Failure, output, serve, settings::Settings, variables};
 
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
@@ -39,14 +39,18 @@ pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode, Failure> {
     let token = token(args)?;
     let print = |explanation: &Explanation| {
         let text = if args.json {
-            in_json(explanation)
+            to_json(explanation)
         } else {
-            in_words(explanation)
+            to_text(explanation)
         };
         // In JSON these characters stand in texts alone, where the escapes are right, too.
-        output::print(&output::harmless(&text))
+        output::print(&output::escape_controls(&text))
     };
-    let config = match variables(&args.settings).and_then(|variables| Config::from_variables(&variables)) {
+    let config = match args
+        .settings
+        .variables()
+        .and_then(|variables| Config::from_variables(&variables))
+    {
         Ok(config) => config,
         Err(error) => {
             // What it says can be shown all the same.
@@ -58,7 +62,7 @@ pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode, Failure> {
         }
     };
     let (authenticator, probe) = app::authenticator(&config)?;
-    let explanation = serve::runtime()?.block_on(async {
+    let explanation = process::runtime()?.block_on(async {
         probe.run_once().await;
         authenticator.explain(&token).await
     });
@@ -100,7 +104,7 @@ fn token(args: &ExplainArgs) -> Result<String, Failure> {
 }
 
 /// Readable without colour and in 80 columns, but for what the token says itself.
-fn in_words(explanation: &Explanation) -> String {
+fn to_text(explanation: &Explanation) -> String {
     let mut text = String::new();
     if let Some(kind) = explanation.kind {
         let _ = writeln!(text, "Kind: {kind}\n");
@@ -110,13 +114,13 @@ fn in_words(explanation: &Explanation) -> String {
         return text;
     }
     text.push_str("Checks\n");
-    for CheckResult { check, outcome, .. } in &explanation.checks {
+    for CheckResult { check, outcome } in &explanation.checks {
         let detail = outcome.detail().unwrap_or_default();
         let (mark, words) = match outcome {
             CheckOutcome::Passed => ("ok", check.demand().to_owned()),
             CheckOutcome::NotAsked(_) => ("-", format!("not asked: {detail}")),
             CheckOutcome::Failed(_) => ("FAIL", format!("{detail}. Due: {}", check.demand())),
-            CheckOutcome::NotReached | _ => ("?", "not reached".to_owned()),
+            CheckOutcome::NotReached => ("?", "not reached".to_owned()),
         };
         let _ = writeln!(text, "{}", output::check(mark, check.as_str(), WIDTH, &words));
     }
@@ -164,11 +168,11 @@ fn members(header: Option<&Map<String, Value>>, claims: Option<&Map<String, Valu
 }
 
 /// For programs.
-fn in_json(explanation: &Explanation) -> String {
+fn to_json(explanation: &Explanation) -> String {
     let checks: Vec<_> = explanation
         .checks
         .iter()
-        .map(|CheckResult { check, outcome, .. }| {
+        .map(|CheckResult { check, outcome }| {
             json!({
                 "check": check.as_str(),
                 "demand": check.demand(),

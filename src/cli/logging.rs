@@ -2,8 +2,9 @@
 
 use std::io::{self, IsTerminal};
 
-use clerk_mcp::config::{ConfigError, Fault, LogFormat, Variables};
 use tracing_subscriber::EnvFilter;
+
+use crate::config::{ConfigError, Fault, LogFormat, Variables};
 
 /// Reads `RUST_LOG`.
 pub(super) fn filter(variables: &Variables, default: &str) -> Result<EnvFilter, ConfigError> {

@@ -2,12 +2,12 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use clerk_mcp::http::{ServerLimits, serve as serve_endpoint};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use poem::{EndpointExt, Route, endpoint::make_sync, get, middleware::SetHeader};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Failure, serve};
+use super::{error::Failure, process};
+use crate::http::{ServerLimits, serve as serve_endpoint};
 
 /// Collects metrics from now on, and serves them on `address` until the handle is dropped.
 pub(super) async fn serve(address: SocketAddr) -> Result<AbortOnDropHandle<()>, Failure> {
@@ -17,7 +17,7 @@ pub(super) async fn serve(address: SocketAddr) -> Result<AbortOnDropHandle<()>, 
             &VERIFICATION_BUCKETS,
         )?
         .install_recorder()?;
-    let listener = serve::bind(address, |_| "ADMIN_ADDR").await?;
+    let listener = process::bind(address, |_| "ADMIN_ADDR").await?;
     tracing::info!(address = %listener.local_addr()?, "metrics");
     let collected = recorder.clone();
     let metrics = make_sync(move |_| recorder.render())

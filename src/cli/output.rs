@@ -26,24 +26,24 @@ pub(super) fn check(mark: &str, name: &str, width: usize, words: &str) -> String
     let options = textwrap::Options::new(80)
         .initial_indent(&head)
         .subsequent_indent(&rest);
-    textwrap::fill(&harmless(words), options)
+    textwrap::fill(&escape_controls(words), options)
 }
 
 /// Without what acts on a terminal: what others say may be anything. JSON has escapes for all of it, and `serde_json` writes
 /// those that it must.
-pub(super) fn harmless(text: &str) -> String {
-    let mut harmless = String::with_capacity(text.len());
+pub(super) fn escape_controls(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
-        if is_shown(character) {
-            harmless.push(character);
+        if is_printable(character) {
+            escaped.push(character);
         } else {
-            let _ = write!(harmless, "\\u{:04x}", u32::from(character));
+            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
         }
     }
-    harmless
+    escaped
 }
 
-fn is_shown(character: char) -> bool {
+fn is_printable(character: char) -> bool {
     // What turns the direction of the text is of more than one block (Unicode, UAX #9).
     let turns = matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     character == '\n' || !(character.is_control() || turns)

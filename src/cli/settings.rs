@@ -1,13 +1,14 @@
 //! A flag for each variable, made from the one table of variables.
 
-use std::{collections::HashMap, marker::PhantomData};
+use std::{collections::HashMap, marker::PhantomData, path::Path};
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
-use clerk_mcp::config::{VARIABLES, Variable};
+
+use crate::config::{ConfigError, VARIABLES, Variable, Variables};
 
 /// The settings given as flags, of those that `S` says.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Settings<S = All> {
+pub(super) struct Settings<S = AllVariables> {
     flags: HashMap<&'static str, String>,
     scope: PhantomData<S>,
 }
@@ -23,9 +24,9 @@ pub(super) trait Scope {
 
 /// All that may be flags.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct All;
+pub(super) struct AllVariables;
 
-impl Scope for All {
+impl Scope for AllVariables {
     const HEADING: &'static str = "Configuration (flags come before the environment, and that before .env)";
 
     fn has(_: &str) -> bool {
@@ -39,8 +40,13 @@ impl<S: Scope> Settings<S> {
         &self.flags
     }
 
+    /// Reads the variables of flags, environment and `.env`.
+    pub(super) fn variables(&self) -> Result<Variables, ConfigError> {
+        Variables::read(&self.flags, Path::new(".env"))
+    }
+
     /// Secrets are no flags: other users of a machine can read the arguments of a process.
-    fn variables() -> impl Iterator<Item = &'static Variable> {
+    fn flag_variables() -> impl Iterator<Item = &'static Variable> {
         VARIABLES
             .iter()
             .filter(|variable| !variable.secret && S::has(variable.name))
@@ -49,7 +55,7 @@ impl<S: Scope> Settings<S> {
 
 impl<S: Scope + Default> Args for Settings<S> {
     fn augment_args(command: Command) -> Command {
-        command.args(Self::variables().map(|variable| {
+        command.args(Self::flag_variables().map(|variable| {
             Arg::new(variable.name)
                 .long(variable.name.to_lowercase().replace('_', "-"))
                 .value_name(variable.value)
@@ -75,7 +81,7 @@ impl<S: Scope + Default> FromArgMatches for Settings<S> {
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        for variable in Self::variables() {
+        for variable in Self::flag_variables() {
             if let Some(value) = matches.try_get_one::<String>(variable.name).ok().flatten() {
                 self.flags.insert(variable.name, value.clone());
             }

@@ -175,7 +175,7 @@ pub(super) fn socket_address(text: &str) -> Result<SocketAddr, String> {
 /// The server's own URL: the endpoint is found below it, so it isn't the endpoint's.
 pub(super) fn own_url(text: &str) -> Result<Url, String> {
     let url = base_url(text)?;
-    if url.path().ends_with("/mcp") {
+    if url.path().ends_with(crate::paths::MCP) {
         Err("expected the URL without /mcp at its end".to_owned())
     } else {
         Ok(url)

@@ -5,6 +5,8 @@ use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use poem::{Endpoint, Middleware, Request, Response, Result};
 
+use crate::paths;
+
 /// Logs requests.
 #[derive(Debug, Clone)]
 pub(crate) struct AccessLog {
@@ -22,14 +24,17 @@ impl AccessLog {
         }
     }
 
-    /// The route that `path` leads to, as the log names it.
+    /// The route that `path` leads to, as the log names it: any other path may hold anything.
     fn route(&self, path: &str) -> &'static str {
         let bare = match path.strip_prefix(&*self.prefix) {
-            Some("") => "/",
+            Some("") => paths::START_PAGE,
             Some(rest) if rest.starts_with('/') => rest,
             Some(_) | None => path,
         };
-        ROUTES.iter().find(|route| **route == bare).unwrap_or(&"other")
+        paths::ALL
+            .iter()
+            .find(|route| **route == bare)
+            .unwrap_or(&"other")
     }
 
     fn client(&self, request: &Request) -> Option<IpAddr> {
@@ -115,22 +120,6 @@ const TARGET: &str = "clerk_mcp::access";
 
 /// The methods that are logged by name.
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-
-/// The paths that are logged by name; any other may hold anything.
-const ROUTES: [&str; 12] = [
-    "/",
-    "/.well-known/oauth-authorization-server",
-    "/.well-known/oauth-authorization-server/mcp",
-    "/.well-known/oauth-protected-resource",
-    "/.well-known/oauth-protected-resource/mcp",
-    "/.well-known/openid-configuration",
-    "/docs",
-    "/healthz",
-    "/mcp",
-    "/openapi.json",
-    "/openapi.yaml",
-    "/readyz",
-];
 
 #[cfg(test)]
 mod tests {

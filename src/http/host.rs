@@ -15,7 +15,7 @@ use poem::{
 use url::Url;
 
 use super::errors::{json_error, log_refusal};
-use crate::{origin::is_loopback, reason::Reason};
+use crate::{origin::is_loopback, paths, reason::Reason};
 
 /// Refuses requests for another host: a page of another site that gets its name to resolve to this machine (DNS
 /// rebinding) still sends its own name.
@@ -105,7 +105,7 @@ impl<E: Endpoint> Endpoint for HostGuardEndpoint<E> {
             (None, _) => allowed(target),
             (Some(_), Some(_)) => false,
         };
-        let is_probe = matches!(request.original_uri().path(), "/healthz" | "/readyz");
+        let is_probe = matches!(request.original_uri().path(), paths::HEALTHZ | paths::READYZ);
         if is_probe || is_ours() {
             return self.inner.call(request).await.map(IntoResponse::into_response);
         }

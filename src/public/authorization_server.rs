@@ -1,15 +1,13 @@
 //! Clerk's authorization server metadata, mirrored: clients of older MCP revisions ask the MCP server for it.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use reqwest::{Client, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -18,7 +16,7 @@ use crate::{clock::Clock, outbound};
 /// The mirror of both of Clerk's documents: each fetched when first asked for, cached as Clerk's headers say and for an
 /// hour at most, served stale while Clerk is away, and built from Clerk's fixed endpoints when it was never reached.
 #[derive(Debug, Clone)]
-pub struct AuthorizationServerMetadata(Arc<Inner>);
+pub(crate) struct AuthorizationServerMetadata(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -48,7 +46,7 @@ type Flight = Shared<BoxFuture<'static, ()>>;
 
 impl AuthorizationServerMetadata {
     /// A mirror of the documents of `issuer`, the Frontend API URL.
-    pub fn new(client: Client, issuer: &str, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(client: Client, issuer: &str, clock: Arc<dyn Clock>) -> Self {
         let mirrored = |well_known| Mirrored {
             well_known,
             state: Mutex::default(),
@@ -63,7 +61,7 @@ impl AuthorizationServerMetadata {
     }
 
     /// RFC 8414 metadata.
-    pub async fn oauth(&self) -> Value {
+    pub(crate) async fn oauth(&self) -> Value {
         match self.document(|inner| &inner.oauth).await {
             Some(document) => document.as_ref().clone(),
             None => built(&self.0.issuer),
@@ -71,7 +69,7 @@ impl AuthorizationServerMetadata {
     }
 
     /// OpenID Connect discovery metadata.
-    pub async fn openid(&self) -> Value {
+    pub(crate) async fn openid(&self) -> Value {
         match self.document(|inner| &inner.openid).await {
             Some(document) => document.as_ref().clone(),
             None => built_openid(&self.0.issuer),
@@ -82,7 +80,7 @@ impl AuthorizationServerMetadata {
     /// that waited for.
     async fn document(&self, which: fn(&Inner) -> &Mirrored) -> Option<Arc<Value>> {
         let flight = {
-            let mut state = lock(which(&self.0));
+            let mut state = which(&self.0).state.lock();
             let is_fresh = state.fresh.is_some_and(|(ended, lifetime)| {
                 self.0.clock.now().duration_since(ended).unsigned_abs() < lifetime
             });
@@ -101,14 +99,14 @@ impl AuthorizationServerMetadata {
             flight
         };
         flight.await;
-        lock(which(&self.0)).document.clone()
+        which(&self.0).state.lock().document.clone()
     }
 
     async fn fetch_and_store(self, which: fn(&Inner) -> &Mirrored) {
         let mirrored = which(&self.0);
         let outcome = self.0.fetch(mirrored.well_known).await;
         let now = self.0.clock.now();
-        let mut state = lock(mirrored);
+        let mut state = mirrored.state.lock();
         match outcome {
             Ok((document, lifetime)) => {
                 state.document = Some(Arc::new(document));
@@ -124,10 +122,6 @@ impl AuthorizationServerMetadata {
             }
         }
     }
-}
-
-fn lock(mirrored: &Mirrored) -> MutexGuard<'_, State> {
-    mirrored.state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Inner {

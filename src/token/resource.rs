@@ -2,6 +2,8 @@
 
 use url::Url;
 
+use crate::paths;
+
 /// Both resource identifiers of a server: its base URL, and the URL of its MCP endpoint.
 /// ```
 /// use clerk_mcp::token::ResourceNames;
@@ -22,7 +24,7 @@ impl ResourceNames {
     pub fn new(base: &Url) -> Self {
         let base = base.as_str().trim_end_matches('/').to_owned();
         Self {
-            mcp: format!("{base}/mcp"),
+            mcp: format!("{base}{}", paths::MCP),
             base,
         }
     }

@@ -2,22 +2,24 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use clerk_mcp::{
-    app::AppError,
-    auth::ChallengeContext,
-    clerk::ClerkClient,
-    clock::{Clock, SystemClock},
-    config::Config,
-    outbound::{self, OutboundError},
-    token::{HttpJwks, JwksCache, ResourceNames},
-};
 use reqwest::{Client, Method, StatusCode, Url, header};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::{
-    Diagnoses, Diagnosis, Failure,
+    diagnosis::{Diagnoses, Diagnosis},
     document::{Document, Missing},
+};
+use crate::{
+    app::AppError,
+    auth::ChallengeContext,
+    clerk::ClerkClient,
+    cli::error::Failure,
+    clock::{Clock, SystemClock},
+    config::Config,
+    outbound::{self, OutboundError},
+    paths,
+    token::{HttpJwks, JwksCache, ResourceNames},
 };
 
 /// The name of the first check.
@@ -32,8 +34,9 @@ pub(super) async fn run(config: &Config, diagnoses: &mut Diagnoses) -> Result<()
     diagnoses.add(kind(config))?;
     let frontend = client(config, &config.clerk.frontend_api)?;
     let metadata = Document::of(frontend.get(format!(
-        "{}/.well-known/oauth-authorization-server",
-        config.clerk.issuer()
+        "{}{}",
+        config.clerk.issuer(),
+        paths::AUTHORIZATION_SERVER
     )))
     .await;
     diagnoses.add(frontend_api(config, &metadata))?;

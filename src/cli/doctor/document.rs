@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use clerk_mcp::outbound::OutboundError;
 use jiff::{Timestamp, fmt::rfc2822};
 use reqwest::{RequestBuilder, Response, StatusCode, header};
 use serde_json::Value;
+
+use crate::outbound::OutboundError;
 
 /// A JSON document, or why there's none.
 pub(super) struct Document {
