@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use clerk_mcp_conformance::redact::shown_text;
+use clerk_mcp_conformance::redact::redact_text;
 use tracing_subscriber::EnvFilter;
 
 use self::cli::End;
@@ -71,8 +71,8 @@ async fn main() -> ExitCode {
         // Help and the version.
         Err(error) if !error.use_stderr() => error.exit(),
         Err(error) => {
-            // What is wrong is repeated, and may be a token.
-            let _ = writeln!(io::stderr(), "{}", shown_text(&error.render().to_string()));
+            // The message repeats the invalid argument, which may be a token.
+            let _ = writeln!(io::stderr(), "{}", redact_text(&error.render().to_string()));
             return ExitCode::from(TROUBLE);
         }
     };
@@ -94,7 +94,7 @@ async fn main() -> ExitCode {
         Ok(End::Findings) => ExitCode::from(FINDINGS),
         Ok(End::Interrupted(signal)) => ExitCode::from(SIGNAL + signal),
         Err(error) => {
-            let text = shown_text(&with_causes(&error));
+            let text = redact_text(&with_causes(&error));
             // Nowhere left to complain when stderr is closed.
             let _ = writeln!(io::stderr(), "error: {text}");
             ExitCode::from(TROUBLE)

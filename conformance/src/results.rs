@@ -43,7 +43,7 @@ pub struct Suite {
 pub struct Target {
     /// The profile it was described by.
     pub profile: String,
-    /// The command that started it, or the URL it was found at.
+    /// The name of the program that started it, or the URL of its MCP endpoint.
     pub address: String,
     /// How far the run could go.
     pub reach: Reach,
@@ -105,7 +105,8 @@ pub struct CaseResult {
     /// The baseline's reason, when it expects this case to fail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<String>,
-    /// The command that runs this case again.
+    /// The command that runs this case again. The target's own command is shortened to its program name and
+    /// `…`.
     pub rerun: String,
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::Args;
-use clerk_mcp_conformance::{compare::compare, redact::shown_results, results::Results};
+use clerk_mcp_conformance::{compare::compare, redact::redact_results, results::Results};
 
 use super::{End, print, terminal_style};
 
@@ -40,5 +40,5 @@ fn read(path: &Path) -> anyhow::Result<Results> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let results =
         serde_json::from_str(&text).with_context(|| format!("{} is no JSON report", path.display()))?;
-    Ok(shown_results(results))
+    Ok(redact_results(results))
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use clerk_mcp_conformance::{
     baseline::Baseline,
     profile::Profile,
-    redact::shown_command,
+    redact::program_name,
     results::Conclusion,
     runner::{self, Options, Selection, TargetOptions},
 };
@@ -195,13 +195,14 @@ impl Arguments {
         Ok(self.issuer.clone())
     }
 
-    /// This command line, for one case.
+    /// Returns this command line, to be completed with one case. The target's command may contain secrets, so only
+    /// its program is named.
     fn rerun(&self, tokens: &[TokenFile]) -> String {
         let mut words = vec!["clerk-mcp-conformance".to_owned(), "run".to_owned()];
         let mut option = |name: &str, value: String| words.extend([name.to_owned(), quoted(&value)]);
         option("--profile", self.profile.clone());
         if let Some(command) = &self.command {
-            option("--command", shown_command(command));
+            option("--command", format!("{} …", program_name(command)));
         }
         if self.intercept {
             words.push("--intercept".to_owned());

@@ -7,7 +7,6 @@ use crate::{
     case::{Case, OneOrMany, Step, endpoints},
     check::{self, Context, Difference, Sent},
     profile::{self, KEY_INTERVAL, Profile},
-    redact::Redactor,
     results::{Exchange, Finding},
     wire::{Answer, Outgoing, WireError},
 };
@@ -41,7 +40,6 @@ pub(super) enum Stop {
 pub(crate) struct Trial<'a> {
     pub(super) bench: &'a Bench,
     pub(super) healthy: Healthy<'a>,
-    pub(super) redactor: Redactor,
     /// The token of each step so far.
     tokens: Vec<Option<String>>,
     /// The last answer of each step so far.
@@ -54,7 +52,6 @@ impl<'a> Trial<'a> {
         Self {
             bench,
             healthy,
-            redactor: bench.redactor.clone(),
             tokens: Vec::new(),
             answers: Vec::new(),
         }
@@ -72,7 +69,7 @@ impl<'a> Trial<'a> {
             match taken {
                 Ok((findings, _)) if findings.is_empty() => {}
                 Ok((findings, exchange)) => return Attempt::Differs(findings, exchange),
-                Err(Stop::NotTestable(reason)) => return Attempt::NotTestable(self.redactor.clean(&reason)),
+                Err(Stop::NotTestable(reason)) => return Attempt::NotTestable(reason),
                 Err(Stop::OutOfReach(reason)) => return Attempt::OutOfReach(reason),
             }
         }
@@ -171,8 +168,7 @@ impl<'a> Trial<'a> {
                 .map_err(|error| Stop::NotTestable(error.to_string()))?,
             None => self.supplied(&spec)?,
         };
-        self.redactor.know(&token, &describe(&spec));
-        self.bench.minted(&token);
+        self.bench.redactor.learn(&token, &describe(&spec));
         Ok(token)
     }
 
@@ -284,8 +280,8 @@ impl<'a> Trial<'a> {
     fn finding(&self, step: usize, difference: &Difference) -> Finding {
         Finding {
             step,
-            expected: self.redactor.clean_own(&difference.expected),
-            actual: cut(&difference.actual, |text| self.redactor.clean(text)),
+            expected: difference.expected.clone(),
+            actual: cut(&difference.actual, |text| self.bench.redactor.redact(text)),
         }
     }
 
@@ -296,8 +292,8 @@ impl<'a> Trial<'a> {
         };
         Exchange {
             step,
-            request: cut(&outgoing.as_text(), |text| self.redactor.clean_own(text)),
-            response: cut(&response, |text| self.redactor.clean(text)),
+            request: cut(&outgoing.as_text(), |text| self.bench.redactor.redact_own(text)),
+            response: cut(&response, |text| self.bench.redactor.redact(text)),
         }
     }
 }
@@ -311,19 +307,19 @@ pub(super) fn describe(spec: &TokenSpec) -> String {
     serde_json::to_string(spec).unwrap_or_else(|_| spec.kind.name().to_owned())
 }
 
-/// As much of a text as is shown, cleaned before: half a secret is harder to tell. Bodies may be large, and what is far
-/// behind is not looked at.
-fn cut(text: &str, clean: impl Fn(&str) -> String) -> String {
+/// Shortens a text for a report. Redacts it first, because a secret that is cut in two is not recognized. Reads only
+/// the beginning, because bodies may be large.
+fn cut(text: &str, redact: impl Fn(&str) -> String) -> String {
     let head = text.get(..text.floor_char_boundary(8 * SHOWN_BYTES));
-    let cleaned = clean(head.unwrap_or_default());
-    let cleaned = cleaned.trim_end();
-    if cleaned.len() <= SHOWN_BYTES && text.len() <= 8 * SHOWN_BYTES {
-        return cleaned.to_owned();
+    let redacted = redact(head.unwrap_or_default());
+    let redacted = redacted.trim_end();
+    if redacted.len() <= SHOWN_BYTES && text.len() <= 8 * SHOWN_BYTES {
+        return redacted.to_owned();
     }
-    let end = cleaned.floor_char_boundary(SHOWN_BYTES);
+    let end = redacted.floor_char_boundary(SHOWN_BYTES);
     format!(
         "{}… ({} bytes in all)",
-        cleaned.get(..end).unwrap_or_default(),
+        redacted.get(..end).unwrap_or_default(),
         text.len()
     )
 }

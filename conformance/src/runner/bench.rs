@@ -41,10 +41,8 @@ pub(crate) struct Bench {
     pub(super) limit: Duration,
     pub(super) running: Option<Running>,
     pub(super) controls: Mutex<BTreeMap<String, Control>>,
-    /// What is secret here before there is a token.
+    /// The run's redactor, which learns every token before it is sent.
     pub(super) redactor: Redactor,
-    /// The same with every token that was presented: what the target prints may have any of them.
-    pub(super) printed: Mutex<Redactor>,
 }
 
 /// What runs for a bench alone, and ends with it.
@@ -116,7 +114,6 @@ impl Bench {
             running: None,
             controls: Mutex::default(),
             redactor: redactor.clone(),
-            printed: Mutex::new(redactor.clone()),
         })
     }
 
@@ -168,21 +165,6 @@ impl Bench {
         self.running.is_some()
     }
 
-    /// From now on the target may print this token.
-    pub(super) fn minted(&self, token: &str) {
-        if self.is_ours() {
-            self.printed.lock().know(token, "token");
-        }
-    }
-
-    /// How it ended, as it may be shown.
-    pub(super) fn shown(&self, ended: &Ended) -> Ended {
-        Ended {
-            exit: ended.exit,
-            output: self.printed.lock().clean(&ended.output),
-        }
-    }
-
     /// Whether anybody answers at all.
     pub(crate) async fn knock(&self) -> Result<(), WireError> {
         let outgoing = compose(&Step::default(), None, None, &self.values).map_err(WireError::Request)?;
@@ -198,7 +180,7 @@ impl Bench {
     }
 
     /// Whether the same token without what was done to it is accepted. Tried once for each.
-    pub(crate) async fn control(&self, key: &str, token: &str, redactor: &Redactor) -> Control {
+    pub(crate) async fn control(&self, key: &str, token: &str) -> Control {
         let known = self.controls.lock().get(key).cloned();
         if let Some(control) = known {
             return control;
@@ -209,7 +191,7 @@ impl Bench {
         };
         let control = match answer {
             Ok(answer) if check::is_accepted(&answer) => Control::Accepted,
-            Ok(answer) => Control::Refused(redactor.clean(&check::in_a_line(&answer))),
+            Ok(answer) => Control::Refused(check::in_a_line(&answer)),
             // Nothing is learnt of the token, and the next answer may come.
             Err(error) => return Control::Refused(error.to_string()),
         };
@@ -257,7 +239,7 @@ impl Bench {
         let deadline = Instant::now() + limit;
         loop {
             if let Some(ended) = self.ended().await {
-                return Err(BenchError::Target(self.shown(&ended)));
+                return Err(BenchError::Target(ended));
             }
             // An answer may take longer than what is left.
             if timeout_at(deadline, self.is_ready(in_trouble)).await == Ok(true) {
@@ -267,7 +249,7 @@ impl Bench {
                 let output = self.running.as_ref().map(|running| running.started.output());
                 return Err(BenchError::NotReady {
                     limit,
-                    output: self.printed.lock().clean(&output.unwrap_or_default()),
+                    output: output.unwrap_or_default(),
                 });
             }
             // Nothing tells us when another program is ready but asking it.
@@ -302,20 +284,18 @@ impl Bench {
     }
 }
 
-/// What is secret when a target is given these values, and what is another in each run: two runs must be comparable.
-pub(super) fn knowing(values: &Values, redactor: &Redactor) -> Redactor {
-    let mut redactor = redactor.clone();
+/// Teaches the redactor the secret keys of a run, and the values that differ in each run.
+pub(super) fn learn_values(redactor: &Redactor, values: &Values) {
     for name in ["secret_key", "other.secret_key"] {
         if let Some(secret) = values.get(name) {
-            redactor.know(secret, name);
+            redactor.learn(secret, name);
         }
     }
-    for name in ["base_url", "authority", "listens_on", "issuer", "domain"] {
+    for name in ["base_url", "authority", "issuer", "domain"] {
         if let Some(value) = values.get(name) {
-            redactor.name(value, &format!("{{{name}}}"));
+            redactor.name(value, name);
         }
     }
-    redactor
 }
 
 /// Where the target listens.

@@ -46,7 +46,7 @@ impl Trial<'_> {
 
     pub(super) async fn control(&mut self, spec: &TokenSpec) -> Result<Control, Stop> {
         let token = self.token(spec).await?;
-        Ok(self.bench.control(&describe(spec), &token, &self.redactor).await)
+        Ok(self.bench.control(&describe(spec), &token).await)
     }
 }
 

@@ -15,7 +15,6 @@ use super::{
 use crate::{
     case::{Case, Level, StartExpectation},
     check,
-    redact::Redactor,
     results::{CaseResult, Finding, Outcome, Section},
     spec::Reference,
     target::Ended,
@@ -32,23 +31,15 @@ pub(super) struct Judge<'a> {
     shared: Mutex<Arc<Bench>>,
     /// Why the shared target, which ended, could not be started again.
     lost: Mutex<Option<String>>,
-    /// What is secret in every run with these options.
-    redactor: &'a Redactor,
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(
-        options: &'a Options,
-        plan: Option<&'a Plan<'a>>,
-        shared: Bench,
-        redactor: &'a Redactor,
-    ) -> Self {
+    pub(super) fn new(options: &'a Options, plan: Option<&'a Plan<'a>>, shared: Bench) -> Self {
         Self {
             options,
             plan,
             shared: Mutex::new(Arc::new(shared)),
             lost: Mutex::default(),
-            redactor,
         }
     }
 
@@ -58,7 +49,7 @@ impl<'a> Judge<'a> {
     /// [`Trouble`], when it had ended and nobody knows why, or does not start again.
     pub(super) async fn finish(self) -> Result<Option<String>, Trouble> {
         let shared = self.shared.into_inner();
-        let ended = shared.ended().await.map(|ended| shared.shown(&ended));
+        let ended = shared.ended().await;
         let refused = shared.good_token_refused();
         if let Some(shared) = Arc::into_inner(shared) {
             shared.stop().await;
@@ -82,12 +73,7 @@ impl<'a> Judge<'a> {
                 Level::Must => (Outcome::Fail, None, findings, exchange),
                 Level::Should => (Outcome::Warn, None, findings, exchange),
             },
-            Attempt::NotTestable(reason) => (
-                Outcome::NotTestable,
-                Some(self.redactor.clean(&reason)),
-                Vec::new(),
-                None,
-            ),
+            Attempt::NotTestable(reason) => (Outcome::NotTestable, Some(reason), Vec::new(), None),
             Attempt::OutOfReach(reason) => (Outcome::NotApplicable, Some(reason), Vec::new(), None),
         };
         CaseResult {
@@ -124,7 +110,7 @@ impl<'a> Judge<'a> {
             return Attempt::OutOfReach("it needs to start the target: use --command".to_owned());
         };
         match &case.refuses_to_start {
-            Some(expected) => start_in_vain(plan, case, expected, self.redactor).await,
+            Some(expected) => start_in_vain(plan, case, expected).await,
             None => attempt_alone(plan, case, Healthy::Shared(self, plan)).await,
         }
     }
@@ -216,7 +202,7 @@ async fn attempt_alone(plan: &Plan<'_>, case: &Case, healthy: Healthy<'_>) -> At
     };
     let attempt = Trial::new(&bench, healthy).run(case).await;
     let ended = if attempt == Attempt::Passed || is_gone(&bench).await {
-        bench.ended().await.map(|ended| bench.shown(&ended))
+        bench.ended().await
     } else {
         None
     };
@@ -243,12 +229,7 @@ fn died(attempt: Attempt, ended: &Ended) -> Attempt {
 }
 
 /// A target that must not start.
-async fn start_in_vain(
-    plan: &Plan<'_>,
-    case: &Case,
-    expected: &StartExpectation,
-    redactor: &Redactor,
-) -> Attempt {
+async fn start_in_vain(plan: &Plan<'_>, case: &Case, expected: &StartExpectation) -> Attempt {
     let ended = match plan.start_in_vain(case, &expected.without).await {
         Ok(ended) => ended,
         Err(BenchError::NoSetting(setting)) => {
@@ -261,7 +242,7 @@ async fn start_in_vain(
         findings.push(Finding {
             step: 1,
             expected,
-            actual: redactor.clean(&actual),
+            actual,
         });
     };
     let due = format!("it does not start, and exits with {}", expected.exit);

@@ -37,7 +37,7 @@ use crate::{
     baseline::Baseline,
     case::{Catalogue, Step},
     profile::Profile,
-    redact::{Redactor, shown_command},
+    redact::{Redactor, program_name},
     report,
     results::{CaseResult, Outcome, Reach, Results, Suite, Target},
     target::{Launcher, Start},
@@ -64,8 +64,8 @@ pub struct Options {
     pub start_timeout: Duration,
     /// An authority to trust besides the machine's (PEM), for targets on https.
     pub authority: Option<String>,
-    /// The command line that runs one case again; its id comes after. It gets into reports, without what the run knows to
-    /// be secret; what else may be in a command, [`shown_command`] takes out.
+    /// The command line that runs one case again, without `--only` and the case's id. Reports show it with the
+    /// run's secrets redacted. Of a target's command it should contain only the [`program_name`].
     pub rerun: String,
 }
 
@@ -107,13 +107,13 @@ impl Trouble {
         Self::Target(error.to_string())
     }
 
-    /// The same as it can be shown.
-    fn shown(self, redactor: &Redactor) -> Self {
-        let shown = |text: String| report::lines(&redactor.clean(&text));
+    /// Redacts secrets and escapes control characters.
+    fn redacted(self, redactor: &Redactor) -> Self {
+        let redacted = |text: String| report::lines(&redactor.redact(&text));
         match self {
             Self::Selection(_) => self,
-            Self::Target(text) => Self::Target(shown(text)),
-            Self::Died(text) => Self::Died(shown(text)),
+            Self::Target(text) => Self::Target(redacted(text)),
+            Self::Died(text) => Self::Died(redacted(text)),
         }
     }
 }
@@ -143,34 +143,28 @@ pub async fn run(
     options: &Options,
     progress: &impl Progress,
 ) -> Result<Results, Trouble> {
-    let redactor = knowing(options);
+    let redactor = redactor_for(options);
     match judge_all(catalogue, options, progress, &redactor).await {
         Ok(mut results) => {
-            redactor.clean_results(&mut results);
+            redactor.redact_results(&mut results);
             Ok(results)
         }
-        Err(trouble) => Err(trouble.shown(&redactor)),
+        Err(trouble) => Err(trouble.redacted(&redactor)),
     }
 }
 
-/// What the options have of secrets.
-fn knowing(options: &Options) -> Redactor {
-    let mut redactor = Redactor::new();
-    redactor.know_variables(&options.profile.environment);
+/// Creates a redactor that knows the secrets in the environment and in the options.
+fn redactor_for(options: &Options) -> Redactor {
+    let redactor = Redactor::new();
+    for (name, value) in &options.profile.environment {
+        redactor.learn_variable(name, value);
+    }
     match &options.target {
-        TargetOptions::Command(command) => redactor.know_command(command),
+        TargetOptions::Command(command) => redactor.learn_command(command),
         TargetOptions::Inside(_) => {}
-        TargetOptions::Running {
-            mcp_url,
-            tokens,
-            clerk,
-            ..
-        } => {
+        TargetOptions::Running { tokens, .. } => {
             for (kind, token) in tokens {
-                redactor.know(token, kind.name());
-            }
-            for url in clerk.iter().chain([mcp_url]) {
-                redactor.know_url(url);
+                redactor.learn(token, kind.name());
             }
         }
     }
@@ -203,7 +197,7 @@ async fn judge_all(
         None => running(options, &trust, redactor).await?,
     };
     progress.started(selected.len());
-    let judge = Judge::new(options, plan.as_ref(), shared, redactor);
+    let judge = Judge::new(options, plan.as_ref(), shared);
     let (mut waiting, others): (Vec<_>, Vec<_>) = selected
         .into_iter()
         .partition(|(_, case)| !pauses(case, &options.profile).is_zero());
@@ -239,7 +233,7 @@ async fn judge_all(
         target: Target {
             profile: options.profile.name.clone(),
             address: match &options.target {
-                TargetOptions::Command(command) => shown_command(command),
+                TargetOptions::Command(command) => program_name(command).to_owned(),
                 TargetOptions::Inside(_) => "inside this process".to_owned(),
                 TargetOptions::Running { mcp_url, .. } => mcp_url.to_string(),
             },

@@ -13,7 +13,7 @@ use tempfile::NamedTempFile;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    bench::{Bench, BenchError, READY_INTERVAL, Running, address, knowing},
+    bench::{Bench, BenchError, READY_INTERVAL, Running, address, learn_values},
     clerk::Clerk,
     request::compose,
     values::{Unknown, Values},
@@ -40,7 +40,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) limit: Duration,
     /// How long a start may take.
     pub(crate) start_limit: Duration,
-    /// What is secret in every run with these options.
+    /// The run's redactor.
     pub(crate) redactor: &'a Redactor,
 }
 
@@ -72,7 +72,6 @@ impl Plan<'_> {
             _authority: prepared.authority,
             intercept: prepared.intercept,
         };
-        let redactor = knowing(&prepared.values, self.redactor);
         let bench = Bench {
             profile: self.profile.clone(),
             address: address(&prepared.values, self.trust)?,
@@ -82,8 +81,7 @@ impl Plan<'_> {
             limit: self.limit,
             running: Some(running),
             controls: Mutex::default(),
-            printed: Mutex::new(redactor.clone()),
-            redactor,
+            redactor: self.redactor.clone(),
         };
         // A server whose Clerk is in trouble may never call itself ready, and is asked all the same.
         let in_trouble = case.is_some_and(|case| !case.before.is_empty() || !case.instead.is_empty());
@@ -200,6 +198,8 @@ impl Plan<'_> {
         values.set("key_interval", &self.profile.key_interval);
         values.set("host", "127.0.0.1");
         values.set("port", port.to_string());
+        // Before a case gives the target another base URL, which is the same in each run.
+        learn_values(self.redactor, &values);
 
         if let Some(case) = case {
             for action in &case.before {
