@@ -95,7 +95,7 @@ impl Session {
         let has = self
             .organization_role
             .as_deref()
-            .is_some_and(|role| bare(role) == bare(needed));
+            .is_some_and(|role| without_prefix(role) == without_prefix(needed));
         if has && self.organization_id.is_some() {
             Ok(())
         } else {
@@ -113,7 +113,7 @@ impl Session {
         let has = self
             .organization_permissions
             .iter()
-            .any(|permission| bare(permission) == bare(needed));
+            .any(|permission| without_prefix(permission) == without_prefix(needed));
         if has && self.organization_id.is_some() {
             Ok(())
         } else {
@@ -125,7 +125,7 @@ impl Session {
 }
 
 /// Clerk compares roles and permissions without their prefix, however often it's there.
-fn bare(name: &str) -> &str {
+fn without_prefix(name: &str) -> &str {
     name.trim_start_matches("org:")
 }
 

@@ -256,9 +256,9 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
             frontend,
             keys,
         } = authentication;
-        let held = keys.clone();
+        let key_cache = keys.clone();
         let health = Arc::new(Health::new(
-            move || held.as_ref().is_none_or(JwksCache::holds_keys),
+            move || key_cache.as_ref().is_none_or(JwksCache::holds_keys),
             secret_key,
         ));
 

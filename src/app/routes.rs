@@ -72,21 +72,21 @@ pub(super) fn routes(
         let endpoint = Arc::new(endpoint.with(Cors::restricted(config.allowed_origins.clone())));
         routes = routes
             .try_nest(&path, Arc::clone(&endpoint))
-            .map_err(not_at(&path))?;
+            .map_err(path_error(&path))?;
         if !prefix.is_empty() {
             routes = routes
                 .try_nest(format!("{prefix}{path}"), endpoint)
-                .map_err(not_at(&path))?;
+                .map_err(path_error(&path))?;
         }
     }
     if !prefix.is_empty() {
         routes = routes
             .try_nest(&prefix, Arc::clone(&public))
-            .map_err(not_at(paths::START_PAGE))?;
+            .map_err(path_error(paths::START_PAGE))?;
     }
     let routes = routes
         .try_nest_no_strip("/", public)
-        .map_err(not_at(paths::START_PAGE))?;
+        .map_err(path_error(paths::START_PAGE))?;
     Ok(http::json_errors(routes)
         .with(AccessLog::new(config.trust_forwarded, prefix))
         .with(SetHeader::new().overriding(X_CONTENT_TYPE_OPTIONS, "nosniff"))
@@ -94,7 +94,7 @@ pub(super) fn routes(
         .boxed())
 }
 
-fn not_at(path: &str) -> impl FnOnce(RouteError) -> AppError {
+fn path_error(path: &str) -> impl FnOnce(RouteError) -> AppError {
     move |reason| AppError::Path {
         path: path.to_owned(),
         reason: reason.to_string(),

@@ -82,17 +82,17 @@ impl Challenge<'_> {
         parameters.push(("resource_metadata", context.resource_metadata.clone()));
         let text = parameters
             .into_iter()
-            .map(|(name, value)| format!("{name}=\"{}\"", allowed(&value)))
+            .map(|(name, value)| format!("{name}=\"{}\"", quotable(&value)))
             .collect::<Vec<_>>()
             .join(", ");
-        // `allowed` leaves visible ASCII and spaces only, of which every header value may consist.
+        // `quotable` leaves visible ASCII and spaces only, of which every header value may consist.
         HeaderValue::try_from(format!("Bearer {text}")).unwrap_or_else(|_| HeaderValue::from_static("Bearer"))
     }
 }
 
 /// RFC 6750 §3: `%x20-21 / %x23-5B / %x5D-7E`, which leaves out the quote and the backslash, so nothing needs
 /// escaping. What isn't allowed is dropped.
-fn allowed(value: &str) -> String {
+fn quotable(value: &str) -> String {
     value
         .chars()
         .filter(|c| matches!(c, '\x20'..='\x21' | '\x23'..='\x5b' | '\x5d'..='\x7e'))

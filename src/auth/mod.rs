@@ -70,7 +70,7 @@ impl Authenticator {
         if let Some(misconfiguration) = self.secret_key.misconfiguration() {
             return Err(misconfiguration.into());
         }
-        let session = self.sessions.of(&token).await?;
+        let session = self.sessions.session(&token).await?;
         session.require_scopes(&self.challenge.required_scopes)?;
         Ok(session)
     }

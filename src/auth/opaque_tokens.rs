@@ -32,7 +32,7 @@ impl OpaqueTokenCache {
         }
     }
 
-    pub(super) async fn of(
+    pub(super) async fn session(
         &self,
         id: [u8; 32],
         kind: TokenKind,

@@ -20,9 +20,9 @@ use crate::{
 
 /// Makes sessions of tokens. Without its type parameter behind this trait, so that middleware has none.
 pub(super) trait SessionSource: Send + Sync {
-    fn of<'a>(&'a self, token: &'a BearerToken) -> BoxFuture<'a, Result<Arc<Session>, AuthError>>;
+    fn session<'a>(&'a self, token: &'a BearerToken) -> BoxFuture<'a, Result<Arc<Session>, AuthError>>;
 
-    /// As [`of`](Self::of), with every check and what came of it. Nothing is remembered.
+    /// As [`session`](Self::session), with every check and what came of it. Nothing is remembered.
     fn explain<'a>(&'a self, token: &'a BearerToken, explanation: &'a mut Explanation) -> BoxFuture<'a, ()>;
 }
 
@@ -66,10 +66,10 @@ impl<K: KeySource> VerifiedTokenCache<K> {
 
     /// A token that was verified before, is not past `exp`, and whose key is still one of the application's. All else that
     /// was checked stays true as time goes on.
-    fn held(&self, id: &[u8; 32]) -> Option<Arc<Session>> {
-        let held = self.verified.get(id)?;
-        (self.clock.now() < held.expires_at && self.verifier.keys().holds(&held.key))
-            .then(|| Arc::clone(&held.session))
+    fn cached(&self, id: &[u8; 32]) -> Option<Arc<Session>> {
+        let entry = self.verified.get(id)?;
+        (self.clock.now() < entry.expires_at && self.verifier.keys().holds(&entry.key))
+            .then(|| Arc::clone(&entry.session))
     }
 
     async fn verify(&self, id: [u8; 32], token: &BearerToken) -> Result<Arc<Session>, AuthError> {
@@ -77,7 +77,7 @@ impl<K: KeySource> VerifiedTokenCache<K> {
             Ok(verified) => verified,
             Err(VerifyError::Opaque(kind)) => {
                 let opaque = self.opaque.as_ref().ok_or(TokenError::KindNotAccepted(kind))?;
-                return opaque.of(id, kind, token).await;
+                return opaque.session(id, kind, token).await;
             }
             Err(error) => return Err(error.into()),
         };
@@ -100,10 +100,10 @@ impl<K: KeySource> VerifiedTokenCache<K> {
 }
 
 impl<K: KeySource> SessionSource for VerifiedTokenCache<K> {
-    fn of<'a>(&'a self, token: &'a BearerToken) -> BoxFuture<'a, Result<Arc<Session>, AuthError>> {
+    fn session<'a>(&'a self, token: &'a BearerToken) -> BoxFuture<'a, Result<Arc<Session>, AuthError>> {
         async move {
             let id = sha256(token.expose().as_bytes());
-            match self.held(&id) {
+            match self.cached(&id) {
                 Some(session) => {
                     count("hit");
                     Ok(session)

@@ -95,7 +95,7 @@ impl ClerkClient {
 
     async fn fetch_memberships(&self, id: &UserId) -> Result<Arc<[Membership]>, ClerkError> {
         let mut memberships: Vec<Membership> = Vec::new();
-        let mut known = BTreeSet::new();
+        let mut seen_ids = BTreeSet::new();
         let mut offset = 0;
         loop {
             let request = self
@@ -112,7 +112,7 @@ impl ClerkClient {
             memberships.extend(
                 page.data
                     .into_iter()
-                    .filter(|membership| known.insert(membership.id.clone())),
+                    .filter(|membership| seen_ids.insert(membership.id.clone())),
             );
             if received == 0 || offset >= page.total_count {
                 return Ok(memberships.into());

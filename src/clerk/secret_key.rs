@@ -149,7 +149,7 @@ impl SecretKeyProbe {
         match self.client.signing_key_ids().await {
             // Without a key set, whose key it is need not be told.
             Ok(_) if self.keys.is_none() => self.state.record(Ok(())),
-            Ok(ours) => match self.shares_a_key(&ours).await {
+            Ok(key_ids) => match self.shares_a_key(&key_ids).await {
                 Some(true) => self.state.record(Ok(())),
                 Some(false) => self.state.record(Err(Misconfiguration::AnotherApplication)),
                 None => tracing::debug!(
@@ -172,13 +172,16 @@ impl SecretKeyProbe {
 
     /// Whether the Frontend API publishes one of our keys. The set that is held may be older than a rotation, so a
     /// difference is believed only of a fresh one.
-    async fn shares_a_key(&self, ours: &BTreeSet<String>) -> Option<bool> {
+    async fn shares_a_key(&self, key_ids: &BTreeSet<String>) -> Option<bool> {
         let keys = self.keys.as_ref()?;
-        if keys.key_ids().is_some_and(|theirs| !ours.is_disjoint(&theirs)) {
+        if keys
+            .key_ids()
+            .is_some_and(|published| !key_ids.is_disjoint(&published))
+        {
             return Some(true);
         }
         keys.refresh().await.ok()?;
-        keys.key_ids().map(|theirs| !ours.is_disjoint(&theirs))
+        keys.key_ids().map(|published| !key_ids.is_disjoint(&published))
     }
 }
 

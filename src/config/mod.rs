@@ -232,12 +232,12 @@ impl Config {
 /// errors shows the latter.
 #[derive(Clone, Default, PartialEq, Eq, Error)]
 pub struct ConfigError {
-    missing: Vec<Missing>,
+    missing: Vec<MissingVariable>,
     invalid: Vec<Fault>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Missing {
+struct MissingVariable {
     variable: &'static str,
     source: &'static str,
 }

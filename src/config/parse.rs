@@ -9,7 +9,7 @@ use std::{
 use jiff::SignedDuration;
 use url::{Host, Url};
 
-use super::{ConfigError, Fault, Missing, VARIABLES, Variables};
+use super::{ConfigError, Fault, MissingVariable, VARIABLES, Variables};
 use crate::{
     origin::{AllowedOrigins, is_loopback},
     token::{AudiencePolicy, TokenKind},
@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn missing(&mut self, variable: &'static str, source: &'static str) {
-        self.error.missing.push(Missing { variable, source });
+        self.error.missing.push(MissingVariable { variable, source });
     }
 
     pub(super) fn fault(&mut self, variable: &'static str, reason: String) {

@@ -20,28 +20,28 @@ use crate::{origin::is_loopback, paths, reason::Reason};
 /// Refuses requests for another host: a page of another site that gets its name to resolve to this machine (DNS
 /// rebinding) still sends its own name.
 #[derive(Debug, Clone)]
-pub(crate) struct HostGuard(Arc<Hosts>);
+pub(crate) struct HostGuard(Arc<AllowedHosts>);
 
 #[derive(Debug)]
-struct Hosts {
+struct AllowedHosts {
     public: Url,
     loopback: bool,
     /// Whether it was told that somebody uses another name of this machine.
-    told: AtomicBool,
+    warned: AtomicBool,
 }
 
 impl HostGuard {
     /// Accepts the host of `base_url`, and loopback when listening there.
     pub(crate) fn new(base_url: &Url, listen: IpAddr) -> Self {
-        Self(Arc::new(Hosts {
+        Self(Arc::new(AllowedHosts {
             public: base_url.clone(),
             loopback: listen.is_loopback() || is_loopback(base_url),
-            told: AtomicBool::new(false),
+            warned: AtomicBool::new(false),
         }))
     }
 }
 
-impl Hosts {
+impl AllowedHosts {
     fn allows(&self, authority: &str) -> bool {
         // RFC 9112 §3.2: an authority, nothing before or behind it.
         if authority.parse::<Authority>().is_err() || authority.contains('@') {
@@ -51,18 +51,18 @@ impl Hosts {
         let Ok(url) = Url::parse(&format!("{}://{authority}/", self.public.scheme())) else {
             return false;
         };
-        let same = url.host() == self.public.host()
+        let is_public = url.host() == self.public.host()
             && url.port_or_known_default() == self.public.port_or_known_default();
-        if !same && self.loopback && is_loopback(&url) {
-            self.tell(&url);
+        if !is_public && self.loopback && is_loopback(&url) {
+            self.warn_once(&url);
         }
-        same || self.loopback && is_loopback(&url)
+        is_public || self.loopback && is_loopback(&url)
     }
 
     /// `localhost` and 127.0.0.1 are the same machine, but to OAuth they are two resources: clients compare the URL they were
     /// given with that of the metadata (RFC 9728 §3.3), and give up.
-    fn tell(&self, called: &Url) {
-        if is_loopback(&self.public) && !self.told.swap(true, Ordering::Relaxed) {
+    fn warn_once(&self, called: &Url) {
+        if is_loopback(&self.public) && !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 called = %called.authority(),
                 "clients that sign in must use exactly {}: to OAuth, another name of this machine is another server",
@@ -86,7 +86,7 @@ impl<E: Endpoint> Middleware<E> for HostGuard {
 /// The endpoint that [`HostGuard`] makes.
 #[derive(Debug)]
 pub(crate) struct HostGuardEndpoint<E> {
-    hosts: Arc<Hosts>,
+    hosts: Arc<AllowedHosts>,
     inner: E,
 }
 

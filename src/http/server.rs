@@ -140,9 +140,9 @@ impl Connection {
             limits,
         } = self;
         let activity = Arc::new(Activity::new());
-        let seen = Arc::clone(&activity);
+        let tracker = Arc::clone(&activity);
         let service = service_fn(move |request: hyper::Request<Incoming>| {
-            let (endpoint, busy) = (Arc::clone(&endpoint), seen.begin());
+            let (endpoint, busy) = (Arc::clone(&endpoint), tracker.begin());
             async move {
                 let remote = RemoteAddr(remote.into());
                 let request = Request::from((request, LocalAddr(local.into()), remote, Scheme::HTTP));

@@ -93,10 +93,10 @@ impl PublicApi {
         let settings = self.settings.clone();
         let mirror = self.authorization_server.clone();
         let (service, document) = self.into_service();
-        let json = fixed(document.json(), "application/json");
-        let yaml = fixed(document.yaml(), "application/yaml");
+        let json = static_response(document.json(), "application/json");
+        let yaml = static_response(document.yaml(), "application/yaml");
         let docs = DocsPage::new(document.value(), &service.swagger_ui_html(), &settings);
-        let docs = fixed(docs.html, "text/html; charset=utf-8").with(
+        let docs = static_response(docs.html, "text/html; charset=utf-8").with(
             SetHeader::new()
                 .overriding(header::CONTENT_SECURITY_POLICY, docs.policy)
                 .overriding(header::CACHE_CONTROL, docs.caching)
@@ -261,7 +261,7 @@ impl PublicApi {
 }
 
 /// An endpoint that always answers `body`, which all answers share.
-fn fixed(body: String, content_type: &'static str) -> impl Endpoint {
+fn static_response(body: String, content_type: &'static str) -> impl Endpoint {
     let body = Bytes::from(body);
     poem::endpoint::make_sync(move |_| Response::builder().content_type(content_type).body(body.clone()))
 }

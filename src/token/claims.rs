@@ -160,14 +160,14 @@ impl VerifiedClaims {
 
     /// The organization that an OAuth token was issued for, without role and permissions.
     pub(crate) fn organization_id(&self) -> Option<OrganizationClaims> {
-        self.text("org_id").map(OrganizationClaims::bare)
+        self.text("org_id").map(OrganizationClaims::with_id_only)
     }
 
     /// The organization that an API key speaks for.
     pub(crate) fn subject_organization(&self) -> Option<OrganizationClaims> {
         self.subject
             .starts_with("org_")
-            .then(|| OrganizationClaims::bare(&self.subject))
+            .then(|| OrganizationClaims::with_id_only(&self.subject))
     }
 
     /// All of the claims, as they came.
@@ -213,7 +213,7 @@ fn scopes(kind: TokenKind, claims: &Map<String, Value>) -> Vec<String> {
 }
 
 impl OrganizationClaims {
-    fn bare(id: &str) -> Self {
+    fn with_id_only(id: &str) -> Self {
         Self {
             id: id.to_owned(),
             slug: None,

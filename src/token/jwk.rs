@@ -40,7 +40,7 @@ impl VerifyingKey {
         }
     }
 
-    pub(super) fn is(&self, reference: &KeyReference) -> bool {
+    pub(super) fn matches(&self, reference: &KeyReference) -> bool {
         self.thumbprint == reference.thumbprint
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     diagnosis::{Diagnoses, Diagnosis},
-    document::{Document, Missing},
+    document::{Document, DocumentError},
 };
 use crate::{
     app::AppError,
@@ -33,7 +33,7 @@ pub(super) async fn run(config: &Config, diagnoses: &mut Diagnoses) -> Result<()
     ))?;
     diagnoses.add(kind(config))?;
     let frontend = client(config, &config.clerk.frontend_api)?;
-    let metadata = Document::of(frontend.get(format!(
+    let metadata = Document::fetch(frontend.get(format!(
         "{}{}",
         config.clerk.issuer(),
         paths::AUTHORIZATION_SERVER
@@ -41,18 +41,18 @@ pub(super) async fn run(config: &Config, diagnoses: &mut Diagnoses) -> Result<()
     .await;
     diagnoses.add(frontend_api(config, &metadata))?;
     diagnoses.add(issuer(config, &metadata))?;
-    let (keys, diagnosis) = key_set(config, frontend).await?;
+    let (frontend_keys, diagnosis) = key_set(config, frontend).await?;
     diagnoses.add(diagnosis)?;
-    let (ours, diagnosis) = secret_key(config).await?;
+    let (backend_keys, diagnosis) = secret_key(config).await?;
     diagnoses.add(diagnosis)?;
-    diagnoses.add(same_application(keys.as_ref(), ours.as_ref()))?;
+    diagnoses.add(same_application(frontend_keys.as_ref(), backend_keys.as_ref()))?;
     diagnoses.add(registration(&metadata))?;
     diagnoses.add(pkce(&metadata))?;
     diagnoses.add(clock(config, &metadata))?;
     let names = ResourceNames::new(&config.base_url);
     let challenge = ChallengeContext::new(&names, Vec::new());
     let own = client(config, &config.base_url)?;
-    let resource = Document::of(own.get(&challenge.resource_metadata)).await;
+    let resource = Document::fetch(own.get(&challenge.resource_metadata)).await;
     diagnoses.add(base_url(config, &names, &resource))?;
     diagnoses.add(endpoint(&own, &names, &challenge, &resource).await)
 }
@@ -154,7 +154,7 @@ async fn secret_key(config: &Config) -> Result<(Option<BTreeSet<String>>, Diagno
         return Ok((None, Diagnosis::not_reached(NAME, "The request can't be made")));
     };
     let host = config.clerk.backend_api.host_str().unwrap_or_default();
-    Ok(match Document::of(request).await.body {
+    Ok(match Document::fetch(request).await.body {
         Ok(body) => {
             let keys = body
                 .get("keys")
@@ -170,7 +170,7 @@ async fn secret_key(config: &Config) -> Result<(Option<BTreeSet<String>>, Diagno
                 Diagnosis::passed(NAME, format!("{host} takes CLERK_SECRET_KEY")),
             )
         }
-        Err(Missing::Status(StatusCode::UNAUTHORIZED)) => (
+        Err(DocumentError::Status(StatusCode::UNAUTHORIZED)) => (
             None,
             Diagnosis::failed(
                 NAME,
@@ -190,10 +190,13 @@ async fn secret_key(config: &Config) -> Result<(Option<BTreeSet<String>>, Diagno
 }
 
 /// The keys of one application are the same, whichever API gives them.
-fn same_application(keys: Option<&BTreeSet<String>>, ours: Option<&BTreeSet<String>>) -> Diagnosis {
+fn same_application(
+    frontend_keys: Option<&BTreeSet<String>>,
+    backend_keys: Option<&BTreeSet<String>>,
+) -> Diagnosis {
     const NAME: &str = "same-application";
-    match (keys, ours) {
-        (Some(keys), Some(ours)) if keys.is_disjoint(ours) => Diagnosis::failed(
+    match (frontend_keys, backend_keys) {
+        (Some(frontend), Some(backend)) if frontend.is_disjoint(backend) => Diagnosis::failed(
             NAME,
             "CLERK_SECRET_KEY and CLERK_DOMAIN belong to different applications",
             "Take both from one instance of one application in the Clerk Dashboard",
@@ -250,11 +253,11 @@ fn pkce(metadata: &Document) -> Diagnosis {
 /// RFC 7519 §4.1.4: times are compared with this machine's clock.
 fn clock(config: &Config, metadata: &Document) -> Diagnosis {
     const NAME: &str = "clock";
-    let Some(theirs) = metadata.date else {
+    let Some(clerk_time) = metadata.date else {
         return Diagnosis::not_reached(NAME, "No answer of Clerk's said what time it is");
     };
     // Whole seconds, some of which the answer was on its way.
-    let apart = SystemClock.now().duration_since(theirs).as_secs();
+    let apart = SystemClock.now().duration_since(clerk_time).as_secs();
     let allowed = config.tokens.leeway.as_secs().max(2);
     if apart.unsigned_abs() <= allowed {
         return Diagnosis::passed(NAME, "This machine's clock and Clerk's agree");

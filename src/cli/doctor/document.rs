@@ -10,19 +10,19 @@ use crate::outbound::OutboundError;
 
 /// A JSON document, or why there's none.
 pub(super) struct Document {
-    pub(super) body: Result<Value, Missing>,
+    pub(super) body: Result<Value, DocumentError>,
     /// The time where it came from.
     pub(super) date: Option<Timestamp>,
 }
 
 /// Why there's no document.
-pub(super) enum Missing {
+pub(super) enum DocumentError {
     Unanswered(OutboundError),
     Status(StatusCode),
     NotJson,
 }
 
-impl fmt::Display for Missing {
+impl fmt::Display for DocumentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unanswered(error) => write!(f, "{error}"),
@@ -34,30 +34,30 @@ impl fmt::Display for Missing {
 
 impl Document {
     /// What comes upon `request`.
-    pub(super) async fn of(request: RequestBuilder) -> Self {
+    pub(super) async fn fetch(request: RequestBuilder) -> Self {
         let sent = request.header(header::ACCEPT, "application/json").send().await;
         let (body, date) = match sent {
             Ok(response) => {
                 let date = date(&response);
                 (Self::body(response).await, date)
             }
-            Err(error) => (Err(Missing::Unanswered(error.into())), None),
+            Err(error) => (Err(DocumentError::Unanswered(error.into())), None),
         };
         Self { body, date }
     }
 
-    async fn body(response: Response) -> Result<Value, Missing> {
+    async fn body(response: Response) -> Result<Value, DocumentError> {
         if response.status() != StatusCode::OK {
-            return Err(Missing::Status(response.status()));
+            return Err(DocumentError::Status(response.status()));
         }
         let text = response
             .bytes()
             .await
-            .map_err(|error| Missing::Unanswered(error.into()))?;
+            .map_err(|error| DocumentError::Unanswered(error.into()))?;
         serde_json::from_slice(&text)
             .ok()
             .filter(Value::is_object)
-            .ok_or(Missing::NotJson)
+            .ok_or(DocumentError::NotJson)
     }
 }
 
