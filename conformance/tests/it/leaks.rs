@@ -439,7 +439,6 @@ fn every_way_out_of_the_process_is_redacted() {
             &["fs::write(", "File::create", "OpenOptions", "NamedTempFile::"]
         ),
         [
-            // The certificate of an authority.
             // Public keys.
             "cli/mint.rs",
             "cli/reports.rs",
