@@ -1,9 +1,9 @@
-//! What is asked of Clerk: other kinds of tokens, keys, and the start.
+//! Flaws in what the server asks Clerk for (opaque tokens, keys), and in its configuration and start.
 
 use super::Flaw;
 
 #[rustfmt::skip]
-pub(super) const BREAKS: &[(Flaw, &[&str])] = &[
+pub(super) const EXPECTED_FAILURES: &[(Flaw, &[&str])] = &[
     (Flaw::KindsIgnored, &[
         "machine.m2m-not-accepted", "machine.opaque-m2m-not-accepted",
         "machine.opaque-m2m-not-asked-about", "machine.api-key-not-accepted",

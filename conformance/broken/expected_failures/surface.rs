@@ -1,9 +1,9 @@
-//! What is to be seen from outside: refusals, discovery, the edge, MCP and tools.
+//! Flaws of the HTTP surface: refusals, scopes, discovery, CORS, paths, MCP and tools.
 
 use super::Flaw;
 
 #[rustfmt::skip]
-pub(super) const BREAKS: &[(Flaw, &[&str])] = &[
+pub(super) const EXPECTED_FAILURES: &[(Flaw, &[&str])] = &[
     (Flaw::NoChallenge, &["challenges.no-token"]),
     (Flaw::ChallengeOnMissingOnly, &["challenges.bad-token"]),
     (Flaw::NoResourceMetadata, &[

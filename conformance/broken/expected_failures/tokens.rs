@@ -1,9 +1,9 @@
-//! What bearer tokens, their signatures and claims are about.
+//! Flaws in how tokens are read: bearer syntax, JOSE header, signature and claims.
 
 use super::Flaw;
 
 #[rustfmt::skip]
-pub(super) const BREAKS: &[(Flaw, &[&str])] = &[
+pub(super) const EXPECTED_FAILURES: &[(Flaw, &[&str])] = &[
     (Flaw::RefusesAll, &["oauth.accepted", "session.version-2"]),
     (Flaw::ForbidsAll, &["oauth.accepted", "session.version-2"]),
     (Flaw::FailsAll, &["oauth.accepted", "session.version-2"]),
