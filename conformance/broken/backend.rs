@@ -49,7 +49,7 @@ impl ClerkError {
                 let wait = wait.unwrap_or(10);
                 return format!("Clerk limits this server's requests. Try again in {wait} s.");
             }
-            Self::Unavailable => "Clerk is unavailable. Try again in a minute.",
+            Self::Unavailable => "Clerk is not available at the moment. Try again in a minute.",
             Self::Unexpected => {
                 "Clerk sent an unexpected response. Trying again is unlikely to help; tell the server's operator."
             }
