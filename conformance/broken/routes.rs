@@ -246,7 +246,7 @@ fn method_of(message: &[u8]) -> String {
     method.unwrap_or_default().to_owned()
 }
 
-/// Returns the route of a document whose well-known segment stands between host and path.
+/// Returns the route of a document whose well-known segment is between host and path.
 fn well_known_route(path: &str, base_path: &str) -> Route {
     let of = |document: &str| {
         let rest = path.strip_prefix("/.well-known/")?.strip_prefix(document)?;
