@@ -77,7 +77,7 @@ async fn so_can_a_refusal_of_any_layer() {
             (status, Some("https://mcp.example.com"))
         );
     }
-    assert_eq!(too_slow.json()["error_description"], "The request took too long");
+    assert_eq!(too_slow.json()["error_description"], "The request timed out");
     assert_eq!(too_slow.header("retry-after"), Some("5"));
 }
 
@@ -258,7 +258,7 @@ async fn unknown_paths_and_wrong_methods() {
 
     {
       "error": "not_found",
-      "error_description": "There is nothing here; see /docs for what there is"
+      "error_description": "Not found; see /docs for the available routes"
     }
     "#);
     insta::assert_snapshot!(Exchange::of(server.request(Method::POST, "/healthz")).await.text(&[]), @r#"
@@ -274,7 +274,7 @@ async fn unknown_paths_and_wrong_methods() {
 
     {
       "error": "method_not_allowed",
-      "error_description": "This route takes other methods; see Allow"
+      "error_description": "Method not allowed; see the Allow header"
     }
     "#);
     let token = server.oauth_token("ada").mint();

@@ -147,6 +147,6 @@ async fn the_server_reads_an_env_file_and_stops_when_asked() {
     assert_eq!(server.terminate(), Some(0));
     assert_eq!(
         next()["message"],
-        "stopping: requests in flight are finished first"
+        "shutting down: finishing requests in flight"
     );
 }

@@ -116,7 +116,7 @@ async fn a_request_that_takes_too_long_is_ended() {
 
     {
       "error": "temporarily_unavailable",
-      "error_description": "The request took too long"
+      "error_description": "The request timed out"
     }
     "#);
 }
