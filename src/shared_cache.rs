@@ -1,4 +1,4 @@
-//! [`SharedCache`]: answers that are asked for by many at once, each fetched once and kept for as long as it says.
+//! [`SharedCache`]: a cache that fetches each value once, even if many tasks request it at the same time.
 
 use std::{fmt, hash::Hash, sync::Arc, time::Duration};
 
@@ -7,7 +7,7 @@ use moka::future::Cache;
 
 use crate::clock::Clock;
 
-/// A bounded cache in which identical look-ups in flight are one. Each answer, good or bad, brings its own lifetime.
+/// A bounded cache in which identical lookups in flight share one fetch. Each value, also an error, has its own lifetime.
 pub(crate) struct SharedCache<K, V> {
     name: &'static str,
     entries: Cache<K, Entry<V>>,
@@ -25,9 +25,9 @@ where
     K: Hash + Eq + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// A cache of at most `capacity` answers; `name` is its label in metrics.
+    /// Creates a cache of at most `capacity` values. `name` is its label in metrics.
     pub(crate) fn new(name: &'static str, capacity: u64, clock: Arc<dyn Clock>) -> Self {
-        // The clock decides what is fresh. This only gives back the memory of what nobody asks for any more.
+        // The injected clock decides whether a value is fresh. This only frees the memory of unused values.
         let entries = Cache::builder()
             .max_capacity(capacity)
             .time_to_live(FORGET_AFTER)
@@ -35,8 +35,9 @@ where
         Self { name, entries, clock }
     }
 
-    /// The answer to `key`: a fresh one that is held, or that of `fetch`, with how long it stays fresh. Whoever asks
-    /// meanwhile waits for that same answer; if the caller that fetches goes away, another takes over.
+    /// Returns the cached value of `key` if it is fresh, else the value of `fetch`, which also returns the lifetime of the
+    /// value. Concurrent calls for the same key wait for the same fetch. If the call that fetches is cancelled, a waiting
+    /// one starts its own fetch.
     pub(crate) async fn get(&self, key: K, fetch: impl Future<Output = (V, Duration)>) -> V {
         let fetched = async {
             let (value, lifetime) = fetch.await;
@@ -63,7 +64,7 @@ impl<K, V> fmt::Debug for SharedCache<K, V> {
     }
 }
 
-/// Longer than any lifetime that is asked for.
+/// Longer than the lifetime of any value.
 const FORGET_AFTER: Duration = Duration::from_mins(2);
 
 #[cfg(test)]
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn identical_lookups_in_flight_are_one() {
+    async fn identical_lookups_in_flight_share_one_fetch() {
         let (cache, _) = cache();
         let fetches = AtomicUsize::new(0);
         let lookups = (0..200).map(|_| {
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_is_kept_as_long_as_it_says() {
+    async fn a_value_is_kept_for_its_lifetime() {
         let (cache, clock) = cache();
         let answer = |value| async move { (value, Duration::from_secs(5)) };
         assert_eq!(cache.get(1, answer(1)).await, 1);

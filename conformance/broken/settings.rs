@@ -275,15 +275,15 @@ fn issuer(reader: &mut Reader<'_>, secret_key: Option<&str>) -> Option<String> {
         && named != derived
         && !mixed
     {
-        let reason = format!("the key belongs to {derived}, but CLERK_DOMAIN is {named}; set only one of them");
+        let reason =
+            format!("the key belongs to {derived}, but CLERK_DOMAIN is {named}; set only one of them");
         reader.invalid.push(("CLERK_PUBLISHABLE_KEY", reason));
     }
     if let (Some(_), Some((test, _))) = (secret_key, &derived)
         && *test != test_key
         && !mixed
     {
-        let reason =
-            "one of this key and CLERK_SECRET_KEY is a test key, the other a live key; copy both from the same instance";
+        let reason = "one of this key and CLERK_SECRET_KEY is a test key, the other a live key; copy both from the same instance";
         reader.invalid.push(("CLERK_PUBLISHABLE_KEY", reason.to_owned()));
     }
     let named = named.or_else(|| derived.map(|(_, domain)| domain));
@@ -306,7 +306,8 @@ fn issuer(reader: &mut Reader<'_>, secret_key: Option<&str>) -> Option<String> {
         } else {
             ("live key (sk_live_…)", "development")
         };
-        let reason = format!("a {key} with the {kind} domain {host}; copy both from the same instance");
+        let reason =
+            format!("a {key} does not match the {kind} domain {host}; copy both from the same instance");
         reader.invalid.push(("CLERK_SECRET_KEY", reason));
     }
     Some(issuer)

@@ -102,7 +102,8 @@ pub(crate) fn publishable_key(text: &str) -> Result<(bool, String), String> {
         let host = String::from_utf8(host).ok()?;
         domain(host.strip_suffix('$')?).ok().map(|host| (test, host))
     };
-    read().ok_or_else(|| "expected pk_test_… or pk_live_… (Clerk Dashboard > Configure > API keys)".to_owned())
+    read()
+        .ok_or_else(|| "expected pk_test_… or pk_live_… (Clerk Dashboard > Configure > API keys)".to_owned())
 }
 
 /// Parses a listen address.

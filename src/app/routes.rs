@@ -49,7 +49,8 @@ pub(super) fn routes(
     for Protected { path, endpoint } in protected {
         // poem panics when a nested path contains a parameter or a wildcard.
         if !path.starts_with('/') || path.contains([':', '*', '<']) {
-            let reason = "expected a path without parameters or wildcards, such as /reports/latest".to_owned();
+            let reason =
+                "expected a path without parameters or wildcards, such as /reports/latest".to_owned();
             return Err(AppError::Path { path, reason });
         }
         private.push((path, guarded(endpoint.with(auth.clone()).boxed()).boxed()));

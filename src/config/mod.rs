@@ -300,7 +300,8 @@ impl fmt::Display for ConfigError {
             lines.push(format!("[Clerk] Missing required config: {}", names.join(", ")));
             let sources = self.missing.iter();
             lines.extend(sources.map(|one| format!("  {}: {}", one.variable, one.source)));
-            lines.push("Without a Clerk account, run `clerk-mcp demo`: it needs no configuration.".to_owned());
+            lines
+                .push("Without a Clerk account, run `clerk-mcp demo`: it needs no configuration.".to_owned());
         }
         for Fault { subject, reason } in &self.invalid {
             lines.push(format!("[Clerk] Invalid config: {subject}: {reason}"));

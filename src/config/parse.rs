@@ -315,7 +315,9 @@ pub(super) fn origins(text: &str) -> Result<AllowedOrigins, String> {
 
 /// Parses a host with an optional port. Accepts a scheme and one trailing slash.
 pub(super) fn domain(text: &str) -> Result<String, String> {
-    let expected = || "expected one host name, such as clerk.example.com (Clerk Dashboard > Configure > Domains > Frontend API)".to_owned();
+    let expected = || {
+        "expected one host name, such as clerk.example.com (Clerk Dashboard > Configure > Domains > Frontend API)".to_owned()
+    };
     let bare = text
         .strip_prefix("https://")
         .or_else(|| text.strip_prefix("http://"))

@@ -156,7 +156,12 @@ pub const VARIABLES: &[Variable] = &[
         "30s",
         "Time limit per request. Tool calls time out at 90 % of it.",
     ),
-    var("MAX_CONNECTIONS", "COUNT", "10000", "Maximum number of open connections; further clients wait"),
+    var(
+        "MAX_CONNECTIONS",
+        "COUNT",
+        "10000",
+        "Maximum number of open connections; further clients wait",
+    ),
     var(
         "SHUTDOWN_GRACE",
         "DURATION",

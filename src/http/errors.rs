@@ -78,11 +78,9 @@ pub(crate) fn error_response(error: poem::Error) -> Response {
             tracing::error!(reason = %Reason::Internal, %error, "request failed");
             internal_error()
         }
-        Err(error) if error.status().is_client_error() => json_error(
-            error.status(),
-            "invalid_request",
-            "The request is malformed",
-        ),
+        Err(error) if error.status().is_client_error() => {
+            json_error(error.status(), "invalid_request", "The request is malformed")
+        }
         Err(error) => {
             Reason::Internal.count();
             tracing::error!(reason = %Reason::Internal, %error, "request failed");

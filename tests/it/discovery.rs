@@ -265,7 +265,7 @@ async fn health_and_readiness() {
 
     {
       "status": "not ready",
-      "keys": "none yet: Clerk's key set could not be fetched so far",
+      "keys": "none: Clerk's key set could not be fetched yet",
       "secretKey": "good",
       "shutdown": "no"
     }

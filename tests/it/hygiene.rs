@@ -139,7 +139,10 @@ async fn no_token_and_no_secret_in_any_log_or_metric() {
         log.contains("\"reason\":\"secret-key-of-another-application\""),
         "the operator is told"
     );
-    assert!(log.contains("take both from one in the Clerk"), "and what to do");
+    assert!(
+        log.contains("copy both from the same application"),
+        "and what to do"
+    );
     for line in metrics
         .lines()
         .filter(|line| line.starts_with("clerk_mcp_refusals_total{"))

@@ -65,7 +65,7 @@ async fn examples_in_the_openapi_document_are_real_answers() {
             nothing,
             unnamed.to_owned(),
         ),
-        ("no-json", both, "application/json", nothing, "Ada".to_owned()),
+        ("not-json", both, "application/json", nothing, "Ada".to_owned()),
         (
             "unknown-revision",
             both,
@@ -88,7 +88,7 @@ async fn examples_in_the_openapi_document_are_real_answers() {
             body("list"),
         ),
         ("too-large", both, "application/json", nothing, large),
-        ("no-json-type", both, "text/plain", nothing, body("list")),
+        ("not-json-type", both, "text/plain", nothing, body("list")),
     ] {
         let request = server
             .request(Method::POST, "/mcp")

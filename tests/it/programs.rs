@@ -145,8 +145,5 @@ async fn the_server_reads_an_env_file_and_stops_when_asked() {
         "{metrics}"
     );
     assert_eq!(server.terminate(), Some(0));
-    assert_eq!(
-        next()["message"],
-        "shutting down: finishing requests in flight"
-    );
+    assert_eq!(next()["message"], "shutting down: finishing requests in flight");
 }
