@@ -63,7 +63,7 @@ pub use crate::{
         settings::{AccessTokens, InactiveTokens, ResourceIndicators},
         state_file::{State, StateError},
     },
-    tokens::{minting::MintError, recipes::AUTHORIZED_PARTY},
+    tokens::{error::MintError, recipes::AUTHORIZED_PARTY},
 };
 use crate::{mint::SigningKey, store::state::Instance};
 

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::{AdminError, body};
 use crate::{
     http::incoming::Incoming,
-    mint::TokenSpec,
-    store::{credentials::End, state::Instance},
+    mint::{TokenEnd, TokenSpec},
+    store::state::Instance,
 };
 
 #[derive(Deserialize)]
@@ -29,12 +29,12 @@ pub(super) fn mint(instance: &Instance, incoming: &Incoming) -> Result<Value, Ad
 
 pub(super) fn revoke(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
     let TokenBody { token } = body(incoming)?;
-    instance.end_token(&token, End::Revoke)?;
+    instance.end_token(&token, TokenEnd::Revoked)?;
     Ok(json!({}))
 }
 
 pub(super) fn expire(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
     let TokenBody { token } = body(incoming)?;
-    instance.end_token(&token, End::Expire)?;
+    instance.end_token(&token, TokenEnd::Expired)?;
     Ok(json!({}))
 }

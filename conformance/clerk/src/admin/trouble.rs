@@ -16,7 +16,7 @@ use crate::{
         faults::{Fault, FaultId, FaultRule},
         state::Instance,
     },
-    tokens::members::{change, resolve, resolve_all},
+    tokens::placeholders::{change, resolve, resolve_all},
 };
 
 #[derive(Default, Deserialize)]

@@ -1,7 +1,6 @@
 use crate::{
     Credential, DirectoryError, EndTokenError, LocalClerk, MintError, NewCredential, SessionStatus,
-    mint::{Recipe, TokenSpec},
-    store::credentials::End,
+    mint::{Recipe, TokenEnd, TokenSpec},
 };
 
 /// Tokens as Clerk makes them, valid as of now, signed with the current key. Change the recipe to spoil them.
@@ -89,7 +88,8 @@ impl LocalClerk {
     ///
     /// [`DirectoryError::UnknownUser`], [`DirectoryError::AmbiguousUser`].
     pub fn pending_session_token(&self, user: &str) -> Result<Recipe, DirectoryError> {
-        self.instance.token_for(user, SessionStatus::Pending, None)
+        self.instance
+            .session_token_with(user, SessionStatus::Pending, None)
     }
 
     /// A session token of a user who is impersonated by another: the claim `act` says by whom.
@@ -98,7 +98,8 @@ impl LocalClerk {
     ///
     /// [`DirectoryError::UnknownUser`], [`DirectoryError::AmbiguousUser`].
     pub fn impersonation_token(&self, user: &str, actor: &str) -> Result<Recipe, DirectoryError> {
-        self.instance.token_for(user, SessionStatus::Active, Some(actor))
+        self.instance
+            .session_token_with(user, SessionStatus::Active, Some(actor))
     }
 
     /// An opaque machine-to-machine token of a machine that was [added](Self::add_machine).
@@ -139,7 +140,7 @@ impl LocalClerk {
     ///
     /// [`EndTokenError::SelfContained`] for a JWT, [`EndTokenError::Unknown`].
     pub fn revoke_token(&self, id_or_token: &str) -> Result<(), EndTokenError> {
-        self.instance.end_token(id_or_token, End::Revoke)
+        self.instance.end_token(id_or_token, TokenEnd::Revoked)
     }
 
     /// Lets the same expire now; a refresh token's grant is revoked.
@@ -148,7 +149,7 @@ impl LocalClerk {
     ///
     /// [`EndTokenError::SelfContained`] for a JWT, [`EndTokenError::Unknown`].
     pub fn expire_token(&self, id_or_token: &str) -> Result<(), EndTokenError> {
-        self.instance.end_token(id_or_token, End::Expire)
+        self.instance.end_token(id_or_token, TokenEnd::Expired)
     }
 
     /// Revokes everything this user allowed any client; how many grants that were.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     http::respond,
     store::{endpoint::Endpoint, faults::Fault, state::Instance},
-    tokens::members::change,
+    tokens::placeholders::change,
 };
 
 /// What is sent at once of an answer that is made up.

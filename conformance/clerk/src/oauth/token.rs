@@ -13,12 +13,12 @@ use super::{
 use crate::{
     http::{incoming::Incoming, parameters::Parameters, respond},
     store::{
-        grants::{Client, Code, Grant, Grants, OpaqueToken},
+        grants::{Client, Code, Grant, Grants, OAUTH_TOKEN_SECONDS, OpaqueToken},
         scope::Scopes,
         settings::{AccessTokens, ResourceIndicators},
         state::Instance,
     },
-    tokens::recipes::{AccessGrant, OAUTH_TOKEN_SECONDS},
+    tokens::recipes::AccessGrant,
 };
 
 /// RFC 7636 §4.1.

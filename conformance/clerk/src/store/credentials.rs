@@ -6,7 +6,10 @@ use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::store::{bounded::Bounded, ids::Ids, people::DirectoryError};
+use crate::{
+    mint::TokenEnd,
+    store::{bounded::Bounded, ids::Ids, people::DirectoryError},
+};
 
 /// Tokens and keys beyond this many are forgotten, the oldest first.
 const MAX_CREDENTIALS: usize = 10_000;
@@ -109,13 +112,6 @@ pub(crate) enum Kind {
     ApiKey,
 }
 
-/// How a token or key is to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    Revoke,
-    Expire,
-}
-
 /// All of an instance's machines, opaque machine-to-machine tokens and API keys.
 #[derive(Debug)]
 pub(crate) struct Credentials {
@@ -212,7 +208,7 @@ impl Credentials {
     }
 
     /// Ends a token or key, named by its id or by itself; whether there was one.
-    pub(crate) fn end(&mut self, id_or_secret: &str, end: End, now: Timestamp) -> bool {
+    pub(crate) fn end(&mut self, id_or_secret: &str, end: TokenEnd, now: Timestamp) -> bool {
         let secret = match self.secrets.get(id_or_secret) {
             Some(secret) => secret.clone(),
             None => id_or_secret.to_owned(),
@@ -225,8 +221,8 @@ impl Credentials {
             return false;
         };
         match end {
-            End::Revoke => issued.revocation_reason = Some(REVOKED),
-            End::Expire => issued.expires_at = Some(now),
+            TokenEnd::Revoked => issued.revocation_reason = Some(REVOKED),
+            TokenEnd::Expired => issued.expires_at = Some(now),
         }
         issued.updated_at = now;
         true

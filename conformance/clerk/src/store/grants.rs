@@ -3,9 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    store::{bounded::Bounded, credentials::End, ids::Ids, scope::Scopes},
-    tokens::recipes::OAUTH_TOKEN_SECONDS,
+    mint::TokenEnd,
+    store::{bounded::Bounded, ids::Ids, scope::Scopes},
 };
+
+/// Lifetime of OAuth access tokens and ID tokens, in seconds.
+pub(crate) const OAUTH_TOKEN_SECONDS: i64 = 86_400;
 
 /// How long a code can be redeemed (RFC 6749 §4.1.2 recommends ten minutes at most).
 pub(crate) const CODE_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
@@ -309,7 +312,7 @@ impl Grants {
 
     /// Ends an opaque access token, named by its id or by itself, or the grant of a refresh token; whether there was
     /// one.
-    pub(crate) fn end(&mut self, id_or_secret: &str, end: End, now: Timestamp) -> bool {
+    pub(crate) fn end(&mut self, id_or_secret: &str, end: TokenEnd, now: Timestamp) -> bool {
         if let Some(grant_id) = self
             .refresh_tokens
             .get(id_or_secret)
@@ -329,8 +332,8 @@ impl Grants {
             return false;
         };
         match end {
-            End::Revoke => token.revoked = true,
-            End::Expire => token.expires_at = now,
+            TokenEnd::Revoked => token.revoked = true,
+            TokenEnd::Expired => token.expires_at = now,
         }
         true
     }

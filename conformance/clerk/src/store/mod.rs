@@ -9,7 +9,6 @@ pub(crate) mod grants;
 pub(crate) mod ids;
 pub(crate) mod keyring;
 pub(crate) mod people;
-pub(crate) mod permissions;
 pub(crate) mod rate_limit;
 pub(crate) mod request_log;
 pub(crate) mod samples;

@@ -7,15 +7,15 @@ use parking_lot::{Mutex, RwLock};
 use crate::{
     clock::Clock,
     http::listener::Connections,
-    mint::Recipe,
+    mint::TokenEnd,
     store::{
-        credentials::{Credential, Credentials, End, EndTokenError, Kind, NewCredential},
+        credentials::{Credential, Credentials, EndTokenError, Kind, NewCredential},
         directory::Directory,
         faults::Faults,
         grants::Grants,
         ids::Ids,
         keyring::Keyring,
-        people::{DirectoryError, SessionStatus},
+        people::DirectoryError,
         rate_limit::Limiter,
         request_log::RequestLog,
         settings::Settings,
@@ -53,7 +53,7 @@ pub(crate) struct Instance {
 
 impl Instance {
     /// Ends an opaque token, a refresh token's grant or an API key, named by id or by itself.
-    pub(crate) fn end_token(&self, id_or_secret: &str, end: End) -> Result<(), EndTokenError> {
+    pub(crate) fn end_token(&self, id_or_secret: &str, end: TokenEnd) -> Result<(), EndTokenError> {
         let now = self.clock.now();
         if self.grants.lock().end(id_or_secret, end, now)
             || self.credentials.lock().end(id_or_secret, end, now)
@@ -64,18 +64,6 @@ impl Instance {
         } else {
             Err(EndTokenError::Unknown)
         }
-    }
-
-    /// A session token of the user's session in this state and with this actor.
-    pub(crate) fn token_for(
-        &self,
-        user: &str,
-        status: SessionStatus,
-        actor: Option<&str>,
-    ) -> Result<Recipe, DirectoryError> {
-        let now = self.clock.now();
-        let session = self.directory.write().session_for(user, status, actor, now)?;
-        self.token_of_session(&session)
     }
 
     pub(crate) fn opaque_m2m_token(

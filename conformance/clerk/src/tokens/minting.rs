@@ -4,16 +4,17 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 use crate::{
-    mint::{Recipe, RsaAlgorithm, Signer, TokenEnd, TokenKind, TokenSpec},
+    mint::{Recipe, RsaAlgorithm, Signer, TokenKind, TokenSpec},
     store::{
-        credentials::{Credential, End, NewCredential},
-        people::{DirectoryError, SessionStatus},
+        credentials::{Credential, NewCredential},
+        people::SessionStatus,
         scope::Scopes,
         state::Instance,
     },
     tokens::{
-        members::resolve_all,
-        spare_keys::{SHARED_SECRET, another_key},
+        error::MintError,
+        placeholders::resolve_all,
+        untrusted_keys::{SHARED_SECRET, another_key},
     },
 };
 
@@ -27,17 +28,6 @@ pub(crate) struct Minted {
     /// The id of what is no JWT.
     pub(crate) id: Option<String>,
     pub(crate) subject: Option<String>,
-}
-
-/// Why a token cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub enum MintError {
-    /// It is somebody's who isn't there.
-    #[error(transparent)]
-    Directory(#[from] DirectoryError),
-    /// The specification contradicts itself, or lacks something.
-    #[error("{0}")]
-    Specification(String),
 }
 
 impl Instance {
@@ -71,10 +61,6 @@ impl Instance {
             },
         };
         if let Some(end) = spec.end {
-            let end = match end {
-                TokenEnd::Revoked => End::Revoke,
-                TokenEnd::Expired => End::Expire,
-            };
             self.end_token(&minted.token, end)
                 .map_err(|error| MintError::Specification(error.to_string()))?;
         }
@@ -95,12 +81,12 @@ impl Instance {
                 (Some(1), Some(organization)) => self.session_token_v1_in(&user, organization),
                 (Some(_), _) => return Err(wrong("version must be 1 or 2")),
             }?,
-            TokenKind::PendingSessionToken => self.token_for(&user, SessionStatus::Pending, None)?,
+            TokenKind::PendingSessionToken => self.session_token_with(&user, SessionStatus::Pending, None)?,
             TokenKind::ImpersonationToken => {
                 let Some(actor) = &spec.actor else {
                     return Err(wrong("an impersonation_token needs an actor"));
                 };
-                self.token_for(&user, SessionStatus::Active, Some(actor))?
+                self.session_token_with(&user, SessionStatus::Active, Some(actor))?
             }
             TokenKind::TemplateToken => self.template_token(&user)?,
             TokenKind::OauthToken => {

@@ -6,11 +6,12 @@ use crate::{
     mint::Recipe,
     store::{
         directory::{Directory, Member, custom_permissions},
+        grants::OAUTH_TOKEN_SECONDS,
         people::{DirectoryError, Session, SessionStatus, User},
-        permissions,
         scope::Scopes,
         state::Instance,
     },
+    tokens::permission_claims,
 };
 
 /// The application the sample users are signed in to: `azp` of session tokens and JWT template tokens.
@@ -27,7 +28,6 @@ const M2M_TOKEN_CATEGORY: &str = "cl_B7d4PD333AAA";
 const IMPERSONATOR_ISSUER: &str = "https://dashboard.clerk.com";
 
 const SESSION_TOKEN_SECONDS: i64 = 60;
-pub(crate) const OAUTH_TOKEN_SECONDS: i64 = 86_400;
 const M2M_TOKEN_SECONDS: i64 = 3_600;
 
 /// An OAuth access token's content, before it is a JWT or an opaque token.
@@ -48,10 +48,17 @@ impl Instance {
         Ok(self.version_2(&directory, user, directory.session(&user.session_id)?, None))
     }
 
-    /// The same for a session that may be pending or impersonated.
-    pub(crate) fn token_of_session(&self, session: &Session) -> Result<Recipe, DirectoryError> {
+    /// A session token, version 2, of the user's session in this state and with this actor.
+    pub(crate) fn session_token_with(
+        &self,
+        user: &str,
+        status: SessionStatus,
+        actor: Option<&str>,
+    ) -> Result<Recipe, DirectoryError> {
+        let now = self.clock.now();
+        let session = self.directory.write().session_for(user, status, actor, now)?;
         let directory = self.directory.read();
-        Ok(self.version_2(&directory, directory.user(&session.user_id)?, session, None))
+        Ok(self.version_2(&directory, directory.user(&session.user_id)?, &session, None))
     }
 
     pub(crate) fn session_token_in(&self, user: &str, organization: &str) -> Result<Recipe, DirectoryError> {
@@ -127,13 +134,13 @@ impl Instance {
             .claim("jti", self.ids.session_token_jti())
             .claim("v", 2);
         let Some(member) = member else {
-            if let Some(features) = permissions::features(&[], &user.features) {
+            if let Some(features) = permission_claims::features(&[], &user.features) {
                 recipe = recipe.claim("fea", features);
             }
             return recipe.claim("pla", "u:free");
         };
         let organization_features = directory.organization_features();
-        if let Some(features) = permissions::features(&organization_features, &user.features) {
+        if let Some(features) = permission_claims::features(&organization_features, &user.features) {
             recipe = recipe.claim("fea", features);
         }
         let mut organization = Map::new();
@@ -143,7 +150,7 @@ impl Instance {
             "rol".to_owned(),
             json!(member.role.key.trim_start_matches("org:")),
         );
-        if let Some(claims) = permissions::encode(&organization_features, &member) {
+        if let Some(claims) = permission_claims::encode(&organization_features, &member) {
             organization.insert("per".to_owned(), json!(claims.per));
             organization.insert("fpm".to_owned(), json!(claims.fpm));
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::tokens::{minting::MintError, spare_keys::another_key};
+use crate::tokens::{error::MintError, untrusted_keys::another_key};
 
 /// Sets these, and removes those that have no value.
 pub(crate) fn change(object: &mut Map<String, Value>, members: &[(String, Option<Value>)]) {
