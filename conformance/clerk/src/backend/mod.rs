@@ -21,7 +21,8 @@ use serde_json::Value;
 
 use self::error::ClerkError;
 use crate::{
-    http::{faulty, incoming::Incoming, respond},
+    fault_injection::answer_with_faults,
+    http::{incoming::Incoming, respond},
     store::{endpoint::Endpoint, state::Instance},
 };
 
@@ -96,7 +97,7 @@ fn operation(instance: &Arc<Instance>, row: Option<Row>) -> impl poem::Endpoint<
 async fn serve(instance: &Instance, row: Option<Row>, request: Request) -> Response {
     let endpoint = row.map(|row| row.endpoint);
     let trace_id = instance.ids.trace_id();
-    let mut response = faulty::observe(instance, endpoint, request, async |request| {
+    let mut response = answer_with_faults(instance, endpoint, request, async |request| {
         match answer(instance, row, request).await {
             Ok(body) => respond::json(StatusCode::OK, &body),
             Err(error) => error.into_response(&trace_id),

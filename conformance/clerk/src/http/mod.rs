@@ -1,7 +1,6 @@
 //! HTTP plumbing that all endpoints share: listener, TLS authority, parsed requests, responses and fault injection.
 
 pub(crate) mod authority;
-pub(crate) mod faulty;
 pub(crate) mod incoming;
 pub(crate) mod listener;
 pub(crate) mod parameters;

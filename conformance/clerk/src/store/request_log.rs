@@ -126,7 +126,7 @@ impl RequestLog {
     }
 
     /// Waits until an endpoint has received this many requests.
-    pub(crate) async fn reached(&self, endpoint: Endpoint, count: u64) {
+    pub(crate) async fn wait_for_count(&self, endpoint: Endpoint, count: u64) {
         let mut arrived = self.arrived.subscribe();
         while self.count(endpoint) < count {
             // The sender lives as long as `self`.

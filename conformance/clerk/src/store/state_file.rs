@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::{
-    position::place,
+    position::line_and_column,
     store::{
         directory::Directory,
         ids::Ids,
@@ -151,7 +151,7 @@ impl State {
     pub fn parse(name: impl Into<String>, text: impl Into<String>) -> Result<Self, StateError> {
         let (name, text) = (name.into(), text.into());
         let content = toml::from_str(&text).map_err(|error| {
-            let (line, column) = place(&text, error.span().map_or(0, |span| span.start));
+            let (line, column) = line_and_column(&text, error.span().map_or(0, |span| span.start));
             StateError::Malformed {
                 name: name.clone(),
                 line,
@@ -229,7 +229,7 @@ impl State {
 
     /// Makes errors of what was found wrong with this part of the text.
     fn at(&self, span: &Range<usize>) -> impl Fn(DirectoryError) -> StateError + use<'_> {
-        let (line, column) = place(&self.text, span.start);
+        let (line, column) = line_and_column(&self.text, span.start);
         move |source| StateError::Inconsistent {
             name: self.name.clone(),
             line,

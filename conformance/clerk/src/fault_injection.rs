@@ -21,7 +21,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 const LENGTH_OF_NOTHING: usize = 100;
 
 /// Answers a request, or does to it what the faults in force say. `path` is what the log may show of it.
-pub(crate) async fn observe(
+pub(crate) async fn answer_with_faults(
     instance: &Instance,
     endpoint: Option<Endpoint>,
     request: Request,

@@ -1,17 +1,25 @@
+//! Changing users, organizations, roles, memberships, sessions, machines and client documents.
+
 use serde_json::Value;
 
+use super::LocalClerk;
 use crate::{
-    ClientDocumentError, DirectoryError, LocalClerk, Machine, Membership, NewOrganization, NewUser,
-    Organization, Role, SessionStatus, User, oauth::client_document,
+    oauth::client_document::{self, ClientDocumentError},
+    store::{
+        credentials::Machine,
+        people::{
+            DirectoryError, Membership, NewOrganization, NewUser, Organization, Role, SessionStatus, User,
+        },
+    },
 };
 
-/// Changes to the people of the instance.
 impl LocalClerk {
-    /// Adds a user, with one active session.
+    /// Adds a user with one active session.
     ///
     /// # Errors
     ///
-    /// [`DirectoryError::Taken`] for an id or email address in use, [`DirectoryError::Malformed`] for a feature.
+    /// [`DirectoryError::Taken`] if the id or email address is in use, [`DirectoryError::Malformed`] if a feature is
+    /// malformed.
     pub fn add_user(&self, user: NewUser) -> Result<User, DirectoryError> {
         self.instance
             .directory
@@ -23,7 +31,7 @@ impl LocalClerk {
     ///
     /// # Errors
     ///
-    /// [`DirectoryError::Taken`] for an id or slug in use.
+    /// [`DirectoryError::Taken`] if the id or slug is in use.
     pub fn add_organization(&self, organization: NewOrganization) -> Result<Organization, DirectoryError> {
         self.instance
             .directory
@@ -31,20 +39,23 @@ impl LocalClerk {
             .add_organization(organization, self.instance.clock.now())
     }
 
-    /// Adds a role to those of the samples: `org:admin`, `org:member`, `org:billing_manager`.
+    /// Adds a role. Unless a [`State`](crate::State) file replaced them, `org:admin`, `org:member` and
+    /// `org:billing_manager` exist already.
     ///
     /// # Errors
     ///
-    /// [`DirectoryError::Taken`] for a key in use, [`DirectoryError::Malformed`] for a key or permission.
+    /// [`DirectoryError::Taken`] if the key is in use, [`DirectoryError::Malformed`] if the key or a permission is
+    /// malformed.
     pub fn add_role(&self, role: Role) -> Result<(), DirectoryError> {
         self.instance.directory.write().add_role(role)
     }
 
-    /// Makes a user a member of an organization, as `role` (its key).
+    /// Adds a user to an organization with the role whose key is `role`.
     ///
     /// # Errors
     ///
-    /// `Unknown…` for what does not exist, [`DirectoryError::Taken`] for a member.
+    /// [`DirectoryError::Taken`] if the user is already a member; an error that names the user, organization or role
+    /// if it does not exist.
     pub fn add_membership(
         &self,
         user: &str,
@@ -57,7 +68,8 @@ impl LocalClerk {
             .add_membership(user, organization, role, self.instance.clock.now())
     }
 
-    /// Bans a user: no more signing in or refreshing, and the Backend API says so. Tokens issued stay valid.
+    /// Bans a user: the user can no longer sign in or refresh tokens, and the Backend API reports `banned`. Tokens
+    /// that were already issued stay valid.
     ///
     /// # Errors
     ///
@@ -69,7 +81,7 @@ impl LocalClerk {
             .set_banned(user, true, self.instance.clock.now())
     }
 
-    /// Lifts a ban.
+    /// Lifts the ban of a user.
     ///
     /// # Errors
     ///
@@ -81,11 +93,12 @@ impl LocalClerk {
             .set_banned(user, false, self.instance.clock.now())
     }
 
-    /// Takes a user out of an organization. Tokens that name it stay as they are.
+    /// Removes a user from an organization. Tokens that name the organization do not change.
     ///
     /// # Errors
     ///
-    /// `Unknown…` for what does not exist, [`DirectoryError::NotAMember`].
+    /// [`DirectoryError::NotAMember`] if the user is not a member; an error that names the user or organization if it
+    /// does not exist.
     pub fn remove_membership(&self, user: &str, organization: &str) -> Result<(), DirectoryError> {
         self.instance
             .directory
@@ -93,7 +106,8 @@ impl LocalClerk {
             .remove_membership(user, organization)
     }
 
-    /// Changes what became of a session (`sess_…`). Tokens say it only while it is pending.
+    /// Sets the status of a session (`sess_…`). The Backend API reports it. In tokens, only
+    /// [`SessionStatus::Pending`] is visible.
     ///
     /// # Errors
     ///
@@ -105,16 +119,17 @@ impl LocalClerk {
             .set_session_status(session_id, status)
     }
 
-    /// Uses this document for the client whose id is `url`, instead of fetching it.
+    /// Uses `document` as the client metadata document of the client id `url`, instead of fetching it.
     ///
     /// # Errors
     ///
-    /// [`ClientDocumentError::Url`] and [`ClientDocumentError::Document`] for what Clerk would refuse.
+    /// [`ClientDocumentError::Url`] and [`ClientDocumentError::Document`] if Clerk would reject the URL or the
+    /// document.
     pub fn pin_client_document(&self, url: &str, document: &Value) -> Result<(), ClientDocumentError> {
         client_document::pin(&self.instance, url, document)
     }
 
-    /// Adds a machine. Its tokens are meant for the machines whose ids are in `scopes`.
+    /// Adds a machine. `scopes` are the ids of the machines that its tokens are intended for.
     pub fn add_machine(&self, name: &str, scopes: &[&str]) -> Machine {
         self.instance
             .credentials
@@ -122,7 +137,7 @@ impl LocalClerk {
             .add_machine(name, scopes, &self.instance.ids)
     }
 
-    /// Signs this user in without a page from now on, or shows the page again.
+    /// From now on, signs this user in and consents without showing a page. `None` shows the page again.
     ///
     /// # Errors
     ///
