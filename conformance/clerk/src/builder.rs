@@ -25,13 +25,13 @@ use crate::{
     store::{
         faults::Faults,
         ids::Ids,
+        instance::Instance,
         keyring::Keyring,
         people::DirectoryError,
         rate_limit::{Limiter, RateLimit},
         request_log::RequestLog,
         samples,
         settings::{AccessTokens, InactiveTokens, ResourceIndicators, Settings},
-        state::Instance,
         state_file::{State, StateError},
     },
 };

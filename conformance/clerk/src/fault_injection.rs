@@ -1,4 +1,4 @@
-//! Every request goes through here: it is counted, recorded, and meets the faults that are due.
+//! Counts and logs each request to the Frontend and Backend API, and applies the injected faults to its response.
 
 use std::{io, time::Duration};
 
@@ -11,16 +11,16 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     http::respond,
-    store::{endpoint::Endpoint, faults::Fault, state::Instance},
-    tokens::placeholders::change,
+    store::{endpoint::Endpoint, faults::Fault, instance::Instance},
+    tokens::placeholders::apply_changes,
 };
 
-/// What is sent at once of an answer that is made up.
+/// Chunk size of a huge body.
 const CHUNK_BYTES: usize = 64 * 1024;
-/// What a cut answer announces when the right one has no body at all.
-const LENGTH_OF_NOTHING: usize = 100;
+/// The `Content-Length` of a truncated response whose correct body is empty.
+const TRUNCATED_EMPTY_LENGTH: usize = 100;
 
-/// Answers a request, or does to it what the faults in force say. `path` is what the log may show of it.
+/// Answers a request with `answer`, unless the active faults change or replace the response.
 pub(crate) async fn answer_with_faults(
     instance: &Instance,
     endpoint: Option<Endpoint>,
@@ -29,28 +29,28 @@ pub(crate) async fn answer_with_faults(
 ) -> Response {
     let number = instance.log.begin(endpoint, &request, instance.clock.now());
     let peer = request.remote_addr().clone();
-    let due = instance.faults.due(endpoint);
-    for wait in due.waits {
-        wait.over().await;
+    let applied = instance.faults.apply(endpoint);
+    for delay in applied.delays {
+        delay.wait().await;
     }
-    let name = due.fault.as_ref().map(Fault::name);
-    let response = match due.fault {
+    let name = applied.fault.as_ref().map(Fault::name);
+    let response = match applied.fault {
         None => answer(request).await,
-        Some(Fault::Truncated) => truncated(answer(request).await).await,
+        Some(Fault::Truncated) => truncate(answer(request).await).await,
         Some(Fault::WrongContentType) => respond::with_header(
             answer(request).await,
             header::CONTENT_TYPE,
             HeaderValue::from_static("text/html; charset=utf-8"),
         ),
-        Some(Fault::Changed { members }) => changed(answer(request).await, &members).await,
+        Some(Fault::Changed { members }) => change_members(answer(request).await, &members).await,
         Some(Fault::Reset) => {
             instance.connections.reset(&peer);
-            // Never sent: writing it is what ends the connection.
+            // Never sent: the write fails and closes the connection.
             respond::empty(StatusCode::INTERNAL_SERVER_ERROR)
         }
-        Some(fault) => made_up(instance, fault),
+        Some(fault) => replacement(instance, fault),
     };
-    // The endpoint by name, not the path and query it was reached by: those can hold codes and tokens.
+    // Path and query may contain codes and tokens, so only the endpoint's name is logged.
     tracing::debug!(
         endpoint = endpoint.map_or("none", Endpoint::name),
         status = response.status().as_u16(),
@@ -61,11 +61,11 @@ pub(crate) async fn answer_with_faults(
     response
 }
 
-/// An answer that has nothing to do with the request.
-fn made_up(instance: &Instance, fault: Fault) -> Response {
+/// Returns the response of a fault that replaces the correct response.
+fn replacement(instance: &Instance, fault: Fault) -> Response {
     match fault {
-        Fault::Status(status) => envelope(instance, status, None),
-        Fault::RateLimited { retry_after } => envelope(instance, 429, Some(retry_after)),
+        Fault::Status(status) => error_envelope(instance, status, None),
+        Fault::RateLimited { retry_after } => error_envelope(instance, 429, Some(retry_after)),
         Fault::Down => {
             let page = "<!doctype html><title>503</title><h1>Service temporarily unavailable</h1>\n";
             respond::html(StatusCode::SERVICE_UNAVAILABLE, page.to_owned())
@@ -75,7 +75,7 @@ fn made_up(instance: &Instance, fault: Fault) -> Response {
             .body(r#"{"object":"#),
         Fault::Huge { bytes } => Response::builder()
             .header(header::CONTENT_TYPE, respond::JSON)
-            .body(huge(bytes)),
+            .body(huge_body(bytes)),
         Fault::Redirect { location } => {
             let location = HeaderValue::from_str(&location).unwrap_or(HeaderValue::from_static("/"));
             respond::with_header(respond::empty(StatusCode::FOUND), header::LOCATION, location)
@@ -89,8 +89,8 @@ fn made_up(instance: &Instance, fault: Fault) -> Response {
     }
 }
 
-/// Clerk's error envelope with the code it uses for a status.
-fn envelope(instance: &Instance, status: u16, retry_after: Option<Duration>) -> Response {
+/// Returns Clerk's error envelope for a status.
+fn error_envelope(instance: &Instance, status: u16, retry_after: Option<Duration>) -> Response {
     let (code, message, long_message) = match status {
         401 => (
             "authentication_invalid",
@@ -144,17 +144,17 @@ fn envelope(instance: &Instance, status: u16, retry_after: Option<Duration>) -> 
     }
 }
 
-/// The same answer, cut: the length stays, half of the body comes, and then the connection ends.
-async fn truncated(mut response: Response) -> Response {
+/// Truncates a response: announces the full length, sends half of the body, and closes the connection.
+async fn truncate(mut response: Response) -> Response {
     let body = response.take_body().into_bytes().await.unwrap_or_default();
     let length = if body.is_empty() {
-        LENGTH_OF_NOTHING
+        TRUNCATED_EMPTY_LENGTH
     } else {
         body.len()
     };
     let half = body.slice(..body.len() / 2);
     let parts = stream::once(async { Ok(half) }).chain(stream::once(async {
-        // What came before is only sent once there is nothing more to be had at the moment.
+        // The server sends the first half only when the stream is pending.
         tokio::task::yield_now().await;
         Err(io::Error::from(io::ErrorKind::ConnectionAborted))
     }));
@@ -165,12 +165,12 @@ async fn truncated(mut response: Response) -> Response {
     response
 }
 
-/// The same answer with other members. What is no JSON object, such as an error page, stays as it is.
-async fn changed(mut response: Response, members: &[(String, Option<Value>)]) -> Response {
+/// Changes members of a response. A body that is not a JSON object, such as an error page, stays as it is.
+async fn change_members(mut response: Response, members: &[(String, Option<Value>)]) -> Response {
     let body = response.take_body().into_bytes().await.unwrap_or_default();
     let body = match serde_json::from_slice::<Map<String, Value>>(&body) {
         Ok(mut object) => {
-            change(&mut object, members);
+            apply_changes(&mut object, members);
             Value::Object(object).to_string().into_bytes()
         }
         Err(_) => body.to_vec(),
@@ -180,8 +180,8 @@ async fn changed(mut response: Response, members: &[(String, Option<Value>)]) ->
     response
 }
 
-/// One object with one long member, made as it is sent.
-fn huge(bytes: u64) -> Body {
+/// Returns a body of one JSON object with one long member, generated while it is sent.
+fn huge_body(bytes: u64) -> Body {
     let filler = (0..bytes.div_ceil(CHUNK_BYTES as u64)).map(|_| "x".repeat(CHUNK_BYTES));
     let parts = std::iter::once(r#"{"padding":""#.to_owned())
         .chain(filler)

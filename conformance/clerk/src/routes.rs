@@ -21,7 +21,7 @@ use crate::{
         respond,
     },
     oauth::{authorize, client_document, decision, metadata, register, revoke, token, token_info, userinfo},
-    store::{endpoint::Endpoint, state::Instance},
+    store::{endpoint::Endpoint, instance::Instance},
 };
 
 /// The path prefix of the Backend API.
@@ -210,7 +210,7 @@ fn body_error(error: BodyError) -> Response {
             "invalid_request",
             "The request body is too large",
         ),
-        BodyError::Broken => json_error(
+        BodyError::Unreadable => json_error(
             StatusCode::BAD_REQUEST,
             "invalid_request",
             "The request body could not be read",

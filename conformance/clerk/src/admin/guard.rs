@@ -7,7 +7,7 @@ use poem::{
 use url::Url;
 
 use super::AdminError;
-use crate::store::state::Instance;
+use crate::store::instance::Instance;
 
 /// Refuses what a page of another origin can make a browser send, and what reaches this listener under a name that
 /// is not its own (DNS rebinding).

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use crate::{
     DirectoryError, EndTokenError, MintError,
     http::{incoming::Incoming, respond},
-    store::{endpoint::Endpoint, state::Instance},
+    store::{endpoint::Endpoint, instance::Instance},
 };
 
 /// Where it begins.

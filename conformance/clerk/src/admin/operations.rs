@@ -10,8 +10,8 @@ use crate::{
     oauth::client_document,
     store::{
         directory::Directory,
+        instance::Instance,
         people::{DirectoryError, NewOrganization, NewUser, Organization, SessionStatus, User},
-        state::Instance,
     },
 };
 

@@ -7,7 +7,7 @@ use super::{AdminError, body};
 use crate::{
     http::incoming::Incoming,
     mint::{TokenEnd, TokenSpec},
-    store::state::Instance,
+    store::instance::Instance,
 };
 
 #[derive(Deserialize)]

@@ -14,9 +14,9 @@ use crate::{
     store::{
         endpoint::Endpoint,
         faults::{Fault, FaultId, FaultRule},
-        state::Instance,
+        instance::Instance,
     },
-    tokens::placeholders::{change, resolve, resolve_all},
+    tokens::placeholders::{apply_changes, resolve_changes, resolve_value},
 };
 
 #[derive(Default, Deserialize)]
@@ -43,13 +43,13 @@ impl PublishBody {
         let bad = |message| AdminError::new(StatusCode::BAD_REQUEST, message);
         let now = instance.clock.now();
         match (&self.jwk, self.of) {
-            (Some(jwk), None) if self.members.is_empty() => Ok(resolve(jwk, now)?),
+            (Some(jwk), None) if self.members.is_empty() => Ok(resolve_value(jwk, now)?),
             (None, Some(signer)) => {
                 let mut jwk = instance
-                    .jwk_of(signer)
+                    .public_jwk(signer)
                     .ok_or_else(|| bad("this signer has no key that could be published"))?;
                 if let Some(jwk) = jwk.as_object_mut() {
-                    change(jwk, &resolve_all(&self.members, now)?);
+                    apply_changes(jwk, &resolve_changes(&self.members, now)?);
                 }
                 Ok(jwk)
             }
@@ -105,7 +105,7 @@ impl FaultBody {
             "changed" => {
                 let members = self.members.as_ref().ok_or_else(|| missing("members"))?;
                 Ok(Fault::Changed {
-                    members: resolve_all(members, now)?,
+                    members: resolve_changes(members, now)?,
                 })
             }
             "reset" => Ok(Fault::Reset),

@@ -217,7 +217,7 @@ impl From<BodyError> for ClerkError {
                 "Request body too large",
                 "The request body is larger than any operation needs",
             ),
-            BodyError::Broken => Self::new(
+            BodyError::Unreadable => Self::new(
                 StatusCode::BAD_REQUEST,
                 "request_body_invalid",
                 "Request body invalid",

@@ -6,7 +6,7 @@ use poem::http::{HeaderMap, header};
 use super::error::ClerkError;
 use crate::{
     http::parameters::Parameters,
-    store::{endpoint::Endpoint, state::Instance},
+    store::{endpoint::Endpoint, instance::Instance},
 };
 
 const VERSION_HEADER: &str = "clerk-api-version";

@@ -23,7 +23,7 @@ use self::error::ClerkError;
 use crate::{
     fault_injection::answer_with_faults,
     http::{incoming::Incoming, respond},
-    store::{endpoint::Endpoint, state::Instance},
+    store::{endpoint::Endpoint, instance::Instance},
 };
 
 /// One operation.

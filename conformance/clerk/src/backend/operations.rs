@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{error::ClerkError, paging::Page, views};
 use crate::{
     http::{incoming::Incoming, parameters::Parameters},
-    store::{directory::Member, state::Instance},
+    store::{directory::Member, instance::Instance},
 };
 
 const PAGING: [&str; 2] = ["limit", "offset"];

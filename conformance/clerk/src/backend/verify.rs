@@ -12,12 +12,12 @@ use super::error::ClerkError;
 use crate::{
     http::incoming::Incoming,
     store::{
-        credentials::{Issued, Kind},
+        credentials::{CredentialKind, IssuedCredential},
         ids,
+        instance::Instance,
         settings::InactiveTokens,
-        state::Instance,
     },
-    tokens::access_token::{AccessToken, Lookup},
+    tokens::access_token::AccessToken,
 };
 
 /// `POST /oauth_applications/access_tokens/verify`.
@@ -29,16 +29,16 @@ pub(super) fn access_token(instance: &Instance, incoming: &Incoming) -> Result<V
     let hidden = |token: &AccessToken| {
         !token.is_active() && instance.settings.inactive_tokens == InactiveTokens::NotFound
     };
-    match instance.look_up(&token) {
-        Lookup::Found(token) if token.is_jwt && token.expired => Ok(json!({ "active": false })),
-        Lookup::Found(token) if !hidden(&token) => Ok(view(&token)),
-        Lookup::Found(_) | Lookup::Unknown => Err(ClerkError::token_not_found("OAuth token")),
+    match instance.find_access_token(&token) {
+        Some(token) if token.is_jwt && token.expired => Ok(json!({ "active": false })),
+        Some(token) if !hidden(&token) => Ok(view(&token)),
+        Some(_) | None => Err(ClerkError::token_not_found("OAuth token")),
     }
 }
 
 /// `POST /m2m_tokens/verify`, with the secret key of the instance or of a machine that the token is meant for.
 pub(super) fn m2m_token(instance: &Instance, incoming: &Incoming) -> Result<Value, ClerkError> {
-    let token = find(instance, incoming, Kind::M2m, "token", "Machine token")?;
+    let token = find(instance, incoming, CredentialKind::M2m, "token", "Machine token")?;
     let credentials = instance.credentials.lock();
     let caller = incoming
         .credentials("Bearer")
@@ -56,7 +56,7 @@ pub(super) fn m2m_token(instance: &Instance, incoming: &Incoming) -> Result<Valu
 
 /// `POST /api_keys/verify`.
 pub(super) fn api_key(instance: &Instance, incoming: &Incoming) -> Result<Value, ClerkError> {
-    let key = find(instance, incoming, Kind::ApiKey, "secret", "API key")?;
+    let key = find(instance, incoming, CredentialKind::ApiKey, "secret", "API key")?;
     let mut body = shared(instance, &key, "api_key");
     extend(
         &mut body,
@@ -89,20 +89,20 @@ fn presented(incoming: &Incoming, names: &[&str]) -> Result<String, ClerkError> 
 fn find(
     instance: &Instance,
     incoming: &Incoming,
-    kind: Kind,
+    kind: CredentialKind,
     name: &str,
     what: &str,
-) -> Result<Issued, ClerkError> {
+) -> Result<IssuedCredential, ClerkError> {
     let secret = presented(incoming, &[name])?;
     let now = instance.clock.now();
-    let issued = instance.credentials.lock().present(kind, &secret, now);
+    let issued = instance.credentials.lock().record_use(kind, &secret, now);
     issued
         .filter(|one| one.is_active(now) || instance.settings.inactive_tokens == InactiveTokens::Flagged)
         .ok_or_else(|| ClerkError::token_not_found(what))
 }
 
 /// What both kinds say, times in milliseconds.
-fn shared(instance: &Instance, issued: &Issued, object: &str) -> Value {
+fn shared(instance: &Instance, issued: &IssuedCredential, object: &str) -> Value {
     json!({
         "object": object,
         "id": issued.id,

@@ -15,7 +15,7 @@ use crate::{
     admin,
     http::authority::Authority,
     mint::SigningKey,
-    store::{people::User, state::Instance},
+    store::{instance::Instance, people::User},
 };
 
 /// A running local Clerk. Dropping it stops the server; [`stop`](Self::stop) also waits until the server has stopped.

@@ -1,4 +1,4 @@
-//! HTTP plumbing that all endpoints share: listener, TLS authority, parsed requests, responses and fault injection.
+//! HTTP infrastructure shared by all endpoints: listener, certificate authority, parsed requests and responses.
 
 pub(crate) mod authority;
 pub(crate) mod incoming;

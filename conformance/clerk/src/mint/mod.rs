@@ -8,9 +8,9 @@ mod evidence;
 mod key;
 mod recipe;
 pub(crate) mod small_key;
-mod token;
+mod spec;
 
 pub use evidence::Evidence;
 pub use key::{RsaAlgorithm, SigningKey};
 pub use recipe::Recipe;
-pub use token::{Damage, Signer, TokenEnd, TokenKind, TokenSpec};
+pub use spec::{Damage, Signer, TokenEnd, TokenKind, TokenSpec};

@@ -14,9 +14,9 @@ use crate::{
     http::{incoming::Incoming, parameters::Parameters},
     store::{
         grants::{AuthorizationRequest, Client, Origin, ResponseMode},
+        instance::Instance,
         scope::{self, Scopes},
         settings::ResourceIndicators,
-        state::Instance,
     },
 };
 
@@ -266,7 +266,7 @@ fn scopes(client: &Client, parameters: &Parameters) -> Result<Scopes, OAuthError
     else {
         return Ok(client.scopes.clone());
     };
-    match asked.beyond(&client.scopes) {
+    match asked.first_not_in(&client.scopes) {
         None => Ok(asked),
         Some(_) => Err(OAuthError::new(
             ErrorCode::InvalidScope,

@@ -14,7 +14,7 @@ use crate::{
     http::respond,
     store::{
         grants::{AuthorizationRequest, ResponseMode},
-        state::Instance,
+        instance::Instance,
     },
 };
 

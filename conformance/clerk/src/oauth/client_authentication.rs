@@ -7,7 +7,7 @@ use url::form_urlencoded;
 use super::error::{ErrorCode, OAuthError};
 use crate::{
     http::{incoming::Incoming, parameters::Parameters},
-    store::{grants::Client, state::Instance},
+    store::{grants::Client, instance::Instance},
 };
 
 /// The client's id and secret as presented, in the header or in the form, not in both.

@@ -13,8 +13,8 @@ use crate::{
     http::incoming::Incoming,
     store::{
         grants::{Client, Origin},
+        instance::Instance,
         scope::Scopes,
-        state::Instance,
     },
 };
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     http::incoming::Incoming,
-    store::{scope, state::Instance},
+    store::{instance::Instance, scope},
 };
 
 /// Takes who signs in, in which organization, and whether the client is allowed.

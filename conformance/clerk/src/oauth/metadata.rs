@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     http::{incoming::Incoming, respond},
-    store::{scope, state::Instance},
+    store::{instance::Instance, scope},
 };
 
 /// How a client may authenticate at the token endpoint (RFC 7591 §2).

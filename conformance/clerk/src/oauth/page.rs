@@ -111,8 +111,8 @@ impl Consent {
         };
         let line = |name: &str| ScopeLine {
             name: name.to_owned(),
-            words: scope::in_words(name).unwrap_or(name).to_owned(),
-            named: scope::in_words(name).is_some(),
+            words: scope::description(name).unwrap_or(name).to_owned(),
+            named: scope::description(name).is_some(),
         };
         Self {
             client_name: request.client_name.clone(),

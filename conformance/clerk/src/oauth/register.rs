@@ -12,8 +12,8 @@ use crate::{
     http::{incoming::Incoming, respond},
     store::{
         grants::{Client, Origin},
+        instance::Instance,
         scope::{self, Scopes},
-        state::Instance,
     },
 };
 
@@ -130,7 +130,7 @@ fn scopes(instance: &Instance, metadata: &Map<String, Value>) -> Result<Scopes, 
         return Ok(instance.settings.default_scopes.clone());
     };
     let known: Scopes = scope::supported().collect();
-    if asked.beyond(&known).is_some() {
+    if asked.first_not_in(&known).is_some() {
         return Err(invalid(format!("scope may hold {known} only")));
     }
     Ok(asked)

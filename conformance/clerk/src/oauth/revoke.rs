@@ -8,8 +8,7 @@ use super::{
 };
 use crate::{
     http::{incoming::Incoming, respond},
-    store::{grants::Client, state::Instance},
-    tokens::access_token::Lookup,
+    store::{grants::Client, instance::Instance},
 };
 
 pub(crate) fn revoke(instance: &Instance, incoming: &Incoming) -> Response {
@@ -33,20 +32,20 @@ fn try_revoke(instance: &Instance, incoming: &Incoming) -> Result<(), OAuthError
     if revoke_refresh_token(instance, &client, token) {
         return Ok(());
     }
-    match instance.look_up(token) {
-        Lookup::Found(found) if found.client_id != client.id => Err(OAuthError::invalid_grant(
+    match instance.find_access_token(token) {
+        Some(found) if found.client_id != client.id => Err(OAuthError::invalid_grant(
             "the token was issued to another client",
         )),
-        Lookup::Found(found) if found.is_jwt => Err(OAuthError::new(
+        Some(found) if found.is_jwt => Err(OAuthError::new(
             ErrorCode::UnsupportedTokenType,
             "a JWT access token cannot be revoked; revoke the refresh token and let it expire",
         )),
-        Lookup::Found(_) => {
+        Some(_) => {
             instance.grants.lock().revoke_opaque_token(token);
             Ok(())
         }
         // RFC 7009 §2.2: a token nobody knows is as revoked as it can be.
-        Lookup::Unknown => Ok(()),
+        None => Ok(()),
     }
 }
 

@@ -14,11 +14,11 @@ use crate::{
     http::{incoming::Incoming, parameters::Parameters, respond},
     store::{
         grants::{Client, Code, Grant, Grants, OAUTH_TOKEN_SECONDS, OpaqueToken},
+        instance::Instance,
         scope::Scopes,
         settings::{AccessTokens, ResourceIndicators},
-        state::Instance,
     },
-    tokens::recipes::AccessGrant,
+    tokens::recipes::AccessTokenClaims,
 };
 
 /// RFC 7636 §4.1.
@@ -119,7 +119,7 @@ fn refresh(instance: &Instance, client: &Client, form: &Parameters) -> Result<Va
         return Err(OAuthError::invalid_grant("the grant was revoked"));
     }
     let scopes = match form.get("scope").map(Scopes::parse) {
-        Some(narrower) if narrower.beyond(&grant.scopes).is_some() => {
+        Some(narrower) if narrower.first_not_in(&grant.scopes).is_some() => {
             return Err(OAuthError::new(
                 ErrorCode::InvalidScope,
                 format!("the grant covers these scopes only: {}", grant.scopes),
@@ -201,7 +201,7 @@ fn issue(
     resources: &[String],
 ) -> Result<Value, OAuthError> {
     let now = instance.clock.now();
-    let access = AccessGrant {
+    let access = AccessTokenClaims {
         user_id: &grant.user_id,
         client_id: &grant.client_id,
         scopes,

@@ -9,8 +9,7 @@ use super::{
 };
 use crate::{
     http::{incoming::Incoming, respond},
-    store::{scope::Scopes, state::Instance},
-    tokens::access_token::Lookup,
+    store::{instance::Instance, scope::Scopes},
 };
 
 pub(crate) fn token_info(instance: &Instance, incoming: &Incoming) -> Response {
@@ -39,16 +38,16 @@ fn introspect(instance: &Instance, incoming: &Incoming) -> Result<Value, OAuthEr
         .get("token")
         .ok_or_else(|| OAuthError::invalid_request("token is missing"))?;
     let wanted = form.get("scope").map(Scopes::parse).unwrap_or_default();
-    let body = match instance.look_up(token) {
-        Lookup::Found(found) if found.is_active() && wanted.beyond(&found.scopes).is_none() => describe(
+    let body = match instance.find_access_token(token) {
+        Some(found) if found.is_active() && wanted.first_not_in(&found.scopes).is_none() => describe(
             &found.client_id,
             &found.user_id,
             found.organization_id.as_deref(),
             &found.scopes,
             found.issued_at,
         ),
-        Lookup::Found(_) => inactive(),
-        Lookup::Unknown => refresh_token(instance, token, &wanted),
+        Some(_) => inactive(),
+        None => refresh_token(instance, token, &wanted),
     };
     Ok(body)
 }
@@ -59,7 +58,7 @@ fn refresh_token(instance: &Instance, token: &str, wanted: &Scopes) -> Value {
         return inactive();
     };
     match grants.grant(&token.grant_id) {
-        Some(grant) if !grant.revoked && wanted.beyond(&grant.scopes).is_none() => describe(
+        Some(grant) if !grant.revoked && wanted.first_not_in(&grant.scopes).is_none() => describe(
             &grant.client_id,
             &grant.user_id,
             grant.organization_id.as_deref(),

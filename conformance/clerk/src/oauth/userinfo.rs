@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::{
     http::{incoming::Incoming, respond},
-    store::{scope, state::Instance},
-    tokens::{access_token::Lookup, recipes::profile_claims},
+    store::{instance::Instance, scope},
+    tokens::recipes::profile_claims,
 };
 
 pub(crate) fn userinfo(instance: &Instance, incoming: &Incoming) -> Response {
@@ -19,7 +19,7 @@ pub(crate) fn userinfo(instance: &Instance, incoming: &Incoming) -> Response {
             "An access token is expected in the Authorization header",
         );
     };
-    let Lookup::Found(token) = instance.look_up(token) else {
+    let Some(token) = instance.find_access_token(token) else {
         return refuse(instance, "The access token is not one of this instance");
     };
     if !token.is_active() {

@@ -7,13 +7,13 @@ use crate::{
     mint::{Recipe, RsaAlgorithm, Signer, TokenKind, TokenSpec},
     store::{
         credentials::{Credential, NewCredential},
+        instance::Instance,
         people::SessionStatus,
         scope::Scopes,
-        state::Instance,
     },
     tokens::{
         error::MintError,
-        placeholders::resolve_all,
+        placeholders::resolve_changes,
         untrusted_keys::{SHARED_SECRET, another_key},
     },
 };
@@ -37,13 +37,13 @@ impl Instance {
             TokenKind::OpaqueOauthToken => self.opaque_oauth_token(spec)?,
             TokenKind::RefreshToken => self.refresh_token(spec)?,
             TokenKind::OpaqueM2mToken => {
-                let machine = self.machine_of(spec);
+                let machine = self.machine_id(spec);
                 self.opaque_m2m_token(&machine, new_credential(spec)?)?.into()
             }
             TokenKind::ApiKey => {
                 let subject = match &spec.subject {
                     Some(subject) => subject.clone(),
-                    None => self.user_of(spec)?,
+                    None => self.user_id(spec)?,
                 };
                 self.api_key(&subject, new_credential(spec)?)?.into()
             }
@@ -55,7 +55,7 @@ impl Instance {
             | TokenKind::OauthToken
             | TokenKind::IdToken
             | TokenKind::M2mToken => Minted {
-                token: self.changed(self.recipe_of(spec)?, spec)?.mint(),
+                token: self.apply_spec(self.recipe_for(spec)?, spec)?.mint(),
                 id: None,
                 subject: None,
             },
@@ -70,8 +70,8 @@ impl Instance {
         Ok(minted)
     }
 
-    fn recipe_of(&self, spec: &TokenSpec) -> Result<Recipe, MintError> {
-        let user = self.user_of(spec)?;
+    fn recipe_for(&self, spec: &TokenSpec) -> Result<Recipe, MintError> {
+        let user = self.user_id(spec)?;
         let client_id = spec.client_id.as_deref().unwrap_or(CLIENT_ID);
         let recipe = match spec.kind {
             TokenKind::SessionToken => match (spec.version, &spec.organization) {
@@ -79,12 +79,12 @@ impl Instance {
                 (None | Some(2), Some(organization)) => self.session_token_in(&user, organization),
                 (Some(1), None) => self.session_token_v1(&user),
                 (Some(1), Some(organization)) => self.session_token_v1_in(&user, organization),
-                (Some(_), _) => return Err(wrong("version must be 1 or 2")),
+                (Some(_), _) => return Err(invalid_spec("version must be 1 or 2")),
             }?,
             TokenKind::PendingSessionToken => self.session_token_with(&user, SessionStatus::Pending, None)?,
             TokenKind::ImpersonationToken => {
                 let Some(actor) = &spec.actor else {
-                    return Err(wrong("an impersonation_token needs an actor"));
+                    return Err(invalid_spec("an impersonation_token needs an actor"));
                 };
                 self.session_token_with(&user, SessionStatus::Active, Some(actor))?
             }
@@ -93,27 +93,29 @@ impl Instance {
                 self.oauth_token(&user, client_id, &scopes_of(spec), resource_of(spec))?
             }
             TokenKind::IdToken => self.id_token_for(&user, client_id, &scopes_of(spec))?,
-            TokenKind::M2mToken => self.m2m_token(&self.machine_of(spec)),
+            TokenKind::M2mToken => self.m2m_token(&self.machine_id(spec)),
             TokenKind::Any
             | TokenKind::OpaqueOauthToken
             | TokenKind::RefreshToken
             | TokenKind::OpaqueM2mToken
             | TokenKind::ApiKey => {
-                return Err(wrong("\"any\" stands for a kind that a target accepts: name one"));
+                return Err(invalid_spec(
+                    "\"any\" stands for a kind that a target accepts: name one",
+                ));
             }
         };
         Ok(recipe)
     }
 
-    fn changed(&self, mut recipe: Recipe, spec: &TokenSpec) -> Result<Recipe, MintError> {
+    fn apply_spec(&self, mut recipe: Recipe, spec: &TokenSpec) -> Result<Recipe, MintError> {
         let now = self.clock.now();
-        for (name, value) in resolve_all(&spec.header, now)? {
+        for (name, value) in resolve_changes(&spec.header, now)? {
             recipe = match value {
                 Some(value) => recipe.header(&name, value),
                 None => recipe.without_header(&name),
             };
         }
-        for (name, value) in resolve_all(&spec.claims, now)? {
+        for (name, value) in resolve_changes(&spec.claims, now)? {
             recipe = match value {
                 Some(value) => recipe.claim(&name, value),
                 None => recipe.without_claim(&name),
@@ -153,19 +155,19 @@ impl Instance {
     }
 
     /// The id of the user it is for: the first there is, when nobody is named.
-    fn user_of(&self, spec: &TokenSpec) -> Result<String, MintError> {
+    fn user_id(&self, spec: &TokenSpec) -> Result<String, MintError> {
         let directory = self.directory.read();
         let user = match &spec.user {
             Some(selector) => directory.user(selector)?,
             None => directory
                 .users()
                 .next()
-                .ok_or_else(|| wrong("there is no user whose it could be"))?,
+                .ok_or_else(|| invalid_spec("there is no user whose it could be"))?,
         };
         Ok(user.id.clone())
     }
 
-    fn machine_of(&self, spec: &TokenSpec) -> String {
+    fn machine_id(&self, spec: &TokenSpec) -> String {
         spec.machine.clone().unwrap_or_else(|| {
             let machine = self.credentials.lock().add_machine("conformance", &[], &self.ids);
             machine.id
@@ -173,13 +175,13 @@ impl Instance {
     }
 
     fn opaque_oauth_token(&self, spec: &TokenSpec) -> Result<Minted, MintError> {
-        let user_id = self.user_of(spec)?;
+        let user_id = self.user_id(spec)?;
         let resources: Vec<String> = resource_of(spec).map(str::to_owned).into_iter().collect();
         let client_id = spec.client_id.as_deref().unwrap_or(CLIENT_ID);
         let lifetime = spec
             .expires_in_seconds
             .map(|seconds| SignedDuration::from_secs(seconds.into()));
-        let (token, id) = self.grants.lock().grant_opaque_token(
+        let (token, id) = self.grants.lock().issue_opaque_token(
             client_id,
             &user_id,
             &scopes_of(spec),
@@ -195,10 +197,10 @@ impl Instance {
     }
 
     fn refresh_token(&self, spec: &TokenSpec) -> Result<Minted, MintError> {
-        let user_id = self.user_of(spec)?;
+        let user_id = self.user_id(spec)?;
         let client_id = spec.client_id.as_deref().unwrap_or(CLIENT_ID);
         let mut grants = self.grants.lock();
-        let grant_id = grants.grant_directly(client_id, &user_id, &scopes_of(spec), &[], &self.ids);
+        let grant_id = grants.add_grant(client_id, &user_id, &scopes_of(spec), &[], &self.ids);
         let token = grants.issue_refresh_token(&grant_id, self.clock.now(), &self.ids);
         Ok(Minted {
             token,
@@ -224,7 +226,7 @@ fn members_of(object: &str) -> String {
     object.strip_suffix('}').unwrap_or(object).to_owned()
 }
 
-fn wrong(message: &str) -> MintError {
+fn invalid_spec(message: &str) -> MintError {
     MintError::Specification(message.to_owned())
 }
 
@@ -245,7 +247,7 @@ fn new_credential(spec: &TokenSpec) -> Result<NewCredential, MintError> {
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     if !spec.header.is_empty() || spec.raw_header.is_some() || spec.raw_claims.is_some() {
-        return Err(wrong("only a JWT has a header"));
+        return Err(invalid_spec("only a JWT has a header"));
     }
     Ok(NewCredential {
         name: spec.name.clone(),

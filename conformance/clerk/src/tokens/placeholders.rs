@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::tokens::{error::MintError, untrusted_keys::another_key};
 
 /// Sets these, and removes those that have no value.
-pub(crate) fn change(object: &mut Map<String, Value>, members: &[(String, Option<Value>)]) {
+pub(crate) fn apply_changes(object: &mut Map<String, Value>, members: &[(String, Option<Value>)]) {
     for (name, value) in members {
         match value {
             Some(value) => drop(object.insert(name.clone(), value.clone())),
@@ -18,7 +18,7 @@ pub(crate) fn change(object: &mut Map<String, Value>, members: &[(String, Option
 }
 
 /// Members with their values of this moment; `None` for those to remove.
-pub(crate) fn resolve_all(
+pub(crate) fn resolve_changes(
     members: &BTreeMap<String, Value>,
     now: Timestamp,
 ) -> Result<Vec<(String, Option<Value>)>, MintError> {
@@ -28,13 +28,13 @@ pub(crate) fn resolve_all(
             if value.is_null() || value.as_str() == Some("@null") {
                 return Ok((name.clone(), None));
             }
-            Ok((name.clone(), Some(resolve(value, now)?)))
+            Ok((name.clone(), Some(resolve_value(value, now)?)))
         })
         .collect()
 }
 
 /// A value with the times in it: `@now`, `@now-1h`.
-pub(crate) fn resolve(value: &Value, now: Timestamp) -> Result<Value, MintError> {
+pub(crate) fn resolve_value(value: &Value, now: Timestamp) -> Result<Value, MintError> {
     Ok(match value {
         Value::String(text) if text == "@json-null" => Value::Null,
         Value::String(text) if text == "{another_key}" => another_key().jwk(),
@@ -45,12 +45,12 @@ pub(crate) fn resolve(value: &Value, now: Timestamp) -> Result<Value, MintError>
         },
         Value::Array(values) => values
             .iter()
-            .map(|value| resolve(value, now))
+            .map(|value| resolve_value(value, now))
             .collect::<Result<_, _>>()?,
         Value::Object(members) => Value::Object(
             members
                 .iter()
-                .map(|(name, value)| Ok((name.clone(), resolve(value, now)?)))
+                .map(|(name, value)| Ok((name.clone(), resolve_value(value, now)?)))
                 .collect::<Result<_, MintError>>()?,
         ),
         Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),

@@ -7,9 +7,9 @@ use crate::{
     store::{
         directory::{Directory, Member, custom_permissions},
         grants::OAUTH_TOKEN_SECONDS,
+        instance::Instance,
         people::{DirectoryError, Session, SessionStatus, User},
         scope::Scopes,
-        state::Instance,
     },
     tokens::permission_claims,
 };
@@ -32,7 +32,7 @@ const M2M_TOKEN_SECONDS: i64 = 3_600;
 
 /// An OAuth access token's content, before it is a JWT or an opaque token.
 #[derive(Clone, Debug)]
-pub(crate) struct AccessGrant<'a> {
+pub(crate) struct AccessTokenClaims<'a> {
     pub(crate) user_id: &'a str,
     pub(crate) client_id: &'a str,
     pub(crate) scopes: &'a Scopes,
@@ -45,7 +45,7 @@ impl Instance {
     pub(crate) fn session_token(&self, user: &str) -> Result<Recipe, DirectoryError> {
         let directory = self.directory.read();
         let user = directory.user(user)?;
-        Ok(self.version_2(&directory, user, directory.session(&user.session_id)?, None))
+        Ok(self.session_token_claims_v2(&directory, user, directory.session(&user.session_id)?, None))
     }
 
     /// A session token, version 2, of the user's session in this state and with this actor.
@@ -58,20 +58,20 @@ impl Instance {
         let now = self.clock.now();
         let session = self.directory.write().session_for(user, status, actor, now)?;
         let directory = self.directory.read();
-        Ok(self.version_2(&directory, directory.user(&session.user_id)?, &session, None))
+        Ok(self.session_token_claims_v2(&directory, directory.user(&session.user_id)?, &session, None))
     }
 
     pub(crate) fn session_token_in(&self, user: &str, organization: &str) -> Result<Recipe, DirectoryError> {
         let directory = self.directory.read();
         let member = directory.member(user, organization)?;
         let session = directory.session(&member.user.session_id)?;
-        Ok(self.version_2(&directory, member.user, session, Some(member)))
+        Ok(self.session_token_claims_v2(&directory, member.user, session, Some(member)))
     }
 
     pub(crate) fn session_token_v1(&self, user: &str) -> Result<Recipe, DirectoryError> {
         let directory = self.directory.read();
         let user = directory.user(user)?;
-        Ok(self.version_1(directory.session(&user.session_id)?))
+        Ok(self.session_token_claims_v1(directory.session(&user.session_id)?))
     }
 
     pub(crate) fn session_token_v1_in(
@@ -85,14 +85,14 @@ impl Instance {
             .map(|(feature, action)| json!(format!("org:{feature}:{action}")))
             .collect();
         Ok(self
-            .version_1(directory.session(&member.user.session_id)?)
+            .session_token_claims_v1(directory.session(&member.user.session_id)?)
             .claim("org_id", member.organization.id.as_str())
             .claim("org_permissions", permissions)
             .claim("org_role", member.role.key.as_str())
             .claim("org_slug", member.organization.slug.as_str()))
     }
 
-    fn version_1(&self, session: &Session) -> Recipe {
+    fn session_token_claims_v1(&self, session: &Session) -> Recipe {
         let now = self.clock.now().as_second();
         let mut recipe = self.recipe("JWT", Some(SESSION_TOKEN_CATEGORY));
         if let Some(actor) = &session.actor {
@@ -122,7 +122,7 @@ impl Instance {
             .claim("sub", session.user_id.as_str())
     }
 
-    fn version_2(
+    fn session_token_claims_v2(
         &self,
         directory: &Directory,
         user: &User,
@@ -130,7 +130,7 @@ impl Instance {
         member: Option<Member<'_>>,
     ) -> Recipe {
         let mut recipe = self
-            .version_1(session)
+            .session_token_claims_v1(session)
             .claim("jti", self.ids.session_token_jti())
             .claim("v", 2);
         let Some(member) = member else {
@@ -185,7 +185,7 @@ impl Instance {
     }
 
     /// An OAuth access token as a JWT (RFC 9068). `aud` is there only when a resource was granted.
-    pub(crate) fn access_token(&self, grant: &AccessGrant<'_>) -> Recipe {
+    pub(crate) fn access_token(&self, grant: &AccessTokenClaims<'_>) -> Recipe {
         let now = self.clock.now().as_second();
         let mut recipe = self.recipe("at+jwt", None);
         if !grant.resources.is_empty() {
@@ -209,7 +209,7 @@ impl Instance {
     }
 
     /// An ID token (OIDC Core §2): for the client, never for an API.
-    pub(crate) fn id_token(&self, user: &User, grant: &AccessGrant<'_>, nonce: Option<&str>) -> Recipe {
+    pub(crate) fn id_token(&self, user: &User, grant: &AccessTokenClaims<'_>, nonce: Option<&str>) -> Recipe {
         let now = self.clock.now().as_second();
         let mut recipe = self
             .recipe("JWT", None)
@@ -240,7 +240,7 @@ impl Instance {
         resource: Option<&str>,
     ) -> Result<Recipe, DirectoryError> {
         let user_id = self.directory.read().user(user)?.id.clone();
-        Ok(self.access_token(&AccessGrant {
+        Ok(self.access_token(&AccessTokenClaims {
             user_id: &user_id,
             client_id,
             scopes,
@@ -258,7 +258,7 @@ impl Instance {
     ) -> Result<Recipe, DirectoryError> {
         let directory = self.directory.read();
         let user = directory.user(user)?;
-        let grant = AccessGrant {
+        let grant = AccessTokenClaims {
             user_id: &user.id,
             client_id,
             scopes,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     mint::{Signer, SigningKey, small_key},
-    store::state::Instance,
+    store::instance::Instance,
 };
 
 /// What `shared_secret` signs with. A key set that holds a secret gives it to everybody.
@@ -21,7 +21,7 @@ pub(crate) fn another_key() -> &'static SigningKey {
 
 impl Instance {
     /// What this signer signs with, as a JSON Web Key; `None` of those who have no key of their own.
-    pub(crate) fn jwk_of(&self, signer: Signer) -> Option<Value> {
+    pub(crate) fn public_jwk(&self, signer: Signer) -> Option<Value> {
         match signer {
             Signer::Instance => Some(self.keys.read().signing().jwk()),
             Signer::AnotherKey => Some(another_key().jwk()),

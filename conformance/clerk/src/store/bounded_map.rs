@@ -1,17 +1,17 @@
-//! A map that forgets: what anybody can make the server remember must not grow without end.
+//! A map with a size limit, so that clients cannot make memory use grow without bound.
 
 use std::collections::{HashMap, VecDeque};
 
-/// A map of at most `capacity` entries. A new one beyond that takes the place of the oldest.
+/// A map of at most `capacity` entries. Beyond that, a new entry replaces the oldest.
 #[derive(Debug)]
-pub(crate) struct Bounded<V> {
+pub(crate) struct BoundedMap<V> {
     entries: HashMap<String, V>,
-    /// In the order of their insertion; may name entries that were removed since.
+    /// The keys in order of insertion.
     order: VecDeque<String>,
     capacity: usize,
 }
 
-impl<V> Bounded<V> {
+impl<V> BoundedMap<V> {
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
             entries: HashMap::new(),
@@ -20,7 +20,7 @@ impl<V> Bounded<V> {
         }
     }
 
-    /// Replaces an entry in place, which keeps its age.
+    /// Inserts an entry. A replaced entry keeps its age.
     pub(crate) fn insert(&mut self, key: String, value: V) {
         if self.entries.insert(key.clone(), value).is_some() {
             return;
@@ -43,14 +43,16 @@ impl<V> Bounded<V> {
 
     pub(crate) fn remove(&mut self, key: &str) -> Option<V> {
         let removed = self.entries.remove(key)?;
-        self.order.retain(|one| one != key);
+        self.order.retain(|existing| existing != key);
         Some(removed)
     }
 
+    /// Returns the values in order of insertion.
     pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
         self.order.iter().filter_map(|key| self.entries.get(key))
     }
 
+    /// Returns the values in no particular order.
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         self.entries.values_mut()
     }
@@ -61,8 +63,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_is_forgotten() {
-        let mut map = Bounded::new(2);
+    fn the_oldest_entry_is_dropped() {
+        let mut map = BoundedMap::new(2);
         for key in ["a", "b", "a", "c"] {
             map.insert(key.to_owned(), key);
         }

@@ -1,4 +1,4 @@
-//! What one local Clerk knows: shared by its endpoints and by the handle that tests hold.
+//! [`Instance`]: all state of one local Clerk, shared by its endpoints and its handle.
 
 use std::sync::{Arc, OnceLock};
 
@@ -9,7 +9,7 @@ use crate::{
     http::listener::Connections,
     mint::TokenEnd,
     store::{
-        credentials::{Credential, Credentials, EndTokenError, Kind, NewCredential},
+        credentials::{Credential, CredentialKind, Credentials, EndTokenError, NewCredential},
         directory::Directory,
         faults::Faults,
         grants::Grants,
@@ -22,14 +22,17 @@ use crate::{
     },
 };
 
-/// One instance. No lock is ever held across an await, and where two are taken, `grants` comes before `directory`.
+/// The state of one local Clerk.
+///
+/// To avoid deadlocks, no lock is held across an await, and code that takes both locks takes `grants` before
+/// `directory`.
 pub(crate) struct Instance {
-    /// Where it listens, without a trailing slash.
+    /// The URL of the listener, without a trailing slash.
     pub(crate) origin: String,
-    /// The Frontend API's URL, without a trailing slash: `iss` of every token. The same as `origin`, unless it passes
-    /// for an instance at Clerk.
+    /// The URL of the Frontend API, without a trailing slash; the `iss` of every token. It equals `origin` unless the
+    /// local Clerk stands in for another instance.
     pub(crate) issuer: String,
-    /// The Frontend API's host and port.
+    /// The host and port of the Frontend API.
     pub(crate) domain: String,
     pub(crate) id: String,
     pub(crate) secret_key: String,
@@ -39,7 +42,7 @@ pub(crate) struct Instance {
     pub(crate) settings: Settings,
     pub(crate) keys: RwLock<Keyring>,
     pub(crate) directory: RwLock<Directory>,
-    /// The id of the user who is signed in, and agrees, without being asked.
+    /// The id of the user who is signed in and consents without being shown a page.
     pub(crate) auto_approve: RwLock<Option<String>>,
     pub(crate) grants: Mutex<Grants>,
     pub(crate) credentials: Mutex<Credentials>,
@@ -47,12 +50,13 @@ pub(crate) struct Instance {
     pub(crate) faults: Faults,
     pub(crate) log: RequestLog,
     pub(crate) connections: Connections,
-    /// Fetches documents about clients; made when the first one is, or why it cannot be made.
+    /// The HTTP client that fetches client metadata documents, or why it could not be created. Created on first use.
     pub(crate) http: OnceLock<Result<reqwest::Client, String>>,
 }
 
 impl Instance {
-    /// Ends an opaque token, a refresh token's grant or an API key, named by id or by itself.
+    /// Revokes or expires an opaque token or an API key, given by its id or its secret. For a refresh token, revokes
+    /// its grant.
     pub(crate) fn end_token(&self, id_or_secret: &str, end: TokenEnd) -> Result<(), EndTokenError> {
         let now = self.clock.now();
         if self.grants.lock().end(id_or_secret, end, now)
@@ -66,6 +70,7 @@ impl Instance {
         }
     }
 
+    /// Issues an opaque machine-to-machine token to a machine.
     pub(crate) fn opaque_m2m_token(
         &self,
         machine_id: &str,
@@ -76,9 +81,10 @@ impl Instance {
         if new.scopes.is_empty() {
             new.scopes = machine.scopes;
         }
-        Ok(credentials.issue(Kind::M2m, machine.id, new, self.clock.now(), &self.ids))
+        Ok(credentials.issue(CredentialKind::M2m, machine.id, new, self.clock.now(), &self.ids))
     }
 
+    /// Issues an API key to an organization, a machine or a user.
     pub(crate) fn api_key(&self, subject: &str, new: NewCredential) -> Result<Credential, DirectoryError> {
         let subject = {
             let directory = self.directory.read();
@@ -92,10 +98,10 @@ impl Instance {
             }
         };
         let mut credentials = self.credentials.lock();
-        Ok(credentials.issue(Kind::ApiKey, subject, new, self.clock.now(), &self.ids))
+        Ok(credentials.issue(CredentialKind::ApiKey, subject, new, self.clock.now(), &self.ids))
     }
 
-    /// Signs this user in without a page, or nobody. Returns the user's id.
+    /// Sets the user to sign in without a page; `None` turns this off. Returns the user's id.
     pub(crate) fn set_auto_approve(&self, user: Option<&str>) -> Result<Option<String>, DirectoryError> {
         let id = match user {
             Some(selector) => Some(self.directory.read().user(selector)?.id.clone()),
