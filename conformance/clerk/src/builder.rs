@@ -61,7 +61,7 @@ pub struct LocalClerkBuilder {
 pub enum StartError {
     /// Another process listens on the address.
     #[error(
-        "{address} is in use: stop the process that listens on it, or choose another port (0 picks a free port)"
+        "{address} is in use: stop the process that uses it, or choose another port (0 picks a free one)"
     )]
     AddressInUse {
         /// The requested address.
@@ -115,7 +115,8 @@ impl Default for LocalClerkBuilder {
 impl LocalClerkBuilder {
     /// Sets the address to listen on. Default: a free port on 127.0.0.1.
     ///
-    /// **Anyone who can connect can act as any user**, so use other addresses than loopback only on isolated networks.
+    /// **Anyone who can connect can act as any user**, so use other addresses than loopback only on isolated
+    /// networks.
     pub fn bind(mut self, address: SocketAddr) -> Self {
         self.address = address;
         self
@@ -127,8 +128,9 @@ impl LocalClerkBuilder {
         self
     }
 
-    /// Stands in for the Clerk instance with this Frontend API host, and for `api.clerk.com`: URLs and tokens name
-    /// that host, the certificate is valid for both hosts, and requests for `api.clerk.com` get the Backend API.
+    /// Stands in for the Clerk instance with this Frontend API host, and for `api.clerk.com`: URLs and tokens
+    /// name that host, the certificate is valid for both hosts, and requests for `api.clerk.com` get the
+    /// Backend API.
     ///
     /// Requires [`https`](Self::https), and a proxy or DNS override that sends requests for these hosts here.
     pub fn stand_in_for(mut self, frontend_api_host: impl Into<String>) -> Self {
@@ -148,9 +150,9 @@ impl LocalClerkBuilder {
         self
     }
 
-    /// Derives ids and secrets from this number, so that the same requests in the same order give the same values.
-    /// Signing keys stay random; set [`signing_key`](Self::signing_key) and [`clock`](Self::clock) too to get
-    /// identical tokens.
+    /// Derives ids and secrets from this number, so that the same requests in the same order give the same
+    /// values. Signing keys stay random; set [`signing_key`](Self::signing_key) and [`clock`](Self::clock)
+    /// too to get identical tokens.
     ///
     /// **Every secret of the instance, including the secret key, can then be guessed.**
     pub fn seed(mut self, seed: u64) -> Self {
@@ -188,22 +190,22 @@ impl LocalClerkBuilder {
         self
     }
 
-    /// Turns dynamic client registration (RFC 7591) on or off. Default: on. At Clerk it is off until someone turns it
-    /// on.
+    /// Turns dynamic client registration (RFC 7591) on or off. Default: on. At Clerk it is off until someone
+    /// turns it on.
     pub fn dynamic_registration(mut self, on: bool) -> Self {
         self.settings.dynamic_registration = on;
         self
     }
 
-    /// Turns client ids that are the https URL of a client metadata document on or off. Default: on. At Clerk they are
-    /// off until someone turns them on.
+    /// Turns client ids that are the https URL of a client metadata document on or off. Default: on. At Clerk
+    /// they are off until someone turns them on.
     pub fn client_id_metadata_documents(mut self, on: bool) -> Self {
         self.settings.client_id_metadata_documents = on;
         self
     }
 
-    /// Trusts this certificate authority (PEM), in addition to the system's, when fetching client metadata documents.
-    /// The authority given to [`https`](Self::https) is always trusted.
+    /// Trusts this certificate authority (PEM), in addition to the system's, when fetching client metadata
+    /// documents. The authority given to [`https`](Self::https) is always trusted.
     pub fn trust(mut self, pem: impl Into<String>) -> Self {
         self.settings.trusted.push(pem.into());
         self
@@ -226,8 +228,9 @@ impl LocalClerkBuilder {
     /// # Errors
     ///
     /// [`StartError::AddressInUse`] and [`StartError::Bind`] if the address cannot be listened on,
-    /// [`StartError::State`] if the users and organizations are inconsistent, [`StartError::AutoApprove`] if the user
-    /// does not exist or is ambiguous, [`StartError::Certificate`] if the certificate for https cannot be created.
+    /// [`StartError::State`] if the users and organizations are inconsistent, [`StartError::AutoApprove`] if
+    /// the user does not exist or is ambiguous, [`StartError::Certificate`] if the certificate for https
+    /// cannot be created.
     pub async fn start(mut self) -> Result<LocalClerk, StartError> {
         let bind_error = |source: io::Error| {
             if source.kind() == io::ErrorKind::AddrInUse {
@@ -340,7 +343,8 @@ impl LocalClerkBuilder {
     }
 }
 
-/// Returns the address that programs on this machine can connect to: loopback in place of an unspecified address.
+/// Returns the address that programs on this machine can connect to: loopback in place of an unspecified
+/// address.
 fn connectable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),

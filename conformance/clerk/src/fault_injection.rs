@@ -1,4 +1,5 @@
-//! Counts and logs each request to the Frontend and Backend API, and applies the injected faults to its response.
+//! Counts and logs each request to the Frontend and Backend API, and applies the injected faults to its
+//! response.
 
 use std::{io, time::Duration};
 

@@ -1,22 +1,23 @@
-//! A local Clerk for tests: the parts of a Clerk instance that an OAuth resource server talks to, on one loopback
-//! listener. It needs neither network access nor a Clerk account.
+//! A local Clerk for tests: the parts of a Clerk instance that an OAuth resource server talks to, on one
+//! loopback listener. It needs neither network access nor a Clerk account.
 //!
 //! [`LocalClerk`] starts the instance and controls it. The listener serves three APIs:
 //!
-//! - The **Frontend API** at the origin, with Clerk's paths: the key set, the metadata documents, and an OAuth 2.1
-//!   authorization server with dynamic client registration (RFC 7591), PKCE (RFC 7636), a sign-in and consent page,
-//!   rotating refresh tokens, revocation (RFC 7009), introspection (RFC 7662) and userinfo.
-//! - The **Backend API** below `/backend`: keys, users, organizations, memberships, sessions, and the endpoints that
-//!   verify opaque tokens and API keys.
-//! - An **admin API** below `/admin`, for tests that cannot link this library. It changes users, keys and faults and
-//!   mints tokens; `GET /admin` lists its operations.
+//! - The **Frontend API** at the origin, with Clerk's paths: the key set, the metadata documents, and an
+//!   OAuth 2.1 authorization server with dynamic client registration (RFC 7591), PKCE (RFC 7636), a sign-in
+//!   and consent page, rotating refresh tokens, revocation (RFC 7009), introspection (RFC 7662) and userinfo.
+//! - The **Backend API** below `/backend`: keys, users, organizations, memberships, sessions, and the
+//!   endpoints that verify opaque tokens and API keys.
+//! - An **admin API** below `/admin`, for tests that cannot link this library. It changes users, keys and
+//!   faults and mints tokens; `GET /admin` lists its operations.
 //!
-//! Tokens and Backend API responses are built from the same users and organizations, so they always agree. Unless a
-//! [`State`] file replaces them, there are three sample users: Ada (`ada@example.com`) belongs to three
-//! organizations, Grace (`grace@example.com`) to one, and Alan (`alan@example.com`) to none. All state is in memory,
-//! limited in size, and lost when the process ends.
+//! Tokens and Backend API responses are built from the same users and organizations, so they always agree.
+//! Unless a [`State`] file replaces them, there are three sample users: Ada (`ada@example.com`) belongs to
+//! three organizations, Grace (`grace@example.com`) to one, and Alan (`alan@example.com`) to none. All state
+//! is in memory, limited in size, and lost when the process ends.
 //!
-//! **This is a test double.** It signs anyone in as any sample user without a password, so keep it on loopback.
+//! **This is a test double.** It signs anyone in as any sample user without a password, so keep it on
+//! loopback.
 //!
 //! # Point a server at it
 //!
@@ -44,8 +45,8 @@
 //!
 //! # Mint invalid tokens
 //!
-//! Methods such as [`session_token`](LocalClerk::session_token) and [`oauth_token`](LocalClerk::oauth_token) return a
-//! [`Recipe`](mint::Recipe) for a valid token. Change its header, claims or signature before
+//! Methods such as [`session_token`](LocalClerk::session_token) and [`oauth_token`](LocalClerk::oauth_token)
+//! return a [`Recipe`](mint::Recipe) for a valid token. Change its header, claims or signature before
 //! [`mint`](mint::Recipe::mint); nothing is validated. [`LocalClerk::mint`] does the same from data, a
 //! [`TokenSpec`](mint::TokenSpec), which TOML and JSON files can hold.
 //!
@@ -69,9 +70,10 @@
 //!
 //! # Inject faults
 //!
-//! A [`Fault`] makes endpoints fail: error statuses, rate limits, malformed, truncated or huge bodies, redirects,
-//! resets, delays. [`Fault::Hold`] holds responses back until the fault is cleared, so that tests need not sleep.
-//! [`request_count`](LocalClerk::request_count) and [`requests`](LocalClerk::requests) show which requests arrived.
+//! A [`Fault`] makes endpoints fail: error statuses, rate limits, malformed, truncated or huge bodies,
+//! redirects, resets, delays. [`Fault::Hold`] holds responses back until the fault is cleared, so that tests
+//! need not sleep. [`request_count`](LocalClerk::request_count) and [`requests`](LocalClerk::requests) show
+//! which requests arrived.
 //!
 //! ```
 //! use local_clerk::{Endpoint, Fault, LocalClerk};
@@ -91,9 +93,9 @@
 //!
 //! # Control the clock
 //!
-//! [`LocalClerkBuilder::clock`] replaces the system clock, so that a test can let tokens expire without waiting. With
-//! [`seed`](LocalClerkBuilder::seed) and [`signing_key`](LocalClerkBuilder::signing_key) too, every run mints the
-//! same tokens.
+//! [`LocalClerkBuilder::clock`] replaces the system clock, so that a test can let tokens expire without
+//! waiting. With [`seed`](LocalClerkBuilder::seed) and [`signing_key`](LocalClerkBuilder::signing_key) too,
+//! every run mints the same tokens.
 //!
 //! ```
 //! use std::sync::{Arc, Mutex};

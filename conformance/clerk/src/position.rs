@@ -8,8 +8,8 @@ pub(crate) fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     (line, column)
 }
 
-/// Formats a TOML error with its line and column. Unlike the error's own `Display`, it does not quote the line, which
-/// may contain a secret.
+/// Formats a TOML error with its line and column. Unlike the error's own `Display`, it does not quote the
+/// line, which may contain a secret.
 pub fn toml_fault(text: &str, error: &toml::de::Error) -> String {
     let (line, column) = line_and_column(text, error.span().map_or(0, |span| span.start));
     format!("line {line}, column {column}: {}", error.message())

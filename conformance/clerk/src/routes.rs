@@ -1,5 +1,5 @@
-//! The route table of the Frontend API, and the router that joins it with the Backend API and the admin API. Other
-//! paths get a JSON 404.
+//! The route table of the Frontend API, and the router that joins it with the Backend API and the admin API.
+//! Other paths get a JSON 404.
 
 use std::sync::Arc;
 

@@ -54,7 +54,7 @@ async fn trouble_is_two_and_says_what_to_do() {
         (&["clerk", "--port", &port][..], "choose another port"),
         (
             &["clerk", "--auto-approve", "Nobody"],
-            "cannot sign anyone in without a page: no user has",
+            "cannot auto-approve sign-ins: no user has",
         ),
         (
             &["clerk", "--state", "/nowhere.toml"],

@@ -235,7 +235,7 @@ async fn a_token_that_is_plainly_of_another_kind_is_refused() {
             "ak_0123456789",
             "it begins with ak_. That is how api_key looks",
         ),
-        ("session_token", "opaque", "it is no JWT"),
+        ("session_token", "opaque", "it is not a JWT"),
         ("any", SESSION_TOKEN, "That is how session_token"),
     ] {
         let token = format!("{kind}={}", file(&folder, "token.txt", token));

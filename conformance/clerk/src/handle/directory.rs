@@ -18,8 +18,8 @@ impl LocalClerk {
     ///
     /// # Errors
     ///
-    /// [`DirectoryError::Taken`] if the id or email address is in use, [`DirectoryError::Malformed`] if a feature is
-    /// malformed.
+    /// [`DirectoryError::Taken`] if the id or email address is in use, [`DirectoryError::Malformed`] if a
+    /// feature is malformed.
     pub fn add_user(&self, user: NewUser) -> Result<User, DirectoryError> {
         self.instance
             .directory
@@ -44,8 +44,8 @@ impl LocalClerk {
     ///
     /// # Errors
     ///
-    /// [`DirectoryError::Taken`] if the key is in use, [`DirectoryError::Malformed`] if the key or a permission is
-    /// malformed.
+    /// [`DirectoryError::Taken`] if the key is in use, [`DirectoryError::Malformed`] if the key or a
+    /// permission is malformed.
     pub fn add_role(&self, role: Role) -> Result<(), DirectoryError> {
         self.instance.directory.write().add_role(role)
     }
@@ -54,8 +54,8 @@ impl LocalClerk {
     ///
     /// # Errors
     ///
-    /// [`DirectoryError::Taken`] if the user is already a member; an error that names the user, organization or role
-    /// if it does not exist.
+    /// [`DirectoryError::Taken`] if the user is already a member; an error that names the user, organization
+    /// or role if it does not exist.
     pub fn add_membership(
         &self,
         user: &str,
@@ -68,8 +68,8 @@ impl LocalClerk {
             .add_membership(user, organization, role, self.instance.clock.now())
     }
 
-    /// Bans a user: the user can no longer sign in or refresh tokens, and the Backend API reports `banned`. Tokens
-    /// that were already issued stay valid.
+    /// Bans a user: the user can no longer sign in or refresh tokens, and the Backend API reports `banned`.
+    /// Tokens that were already issued stay valid.
     ///
     /// # Errors
     ///
@@ -97,8 +97,8 @@ impl LocalClerk {
     ///
     /// # Errors
     ///
-    /// [`DirectoryError::NotAMember`] if the user is not a member; an error that names the user or organization if it
-    /// does not exist.
+    /// [`DirectoryError::NotAMember`] if the user is not a member; an error that names the user or
+    /// organization if it does not exist.
     pub fn remove_membership(&self, user: &str, organization: &str) -> Result<(), DirectoryError> {
         self.instance
             .directory
@@ -123,8 +123,8 @@ impl LocalClerk {
     ///
     /// # Errors
     ///
-    /// [`ClientDocumentError::Url`] and [`ClientDocumentError::Document`] if Clerk would reject the URL or the
-    /// document.
+    /// [`ClientDocumentError::Url`] and [`ClientDocumentError::Document`] if Clerk would reject the URL or
+    /// the document.
     pub fn pin_client_document(&self, url: &str, document: &Value) -> Result<(), ClientDocumentError> {
         client_document::pin(&self.instance, url, document)
     }

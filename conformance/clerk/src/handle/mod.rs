@@ -1,5 +1,5 @@
-//! [`LocalClerk`], the handle of a running local Clerk. Its methods are grouped by subject: directory, tokens, keys,
-//! faults and requests.
+//! [`LocalClerk`], the handle of a running local Clerk. Its methods are grouped by subject: directory,
+//! tokens, keys, faults and requests.
 
 mod directory;
 mod faults;
@@ -18,10 +18,11 @@ use crate::{
     store::{instance::Instance, people::User},
 };
 
-/// A running local Clerk. Dropping it stops the server; [`stop`](Self::stop) also waits until the server has stopped.
+/// A running local Clerk. Dropping it stops the server; [`stop`](Self::stop) also waits until the server has
+/// stopped.
 ///
-/// Methods that take a user accept an id, an email address or a first name. Methods that take an organization accept
-/// an id or a slug.
+/// Methods that take a user accept an id, an email address or a first name. Methods that take an organization
+/// accept an id or a slug.
 pub struct LocalClerk {
     pub(crate) instance: Arc<Instance>,
     pub(crate) backend_api_url: String,
@@ -83,8 +84,8 @@ impl LocalClerk {
         &self.instance.domain
     }
 
-    /// Returns the base URL of the Backend API, to be configured in place of `https://api.clerk.com`. Paths begin with
-    /// `/v1` after it, as at Clerk.
+    /// Returns the base URL of the Backend API, to be configured in place of `https://api.clerk.com`. Paths
+    /// begin with `/v1` after it, as at Clerk.
     pub fn backend_api_url(&self) -> &str {
         &self.backend_api_url
     }
@@ -129,8 +130,8 @@ impl LocalClerk {
         ]
     }
 
-    /// Returns the users that existed at the start, as they are now. Unless a [`State`](crate::State) replaced them:
-    /// one user with three organizations, one with one, and one with none.
+    /// Returns the users that existed at the start, as they are now. Unless a [`State`](crate::State)
+    /// replaced them: one user with three organizations, one with one, and one with none.
     pub fn sample_users(&self) -> Vec<SampleUser> {
         let directory = self.instance.directory.read();
         let sample = |user: &User| SampleUser {

@@ -10,8 +10,8 @@ use crate::{
     tokens::error::MintError,
 };
 
-/// Methods that return a [`Recipe`] return one for a valid token, issued now and signed with the current key. Change
-/// the recipe to mint an invalid token.
+/// Methods that return a [`Recipe`] return one for a valid token, issued now and signed with the current key.
+/// Change the recipe to mint an invalid token.
 impl LocalClerk {
     /// Returns a version 2 session token without an active organization.
     ///
@@ -26,8 +26,8 @@ impl LocalClerk {
     ///
     /// # Errors
     ///
-    /// [`DirectoryError::NotAMember`] if the user is not a member; an error that names the user or organization if it
-    /// does not exist.
+    /// [`DirectoryError::NotAMember`] if the user is not a member; an error that names the user or
+    /// organization if it does not exist.
     pub fn session_token_in(&self, user: &str, organization: &str) -> Result<Recipe, DirectoryError> {
         self.instance.session_token_in(user, organization)
     }
@@ -41,19 +41,19 @@ impl LocalClerk {
         self.instance.session_token_v1(user)
     }
 
-    /// Returns a version 1 session token with this organization active (claims `org_…`). Role and permissions are the
-    /// same as in [`session_token_in`](Self::session_token_in).
+    /// Returns a version 1 session token with this organization active (claims `org_…`). Role and permissions
+    /// are the same as in [`session_token_in`](Self::session_token_in).
     ///
     /// # Errors
     ///
-    /// [`DirectoryError::NotAMember`] if the user is not a member; an error that names the user or organization if it
-    /// does not exist.
+    /// [`DirectoryError::NotAMember`] if the user is not a member; an error that names the user or
+    /// organization if it does not exist.
     pub fn session_token_v1_in(&self, user: &str, organization: &str) -> Result<Recipe, DirectoryError> {
         self.instance.session_token_v1_in(user, organization)
     }
 
-    /// Returns an OAuth access token as a JWT (`at+jwt`). Without a `resource` it has no `aud`. The client need not be
-    /// registered.
+    /// Returns an OAuth access token as a JWT (`at+jwt`). Without a `resource` it has no `aud`. The client
+    /// need not be registered.
     ///
     /// # Errors
     ///
@@ -79,8 +79,8 @@ impl LocalClerk {
         self.instance.id_token_for(user, client_id, &scopes)
     }
 
-    /// Returns a token from a JWT template without custom claims. It has no `sid`, so ending a session does not end
-    /// it.
+    /// Returns a token from a JWT template without custom claims. It has no `sid`, so ending a session does
+    /// not end it.
     ///
     /// # Errors
     ///
@@ -89,12 +89,14 @@ impl LocalClerk {
         self.instance.template_token(user)
     }
 
-    /// Returns a machine-to-machine token as a JWT. Clerk's machine ids begin with `mch_`; the machine need not exist.
+    /// Returns a machine-to-machine token as a JWT. Clerk's machine ids begin with `mch_`; the machine need
+    /// not exist.
     pub fn m2m_token(&self, machine_id: &str) -> Recipe {
         self.instance.m2m_token(machine_id)
     }
 
-    /// Returns a session token of a pending session (`sts`): the user is signed in but has a task left to complete.
+    /// Returns a session token of a pending session (`sts`): the user is signed in but has a task left to
+    /// complete.
     ///
     /// # Errors
     ///
@@ -140,14 +142,14 @@ impl LocalClerk {
     ///
     /// # Errors
     ///
-    /// [`MintError::Directory`] if the specification names a user, organization or machine that does not exist,
-    /// [`MintError::Specification`] if it is incomplete or contradicts itself.
+    /// [`MintError::Directory`] if the specification names a user, organization or machine that does not
+    /// exist, [`MintError::Specification`] if it is incomplete or contradicts itself.
     pub fn mint(&self, spec: &TokenSpec) -> Result<String, MintError> {
         self.instance.mint(spec).map(|minted| minted.token)
     }
 
-    /// Revokes an opaque token or an API key, given by its id or its secret. For a refresh token, revokes the whole
-    /// grant.
+    /// Revokes an opaque token or an API key, given by its id or its secret. For a refresh token, revokes the
+    /// whole grant.
     ///
     /// # Errors
     ///
@@ -156,8 +158,8 @@ impl LocalClerk {
         self.instance.end_token(id_or_token, TokenEnd::Revoked)
     }
 
-    /// Makes an opaque token or an API key expire now, given by its id or its secret. For a refresh token, revokes
-    /// the whole grant.
+    /// Makes an opaque token or an API key expire now, given by its id or its secret. For a refresh token,
+    /// revokes the whole grant.
     ///
     /// # Errors
     ///

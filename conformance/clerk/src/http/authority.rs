@@ -11,8 +11,8 @@ use tokio_rustls::{
     rustls::{ServerConfig, pki_types::PrivateKeyDer},
 };
 
-/// A temporary certificate authority. Its private key never leaves the process. Clients that trust its certificate
-/// trust every local Clerk started with it.
+/// A temporary certificate authority. Its private key never leaves the process. Clients that trust its
+/// certificate trust every local Clerk started with it.
 ///
 /// Cheap to clone. Clones are the same authority, so several local Clerks can share one.
 #[derive(Clone)]
@@ -46,7 +46,8 @@ impl Authority {
         })))
     }
 
-    /// Returns the certificate as PEM, for example for the file that `NODE_EXTRA_CA_CERTS` or `SSL_CERT_FILE` names.
+    /// Returns the certificate as PEM, for example for the file that `NODE_EXTRA_CA_CERTS` or `SSL_CERT_FILE`
+    /// names.
     pub fn pem(&self) -> &str {
         &self.0.pem
     }

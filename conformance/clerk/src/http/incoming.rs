@@ -76,8 +76,8 @@ impl Incoming {
             .and_then(|value| value.to_str().ok())
     }
 
-    /// Returns the credentials of the `Authorization` header, if it has this scheme. Schemes are case-insensitive
-    /// (RFC 9110 §11.1).
+    /// Returns the credentials of the `Authorization` header, if it has this scheme. Schemes are
+    /// case-insensitive (RFC 9110 §11.1).
     pub(crate) fn credentials(&self, scheme: &str) -> Option<&str> {
         let (given, credentials) = self.header(header::AUTHORIZATION.as_str())?.split_once(' ')?;
         given.eq_ignore_ascii_case(scheme).then(|| credentials.trim())

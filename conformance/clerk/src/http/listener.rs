@@ -186,7 +186,8 @@ impl Drop for Connection {
             Stream::Tls(stream) => stream.get_ref().0,
             Stream::Handshake(_) | Stream::Closed => return,
         };
-        // With zero linger, closing the socket sends RST instead of FIN. If setting it fails, the socket is just closed.
+        // With zero linger, closing the socket sends RST instead of FIN. If setting it fails, the socket is
+        // just closed.
         let _ = tcp.set_zero_linger();
     }
 }

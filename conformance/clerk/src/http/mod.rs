@@ -1,4 +1,5 @@
-//! HTTP infrastructure shared by all endpoints: listener, certificate authority, parsed requests and responses.
+//! HTTP infrastructure shared by all endpoints: listener, certificate authority, parsed requests and
+//! responses.
 
 pub(crate) mod authority;
 pub(crate) mod incoming;

@@ -6,7 +6,8 @@ use poem::{
 };
 use serde_json::Value;
 
-/// The content type of JSON responses. Clerk's SDK parses a body as JSON only with exactly this value, without a charset.
+/// The content type of JSON responses. Clerk's SDK parses a body as JSON only with exactly this value,
+/// without a charset.
 pub(crate) const JSON: &str = "application/json";
 
 /// The header that correlates a response with Clerk's logs.

@@ -1,4 +1,4 @@
-//! Tokens as data: what a case, the admin API and `mint` ask for.
+//! [`TokenSpec`]: a valid or invalid token described as data, for TOML and JSON files and the admin API.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What token to make: one that Clerk would issue, and what is then done to it.
+/// A token to mint: one that Clerk would issue, and the changes that make it invalid.
 ///
 /// ```
 /// use local_clerk::mint::TokenSpec;
@@ -19,9 +19,9 @@ use serde_json::Value;
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenSpec {
-    /// What Clerk would issue.
+    /// The kind of token.
     pub kind: TokenKind,
-    /// Whose it is: id, email address or first name. Ada, unless said otherwise.
+    /// The user (id, email address or first name). Default: the first user, Ada.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// The impersonator (id, email address or first name), for `impersonation_token`.
@@ -30,54 +30,56 @@ pub struct TokenSpec {
     /// The active organization (id or slug), for `session_token`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organization: Option<String>,
-    /// The version of a `session_token`'s claims: 2, unless 1 is asked for.
+    /// The version of a `session_token`'s claims, 1 or 2. Default: 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u8>,
-    /// The OAuth client a token was issued to.
+    /// The OAuth client that the token is issued to. It need not be registered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
-    /// What the user allowed, or what a machine token may do.
+    /// The scopes of an OAuth, refresh or ID token, an opaque machine token or an API key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
-    /// The resource an OAuth token is for (RFC 8707). A case's token is for the target's own, unless said otherwise;
-    /// an empty text is for a token without an audience.
+    /// The resource that an OAuth token is intended for (RFC 8707). Default: none, or in the conformance
+    /// suite's cases the target. An empty string gives a token without an audience.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
-    /// The machine (`mch_…`) of a machine token. A new one, unless said otherwise.
+    /// The machine (`mch_…`) of a machine token. Default: a new machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<String>,
-    /// The user, organization or machine of an API key; `user`, unless said otherwise.
+    /// The user, organization or machine of an API key. Default: `user`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// The name of an API key or machine token.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// How long an API key or an opaque machine token lives, in seconds.
+    /// The lifetime of an API key or opaque token, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in_seconds: Option<u32>,
-    /// Members of the JOSE header to set, or with null (in TOML `"@null"`) to remove. `"{another_key}"` is the public
-    /// part of the key that `sign = "another_key"` signs with, as a JSON Web Key.
+    /// Members of the JOSE header to set; null (in TOML `"@null"`) removes a member. `"{another_key}"` stands
+    /// for the public key that `sign = "another_key"` signs with, as a JSON Web Key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub header: BTreeMap<String, Value>,
-    /// The same for claims. `"@now"`, `"@now-1h"`, `"@now+90s"` are times in seconds, `"@json-null"` is null,
-    /// `"@17KiB"` a text of that length (64 KiB at most). Of what
-    /// is no JWT, all of its custom claims.
+    /// Claims to set; null (in TOML `"@null"`) removes a claim. `"@now"`, `"@now-1h"` and `"@now+90s"` stand
+    /// for Unix times in seconds (units `s`, `m`, `h`, `d`), `"@json-null"` for null, and `"@17KiB"` for a
+    /// string of that length (at most 64 KiB). For an opaque machine token or an API key: all of its custom
+    /// claims.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub claims: BTreeMap<String, Value>,
-    /// The whole text of the JOSE header instead: duplicate members, an array, no JSON at all. `{header}` stands for
-    /// what it would have been, without the braces.
+    /// Replaces the whole text of the JOSE header, for example by duplicate members, an array or invalid
+    /// JSON. `{header}` stands for the members that it would have had, without the braces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw_header: Option<String>,
-    /// The whole text of the claims instead. `{claims}` stands for what they would have been, without the braces.
+    /// Replaces the whole text of the claims. `{claims}` stands for the members that they would have had,
+    /// without the braces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw_claims: Option<String>,
-    /// Who signs.
+    /// The key and algorithm of the signature.
     #[serde(default, skip_serializing_if = "Signer::is_instance")]
     pub sign: Signer,
-    /// What is done to the finished token, in this order.
+    /// The damage to the finished token, in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub damage: Vec<Damage>,
-    /// What becomes of an opaque token or API key before it is used.
+    /// Revokes or expires an opaque token or API key after it is issued.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<TokenEnd>,
 }
@@ -88,24 +90,25 @@ pub struct TokenSpec {
 )]
 #[serde(rename_all = "snake_case")]
 pub enum TokenKind {
-    /// Whichever ordinary token the target accepts: a session token or else an OAuth token.
+    /// A placeholder for a kind that the server under test accepts, which the conformance suite fills in.
+    /// `LocalClerk::mint` and the admin API reject it.
     #[default]
     Any,
-    /// A session token (`cat` of the class, `sid`, 60 seconds).
+    /// A session token: a JWT with a `sid`, valid for 60 seconds.
     SessionToken,
-    /// The same of a session with tasks left (`sts: pending`).
+    /// A session token of a pending session (`sts: pending`).
     PendingSessionToken,
-    /// The same of a user who is impersonated (`act`).
+    /// A session token of an impersonated user (`act`).
     ImpersonationToken,
-    /// A token from a JWT template: no session, never a credential for an MCP server.
+    /// A token from a JWT template. It has no session, and MCP servers must reject it.
     TemplateToken,
     /// An OAuth access token as a JWT (`at+jwt`).
     OauthToken,
     /// An opaque OAuth access token, `oat_…`.
     OpaqueOauthToken,
-    /// An ID token: for the client, never for an API.
+    /// An ID token. It is intended for the client, and resource servers must reject it.
     IdToken,
-    /// A refresh token: for the authorization server alone.
+    /// A refresh token. It is intended for the authorization server only.
     RefreshToken,
     /// A machine-to-machine token as a JWT.
     M2mToken,
@@ -115,80 +118,81 @@ pub enum TokenKind {
     ApiKey,
 }
 
-/// Who signs a JWT. The header stays as it is.
+/// The key and algorithm that sign a JWT. The header does not change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Signer {
-    /// The instance's key, as it should be.
+    /// The instance's key with RS256. The signature is valid.
     #[default]
     Instance,
-    /// The same key, RSASSA-PKCS1-v1_5 with SHA-384: `alg` RS384.
+    /// The instance's key with RSASSA-PKCS1-v1_5 and SHA-384 (RS384).
     InstanceRs384,
-    /// The same key, RSASSA-PSS with SHA-256: `alg` PS256.
+    /// The instance's key with RSASSA-PSS and SHA-256 (PS256).
     InstancePs256,
-    /// Another key, which nobody published. `kid` still names the instance's.
+    /// Another RSA key, which is not published. `kid` still names the instance's key.
     AnotherKey,
-    /// An RSA key of 1024 bits, which nobody publishes unless told to. `kid` still names the instance's.
+    /// An RSA key of 1024 bits, which is not published unless a test publishes it. `kid` still names the
+    /// instance's key.
     SmallKey,
-    /// HMAC with SHA-256, the secret being one that only `POST /keys` publishes: `alg` HS256.
+    /// HMAC with SHA-256 (HS256) and a secret that is not published unless a test publishes it.
     SharedSecret,
-    /// HMAC with SHA-256, the secret being the instance's public key as PEM (RFC 8725 §2.1).
+    /// HMAC with SHA-256 and the instance's public key as PEM as the secret (RFC 8725 §2.1).
     HmacOfPublicKey,
-    /// The same without the line end at its end, as libraries and configurations trim it.
+    /// HMAC with SHA-256 and the public key as PEM without the final line feed, which libraries may trim.
     HmacOfTrimmedPublicKey,
-    /// The same, the secret being the key as DER.
+    /// HMAC with SHA-256 and the public key as DER as the secret.
     HmacOfPublicKeyDer,
     /// HMAC with SHA-256 and an empty secret.
     HmacOfNothing,
-    /// Nobody: the third part is empty.
+    /// No signature: the third part is empty.
     Nobody,
-    /// 256 zero bytes.
+    /// A signature of 256 zero bytes.
     Zeros,
 }
 
 impl Signer {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     fn is_instance(&self) -> bool {
         *self == Self::Instance
     }
 }
 
-/// What can be done to a finished token. The parts are those between dots, a token without dots being its own last
-/// part.
+/// Damage to a finished token. Parts are separated by dots; a token without dots has one part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Damage {
-    /// The last bit that counts, of the last part, is flipped.
+    /// Flips a bit in the middle of the last part.
     FlipSignature,
-    /// A bit of the second part's middle is flipped.
+    /// Flips a bit in the middle of the second part.
     FlipClaims,
-    /// The last character is gone.
+    /// Removes the last character.
     DropLastCharacter,
-    /// The last part and its dot are gone.
+    /// Removes the last part and the dot before it.
     DropSignature,
-    /// A fourth part comes after.
+    /// Appends a fourth part.
     FourthPart,
-    /// Two more parts come after: the shape of a JWE.
+    /// Appends two parts, so that the token has the form of a JWE.
     FiveParts,
-    /// The last part is empty.
+    /// Empties the last part.
     EmptySignature,
-    /// `=` after every part, as base64 with padding.
+    /// Pads every part with `=`.
     Padding,
-    /// The last character is changed in the bits that decoding throws away: the same bytes, another text.
+    /// Changes the bits of the last character that decoding discards: other text, same bytes.
     TrailingBits,
-    /// The alphabet of base64 instead of base64url: `+` and `/` in every part. A signature holds one of them but for one in 50,000.
+    /// Replaces `-` and `_` by `+` and `/`, the alphabet of base64 instead of base64url. About one JWT
+    /// signature in 50,000 contains neither and stays as it is.
     StandardAlphabet,
-    /// A line feed, encoded as `%0A`, in the middle.
+    /// Inserts `%0A`, a percent-encoded line feed, in the middle.
     PercentEncoded,
-    /// In double quotes.
+    /// Puts the token in double quotes.
     Quoted,
-    /// A comma and the token once more.
+    /// Appends a comma and the token again.
     Doubled,
 }
 
 impl Damage {
-    /// Whether it is done to a part of a JWT, and not to the token as a text.
-    fn is_of_parts(self) -> bool {
+    /// Returns whether the damage affects the parts of a JWT, and not the token as a whole.
+    fn affects_parts(self) -> bool {
         match self {
             Self::PercentEncoded | Self::Quoted | Self::Doubled => false,
             Self::FlipSignature
@@ -205,7 +209,7 @@ impl Damage {
     }
 }
 
-/// What becomes of a token before it is used.
+/// How a token or API key ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenEnd {
@@ -216,7 +220,7 @@ pub enum TokenEnd {
 }
 
 impl TokenKind {
-    /// The name in recipes: `session_token`.
+    /// Returns the name in specifications, for example `session_token`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Any => "any",
@@ -233,10 +237,8 @@ impl TokenKind {
             Self::ApiKey => "api_key",
         }
     }
-}
 
-impl TokenKind {
-    /// Whether it has a header, claims and a signature.
+    /// Returns whether the kind is a JWT, with header, claims and signature.
     pub fn is_jwt(self) -> bool {
         match self {
             Self::Any | Self::OpaqueOauthToken | Self::RefreshToken | Self::OpaqueM2mToken | Self::ApiKey => {
@@ -254,7 +256,7 @@ impl TokenKind {
 }
 
 impl TokenSpec {
-    /// A token of this kind as Clerk would issue it.
+    /// Returns the specification of a valid token of this kind.
     pub fn of(kind: TokenKind) -> Self {
         Self {
             kind,
@@ -262,8 +264,8 @@ impl TokenSpec {
         }
     }
 
-    /// The same token without what was done to it: what a target accepts when it refuses the damaged one for its
-    /// damage alone.
+    /// Returns the specification without the changes that make the token invalid. If a server rejects this
+    /// token too, it does not reject the changed token because of the changes.
     #[must_use]
     pub fn undamaged(&self) -> Self {
         Self {
@@ -280,17 +282,17 @@ impl TokenSpec {
         }
     }
 
-    /// Whether something is done to its header, claims or signature.
+    /// Returns whether the header, claims or signature are changed.
     pub fn changes_parts(&self) -> bool {
         !self.header.is_empty()
             || !self.claims.is_empty()
             || self.raw_header.is_some()
             || self.raw_claims.is_some()
             || self.sign != Signer::Instance
-            || self.damage.iter().any(|damage| damage.is_of_parts())
+            || self.damage.iter().any(|damage| damage.affects_parts())
     }
 
-    /// Whether it is exactly what Clerk would issue.
+    /// Returns whether the token is what Clerk would issue.
     pub fn is_undamaged(&self) -> bool {
         *self == self.undamaged()
     }

@@ -42,7 +42,8 @@ impl fmt::Debug for Machine {
 pub struct NewCredential {
     /// The name of an API key. Machine-to-machine tokens have no name.
     pub name: String,
-    /// Scopes. The scopes of a machine-to-machine token are machine ids; if empty, the machine's own scopes are used.
+    /// Scopes. The scopes of a machine-to-machine token are machine ids; if empty, the machine's own scopes
+    /// are used.
     pub scopes: Vec<String>,
     /// Custom claims.
     pub claims: Option<Value>,

@@ -5,8 +5,8 @@ use std::fmt;
 /// Declares each endpoint once: its documentation, variant and name in the admin API.
 macro_rules! endpoints {
     ($($(#[$docs:meta])* $variant:ident = $name:literal,)*) => {
-        /// An endpoint of the local Clerk, for [`LocalClerk::request_count`](crate::LocalClerk::request_count) and
-        /// [faults](crate::Fault).
+        /// An endpoint of the local Clerk, for
+        /// [`LocalClerk::request_count`](crate::LocalClerk::request_count) and [faults](crate::Fault).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Endpoint {
             $($(#[$docs])* $variant,)*

@@ -12,8 +12,8 @@ use crate::store::endpoint::Endpoint;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Responds with this status and Clerk's error envelope. 401, 403, 404, 429, 503 and 504 have Clerk's own error
-    /// codes, all other statuses that of an internal error.
+    /// Responds with this status and Clerk's error envelope. 401, 403, 404, 429, 503 and 504 have Clerk's own
+    /// error codes, all other statuses that of an internal error.
     Status(u16),
     /// Responds with 429 and `Retry-After`, in whole seconds, rounded up.
     RateLimited {
@@ -113,7 +113,8 @@ impl Fault {
 }
 
 impl FaultRule {
-    /// Applies the fault to this endpoint too. A rule made by [`Fault::everywhere`] then applies to this endpoint only.
+    /// Applies the fault to this endpoint too. A rule made by [`Fault::everywhere`] then applies to this
+    /// endpoint only.
     #[must_use]
     pub fn and(mut self, endpoint: Endpoint) -> Self {
         if !self.endpoints.contains(&endpoint) {
@@ -232,8 +233,8 @@ impl Faults {
             .collect()
     }
 
-    /// Returns the faults to apply to a request for this endpoint, and counts the request against their limits: all
-    /// delays and holds, and the first other fault.
+    /// Returns the faults to apply to a request for this endpoint, and counts the request against their
+    /// limits: all delays and holds, and the first other fault.
     pub(crate) fn apply(&self, endpoint: Option<Endpoint>) -> AppliedFaults {
         let mut applied = AppliedFaults::default();
         let mut table = self.0.lock();

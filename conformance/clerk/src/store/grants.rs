@@ -1,5 +1,5 @@
-//! The state of the authorization server: clients, pending authorization requests, grants, codes, refresh tokens and
-//! opaque access tokens.
+//! The state of the authorization server: clients, pending authorization requests, grants, codes, refresh
+//! tokens and opaque access tokens.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -50,7 +50,8 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) client_id: String,
     pub(crate) client_name: String,
     pub(crate) redirect_uri: String,
-    /// Whether the request contained `redirect_uri`. If so, the token request must repeat it (RFC 6749 §4.1.3).
+    /// Whether the request contained `redirect_uri`. If so, the token request must repeat it (RFC 6749
+    /// §4.1.3).
     pub(crate) redirect_uri_given: bool,
     pub(crate) response_mode: ResponseMode,
     pub(crate) scopes: Scopes,
@@ -117,7 +118,7 @@ pub(crate) struct Grants {
     clients: BoundedMap<Client>,
     transactions: BoundedMap<(Timestamp, AuthorizationRequest)>,
     codes: BoundedMap<Code>,
-    grants: BoundedMap<Grant>,
+    consents: BoundedMap<Grant>,
     refresh_tokens: BoundedMap<RefreshToken>,
     opaque_tokens: BoundedMap<OpaqueToken>,
 }
@@ -128,7 +129,7 @@ impl Default for Grants {
             clients: BoundedMap::new(MAX_ENTRIES),
             transactions: BoundedMap::new(MAX_TRANSACTIONS),
             codes: BoundedMap::new(MAX_ENTRIES),
-            grants: BoundedMap::new(MAX_ENTRIES),
+            consents: BoundedMap::new(MAX_ENTRIES),
             refresh_tokens: BoundedMap::new(MAX_ENTRIES),
             opaque_tokens: BoundedMap::new(MAX_ENTRIES),
         }
@@ -145,8 +146,8 @@ impl Grants {
         self.clients.get(client_id)
     }
 
-    /// Stores a request until the user decides. The returned id can be used once, and protects the decision against
-    /// cross-site request forgery.
+    /// Stores a request until the user decides. The returned id can be used once, and protects the decision
+    /// against cross-site request forgery.
     pub(crate) fn open_transaction(
         &mut self,
         request: AuthorizationRequest,
@@ -159,7 +160,8 @@ impl Grants {
         id
     }
 
-    /// Removes and returns a pending request, unless it has expired. A second decision therefore finds nothing.
+    /// Removes and returns a pending request, unless it has expired. A second decision therefore finds
+    /// nothing.
     pub(crate) fn close_transaction(&mut self, id: &str, now: Timestamp) -> Option<AuthorizationRequest> {
         let (expires_at, request) = self.transactions.remove(id)?;
         (now < expires_at).then_some(request)
@@ -176,7 +178,7 @@ impl Grants {
     ) -> String {
         let grant_id = ids.alphanumeric("grant", 22);
         let code = ids.alphanumeric("code", 43);
-        self.grants.insert(
+        self.consents.insert(
             grant_id.clone(),
             Grant {
                 client_id: request.client_id.clone(),
@@ -212,7 +214,7 @@ impl Grants {
         ids: &Ids,
     ) -> String {
         let grant_id = ids.alphanumeric("grant", 22);
-        self.grants.insert(
+        self.consents.insert(
             grant_id.clone(),
             Grant {
                 client_id: client_id.to_owned(),
@@ -227,8 +229,8 @@ impl Grants {
         grant_id
     }
 
-    /// Adds a grant and an opaque access token for it. Without a `lifetime` it has the usual one. Returns the token and
-    /// its id.
+    /// Adds a grant and an opaque access token for it. Without a `lifetime` it has the usual one. Returns the
+    /// token and its id.
     pub(crate) fn issue_opaque_token(
         &mut self,
         client_id: &str,
@@ -256,11 +258,11 @@ impl Grants {
     }
 
     pub(crate) fn grant(&self, grant_id: &str) -> Option<&Grant> {
-        self.grants.get(grant_id)
+        self.consents.get(grant_id)
     }
 
     pub(crate) fn revoke_grant(&mut self, grant_id: &str) {
-        if let Some(grant) = self.grants.get_mut(grant_id) {
+        if let Some(grant) = self.consents.get_mut(grant_id) {
             grant.revoked = true;
         }
     }
@@ -312,8 +314,8 @@ impl Grants {
         }
     }
 
-    /// Revokes or expires an opaque access token, given by its id or its secret. For a refresh token, revokes its
-    /// grant. Returns whether the token exists.
+    /// Revokes or expires an opaque access token, given by its id or its secret. For a refresh token, revokes
+    /// its grant. Returns whether the token exists.
     pub(crate) fn end(&mut self, id_or_secret: &str, end: TokenEnd, now: Timestamp) -> bool {
         if let Some(grant_id) = self
             .refresh_tokens
@@ -343,7 +345,7 @@ impl Grants {
     /// Revokes every grant of a user. Returns how many were revoked.
     pub(crate) fn revoke_grants_of(&mut self, user_id: &str) -> usize {
         let grants = self
-            .grants
+            .consents
             .values_mut()
             .filter(|grant| grant.user_id == user_id && !grant.revoked);
         let mut revoked = 0;

@@ -14,8 +14,8 @@ const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 
 /// A generator of identifiers and secrets. They are random unless there is a seed.
 ///
-/// With a seed, each kind of identifier has its own sequence, so generating trace ids does not change the next client
-/// id. The bytes are SHA-256 over seed, kind and position, so they are the same on every machine.
+/// With a seed, each kind of identifier has its own sequence, so generating trace ids does not change the
+/// next client id. The bytes are SHA-256 over seed, kind and position, so they are the same on every machine.
 ///
 /// **A seed makes every secret predictable.**
 pub(crate) struct Ids {
@@ -40,7 +40,8 @@ impl Ids {
     /// Returns `length` alphanumeric characters from the sequence of this kind.
     pub(crate) fn alphanumeric(&self, kind: &'static str, length: usize) -> String {
         self.bytes(kind)
-            // Six bits per character. Values beyond the alphabet are skipped, so that all characters are equally likely.
+            // Six bits per character. Values beyond the alphabet are skipped, so that all characters are
+            // equally likely.
             .filter_map(|byte| ALPHABET.get(usize::from(byte & 63)))
             .take(length)
             .map(|byte| char::from(*byte))

@@ -29,8 +29,8 @@ use crate::{
 pub(crate) struct Instance {
     /// The URL of the listener, without a trailing slash.
     pub(crate) origin: String,
-    /// The URL of the Frontend API, without a trailing slash; the `iss` of every token. It equals `origin` unless the
-    /// local Clerk stands in for another instance.
+    /// The URL of the Frontend API, without a trailing slash; the `iss` of every token. It equals `origin`
+    /// unless the local Clerk stands in for another instance.
     pub(crate) issuer: String,
     /// The host and port of the Frontend API.
     pub(crate) domain: String,
@@ -50,13 +50,14 @@ pub(crate) struct Instance {
     pub(crate) faults: Faults,
     pub(crate) log: RequestLog,
     pub(crate) connections: Connections,
-    /// The HTTP client that fetches client metadata documents, or why it could not be created. Created on first use.
+    /// The HTTP client that fetches client metadata documents, or why it could not be created. Created on
+    /// first use.
     pub(crate) http: OnceLock<Result<reqwest::Client, String>>,
 }
 
 impl Instance {
-    /// Revokes or expires an opaque token or an API key, given by its id or its secret. For a refresh token, revokes
-    /// its grant.
+    /// Revokes or expires an opaque token or an API key, given by its id or its secret. For a refresh token,
+    /// revokes its grant.
     pub(crate) fn end_token(&self, id_or_secret: &str, end: TokenEnd) -> Result<(), EndTokenError> {
         let now = self.clock.now();
         if self.grants.lock().end(id_or_secret, end, now)

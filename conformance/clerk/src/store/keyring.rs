@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::mint::SigningKey;
 
-/// The signing key and the published keys. Clerk publishes one key, and two while keys are rotated; tests may publish
-/// any number, including none.
+/// The signing key and the published keys. Clerk publishes one key, and two while keys are rotated; tests may
+/// publish any number, including none.
 #[derive(Debug)]
 pub(crate) struct Keyring {
     signing: SigningKey,
@@ -46,7 +46,8 @@ impl Keyring {
         *self = Self::new(key);
     }
 
-    /// Signs with `key` from now on and publishes it first. Earlier keys stay published, so earlier tokens still verify.
+    /// Signs with `key` from now on and publishes it first. Earlier keys stay published, so earlier tokens
+    /// still verify.
     pub(crate) fn replace_with_overlap(&mut self, key: SigningKey) {
         self.published.retain(|one| one.kid() != Some(key.kid()));
         self.published.insert(0, Published::Key(key.clone()));

@@ -1,5 +1,5 @@
-//! The in-memory state of one local Clerk: users and organizations, OAuth clients and grants, credentials, keys,
-//! active faults and the request log.
+//! The in-memory state of one local Clerk: users and organizations, OAuth clients and grants, credentials,
+//! keys, active faults and the request log.
 
 pub(crate) mod bounded_map;
 pub(crate) mod credentials;

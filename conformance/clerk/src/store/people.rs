@@ -1,4 +1,5 @@
-//! The entries of the [directory](crate::store::directory): users, organizations, roles, memberships and sessions.
+//! The entries of the [directory](crate::store::directory): users, organizations, roles, memberships and
+//! sessions.
 
 use jiff::Timestamp;
 
@@ -197,10 +198,10 @@ pub enum DirectoryError {
     #[error("no organization has the id or slug {0:?}")]
     UnknownOrganization(String),
     /// No role has this key.
-    #[error("no role has the key {0:?}: add it with `add_role`")]
+    #[error("no role has the key {0:?}: add the role first")]
     UnknownRole(String),
     /// No machine has this id.
-    #[error("no machine has the id {0:?}: add it with `add_machine`")]
+    #[error("no machine has the id {0:?}: add the machine first")]
     UnknownMachine(String),
     /// No session has this id.
     #[error("no session has the id {0:?}")]

@@ -35,8 +35,8 @@ pub(crate) fn roles() -> impl Iterator<Item = Role> {
     })
 }
 
-/// Builds the sample directory. Ada belongs to three organizations with a different role in each, Grace to one, Alan
-/// to none.
+/// Builds the sample directory. Ada belongs to three organizations with a different role in each, Grace to
+/// one, Alan to none.
 pub(crate) fn directory(ids: Arc<Ids>, now: Timestamp) -> Result<Directory, DirectoryError> {
     let mut directory = Directory::new(ids);
     for role in roles() {

@@ -1,5 +1,5 @@
-//! The settings of an instance: options of the Clerk Dashboard, and behavior that differs between Clerk versions or is
-//! not documented.
+//! The settings of an instance: options of the Clerk Dashboard, and behavior that differs between Clerk
+//! versions or is not documented.
 
 use crate::store::{
     rate_limit::RateLimit,
@@ -9,7 +9,8 @@ use crate::store::{
 /// The format of the OAuth access tokens that the token endpoint issues.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AccessTokens {
-    /// A JWT of type `at+jwt` (RFC 9068), Clerk's default. Resource servers verify it with the published keys.
+    /// A JWT of type `at+jwt` (RFC 9068), Clerk's default. Resource servers verify it with the published
+    /// keys.
     #[default]
     Jwt,
     /// A random string that begins with `oat_`. Resource servers verify it with the Backend API.
@@ -19,16 +20,16 @@ pub enum AccessTokens {
 /// How the `resource` parameter (RFC 8707) is handled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ResourceIndicators {
-    /// Validated at every step and written into `aud`, as Clerk has done since late August 2026. Without the parameter,
-    /// tokens have no `aud`.
+    /// Validated at every step and written into `aud`, as Clerk has done since late August 2026. Without the
+    /// parameter, tokens have no `aud`.
     #[default]
     Strict,
     /// Ignored, as Clerk did before. Tokens never have an `aud`.
     Legacy,
 }
 
-/// How the verify endpoints answer for an opaque token or API key that is revoked or expired. Clerk's API description
-/// allows both answers, so servers must handle both.
+/// How the verify endpoints answer for an opaque token or API key that is revoked or expired. Clerk's API
+/// description allows both answers, so servers must handle both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum InactiveTokens {
     /// 200 with `revoked` or `expired` set.
@@ -38,7 +39,8 @@ pub enum InactiveTokens {
     NotFound,
 }
 
-/// All settings. The defaults are Clerk's, except that dynamic registration and client metadata documents are on.
+/// All settings. The defaults are Clerk's, except that dynamic registration and client metadata documents are
+/// on.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) access_tokens: AccessTokens,
@@ -51,7 +53,8 @@ pub(crate) struct Settings {
     /// The scopes of clients that register without `scope`.
     pub(crate) default_scopes: Scopes,
     pub(crate) rate_limit: Option<RateLimit>,
-    /// Certificate authorities (PEM) to trust in addition to the system's when fetching client metadata documents.
+    /// Certificate authorities (PEM) to trust in addition to the system's when fetching client metadata
+    /// documents.
     pub(crate) trusted: Vec<String>,
 }
 

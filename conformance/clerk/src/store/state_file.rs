@@ -32,8 +32,8 @@ use crate::{
 /// role = "org:admin"
 /// ```
 ///
-/// Users may also have `id`, `features` and `banned`; organizations may have `id` and `slug`. `[[roles]]`, each with
-/// `key`, `name` and `permissions`, replace the sample roles.
+/// Users may also have `id`, `features` and `banned`; organizations may have `id` and `slug`. `[[roles]]`,
+/// each with `key`, `name` and `permissions`, replace the sample roles.
 #[derive(Clone, Debug)]
 pub struct State {
     name: String,

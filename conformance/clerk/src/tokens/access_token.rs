@@ -30,8 +30,8 @@ impl AccessToken {
 }
 
 impl Instance {
-    /// Finds an access token: an opaque one by its text, a JWT by its signature. Returns `None` if it was not issued
-    /// here or is not an access token. The token may be expired or revoked.
+    /// Finds an access token: an opaque one by its text, a JWT by its signature. Returns `None` if it was not
+    /// issued here or is not an access token. The token may be expired or revoked.
     pub(crate) fn find_access_token(&self, token: &str) -> Option<AccessToken> {
         self.find_opaque_token(token).or_else(|| self.read_jwt(token))
     }
@@ -55,8 +55,8 @@ impl Instance {
         })
     }
 
-    /// Reads an access token JWT after verifying its signature, issuer and `nbf`. A JWT cannot be revoked: it is valid
-    /// until it expires or its key is dropped.
+    /// Reads an access token JWT after verifying its signature, issuer and `nbf`. A JWT cannot be revoked: it
+    /// is valid until it expires or its key is dropped.
     fn read_jwt(&self, token: &str) -> Option<AccessToken> {
         let (message, signature) = token.rsplit_once('.')?;
         let (header, claims) = message.split_once('.')?;
@@ -106,8 +106,8 @@ impl Instance {
 /// Tolerated clock difference, in seconds.
 const LEEWAY: i64 = 5;
 
-/// Returns whether this is the JOSE header of an access token. The same key signs every kind of token, so only `typ`
-/// distinguishes access tokens (RFC 9068 §4).
+/// Returns whether this is the JOSE header of an access token. The same key signs every kind of token, so
+/// only `typ` distinguishes access tokens (RFC 9068 §4).
 fn is_access_token_header(header: &Value) -> bool {
     let text = |name: &str| header.get(name).and_then(Value::as_str);
     text("alg") == Some("RS256")

@@ -1,4 +1,4 @@
-//! Tokens as data, made by an instance: what the admin API, `mint` and the suite's cases ask for.
+//! Minting the token that a [`TokenSpec`] describes.
 
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -18,32 +18,33 @@ use crate::{
     },
 };
 
-/// The client that tokens are issued to when nobody says which.
+/// The client of tokens whose specification names none.
 const CLIENT_ID: &str = "client_2sConformanceSuite0000000C";
 
-/// A token that was made.
+/// A minted token.
 #[derive(Clone)]
 pub(crate) struct Minted {
     pub(crate) token: String,
-    /// The id of what is no JWT.
+    /// The id of an opaque token or API key.
     pub(crate) id: Option<String>,
+    /// The subject of an opaque token, refresh token or API key.
     pub(crate) subject: Option<String>,
 }
 
 impl Instance {
-    /// Makes the token that `spec` describes.
+    /// Mints the token that `spec` describes.
     pub(crate) fn mint(&self, spec: &TokenSpec) -> Result<Minted, MintError> {
         let mut minted = match spec.kind {
             TokenKind::OpaqueOauthToken => self.opaque_oauth_token(spec)?,
             TokenKind::RefreshToken => self.refresh_token(spec)?,
             TokenKind::OpaqueM2mToken => {
-                let machine = self.machine_id(spec);
+                let machine = self.spec_machine_id(spec);
                 self.opaque_m2m_token(&machine, new_credential(spec)?)?.into()
             }
             TokenKind::ApiKey => {
                 let subject = match &spec.subject {
                     Some(subject) => subject.clone(),
-                    None => self.user_id(spec)?,
+                    None => self.spec_user_id(spec)?,
                 };
                 self.api_key(&subject, new_credential(spec)?)?.into()
             }
@@ -70,8 +71,9 @@ impl Instance {
         Ok(minted)
     }
 
+    /// Returns the recipe of the valid token that `spec` starts from.
     fn recipe_for(&self, spec: &TokenSpec) -> Result<Recipe, MintError> {
-        let user = self.user_id(spec)?;
+        let user = self.spec_user_id(spec)?;
         let client_id = spec.client_id.as_deref().unwrap_or(CLIENT_ID);
         let recipe = match spec.kind {
             TokenKind::SessionToken => match (spec.version, &spec.organization) {
@@ -79,12 +81,18 @@ impl Instance {
                 (None | Some(2), Some(organization)) => self.session_token_in(&user, organization),
                 (Some(1), None) => self.session_token_v1(&user),
                 (Some(1), Some(organization)) => self.session_token_v1_in(&user, organization),
-                (Some(_), _) => return Err(invalid_spec("version must be 1 or 2")),
+                (Some(version), _) => {
+                    return Err(MintError::Specification(format!(
+                        "invalid version {version}: expected 1 or 2"
+                    )));
+                }
             }?,
             TokenKind::PendingSessionToken => self.session_token_with(&user, SessionStatus::Pending, None)?,
             TokenKind::ImpersonationToken => {
                 let Some(actor) = &spec.actor else {
-                    return Err(invalid_spec("an impersonation_token needs an actor"));
+                    return Err(invalid_spec(
+                        "an impersonation_token needs an actor: id, email address or first name",
+                    ));
                 };
                 self.session_token_with(&user, SessionStatus::Active, Some(actor))?
             }
@@ -93,20 +101,21 @@ impl Instance {
                 self.oauth_token(&user, client_id, &scopes_of(spec), resource_of(spec))?
             }
             TokenKind::IdToken => self.id_token_for(&user, client_id, &scopes_of(spec))?,
-            TokenKind::M2mToken => self.m2m_token(&self.machine_id(spec)),
+            TokenKind::M2mToken => self.m2m_token(&self.spec_machine_id(spec)),
             TokenKind::Any
             | TokenKind::OpaqueOauthToken
             | TokenKind::RefreshToken
             | TokenKind::OpaqueM2mToken
             | TokenKind::ApiKey => {
                 return Err(invalid_spec(
-                    "\"any\" stands for a kind that a target accepts: name one",
+                    "a token of kind \"any\" cannot be minted: name a kind, for example session_token",
                 ));
             }
         };
         Ok(recipe)
     }
 
+    /// Applies the header, claims and signature that `spec` sets.
     fn apply_spec(&self, mut recipe: Recipe, spec: &TokenSpec) -> Result<Recipe, MintError> {
         let now = self.clock.now();
         for (name, value) in resolve_changes(&spec.header, now)? {
@@ -154,20 +163,21 @@ impl Instance {
         })
     }
 
-    /// The id of the user it is for: the first there is, when nobody is named.
-    fn user_id(&self, spec: &TokenSpec) -> Result<String, MintError> {
+    /// Returns the id of the user of `spec`, by default the first user.
+    fn spec_user_id(&self, spec: &TokenSpec) -> Result<String, MintError> {
         let directory = self.directory.read();
         let user = match &spec.user {
             Some(selector) => directory.user(selector)?,
             None => directory
                 .users()
                 .next()
-                .ok_or_else(|| invalid_spec("there is no user whose it could be"))?,
+                .ok_or_else(|| invalid_spec("there is no user: add one, or start with the sample users"))?,
         };
         Ok(user.id.clone())
     }
 
-    fn machine_id(&self, spec: &TokenSpec) -> String {
+    /// Returns the id of the machine of `spec`, by default a new machine.
+    fn spec_machine_id(&self, spec: &TokenSpec) -> String {
         spec.machine.clone().unwrap_or_else(|| {
             let machine = self.credentials.lock().add_machine("conformance", &[], &self.ids);
             machine.id
@@ -175,7 +185,7 @@ impl Instance {
     }
 
     fn opaque_oauth_token(&self, spec: &TokenSpec) -> Result<Minted, MintError> {
-        let user_id = self.user_id(spec)?;
+        let user_id = self.spec_user_id(spec)?;
         let resources: Vec<String> = resource_of(spec).map(str::to_owned).into_iter().collect();
         let client_id = spec.client_id.as_deref().unwrap_or(CLIENT_ID);
         let lifetime = spec
@@ -197,7 +207,7 @@ impl Instance {
     }
 
     fn refresh_token(&self, spec: &TokenSpec) -> Result<Minted, MintError> {
-        let user_id = self.user_id(spec)?;
+        let user_id = self.spec_user_id(spec)?;
         let client_id = spec.client_id.as_deref().unwrap_or(CLIENT_ID);
         let mut grants = self.grants.lock();
         let grant_id = grants.add_grant(client_id, &user_id, &scopes_of(spec), &[], &self.ids);
@@ -220,7 +230,7 @@ impl From<Credential> for Minted {
     }
 }
 
-/// A JSON object without its braces.
+/// Removes the braces of a JSON object.
 fn members_of(object: &str) -> String {
     let object = object.strip_prefix('{').unwrap_or(object);
     object.strip_suffix('}').unwrap_or(object).to_owned()
@@ -235,7 +245,7 @@ fn scopes_of(spec: &TokenSpec) -> Scopes {
     scopes.iter().map(String::as_str).collect()
 }
 
-/// The resource, unless it is the empty text that says there is none.
+/// Returns the resource of `spec`. An empty string means none.
 fn resource_of(spec: &TokenSpec) -> Option<&str> {
     spec.resource.as_deref().filter(|resource| !resource.is_empty())
 }
@@ -247,7 +257,9 @@ fn new_credential(spec: &TokenSpec) -> Result<NewCredential, MintError> {
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     if !spec.header.is_empty() || spec.raw_header.is_some() || spec.raw_claims.is_some() {
-        return Err(invalid_spec("only a JWT has a header"));
+        return Err(invalid_spec(
+            "header, raw_header and raw_claims apply to JWTs only",
+        ));
     }
     Ok(NewCredential {
         name: spec.name.clone(),

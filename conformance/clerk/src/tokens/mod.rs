@@ -1,4 +1,5 @@
-//! Tokens that the instance issues: their claims, minting on request, and look-ups of presented tokens.
+//! The tokens that an instance issues: their claims, minting them from specifications, and finding presented
+//! tokens.
 
 pub(crate) mod access_token;
 pub(crate) mod error;

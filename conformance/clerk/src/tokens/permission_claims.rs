@@ -1,21 +1,22 @@
-//! How a version 2 session token spells an organization's permissions: the claims `fea`, `o.per` and `o.fpm`.
+//! The permission claims of a version 2 session token: `fea`, `o.per` and `o.fpm`.
 //!
-//! `fea` lists features, `per` lists actions, and `fpm` has one decimal number for each organization feature, in the
-//! order of `fea`; bit *n* of it, counted from the lowest, says whether the member has action *n* on that feature.
+//! `fea` lists features and `per` lists actions. `fpm` has one decimal bit mask for each organization
+//! feature, in the order of `fea`: bit *n*, counted from the lowest, is set if the member has action *n* on
+//! that feature.
 
 use crate::store::directory::{Member, custom_permissions};
 
-/// `o.per` and `o.fpm`, together or not at all.
+/// The values of `o.per` and `o.fpm`. A token has both or neither.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct PermissionClaims {
     pub(crate) per: String,
     pub(crate) fpm: String,
 }
 
-/// `fea`: the organization's features first, then the user's own.
+/// Returns the value of `fea`: the organization's features, then the user's own.
 ///
-/// The order matters: one reading of the format counts the masks of `fpm` over all of `fea`, another over the
-/// organization's entries only. With those first, both read the same.
+/// The order matters: Clerk's documentation assigns the masks of `fpm` to all entries of `fea`, Clerk's SDK
+/// to the organization's entries only. With those first, both interpretations agree.
 pub(crate) fn features(organization_features: &[&str], user_features: &[String]) -> Option<String> {
     let entries: Vec<String> = organization_features
         .iter()
@@ -25,7 +26,8 @@ pub(crate) fn features(organization_features: &[&str], user_features: &[String])
     (!entries.is_empty()).then(|| entries.join(","))
 }
 
-/// The member's custom permissions as bits over `organization_features`, or `None` when there are none.
+/// Encodes the member's custom permissions as bit masks over `organization_features`; `None` if there are
+/// none.
 pub(crate) fn encode(organization_features: &[&str], member: &Member<'_>) -> Option<PermissionClaims> {
     let held: Vec<(&str, &str)> = custom_permissions(member.role).collect();
     if held.is_empty() {
@@ -53,9 +55,10 @@ pub(crate) fn encode(organization_features: &[&str], member: &Member<'_>) -> Opt
     })
 }
 
-/// A number given by its bits, lowest first, in decimal: there may be more bits than any integer type has.
+/// Formats a number in decimal, given its bits, lowest first. There may be more bits than in any integer
+/// type.
 fn decimal(bits: &[bool]) -> String {
-    // Lowest digit first while doubling and adding.
+    // The digits, lowest first.
     let mut digits = vec![0_u8];
     for bit in bits.iter().rev() {
         let mut carry = u8::from(*bit);
@@ -80,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn masks_are_exact_beyond_machine_integers() {
+    fn masks_with_more_bits_than_integer_types_are_exact() {
         assert_eq!(decimal(&[]), "0");
         assert_eq!(decimal(&[false, false]), "0");
         assert_eq!(decimal(&[true, true, false]), "3");
@@ -94,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn organization_features_come_first() {
+    fn organization_features_precede_user_features() {
         assert_eq!(
             features(&["a", "b"], &["c".into()]).as_deref(),
             Some("o:a,o:b,u:c")

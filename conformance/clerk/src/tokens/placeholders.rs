@@ -1,4 +1,4 @@
-//! Members of JSON objects as recipes and operations give them: with times in them, and some to remove.
+//! Placeholders and removals in the JSON members that token specifications and admin requests set.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::tokens::{error::MintError, untrusted_keys::another_key};
 
-/// Sets these, and removes those that have no value.
+/// Sets members of an object; `None` removes a member.
 pub(crate) fn apply_changes(object: &mut Map<String, Value>, members: &[(String, Option<Value>)]) {
     for (name, value) in members {
         match value {
@@ -17,7 +17,7 @@ pub(crate) fn apply_changes(object: &mut Map<String, Value>, members: &[(String,
     }
 }
 
-/// Members with their values of this moment; `None` for those to remove.
+/// Resolves the placeholders in each member. `null` and `"@null"` become `None`, which removes the member.
 pub(crate) fn resolve_changes(
     members: &BTreeMap<String, Value>,
     now: Timestamp,
@@ -33,7 +33,7 @@ pub(crate) fn resolve_changes(
         .collect()
 }
 
-/// A value with the times in it: `@now`, `@now-1h`.
+/// Resolves the placeholders in a value: `@now-1h`, `@json-null`, `@17KiB`, `{another_key}`.
 pub(crate) fn resolve_value(value: &Value, now: Timestamp) -> Result<Value, MintError> {
     Ok(match value {
         Value::String(text) if text == "@json-null" => Value::Null,
@@ -57,13 +57,13 @@ pub(crate) fn resolve_value(value: &Value, now: Timestamp) -> Result<Value, Mint
     })
 }
 
-/// How long a text is that `@17KiB` stands for.
+/// Parses `@17KiB` and returns the number of KiB.
 fn kibibytes(text: &str) -> Option<usize> {
     let length = text.strip_prefix('@')?.strip_suffix("KiB")?.parse().ok()?;
     (length <= 64).then_some(length)
 }
 
-/// `-1h`, `+90s`, or nothing.
+/// Parses the offset of a time, for example `-1h` or `+90s`, in seconds. An empty offset is zero.
 fn seconds(offset: &str) -> Result<i64, MintError> {
     if offset.is_empty() {
         return Ok(0);
@@ -77,6 +77,8 @@ fn seconds(offset: &str) -> Result<i64, MintError> {
         Some(_) | None => None,
     };
     parsed.ok_or_else(|| {
-        MintError::Specification(format!("@now{offset}: use @now-1h or @now+90s (s, m, h, d)"))
+        MintError::Specification(format!(
+            "invalid time \"@now{offset}\": use an offset such as @now-1h or @now+90s (units s, m, h, d)"
+        ))
     })
 }

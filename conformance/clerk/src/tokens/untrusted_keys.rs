@@ -1,4 +1,5 @@
-//! Keys that sign for nobody, until one is published: tokens that only a careless verifier takes.
+//! Keys for tokens with an invalid signature. None of them is in the published key set unless a test
+//! publishes it.
 
 use std::sync::OnceLock;
 
@@ -10,17 +11,18 @@ use crate::{
     store::instance::Instance,
 };
 
-/// What `shared_secret` signs with. A key set that holds a secret gives it to everybody.
+/// The secret that `shared_secret` signs with. A verifier must not accept it even if it is published as a
+/// key.
 pub(crate) const SHARED_SECRET: &[u8] = b"32 bytes that everybody may know";
 
-/// A key that no instance has, made once for the whole process.
+/// Returns a key that no instance signs with. It is generated once per process.
 pub(crate) fn another_key() -> &'static SigningKey {
     static KEY: OnceLock<SigningKey> = OnceLock::new();
     KEY.get_or_init(|| SigningKey::generate("ins_nobody"))
 }
 
 impl Instance {
-    /// What this signer signs with, as a JSON Web Key; `None` of those who have no key of their own.
+    /// Returns the key of this signer as a JSON Web Key; `None` if the signer has no key of its own.
     pub(crate) fn public_jwk(&self, signer: Signer) -> Option<Value> {
         match signer {
             Signer::Instance => Some(self.keys.read().signing().jwk()),

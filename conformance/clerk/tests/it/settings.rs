@@ -162,7 +162,7 @@ fn a_wrong_file_is_told_with_its_line() {
         ),
         (
             "[[users]]\nid = \"u\"\n\n[[users]]\nid = \"u\"\n",
-            "x.toml:4:1: \"u\" is taken",
+            "x.toml:4:1: \"u\" exists already",
         ),
         (
             "[[organizations]]\nname = \"A\"\nmembers = [\n  { user = \"Mary\", role = \"org:admin\" },\n]\n",
@@ -174,7 +174,7 @@ fn a_wrong_file_is_told_with_its_line() {
         ),
         (
             "[[roles]]\nkey = \"admin\"\nname = \"Admin\"\n",
-            "x.toml:1:1: \"admin\" is not of the form a role key",
+            "x.toml:1:1: invalid value \"admin\": expected a role key",
         ),
     ] {
         let error = State::parse("x.toml", text).unwrap_err().to_string();
