@@ -21,9 +21,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::{
-    DirectoryError, EndTokenError, MintError,
     http::{incoming::Incoming, respond},
-    store::{endpoint::Endpoint, instance::Instance},
+    store::{credentials::EndTokenError, endpoint::Endpoint, instance::Instance, people::DirectoryError},
+    tokens::error::MintError,
 };
 
 /// Where it begins.

@@ -35,7 +35,7 @@ endpoints! {
     OpenIdConfiguration = "openid_configuration",
     /// `/oauth/authorize` (RFC 6749 §3.1).
     Authorize = "authorize",
-    /// `/oauth/authorize/decision`: the form of the sign-in and consent page.
+    /// `/oauth/authorize/decision`, which receives the form of the sign-in and consent page.
     Decision = "decision",
     /// `/oauth/token` (RFC 6749 §3.2).
     Token = "token",
