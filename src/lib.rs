@@ -129,7 +129,7 @@
 //! # use std::time::Duration;
 //! # use clerk_mcp::{app::{App, AppError}, config::Config, mcp::McpSessions};
 //! # fn build(config: &Config) -> Result<App, AppError> {
-//! let mut sessions = McpSessions::new(config.clerk.issuer());
+//! let mut sessions = McpSessions::default();
 //! sessions.max_per_user = 4;
 //! // People take longer to answer than tools do.
 //! App::builder(config).sessions(sessions).call_timeout(Duration::from_mins(5)).build()

@@ -215,7 +215,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     App::builder(&config)
         .server(Everything::new())
         // Clients of 2025-11-25 and before can be asked only within a session. Those of 2026-07-28 have none.
-        .sessions(McpSessions::new(config.clerk.issuer()))
+        .sessions(McpSessions::default())
         // People take longer to answer than tools do.
         .call_timeout(Duration::from_mins(5))
         .build()?

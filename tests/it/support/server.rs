@@ -97,9 +97,9 @@ impl Builder {
         self
     }
 
-    /// Keeps MCP sessions, as `change` says; their issuer is the local Clerk unless it says otherwise.
+    /// Turns MCP sessions on, with the default options as changed by `change`.
     pub fn sessions(mut self, change: impl FnOnce(&mut McpSessions)) -> Self {
-        change(self.sessions.insert(McpSessions::new("")));
+        change(self.sessions.insert(McpSessions::default()));
         self
     }
 
@@ -134,10 +134,7 @@ impl Builder {
         for (path, endpoint) in self.protected {
             app = app.protect(path, endpoint);
         }
-        if let Some(mut sessions) = self.sessions {
-            if sessions.issuer.is_empty() {
-                config.clerk.issuer().clone_into(&mut sessions.issuer);
-            }
+        if let Some(sessions) = self.sessions {
             app = app.sessions(sessions);
         }
         let app = app.build().unwrap();

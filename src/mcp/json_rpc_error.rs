@@ -1,4 +1,4 @@
-//! Refusals of the MCP endpoint, as JSON-RPC errors: what came is no message, or belongs to no session.
+//! JSON-RPC error responses of the MCP endpoint: our own, and those made from rmcp's plain-text errors.
 
 use poem::{
     IntoResponse, Response,
@@ -6,7 +6,8 @@ use poem::{
 };
 use serde_json::{Value, json};
 
-/// A JSON-RPC error; its id is null when that of the message (`id`, as it was written) could not be read (JSON-RPC 2.0 §5).
+/// Returns a JSON-RPC error response. `id` is the id of the message, as written in it; without one the
+/// response has the id null (JSON-RPC 2.0 §5).
 pub(super) fn error(status: StatusCode, code: i32, message: impl AsRef<str>, id: Option<&str>) -> Response {
     let id: Option<Value> = id.and_then(|id| serde_json::from_str(id).ok());
     let body = json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message.as_ref() } });
@@ -16,9 +17,14 @@ pub(super) fn error(status: StatusCode, code: i32, message: impl AsRef<str>, id:
         .into_response()
 }
 
-/// Puts `message` in place of a refusal of rmcp's that is plain text, about the message of this id; its status and `Allow` are
-/// kept, and so is every other response.
-pub(super) fn worded(response: Response, status: StatusCode, message: &str, id: Option<&str>) -> Response {
+/// Replaces a plain-text error of rmcp that has this `status` by a JSON-RPC error with `message`. Keeps the
+/// `Allow` header, and returns any other response unchanged.
+pub(super) fn replace_text(
+    response: Response,
+    status: StatusCode,
+    message: &str,
+    id: Option<&str>,
+) -> Response {
     let is_json = response
         .headers()
         .get(header::CONTENT_TYPE)
@@ -26,17 +32,17 @@ pub(super) fn worded(response: Response, status: StatusCode, message: &str, id: 
     if response.status() != status || is_json {
         return response;
     }
-    let mut refusal = error(status, INVALID_REQUEST, message, id);
+    let mut replaced = error(status, INVALID_REQUEST, message, id);
     if let Some(allow) = response.headers().get(header::ALLOW) {
-        refusal.headers_mut().insert(header::ALLOW, allow.clone());
+        replaced.headers_mut().insert(header::ALLOW, allow.clone());
     }
-    refusal
+    replaced
 }
 
-/// Puts a refusal of rmcp's that is plain text into JSON, in the same words and about the message of this id: a client that
-/// reads every answer as JSON-RPC shows them, instead of stumbling over them. What it says of a fault of ours is for the log,
-/// where it is. Every other response is kept.
-pub(super) async fn in_json(response: Response, id: Option<&str>) -> Response {
+/// Converts a plain-text error of rmcp to a JSON-RPC error with the same text, for clients that parse every
+/// response as JSON-RPC. The text of a server error is left out: it describes internals, and rmcp has logged
+/// it. Returns any other response unchanged.
+pub(super) async fn text_to_json(response: Response, id: Option<&str>) -> Response {
     let is_text = response
         .headers()
         .get(header::CONTENT_TYPE)
@@ -49,21 +55,21 @@ pub(super) async fn in_json(response: Response, id: Option<&str>) -> Response {
         return response;
     }
     let (parts, body) = response.into_parts();
-    let words = body.into_string().await.unwrap_or_default();
-    let words = match words.trim() {
-        "" => status.canonical_reason().unwrap_or("The request was refused"),
-        words => words,
+    let text = body.into_string().await.unwrap_or_default();
+    let message = match text.trim() {
+        "" => status.canonical_reason().unwrap_or("The request was rejected"),
+        text => text,
     };
-    let mut refusal = error(status, INVALID_REQUEST, words, id);
+    let mut converted = error(status, INVALID_REQUEST, message, id);
     if let Some(allow) = parts.headers.get(header::ALLOW) {
-        refusal.headers_mut().insert(header::ALLOW, allow.clone());
+        converted.headers_mut().insert(header::ALLOW, allow.clone());
     }
-    refusal
+    converted
 }
 
 /// JSON-RPC 2.0 §5.1: "Invalid JSON was received".
 pub(super) const PARSE_ERROR: i32 = -32700;
-/// JSON-RPC 2.0 §5.1: "The method does not exist"; MCP 2026-07-28, "Transports", has it with 404.
+/// JSON-RPC 2.0 §5.1: "The method does not exist". MCP 2026-07-28, "Transports", sends it with status 404.
 pub(super) const METHOD_NOT_FOUND: i32 = -32601;
 /// JSON-RPC 2.0 §5.1: "Invalid method parameter(s)".
 pub(super) const INVALID_PARAMS: i32 = -32602;
@@ -71,5 +77,5 @@ pub(super) const INVALID_PARAMS: i32 = -32602;
 pub(super) const INTERNAL_ERROR: i32 = -32603;
 /// JSON-RPC 2.0 §5.1: "The JSON sent is not a valid Request object".
 pub(super) const INVALID_REQUEST: i32 = -32600;
-/// JSON-RPC 2.0 §5.1: of the range that is left to servers.
+/// The first code of the range that JSON-RPC 2.0 §5.1 reserves for servers.
 pub(super) const SERVER_ERROR: i32 = -32000;
