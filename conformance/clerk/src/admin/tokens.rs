@@ -1,5 +1,6 @@
-//! Tokens for whoever cannot call the library.
+//! Operations that mint and end tokens.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -10,9 +11,10 @@ use crate::{
     store::instance::Instance,
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct TokenBody {
+pub(super) struct TokenBody {
+    /// The token or API key, or its id.
     token: String,
 }
 

@@ -1,6 +1,6 @@
-//! Who is there.
+//! Operations on users, organizations, machines, sessions and OAuth clients.
 
-use poem::http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -11,72 +11,88 @@ use crate::{
     store::{
         directory::Directory,
         instance::Instance,
-        people::{DirectoryError, NewOrganization, NewUser, Organization, SessionStatus, User},
+        people::{NewOrganization, NewUser, Organization, SessionStatus, User},
     },
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct UserBody {
+pub(super) struct UserBody {
+    /// The id, `user_` and 27 characters. Default: a generated id.
     id: Option<String>,
+    /// The given name.
     first_name: Option<String>,
+    /// The family name.
     last_name: Option<String>,
+    /// The primary email address, which counts as verified.
     email: Option<String>,
+    /// The features of the user's own plan, for the claim `fea` of session tokens.
     #[serde(default)]
     features: Vec<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct OrganizationBody {
+pub(super) struct OrganizationBody {
+    /// The id, `org_` and 27 characters. Default: a generated id.
     id: Option<String>,
+    /// The display name.
     name: String,
+    /// The unique name in URLs. Default: derived from the display name.
     slug: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct MemberBody {
+pub(super) struct MemberBody {
+    /// The key of the user's role, such as `org:admin`. `GET /admin/state` lists the roles.
     role: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct MachineBody {
+pub(super) struct MachineBody {
+    /// The display name.
     name: String,
+    /// The ids of the machines that may verify the opaque tokens of this machine.
     #[serde(default)]
     scopes: Vec<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ClientDocumentBody {
+pub(super) struct ClientDocumentBody {
+    /// The client id: an https URL with a path.
     url: String,
+    /// The client ID metadata document, whose `client_id` must equal `url`.
     document: Value,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct SessionBody {
+pub(super) struct SessionBody {
+    /// The new status: `active`, `pending`, `revoked`, `ended`, `expired`, `removed`, `abandoned` or
+    /// `replaced`.
     status: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct AutoApproveBody {
+pub(super) struct AutoApproveBody {
+    /// The user's id, email address or first name. Null shows the sign-in page again.
     user: Option<String>,
 }
 
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "the table of operations wants one type of handler"
+    reason = "every handler in the table has the same type"
 )]
 pub(super) fn state(instance: &Instance, _: &Incoming) -> Result<Value, AdminError> {
     let directory = instance.directory.read();
-    let users: Vec<Value> = directory.users().map(user_view).collect();
+    let users: Vec<Value> = directory.users().map(user_json).collect();
     let organizations: Vec<Value> = directory
         .organizations()
-        .map(|organization| organization_view(&directory, organization))
+        .map(|organization| organization_json(&directory, organization))
         .collect();
     let roles: Vec<Value> = directory
         .roles()
@@ -118,7 +134,7 @@ pub(super) fn add_user(instance: &Instance, incoming: &Incoming) -> Result<Value
         features,
     };
     let user = instance.directory.write().add_user(new, instance.clock.now())?;
-    Ok(user_view(&user))
+    Ok(user_json(&user))
 }
 
 pub(super) fn ban(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
@@ -133,7 +149,7 @@ fn set_banned(instance: &Instance, incoming: &Incoming, banned: bool) -> Result<
     let mut directory = instance.directory.write();
     let selector = incoming.path("user");
     directory.set_banned(selector, banned, instance.clock.now())?;
-    Ok(user_view(directory.user(selector)?))
+    Ok(user_json(directory.user(selector)?))
 }
 
 pub(super) fn revoke_grants(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
@@ -147,7 +163,7 @@ pub(super) fn add_organization(instance: &Instance, incoming: &Incoming) -> Resu
     let new = NewOrganization { id, name, slug };
     let mut directory = instance.directory.write();
     let organization = directory.add_organization(new, instance.clock.now())?;
-    Ok(organization_view(&directory, &organization))
+    Ok(organization_json(&directory, &organization))
 }
 
 pub(super) fn add_member(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
@@ -182,28 +198,30 @@ pub(super) fn add_machine(instance: &Instance, incoming: &Incoming) -> Result<Va
 pub(super) fn pin_client_document(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
     let ClientDocumentBody { url, document } = body(incoming)?;
     client_document::pin(instance, &url, &document)
-        .map_err(|error| AdminError::new(StatusCode::BAD_REQUEST, error.to_string()))?;
+        .map_err(|error| AdminError::bad_request(error.to_string()))?;
     Ok(json!({ "client_id": url }))
 }
 
-pub(super) fn set_session(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
+pub(super) fn set_session_status(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
     let SessionBody { status } = body(incoming)?;
-    let status = SessionStatus::from_name(&status).ok_or(DirectoryError::Malformed(
-        status,
-        "a session's status, as GET /admin lists them",
-    ))?;
+    let status = SessionStatus::from_name(&status).ok_or_else(|| {
+        let names = SessionStatus::ALL.map(SessionStatus::name).join(", ");
+        AdminError::bad_request(format!(
+            "unknown session status {status:?}: expected one of {names}"
+        ))
+    })?;
     let id = incoming.path("session");
     instance.directory.write().set_session_status(id, status)?;
     Ok(json!({ "id": id, "status": status.name() }))
 }
 
-pub(super) fn auto_approve(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
+pub(super) fn set_auto_approve(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
     let AutoApproveBody { user } = body(incoming)?;
     let id = instance.set_auto_approve(user.as_deref())?;
     Ok(json!({ "user": id }))
 }
 
-fn user_view(user: &User) -> Value {
+fn user_json(user: &User) -> Value {
     json!({
         "id": user.id,
         "first_name": user.first_name,
@@ -214,7 +232,7 @@ fn user_view(user: &User) -> Value {
     })
 }
 
-fn organization_view(directory: &Directory, organization: &Organization) -> Value {
+fn organization_json(directory: &Directory, organization: &Organization) -> Value {
     let members: Vec<Value> = directory
         .memberships_of_organization(&organization.id)
         .map(|member| json!({ "user": member.user.id, "role": member.role.key }))

@@ -1,4 +1,5 @@
-//! What the Backend API shows of each object: every field its description requires, and no other.
+//! The JSON objects of the Backend API: every field that its API description requires, and only fields it
+//! allows.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -8,12 +9,13 @@ use crate::store::{
     people::{Organization, Session, User},
 };
 
-/// `max_allowed_memberships` 0 is Clerk's "no limit".
+/// `max_allowed_memberships` without a limit.
 const UNLIMITED: u64 = 0;
-/// Wrong passwords a user may still enter.
+/// The number of wrong passwords that a user may enter before being locked.
 const VERIFICATION_ATTEMPTS: u64 = 100;
-/// How long a session lives, and how much longer until it counts as abandoned.
+/// The days until a session expires.
 const SESSION_DAYS: i64 = 7;
+/// The days until a session counts as abandoned.
 const ABANDON_DAYS: i64 = 30;
 const DAY_MILLISECONDS: i64 = 86_400_000;
 
@@ -111,7 +113,7 @@ pub(super) fn membership(member: Member<'_>) -> Value {
         "id": member.membership.id,
         "role": member.role.key,
         "role_name": member.role.name,
-        // All of them: system permissions are left out of tokens only.
+        // Includes system permissions, which tokens leave out.
         "permissions": member.role.permissions,
         "public_metadata": {},
         "private_metadata": {},
@@ -132,7 +134,7 @@ pub(super) fn membership(member: Member<'_>) -> Value {
     })
 }
 
-/// Used just now, whatever became of it.
+/// Renders a session. It counts as last active now, regardless of its status.
 pub(super) fn session(session: &Session, now: Timestamp) -> Value {
     let now = now.as_millisecond();
     json!({
@@ -151,7 +153,7 @@ pub(super) fn session(session: &Session, now: Timestamp) -> Value {
     })
 }
 
-/// A URL of the right form that never leaves this machine when it is followed (RFC 6761 §6.4).
+/// Returns a well-formed image URL that never resolves (RFC 6761 §6.4).
 fn image_url(id: &str) -> String {
     format!("https://img.clerk.invalid/{id}")
 }

@@ -1,4 +1,4 @@
-//! What holds everywhere: methods, paths, origins, sizes, and no input that stops the server.
+//! HTTP behavior of all endpoints: paths, methods, CORS, size limits, malformed requests and the log.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,7 @@ use tokio::{
 use crate::support::{ADA, Answer, Harness, text};
 
 #[tokio::test]
-async fn unknown_paths_and_wrong_methods_are_json() {
+async fn unknown_paths_and_unsupported_methods_get_json_errors() {
     let harness = Harness::start().await;
     for path in [
         "/",
@@ -42,7 +42,7 @@ async fn unknown_paths_and_wrong_methods_are_json() {
 }
 
 #[tokio::test]
-async fn browser_clients_may_discover_register_and_redeem() {
+async fn cors_is_open_only_for_what_browser_clients_use() {
     let harness = Harness::start().await;
     for (path, open) in [
         ("/.well-known/jwks.json", true),
@@ -74,7 +74,7 @@ async fn browser_clients_may_discover_register_and_redeem() {
 }
 
 #[tokio::test]
-async fn large_bodies_are_refused() {
+async fn large_bodies_are_rejected() {
     let harness = Harness::start().await;
     for path in [
         "/oauth/token",
@@ -94,7 +94,7 @@ async fn large_bodies_are_refused() {
 }
 
 #[tokio::test]
-async fn odd_bytes_leave_the_server_answering() {
+async fn malformed_requests_do_not_stop_the_server() {
     let harness = Harness::start().await;
     for raw in [
         "GET /oauth/authorize?client_id=%ff&redirect_uri=%00&scope=%F0%9F HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
@@ -110,7 +110,7 @@ async fn odd_bytes_leave_the_server_answering() {
         stream.write_all(raw.as_bytes()).await.unwrap();
         stream.shutdown().await.unwrap();
         let mut answer = Vec::new();
-        // A reset is an answer, too.
+        // The server may reset the connection.
         let _ = stream.read_to_end(&mut answer).await;
         let answer = String::from_utf8_lossy(&answer);
         assert!(!answer.starts_with("HTTP/1.1 5"), "{raw:?}\n{answer}");
@@ -122,7 +122,7 @@ async fn odd_bytes_leave_the_server_answering() {
     }
 }
 
-/// Collects what is logged on this thread.
+/// Collects the log output.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -138,15 +138,15 @@ impl std::io::Write for Log {
 }
 
 #[tokio::test]
-async fn the_log_holds_no_secret() {
+async fn log_contains_no_secrets() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter("local_clerk=trace,poem=trace")
         .with_writer(move || writer.clone())
         .finish();
-    // For the whole process: tracing remembers of each place in the code whether anybody listens, and with a subscriber of
-    // one thread another may answer for it. What other tests log does no harm here.
+    // The subscriber is global, because tracing caches per callsite whether a subscriber is interested, and
+    // another thread without one could fill that cache. Log output of other tests does no harm.
     tracing::subscriber::set_global_default(subscriber).unwrap();
 
     let harness = Harness::opaque().await;
