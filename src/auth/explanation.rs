@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::AuthError;
+use super::error::AuthError;
 use crate::{
     session::Session,
-    token::{Check, Examination, Pass, TokenKind},
+    token::{Check, Outcome, Pass, TokenKind},
 };
 
 /// What a token says, what comes of each check, and the session that a request with it would have
@@ -71,12 +71,9 @@ impl Explanation {
         })
     }
 
-    /// Adds what is known of the token.
-    pub(super) fn extend(&mut self, examination: Examination) {
-        self.kind = examination.kind;
-        self.header = examination.header;
-        self.claims = examination.claims;
-        for (check, outcome) in examination.checks {
+    /// Adds recorded checks.
+    pub(super) fn extend<E: Into<AuthError>>(&mut self, outcomes: Vec<Outcome<E>>) {
+        for (check, outcome) in outcomes {
             self.add(check, outcome);
         }
     }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use super::{AuthError, error::Outage};
+use super::error::{AuthError, Outage};
 use crate::{clerk::ClerkError, session::Session, token::TokenError};
 
 /// Made-up opaque tokens cost a stranger nothing and us one of Clerk's requests each, of which an application has a hundred

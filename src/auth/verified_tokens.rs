@@ -6,15 +6,15 @@ use futures_util::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
 use moka::sync::Cache;
 
-use super::{AuthError, explanation::Explanation, opaque_tokens::OpaqueTokenCache};
+use super::{error::AuthError, explanation::Explanation, opaque_tokens::OpaqueTokenCache};
 use crate::{
     clerk::ClerkClient,
     clock::Clock,
     digest::sha256,
     session::Session,
     token::{
-        BearerToken, Check, KeyReference, KeySource, Pass, TokenError, TokenKind, TokenReport, TokenVerifier,
-        VerifyError,
+        BearerToken, Check, KeyReference, KeySource, Pass, Recorder, TokenError, TokenKind, TokenVerifier,
+        VerifyError, unverified_members,
     },
 };
 
@@ -116,11 +116,15 @@ impl<K: KeySource> SessionSource for VerifiedTokenCache<K> {
 
     fn explain<'a>(&'a self, token: &'a BearerToken, explanation: &'a mut Explanation) -> BoxFuture<'a, ()> {
         async move {
-            explanation.extend(self.verifier.examine(token).await);
-            match self.verifier.verify(token).await {
+            let mut recorder = Recorder::record_all();
+            let verified = self.verifier.check(token, &mut recorder).await;
+            explanation.kind = recorder.kind;
+            (explanation.header, explanation.claims) = unverified_members(token.expose()).unzip();
+            explanation.extend(recorder.into_outcomes());
+            match verified {
                 Ok(verified) => explanation.session = Some(Arc::new(verified.into())),
                 Err(VerifyError::Opaque(kind)) => self.explain_opaque(kind, token, explanation).await,
-                // The checks say so.
+                // The failure is among the recorded checks.
                 Err(VerifyError::Token(_) | VerifyError::Keys(_)) => {}
             }
         }
@@ -138,22 +142,17 @@ impl<K: KeySource> VerifiedTokenCache<K> {
             Ok(report) => report,
             Err(error) => {
                 explanation.add(Check::Active, Some(Err(error)));
-                for check in TokenReport::checks().filter(|check| *check != Check::Active) {
+                for check in [Check::Revoked, Check::Expiry, Check::Subject, Check::Audience] {
                     explanation.add(check, None::<Result<Pass, AuthError>>);
                 }
                 return;
             }
         };
         explanation.claims = report.members();
-        let now = self.clock.now();
-        let policy = self.verifier.policy();
-        for (check, outcome) in report.outcomes(kind, policy, now) {
-            explanation.add(check, Some(outcome));
-        }
-        explanation.session = report
-            .check(kind, policy, now)
-            .ok()
-            .map(|verified| Arc::new(verified.into()));
+        let mut recorder = Recorder::record_all();
+        let verified = report.check(kind, self.verifier.policy(), self.clock.now(), &mut recorder);
+        explanation.extend(recorder.into_outcomes());
+        explanation.session = verified.ok().map(|verified| Arc::new(verified.into()));
     }
 }
 

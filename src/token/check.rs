@@ -1,6 +1,8 @@
-//! What a token is asked, one question at a time: the names of the checks, and how one of them ends well.
+//! The checks of a token: their names, and the recorder that receives the outcome of each.
 
 use std::fmt;
+
+use super::kind::TokenKind;
 
 macro_rules! checks {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $demand:literal;)*) => {
@@ -90,11 +92,86 @@ impl fmt::Display for Check {
     }
 }
 
-/// How a check ends that doesn't fail.
+/// How a check passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pass {
-    /// What it asks for is so.
+    /// The token meets the check.
     Held,
-    /// It asks nothing of this token, for this reason.
+    /// The check does not apply to this token, for this reason.
     NotAsked(&'static str),
+}
+
+/// Receives the outcome of every check of one token, and decides whether the walk over the checks goes on after a
+/// failure. Requests stop at the first failure and record nothing; `explain` records every outcome.
+#[derive(Debug)]
+pub(crate) struct Recorder<E> {
+    /// The kind of the token, once its form is known to be right.
+    pub(crate) kind: Option<TokenKind>,
+    outcomes: Option<Vec<Outcome<E>>>,
+}
+
+/// A check and its outcome; `None` for a check that an earlier failure made impossible.
+pub(crate) type Outcome<E> = (Check, Option<Result<Pass, E>>);
+
+impl<E: Clone> Recorder<E> {
+    /// Creates a recorder that ends the walk at the first failure. It never allocates.
+    pub(crate) const fn stop_at_first_failure() -> Self {
+        Self {
+            kind: None,
+            outcomes: None,
+        }
+    }
+
+    /// Creates a recorder that keeps every outcome and lets the walk go on.
+    pub(crate) const fn record_all() -> Self {
+        Self {
+            kind: None,
+            outcomes: Some(Vec::new()),
+        }
+    }
+
+    /// Whether the walk goes on after a failure.
+    pub(super) fn records_all(&self) -> bool {
+        self.outcomes.is_some()
+    }
+
+    /// Takes the outcome of a check. Returns its failure if the walk must stop.
+    pub(super) fn record(&mut self, check: Check, outcome: Result<Pass, impl Into<E>>) -> Result<(), E> {
+        let outcome = outcome.map_err(Into::into);
+        match &mut self.outcomes {
+            Some(outcomes) => outcomes.push((check, Some(outcome))),
+            None => drop(outcome?),
+        }
+        Ok(())
+    }
+
+    /// Takes the outcome of a check whose value the next checks need. Returns the value, or the failure.
+    pub(super) fn require<T>(&mut self, check: Check, result: Result<T, E>) -> Result<T, E> {
+        if let Some(outcomes) = &mut self.outcomes {
+            let outcome = result.as_ref().map(|_| Pass::Held).map_err(E::clone);
+            outcomes.push((check, Some(outcome)));
+        }
+        result
+    }
+
+    /// Takes the names of checks that an earlier failure made impossible.
+    pub(super) fn not_reached(&mut self, checks: &[Check]) {
+        if let Some(outcomes) = &mut self.outcomes {
+            outcomes.extend(checks.iter().map(|check| (*check, None)));
+        }
+    }
+
+    /// Returns the first recorded failure. A walk must call this before it builds anything from the token.
+    pub(super) fn finish(&self) -> Result<(), E> {
+        let mut outcomes = self.outcomes.iter().flatten();
+        match outcomes.find_map(|(_, outcome)| outcome.as_ref()?.as_ref().err()) {
+            Some(failure) => Err(failure.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the recorded outcomes, in the order of the checks.
+    pub(crate) fn into_outcomes(self) -> Vec<Outcome<E>> {
+        self.outcomes.unwrap_or_default()
+    }
 }

@@ -4,12 +4,13 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{
-    error::TokenError,
+    check::Recorder,
+    error::VerifyError,
     jwk::KeyReference,
     kind::TokenKind,
     permissions,
     policy::TokenPolicy,
-    rules::{CLAIM_RULES, ClaimCheck, non_empty, text, time},
+    rules::{ClaimRules, non_empty, text, time},
 };
 
 /// Claims of a token whose signature matched and whose every claim was checked. There is no other way to get one.
@@ -26,23 +27,25 @@ pub struct VerifiedClaims {
 }
 
 impl VerifiedClaims {
-    /// Checks `claims`, which carried a good signature by `key`.
+    /// Checks the claims of a JWT. `key` is the key that made its signature, or why that is not known: then the claims
+    /// are still checked for the recorder, but the result is a failure.
     pub(super) fn check(
         kind: TokenKind,
         claims: Map<String, Value>,
-        key: KeyReference,
+        key: Result<KeyReference, VerifyError>,
         policy: &TokenPolicy,
         now: Timestamp,
-    ) -> Result<Self, TokenError> {
-        let claim_check = ClaimCheck {
+        recorder: &mut Recorder<VerifyError>,
+    ) -> Result<Self, VerifyError> {
+        let rules = ClaimRules {
             kind,
             claims: &claims,
             policy,
             now,
         };
-        for (_, rule) in CLAIM_RULES {
-            rule(&claim_check)?;
-        }
+        rules.check(recorder)?;
+        recorder.finish()?;
+        let key = key?;
         let subject = text(&claims, "sub")?.to_owned();
         let expires_at = time(&claims, "exp")?;
         let issued_at = time(&claims, "iat")?;

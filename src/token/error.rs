@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::kind::TokenKind;
+use super::{keys::KeyLookupError, kind::TokenKind};
 use crate::reason::Reason;
 
 /// A fault of the presented token. Its `Display` never holds a part of the token beyond names, numbers and
@@ -120,4 +120,31 @@ impl TokenError {
             Self::SessionPending => Reason::SessionPending,
         }
     }
+}
+
+/// Why a token was not verified: whether to ask for another one, to ask Clerk, or to come again.
+///
+/// ```
+/// # use clerk_mcp::token::{BearerToken, StaticKey, TokenError, TokenVerifier, VerifiedClaims, VerifyError};
+/// async fn user(verifier: &TokenVerifier<StaticKey>, token: &BearerToken) -> Result<String, &'static str> {
+///     match verifier.verify(token).await {
+///         Ok(claims) => Ok(VerifiedClaims::subject(&claims).to_owned()),
+///         Err(VerifyError::Token(TokenError::Expired { .. })) => Err("refresh it"),
+///         Err(VerifyError::Token(_)) => Err("sign in again"),
+///         Err(VerifyError::Opaque(_)) => Err("only Clerk knows"),
+///         Err(VerifyError::Keys(_)) => Err("not your fault; come again in a moment"),
+///     }
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum VerifyError {
+    /// The token is at fault.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// Only Clerk can say what this token is.
+    #[error("an opaque token ({0})")]
+    Opaque(TokenKind),
+    /// The keys can't be had, so nothing can be said of the token.
+    #[error(transparent)]
+    Keys(#[from] KeyLookupError),
 }

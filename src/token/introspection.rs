@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    check::{Check, Pass},
+    check::{Check, Pass, Recorder},
     claims::VerifiedClaims,
     error::TokenError,
     kind::TokenKind,
@@ -57,10 +57,14 @@ impl TokenReport {
         kind: TokenKind,
         policy: &TokenPolicy,
         now: Timestamp,
+        recorder: &mut Recorder<ReportFault>,
     ) -> Result<VerifiedClaims, ReportFault> {
-        for (_, rule) in REPORT_RULES {
-            rule(&self, kind, policy, now)?;
-        }
+        recorder.record(Check::Active, self.check_active())?;
+        recorder.record(Check::Revoked, self.check_revoked())?;
+        recorder.record(Check::Expiry, self.check_expiry(now))?;
+        recorder.record(Check::Subject, self.check_subject(kind))?;
+        recorder.record(Check::Audience, check_audience(kind, self.aud.as_ref(), policy))?;
+        recorder.finish()?;
         let subject = self.subject.ok_or(ReportFault::Incomplete)?;
         let expires_at = self.expiration.map(timestamp).transpose()?;
         let claims = match self.claims {
@@ -78,26 +82,7 @@ impl TokenReport {
             claims,
         ))
     }
-}
 
-/// A rule of Clerk's answer, and the name of its check.
-type ReportRule = (
-    Check,
-    fn(&TokenReport, TokenKind, &TokenPolicy, Timestamp) -> Result<Pass, ReportFault>,
-);
-
-/// All of them, in order.
-const REPORT_RULES: [ReportRule; 5] = [
-    (Check::Active, TokenReport::is_known),
-    (Check::Revoked, TokenReport::is_not_revoked),
-    (Check::Expiry, TokenReport::has_not_expired),
-    (Check::Subject, TokenReport::has_subject_of_kind),
-    (Check::Audience, |report, kind, policy, _| {
-        Ok(check_audience(kind, report.aud.as_ref(), policy)?)
-    }),
-];
-
-impl TokenReport {
     /// What Clerk said, **for showing it**.
     pub(crate) fn members(&self) -> Option<Map<String, Value>> {
         match serde_json::to_value(self) {
@@ -106,24 +91,7 @@ impl TokenReport {
         }
     }
 
-    /// What is asked of a report.
-    pub(crate) fn checks() -> impl Iterator<Item = Check> {
-        REPORT_RULES.into_iter().map(|(check, _)| check)
-    }
-
-    /// What becomes of each rule.
-    pub(crate) fn outcomes(
-        &self,
-        kind: TokenKind,
-        policy: &TokenPolicy,
-        now: Timestamp,
-    ) -> impl Iterator<Item = (Check, Result<Pass, ReportFault>)> {
-        REPORT_RULES
-            .map(|(check, rule)| (check, rule(self, kind, policy, now)))
-            .into_iter()
-    }
-
-    fn is_known(&self, _: TokenKind, _: &TokenPolicy, _: Timestamp) -> Result<Pass, ReportFault> {
+    fn check_active(&self) -> Result<Pass, ReportFault> {
         if self.active == Some(false) {
             return Err(TokenError::NotActive.into());
         }
@@ -133,15 +101,15 @@ impl TokenReport {
         Ok(Pass::Held)
     }
 
-    fn is_not_revoked(&self, _: TokenKind, _: &TokenPolicy, _: Timestamp) -> Result<Pass, ReportFault> {
+    fn check_revoked(&self) -> Result<Pass, TokenError> {
         if self.revoked == Some(true) {
-            return Err(TokenError::Revoked.into());
+            return Err(TokenError::Revoked);
         }
         Ok(Pass::Held)
     }
 
     /// Clerk's word and the time it gives are both held to; there's one clock less to differ, so no leeway.
-    fn has_not_expired(&self, _: TokenKind, _: &TokenPolicy, now: Timestamp) -> Result<Pass, ReportFault> {
+    fn check_expiry(&self, now: Timestamp) -> Result<Pass, TokenError> {
         let expires_at = self.expiration.map(timestamp).transpose()?;
         let since = expires_at
             .map(|at| now.duration_since(at))
@@ -149,29 +117,22 @@ impl TokenReport {
         match since {
             Some(since) => Err(TokenError::Expired {
                 since: since.unsigned_abs(),
-            }
-            .into()),
+            }),
             None if self.expired == Some(true) => Err(TokenError::Expired {
                 since: Duration::ZERO,
-            }
-            .into()),
+            }),
             None if expires_at.is_none() => Ok(Pass::NotAsked("it doesn't expire")),
             None => Ok(Pass::Held),
         }
     }
 
-    fn has_subject_of_kind(
-        &self,
-        kind: TokenKind,
-        _: &TokenPolicy,
-        _: Timestamp,
-    ) -> Result<Pass, ReportFault> {
+    fn check_subject(&self, kind: TokenKind) -> Result<Pass, TokenError> {
         let subject = self.subject.as_deref().unwrap_or_default();
         let fits = |prefix: &&str| subject.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty());
         if subject_prefixes(kind).iter().any(fits) {
             return Ok(Pass::Held);
         }
-        Err(TokenError::ClaimMalformed("sub").into())
+        Err(TokenError::ClaimMalformed("sub"))
     }
 }
 
@@ -228,7 +189,12 @@ mod tests {
             leeway: Duration::from_secs(5),
         };
         let report: TokenReport = serde_json::from_value(report).unwrap();
-        report.check(kind, &policy, Timestamp::from_second(NOW).unwrap())
+        report.check(
+            kind,
+            &policy,
+            Timestamp::from_second(NOW).unwrap(),
+            &mut Recorder::stop_at_first_failure(),
+        )
     }
 
     #[test]

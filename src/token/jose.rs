@@ -6,7 +6,12 @@
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
-use super::{check::Check, error::TokenError, json::unique_object, kind::TokenKind};
+use super::{
+    check::{Check, Pass, Recorder},
+    error::{TokenError, VerifyError},
+    json::unique_object,
+    kind::TokenKind,
+};
 
 /// A well-formed JWT **whose signature nobody has checked**. Its members may be used to choose a key and a kind,
 /// and for nothing else.
@@ -45,39 +50,43 @@ impl UnverifiedJwt {
         self.claims.get("sub")?.as_str()
     }
 
-    /// Checks the header against what tokens of `kind` carry, and gives the id of the key that is to verify it.
-    /// `jwk`, `jku`, `x5c` and `x5u` are ignored: keys come from the configured application alone (RFC 8725 §3.10).
-    pub(super) fn unverified_kid(&self, kind: TokenKind) -> Result<&str, TokenError> {
-        for (_, rule) in HEADER_RULES {
-            rule(self, kind)?;
-        }
-        self.kid()
+    /// Checks the header against what tokens of `kind` carry. `jwk`, `jku`, `x5c` and `x5u` are ignored: keys come only
+    /// from the configured application (RFC 8725 §3.10).
+    pub(super) fn check_header(
+        &self,
+        kind: TokenKind,
+        recorder: &mut Recorder<VerifyError>,
+    ) -> Result<(), VerifyError> {
+        recorder.record(Check::Algorithm, self.check_algorithm())?;
+        recorder.record(Check::Critical, self.check_critical())?;
+        recorder.record(Check::Class, self.check_class(kind))?;
+        recorder.record(Check::KeyId, self.unverified_kid().map(|_| Pass::Held))
     }
 
     /// RFC 8725 §3.1: the algorithm comes from us; the header may only agree.
-    fn check_algorithm(&self, _: TokenKind) -> Result<(), TokenError> {
+    fn check_algorithm(&self) -> Result<Pass, TokenError> {
         if self.header.get("alg").and_then(Value::as_str) == Some("RS256") {
-            return Ok(());
+            return Ok(Pass::Held);
         }
         Err(TokenError::Algorithm)
     }
 
     /// RFC 7515 §4.1.11: no extension is understood here, so none may be critical.
-    fn check_critical(&self, _: TokenKind) -> Result<(), TokenError> {
+    fn check_critical(&self) -> Result<Pass, TokenError> {
         if self.header.contains_key("crit") {
             return Err(TokenError::CriticalHeader);
         }
-        Ok(())
+        Ok(Pass::Held)
     }
 
     /// One key signs every kind of an instance's tokens; `typ` and Clerk's `cat` are what keeps one from passing
     /// for another (RFC 8725 §3.11).
-    fn check_class(&self, kind: TokenKind) -> Result<(), TokenError> {
+    fn check_class(&self, kind: TokenKind) -> Result<Pass, TokenError> {
         if kind != TokenKind::OAuthToken && self.unverified_type() != Some("JWT") {
             return Err(TokenError::HeaderType("typ is not JWT"));
         }
         let class = match self.header.get("cat") {
-            None => return Ok(()),
+            None => return Ok(Pass::Held),
             Some(class) => class
                 .as_str()
                 .ok_or(TokenError::HeaderType("cat is not a string"))?,
@@ -89,14 +98,15 @@ impl UnverifiedJwt {
             TokenKind::OAuthToken | TokenKind::ApiKey => false,
         };
         if fits || class == CLASS_UNSPECIFIED {
-            return Ok(());
+            return Ok(Pass::Held);
         }
         Err(TokenError::HeaderType(
             "cat is that of another kind, such as a JWT template",
         ))
     }
 
-    pub(super) fn kid(&self) -> Result<&str, TokenError> {
+    /// Returns the id of the key that is to verify the signature.
+    pub(super) fn unverified_kid(&self) -> Result<&str, TokenError> {
         self.header
             .get("kid")
             .and_then(Value::as_str)
@@ -107,11 +117,6 @@ impl UnverifiedJwt {
     /// What the signature covers, and the signature, base64url.
     pub(super) fn signed(&self) -> (&str, &str) {
         (&self.signing_input, &self.signature)
-    }
-
-    /// Header and claims, **for showing them**.
-    pub(super) fn members(&self) -> (&Map<String, Value>, &Map<String, Value>) {
-        (&self.header, &self.claims)
     }
 
     /// The claims, **to be taken only after the signature was found to match**.
@@ -131,17 +136,6 @@ pub fn unverified_members(token: &str) -> Option<(Map<String, Value>, Map<String
     let mut parts = token.split('.').map(|part| unique_object(&decode(part).ok()?));
     Some((parts.next()??, parts.next()??))
 }
-
-/// A rule of the header, and the name of its check.
-pub(super) type HeaderRule = (Check, fn(&UnverifiedJwt, TokenKind) -> Result<(), TokenError>);
-
-/// All of them, in the contract's order.
-pub(super) const HEADER_RULES: [HeaderRule; 4] = [
-    (Check::Algorithm, UnverifiedJwt::check_algorithm),
-    (Check::Critical, UnverifiedJwt::check_critical),
-    (Check::Class, UnverifiedJwt::check_class),
-    (Check::KeyId, |jwt, _| jwt.kid().map(|_| ())),
-];
 
 /// RFC 7515 §2: base64url without padding; the trailing bits must be zero (RFC 4648 §3.5), or two texts would
 /// decode to the same signature.

@@ -83,9 +83,9 @@ mod verifier;
 
 pub use bearer::{BearerError, BearerToken};
 pub use check::Check;
-pub(crate) use check::Pass;
+pub(crate) use check::{Outcome, Pass, Recorder};
 pub use claims::VerifiedClaims;
-pub use error::TokenError;
+pub use error::{TokenError, VerifyError};
 pub use fetch::{FetchError, HttpJwks, JwksFetcher};
 pub(crate) use introspection::{ReportFault, TokenReport};
 pub use jose::unverified_members;
@@ -94,5 +94,4 @@ pub use keys::{JwksCache, KeyLookupError, KeySource};
 pub use kind::{TokenKind, UnknownTokenKind};
 pub use policy::{AudiencePolicy, TokenPolicy};
 pub use resource::ResourceNames;
-pub(crate) use verifier::Examination;
-pub use verifier::{TokenVerifier, VerifyError};
+pub use verifier::TokenVerifier;

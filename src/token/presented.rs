@@ -2,12 +2,11 @@
 
 use super::{error::TokenError, jose::UnverifiedJwt, kind::TokenKind};
 
-/// A presented token, told apart by form, header and prefix; **unverified**.
-pub(super) enum Presented {
-    /// Three parts: to be verified here.
-    Jwt(TokenKind, UnverifiedJwt),
-    /// To be verified by asking Clerk.
-    Opaque(TokenKind),
+/// A presented token and its kind, which its form, header and prefix tell; **unverified**.
+pub(super) struct Presented {
+    pub(super) kind: TokenKind,
+    /// The JWT; `None` for an opaque token, which only Clerk can verify.
+    pub(super) jwt: Option<UnverifiedJwt>,
 }
 
 impl Presented {
@@ -20,7 +19,7 @@ impl Presented {
             ("ak_", TokenKind::ApiKey),
         ];
         if let Some((_, kind)) = opaque.into_iter().find(|(prefix, _)| token.starts_with(prefix)) {
-            return Ok(Self::Opaque(kind));
+            return Ok(Self { kind, jwt: None });
         }
         let jwt = UnverifiedJwt::parse(token)?;
         let kind = if jwt
@@ -36,7 +35,7 @@ impl Presented {
         } else {
             TokenKind::SessionToken
         };
-        Ok(Self::Jwt(kind, jwt))
+        Ok(Self { kind, jwt: Some(jwt) })
     }
 }
 

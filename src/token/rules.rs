@@ -4,37 +4,34 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use super::{
-    check::{Check, Pass},
-    error::TokenError,
+    check::{Check, Pass, Recorder},
+    error::{TokenError, VerifyError},
     kind::TokenKind,
     policy::{AudiencePolicy, TokenPolicy},
 };
 
-/// The claims of a token, and what they are held to.
-pub(super) struct ClaimCheck<'a> {
+/// The claims of a token, and the policy and time that they are checked against.
+pub(super) struct ClaimRules<'a> {
     pub(super) kind: TokenKind,
     pub(super) claims: &'a Map<String, Value>,
     pub(super) policy: &'a TokenPolicy,
     pub(super) now: Timestamp,
 }
 
-/// A rule, and the name of its check.
-pub(super) type ClaimRule = (Check, fn(&ClaimCheck<'_>) -> Result<Pass, TokenError>);
+impl ClaimRules<'_> {
+    /// Checks every claim, in the order of the contract.
+    pub(super) fn check(&self, recorder: &mut Recorder<VerifyError>) -> Result<(), VerifyError> {
+        recorder.record(Check::Issuer, self.issuer())?;
+        recorder.record(Check::Subject, self.subject())?;
+        recorder.record(Check::SessionId, self.session_id())?;
+        recorder.record(Check::Expiry, self.expiry())?;
+        recorder.record(Check::NotBefore, self.not_before())?;
+        recorder.record(Check::IssuedAt, self.issued_at())?;
+        recorder.record(Check::AuthorizedParty, self.authorized_party())?;
+        recorder.record(Check::Audience, self.audience())?;
+        recorder.record(Check::Status, self.status())
+    }
 
-/// All of them.
-pub(super) const CLAIM_RULES: [ClaimRule; 9] = [
-    (Check::Issuer, |check| check.issuer()),
-    (Check::Subject, |check| check.subject()),
-    (Check::SessionId, |check| check.session_id()),
-    (Check::Expiry, |check| check.expiry()),
-    (Check::NotBefore, |check| check.not_before()),
-    (Check::IssuedAt, |check| check.issued_at()),
-    (Check::AuthorizedParty, |check| check.authorized_party()),
-    (Check::Audience, |check| check.audience()),
-    (Check::Status, |check| check.status()),
-];
-
-impl ClaimCheck<'_> {
     /// RFC 7519 §4.1.1, and RFC 9068 §4: compared to the letter. One key may serve many issuers' tests, and Clerk's SDK does
     /// not look at it at all.
     fn issuer(&self) -> Result<Pass, TokenError> {
