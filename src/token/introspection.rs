@@ -1,5 +1,5 @@
-//! What Clerk says of a token when it's asked (Clerk Backend API, `access_tokens/verify`, `m2m_tokens/verify`,
-//! `api_keys/verify`), and the checks that Clerk's own SDK leaves out.
+//! Clerk's reports about opaque tokens (Clerk Backend API, `access_tokens/verify`, `m2m_tokens/verify`,
+//! `api_keys/verify`), and the checks of them that Clerk's own SDK omits.
 
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ use super::{
     rules::check_audience,
 };
 
-/// Clerk's answer about a token. **It says what the token is, not that it's good**: only
-/// the authenticator's checks make a session of it.
+/// Clerk's report about a token. **A report does not mean that the token is valid**: call
+/// [`check`](Self::check).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct TokenReport {
-    /// `false` is all that is said of an inactive JWT.
+    /// For an inactive JWT, Clerk reports only `false` here.
     active: Option<bool>,
     subject: Option<String>,
     client_id: Option<String>,
@@ -34,12 +34,12 @@ pub(crate) struct TokenReport {
     claims: Option<Value>,
 }
 
-/// Why a report doesn't make a session.
+/// Why a report was rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ReportFault {
-    /// The token is at fault.
+    /// The token is invalid.
     Token(TokenError),
-    /// The report lacks what every report has.
+    /// The report lacks a member that every report has, so it says nothing about the token.
     Incomplete,
 }
 
@@ -50,8 +50,9 @@ impl From<TokenError> for ReportFault {
 }
 
 impl TokenReport {
-    /// Holds the report to `policy`. Clerk answers 200 for revoked and expired tokens too, with a flag; its SDK looks at
-    /// none of them.
+    /// Checks the report against `policy`, in the order of the contract. `recorder` decides whether the
+    /// checks go on after a failure. Clerk also answers 200 for revoked and expired tokens and sets a flag,
+    /// which its SDK ignores.
     pub(crate) fn check(
         self,
         kind: TokenKind,
@@ -83,7 +84,7 @@ impl TokenReport {
         ))
     }
 
-    /// What Clerk said, **for showing it**.
+    /// Returns the members of the report, **for display only**.
     pub(crate) fn members(&self) -> Option<Map<String, Value>> {
         match serde_json::to_value(self) {
             Ok(Value::Object(members)) => Some(members),
@@ -108,7 +109,7 @@ impl TokenReport {
         Ok(Pass::Held)
     }
 
-    /// Clerk's word and the time it gives are both held to; there's one clock less to differ, so no leeway.
+    /// Checks both the flag and the time. No leeway is applied: the flag comes from Clerk's own clock.
     fn check_expiry(&self, now: Timestamp) -> Result<Pass, TokenError> {
         let expires_at = self.expiration.map(timestamp).transpose()?;
         let since = expires_at
@@ -121,7 +122,7 @@ impl TokenReport {
             None if self.expired == Some(true) => Err(TokenError::Expired {
                 since: Duration::ZERO,
             }),
-            None if expires_at.is_none() => Ok(Pass::NotAsked("it doesn't expire")),
+            None if expires_at.is_none() => Ok(Pass::NotAsked("the token does not expire")),
             None => Ok(Pass::Held),
         }
     }
@@ -144,8 +145,9 @@ fn subject_prefixes(kind: TokenKind) -> &'static [&'static str] {
     }
 }
 
-/// Clerk's description gives seconds, its SDK's documentation milliseconds, for the same member. Seconds stay below
-/// 10¹² for the next thirty thousand years, milliseconds have been above it since 2001.
+/// Converts seconds or milliseconds to a time. For the same member, Clerk's API description says seconds and
+/// its SDK's documentation milliseconds. Seconds stay below 10¹² for the next 30,000 years; milliseconds
+/// passed it in 2001.
 fn timestamp(value: f64) -> Result<Timestamp, TokenError> {
     let milliseconds = if value.abs() < 1e12 {
         value * 1_000.0
@@ -154,7 +156,7 @@ fn timestamp(value: f64) -> Result<Timestamp, TokenError> {
     };
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "a number beyond all time saturates, and is refused below"
+        reason = "a number out of range saturates, and is rejected below"
     )]
     Timestamp::from_millisecond(milliseconds as i64).map_err(|_| TokenError::ClaimMalformed("exp"))
 }
@@ -198,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_good_report_passes_in_seconds_and_in_milliseconds() {
+    fn valid_report_passes_with_times_in_seconds_or_milliseconds() {
         for expiration in [
             json!(null),
             json!(NOW + 1),
@@ -216,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn every_flag_counts() {
+    fn report_with_any_defect_is_rejected() {
         for (changes, reason) in [
             (json!({ "active": false }), "token-invalid"),
             (json!({ "revoked": true }), "token-revoked"),

@@ -1,7 +1,7 @@
-//! From text to an [`UnverifiedJwt`]: the compact JWS of RFC 7515 §7.1, read strictly.
+//! Parses a compact JWS (RFC 7515 §7.1) strictly into an [`UnverifiedJwt`], and checks its header.
 //!
-//! Lenient decoding makes several texts of one token; each check here closes one such gap, so that changing any
-//! character of a valid token yields an invalid one.
+//! With lenient decoding, several texts decode to the same token. Each check here rules out one such case, so
+//! that changing any character of a valid token makes it invalid.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
@@ -13,8 +13,8 @@ use super::{
     kind::TokenKind,
 };
 
-/// A well-formed JWT **whose signature nobody has checked**. Its members may be used to choose a key and a kind,
-/// and for nothing else.
+/// A well-formed JWT **whose signature has not been checked**. Its members may only be used to choose the key
+/// and the kind.
 pub(super) struct UnverifiedJwt {
     header: Map<String, Value>,
     claims: Map<String, Value>,
@@ -23,12 +23,13 @@ pub(super) struct UnverifiedJwt {
 }
 
 impl UnverifiedJwt {
+    /// Parses the three parts of a token.
     pub(super) fn parse(token: &str) -> Result<Self, TokenError> {
         let mut parts = token.split('.');
         let (Some(header), Some(payload), Some(signature), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
         else {
-            return Err(TokenError::NotCompactJws("it has not exactly three parts"));
+            return Err(TokenError::NotCompactJws("it does not have exactly three parts"));
         };
         if signature.is_empty() {
             return Err(TokenError::NotCompactJws("it has no signature"));
@@ -50,8 +51,8 @@ impl UnverifiedJwt {
         self.claims.get("sub")?.as_str()
     }
 
-    /// Checks the header against what tokens of `kind` carry. `jwk`, `jku`, `x5c` and `x5u` are ignored: keys come only
-    /// from the configured application (RFC 8725 §3.10).
+    /// Checks the header against what tokens of `kind` carry. `jwk`, `jku`, `x5c` and `x5u` are ignored: keys
+    /// come only from the configured application (RFC 8725 §3.10).
     pub(super) fn check_header(
         &self,
         kind: TokenKind,
@@ -63,7 +64,7 @@ impl UnverifiedJwt {
         recorder.record(Check::KeyId, self.unverified_kid().map(|_| Pass::Held))
     }
 
-    /// RFC 8725 §3.1: the algorithm comes from us; the header may only agree.
+    /// RFC 8725 §3.1: the server chooses the algorithm, and the header must match.
     fn check_algorithm(&self) -> Result<Pass, TokenError> {
         if self.header.get("alg").and_then(Value::as_str) == Some("RS256") {
             return Ok(Pass::Held);
@@ -71,7 +72,7 @@ impl UnverifiedJwt {
         Err(TokenError::Algorithm)
     }
 
-    /// RFC 7515 §4.1.11: no extension is understood here, so none may be critical.
+    /// RFC 7515 §4.1.11: no extension is supported, so none may be critical.
     fn check_critical(&self) -> Result<Pass, TokenError> {
         if self.header.contains_key("crit") {
             return Err(TokenError::CriticalHeader);
@@ -79,8 +80,8 @@ impl UnverifiedJwt {
         Ok(Pass::Held)
     }
 
-    /// One key signs every kind of an instance's tokens; `typ` and Clerk's `cat` are what keeps one from passing
-    /// for another (RFC 8725 §3.11).
+    /// RFC 8725 §3.11: one key signs all kinds of tokens of an instance. Only `typ` and Clerk's `cat` prevent
+    /// a token of one kind from being accepted as another.
     fn check_class(&self, kind: TokenKind) -> Result<Pass, TokenError> {
         if kind != TokenKind::OAuthToken && self.unverified_type() != Some("JWT") {
             return Err(TokenError::HeaderType("typ is not JWT"));
@@ -94,14 +95,14 @@ impl UnverifiedJwt {
         let fits = match kind {
             TokenKind::SessionToken => class == CLASS_SESSION,
             TokenKind::M2mToken => class == CLASS_M2M,
-            // No class is defined for access tokens: `typ` tells them.
+            // Access tokens have no class of their own; `typ` identifies them.
             TokenKind::OAuthToken | TokenKind::ApiKey => false,
         };
         if fits || class == CLASS_UNSPECIFIED {
             return Ok(Pass::Held);
         }
         Err(TokenError::HeaderType(
-            "cat is that of another kind, such as a JWT template",
+            "cat names another kind, such as a JWT template",
         ))
     }
 
@@ -114,19 +115,19 @@ impl UnverifiedJwt {
             .ok_or(TokenError::KeyIdMissing)
     }
 
-    /// What the signature covers, and the signature, base64url.
+    /// Returns the text that the signature covers, and the signature in base64url.
     pub(super) fn signed(&self) -> (&str, &str) {
         (&self.signing_input, &self.signature)
     }
 
-    /// The claims, **to be taken only after the signature was found to match**.
+    /// Returns the claims. **They must not be used before the signature has been checked.**
     pub(super) fn into_claims(self) -> Map<String, Value> {
         self.claims
     }
 }
 
-/// What a JWT says, header and claims, **whoever wrote it**: for showing it to somebody. `None` when these can't be read;
-/// whether there's a signature doesn't matter.
+/// Returns the header and claims of a JWT **without verifying it**, for display. `None` if they cannot be
+/// parsed; the signature is ignored and may be missing.
 ///
 /// ```
 /// let (header, claims) = clerk_mcp::token::unverified_members("eyJhbGciOiJub25lIn0.e30.").unwrap();
@@ -137,16 +138,16 @@ pub fn unverified_members(token: &str) -> Option<(Map<String, Value>, Map<String
     Some((parts.next()??, parts.next()??))
 }
 
-/// RFC 7515 §2: base64url without padding; the trailing bits must be zero (RFC 4648 §3.5), or two texts would
-/// decode to the same signature.
+/// Decodes base64url without padding (RFC 7515 §2). The trailing bits must be zero (RFC 4648 §3.5): otherwise
+/// two texts would decode to the same signature.
 fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
     BASE64_URL_SAFE_NO_PAD
         .decode(part)
         .map_err(|_| TokenError::NotCompactJws("a part is not canonical base64url"))
 }
 
-/// Clerk's classes of tokens, the header member `cat`.
+/// The class of session tokens, in Clerk's header member `cat`.
 const CLASS_SESSION: &str = "cl_B7d4PD111AAA";
 const CLASS_M2M: &str = "cl_B7d4PD333AAA";
-/// Stamped on every class by some instances; says nothing.
+/// Some instances put this class on every token, so it carries no information.
 const CLASS_UNSPECIFIED: &str = "cl_I7d4PD111III";

@@ -1,8 +1,8 @@
-//! How the kinds of token are told apart before anything is verified.
+//! Determines the kind of a token before it is verified.
 
 use super::{error::TokenError, jose::UnverifiedJwt, kind::TokenKind};
 
-/// A presented token and its kind, which its form, header and prefix tell; **unverified**.
+/// A presented token and its kind, determined from its prefix, subject and header. It is **unverified**.
 pub(super) struct Presented {
     pub(super) kind: TokenKind,
     /// The JWT; `None` for an opaque token, which only Clerk can verify.
@@ -10,8 +10,9 @@ pub(super) struct Presented {
 }
 
 impl Presented {
-    /// Clerk's own order: machine subject, access token type, opaque prefixes, session token. A machine's JWT is
-    /// told by its subject alone, so that no header can pass it off as a session.
+    /// Parses a token and determines its kind, as Clerk does: opaque prefix, machine subject, access token
+    /// type, else session token. The subject alone identifies a machine's JWT, so that no header can turn it
+    /// into a session token.
     pub(super) fn classify(token: &str) -> Result<Self, TokenError> {
         let opaque = [
             ("mt_", TokenKind::M2mToken),
@@ -39,5 +40,5 @@ impl Presented {
     }
 }
 
-/// RFC 9068 §2.1 and §4; exactly so, as Clerk's SDK compares them.
+/// RFC 9068 §2.1 and §4. Compared exactly, as in Clerk's SDK.
 const ACCESS_TOKEN_TYPES: [&str; 2] = ["at+jwt", "application/at+jwt"];

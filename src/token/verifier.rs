@@ -1,4 +1,4 @@
-//! One token in, [`VerifiedClaims`] out: the arrows of this module, in order.
+//! Verifies a token: the one walk over all checks, from the token's text to [`VerifiedClaims`].
 
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ pub struct TokenVerifier<K> {
 }
 
 impl<K: KeySource> TokenVerifier<K> {
-    /// A verifier that takes keys from `keys` and holds tokens to `policy`.
+    /// Creates a verifier that takes keys from `keys` and checks tokens against `policy`.
     pub fn new(keys: K, policy: TokenPolicy, clock: Arc<dyn Clock>) -> Self {
         Self { keys, policy, clock }
     }
@@ -62,15 +62,15 @@ impl<K: KeySource> TokenVerifier<K> {
     /// Verifies `token`: kind, header, key, signature, claims.
     ///
     /// # Errors
-    /// [`VerifyError::Token`] when the token is at fault, [`VerifyError::Keys`] when we or Clerk are; the
-    /// difference decides between 401 and 503, and so whether a client starts a sign-in. [`VerifyError::Opaque`] for an
-    /// accepted token that only Clerk can verify.
+    /// [`VerifyError::Token`] if the token is invalid, [`VerifyError::Keys`] if no keys are available. The
+    /// first becomes a 401, which makes the client sign in again; the second a 503. [`VerifyError::Opaque`]
+    /// if the kind is accepted but only Clerk can verify the token.
     pub async fn verify(&self, token: &BearerToken) -> Result<VerifiedClaims, VerifyError> {
         self.check(token, &mut Recorder::stop_at_first_failure()).await
     }
 
-    /// Walks over every check of a token, in the order of the contract. Returns the claims if none failed, else the
-    /// first failure. `recorder` decides whether the walk goes on after a failure.
+    /// Walks over every check of a token, in the order of the contract. Returns the claims if none failed,
+    /// else the first failure. `recorder` decides whether the walk goes on after a failure.
     pub(crate) async fn check(
         &self,
         token: &BearerToken,
@@ -141,12 +141,12 @@ impl<K: KeySource> TokenVerifier<K> {
         Ok(key.reference(kid))
     }
 
-    /// What tokens are held to.
+    /// Returns the settings of the verifier.
     pub fn policy(&self) -> &TokenPolicy {
         &self.policy
     }
 
-    /// The keys that tokens are verified with.
+    /// Returns the source of the keys.
     pub fn keys(&self) -> &K {
         &self.keys
     }
