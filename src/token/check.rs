@@ -131,7 +131,7 @@ impl<E: Clone> Recorder<E> {
         }
     }
 
-    /// Whether the walk goes on after a failure.
+    /// Returns whether the walk goes on after a failure.
     pub(super) fn records_all(&self) -> bool {
         self.outcomes.is_some()
     }

@@ -116,10 +116,8 @@ impl<K: KeySource> TokenVerifier<K> {
         let kid = jwt
             .unverified_kid()
             .inspect_err(|_| recorder.not_reached(&[Check::Key, Check::Signature]))?;
-        let found = match self.keys.key(kid).await {
-            Ok(key) => key.ok_or(TokenError::KeyIdUnknown.into()),
-            Err(error) => Err(error.into()),
-        };
+        let found = self.keys.key(kid).await.map_err(VerifyError::from);
+        let found = found.and_then(|key| key.ok_or_else(|| TokenError::KeyIdUnknown.into()));
         let key = recorder
             .require(Check::Key, found)
             .inspect_err(|_| recorder.not_reached(&[Check::Signature]))?;
