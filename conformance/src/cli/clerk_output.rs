@@ -1,16 +1,17 @@
-//! What `clerk` prints.
+//! The output of `clerk`, as text and as JSON.
 
 use std::path::Path;
 
 use local_clerk::{LocalClerk, SampleUser};
 use serde_json::{Map, Value, json};
 
-/// What a person wants to know. `saved` is the file of the authority's certificate.
+/// Returns the description of a local Clerk for people. `saved` is the file with the certificate of the
+/// authority.
 pub(super) fn text(clerk: &LocalClerk, saved: Option<&Path>) -> anyhow::Result<String> {
     let mut lines = vec![
         format!("Local Clerk on {}", clerk.frontend_api_url()),
         String::new(),
-        "Environment of the server under test (.env):".to_owned(),
+        "Environment variables for the server under test (.env):".to_owned(),
     ];
     lines.extend(
         environment(clerk, saved)
@@ -19,7 +20,7 @@ pub(super) fn text(clerk: &LocalClerk, saved: Option<&Path>) -> anyhow::Result<S
     );
     if clerk.authority().is_some() && saved.is_none() {
         lines.push(
-            "Its certificate is from a throw-away authority: --save-authority FILE makes it trustable."
+            "The certificate comes from a temporary authority. To let clients trust it, use --save-authority FILE."
                 .to_owned(),
         );
     }
@@ -40,23 +41,23 @@ pub(super) fn text(clerk: &LocalClerk, saved: Option<&Path>) -> anyhow::Result<S
     if let Some(user) = users.first() {
         lines.extend([
             String::new(),
-            format!("A session token of {} (60 s):", user.first_name),
+            format!("Session token for {} (valid for 60 s):", user.first_name),
             format!("  {}", clerk.session_token(&user.id)?.mint()),
         ]);
     }
     lines.extend([
         String::new(),
-        "OAuth clients discover, register and sign in here:".to_owned(),
+        "Metadata for OAuth clients:".to_owned(),
         format!("  {}/.well-known/oauth-authorization-server", clerk.issuer()),
-        "Faults, keys, tokens, the log of requests:".to_owned(),
+        "Admin API (faults, keys, tokens, request log):".to_owned(),
         format!("  {}", clerk.admin_url()),
         String::new(),
-        "Ctrl-C stops it.".to_owned(),
+        "Press Ctrl-C to stop.".to_owned(),
     ]);
     Ok(lines.join("\n"))
 }
 
-/// The same for programs, on one line.
+/// Returns the description of a local Clerk as one line of JSON.
 pub(super) fn json(clerk: &LocalClerk, saved: Option<&Path>) -> anyhow::Result<String> {
     let environment: Map<String, Value> = environment(clerk, saved)
         .into_iter()
@@ -79,7 +80,7 @@ pub(super) fn json(clerk: &LocalClerk, saved: Option<&Path>) -> anyhow::Result<S
     .to_string())
 }
 
-/// The server's environment, with the authority to trust.
+/// Returns the environment variables for the server, including the authority to trust.
 fn environment(clerk: &LocalClerk, saved: Option<&Path>) -> Vec<(&'static str, String)> {
     let mut environment = clerk.environment();
     if let Some(path) = saved {

@@ -1,14 +1,15 @@
-//! What stops a run from outside: Ctrl-C, a CI that gives up, a terminal that is closed.
+//! Signals that stop a run: Ctrl-C, SIGTERM (a CI system cancels the job) and SIGHUP (the terminal closes).
 
 use std::future::Future;
 
 #[cfg(unix)]
 use anyhow::Context as _;
 
-/// Resolves when the program is told to stop, with the number of the signal. The handlers are in place when this
-/// returns, so that no target is started before. What the program is to ignore from its start (`nohup`) stays ignored.
+/// Returns a future that resolves with the number of the signal that stops the program. The handlers are
+/// installed before this returns, so that no target starts without them. Signals that were ignored when the
+/// program started, for example by `nohup`, stay ignored.
 #[cfg(unix)]
-pub(crate) fn interrupted() -> anyhow::Result<impl Future<Output = u8>> {
+pub(crate) fn stop_signal() -> anyhow::Result<impl Future<Output = u8>> {
     use tokio::signal::unix::{SignalKind, signal};
     let ignored = ignored();
     let listen = |kind: SignalKind| {
@@ -28,6 +29,7 @@ pub(crate) fn interrupted() -> anyhow::Result<impl Future<Output = u8>> {
     })
 }
 
+/// Waits for the next signal, or forever if the signal is ignored.
 #[cfg(unix)]
 async fn next(stream: Option<&mut tokio::signal::unix::Signal>) {
     match stream {
@@ -38,7 +40,8 @@ async fn next(stream: Option<&mut tokio::signal::unix::Signal>) {
     }
 }
 
-/// The signals that are ignored, a bit for each from the lowest, where the system tells (Linux).
+/// Returns the ignored signals as a bit mask, signal 1 in the lowest bit. Works on Linux and returns 0
+/// elsewhere.
 #[cfg(unix)]
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -47,9 +50,9 @@ fn ignored() -> u64 {
         .unwrap_or(0)
 }
 
-/// The same where there is nothing but Ctrl-C.
+/// Returns a future that resolves on Ctrl-C, the only such event on this platform.
 #[cfg(not(unix))]
-pub(crate) fn interrupted() -> anyhow::Result<impl Future<Output = u8>> {
+pub(crate) fn stop_signal() -> anyhow::Result<impl Future<Output = u8>> {
     Ok(async {
         match tokio::signal::ctrl_c().await {
             Ok(()) => 2,
