@@ -1,33 +1,35 @@
-//! The process that leads a group: a server that starts others (npm, uv) is stopped with them.
+//! A process group: stops a server together with the processes that it started, for example through npm or
+//! uv.
 
 use tokio::process::{Child, Command};
 
-/// What a group is told.
+/// A signal to a process group.
 #[derive(Clone, Copy)]
 pub(super) enum Signal {
     Stop,
     Kill,
 }
 
-/// That it has ended, and its exit code; none when a signal ended it.
+/// The exit code of a process that has exited, or `None` if a signal terminated it.
 pub(super) struct Exit(pub(super) Option<i32>);
 
-/// The leader. It is not reaped before its group is killed: its id is the group's, and may then become another
-/// program's.
+/// A process group and its leader. The leader is reaped only after the group is killed, because the group has
+/// the id of the leader, which the system can reuse after that.
 #[cfg(unix)]
-pub(super) struct Leader {
+pub(super) struct ProcessGroup {
     child: Child,
-    /// Until it is killed.
+    /// The id of the group, until it is killed.
     group: Option<rustix::process::Pid>,
 }
 
 #[cfg(unix)]
-impl Leader {
-    /// Has the command start one.
-    pub(super) fn of_a_group(command: &mut Command) {
+impl ProcessGroup {
+    /// Makes the command start a new process group.
+    pub(super) fn configure(command: &mut Command) {
         command.process_group(0);
     }
 
+    /// Takes over the leader of a new group.
     pub(super) fn new(child: Child) -> Self {
         let id = child.id().and_then(|id| i32::try_from(id).ok());
         Self {
@@ -36,26 +38,27 @@ impl Leader {
         }
     }
 
-    /// How it ended, if it has.
+    /// Returns the exit code if the leader has exited.
     pub(super) fn exit(&self) -> Option<Exit> {
         use rustix::process::{WaitId, WaitIdOptions, waitid};
-        // It can be asked again.
+        // NOWAIT does not reap the process, so this can be called again.
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         let status = waitid(WaitId::Pid(self.group?), options).ok()??;
         Some(Exit(status.exit_status()))
     }
 
-    /// Waits for its end.
-    pub(super) async fn ended(&self) {
+    /// Waits until the leader has exited.
+    pub(super) async fn exited(&self) {
         use tokio::signal::unix::{SignalKind, signal};
-        // From before it is looked at, or its end may come in between.
-        let Ok(mut ends) = signal(SignalKind::child()) else {
+        // Registers the handler first. Otherwise an exit between the check and the registration would be
+        // missed.
+        let Ok(mut exits) = signal(SignalKind::child()) else {
             return;
         };
-        while self.exit().is_none() && ends.recv().await.is_some() {}
+        while self.exit().is_none() && exits.recv().await.is_some() {}
     }
 
-    /// Tells the group, unless it was killed.
+    /// Sends a signal to the group, unless it was killed.
     pub(super) fn signal(&self, signal: Signal) {
         use rustix::process::{Signal as Unix, kill_process_group};
         let signal = match signal {
@@ -63,7 +66,7 @@ impl Leader {
             Signal::Kill => Unix::KILL,
         };
         if let Some(group) = self.group {
-            // Whoever it cannot be told to is gone.
+            // An error means that the group no longer exists.
             let _ = kill_process_group(group, signal);
         }
     }
@@ -76,13 +79,13 @@ impl Leader {
     }
 }
 
-/// The same where there are no groups.
+/// The process alone, on platforms without process groups.
 #[cfg(not(unix))]
-pub(super) struct Leader(parking_lot::Mutex<Child>);
+pub(super) struct ProcessGroup(parking_lot::Mutex<Child>);
 
 #[cfg(not(unix))]
-impl Leader {
-    pub(super) fn of_a_group(_: &mut Command) {}
+impl ProcessGroup {
+    pub(super) fn configure(_: &mut Command) {}
 
     pub(super) fn new(child: Child) -> Self {
         Self(parking_lot::Mutex::new(child))
@@ -93,8 +96,8 @@ impl Leader {
         Some(Exit(status.code()))
     }
 
-    /// There is nothing softer than to kill it.
-    pub(super) async fn ended(&self) {}
+    /// Returns at once, because this platform has no signal that asks a process to stop.
+    pub(super) async fn exited(&self) {}
 
     pub(super) fn signal(&self, signal: Signal) {
         if matches!(signal, Signal::Kill) {
