@@ -1,10 +1,10 @@
-//! How a case stands, in the words, signs and colours that all reports share.
+//! The status of a case as reports show it, with the words and symbols that all formats share.
 
 use crate::results::{CaseResult, Conclusion, Outcome, Results, Summary};
 
-/// An outcome as reports tell them apart: a failure that the baseline knows is a kind of its own.
+/// The outcome of a case, in which a failure that the baseline lists is a status of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum Status {
     Fail,
     NotTestable,
     Warn,
@@ -13,8 +13,8 @@ pub(super) enum Standing {
     NotApplicable,
 }
 
-impl Standing {
-    /// The worst first.
+impl Status {
+    /// All statuses, worst first.
     pub(super) const ALL: [Self; 6] = [
         Self::Fail,
         Self::NotTestable,
@@ -24,6 +24,7 @@ impl Standing {
         Self::NotApplicable,
     ];
 
+    /// Returns the status of a case.
     pub(super) fn of(case: &CaseResult) -> Self {
         match case.outcome {
             Outcome::Pass => Self::Pass,
@@ -35,13 +36,13 @@ impl Standing {
         }
     }
 
-    /// The worst there is; `None` without cases.
+    /// Returns the worst status in a summary, or `None` if it counts no cases.
     pub(super) fn worst(summary: &Summary) -> Option<Self> {
-        Self::ALL.into_iter().find(|standing| standing.count(summary) > 0)
+        Self::ALL.into_iter().find(|status| status.count(summary) > 0)
     }
 
-    /// For one character's room, beside a word.
-    pub(super) fn sign(self) -> &'static str {
+    /// Returns a symbol of one character, to show next to a word.
+    pub(super) fn symbol(self) -> &'static str {
         match self {
             Self::Fail => "✗",
             Self::NotTestable => "?",
@@ -52,7 +53,7 @@ impl Standing {
         }
     }
 
-    /// Of one case: `fail`.
+    /// Returns the word for one case: `fail`.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Fail => "fail",
@@ -64,7 +65,7 @@ impl Standing {
         }
     }
 
-    /// Of many: `failed`.
+    /// Returns the word after a count: `failed`.
     pub(super) fn plural(self) -> &'static str {
         match self {
             Self::Fail => "failed",
@@ -76,7 +77,7 @@ impl Standing {
         }
     }
 
-    /// For a class of HTML.
+    /// Returns the class in HTML.
     pub(super) fn class(self) -> &'static str {
         match self {
             Self::NotTestable => "not-testable",
@@ -85,6 +86,7 @@ impl Standing {
         }
     }
 
+    /// Returns the number of cases with this status.
     pub(super) fn count(self, summary: &Summary) -> usize {
         match self {
             Self::Fail => summary.fail,
@@ -97,29 +99,29 @@ impl Standing {
     }
 }
 
-/// What the run comes to as a standing, for its sign and colour.
-pub(super) fn concluded(results: &Results) -> Standing {
+/// Returns the status whose symbol and color represent the conclusion of the run.
+pub(super) fn run_status(results: &Results) -> Status {
     match results.conclusion() {
-        Conclusion::Clean => Standing::Pass,
-        Conclusion::Findings | Conclusion::NothingTried => Standing::Fail,
+        Conclusion::Clean => Status::Pass,
+        Conclusion::Findings | Conclusion::NothingTried => Status::Fail,
     }
 }
 
-/// What stands at the head of a report that can't say much.
+/// Returns a warning for the top of the report, if the target accepted no valid token.
 pub(super) fn headline(results: &Results) -> Option<String> {
-    let refused = results.good_token_refused.as_deref()?;
+    let rejected = results.good_token_refused.as_deref()?;
     Some(format!(
-        "No token was accepted, not even a good one, so nothing can be said of what becomes of wrong ones. Look at this \
-         first: {refused}"
+        "The target rejected a valid token and accepted none, so rejections of invalid tokens prove nothing. Fix this \
+         first: {rejected}"
     ))
 }
 
-/// `2 failed, 11 passed`: what there is, the worst first.
+/// Returns all counts above zero, worst first: `2 failed, 11 passed`.
 pub(super) fn counts(summary: &Summary) -> String {
-    let counts: Vec<String> = Standing::ALL
+    let counts: Vec<String> = Status::ALL
         .into_iter()
-        .filter(|standing| standing.count(summary) > 0)
-        .map(|standing| format!("{} {}", standing.count(summary), standing.plural()))
+        .filter(|status| status.count(summary) > 0)
+        .map(|status| format!("{} {}", status.count(summary), status.plural()))
         .collect();
     if counts.is_empty() {
         return "no cases".to_owned();
@@ -127,16 +129,17 @@ pub(super) fn counts(summary: &Summary) -> String {
     counts.join(", ")
 }
 
-/// The same for the whole run, with what is wrong in the baseline.
+/// Returns the counts of the whole run, with the number of errors in the baseline.
 pub(super) fn all_counts(results: &Results) -> String {
     let counts = counts(&results.summary());
     match results.baseline.len() {
         0 => counts,
-        wrong => format!("{counts}, {wrong} wrong in the baseline"),
+        1 => format!("{counts}, 1 error in the baseline"),
+        errors => format!("{counts}, {errors} errors in the baseline"),
     }
 }
 
-/// `1 case`, `2 cases`.
+/// Returns a number of cases in words: `1 case`, `2 cases`.
 pub(super) fn cases(count: usize) -> String {
     if count == 1 {
         return "1 case".to_owned();
@@ -144,15 +147,15 @@ pub(super) fn cases(count: usize) -> String {
     format!("{count} cases")
 }
 
-/// The cases that stand so, in their order.
-pub(super) fn standing_so(all: &[CaseResult], standing: Standing) -> impl Iterator<Item = &CaseResult> {
-    all.iter().filter(move |case| Standing::of(case) == standing)
+/// Returns the cases with this status, in order.
+pub(super) fn with_status(all: &[CaseResult], status: Status) -> impl Iterator<Item = &CaseResult> {
+    all.iter().filter(move |case| Status::of(case) == status)
 }
 
-/// The cases that stand so, by their reason, in the order in which the reasons come first.
-pub(super) fn by_reason(all: &[CaseResult], standing: Standing) -> Vec<(&str, Vec<&CaseResult>)> {
+/// Groups the cases with this status by reason, in the order in which the reasons first occur.
+pub(super) fn by_reason(all: &[CaseResult], status: Status) -> Vec<(&str, Vec<&CaseResult>)> {
     let mut groups: Vec<(&str, Vec<&CaseResult>)> = Vec::new();
-    for case in standing_so(all, standing) {
+    for case in with_status(all, status) {
         let reason = case.reason.as_deref().unwrap_or("no reason given");
         match groups.iter_mut().find(|(one, _)| *one == reason) {
             Some((_, cases)) => cases.push(case),

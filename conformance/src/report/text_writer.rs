@@ -1,28 +1,28 @@
-//! Lines for a terminal: wrapped, indented, and coloured when that is wanted.
+//! Writes wrapped, indented and optionally colored text for a terminal.
 
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Effects};
 use textwrap::{Options, WordSplitter};
 
-use super::{Style, standing::Standing};
+use super::{Style, status::Status};
 
-/// Text in the making. Everything given to it must be [`line`](super::plain::line)s already: it writes no control
-/// characters but its own.
-pub(crate) struct Screen {
+/// A buffer of terminal text. Callers must pass text from [`line`](super::sanitize::line) or
+/// [`block`](super::sanitize::block), because the writer does not escape control characters.
+pub(crate) struct TextWriter {
     out: String,
     style: Style,
 }
 
-/// What stands in front of a wrapped text, on its first line.
-pub(crate) struct Lead<'a> {
+/// Text before the first line of a wrapped text, such as a label.
+pub(crate) struct Prefix<'a> {
     pub(crate) text: &'a str,
     pub(crate) paint: anstyle::Style,
-    /// Where the wrapped text begins, on all its lines; further right if the lead is longer.
+    /// The column where all lines of the wrapped text begin. Further right if the prefix is longer.
     pub(crate) column: usize,
 }
 
-/// No style: the terminal's own.
+/// The default style of the terminal.
 pub(crate) const PLAIN: anstyle::Style = anstyle::Style::new();
 pub(super) const BOLD: anstyle::Style = anstyle::Style::new().effects(Effects::BOLD);
 pub(crate) const DIM: anstyle::Style = anstyle::Style::new().effects(Effects::DIMMED);
@@ -30,8 +30,8 @@ pub(crate) const GOOD: anstyle::Style = AnsiColor::Green.on_default();
 pub(crate) const BAD: anstyle::Style = AnsiColor::Red.on_default().effects(Effects::BOLD);
 pub(crate) const DOUBTFUL: anstyle::Style = AnsiColor::Yellow.on_default();
 
-impl Screen {
-    /// An empty one.
+impl TextWriter {
+    /// Creates an empty buffer.
     pub(crate) fn new(style: Style) -> Self {
         Self {
             out: String::new(),
@@ -39,21 +39,22 @@ impl Screen {
         }
     }
 
+    /// Returns the text.
     pub(crate) fn finish(self) -> String {
         self.out
     }
 
-    /// One empty line, however often it is asked for, and none at the top.
+    /// Writes an empty line, unless the text is empty or already ends with one.
     pub(crate) fn blank(&mut self) {
         if !self.out.is_empty() && !self.out.ends_with("\n\n") {
             self.out.push('\n');
         }
     }
 
-    /// A line of its own, in bold.
+    /// Writes a bold line.
     pub(crate) fn heading(&mut self, text: &str) {
         self.wrapped(
-            &Lead {
+            &Prefix {
                 text: "",
                 paint: PLAIN,
                 column: 0,
@@ -63,21 +64,22 @@ impl Screen {
         );
     }
 
-    /// `text`, wrapped at the width, behind its lead. Words longer than a line are broken.
-    pub(crate) fn wrapped(&mut self, lead: &Lead<'_>, text: &str, paint: anstyle::Style) {
-        let lead_width = textwrap::core::display_width(lead.text);
-        let column = if lead.text.is_empty() {
-            lead.column
+    /// Writes `text` after its prefix, wrapped at the terminal width. Breaks words that are longer than a
+    /// line.
+    pub(crate) fn wrapped(&mut self, prefix: &Prefix<'_>, text: &str, paint: anstyle::Style) {
+        let prefix_width = textwrap::core::display_width(prefix.text);
+        let column = if prefix.text.is_empty() {
+            prefix.column
         } else {
-            lead.column.max(lead_width + 1)
+            prefix.column.max(prefix_width + 1)
         };
         let options = Options::new(self.style.width.saturating_sub(column).max(20))
             .word_splitter(WordSplitter::NoHyphenation)
             .break_words(true);
         for (number, part) in textwrap::wrap(text, options).iter().enumerate() {
             if number == 0 {
-                self.paint(lead.text, lead.paint);
-                self.pad(column - lead_width);
+                self.paint(prefix.text, prefix.paint);
+                self.pad(column - prefix_width);
             } else {
                 self.pad(column);
             }
@@ -86,18 +88,17 @@ impl Screen {
         }
     }
 
-    /// A line of a message, behind a lead that ends in its mark. Its blanks are kept, and a line that goes on has no
-    /// mark.
-    pub(crate) fn marked(&mut self, lead: &Lead<'_>, text: &str) {
-        let room = self.style.width.saturating_sub(lead.column).max(20);
+    /// Writes one line of an HTTP message after its prefix. Keeps spaces. Continuation lines have no prefix.
+    pub(crate) fn message_line(&mut self, prefix: &Prefix<'_>, text: &str) {
+        let room = self.style.width.saturating_sub(prefix.column).max(20);
         let mut rest = text;
         let mut first = true;
         while first || !rest.is_empty() {
             let (part, after) = rest.split_at(fitting(rest, room));
             if first {
-                self.paint(lead.text, lead.paint);
+                self.paint(prefix.text, prefix.paint);
             } else {
-                self.pad(lead.column);
+                self.pad(prefix.column);
             }
             self.out.push_str(part);
             self.end();
@@ -106,44 +107,45 @@ impl Screen {
         }
     }
 
-    /// The same, never wrapped: for what is copied, a command or an address.
-    pub(crate) fn whole(&mut self, lead: &Lead<'_>, text: &str) {
-        self.paint(lead.text, lead.paint);
+    /// Writes `text` after its prefix without wrapping, for commands and URLs that readers copy.
+    pub(crate) fn unwrapped(&mut self, prefix: &Prefix<'_>, text: &str) {
+        self.paint(prefix.text, prefix.paint);
         self.pad(
-            lead.column
-                .saturating_sub(textwrap::core::display_width(lead.text)),
+            prefix
+                .column
+                .saturating_sub(textwrap::core::display_width(prefix.text)),
         );
         self.out.push_str(text);
         self.end();
     }
 
     fn paint(&mut self, text: &str, paint: anstyle::Style) {
-        // Blanks are not coloured, so that those at the end of a line can be taken away.
-        let seen = text.trim_end_matches(' ');
-        if self.style.colour && !seen.is_empty() && paint != PLAIN {
-            let _ = write!(self.out, "{paint}{seen}{paint:#}");
+        // Trailing spaces are not colored, so that `end` can remove them.
+        let visible = text.trim_end_matches(' ');
+        if self.style.color && !visible.is_empty() && paint != PLAIN {
+            let _ = write!(self.out, "{paint}{visible}{paint:#}");
         } else {
-            self.out.push_str(seen);
+            self.out.push_str(visible);
         }
-        self.pad(text.len() - seen.len());
+        self.pad(text.len() - visible.len());
     }
 
     fn pad(&mut self, columns: usize) {
         self.out.extend(std::iter::repeat_n(' ', columns));
     }
 
-    /// Ends the line, without the blanks at its end.
+    /// Removes trailing spaces and ends the line.
     fn end(&mut self) {
         self.out.truncate(self.out.trim_end_matches(' ').len());
         self.out.push('\n');
     }
 }
 
-/// How many bytes of `text` fit into so many columns: up to where something ends in the later half, so that words, members
-/// of JSON and parts of addresses stay whole where that costs little.
+/// Returns how many bytes of `text` fit into `columns`. Prefers to break in the second half of the line after
+/// a space, a JSON member or a part of a URL.
 fn fitting(text: &str, columns: usize) -> usize {
     let mut width = 0;
-    // After a blank, else after what separates members, else after what separates their parts.
+    // The last possible breaks, best first: after a space, after a list separator, after another separator.
     let mut ends = [None; 3];
     for (at, character) in text.char_indices() {
         width += textwrap::core::display_width(character.encode_utf8(&mut [0; 4]));
@@ -165,8 +167,8 @@ fn fitting(text: &str, columns: usize) -> usize {
     text.len()
 }
 
-impl Standing {
-    /// Its colour in a terminal.
+impl Status {
+    /// Returns the style in a terminal.
     pub(super) fn paint(self) -> anstyle::Style {
         match self {
             Self::Fail | Self::NotTestable => BAD,
@@ -182,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_end_where_something_ends() {
+    fn lines_break_after_separators() {
         for (text, first) in [
             ("one two three four", "one two three "),
             (r#"{"alg":"none","sign":"nobody"}"#, r#"{"alg":"none","#),

@@ -1,34 +1,35 @@
-//! Text that somebody else wrote, made harmless for all formats alike; each then escapes for its own markup.
+//! Sanitizes untrusted text for all formats: escapes control characters and limits its length. Each format
+//! also escapes its own markup.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
-/// How much of a text is shown.
+/// How much of a text a report shows.
 #[derive(Clone, Copy)]
 pub(super) struct Limit {
     pub(super) lines: usize,
     pub(super) characters: usize,
 }
 
-/// `text` on one line.
+/// Returns `text` on one line, sanitized.
 pub(crate) fn line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for word in text.split(['\r', '\n']).filter(|part| !part.is_empty()) {
         if !out.is_empty() {
             out.push(' ');
         }
-        push(&mut out, word);
+        push_sanitized(&mut out, word);
     }
     out
 }
 
-/// `text` with its lines.
+/// Returns all lines of `text`, sanitized.
 pub(crate) fn lines(text: &str) -> String {
     block(text, WHOLE)
 }
 
-/// `text` with its lines, as much of it as tells what it is.
+/// Returns the beginning of `text`, sanitized.
 pub(crate) fn excerpt(text: &str) -> String {
     block(text, EXCERPT)
 }
@@ -44,7 +45,8 @@ const WHOLE: Limit = Limit {
     characters: usize::MAX,
 };
 
-/// `text` with its lines, of which no more than `limit` are shown, and a note says how much is left out.
+/// Returns the lines of `text` up to `limit`, sanitized. A note at the end says how many characters are left
+/// out.
 pub(super) fn block(text: &str, limit: Limit) -> String {
     let mut out = String::with_capacity(text.len().min(limit.characters));
     let mut shown = 0;
@@ -59,12 +61,12 @@ pub(super) fn block(text: &str, limit: Limit) -> String {
         let room = limit.characters.saturating_sub(shown);
         let kept: String = part.chars().take(room).collect();
         shown += kept.chars().count();
-        push(&mut out, &kept);
+        push_sanitized(&mut out, &kept);
         if kept.len() < part.len() {
             break;
         }
     }
-    // Line ends count as one character, however they were sent.
+    // A line end counts as one character, even if it is CR LF.
     let total = text.lines().map(|part| part.chars().count() + 1).sum::<usize>();
     let left = total.saturating_sub(shown + 1);
     if left > 0 {
@@ -73,13 +75,13 @@ pub(super) fn block(text: &str, limit: Limit) -> String {
     out
 }
 
-/// Pretty JSON, in which nothing can move the cursor of a terminal that shows it.
-pub(super) fn json(value: &impl Serialize) -> Result<String, serde_json::Error> {
+/// Returns formatted JSON in which control characters are escaped, so it is safe to show in a terminal.
+pub(super) fn to_json(value: &impl Serialize) -> Result<String, serde_json::Error> {
     let text = serde_json::to_string_pretty(value)?;
     let mut out = String::with_capacity(text.len() + 1);
     for character in text.chars() {
-        if character != '\n' && is_unseen(character) {
-            // It is inside a string, where the escape means the same.
+        if character != '\n' && is_invisible(character) {
+            // Such characters occur only in strings, where the escape is equivalent.
             for unit in character.encode_utf16(&mut [0; 2]) {
                 let _ = write!(out, "\\u{unit:04x}");
             }
@@ -91,22 +93,22 @@ pub(super) fn json(value: &impl Serialize) -> Result<String, serde_json::Error> 
     Ok(out)
 }
 
-fn push(out: &mut String, text: &str) {
+fn push_sanitized(out: &mut String, text: &str) {
     for character in text.chars() {
         match character {
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
-            unseen if is_unseen(unseen) => {
-                let _ = write!(out, "{}", unseen.escape_unicode());
+            invisible if is_invisible(invisible) => {
+                let _ = write!(out, "{}", invisible.escape_unicode());
             }
-            seen => out.push(seen),
+            visible => out.push(visible),
         }
     }
 }
 
-/// Whether a character acts on the text around it rather than being read: controls, marks that turn the direction of
-/// writing, what has no width, and what XML forbids.
-fn is_unseen(character: char) -> bool {
+/// Returns whether a character is invisible or changes the text around it: control characters, marks that
+/// change the writing direction, characters without width, and characters that XML forbids.
+fn is_invisible(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
@@ -129,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_unseen_is_spelled_out() {
+    fn invisible_characters_are_escaped() {
         assert_eq!(
             line("a\u{1b}[31mb\r\nc\td\u{202e}e\u{9b}f\u{feff}\u{ffff}é"),
             "a\\u{1b}[31mb c\\td\\u{202e}e\\u{9b}f\\u{feff}\\u{ffff}é"
@@ -142,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_counted() {
+    fn note_counts_characters_left_out() {
         let cut = |text, lines, characters| block(text, Limit { lines, characters });
         assert_eq!(cut("one\ntwo\nthree", 2, 99), "one\ntwo\n[6 more characters]");
         assert_eq!(cut("ééé", 9, 2), "éé\n[1 more characters]");
@@ -152,9 +154,9 @@ mod tests {
     }
 
     #[test]
-    fn json_keeps_its_meaning() {
+    fn escaped_json_has_the_same_value() {
         let value = ["\u{9b}\u{7f}\n\u{202e}\u{e0001}é".to_owned()];
-        let text = json(&value).unwrap();
+        let text = to_json(&value).unwrap();
         assert!(text.contains("\\u009b\\u007f\\n\\u202e\\udb40\\udc01é"), "{text}");
         assert_eq!(serde_json::from_str::<[String; 1]>(&text).unwrap(), value);
     }
