@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn only_connect_requests_for_port_443_have_a_destination() {
-        for (head, due) in [
+        for (head, expected) in [
             (
                 "CONNECT api.clerk.com:443 HTTP/1.1\r\n\r\n",
                 Some("api.clerk.com"),
@@ -128,7 +128,7 @@ mod tests {
             ("GET http://api.clerk.com/ HTTP/1.1\r\n\r\n", None),
             ("", None),
         ] {
-            assert_eq!(destination(head), due, "{head}");
+            assert_eq!(destination(head), expected, "{head}");
         }
     }
 }

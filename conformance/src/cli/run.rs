@@ -25,7 +25,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
   clerk-mcp-conformance run --profile clerk-mcp --command 'target/debug/clerk-mcp'
       Starts a local Clerk and the server, tests the server, and stops both.
   clerk-mcp-conformance run --profile ./mine.toml --command 'npm start' --report junit=result.xml --report html=result.html
-      Tests your own server, which a file describes, and writes two reports in addition to the terminal report.
+      Tests your own server, described by mine.toml, and writes two reports in addition to the terminal report.
   clerk-mcp-conformance run --url https://mcp.example.com/mcp
       Tests a running server without a token.
   clerk-mcp-conformance run --url http://127.0.0.1:3001/mcp --clerk http://127.0.0.1:4567

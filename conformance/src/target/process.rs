@@ -261,10 +261,10 @@ mod tests {
     #[cfg(unix)]
     #[tokio::test]
     async fn exit_is_reported_while_another_process_has_the_pipes_open() {
-        let process = start("sleep 600 & echo said; exit 3");
+        let process = start("sleep 600 & echo stopped; exit 3");
         process.group.exited().await;
         let ended = process.ended().await.unwrap();
-        assert_eq!((ended.exit, ended.output.as_str()), (Some(3), "said"));
+        assert_eq!((ended.exit, ended.output.as_str()), (Some(3), "stopped"));
         assert_eq!(process.ended().await, Some(ended));
     }
 

@@ -1,4 +1,4 @@
-//! A minimal HTTP/1.1 client that sends exactly what a case specifies. It does not normalize requests, follow
+//! A minimal HTTP/1.1 client that sends exactly the request of a case. It does not normalize requests, follow
 //! redirects, retry, or reuse connections.
 
 mod body;

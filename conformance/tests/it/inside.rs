@@ -42,9 +42,9 @@ impl Running for ExitingTarget {
     }
 }
 
-/// Returns a launcher for a server that rejects every request, and exits when `ends` returns true for a
+/// Returns a launcher for a server that rejects every request, and exits when `exits` returns true for a
 /// request.
-fn rejecting_until(ends: fn(&Request) -> bool) -> Launcher {
+fn rejecting_until(exits: fn(&Request) -> bool) -> Launcher {
     Arc::new(move |environment| {
         Box::pin(async move {
             let ended = Arc::new(AtomicBool::new(false));
@@ -52,7 +52,7 @@ fn rejecting_until(ends: fn(&Request) -> bool) -> Launcher {
             let address = format!("127.0.0.1:{}", environment["PORT"]);
             let acceptor = TcpListener::bind(address).into_acceptor().await.unwrap();
             let endpoint = make_sync(move |request| {
-                flag.fetch_or(ends(&request), Ordering::SeqCst);
+                flag.fetch_or(exits(&request), Ordering::SeqCst);
                 let challenge = r#"Bearer resource_metadata="http://127.0.0.1/""#;
                 Response::builder()
                     .status(StatusCode::UNAUTHORIZED)
@@ -116,9 +116,9 @@ async fn run_fails_if_the_target_cannot_be_restarted() {
     );
 }
 
-/// Returns a launcher for a server that accepts every token, and exits when `ends` returns true for a
+/// Returns a launcher for a server that accepts every token, and exits when `exits` returns true for a
 /// request.
-fn accepting_until(ends: fn(&Request) -> bool) -> Launcher {
+fn accepting_until(exits: fn(&Request) -> bool) -> Launcher {
     Arc::new(move |environment| {
         Box::pin(async move {
             let ended = Arc::new(AtomicBool::new(false));
@@ -126,7 +126,7 @@ fn accepting_until(ends: fn(&Request) -> bool) -> Launcher {
             let address = format!("127.0.0.1:{}", environment["PORT"]);
             let acceptor = TcpListener::bind(address).into_acceptor().await.unwrap();
             let endpoint = make_sync(move |request: Request| {
-                flag.fetch_or(ends(&request), Ordering::SeqCst);
+                flag.fetch_or(exits(&request), Ordering::SeqCst);
                 if flag.load(Ordering::SeqCst) || request.header(header::AUTHORIZATION).is_none() {
                     return Response::builder().status(StatusCode::UNAUTHORIZED).finish();
                 }

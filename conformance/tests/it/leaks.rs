@@ -70,19 +70,19 @@ async fn minted_tokens_and_the_secret_key_are_redacted_in_every_report() {
     let clerk = LocalClerk::builder().start().await.unwrap();
     let seen: Arc<Mutex<Vec<String>>> = Arc::default();
     let secret = clerk.secret_key().to_owned();
-    let (heard, said) = (Arc::clone(&seen), secret.clone());
+    let (tokens, key) = (Arc::clone(&seen), secret.clone());
     let address = serve(move |request| {
         let token = request
             .header(header::AUTHORIZATION)
             .unwrap_or_default()
             .to_owned();
         let token = token.split(' ').next_back().unwrap_or_default().to_owned();
-        heard.lock().push(token.clone());
+        tokens.lock().push(token.clone());
         Response::builder()
             .status(StatusCode::IM_A_TEAPOT)
             .header(header::WWW_AUTHENTICATE, format!("Bearer error=\"{token}\""))
             .header("x-token", &token)
-            .body(format!("{{\"token\": \"{token}\", \"key\": \"{said}\"}}"))
+            .body(format!("{{\"token\": \"{token}\", \"key\": \"{key}\"}}"))
     })
     .await;
     let url = format!("http://{address}/mcp");
@@ -206,7 +206,7 @@ async fn variables_are_redacted_in_reasons_of_the_baseline() {
 #[tokio::test]
 async fn variables_are_redacted_in_every_encoding() {
     const PASSPHRASE: &str = "it's \"zebra\" & <umbrella>";
-    let json = serde_json::json!({ "said": PASSPHRASE }).to_string();
+    let json = serde_json::json!({ "text": PASSPHRASE }).to_string();
     let base64 = BASE64_STANDARD.encode(format!("me:{PASSPHRASE}"));
     let query: String = url::form_urlencoded::byte_serialize(PASSPHRASE.as_bytes()).collect();
     let body = [PASSPHRASE, &json, &base64, &query, "(hunter2)"].join("\n");
@@ -284,7 +284,7 @@ async fn rejected_arguments_are_not_repeated() {
     let as_kind = format!("{TOKEN}=file");
     let as_file = format!("session_token={TOKEN}");
     let url = "http://127.0.0.1:9/mcp";
-    for (arguments, said) in [
+    for (arguments, expected) in [
         (
             vec!["--url", "http://user:pa55word@127.0.0.1:9/mcp"],
             "--url has a user",
@@ -311,7 +311,7 @@ async fn rejected_arguments_are_not_repeated() {
     ] {
         let (code, stdout, stderr) = program(&[&["run"][..], &arguments].concat()).await;
         assert_eq!(code, Some(2), "{stdout}{stderr}");
-        assert!(stderr.contains(said), "{said}\n{stderr}");
+        assert!(stderr.contains(expected), "{expected}\n{stderr}");
         for secret in ["pa55word", "eyJ"] {
             assert!(!stderr.contains(secret), "{stderr}");
         }
@@ -349,7 +349,7 @@ async fn last_output_of_a_target_is_redacted() {
         "CLERK_SECRET_KEY={SECRET}\n{key}\npostgres://me:pa55word@db/x\n\u{1b}]0;owned\u{7}{TOKEN}\n"
     );
     let printed = file(&folder, "printed", &printed);
-    for (end, said) in [
+    for (end, expected) in [
         ("exit 3", "it exited with code 3"),
         ("sleep 60", "was not ready within 1 s"),
     ] {
@@ -357,7 +357,7 @@ async fn last_output_of_a_target_is_redacted() {
         let (code, _, stderr) = program(&["run", "--command", &command, "--start-timeout", "1"]).await;
         assert_eq!(code, Some(2), "{stderr}");
         for part in [
-            said,
+            expected,
             "CLERK_SECRET_KEY=<secret>",
             "postgres://<secret>@db/x",
             "\\u{1b}]0;owned\\u{7}<secret>",

@@ -143,7 +143,7 @@ async fn errors_exit_with_2() {
     );
     let no_token = format!("session_token={}", file(&folder, "token.txt", "\n"));
     let url = url.as_str();
-    for (arguments, said) in [
+    for (arguments, expected) in [
         // Nothing listens on the discard port.
         (
             vec!["run", "--url", "http://127.0.0.1:9/mcp"],
@@ -240,7 +240,7 @@ async fn errors_exit_with_2() {
     ] {
         let (code, stdout, stderr) = program(&arguments).await;
         assert_eq!(code, Some(2), "{arguments:?}\n{stdout}{stderr}");
-        assert!(stderr.contains(said), "{arguments:?}\n{said}\n{stderr}");
+        assert!(stderr.contains(expected), "{arguments:?}\n{expected}\n{stderr}");
     }
 }
 
@@ -248,7 +248,7 @@ async fn errors_exit_with_2() {
 async fn stale_baseline_entry_fails_the_run() {
     let url = challenging().await;
     let folder = TempDir::new().unwrap();
-    for (case, said) in [
+    for (case, expected) in [
         ("challenges.no-token", "passes now"),
         ("challenges.no-tokens", "names no case"),
     ] {
@@ -266,7 +266,7 @@ async fn stale_baseline_entry_fails_the_run() {
         )
         .await;
         assert_eq!(code, Some(1), "{stdout}");
-        assert!(stdout.contains(said) && stdout.contains(case), "{stdout}");
+        assert!(stdout.contains(expected) && stdout.contains(case), "{stdout}");
     }
     let wrong = serve(|_| StatusCode::NOT_FOUND.into_response()).await;
     let baseline = file(

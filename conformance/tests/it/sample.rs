@@ -152,7 +152,8 @@ pub(crate) fn results() -> Results {
         "line after line\n".repeat(300),
         "x".repeat(30_000)
     );
-    let mut results = results_of(vec![
+    let mut results =
+        results_of(vec![
         case(
             "challenges.no-token",
             "The server answers a request without a token with 401 and a Bearer challenge.",
@@ -186,11 +187,11 @@ pub(crate) fn results() -> Results {
         .known("Our clients cannot send `resource` yet: <b>ISSUE-12</b>."),
         case("audience.issuer", "The server rejects a token of another issuer.").with_reason(
             Outcome::NotTestable,
-            "a rejection proves nothing: the target answered the same request with the undamaged token with 500",
+            "a rejection proves nothing: the target answered 500 to the same request with an undamaged token",
         ),
         case("audience.party", "The server rejects a token of another party.").with_reason(
             Outcome::NotTestable,
-            "a rejection proves nothing: the target answered the same request with the undamaged token with 500",
+            "a rejection proves nothing: the target answered 500 to the same request with an undamaged token",
         ),
         case(
             "machine.api-key",

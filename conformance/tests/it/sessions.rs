@@ -106,7 +106,7 @@ async fn sessions_are_started_only_for_requests_with_a_token() {
 #[test]
 fn profiles_with_typos_are_rejected() {
     let start = "name = \"a\"\nabout = \"b\"\naccepts = [\"session_token\"]\n";
-    for (line, said) in [
+    for (line, expected) in [
         (
             "offers = [\"cros\"]",
             "\"cros\" cannot be offered; see list --options",
@@ -125,6 +125,6 @@ fn profiles_with_typos_are_rejected() {
         ),
     ] {
         let error = Profile::parse("mine.toml", &format!("{start}{line}\n")).unwrap_err();
-        assert_eq!(error.to_string(), format!("mine.toml: {said}"));
+        assert_eq!(error.to_string(), format!("mine.toml: {expected}"));
     }
 }

@@ -36,7 +36,7 @@ async fn conflicting_or_invalid_arguments_exit_with_2() {
         folder.path().file_name().unwrap().display()
     );
     let url = "http://127.0.0.1:9/mcp";
-    for (arguments, said) in [
+    for (arguments, expected) in [
         (
             vec!["--command", "true", "--token", &token],
             "cannot be used with",
@@ -71,7 +71,7 @@ async fn conflicting_or_invalid_arguments_exit_with_2() {
     ] {
         let (code, stdout, stderr) = program(&[&["run"][..], &arguments].concat()).await;
         assert_eq!(code, Some(2), "{arguments:?}\n{stdout}{stderr}");
-        assert!(stderr.contains(said), "{arguments:?}\n{said}\n{stderr}");
+        assert!(stderr.contains(expected), "{arguments:?}\n{expected}\n{stderr}");
     }
 }
 
@@ -215,7 +215,7 @@ async fn supplied_token_is_used_for_kind_any() {
 #[tokio::test]
 async fn supplied_token_of_another_kind_is_rejected() {
     let folder = TempDir::new().unwrap();
-    for (kind, token, said) in [
+    for (kind, token, expected) in [
         (
             "session_token",
             OAUTH_TOKEN,
@@ -242,7 +242,7 @@ async fn supplied_token_of_another_kind_is_rejected() {
         let token = format!("{kind}={}", file(&folder, "token.txt", token));
         let (code, _, stderr) = program(&["run", "--url", "http://127.0.0.1:9/mcp", "--token", &token]).await;
         assert_eq!(code, Some(2), "{stderr}");
-        assert!(stderr.contains(said), "{said}\n{stderr}");
+        assert!(stderr.contains(expected), "{expected}\n{stderr}");
     }
 }
 
@@ -275,7 +275,7 @@ async fn minted_tokens_are_recognized_as_their_kind() {
 /// Recipes from `explain` and from case files contain placeholders.
 #[tokio::test]
 async fn mint_rejects_placeholders_without_a_value() {
-    for (recipe, said) in [
+    for (recipe, expected) in [
         (
             r#"{"kind":"oauth_token","resource":"{mcp_url}"}"#,
             "the recipe has {mcp_url}: give --url",
@@ -287,7 +287,7 @@ async fn mint_rejects_placeholders_without_a_value() {
     ] {
         let (code, stdout, stderr) = program(&["mint", recipe]).await;
         assert_eq!((code, stdout.as_str()), (Some(2), ""), "{stderr}");
-        assert!(stderr.contains(said), "{said}\n{stderr}");
+        assert!(stderr.contains(expected), "{expected}\n{stderr}");
     }
     let recipe =
         r#"{"kind":"oauth_token","resource":"{mcp_url}","claims":{"azp":"{origin}","iss":"{issuer}"}}"#;
