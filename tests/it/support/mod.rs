@@ -1,4 +1,4 @@
-//! How every test gets a server, calls it, and writes down what came.
+//! Shared helpers: test servers, MCP clients, and response snapshots.
 
 pub mod mcp_client;
 pub mod program;
