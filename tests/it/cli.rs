@@ -239,13 +239,13 @@ fn port_in_use_is_reported() {
     let text = String::from_utf8(output.stderr).unwrap().replace(&port, "[port]");
     insta::assert_snapshot!(format!("exit {}\n{text}", output.status.code().unwrap()), @"
     exit 1
-    [Clerk] Can't listen on 127.0.0.1:[port]: another program listens there. Set PORT (--port) to another one, or to 0 for a free one.
+    [Clerk] Cannot listen on 127.0.0.1:[port]: the address is in use by another program. Set PORT (--port) to another port, or to 0 for a free port.
     ");
     let output = run(&[], &["demo", "--port", "0", "--clerk-port", &port]);
     let text = String::from_utf8(output.stderr).unwrap().replace(&port, "[port]");
     insta::assert_snapshot!(format!("exit {}\n{text}", output.status.code().unwrap()), @"
     exit 1
-    [Clerk] The local Clerk can't listen on 127.0.0.1:[port]: another program listens there. Give it another --clerk-port.
+    [Clerk] The local Clerk cannot listen on 127.0.0.1:[port]: the address is in use by another program. Set --clerk-port to another port.
     ");
 }
 
@@ -295,20 +295,25 @@ fn help_names_every_variable_and_the_exit_codes() {
     assert!(help.contains("Examples:") && help.contains("78  the configuration is incomplete or invalid"));
 }
 
-/// Demo and openapi need no configuration, so their help must not say that they do.
+/// Returns the long help of a command, with line breaks replaced by spaces.
+fn help(command: &str) -> String {
+    let text = String::from_utf8(run(&[], &[command, "--help"]).stdout).unwrap();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// `demo` and `openapi` need no configuration, so their help must not say that they do.
 #[test]
 fn help_marks_variables_as_required_only_where_they_are() {
-    let help = |arguments: &[&str]| String::from_utf8(run(&[], arguments).stdout).unwrap();
     for command in ["demo", "openapi"] {
-        let help = help(&[command, "--help"]);
+        let help = help(command);
         assert!(help.contains("--base-url"), "{help}");
         assert!(
             !help.contains("must be set") && !help.contains("[required]"),
             "{help}"
         );
     }
-    assert!(help(&["openapi", "--help"]).contains("[default: https://mcp.example.com]"));
-    let serve = help(&["serve", "--help"]);
+    assert!(help("openapi").contains("[default: https://mcp.example.com]"));
+    let serve = help("serve");
     assert_eq!(serve.matches("[required]").count(), 2, "{serve}");
     assert!(!serve.contains("must be set"), "{serve}");
 }
@@ -316,7 +321,7 @@ fn help_marks_variables_as_required_only_where_they_are() {
 /// The demo ignores most of the environment, so its help must not name those variables.
 #[test]
 fn help_of_demo_names_only_the_variables_that_it_reads() {
-    let help = String::from_utf8(run(&[], &["demo", "--help"]).stdout).unwrap();
+    let help = help("demo");
     assert!(
         help.contains("[env: PORT]") && !help.contains("[env: BASE_URL]"),
         "{help}"
