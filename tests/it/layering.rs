@@ -62,6 +62,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "app", "auth", "clerk", "clock", "config", "http", "outbound", "paths", "public", "token",
         ],
     ),
+    ("guide", &[]),
     ("lib", &[]),
 ];
 
