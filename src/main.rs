@@ -1,7 +1,5 @@
 //! The program `clerk-mcp`.
 
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
+fn main() -> std::process::ExitCode {
     clerk_mcp::cli::run()
 }

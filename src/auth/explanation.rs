@@ -1,69 +1,69 @@
-//! What becomes of a token, and why: every check with its outcome, for whoever asks, and never on the wire.
+//! [`Explanation`]: every check of a token with its outcome. For operators, never for clients.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::AuthError;
+use super::error::AuthError;
 use crate::{
     session::Session,
-    token::{Check, Examination, Pass, TokenKind},
+    token::{Check, Outcome, Pass, TokenKind},
 };
 
-/// What a token says, what comes of each check, and the session that a request with it would have
-/// ([`Authenticator::explain`](super::Authenticator::explain)).
+/// The contents of a token, the outcome of each check, and the session that a request with the token would
+/// have. Created by [`Authenticator::explain`](super::Authenticator::explain).
 ///
 /// ```
 /// use clerk_mcp::auth::{CheckOutcome, CheckResult, Explanation};
 ///
-/// /// What to mend, in the order of the checks.
-/// fn faults(explanation: &Explanation) -> Vec<String> {
+/// /// Lists the failed checks in order.
+/// fn failures(explanation: &Explanation) -> Vec<String> {
 ///     let failed = |result: &&CheckResult| matches!(result.outcome, CheckOutcome::Failed(_));
-///     let words = |result: &CheckResult| format!("{}: {}", result.check, result.outcome.detail().unwrap_or_default());
-///     explanation.checks.iter().filter(failed).map(words).collect()
+///     let describe = |result: &CheckResult| format!("{}: {}", result.check, result.outcome.detail().unwrap_or_default());
+///     explanation.checks.iter().filter(failed).map(describe).collect()
 /// }
 /// ```
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Explanation {
-    /// The kind of token, when its form tells.
+    /// The kind of token, if its form is valid.
     pub kind: Option<TokenKind>,
-    /// The header, of a JWT.
+    /// The header of a JWT.
     pub header: Option<Map<String, Value>>,
-    /// The claims of a JWT, or what Clerk reports of an opaque token. **Unverified** when a check has failed.
+    /// The claims of a JWT, or Clerk's report about an opaque token. **Unverified** if a check has failed.
     pub claims: Option<Map<String, Value>>,
     /// The checks, in order.
     pub checks: Vec<CheckResult>,
-    /// The session, when no check has failed.
+    /// The session, if no check has failed.
     pub session: Option<Arc<Session>>,
 }
 
-/// One check, and what came of it.
+/// A check and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CheckResult {
     /// The check.
     pub check: Check,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: CheckOutcome,
 }
 
-/// What came of a check.
+/// The outcome of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CheckOutcome {
-    /// It's as it should be.
+    /// The token meets the check.
     Passed,
-    /// Nothing is asked of this token, for this reason.
+    /// The check does not apply to this token, for this reason.
     NotAsked(&'static str),
-    /// It isn't.
+    /// The token does not meet the check.
     Failed(AuthError),
-    /// It could not be made, for want of what an earlier one would have found.
+    /// The check could not run, because it needs the result of an earlier check that failed.
     NotReached,
 }
 
 impl Explanation {
-    /// What a request with the token is refused with: what the first check that failed says.
+    /// Returns the error of the first failed check, which is the one that a request would be rejected with.
     pub fn refusal(&self) -> Option<&AuthError> {
         self.checks.iter().find_map(|result| match &result.outcome {
             CheckOutcome::Failed(error) => Some(error),
@@ -71,17 +71,14 @@ impl Explanation {
         })
     }
 
-    /// Adds what is known of the token.
-    pub(super) fn extend(&mut self, examination: Examination) {
-        self.kind = examination.kind;
-        self.header = examination.header;
-        self.claims = examination.claims;
-        for (check, outcome) in examination.checks {
+    /// Adds recorded checks.
+    pub(super) fn extend<E: Into<AuthError>>(&mut self, outcomes: Vec<Outcome<E>>) {
+        for (check, outcome) in outcomes {
             self.add(check, outcome);
         }
     }
 
-    /// Adds a check and what came of it, if it could be made.
+    /// Adds a check and its outcome; `None` if the check could not run.
     pub(super) fn add<E: Into<AuthError>>(&mut self, check: Check, outcome: Option<Result<Pass, E>>) {
         let outcome = match outcome {
             Some(Ok(Pass::Held)) => CheckOutcome::Passed,
@@ -94,7 +91,7 @@ impl Explanation {
 }
 
 impl CheckOutcome {
-    /// `passed`, `not-asked`, `failed` or `not-reached`.
+    /// Returns `passed`, `not-asked`, `failed` or `not-reached`.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Passed => "passed",
@@ -104,7 +101,7 @@ impl CheckOutcome {
         }
     }
 
-    /// Why nothing was asked, or what is wrong.
+    /// Returns why the check does not apply, or why it failed.
     pub fn detail(&self) -> Option<String> {
         match self {
             Self::NotAsked(why) => Some((*why).to_owned()),

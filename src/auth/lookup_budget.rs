@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use super::{AuthError, error::Outage};
+use super::error::{AuthError, Outage};
 use crate::{clerk::ClerkError, session::Session, token::TokenError};
 
 /// A limit for lookups of opaque tokens.

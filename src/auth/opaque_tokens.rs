@@ -2,13 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{AuthError, error::Outage, lookup_budget::LookupBudget};
+use super::{
+    error::{AuthError, Outage},
+    lookup_budget::LookupBudget,
+};
 use crate::{
     clerk::{ClerkClient, ClerkError, Misconfiguration},
     clock::Clock,
     session::Session,
     shared_cache::SharedCache,
-    token::{BearerToken, TokenError, TokenKind, TokenPolicy, TokenReport},
+    token::{BearerToken, Recorder, TokenError, TokenKind, TokenPolicy, TokenReport},
 };
 
 /// A cache of the results of opaque tokens, each kept for at most a minute.
@@ -49,7 +52,8 @@ impl OpaqueTokenCache {
 
     async fn look_up(&self, kind: TokenKind, token: &BearerToken) -> Result<Arc<Session>, AuthError> {
         let report = self.report(kind, token).await?;
-        let verified = report.check(kind, &self.policy, self.clock.now())?;
+        let mut recorder = Recorder::stop_at_first_failure();
+        let verified = report.check(kind, &self.policy, self.clock.now(), &mut recorder)?;
         Ok(Arc::new(Session::from(verified)))
     }
 

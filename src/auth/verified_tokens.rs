@@ -1,4 +1,4 @@
-//! From a bearer token to a [`Session`]. Verified JWTs are cached, keyed by SHA-256, so that no token lies in memory.
+//! A cache of verified JWTs, keyed by SHA-256 so that no token is kept in memory.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,27 +6,28 @@ use futures_util::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
 use moka::sync::Cache;
 
-use super::{AuthError, explanation::Explanation, opaque_tokens::OpaqueTokenCache};
+use super::{error::AuthError, explanation::Explanation, opaque_tokens::OpaqueTokenCache};
 use crate::{
     clerk::ClerkClient,
     clock::Clock,
     digest::sha256,
     session::Session,
     token::{
-        BearerToken, Check, KeyReference, KeySource, Pass, TokenError, TokenKind, TokenReport, TokenVerifier,
-        VerifyError,
+        BearerToken, Check, KeyReference, KeySource, Pass, Recorder, TokenError, TokenKind, TokenVerifier,
+        VerifyError, unverified_members,
     },
 };
 
-/// Makes sessions of tokens. Without its type parameter behind this trait, so that middleware has none.
+/// Turns tokens into sessions. Object-safe, so that the middleware need not be generic over the key source.
 pub(super) trait SessionSource: Send + Sync {
+    /// Verifies a token, or takes its session from the cache.
     fn session<'a>(&'a self, token: &'a BearerToken) -> BoxFuture<'a, Result<Arc<Session>, AuthError>>;
 
-    /// As [`session`](Self::session), with every check and what came of it. Nothing is remembered.
+    /// Runs every check of a token and adds the outcomes and the session to `explanation`. Nothing is cached.
     fn explain<'a>(&'a self, token: &'a BearerToken, explanation: &'a mut Explanation) -> BoxFuture<'a, ()>;
 }
 
-/// A cache of verified JWTs and their sessions.
+/// Verifies tokens and caches the sessions of verified JWTs.
 pub(super) struct VerifiedTokenCache<K> {
     verifier: TokenVerifier<K>,
     verified: Cache<[u8; 32], Arc<VerifiedToken>>,
@@ -34,7 +35,7 @@ pub(super) struct VerifiedTokenCache<K> {
     clock: Arc<dyn Clock>,
 }
 
-/// A JWT that was verified.
+/// The cached result of a verified JWT.
 struct VerifiedToken {
     session: Arc<Session>,
     key: KeyReference,
@@ -43,7 +44,8 @@ struct VerifiedToken {
 }
 
 impl<K: KeySource> VerifiedTokenCache<K> {
-    /// With `client`, opaque tokens are asked about at Clerk; without, they are refused.
+    /// Creates an empty cache. Opaque tokens are verified with Clerk through `client`; without a client they
+    /// are rejected.
     pub(super) fn new(
         verifier: TokenVerifier<K>,
         client: Option<ClerkClient>,
@@ -64,14 +66,15 @@ impl<K: KeySource> VerifiedTokenCache<K> {
         }
     }
 
-    /// A token that was verified before, is not past `exp`, and whose key is still one of the application's. All else that
-    /// was checked stays true as time goes on.
+    /// Returns the cached session of a token, if `exp` has not passed and the key still belongs to the
+    /// application. The results of all other checks do not change over time.
     fn cached(&self, id: &[u8; 32]) -> Option<Arc<Session>> {
         let entry = self.verified.get(id)?;
         (self.clock.now() < entry.expires_at && self.verifier.keys().holds(&entry.key))
             .then(|| Arc::clone(&entry.session))
     }
 
+    /// Verifies a token that is not in the cache.
     async fn verify(&self, id: [u8; 32], token: &BearerToken) -> Result<Arc<Session>, AuthError> {
         let verified = match self.verifier.verify(token).await {
             Ok(verified) => verified,
@@ -85,7 +88,7 @@ impl<K: KeySource> VerifiedTokenCache<K> {
         let (key, expires_at) = (verified.key().cloned(), verified.expires_at());
         let session = Arc::new(Session::from(verified));
         if let (Some(key), Some(expires_at)) = (key, expires_at) {
-            // Claims take several times the room of their text.
+            // Parsed claims take several times the memory of their text.
             let weight = u32::try_from(token.expose().len() * 4 + 1024).unwrap_or(u32::MAX);
             let entry = VerifiedToken {
                 session: Arc::clone(&session),
@@ -116,11 +119,15 @@ impl<K: KeySource> SessionSource for VerifiedTokenCache<K> {
 
     fn explain<'a>(&'a self, token: &'a BearerToken, explanation: &'a mut Explanation) -> BoxFuture<'a, ()> {
         async move {
-            explanation.extend(self.verifier.examine(token).await);
-            match self.verifier.verify(token).await {
+            let mut recorder = Recorder::record_all();
+            let verified = self.verifier.check(token, &mut recorder).await;
+            explanation.kind = recorder.kind;
+            (explanation.header, explanation.claims) = unverified_members(token.expose()).unzip();
+            explanation.extend(recorder.into_outcomes());
+            match verified {
                 Ok(verified) => explanation.session = Some(Arc::new(verified.into())),
                 Err(VerifyError::Opaque(kind)) => self.explain_opaque(kind, token, explanation).await,
-                // The checks say so.
+                // The failure is among the recorded checks.
                 Err(VerifyError::Token(_) | VerifyError::Keys(_)) => {}
             }
         }
@@ -129,6 +136,7 @@ impl<K: KeySource> SessionSource for VerifiedTokenCache<K> {
 }
 
 impl<K: KeySource> VerifiedTokenCache<K> {
+    /// Adds the checks of Clerk's report about an opaque token.
     async fn explain_opaque(&self, kind: TokenKind, token: &BearerToken, explanation: &mut Explanation) {
         let answer = match &self.opaque {
             Some(opaque) => opaque.report(kind, token).await,
@@ -138,32 +146,28 @@ impl<K: KeySource> VerifiedTokenCache<K> {
             Ok(report) => report,
             Err(error) => {
                 explanation.add(Check::Active, Some(Err(error)));
-                for check in TokenReport::checks().filter(|check| *check != Check::Active) {
+                for check in [Check::Revoked, Check::Expiry, Check::Subject, Check::Audience] {
                     explanation.add(check, None::<Result<Pass, AuthError>>);
                 }
                 return;
             }
         };
         explanation.claims = report.members();
-        let now = self.clock.now();
-        let policy = self.verifier.policy();
-        for (check, outcome) in report.outcomes(kind, policy, now) {
-            explanation.add(check, Some(outcome));
-        }
-        explanation.session = report
-            .check(kind, policy, now)
-            .ok()
-            .map(|verified| Arc::new(verified.into()));
+        let mut recorder = Recorder::record_all();
+        let verified = report.check(kind, self.verifier.policy(), self.clock.now(), &mut recorder);
+        explanation.extend(recorder.into_outcomes());
+        explanation.session = verified.ok().map(|verified| Arc::new(verified.into()));
     }
 }
 
-/// Counts a look-up of a good JWT.
+/// Counts a cache lookup of a valid JWT.
 fn count(outcome: &'static str) {
     metrics::counter!("clerk_mcp_cache_lookups_total", "cache" => "verified_tokens", "outcome" => outcome)
         .increment(1);
 }
 
-/// Tokens' weight in bytes, not their number: a stranger can't fill it, for only good tokens get in.
+/// A limit on the weight in bytes, not on the number of tokens. An attacker cannot fill the cache, because
+/// only valid tokens are cached.
 const MAX_VERIFIED_BYTES: u64 = 16 * 1024 * 1024;
-/// Gives back the memory of tokens that nobody uses any more.
+/// Frees the memory of tokens that are no longer used.
 const FORGET_AFTER: Duration = Duration::from_mins(10);

@@ -1,4 +1,4 @@
-//! Why the program ends, and with which exit code.
+//! The errors that end the program, and their exit codes.
 
 use std::{fmt, io, net::SocketAddr, process::ExitCode};
 
@@ -7,33 +7,33 @@ use thiserror::Error;
 
 use crate::{app::AppError, config::ConfigError};
 
-/// Why the program ends. `Display` says what is wrong and what to do.
+/// An error that ends the program. `Display` says what is wrong and what to do.
 #[derive(Debug, Error)]
 pub(super) enum Failure {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
     App(#[from] AppError),
-    #[error("[Clerk] Can't listen on {address}: {}. Set {} (--{}) to another one{}.", PlainIoError(.source), .variable, .variable.to_lowercase().replace('_', "-"), if *.variable == "PORT" { ", or to 0 for a free one" } else { "" })]
+    #[error("[Clerk] Cannot listen on {address}: {}. Set {} (--{}) to {}.", PlainIoError(.source), .variable, .variable.to_lowercase().replace('_', "-"), remedy(.variable))]
     Listen {
         address: SocketAddr,
         variable: &'static str,
         source: io::Error,
     },
-    #[error("[Clerk] The local Clerk could not start: {source}{}", ErrorChain(.source))]
+    #[error("[Clerk] The local Clerk cannot start: {source}{}", ErrorChain(.source))]
     LocalClerk {
         #[from]
         source: StartError,
     },
-    #[error("[Clerk] The local Clerk can't listen on {address}: {}. Give it another --clerk-port.", PlainIoError(.source))]
+    #[error("[Clerk] The local Clerk cannot listen on {address}: {}. Set --clerk-port to another port.", PlainIoError(.source))]
     ClerkPort { address: SocketAddr, source: io::Error },
-    #[error("[Clerk] The local Clerk could not make a token: {0}")]
+    #[error("[Clerk] The local Clerk cannot make a token: {0}")]
     Token(#[from] DirectoryError),
-    #[error("[Clerk] The metrics could not be set up: {0}")]
+    #[error("[Clerk] Cannot set up metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
     #[error("[Clerk] There is no token: give it as an argument or on stdin")]
     NoToken,
-    #[error("[Clerk] Something broke: {0}")]
+    #[error("[Clerk] I/O error: {0}")]
     Io(#[from] io::Error),
 }
 
@@ -42,7 +42,7 @@ impl Failure {
         match self {
             // sysexits.h: EX_CONFIG.
             Self::Config(_) => ExitCode::from(78),
-            // That of a wrong command line, as clap has it.
+            // The exit code that clap uses for an invalid command line.
             Self::NoToken => ExitCode::from(2),
             Self::App(_)
             | Self::Listen { .. }
@@ -55,24 +55,33 @@ impl Failure {
     }
 }
 
-/// An I/O error in words, without the operating system's number.
+/// Returns what to set `variable` to, after binding an address failed.
+fn remedy(variable: &str) -> &'static str {
+    match variable {
+        "PORT" => "another port, or to 0 for a free port",
+        "HOST" => "an address of this machine",
+        _ => "another address",
+    }
+}
+
+/// Formats an I/O error from binding an address, without the operating system's error number.
 struct PlainIoError<'a>(&'a io::Error);
 
 impl fmt::Display for PlainIoError<'_> {
     #[expect(clippy::wildcard_enum_match_arm, reason = "the standard library adds kinds")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.kind() {
-            io::ErrorKind::AddrInUse => f.write_str("another program listens there"),
+            io::ErrorKind::AddrInUse => f.write_str("the address is in use by another program"),
             io::ErrorKind::PermissionDenied => {
-                f.write_str("this user may not (ports below 1024 are for root)")
+                f.write_str("permission denied (ports below 1024 usually need root)")
             }
-            io::ErrorKind::AddrNotAvailable => f.write_str("this machine has no such address"),
+            io::ErrorKind::AddrNotAvailable => f.write_str("this machine does not have this address"),
             _ => write!(f, "{}", self.0),
         }
     }
 }
 
-/// What an error came from, one after the other.
+/// Formats the sources of an error, each after a colon.
 struct ErrorChain<'a>(&'a (dyn std::error::Error + 'static));
 
 impl fmt::Display for ErrorChain<'_> {
@@ -86,10 +95,10 @@ impl fmt::Display for ErrorChain<'_> {
     }
 }
 
-/// The exit codes, for the help of the commands that have no others.
+/// The help text for the exit codes of commands that have no codes of their own.
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
-  0   stopped by a signal, or done
-  1   could not run: the address is taken, or something broke
-  2   the command line is wrong
-  78  the configuration is missing or wrong";
+  0   success, or stopped by a signal
+  1   the program could not run, for example because its port is in use
+  2   the command line is invalid
+  78  the configuration is incomplete or invalid";

@@ -1,4 +1,4 @@
-//! The command line: from arguments and environment to a configuration, from a failure to an exit code.
+//! The program's command line: reads the arguments, runs a command, and turns its result into an exit code.
 
 mod demo;
 mod doctor;
@@ -21,13 +21,13 @@ use self::{
     settings::Settings,
 };
 
-/// An MCP server that Clerk protects.
+/// An MCP server protected by Clerk
 #[derive(Debug, Parser)]
 #[command(
     version,
     propagate_version = true,
     args_conflicts_with_subcommands = true,
-    after_help = format!("{EXAMPLES}\n\nEvery variable has a flag: see --help."),
+    after_help = format!("{EXAMPLES}\n\nRun with --help to see the configuration flags."),
     after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
 )]
 struct Cli {
@@ -39,13 +39,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the server (what happens without a command)
+    /// Run the server (the default command)
     Serve(Settings),
-    /// Run the server beside a local Clerk: no account, no network, nothing to configure
+    /// Run the server with a local Clerk: needs no account, no network and no configuration
     Demo(DemoArgs),
-    /// Check the configuration against the live Clerk and the running server
+    /// Check the configuration against Clerk and the running server
     Doctor(DoctorArgs),
-    /// Read a token, and show what this server makes of it and why
+    /// Show what a token contains, and whether this server accepts it and why
     Explain(ExplainArgs),
     /// Print the OpenAPI document
     #[command(
@@ -53,7 +53,7 @@ enum Command {
         after_help = "Example:\n  clerk-mcp openapi --yaml > openapi.yaml"
     )]
     OpenApi {
-        /// As YAML instead of JSON
+        /// Print YAML instead of JSON
         #[arg(long)]
         yaml: bool,
         #[command(flatten)]
@@ -61,7 +61,7 @@ enum Command {
     },
 }
 
-/// Runs the program.
+/// Runs the program: parses the arguments, runs the command, and prints its error, if any.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {

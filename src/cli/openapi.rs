@@ -1,4 +1,4 @@
-//! `openapi`: the OpenAPI document.
+//! `openapi`: prints the OpenAPI document.
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -10,13 +10,13 @@ use super::{
 use crate::{
     app::AppError,
     clock::SystemClock,
-    config::{Config, Variables},
+    config::{Config, Variable, Variables},
     outbound,
     public::{PublicApi, PublicSettings},
     token::ResourceNames,
 };
 
-/// What the OpenAPI document tells of the configuration.
+/// Accepts the variables that appear in the OpenAPI document.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct DocumentVariables;
 
@@ -25,15 +25,21 @@ impl DocumentVariables {
 }
 
 impl Scope for DocumentVariables {
-    const HEADING: &'static str =
-        "What the document tells of the configuration (without it, that of an example server)";
+    const HEADING: &'static str = "Configuration that appears in the document";
 
     fn has(name: &str) -> bool {
         Self::NAMES.contains(&name)
     }
+
+    fn default_of(variable: &Variable) -> Option<&'static str> {
+        Some(match variable.name {
+            "BASE_URL" => EXAMPLE_BASE_URL,
+            _ => variable.default,
+        })
+    }
 }
 
-/// Prints the OpenAPI document. Needs no configuration: without `BASE_URL` it's that of an example server.
+/// Prints the OpenAPI document. It needs no configuration: without `BASE_URL` it describes an example server.
 pub(super) fn run(settings: &Settings<DocumentVariables>, yaml: bool) -> Result<ExitCode, Failure> {
     let given = settings.variables()?;
     let mut variables = Variables::default();
@@ -41,9 +47,9 @@ pub(super) fn run(settings: &Settings<DocumentVariables>, yaml: bool) -> Result<
         variables.set(name, given.get(name).map(str::to_owned));
     }
     if variables.get("BASE_URL").is_none() {
-        variables.set("BASE_URL", Some("https://mcp.example.com".to_owned()));
+        variables.set("BASE_URL", Some(EXAMPLE_BASE_URL.to_owned()));
     }
-    // The document says nothing of the Clerk application.
+    // The configuration requires a Clerk application, but the document does not mention it.
     variables.set("CLERK_DOMAIN", Some("clerk.example.com".to_owned()));
     variables.set("CLERK_SECRET_KEY", Some("sk_live_unused".to_owned()));
     let config = Config::from_variables(&variables)?;
@@ -61,3 +67,5 @@ pub(super) fn run(settings: &Settings<DocumentVariables>, yaml: bool) -> Result<
     output::print(&if yaml { document.yaml() } else { document.json() })?;
     Ok(ExitCode::SUCCESS)
 }
+
+const EXAMPLE_BASE_URL: &str = "https://mcp.example.com";

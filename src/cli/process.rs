@@ -1,4 +1,4 @@
-//! What every command that runs something needs of the process: a runtime, listeners, the signal to stop.
+//! Process-level helpers that several commands share: the runtime, listeners, and the stop signal.
 
 use std::{io, net::SocketAddr};
 
@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 
 use super::error::Failure;
 
-/// Binds the address that `HOST` and `PORT` make.
+/// Binds the listen address, which `HOST` and `PORT` set.
 pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     bind(address, |error| {
         if error.kind() == io::ErrorKind::AddrNotAvailable {
@@ -18,7 +18,8 @@ pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> 
     .await
 }
 
-/// Binds an address; `variable` names the one to change when that fails.
+/// Binds `address`. If that fails, `variable` returns the variable that the error tells the operator to
+/// change.
 pub(super) async fn bind(
     address: SocketAddr,
     variable: impl Fn(&io::Error) -> &'static str,
@@ -31,7 +32,7 @@ pub(super) async fn bind(
     TcpListener::bind(address).await.map_err(failed)
 }
 
-/// Ends at Ctrl-C or SIGTERM.
+/// Returns a future that completes on Ctrl-C or SIGTERM.
 pub(super) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
@@ -46,7 +47,7 @@ pub(super) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// The runtime of every command that runs something.
+/// Creates a multi-threaded Tokio runtime.
 pub(super) fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }

@@ -1,14 +1,14 @@
-//! `serve`: the server as configured.
+//! `serve`: runs the server with the given configuration.
 
 use std::process::ExitCode;
 
 use super::{error::Failure, logging, metrics, process, settings::Settings};
 use crate::{app::App, config::Config, token::ResourceNames};
 
-/// Runs the server until a signal comes.
+/// Runs the server until the process is asked to stop (Ctrl-C or SIGTERM).
 pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
     let variables = settings.variables()?;
-    // Both are read before either is reported, so that everything wrong is told at once.
+    // All configuration errors are reported at once, including an invalid log filter.
     let (config, filter) = match (
         Config::from_variables(&variables),
         logging::filter(&variables, logging::DEFAULT_FILTER),

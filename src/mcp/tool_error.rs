@@ -1,4 +1,4 @@
-//! [`ToolError`]: a tool's failure in words.
+//! [`ToolError`], the failure of a tool.
 
 use rmcp::{
     ErrorData,
@@ -13,7 +13,7 @@ use crate::{
     session::{Denied, NoUser},
 };
 
-/// A tool that ran and failed: an MCP result with `isError`, whose text the user gets to read. Never an HTTP error.
+/// The failure of a tool. The client receives an MCP result with `isError` and this text, never an HTTP error.
 ///
 /// ```
 /// use clerk_mcp::{context::get_session, mcp::ToolError};
@@ -28,31 +28,31 @@ use crate::{
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ToolError {
-    /// Clerk didn't answer as hoped; the text says whether to try again.
+    /// A call to Clerk failed. The text says whether to retry.
     #[error(transparent)]
     Clerk(#[from] ClerkError),
-    /// Clerk says that the user is banned.
+    /// The user is banned at Clerk.
     #[error("{}", GetUserError::Banned)]
     Banned,
     /// The caller lacks a scope, role or permission.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// The token speaks for no user.
+    /// The token belongs to no user, for example a machine token.
     #[error(transparent)]
     NoUser(#[from] NoUser),
-    /// The server is put together wrongly.
+    /// The tool ran outside a request. This is a bug of the server.
     #[error(transparent)]
     Session(#[from] SessionNotInitialized),
-    /// The server is put together wrongly.
+    /// The server has no client for Clerk. This is a bug of the server.
     #[error(transparent)]
     Client(#[from] ClientNotInitialized),
-    /// Something of the tool's own.
+    /// A failure that the tool describes itself.
     #[error("{0}")]
     Failed(String),
 }
 
 impl ToolError {
-    /// A failure in words, for the user to read: what went wrong, and what to do.
+    /// Creates a failure from a sentence for the user: what went wrong, and what to do.
     pub fn failed(words: impl Into<String>) -> Self {
         Self::Failed(words.into())
     }

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-/// A kind of token, by Clerk's own name for it.
+/// A kind of token, named as Clerk names it.
 ///
 /// ```
 /// use clerk_mcp::token::{TokenKind, UnknownTokenKind};
@@ -12,11 +12,11 @@ use std::{fmt, str::FromStr};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TokenKind {
-    /// The JWT of a signed-in session.
+    /// The JWT of a signed-in user's session.
     SessionToken,
     /// An OAuth access token: a JWT of type `at+jwt` (RFC 9068), or an opaque `oat_…`.
     OAuthToken,
-    /// A machine's token: a JWT whose subject is a machine, or an opaque `mt_…`.
+    /// A machine-to-machine token: a JWT whose subject is a machine, or an opaque `mt_…`.
     M2mToken,
     /// An API key, `ak_…`.
     ApiKey,
@@ -26,7 +26,7 @@ impl TokenKind {
     /// Every kind, in the order of Clerk's documentation.
     pub const ALL: [Self; 4] = [Self::SessionToken, Self::OAuthToken, Self::M2mToken, Self::ApiKey];
 
-    /// Clerk's name, as in `acceptsToken` and `CLERK_ACCEPTED_TOKENS`.
+    /// Returns Clerk's name for the kind, as used in `acceptsToken` and `CLERK_ACCEPTED_TOKENS`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SessionToken => "session_token",
@@ -54,7 +54,7 @@ impl FromStr for TokenKind {
     }
 }
 
-/// The text names no kind of token.
+/// The text is not the name of a kind of token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected session_token, oauth_token, m2m_token or api_key")]
 pub struct UnknownTokenKind;

@@ -1,35 +1,35 @@
-//! What a token must say to be accepted: the verifier's settings.
+//! The settings of the verifier.
 
 use std::time::Duration;
 
 use super::{kind::TokenKind, resource::ResourceNames};
 
-/// How the audience of OAuth access tokens is treated (`CLERK_AUDIENCE`).
+/// How the audience of OAuth access tokens is checked (`CLERK_AUDIENCE`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AudiencePolicy {
-    /// `aud` must name this server: what MCP and RFC 8707 ask for.
+    /// `aud` must name this server, as MCP and RFC 8707 require.
     #[default]
     Required,
-    /// A token without `aud` passes; one that names somebody else doesn't. **Any client of the Clerk application
-    /// can get such a token**, with no thought of this server.
+    /// If `aud` is present, it must name this server; a token without `aud` is accepted. **Any client of the
+    /// Clerk application can obtain such a token**, even if it was meant for another server.
     IfPresent,
-    /// `aud` is not looked at. **Tokens made for other servers pass.**
+    /// `aud` is not checked. **Tokens for other servers are accepted.**
     Off,
 }
 
-/// What a token must say to be accepted. Settings of the verifier; no default, for each of them is a decision.
+/// The settings of the verifier. There is no default, because each setting affects security.
 #[derive(Debug, Clone)]
 pub struct TokenPolicy {
     /// The issuer: the Frontend API URL, without a trailing slash.
     pub issuer: String,
-    /// The kinds that are accepted.
+    /// The accepted kinds of token.
     pub accepted: Vec<TokenKind>,
-    /// How `aud` of OAuth tokens is treated.
+    /// How `aud` of OAuth tokens is checked.
     pub audience: AudiencePolicy,
-    /// The names of this server that an audience may use.
+    /// The resource identifiers of this server, which `aud` must name.
     pub resources: ResourceNames,
-    /// The `azp` values that session tokens may have; empty: not looked at.
+    /// The allowed `azp` values of session tokens. If empty, `azp` is not checked.
     pub authorized_parties: Vec<String>,
-    /// The leeway for `exp`, `nbf` and `iat`.
+    /// The clock tolerance for `exp`, `nbf` and `iat`.
     pub leeway: Duration,
 }

@@ -1,18 +1,18 @@
-//! How the kinds of token are told apart before anything is verified.
+//! Determines the kind of a token before it is verified.
 
 use super::{error::TokenError, jose::UnverifiedJwt, kind::TokenKind};
 
-/// A presented token, told apart by form, header and prefix; **unverified**.
-pub(super) enum Presented {
-    /// Three parts: to be verified here.
-    Jwt(TokenKind, UnverifiedJwt),
-    /// To be verified by asking Clerk.
-    Opaque(TokenKind),
+/// A presented token and its kind, determined from its prefix, subject and header. It is **unverified**.
+pub(super) struct Presented {
+    pub(super) kind: TokenKind,
+    /// The JWT; `None` for an opaque token, which only Clerk can verify.
+    pub(super) jwt: Option<UnverifiedJwt>,
 }
 
 impl Presented {
-    /// Clerk's own order: machine subject, access token type, opaque prefixes, session token. A machine's JWT is
-    /// told by its subject alone, so that no header can pass it off as a session.
+    /// Parses a token and determines its kind, as Clerk does: opaque prefix, machine subject, access token
+    /// type, else session token. The subject alone identifies a machine's JWT, so that no header can turn it
+    /// into a session token.
     pub(super) fn classify(token: &str) -> Result<Self, TokenError> {
         let opaque = [
             ("mt_", TokenKind::M2mToken),
@@ -20,7 +20,7 @@ impl Presented {
             ("ak_", TokenKind::ApiKey),
         ];
         if let Some((_, kind)) = opaque.into_iter().find(|(prefix, _)| token.starts_with(prefix)) {
-            return Ok(Self::Opaque(kind));
+            return Ok(Self { kind, jwt: None });
         }
         let jwt = UnverifiedJwt::parse(token)?;
         let kind = if jwt
@@ -36,9 +36,9 @@ impl Presented {
         } else {
             TokenKind::SessionToken
         };
-        Ok(Self::Jwt(kind, jwt))
+        Ok(Self { kind, jwt: Some(jwt) })
     }
 }
 
-/// RFC 9068 §2.1 and §4; exactly so, as Clerk's SDK compares them.
+/// RFC 9068 §2.1 and §4. Compared exactly, as in Clerk's SDK.
 const ACCESS_TOKEN_TYPES: [&str; 2] = ["at+jwt", "application/at+jwt"];

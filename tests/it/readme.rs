@@ -113,39 +113,39 @@ fn refusals() -> String {
         ),
         ("more than one credential", BearerError::MoreThanOne.into()),
         (
-            "expired",
+            "expired token",
             TokenError::Expired {
                 since: Duration::ZERO,
             }
             .into(),
         ),
-        ("any other fault of the token", TokenError::Signature.into()),
+        ("any other defect of the token", TokenError::Signature.into()),
         (
-            "right token, a scope missing",
+            "valid token, scope missing",
             Denied::Scopes {
                 needed: vec!["a".into(), "b".into()],
             }
             .into(),
         ),
         (
-            "Clerk away, and nothing held that answers",
+            "Clerk unavailable and no cached result applies",
             Outage::from(KeyLookupError {
                 cause: FetchError::NoUsableKey,
             })
             .into(),
         ),
         (
-            "right token, a role or permission of the tool missing",
+            "valid token, role or permission missing",
             Denied::Role {
                 needed: "org:admin".into(),
             }
             .into(),
         ),
         (
-            "our secret key is bad, or of another application",
+            "the server's secret key is wrong or belongs to another application",
             Misconfiguration::KeyRefused.into(),
         ),
-        ("our own fault", AuthError::Internal),
+        ("internal error of the server", AuthError::Internal),
     ];
     let mut table =
         "| case | status | challenge | `error` | `error_description` |\n| --- | --- | --- | --- | --- |\n"

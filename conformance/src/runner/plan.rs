@@ -340,7 +340,7 @@ async fn start_clerk(
         builder = builder.https(authority);
     }
     if let Some(host) = pass_for {
-        builder = builder.pass_for(host);
+        builder = builder.stand_in_for(host);
     }
     builder
         .start()

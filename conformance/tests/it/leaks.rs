@@ -16,7 +16,7 @@ use poem::{
 };
 use tempfile::TempDir;
 
-use crate::run::{ONE, file, program, program_with, serve};
+use crate::run::{ONLY_NO_TOKEN, file, program, program_with, serve};
 
 const SECRET: &str = "sk_test_0123456789abcdefghijklmnop";
 const TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl";
@@ -32,8 +32,8 @@ fn every_report(folder: &TempDir) -> Vec<String> {
         .collect()
 }
 
-/// Runs the program with reports of every format. Returns the exit code, and every text that left the process, by
-/// name.
+/// Runs the program with reports of every format. Returns the exit code, and every text that left the
+/// process, by name.
 async fn all_output(
     variables: &[(&str, &str)],
     arguments: &[&str],
@@ -70,19 +70,19 @@ async fn minted_tokens_and_the_secret_key_are_redacted_in_every_report() {
     let clerk = LocalClerk::builder().start().await.unwrap();
     let seen: Arc<Mutex<Vec<String>>> = Arc::default();
     let secret = clerk.secret_key().to_owned();
-    let (heard, said) = (Arc::clone(&seen), secret.clone());
+    let (tokens, key) = (Arc::clone(&seen), secret.clone());
     let address = serve(move |request| {
         let token = request
             .header(header::AUTHORIZATION)
             .unwrap_or_default()
             .to_owned();
         let token = token.split(' ').next_back().unwrap_or_default().to_owned();
-        heard.lock().push(token.clone());
+        tokens.lock().push(token.clone());
         Response::builder()
             .status(StatusCode::IM_A_TEAPOT)
             .header(header::WWW_AUTHENTICATE, format!("Bearer error=\"{token}\""))
             .header("x-token", &token)
-            .body(format!("{{\"token\": \"{token}\", \"key\": \"{said}\"}}"))
+            .body(format!("{{\"token\": \"{token}\", \"key\": \"{key}\"}}"))
     })
     .await;
     let url = format!("http://{address}/mcp");
@@ -121,7 +121,11 @@ async fn only_the_program_name_of_the_command_is_shown() {
         "CLERK_SECRET_KEY={SECRET} MODE='plain mode' {suite} clerk --port $PORT \
          # --api-key plain-key postgres://me:pa55word@db/x {TOKEN}"
     );
-    let (code, texts) = all_output(&[], &[&["run", "--command", &command][..], &ONE].concat()).await;
+    let (code, texts) = all_output(
+        &[],
+        &[&["run", "--command", &command][..], &ONLY_NO_TOKEN].concat(),
+    )
+    .await;
     assert_eq!((code, texts.len()), (Some(1), 8), "{}", texts["stderr"]);
     let parts = [
         SECRET,
@@ -156,13 +160,17 @@ async fn variables_of_command_profile_and_environment_are_redacted_in_errors() {
                    echo \"$HOOK_TOKEN and $DB_PASSWORD\" >&2; echo \"$AWS_SECRET_ACCESS_KEY in $MODE\"; exit 3";
     let (code, texts) = all_output(
         &[("AWS_SECRET_ACCESS_KEY", "plain-secret")],
-        &[&["run", "--profile", &profile, "--command", command][..], &ONE].concat(),
+        &[
+            &["run", "--profile", &profile, "--command", command][..],
+            &ONLY_NO_TOKEN,
+        ]
+        .concat(),
     )
     .await;
     assert_eq!((code, texts.len()), (Some(2), 2), "{texts:?}");
     assert_without(&texts, &["hook-number-1", "correct horse", "plain-secret"]);
     for part in [
-        "it ended with exit code 3",
+        "it exited with code 3",
         "<HOOK_TOKEN> and <DB_PASSWORD>",
         "<AWS_SECRET_ACCESS_KEY> in production",
     ] {
@@ -180,7 +188,11 @@ async fn variables_are_redacted_in_reasons_of_the_baseline() {
     );
     let wrong = serve(|_| Response::builder().status(StatusCode::NOT_FOUND).finish()).await;
     let url = format!("http://{wrong}/mcp");
-    let arguments = [&["run", "--url", &url, "--baseline", &baseline][..], &ONE].concat();
+    let arguments = [
+        &["run", "--url", &url, "--baseline", &baseline][..],
+        &ONLY_NO_TOKEN,
+    ]
+    .concat();
     let (code, texts) = all_output(&[("SOME_KEY", "of-mine")], &arguments).await;
     assert_eq!((code, texts.len()), (Some(0), 8), "{texts:?}");
     assert_without(&texts, &["of-mine"]);
@@ -194,7 +206,7 @@ async fn variables_are_redacted_in_reasons_of_the_baseline() {
 #[tokio::test]
 async fn variables_are_redacted_in_every_encoding() {
     const PASSPHRASE: &str = "it's \"zebra\" & <umbrella>";
-    let json = serde_json::json!({ "said": PASSPHRASE }).to_string();
+    let json = serde_json::json!({ "text": PASSPHRASE }).to_string();
     let base64 = BASE64_STANDARD.encode(format!("me:{PASSPHRASE}"));
     let query: String = url::form_urlencoded::byte_serialize(PASSPHRASE.as_bytes()).collect();
     let body = [PASSPHRASE, &json, &base64, &query, "(hunter2)"].join("\n");
@@ -206,7 +218,11 @@ async fn variables_are_redacted_in_every_encoding() {
     .await;
     let url = format!("http://{address}/mcp");
     let environment = [("MY_PASSPHRASE", PASSPHRASE), ("DB_PASS", "hunter2")];
-    let (code, texts) = all_output(&environment, &[&["run", "--url", &url][..], &ONE].concat()).await;
+    let (code, texts) = all_output(
+        &environment,
+        &[&["run", "--url", &url][..], &ONLY_NO_TOKEN].concat(),
+    )
+    .await;
     assert_eq!((code, texts.len()), (Some(1), 8), "{texts:?}");
     assert_without(&texts, &["zebra", &base64[8..base64.len() - 8], "hunter2"]);
     assert!(texts["stdout"].contains("<MY_PASSPHRASE>"), "{texts:?}");
@@ -268,7 +284,7 @@ async fn rejected_arguments_are_not_repeated() {
     let as_kind = format!("{TOKEN}=file");
     let as_file = format!("session_token={TOKEN}");
     let url = "http://127.0.0.1:9/mcp";
-    for (arguments, said) in [
+    for (arguments, expected) in [
         (
             vec!["--url", "http://user:pa55word@127.0.0.1:9/mcp"],
             "--url has a user",
@@ -277,25 +293,25 @@ async fn rejected_arguments_are_not_repeated() {
         (vec!["--url", "http://127.0.0.1:9/mcp#pa55word"], "or fragment"),
         (
             vec!["--url", "//user:pa55word@host"],
-            "--url is no http or https URL",
+            "--url is not an http or https URL",
         ),
         (
             vec!["--url", url, "--clerk", "http://a:pa55word@b"],
             "--clerk has a user",
         ),
-        (vec!["--url", url, "--token", TOKEN], "write KIND=FILE"),
+        (vec!["--url", url, "--token", TOKEN], "expected KIND=FILE"),
         (
             vec!["--url", url, "--token", &as_kind],
-            "there is no such kind of token",
+            "unknown kind of token before =",
         ),
         (
             vec!["--url", url, "--token", &as_file],
-            "the file after session_token= cannot be read",
+            "cannot read the file after session_token=",
         ),
     ] {
         let (code, stdout, stderr) = program(&[&["run"][..], &arguments].concat()).await;
         assert_eq!(code, Some(2), "{stdout}{stderr}");
-        assert!(stderr.contains(said), "{said}\n{stderr}");
+        assert!(stderr.contains(expected), "{expected}\n{stderr}");
         for secret in ["pa55word", "eyJ"] {
             assert!(!stderr.contains(secret), "{stderr}");
         }
@@ -333,15 +349,15 @@ async fn last_output_of_a_target_is_redacted() {
         "CLERK_SECRET_KEY={SECRET}\n{key}\npostgres://me:pa55word@db/x\n\u{1b}]0;owned\u{7}{TOKEN}\n"
     );
     let printed = file(&folder, "printed", &printed);
-    for (end, said) in [
-        ("exit 3", "it ended with exit code 3"),
+    for (end, expected) in [
+        ("exit 3", "it exited with code 3"),
         ("sleep 60", "was not ready within 1 s"),
     ] {
         let command = format!("cat {printed} >&2; {end}");
         let (code, _, stderr) = program(&["run", "--command", &command, "--start-timeout", "1"]).await;
         assert_eq!(code, Some(2), "{stderr}");
         for part in [
-            said,
+            expected,
             "CLERK_SECRET_KEY=<secret>",
             "postgres://<secret>@db/x",
             "\\u{1b}]0;owned\\u{7}<secret>",

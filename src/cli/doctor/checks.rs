@@ -1,4 +1,4 @@
-//! The checks, in the order in which one thing depends on another.
+//! The checks, in the order in which they depend on each other.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -25,11 +25,11 @@ use crate::{
 /// The name of the first check.
 pub(super) const CONFIG: &str = "config";
 
-/// Makes all of them.
+/// Runs every check in order.
 pub(super) async fn run(config: &Config, diagnoses: &mut Diagnoses) -> Result<(), Failure> {
     diagnoses.add(Diagnosis::passed(
         CONFIG,
-        "All that is needed is there and well formed",
+        "All required variables are set, and all values are valid",
     ))?;
     diagnoses.add(kind(config))?;
     let frontend = client(config, &config.clerk.frontend_api)?;
@@ -57,12 +57,13 @@ pub(super) async fn run(config: &Config, diagnoses: &mut Diagnoses) -> Result<()
     diagnoses.add(endpoint(&own, &names, &challenge, &resource).await)
 }
 
-/// A client with the limits that all calls have, who trusts what the server trusts.
+/// Creates an HTTP client with the server's limits and trusted roots.
 fn client(config: &Config, target: &Url) -> Result<Client, Failure> {
     Ok(outbound::client(target, &config.clerk.roots).map_err(AppError::Tls)?)
 }
 
-/// That key and domain are of one kind, the configuration has checked.
+/// Reports whether key and domain belong to a test or a live instance. `Config` has rejected a mixture
+/// already.
 fn kind(config: &Config) -> Diagnosis {
     const NAME: &str = "kind";
     let key = config.clerk.secret_key.expose_secret();
@@ -74,43 +75,46 @@ fn kind(config: &Config) -> Diagnosis {
     if config.clerk.frontend_api.scheme() == "http" {
         return Diagnosis::not_asked(
             NAME,
-            "The Frontend API is on this machine, where every key will do",
+            "The Frontend API is on this machine, where test and live keys both work",
         );
     }
-    Diagnosis::passed(NAME, format!("Key and domain are of a {instance} instance"))
+    Diagnosis::passed(
+        NAME,
+        format!("Secret key and domain both belong to a {instance} instance"),
+    )
 }
 
 fn frontend_api(config: &Config, metadata: &Document) -> Diagnosis {
     const NAME: &str = "frontend-api";
     let issuer = config.clerk.issuer();
     match &metadata.body {
-        Ok(_) => Diagnosis::passed(NAME, format!("{issuer} answers")),
+        Ok(_) => Diagnosis::passed(NAME, format!("{issuer} serves its OAuth metadata")),
         Err(missing) => Diagnosis::failed(
             NAME,
-            format!("The metadata of {issuer} can't be read: {missing}"),
-            "Compare CLERK_DOMAIN with Clerk Dashboard, Configure, Domains, Frontend API; behind a proxy set HTTPS_PROXY",
+            format!("Cannot read the OAuth metadata of {issuer}: {missing}"),
+            "Compare CLERK_DOMAIN with Clerk Dashboard > Configure > Domains > Frontend API. Behind a proxy, set HTTPS_PROXY.",
         ),
     }
 }
 
-/// RFC 8414 §3.3.
+/// Checks that the metadata names the expected issuer (RFC 8414 §3.3).
 fn issuer(config: &Config, metadata: &Document) -> Diagnosis {
     const NAME: &str = "issuer";
     let expected = config.clerk.issuer();
     let Ok(body) = &metadata.body else {
-        return Diagnosis::not_reached(NAME, "There is no metadata");
+        return Diagnosis::not_reached(NAME, "Skipped: the OAuth metadata could not be read");
     };
     match body["issuer"].as_str() {
         Some(issuer) if issuer == expected => {
-            Diagnosis::passed(NAME, format!("Tokens are issued by {expected}"))
+            Diagnosis::passed(NAME, format!("The issuer is {expected}, as configured"))
         }
         other => Diagnosis::failed(
             NAME,
             format!(
-                "{expected} says that it is {}, and so will its tokens",
-                other.unwrap_or("nobody")
+                "{expected} names {} as its issuer, so its tokens would be rejected",
+                other.map_or_else(|| "nothing".to_owned(), |issuer| format!("{issuer:?}")),
             ),
-            "Set CLERK_DOMAIN to that one, or CLERK_FRONTEND_API_URL behind a proxy of yours",
+            "Set CLERK_DOMAIN to the host of that issuer (or CLERK_FRONTEND_API_URL, if you proxy the Frontend API).",
         ),
     }
 }
@@ -128,17 +132,19 @@ async fn key_set(
     let fetched = keys.refresh().await;
     let ids = keys.key_ids();
     let diagnosis = match (fetched, &ids) {
-        (Err(_), _) if config.clerk.jwt_key.is_some() => {
-            Diagnosis::not_asked(NAME, "It can't be fetched, and CLERK_JWT_KEY takes its place")
-        }
+        (Err(_), _) if config.clerk.jwt_key.is_some() => Diagnosis::not_asked(
+            NAME,
+            "The key set cannot be fetched, but is not needed: CLERK_JWT_KEY is set",
+        ),
         (Err(error), _) => Diagnosis::failed(
             NAME,
-            format!("No token can be verified: {error}"),
-            "Without a way there, CLERK_JWT_KEY takes the key from Clerk Dashboard, Configure, API keys, JWKS Public Key",
+            format!("Cannot fetch the key set, so no JWT can be verified: {error}"),
+            "Allow connections to the Frontend API, or set CLERK_JWT_KEY to the key from Clerk Dashboard > Configure > API \
+             keys > JWKS Public Key.",
         ),
         (Ok(()), ids) => Diagnosis::passed(
             NAME,
-            format!("Keys that can be used: {}", ids.as_ref().map_or(0, BTreeSet::len)),
+            format!("Usable keys: {}", ids.as_ref().map_or(0, BTreeSet::len)),
         ),
     };
     Ok((ids, diagnosis))
@@ -149,9 +155,12 @@ async fn secret_key(config: &Config) -> Result<(Option<BTreeSet<String>>, Diagno
     let backend = client(config, &config.clerk.backend_api)?;
     let (base, key) = (config.clerk.backend_api.clone(), config.clerk.secret_key.clone());
     let backend = ClerkClient::new(backend, base, key, Arc::new(SystemClock));
-    // Its path is no id, so it can't be refused.
+    // This cannot fail: only IDs in the path are checked, and this path has none.
     let Ok(request) = backend.request(Method::GET, &["v1", "jwks"]) else {
-        return Ok((None, Diagnosis::not_reached(NAME, "The request can't be made")));
+        return Ok((
+            None,
+            Diagnosis::not_reached(NAME, "Skipped: the request could not be built"),
+        ));
     };
     let host = config.clerk.backend_api.host_str().unwrap_or_default();
     Ok(match Document::fetch(request).await.body {
@@ -167,29 +176,29 @@ async fn secret_key(config: &Config) -> Result<(Option<BTreeSet<String>>, Diagno
             let ids = ids.map(str::to_owned).collect();
             (
                 Some(ids),
-                Diagnosis::passed(NAME, format!("{host} takes CLERK_SECRET_KEY")),
+                Diagnosis::passed(NAME, format!("{host} accepts CLERK_SECRET_KEY")),
             )
         }
         Err(DocumentError::Status(StatusCode::UNAUTHORIZED)) => (
             None,
             Diagnosis::failed(
                 NAME,
-                format!("{host} refuses CLERK_SECRET_KEY"),
-                "Take the current one from Clerk Dashboard, Configure, API keys, Secret keys",
+                format!("{host} rejects CLERK_SECRET_KEY"),
+                "Copy the current key from Clerk Dashboard > Configure > API keys > Secret keys.",
             ),
         ),
         Err(missing) => (
             None,
             Diagnosis::failed(
                 NAME,
-                format!("{host} could not be asked: {missing}"),
-                "Try again in a minute; behind a proxy set HTTPS_PROXY, and see that CLERK_API_URL is right",
+                format!("Cannot check CLERK_SECRET_KEY with {host}: {missing}"),
+                "Check CLERK_API_URL, and try again in a minute. Behind a proxy, set HTTPS_PROXY.",
             ),
         ),
     })
 }
 
-/// The keys of one application are the same, whichever API gives them.
+/// Checks that the key sets of both APIs share a key: both APIs of one application publish the same keys.
 fn same_application(
     frontend_keys: Option<&BTreeSet<String>>,
     backend_keys: Option<&BTreeSet<String>>,
@@ -199,24 +208,27 @@ fn same_application(
         (Some(frontend), Some(backend)) if frontend.is_disjoint(backend) => Diagnosis::failed(
             NAME,
             "CLERK_SECRET_KEY and CLERK_DOMAIN belong to different applications",
-            "Take both from one instance of one application in the Clerk Dashboard",
+            "Copy both from the same instance of the same application in the Clerk Dashboard.",
         ),
-        (Some(_), Some(_)) => Diagnosis::passed(NAME, "Secret key and domain are of the same application"),
-        _ => Diagnosis::not_reached(NAME, "There are no keys to compare"),
+        (Some(_), Some(_)) => Diagnosis::passed(
+            NAME,
+            "CLERK_SECRET_KEY and CLERK_DOMAIN belong to the same application",
+        ),
+        _ => Diagnosis::not_reached(NAME, "Skipped: there are no keys to compare"),
     }
 }
 
-/// MCP, "Client Registration Approaches": one of the two.
+/// Checks that clients can register in one of two ways (MCP, "Client Registration Approaches").
 fn registration(metadata: &Document) -> Diagnosis {
     const NAME: &str = "registration";
     let Ok(body) = &metadata.body else {
-        return Diagnosis::not_reached(NAME, "There is no metadata");
+        return Diagnosis::not_reached(NAME, "Skipped: the OAuth metadata could not be read");
     };
     let ways: Vec<_> = [
         (body["registration_endpoint"].is_string(), "dynamic registration"),
         (
             body["client_id_metadata_document_supported"] == true,
-            "client id metadata documents",
+            "client ID metadata documents",
         ),
     ]
     .into_iter()
@@ -225,55 +237,56 @@ fn registration(metadata: &Document) -> Diagnosis {
     if ways.is_empty() {
         return Diagnosis::failed(
             NAME,
-            "MCP clients have no way to make themselves known",
-            "Turn on dynamic client registration or client ID metadata documents: Clerk Dashboard, Configure, OAuth \
-             applications, Settings",
+            "MCP clients cannot register",
+            "Turn on dynamic client registration or client ID metadata documents in Clerk Dashboard > Configure > OAuth \
+             applications > Settings.",
         );
     }
-    Diagnosis::passed(NAME, format!("Clients are known by {}", ways.join(" or ")))
+    Diagnosis::passed(NAME, format!("Clients can register by {}", ways.join(" or ")))
 }
 
-/// MCP, "Authorization Code Protection": clients refuse to go on without it.
+/// Checks that PKCE with S256 is supported. Clients stop without it (MCP, "Authorization Code Protection").
 fn pkce(metadata: &Document) -> Diagnosis {
     const NAME: &str = "pkce";
     let Ok(body) = &metadata.body else {
-        return Diagnosis::not_reached(NAME, "There is no metadata");
+        return Diagnosis::not_reached(NAME, "Skipped: the OAuth metadata could not be read");
     };
     let methods = body["code_challenge_methods_supported"].as_array();
     if methods.is_some_and(|methods| methods.contains(&json!("S256"))) {
-        return Diagnosis::passed(NAME, "PKCE with S256 is offered (RFC 7636)");
+        return Diagnosis::passed(NAME, "PKCE with S256 is supported (RFC 7636)");
     }
     Diagnosis::failed(
         NAME,
-        "The metadata doesn't offer PKCE with S256, without which MCP clients don't sign in",
-        "See whether a proxy of yours changes Clerk's metadata; else ask Clerk's support",
+        "The OAuth metadata does not list PKCE with S256, which MCP clients require",
+        "Check whether a proxy changes the metadata. If not, contact Clerk's support.",
     )
 }
 
-/// RFC 7519 §4.1.4: times are compared with this machine's clock.
+/// Compares this machine's clock with Clerk's, because tokens are checked against this clock (RFC 7519
+/// §4.1.4).
 fn clock(config: &Config, metadata: &Document) -> Diagnosis {
     const NAME: &str = "clock";
     let Some(clerk_time) = metadata.date else {
-        return Diagnosis::not_reached(NAME, "No answer of Clerk's said what time it is");
+        return Diagnosis::not_reached(NAME, "Skipped: Clerk sent no Date header");
     };
-    // Whole seconds, some of which the answer was on its way.
+    // The header has whole seconds, and the response took some time to arrive.
     let apart = SystemClock.now().duration_since(clerk_time).as_secs();
     let allowed = config.tokens.leeway.as_secs().max(2);
     if apart.unsigned_abs() <= allowed {
-        return Diagnosis::passed(NAME, "This machine's clock and Clerk's agree");
+        return Diagnosis::passed(NAME, "This machine's clock agrees with Clerk's");
     }
     Diagnosis::failed(
         NAME,
         format!(
-            "This machine's clock is {} s {} Clerk's, and tokens are good for a minute",
+            "This machine's clock is {} s {} Clerk's, so valid tokens can be rejected",
             apart.unsigned_abs(),
             if apart > 0 { "ahead of" } else { "behind" },
         ),
-        "Set it right, with NTP; CLERK_CLOCK_SKEW is for a few seconds",
+        "Synchronize the clock with NTP. CLERK_CLOCK_SKEW is meant for a few seconds only.",
     )
 }
 
-/// RFC 9728 §3.3.
+/// Checks that the server answers at `BASE_URL` with metadata that matches (RFC 9728 §3.3).
 fn base_url(config: &Config, names: &ResourceNames, resource: &Document) -> Diagnosis {
     const NAME: &str = "base-url";
     let body = match &resource.body {
@@ -281,8 +294,8 @@ fn base_url(config: &Config, names: &ResourceNames, resource: &Document) -> Diag
         Err(missing) => {
             return Diagnosis::failed(
                 NAME,
-                format!("The server can't be reached at {}: {missing}", names.base()),
-                "Start it; if it runs, look at the way from BASE_URL to HOST and PORT (DNS, proxy, firewall)",
+                format!("Cannot reach the server at {}: {missing}", names.base()),
+                "Start the server. If it runs, check DNS, proxies and firewalls between BASE_URL and HOST:PORT.",
             );
         }
     };
@@ -292,30 +305,32 @@ fn base_url(config: &Config, names: &ResourceNames, resource: &Document) -> Diag
         return Diagnosis::failed(
             NAME,
             format!(
-                "The server there calls itself {}, not {}; clients compare the two",
+                "The server at BASE_URL publishes the resource {}, but clients expect {:?}",
                 body["resource"],
                 names.mcp()
             ),
-            "Start it with this BASE_URL",
+            "Start the server with this BASE_URL.",
         );
     }
     if !servers.is_some_and(|servers| servers.contains(&issuer)) {
         return Diagnosis::failed(
             NAME,
             format!(
-                "The server there sends its clients elsewhere than to {}",
+                "The server at BASE_URL sends clients to {}, not to {}",
+                body["authorization_servers"],
                 config.clerk.issuer()
             ),
-            "Start it with this CLERK_DOMAIN",
+            "Start the server with this CLERK_DOMAIN.",
         );
     }
     Diagnosis::passed(
         NAME,
-        format!("The server answers at {}, and says so", names.base()),
+        format!("The server answers at {} with matching metadata", names.base()),
     )
 }
 
-/// RFC 9728 §5.1: how a client that knows nothing yet finds the way.
+/// Checks that a request without a token is answered with a challenge that leads to the metadata (RFC 9728
+/// §5.1).
 async fn endpoint(
     own: &Client,
     names: &ResourceNames,
@@ -324,7 +339,7 @@ async fn endpoint(
 ) -> Diagnosis {
     const NAME: &str = "mcp-endpoint";
     if resource.body.is_err() {
-        return Diagnosis::not_reached(NAME, "The server can't be reached");
+        return Diagnosis::not_reached(NAME, "Skipped: the server cannot be reached");
     }
     let request = own
         .post(names.mcp())
@@ -336,7 +351,7 @@ async fn endpoint(
             return Diagnosis::failed(
                 NAME,
                 format!("{} does not answer: {error}", names.mcp()),
-                "Look at what stands between",
+                "Check proxies and firewalls between this machine and BASE_URL.",
             );
         }
     };
@@ -349,15 +364,19 @@ async fn endpoint(
     match (response.status(), points) {
         (StatusCode::UNAUTHORIZED, true) => Diagnosis::passed(
             NAME,
-            format!("{} asks for a token, and says where to get one", names.mcp()),
+            format!(
+                "{} asks for a token, and its challenge names the metadata",
+                names.mcp()
+            ),
         ),
         (StatusCode::UNAUTHORIZED, false) => Diagnosis::failed(
             NAME,
             format!(
-                "{} asks for a token, and doesn't say where to get one",
-                names.mcp()
+                "{} asks for a token, but its challenge does not name {}",
+                names.mcp(),
+                challenge.resource_metadata
             ),
-            "See whether something between takes WWW-Authenticate away",
+            "Check whether a proxy removes or changes WWW-Authenticate.",
         ),
         (status, _) => Diagnosis::failed(
             NAME,
@@ -366,7 +385,7 @@ async fn endpoint(
                 names.mcp(),
                 status.as_u16()
             ),
-            "With 500 or 503 see its log and /readyz; else look at what stands between",
+            "After 500 or 503, read the server's log and /readyz. Otherwise check proxies between this machine and BASE_URL.",
         ),
     }
 }

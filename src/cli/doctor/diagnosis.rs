@@ -1,18 +1,18 @@
-//! What one check found, and the list of them.
+//! The results of the checks.
 
 use serde::Serialize;
 
 use crate::cli::{error::Failure, output};
 
-/// One check, and what came of it.
+/// The result of one check.
 #[derive(Debug, Serialize)]
 pub(super) struct Diagnosis {
     check: &'static str,
     #[serde(rename = "verdict")]
     pub(super) status: Status,
-    /// What is so.
+    /// What the check found.
     detail: String,
-    /// What to do about it.
+    /// What to do, if the check failed.
     remedy: Option<String>,
 }
 
@@ -21,9 +21,9 @@ pub(super) struct Diagnosis {
 pub(super) enum Status {
     Passed,
     Failed,
-    /// Nothing could be found out, for want of what an earlier check would have found.
+    /// The check could not run, because it needs the result of an earlier check that failed.
     NotReached,
-    /// There's nothing to find out here.
+    /// The check does not apply to this configuration.
     NotAsked,
 }
 
@@ -56,7 +56,7 @@ impl Diagnosis {
         }
     }
 
-    /// Readable without colour and in 80 columns.
+    /// Formats the result for a terminal, without color and in 80 columns.
     fn to_text(&self) -> String {
         let mark = match self.status {
             Status::Passed => "ok",
@@ -70,7 +70,7 @@ impl Diagnosis {
     }
 }
 
-/// What was found so far; each is told as soon as it's there.
+/// The results so far. Each is printed as soon as it is known, unless the output is JSON.
 pub(super) struct Diagnoses {
     pub(super) are_printed: bool,
     pub(super) all: Vec<Diagnosis>,
@@ -86,5 +86,5 @@ impl Diagnoses {
     }
 }
 
-/// Of the longest name of a check.
+/// The length of the longest check name.
 const WIDTH: usize = 16;

@@ -1,4 +1,4 @@
-//! What is fetched to be looked at.
+//! Fetches the JSON documents that the checks examine.
 
 use std::fmt;
 
@@ -8,14 +8,14 @@ use serde_json::Value;
 
 use crate::outbound::OutboundError;
 
-/// A JSON document, or why there's none.
+/// A fetched JSON document, or why it could not be fetched.
 pub(super) struct Document {
     pub(super) body: Result<Value, DocumentError>,
-    /// The time where it came from.
+    /// The `Date` of the response: the server's clock.
     pub(super) date: Option<Timestamp>,
 }
 
-/// Why there's no document.
+/// Why a document could not be fetched.
 pub(super) enum DocumentError {
     Unanswered(OutboundError),
     Status(StatusCode),
@@ -26,14 +26,14 @@ impl fmt::Display for DocumentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unanswered(error) => write!(f, "{error}"),
-            Self::Status(status) => write!(f, "the answer has status {}", status.as_u16()),
-            Self::NotJson => f.write_str("the answer is not a JSON document"),
+            Self::Status(status) => write!(f, "it answered with status {}", status.as_u16()),
+            Self::NotJson => f.write_str("its answer is not a JSON object"),
         }
     }
 }
 
 impl Document {
-    /// What comes upon `request`.
+    /// Sends `request`, and reads the response as a JSON object.
     pub(super) async fn fetch(request: RequestBuilder) -> Self {
         let sent = request.header(header::ACCEPT, "application/json").send().await;
         let (body, date) = match sent {
@@ -61,7 +61,7 @@ impl Document {
     }
 }
 
-/// RFC 9110 §6.6.1.
+/// Parses the `Date` header (RFC 9110 §6.6.1).
 fn date(response: &Response) -> Option<Timestamp> {
     let text = response.headers().get(header::DATE)?.to_str().ok()?;
     Some(rfc2822::parse(text).ok()?.timestamp())

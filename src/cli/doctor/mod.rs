@@ -1,4 +1,5 @@
-//! `doctor`: the configuration against the live Clerk and the server itself, a line for each check, with what to do.
+//! `doctor`: checks the configuration against Clerk and the running server. Prints one entry per check, with
+//! a remedy if the check failed.
 
 mod checks;
 mod diagnosis;
@@ -16,7 +17,7 @@ use crate::config::Config;
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = format!("{EXAMPLES}\n\nEvery variable has a flag: see --help."),
+    after_help = format!("{EXAMPLES}\n\nRun with --help to see the configuration flags."),
     after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
 )]
 pub(super) struct DoctorArgs {
@@ -27,7 +28,7 @@ pub(super) struct DoctorArgs {
     settings: Settings,
 }
 
-/// Looks at everything. Nothing is changed anywhere, and nobody contacted but Clerk and the server at `BASE_URL`.
+/// Runs every check. It changes nothing, and contacts only Clerk and the server at `BASE_URL`.
 pub(super) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
     let mut diagnoses = Diagnoses {
         are_printed: !args.json,
@@ -42,7 +43,7 @@ pub(super) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
         Err(error) => diagnoses.add(Diagnosis::failed(
             checks::CONFIG,
             error.to_string().trim_end_matches('.'),
-            "Nothing else was looked at.",
+            "Correct the configuration, then run doctor again: the other checks need it.",
         ))?,
     }
     let failed = diagnoses
@@ -54,9 +55,9 @@ pub(super) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
         json!({ "healthy": failed == 0, "findings": diagnoses.all }).to_string()
     } else {
         match failed {
-            0 => "\nNothing is wrong.".to_owned(),
-            1 => "\n1 thing is wrong.".to_owned(),
-            several => format!("\n{several} things are wrong."),
+            0 => "\nAll checks passed.".to_owned(),
+            1 => "\n1 check failed.".to_owned(),
+            several => format!("\n{several} checks failed."),
         }
     })?;
     Ok(if failed == 0 {
@@ -73,6 +74,6 @@ Examples:
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0   nothing is wrong
-  1   something is wrong; each line says what to do
-  2   the command line is wrong";
+  0   all checks passed
+  1   at least one check failed; its entry says what to do
+  2   the command line is invalid";

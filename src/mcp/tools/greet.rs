@@ -1,4 +1,4 @@
-//! `greet`: the smallest tool that knows its caller.
+//! `greet`: a minimal tool that uses the caller's session.
 
 use rmcp::{handler::server::wrapper::Parameters, tool, tool_router};
 use schemars::JsonSchema;
@@ -21,7 +21,7 @@ impl ExampleTools {
     #[tool(
         name = "greet",
         title = "Greet User",
-        description = "Greets by name and tells the caller's Clerk user ID.",
+        description = "Greets the user by name and returns their Clerk user ID.",
         annotations(
             title = "Greet User",
             read_only_hint = true,

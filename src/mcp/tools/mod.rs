@@ -1,4 +1,4 @@
-//! The four example tools: what a tool of a Clerk-protected server looks like. One file each.
+//! [`ExampleTools`]: four example tools of a Clerk-protected server, with one file for each.
 
 mod arguments;
 mod get_my_organizations;
@@ -23,17 +23,17 @@ use serde::Deserialize;
 
 use crate::mcp::json;
 
-/// The MCP server with the example tools `greet`, `whoami`, `get-user-info` and `get-my-organizations`. All of them
-/// read, none writes.
+/// An MCP server with the read-only example tools `greet`, `whoami`, `get-user-info` and
+/// `get-my-organizations`.
 #[derive(Debug, Clone)]
 pub struct ExampleTools {
-    /// Built once: rmcp's macro would build it anew for each call.
+    /// Built once, because rmcp's macro would build it for each call.
     router: Arc<ToolRouter<Self>>,
     name: Arc<str>,
 }
 
 impl ExampleTools {
-    /// The server, under the name that clients show.
+    /// Creates the server. Clients show `name` as its title.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         let mut router = Self::greet_router()
             + Self::whoami_router()
@@ -56,8 +56,8 @@ impl ServerHandler for ExampleTools {
                 Implementation::new("clerk-mcp", env!("CARGO_PKG_VERSION")).with_title(self.name.to_string()),
             )
             .with_instructions(
-                "This server tells the signed-in user about their own Clerk account: who they are, and which \
-                 organizations they belong to.",
+                "This server gives the signed-in user information about their own Clerk account: their profile, and \
+                 the organizations that they belong to.",
             )
     }
 
@@ -67,7 +67,8 @@ impl ServerHandler for ExampleTools {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let mut result = ListToolsResult::with_all_items(self.router.list_all());
-        // Caching hints exist since 2026-07-28. The list is the same for everyone, but who may see it is not.
+        // Cache hints exist since 2026-07-28. The list is the same for all users, but only authenticated ones
+        // may see it.
         if context
             .protocol_version()
             .is_some_and(|version| version >= ProtocolVersion::V_2026_07_28)
@@ -89,11 +90,12 @@ impl ServerHandler for ExampleTools {
                 None,
             ));
         };
-        // A result, not a protocol error: the model reads it and can mend its call (MCP, "Tools", error handling).
+        // A result rather than a protocol error, so that the model can read it and correct its call (MCP,
+        // "Tools", error handling).
         let none = JsonObject::new();
         let arguments = request.arguments.as_ref().unwrap_or(&none);
-        if let Some(fault) = arguments::fault(&tool.input_schema, arguments) {
-            return Ok(CallToolResult::error(vec![ContentBlock::text(fault)]).into());
+        if let Some(faults) = arguments::faults(&tool.input_schema, arguments) {
+            return Ok(CallToolResult::error(vec![ContentBlock::text(faults)]).into());
         }
         self.router
             .call(ToolCallContext::new(self, request, context))
@@ -105,10 +107,10 @@ impl ServerHandler for ExampleTools {
     }
 }
 
-/// The input of a tool that takes none.
+/// The input of a tool without arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NoInput {}
 
-/// The list changes with a release of the server only.
+/// The list changes only with a new release of the server.
 const TOOL_LIST_TTL_MS: u64 = 5 * 60 * 1000;

@@ -1,4 +1,4 @@
-//! `whoami`: the caller's session, as the token tells it, beside the user, as Clerk tells it.
+//! `whoami`: returns the caller's session from the token, and the user from Clerk.
 
 use rmcp::{handler::server::wrapper::Parameters, tool, tool_router};
 use schemars::JsonSchema;
@@ -20,9 +20,9 @@ use crate::{
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct WhoAmI {
-    /// What the access token says.
+    /// The session, from the access token.
     session: SessionInfo,
-    /// What Clerk says of the user now.
+    /// The user's current data at Clerk.
     user: UserInfo,
 }
 
@@ -90,7 +90,7 @@ impl ExampleTools {
     #[tool(
         name = "whoami",
         title = "Who Am I",
-        description = "Tells who is signed in: the session of the access token, and the user at Clerk.",
+        description = "Returns the session of the access token, and the current data of the signed-in user at Clerk.",
         annotations(
             title = "Who Am I",
             read_only_hint = true,

@@ -1,4 +1,4 @@
-//! Opaque machine-to-machine tokens and API keys, and the endpoints that verify them.
+//! Opaque machine-to-machine tokens and API keys, and their verification.
 
 use jiff::SignedDuration;
 use local_clerk::{AccessTokens, DirectoryError, Endpoint, InactiveTokens, NewCredential};
@@ -7,22 +7,22 @@ use serde_json::{Value, json};
 
 use crate::support::{ADA, Answer, Harness, text};
 
-async fn verify(harness: &Harness, key: &str, path: &str, body: Value) -> Answer {
+async fn post_with_key(harness: &Harness, key: &str, path: &str, body: Value) -> Answer {
     let url = format!("{}{path}", harness.clerk.backend_api_url());
     Answer::of(harness.http.post(url).bearer_auth(key).json(&body)).await
 }
 
-async fn verify_m2m_token(harness: &Harness, key: &str, token: &str) -> Answer {
-    verify(harness, key, "/v1/m2m_tokens/verify", json!({ "token": token })).await
+async fn verify_m2m(harness: &Harness, key: &str, token: &str) -> Answer {
+    post_with_key(harness, key, "/v1/m2m_tokens/verify", json!({ "token": token })).await
 }
 
 async fn verify_api_key(harness: &Harness, secret: &str) -> Answer {
     let key = harness.clerk.secret_key();
-    verify(harness, key, "/api_keys/verify", json!({ "secret": secret })).await
+    post_with_key(harness, key, "/api_keys/verify", json!({ "secret": secret })).await
 }
 
 #[tokio::test]
-async fn m2m_token_is_verified_only_for_machines_in_its_scopes() {
+async fn machine_key_verifies_only_tokens_meant_for_the_machine() {
     let harness = Harness::start().await;
     let clerk = &harness.clerk;
     let receiver = clerk.add_machine("receiver", &[]);
@@ -36,7 +36,7 @@ async fn m2m_token_is_verified_only_for_machines_in_its_scopes() {
     let token = clerk.opaque_m2m_token(&sender.id, new).unwrap();
     assert!(token.secret.starts_with("mt_"));
     for key in [clerk.secret_key(), &receiver.secret_key] {
-        let body = verify_m2m_token(&harness, key, &token.secret).await.json();
+        let body = verify_m2m(&harness, key, &token.secret).await.json();
         assert_eq!(body["id"], token.id.as_str());
         assert_eq!(body["subject"], sender.id.as_str());
         assert_eq!(body["scopes"], json!([receiver.id]));
@@ -46,17 +46,17 @@ async fn m2m_token_is_verified_only_for_machines_in_its_scopes() {
             body["created_at"].as_i64().unwrap() + 3_600_000
         );
     }
-    let answer = verify_m2m_token(&harness, &other.secret_key, &token.secret).await;
+    let answer = verify_m2m(&harness, &other.secret_key, &token.secret).await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
     for (key, code) in [
         ("ak_unknown", "machine_secret_key_invalid"),
         ("sk_test_unknown", "clerk_key_invalid"),
     ] {
-        let answer = verify_m2m_token(&harness, key, &token.secret).await;
+        let answer = verify_m2m(&harness, key, &token.secret).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
         assert_eq!(answer.json()["errors"][0]["code"], code);
     }
-    // A machine's key is valid only for this endpoint.
+    // A machine's key is accepted only for verifying machine tokens.
     let url = format!("{}/v1/users/{ADA}", clerk.backend_api_url());
     let answer = Answer::of(harness.http.get(url).bearer_auth(&receiver.secret_key)).await;
     assert_eq!(answer.json()["errors"][0]["code"], "clerk_key_invalid");
@@ -74,7 +74,7 @@ async fn m2m_token_is_verified_only_for_machines_in_its_scopes() {
 }
 
 #[tokio::test]
-async fn api_keys_belong_to_users_organizations_or_machines() {
+async fn users_organizations_and_machines_can_have_api_keys() {
     let harness = Harness::start().await;
     let machine = harness.clerk.add_machine("worker", &[]);
     for (subject, id) in [
@@ -101,14 +101,14 @@ async fn api_keys_belong_to_users_organizations_or_machines() {
         );
     }
     assert!(matches!(
-        harness.clerk.api_key("Nobody", NewCredential::default()),
+        harness.clerk.api_key("Unknown", NewCredential::default()),
         Err(DirectoryError::UnknownUser(_))
     ));
     assert_eq!(
         verify_api_key(&harness, "ak_unknown").await.status,
         StatusCode::NOT_FOUND
     );
-    let answer = verify(
+    let answer = post_with_key(
         &harness,
         harness.clerk.secret_key(),
         "/v1/api_keys/verify",
@@ -126,19 +126,15 @@ async fn inactive_api_keys_are_flagged_or_not_found() {
             expires_in: Some(SignedDuration::from_mins(1)),
             ..Default::default()
         };
-        let [expiring, revoked, expired] = [(), (), ()].map(|()| harness.clerk.api_key(ADA, new()).unwrap());
+        let [expiring, revoked, ended] = [(), (), ()].map(|()| harness.clerk.api_key(ADA, new()).unwrap());
         harness.clerk.revoke_token(&revoked.id).unwrap();
-        harness.clerk.expire_token(&expired.secret).unwrap();
+        harness.clerk.expire_token(&ended.secret).unwrap();
         assert_eq!(
             verify_api_key(&harness, &expiring.secret).await.status,
             StatusCode::OK
         );
         harness.clock.advance(SignedDuration::from_mins(1));
-        for (key, flag) in [
-            (&expiring, "expired"),
-            (&revoked, "revoked"),
-            (&expired, "expired"),
-        ] {
+        for (key, flag) in [(&expiring, "expired"), (&revoked, "revoked"), (&ended, "expired")] {
             let answer = verify_api_key(&harness, &key.secret).await;
             match mode {
                 InactiveTokens::Flagged => assert_eq!(answer.json()[flag], true, "{flag}"),
@@ -149,7 +145,7 @@ async fn inactive_api_keys_are_flagged_or_not_found() {
 }
 
 #[tokio::test]
-async fn inactive_access_tokens_are_not_found_if_configured() {
+async fn inactive_access_tokens_are_not_found_when_so_configured() {
     let harness = Harness::start_with(|builder| {
         builder
             .auto_approve("Ada")
