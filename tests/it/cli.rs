@@ -144,14 +144,14 @@ fn secret_key_as_publishable_key_is_not_printed() {
 
 #[test]
 fn test_key_with_production_domain_and_the_reverse_are_rejected() {
-    insta::assert_snapshot!(config_error(&valid_except(&[("CLERK_SECRET_KEY", "sk_live_hush")])), @"[Clerk] Invalid config: CLERK_SECRET_KEY: a live key (sk_live_…) with the development domain great-fox-12.clerk.accounts.dev; take both from one instance");
+    insta::assert_snapshot!(config_error(&valid_except(&[("CLERK_SECRET_KEY", "sk_live_hush")])), @"[Clerk] Invalid config: CLERK_SECRET_KEY: a live key (sk_live_…) does not match the development domain great-fox-12.clerk.accounts.dev; copy both from the same instance");
     insta::assert_snapshot!(config_error(&valid_except(&[("CLERK_DOMAIN", "clerk.example.com")])), @"[Clerk] Invalid config: CLERK_SECRET_KEY: a test key (sk_test_…) with the production domain clerk.example.com; take both from one instance");
 }
 
 #[test]
 fn publishable_key_of_another_domain_is_rejected() {
     // clerk.example.com$
-    insta::assert_snapshot!(config_error(&valid_except(&[("CLERK_PUBLISHABLE_KEY", "pk_test_Y2xlcmsuZXhhbXBsZS5jb20k")])), @"[Clerk] Invalid config: CLERK_PUBLISHABLE_KEY: it belongs to clerk.example.com, but CLERK_DOMAIN is great-fox-12.clerk.accounts.dev");
+    insta::assert_snapshot!(config_error(&valid_except(&[("CLERK_PUBLISHABLE_KEY", "pk_test_Y2xlcmsuZXhhbXBsZS5jb20k")])), @"[Clerk] Invalid config: CLERK_PUBLISHABLE_KEY: the key belongs to clerk.example.com, but CLERK_DOMAIN is great-fox-12.clerk.accounts.dev; set only one of them");
 }
 
 #[test]
@@ -188,13 +188,13 @@ fn unusable_urls_and_domains_are_rejected() {
     ]
     .map(|change| config_error(&valid_except(&[change])));
     insta::assert_snapshot!(errors.concat(), @r#"
-    [Clerk] Invalid config: BASE_URL: expected the URL without /mcp at its end, got "https://mcp.example.com/mcp"
-    [Clerk] Invalid config: BASE_URL: expected a path without empty segments, colons and asterisks, got "https://mcp.example.com/a:b"
-    [Clerk] Invalid config: BASE_URL: expected a path without empty segments, colons and asterisks, got "https://mcp.example.com/*x"
-    [Clerk] Invalid config: BASE_URL: expected a host without a dot at its end, got "https://mcp.example.com./"
-    [Clerk] Invalid config: CLERK_DOMAIN: expected the host of the Frontend API, such as clerk.example.com
-    [Clerk] Invalid config: CLERK_DOMAIN: expected the host of the Frontend API, such as clerk.example.com, got "/great-fox-12.clerk.accounts.dev"
-    [Clerk] Invalid config: CLERK_DOMAIN: expected the host of the Frontend API, such as clerk.example.com, got "great-fox-12.clerk.accounts.dev."
+    [Clerk] Invalid config: BASE_URL: expected the URL without the trailing /mcp, got "https://mcp.example.com/mcp"
+    [Clerk] Invalid config: BASE_URL: expected a path without empty segments, colons or asterisks, got "https://mcp.example.com/a:b"
+    [Clerk] Invalid config: BASE_URL: expected a path without empty segments, colons or asterisks, got "https://mcp.example.com/*x"
+    [Clerk] Invalid config: BASE_URL: expected a host without a trailing dot, got "https://mcp.example.com./"
+    [Clerk] Invalid config: CLERK_DOMAIN: expected one host name, such as clerk.example.com (Clerk Dashboard > Configure > Domains > Frontend API)
+    [Clerk] Invalid config: CLERK_DOMAIN: expected one host name, such as clerk.example.com (Clerk Dashboard > Configure > Domains > Frontend API), got "/great-fox-12.clerk.accounts.dev"
+    [Clerk] Invalid config: CLERK_DOMAIN: expected one host name, such as clerk.example.com (Clerk Dashboard > Configure > Domains > Frontend API), got "great-fox-12.clerk.accounts.dev."
     "#);
 }
 
@@ -206,7 +206,7 @@ fn test_publishable_key_with_live_secret_key_is_rejected() {
         ("CLERK_PUBLISHABLE_KEY", "pk_test_Y2xlcmsuZXhhbXBsZS5jb20k"),
         ("BASE_URL", "https://mcp.example.com"),
     ];
-    insta::assert_snapshot!(config_error(&variables), @"[Clerk] Invalid config: CLERK_PUBLISHABLE_KEY: with CLERK_SECRET_KEY, one is a test key and one a live key; take both from one instance");
+    insta::assert_snapshot!(config_error(&variables), @"[Clerk] Invalid config: CLERK_PUBLISHABLE_KEY: one of this key and CLERK_SECRET_KEY is a test key, the other a live key; copy both from the same instance");
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn invalid_env_file_is_reported_without_its_content() {
 #[test]
 fn missing_secret_key_file_is_reported() {
     let variables = valid_except(&[("CLERK_SECRET_KEY", ""), ("CLERK_SECRET_KEY_FILE", "missing")]);
-    insta::assert_snapshot!(config_error(&variables), @"[Clerk] Invalid config: CLERK_SECRET_KEY_FILE: missing can't be read (entity not found)");
+    insta::assert_snapshot!(config_error(&variables), @"[Clerk] Invalid config: CLERK_SECRET_KEY_FILE: cannot read missing (entity not found)");
 }
 
 #[test]

@@ -123,7 +123,7 @@ async fn server_reads_an_env_file_and_stops_on_sigterm() {
     let listening = next();
     let warnings = [next()["message"].to_string(), next()["message"].to_string()];
     assert!(
-        warnings[0].contains("CLERK_AUDIENCE=off") && warnings[1].contains("SCOPES has openid"),
+        warnings[0].contains("CLERK_AUDIENCE=off") && warnings[1].contains("SCOPES contains openid"),
         "{warnings:?}"
     );
     assert_eq!(
