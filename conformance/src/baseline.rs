@@ -5,11 +5,11 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use local_clerk::position::toml_fault;
 
-use crate::results::{CaseResult, Outcome};
+use crate::results::{CaseResult, Outcome, StaleEntry};
 
 /// Known failures.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,16 +39,6 @@ struct Known {
 pub struct BaselineError {
     name: String,
     message: String,
-}
-
-/// What is wrong with an entry of the baseline, seen from the results.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Complaint {
-    /// The id the entry names.
-    pub case: String,
-    /// What is wrong, and what to do.
-    pub problem: String,
 }
 
 impl Baseline {
@@ -102,9 +92,9 @@ impl Baseline {
         &self,
         cases: &mut [CaseResult],
         all: impl IntoIterator<Item = &'a str>,
-    ) -> Vec<Complaint> {
+    ) -> Vec<StaleEntry> {
         let all: Vec<&str> = all.into_iter().collect();
-        let mut complaints = Vec::new();
+        let mut stale = Vec::new();
         for (id, reason) in &self.0 {
             let problem = match cases.iter_mut().find(|case| &case.id == id) {
                 Some(case) if case.outcome.is_failure() || case.outcome == Outcome::Warn => {
@@ -116,12 +106,12 @@ impl Baseline {
                 None if all.contains(&id.as_str()) => continue,
                 None => "names no case: correct or remove the entry",
             };
-            complaints.push(Complaint {
+            stale.push(StaleEntry {
                 case: id.clone(),
                 problem: problem.to_owned(),
             });
         }
-        complaints
+        stale
     }
 }
 

@@ -17,4 +17,5 @@ pub mod runner;
 mod schema;
 pub mod spec;
 pub mod target;
+mod vocabulary;
 mod wire;

@@ -4,58 +4,20 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::Path,
-    time::Duration,
 };
 
 use include_dir::{Dir, include_dir};
+use local_clerk::{mint::TokenKind, position::toml_fault};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use local_clerk::{mint::TokenKind, position::toml_fault};
-
-use crate::schema;
+pub use crate::vocabulary::{OPTIONS, SETTINGS};
+use crate::{
+    schema,
+    vocabulary::{duration, is_option, is_setting},
+};
 
 static BUILT_IN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/profiles");
-
-/// What a profile can offer besides the kinds of tokens, with what it means.
-#[rustfmt::skip]
-pub const OPTIONS: &[(&str, &str)] = &[
-    ("revision-2025-11-25", "It speaks MCP 2025-11-25 (initialize)."),
-    ("revision-2026-07-28", "It speaks MCP 2026-07-28 (server/discover)."),
-    ("texts", "Its refusals have the bodies and descriptions of clerk-mcp."),
-    ("tools", "It has the four tools of clerk-mcp."),
-    ("root-metadata", "It has protected resource metadata at the host's root too, for the server as a whole."),
-    ("authorization-server-metadata", "It mirrors Clerk's RFC 8414 document, for older clients."),
-    ("full-mirror", "It mirrors it under every name that clients try, and without Clerk, too."),
-    ("cors", "It lets web pages of other origins read its answers."),
-    ("origin-check", "It knows which origins are allowed."),
-    ("host-check", "It knows which hosts it is reached by."),
-    ("health", "It has /healthz and /readyz."),
-    ("pages", "It has a start page, /docs and the OpenAPI documents."),
-    ("start-messages", "It says what is wrong with its configuration as clerk-mcp does, and exits with 78."),
-    ("asks-clerk", "It has Clerk verify every token, JWTs too, and holds no keys itself."),
-    ("retry-after", "It answers 503 with Retry-After when Clerk is away."),
-];
-
-/// The settings that cases change, with what they give them. A profile maps those that its server has.
-#[rustfmt::skip]
-pub const SETTINGS: &[(&str, &str)] = &[
-    ("accepted_tokens", "The kinds of tokens it accepts, with commas between: session_token,api_key."),
-    ("audience", "Whether an OAuth token must name this server: required, if-present or off."),
-    ("authorized_parties", "Whom azp may name, with commas between."),
-    ("clock_skew", "How far clocks may differ: 5s."),
-    ("jwt_key", "The public key that verifies tokens, as PEM."),
-    ("scopes", "The scopes it asks clients to get, with commas between."),
-    ("required_scopes", "The scopes without which it refuses a token, with commas between."),
-    ("docs_url", "Where its documentation is."),
-    ("allowed_origins", "The origins of web pages that may call it, with commas between."),
-    ("max_body", "How large a body may be: 10 KiB."),
-    ("base_url", "The URL that it is reached by, which is not where it listens; requests have its path."),
-    ("publishable_key", "Clerk's publishable key, good or bad."),
-];
-
-/// What the pause of a case is that waits as long as a profile says.
-pub(crate) const KEY_INTERVAL: &str = "{key_interval}";
 
 /// A kind of server.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -154,7 +116,7 @@ impl Profile {
                 "{name}: accepts is empty: a server that takes no token has nothing to judge; see list --options"
             )));
         }
-        if let Some(unknown) = profile.offers.iter().find(|option| !names(OPTIONS, option)) {
+        if let Some(unknown) = profile.offers.iter().find(|option| !is_option(option)) {
             return Err(ProfileError(format!(
                 "{name}: {unknown:?} cannot be offered; see list --options"
             )));
@@ -209,31 +171,6 @@ impl Profile {
             .copied()
             .find(can)
     }
-}
-
-/// Whether a profile could offer this.
-pub(crate) fn is_option(name: &str) -> bool {
-    names(OPTIONS, name)
-        || toml::Value::String(name.to_owned())
-            .try_into::<TokenKind>()
-            .is_ok()
-}
-
-/// Whether a case could change this.
-pub(crate) fn is_setting(name: &str) -> bool {
-    names(SETTINGS, name)
-}
-
-fn names(table: &[(&str, &str)], name: &str) -> bool {
-    table.iter().any(|(one, _)| *one == name)
-}
-
-/// `1s`, `500ms`.
-pub(crate) fn duration(text: &str) -> Option<Duration> {
-    if let Some(milliseconds) = text.strip_suffix("ms") {
-        return milliseconds.parse().ok().map(Duration::from_millis);
-    }
-    text.strip_suffix('s')?.parse().ok().map(Duration::from_secs)
 }
 
 fn mcp_path() -> String {

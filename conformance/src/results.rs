@@ -5,7 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{baseline::Complaint, case::Level, spec::Reference};
+pub use crate::case::Section;
+use crate::{case::Level, spec::Reference};
 
 /// The results of one run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +23,17 @@ pub struct Results {
     /// One for each case that was selected, by section and then by id.
     pub cases: Vec<CaseResult>,
     /// What is wrong with the baseline, if one was given.
-    pub baseline: Vec<Complaint>,
+    pub baseline: Vec<StaleEntry>,
+}
+
+/// An entry of the baseline that names no case, or a case that passes now. It fails the run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StaleEntry {
+    /// The case id in the entry.
+    pub case: String,
+    /// What is wrong, and what to do.
+    pub problem: String,
 }
 
 /// The suite that made the results.
@@ -107,18 +118,6 @@ pub struct CaseResult {
     pub known: Option<String>,
     /// The command that runs this case again.
     pub rerun: String,
-}
-
-/// A part of the suite.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Section {
-    /// Its place in the suite, from 1.
-    pub number: u8,
-    /// What the ids of its cases begin with: `claims`.
-    pub key: String,
-    /// For people: `Registered claims`.
-    pub title: String,
 }
 
 /// What came of a case.

@@ -4,8 +4,8 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use crate::{
-    profile::{OPTIONS, SETTINGS},
     spec::Reference,
+    vocabulary::{OPTIONS, SETTINGS},
 };
 use local_clerk::mint::TokenKind;
 

@@ -7,8 +7,8 @@ use std::{
 use include_dir::{Dir, include_dir};
 use regex::Regex;
 
-use super::{Case, CaseFile, Expectation, Matcher, OneOrMany, Step, endpoints, sendable};
-use crate::{profile, results::Section, spec::Reference};
+use super::{Case, CaseFile, Expectation, Matcher, OneOrMany, Section, Step, endpoints, sendable};
+use crate::{spec::Reference, vocabulary};
 use local_clerk::Endpoint;
 
 /// The cases the program was built with.
@@ -233,7 +233,7 @@ fn check(section: &Section, case: &Case) -> Result<(), String> {
         .needs
         .iter()
         .chain(&case.unless)
-        .find(|option| !profile::is_option(option))
+        .find(|option| !vocabulary::is_option_or_kind(option))
     {
         return Err(format!("{unknown:?} is no option that a profile can offer"));
     }
@@ -241,7 +241,7 @@ fn check(section: &Section, case: &Case) -> Result<(), String> {
         .own
         .iter()
         .flat_map(BTreeMap::keys)
-        .find(|setting| !profile::is_setting(setting))
+        .find(|setting| !vocabulary::is_setting(setting))
     {
         return Err(format!("{unknown:?} is no setting that a profile can map"));
     }
@@ -296,10 +296,10 @@ fn check_step(case: &Case, position: usize, step: &Step) -> Result<(), String> {
         }
     }
     let pauses = step.pause.iter().flat_map(OneOrMany::as_slice);
-    let times = pauses.filter(|pause| *pause != profile::KEY_INTERVAL);
+    let times = pauses.filter(|pause| *pause != vocabulary::KEY_INTERVAL);
     if let Some(wrong) = times
         .chain(&step.limit)
-        .find(|time| profile::duration(time).is_none())
+        .find(|time| vocabulary::duration(time).is_none())
     {
         return Err(format!("{wrong:?} is no time: 1s or 500ms, for example"));
     }

@@ -39,6 +39,18 @@ pub struct CaseFile {
     pub cases: Vec<Case>,
 }
 
+/// A section of the suite.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Section {
+    /// Its position in the suite, from 1.
+    pub number: u8,
+    /// The prefix of the ids of its cases: `claims`.
+    pub key: String,
+    /// Its title in reports: `Registered claims`.
+    pub title: String,
+}
+
 /// One requirement, and how to try it.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

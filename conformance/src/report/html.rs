@@ -9,10 +9,7 @@ use super::{
     plain::{self, Limit},
     standing::{self, Standing, by_reason, standing_so},
 };
-use crate::{
-    baseline::Complaint,
-    results::{CaseResult, Results, Section, Summary},
-};
+use crate::results::{CaseResult, Results, Section, StaleEntry, Summary};
 
 /// Of a finding, or a message of an exchange.
 const LIMIT: Limit = Limit {
@@ -30,7 +27,7 @@ struct Page<'a> {
     /// What was not met, the worst first.
     findings: Vec<FindingsView<'a>>,
     not_applicable: Vec<(&'a str, Vec<&'a CaseResult>)>,
-    complaints: &'a [Complaint],
+    complaints: &'a [StaleEntry],
 }
 
 struct SectionView<'a> {

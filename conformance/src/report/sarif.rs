@@ -8,9 +8,8 @@ use super::{
     standing::Standing,
 };
 use crate::{
-    baseline::Complaint,
     case::Level,
-    results::{CaseResult, Results},
+    results::{CaseResult, Results, StaleEntry},
 };
 
 /// A message is for a list of alerts; the whole exchange is in the other reports.
@@ -258,7 +257,7 @@ fn baseline_rule() -> Rule {
     }
 }
 
-fn stale(rule_index: usize, complaint: &Complaint, profile: &str) -> Finding {
+fn stale(rule_index: usize, complaint: &StaleEntry, profile: &str) -> Finding {
     let name = format!("{BASELINE}.{}", complaint.case);
     Finding {
         rule_id: BASELINE.to_owned(),

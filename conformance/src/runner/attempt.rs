@@ -6,9 +6,10 @@ use super::{bench::Bench, control::Healthy, request::compose};
 use crate::{
     case::{Case, OneOrMany, Step, endpoints},
     check::{self, Context, Difference, Sent},
-    profile::{self, KEY_INTERVAL, Profile},
+    profile::Profile,
     redact::Redactor,
     results::{Exchange, Finding},
+    vocabulary::{KEY_INTERVAL, duration},
     wire::{Answer, Outgoing, WireError},
 };
 use local_clerk::mint::TokenSpec;
@@ -212,7 +213,7 @@ impl<'a> Trial<'a> {
     }
 
     async fn send(&self, step: &Step, outgoing: &[Outgoing]) -> Vec<Result<Answer, WireError>> {
-        let limit = step.limit.as_deref().and_then(profile::duration);
+        let limit = step.limit.as_deref().and_then(duration);
         let limit = limit.unwrap_or_default();
         if step.send.at_once {
             return join_all(outgoing.iter().map(|one| self.bench.send_within(one, limit))).await;
@@ -337,8 +338,7 @@ pub(crate) fn pauses(case: &Case, profile: &Profile) -> Duration {
 /// The longest of a step's pauses.
 fn longest(step: &Step, profile: &Profile) -> Option<Duration> {
     let pauses = step.pause.iter().flat_map(OneOrMany::as_slice);
-    let pauses =
-        pauses.filter_map(|pause| profile::duration(&pause.replace(KEY_INTERVAL, &profile.key_interval)));
+    let pauses = pauses.filter_map(|pause| duration(&pause.replace(KEY_INTERVAL, &profile.key_interval)));
     pauses.max()
 }
 

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use clerk_mcp_conformance::{
-    baseline::{Baseline, Complaint},
-    results::{Conclusion, Outcome, Summary},
+    baseline::Baseline,
+    results::{Conclusion, Outcome, StaleEntry, Summary},
 };
 
 use crate::sample::{Become as _, case, of};
@@ -69,15 +69,15 @@ fn an_entry_that_hides_nothing_is_complained_about() {
         "machine.api-key",
     ]);
     results.baseline = baseline.apply(&mut results.cases, all);
-    let complaint = |case: &str, problem: &str| Complaint {
+    let stale = |case: &str, problem: &str| StaleEntry {
         case: case.to_owned(),
         problem: problem.to_owned(),
     };
     assert_eq!(
         results.baseline,
         [
-            complaint("claims.expired", "passes now: remove the entry"),
-            complaint("claims.typo", "names no case: correct or remove the entry"),
+            stale("claims.expired", "passes now: remove the entry"),
+            stale("claims.typo", "names no case: correct or remove the entry"),
         ]
     );
     assert!(results.cases.iter().all(|case| case.known.is_none()));
