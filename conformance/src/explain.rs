@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use textwrap::{Options, WordSplitter};
 
 use crate::{
+    assertions,
     case::{Case, ClerkAction, Step},
-    check,
     profile::Profile,
     report::excerpt,
     results::Section,
@@ -89,7 +89,7 @@ fn describe(section: &Section, case: &Case, profile: &Profile) -> String {
         for matcher in &start.output {
             line(
                 &mut text,
-                &format!("  what it prints {}", check::describe(matcher)),
+                &format!("  what it prints {}", assertions::describe_matcher(matcher)),
             );
         }
         return text;
@@ -161,7 +161,7 @@ fn describe_step(text: &mut String, step: &Step, profile: &Profile) {
         None => String::new(),
     };
     line(text, &format!("\nExpected{limit}:"));
-    for expected in check::words::describe(&step.expect) {
+    for expected in assertions::describe_expectation(&step.expect) {
         line(text, &format!("  {expected}"));
     }
 }

@@ -3,9 +3,9 @@
 //! The suite depends on nothing of the server under test, so it judges servers in any language. The tokens come from
 //! [`local_clerk`].
 
+mod assertions;
 pub mod baseline;
 pub mod case;
-mod check;
 pub mod compare;
 pub mod explain;
 mod intercept;

@@ -10,7 +10,7 @@ use serde_json::Value;
 pub struct Expectation {
     /// The kind of answer, by a word.
     #[serde(default)]
-    pub is: Option<Verdict>,
+    pub is: Option<ExpectedAnswer>,
     /// The status, or each that will do. Replaces that of `is`.
     #[serde(default)]
     pub status: Option<OneOrMany<u16>>,
@@ -63,7 +63,7 @@ pub struct Expectation {
 /// The usual kinds of answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum ExpectedAnswer {
     /// The message was processed: 200 with a JSON-RPC result, or 202 for a notification.
     Accepted,
     /// The credential was not accepted: 401, and nothing was processed. Before that, the same token without what was

@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     catalogue::{Catalogue, CatalogueError},
     expect::{
-        ChallengeExpectation, Count, Expectation, JsonExpectation, Matcher, OneOrMany, RpcErrorExpectation,
-        Verdict,
+        ChallengeExpectation, Count, Expectation, ExpectedAnswer, JsonExpectation, Matcher, OneOrMany,
+        RpcErrorExpectation,
     },
     step::{ClerkAction, Message, Request, Revision, Step, ToolCall},
 };

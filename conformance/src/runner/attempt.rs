@@ -4,8 +4,8 @@ use futures_util::future::join_all;
 
 use super::{bench::Bench, control::Healthy, request::compose};
 use crate::{
+    assertions::{self, Context, Difference, SentMessage},
     case::{Case, OneOrMany, Step, endpoints},
-    check::{self, Context, Difference, Sent},
     profile::Profile,
     redact::Redactor,
     results::{Exchange, Finding},
@@ -124,7 +124,7 @@ impl<'a> Trial<'a> {
                 names.filter_map(|name| counters.get(&name)).sum()
             };
             let actual = asked(&after).saturating_sub(asked(&before));
-            if let Some(difference) = check::check_count(endpoint, *count, actual) {
+            if let Some(difference) = assertions::compare_count(endpoint, *count, actual) {
                 outcome.0.push(self.finding(number, &difference));
             }
         }
@@ -239,10 +239,10 @@ impl<'a> Trial<'a> {
             let context = Context {
                 earlier: &self.answers,
                 token: token.as_deref(),
-                sent: Sent::of(&outgoing.body),
+                sent: SentMessage::of(&outgoing.body),
             };
             let differences = match answer {
-                Ok(answer) => check::check(&step.expect, answer, &context),
+                Ok(answer) => assertions::compare(&step.expect, answer, &context),
                 Err(error) => vec![Difference {
                     expected: "an answer".to_owned(),
                     actual: error.to_string(),

@@ -15,8 +15,8 @@ use super::{
     values::Values,
 };
 use crate::{
+    assertions,
     case::{OTHER, Step},
-    check,
     intercept::Intercept,
     profile::Profile,
     redact::Redactor,
@@ -208,8 +208,8 @@ impl Bench {
             Err(error) => Err(WireError::Request(error)),
         };
         let control = match answer {
-            Ok(answer) if check::is_accepted(&answer) => Control::Accepted,
-            Ok(answer) => Control::Refused(redactor.clean(&check::in_a_line(&answer))),
+            Ok(answer) if assertions::is_accepted(&answer) => Control::Accepted,
+            Ok(answer) => Control::Refused(redactor.clean(&assertions::summary(&answer))),
             // Nothing is learnt of the token, and the next answer may come.
             Err(error) => return Control::Refused(error.to_string()),
         };

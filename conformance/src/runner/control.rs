@@ -5,7 +5,7 @@ use super::{
     plan::Plan,
 };
 use crate::{
-    case::{Expectation, Step, Verdict},
+    case::{Expectation, ExpectedAnswer, Step},
     profile::Profile,
 };
 use local_clerk::mint::{TokenKind, TokenSpec};
@@ -73,13 +73,16 @@ pub(super) fn control_of(
         control = TokenSpec::of(TokenKind::Any);
     }
     let at_fault = !(ordinary && spec.is_undamaged())
-        && matches!(step.expect.is, Some(Verdict::Refused | Verdict::InvalidToken));
+        && matches!(
+            step.expect.is,
+            Some(ExpectedAnswer::Refused | ExpectedAnswer::InvalidToken)
+        );
     Some((control, at_fault))
 }
 
 /// Whether only a server that takes the token can pass.
 fn expects_acceptance(expect: &Expectation) -> bool {
-    expect.is == Some(Verdict::Accepted)
+    expect.is == Some(ExpectedAnswer::Accepted)
         || !expect.result.is_empty()
         || !expect.structured.is_empty()
         || expect.text.is_some()

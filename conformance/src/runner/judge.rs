@@ -13,8 +13,8 @@ use super::{
     plan::Plan,
 };
 use crate::{
+    assertions,
     case::{Case, Level, StartExpectation},
-    check,
     redact::Redactor,
     results::{CaseResult, Finding, Outcome, Section},
     spec::Reference,
@@ -272,9 +272,9 @@ async fn start_in_vain(
                 finding(due, ended.to_string());
             }
             for matcher in &expected.output {
-                if !check::holds(matcher, &ended.output) {
+                if !assertions::matches(matcher, &ended.output) {
                     finding(
-                        format!("what it prints {}", check::describe(matcher)),
+                        format!("what it prints {}", assertions::describe_matcher(matcher)),
                         ended.output.clone(),
                     );
                 }

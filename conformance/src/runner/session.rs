@@ -4,7 +4,7 @@ use super::{
     attempt::{Stop, Trial},
     request::compose,
 };
-use crate::case::{Message, Request, Revision, Step, Verdict};
+use crate::case::{ExpectedAnswer, Message, Request, Revision, Step};
 
 impl Trial<'_> {
     /// The MCP session for a message that needs one.
@@ -53,15 +53,18 @@ impl Trial<'_> {
 /// alone, which says nothing of what the case is about.
 fn looks_past_the_token(step: &Step) -> bool {
     match step.expect.is {
-        None | Some(Verdict::Accepted | Verdict::NotProcessed | Verdict::InvalidRequest) => true,
+        None
+        | Some(ExpectedAnswer::Accepted | ExpectedAnswer::NotProcessed | ExpectedAnswer::InvalidRequest) => {
+            true
+        }
         Some(
-            Verdict::Refused
-            | Verdict::Challenged
-            | Verdict::InvalidToken
-            | Verdict::InsufficientScope
-            | Verdict::Forbidden
-            | Verdict::Unavailable
-            | Verdict::Misconfigured,
+            ExpectedAnswer::Refused
+            | ExpectedAnswer::Challenged
+            | ExpectedAnswer::InvalidToken
+            | ExpectedAnswer::InsufficientScope
+            | ExpectedAnswer::Forbidden
+            | ExpectedAnswer::Unavailable
+            | ExpectedAnswer::Misconfigured,
         ) => false,
     }
 }

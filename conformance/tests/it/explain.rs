@@ -52,7 +52,7 @@ fn every_case_fits_and_leaves_nothing_open() {
         for expected in text.split("Expected:\n").skip(1) {
             let expected = expected.split("\n\n").next().unwrap();
             assert!(
-                !(expected.contains("refused: ") && expected.contains("  status ")),
+                !(expected.contains("rejected: ") && expected.contains("  status ")),
                 "{}: {expected}",
                 case.id
             );
