@@ -10,7 +10,7 @@ use crate::{
     profile::Profile,
     report::excerpt,
     results::Section,
-    runner,
+    runner::{self, Control},
     spec::Reference,
 };
 use local_clerk::mint::TokenSpec;
@@ -120,14 +120,14 @@ fn describe_step(text: &mut String, step: &Step, profile: &Profile) {
     if let Some(spec) = &step.token {
         line(text, "\n{token} is what this makes:");
         line(text, &mint(&runner::token_for(spec, profile)));
-        if let Some((control, at_fault)) = runner::control_for(step, profile) {
-            let told = if at_fault {
-                "\nA refusal counts only if this one, without the damage, is accepted:"
+        if let Some(Control { spec, on_same_target }) = runner::control_for(step, profile) {
+            let condition = if on_same_target {
+                "\nThe rejection counts only if the target accepts this token without damage:"
             } else {
-                "\nThe answer counts only if a target on which all is well accepts this one:"
+                "\nThe answer counts only if a target without faults accepts this token:"
             };
-            line(text, told);
-            line(text, &mint(&control));
+            line(text, condition);
+            line(text, &mint(&spec));
         }
     }
     if let Some(earlier) = step.token_of_step {

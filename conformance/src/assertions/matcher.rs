@@ -28,10 +28,12 @@ pub(super) fn compare_header(
     let what = format!("header {name}");
     let has_wildcard = text.is_some_and(|text| text.split(',').any(|item| item.trim() == "*"));
     let mut matcher = matcher.clone();
-    if has_wildcard && name.to_ascii_lowercase().starts_with("access-control-") {
-        if let Some(names) = &mut matcher.lists {
-            names.retain(|name| name.eq_ignore_ascii_case("authorization"));
-        }
+    let is_cors = name.to_ascii_lowercase().starts_with("access-control-");
+    if let Some(names) = &mut matcher.lists
+        && has_wildcard
+        && is_cors
+    {
+        names.retain(|name| name.eq_ignore_ascii_case("authorization"));
     }
     compare(&what, &matcher, text, differences);
 }

@@ -81,7 +81,7 @@ async fn a_target_that_dies_is_a_failure_of_the_case_that_ended_it_alone() {
             continue;
         }
         assert_eq!(case.outcome, Outcome::Fail);
-        assert_eq!(case.findings[0].expected, "the target runs on");
+        assert_eq!(case.findings[0].expected, "the target keeps running");
         assert_eq!(
             case.findings[0].actual,
             "it ended with exit code 139; the last it printed:\nthat was all"
@@ -110,7 +110,7 @@ async fn a_target_that_cannot_be_started_again_is_trouble() {
         .unwrap_err();
     assert_eq!(
         trouble.to_string(),
-        "the target ended during the run and does not start again: the target did not start: it ended with exit code \
+        "the target ended during the run and could not be restarted: the target did not start: it ended with exit code \
          1; the last it printed:\nthe lock is taken"
     );
 }
@@ -279,7 +279,7 @@ async fn a_misspelt_placeholder_is_no_reason_to_pass_a_case_over() {
     assert_eq!(results.cases[0].outcome, Outcome::NotTestable);
     assert_eq!(
         results.cases[0].reason.as_deref(),
-        Some("{mpc} is not known in this run")
+        Some("{mpc} has no value in this run")
     );
 }
 

@@ -112,7 +112,7 @@ async fn what_is_out_of_reach_is_said_and_is_no_pass() {
     assert!(stderr.contains("nothing was tried"), "{stderr}");
     assert!(stdout.contains("NOTHING TRIED 1 not applicable"), "{stdout}");
     assert!(stdout.contains("1 not applicable"), "{stdout}");
-    assert!(stdout.contains("it needs the local Clerk"), "{stdout}");
+    assert!(stdout.contains("the case needs the local Clerk"), "{stdout}");
     assert!(!stdout.contains("passed"), "{stdout}");
     // Beside what could be tried it is no trouble.
     let (code, stdout, _) = program(&[&arguments[..], &ONE].concat()).await;
@@ -163,7 +163,7 @@ async fn trouble_is_two() {
                 "--start-timeout",
                 "1",
             ],
-            "the last it printed:\nno line end",
+            "its last output:\nno line end",
         ),
         (
             vec!["run", "--command", "head -c 9000 /dev/zero | tr '\\0' x; exit 3"],
@@ -175,7 +175,7 @@ async fn trouble_is_two() {
         ),
         (
             vec!["run", "--url", url, "--only", "claims.exp"],
-            "for every id that begins so, write 'claims.exp*'",
+            "write 'claims.exp*' to select every id with this prefix",
         ),
         (
             vec!["run", "--url", url, "--skip", "nothing"],
@@ -183,7 +183,7 @@ async fn trouble_is_two() {
         ),
         (
             vec!["run", "--url", url, "--only", "claims", "--skip", "claims"],
-            "no case is left",
+            "no case is selected",
         ),
         (vec!["run", "--url", url, "--cases", &cases], "broken.toml:3: "),
         (

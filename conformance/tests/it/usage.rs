@@ -205,7 +205,7 @@ async fn a_supplied_token_is_used_wherever_any_will_do() {
     let (code, stdout, stderr) = program(&["run", "--url", &url, "--cases", &cases, "--token", &token]).await;
     assert_eq!(code, Some(0), "{stdout}{stderr}");
     assert!(stdout.contains("1 passed, 2 not applicable"), "{stdout}");
-    for reason in ["it needs the local Clerk\n", "tokens: give --issuer\n"] {
+    for reason in ["the case needs the local Clerk\n", "tokens: give --issuer\n"] {
         assert!(stdout.contains(reason), "{stdout}");
     }
 }
@@ -277,11 +277,11 @@ async fn a_recipe_with_names_in_it_needs_what_they_stand_for() {
     for (recipe, said) in [
         (
             r#"{"kind":"oauth_token","resource":"{mcp_url}"}"#,
-            "the recipe has {mcp_url}: give --url",
+            "the recipe contains {mcp_url}: give --url",
         ),
         (
             r#"{"kind":"oauth_token","claims":{"sub":"{ada}"}}"#,
-            "the recipe has {ada}: only a run knows",
+            "the recipe contains {ada}: it has a value only during a run",
         ),
     ] {
         let (code, stdout, stderr) = program(&["mint", recipe]).await;
