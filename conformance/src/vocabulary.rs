@@ -24,8 +24,8 @@ pub const OPTIONS: &[(&str, &str)] = &[
     ("retry-after", "Answers 503 with Retry-After while Clerk is unavailable."),
 ];
 
-/// The settings that cases can change, each with the value that cases give it. A profile maps those that its server
-/// has to environment variables.
+/// The settings that cases can change, each with the value that cases give it. A profile maps those that its
+/// server has to environment variables.
 #[rustfmt::skip]
 pub const SETTINGS: &[(&str, &str)] = &[
     ("accepted_tokens", "Accepted token kinds, comma-separated: session_token,api_key."),

@@ -19,8 +19,8 @@ static PARAMETER: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#"([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))"#).ok());
 
 impl Challenge {
-    /// Parses the challenge of an answer leniently. Malformed challenges fail the case about their syntax; otherwise one
-    /// syntax error would fail every case that expects a challenge.
+    /// Parses the challenge of an answer leniently. Malformed challenges fail the case about their syntax;
+    /// otherwise one syntax error would fail every case that expects a challenge.
     pub(super) fn of(answer: &Answer) -> Option<Self> {
         let value = answer.header("www-authenticate")?;
         Self::parse(&value).ok().or_else(|| Self::parse_leniently(&value))
@@ -127,8 +127,8 @@ pub(super) fn compare(expect: &ChallengeExpectation, answer: &Answer, difference
     }
 }
 
-/// Checks that there are parameters, each at most once and with allowed characters only (RFC 6750 §3). An unquoted value
-/// that is not a token has already failed to parse (RFC 9110 §11.2).
+/// Checks that there are parameters, each at most once and with allowed characters only (RFC 6750 §3). An
+/// unquoted value that is not a token has already failed to parse (RFC 9110 §11.2).
 fn check_parameters(challenge: &Challenge, value: &str, differences: &mut Differences) {
     if challenge.parameters.is_empty() {
         differences.add("a challenge with at least one parameter", value);

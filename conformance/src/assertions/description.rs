@@ -97,8 +97,8 @@ fn describe_challenge(challenge: &ChallengeExpectation, lines: &mut Vec<String>)
     );
     if *well_formed {
         lines.push(
-            "a well-formed challenge (RFC 6750 §3): every parameter once, with allowed characters, quoted unless \
-             a token"
+            "a well-formed challenge (RFC 6750 §3): every parameter once, with allowed characters, quoted \
+             unless a token"
                 .to_owned(),
         );
     }

@@ -41,8 +41,8 @@ pub(super) fn is_rejection(answer: &Answer) -> bool {
     !answer.status.is_success() && !has_result(answer)
 }
 
-/// Returns everything that lets a client distinguish two answers. Headers count only in rejections: others have caching
-/// and similar headers that may differ.
+/// Returns everything that lets a client distinguish two answers. Headers count only in rejections: others
+/// have caching and similar headers that may differ.
 fn observable(answer: &Answer) -> String {
     let status = answer.status.as_u16();
     let body = match answer.rpc() {

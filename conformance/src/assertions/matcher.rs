@@ -17,8 +17,8 @@ pub(super) fn compare(what: &str, matcher: &Matcher, text: Option<&str>, differe
     }
 }
 
-/// Compares a header with a matcher. In the lists of CORS, `*` stands for every name but Authorization (Fetch, CORS
-/// protocol); in other lists it stands for itself.
+/// Compares a header with a matcher. In the lists of CORS, `*` stands for every name but Authorization
+/// (Fetch, CORS protocol); in other lists it stands for itself.
 pub(super) fn compare_header(
     name: &str,
     matcher: &Matcher,
@@ -80,8 +80,8 @@ pub(crate) fn matches(matcher: &Matcher, text: &str) -> bool {
             .is_none_or(|all| all.iter().all(|one| listed.contains(&one.to_ascii_lowercase())))
 }
 
-/// Returns whether a text matches a regular expression. Patterns are checked when cases are loaded; one that became
-/// invalid by its placeholders matches nothing.
+/// Returns whether a text matches a regular expression. Patterns are checked when cases are loaded; one that
+/// became invalid by its placeholders matches nothing.
 pub(super) fn is_match(pattern: &str, text: &str) -> bool {
     Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text))
 }

@@ -88,7 +88,8 @@ impl CaseRunner<'_> {
             return outcome;
         };
         let ended = ended_after(&outcome, &fixture.target).await;
-        // Any of the cases that ran at the same time may have ended the target, so each is run again on its own.
+        // Any of the cases that ran at the same time may have ended the target, so each is run again on its
+        // own.
         if ended.is_none() || self.shared.restart(&fixture).await.is_err() {
             return outcome;
         }

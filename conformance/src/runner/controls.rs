@@ -1,5 +1,5 @@
-//! Controls: the tokens that a target must accept before the rejection of another token proves anything. A server that
-//! rejects every request is broken, not secure.
+//! Controls: the tokens that a target must accept before the rejection of another token proves anything. A
+//! server that rejects every request is broken, not secure.
 
 use std::collections::BTreeMap;
 
@@ -19,8 +19,9 @@ use crate::{
 pub(crate) struct Control {
     /// The token of the step without its damage, or another ordinary token.
     pub(crate) spec: TokenSpec,
-    /// Whether the step's own target must accept the control, because only the step's token is at fault. Otherwise
-    /// something else is, such as Clerk, a setting or another header, and a target without that fault must accept it.
+    /// Whether the step's own target must accept the control, because only the step's token is at fault.
+    /// Otherwise something else is, such as Clerk, a setting or another header, and a target without that
+    /// fault must accept it.
     pub(crate) on_same_target: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Prepares what a target needs before it starts: the local Clerks, the values of placeholders, the environment
-//! variables, and a proxy if its requests are intercepted.
+//! Prepares what a target needs before it starts: the local Clerks, the values of placeholders, the
+//! environment variables, and a proxy if its requests are intercepted.
 
 use std::{
     io::{self, Write as _},
@@ -21,7 +21,8 @@ use crate::{
     target::Environment,
 };
 
-/// The Frontend API host of the local Clerk when requests are intercepted, named like that of a development instance.
+/// The Frontend API host of the local Clerk when requests are intercepted, named like that of a development
+/// instance.
 const FRONTEND_API_HOST: &str = "local-conformance-1.clerk.accounts.dev";
 const BACKEND_API_HOST: &str = "api.clerk.com";
 
@@ -137,7 +138,8 @@ fn variables(
     Ok(variables)
 }
 
-/// Returns whether the target accepts these token kinds without a setting, and no other kinds that the case presents.
+/// Returns whether the target accepts these token kinds without a setting, and no other kinds that the case
+/// presents.
 fn accepts_already(profile: &Profile, case: &Case, kinds: &str) -> bool {
     let is_listed = |kind: &TokenKind| {
         let name = kind.name().trim_start_matches("opaque_");
@@ -167,8 +169,8 @@ async fn start_intercept(clerk: &LocalClerk, frontend_api_host: &str) -> Result<
         .map_err(FixtureError::setup)
 }
 
-/// Returns the variables that send a target's requests through the proxy and make it trust the certificate authority:
-/// those that curl, OpenSSL, Node, Python, Go and rustls read.
+/// Returns the variables that send a target's requests through the proxy and make it trust the certificate
+/// authority: those that curl, OpenSSL, Node, Python, Go and rustls read.
 fn intercept_variables(intercept: &Intercept, ca_file: &str) -> Environment {
     let proxy = intercept.url();
     let variables = [

@@ -35,8 +35,8 @@ pub(super) fn exchange(
     }
 }
 
-/// Cuts a text. Redacts it first, because a secret that is cut in two is not recognized. Reads only the beginning,
-/// because bodies may be large.
+/// Cuts a text. Redacts it first, because a secret that is cut in two is not recognized. Reads only the
+/// beginning, because bodies may be large.
 fn cut(text: &str, redact: impl Fn(&str) -> String) -> String {
     let head = text.get(..text.floor_char_boundary(8 * MAX_BYTES));
     let redacted = redact(head.unwrap_or_default());

@@ -83,7 +83,8 @@ impl Fixture {
         self.tokens.clerk.as_ref().ok_or_else(StepError::needs_clerk)
     }
 
-    /// Returns the number of requests to each endpoint of Clerk. The names of the other Clerk's endpoints have a prefix.
+    /// Returns the number of requests to each endpoint of Clerk. The names of the other Clerk's endpoints
+    /// have a prefix.
     pub(super) async fn request_counts(&self) -> Result<BTreeMap<String, u64>, StepError> {
         let mut counts = self.clerk()?.request_counts().await?;
         if let Some(other) = &self.other_clerk {

@@ -1,10 +1,12 @@
 //! The runner: selects cases, runs them against a target and a local Clerk, and collects the results.
 //!
-//! Cases that change nothing share one target (`SharedTarget`). A case that changes Clerk, or needs settings, gets a
-//! target and a Clerk of its own. A case that cannot be run has a result too, with the reason. It never passes.
+//! Cases that change nothing share one target (`SharedTarget`). A case that changes Clerk, or needs settings,
+//! gets a target and a Clerk of its own. A case that cannot be run has a result too, with the reason. It
+//! never passes.
 //!
-//! [`run`] creates a `CaseRunner`, which gives each case a `Fixture`: from `startup`, which starts a target in the
-//! environment that `environment` prepares, or from `already_running`. A `Trial` sends the steps of the case to it.
+//! [`run`] creates a `CaseRunner`, which gives each case a `Fixture`: from `startup`, which starts a target
+//! in the environment that `environment` prepares, or from `already_running`. A `Trial` sends the steps of
+//! the case to it.
 
 mod already_running;
 mod case_runner;

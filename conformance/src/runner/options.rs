@@ -24,7 +24,8 @@ pub struct Options {
     pub selection: Selection,
     /// Known failures.
     pub baseline: Option<Baseline>,
-    /// The number of cases that run in parallel. Above 1, the same number of cases that pause run in addition.
+    /// The number of cases that run in parallel. Above 1, the same number of cases that pause run in
+    /// addition.
     pub jobs: usize,
     /// The time limit for each answer.
     pub timeout: Duration,
@@ -32,8 +33,8 @@ pub struct Options {
     pub start_timeout: Duration,
     /// A certificate authority (PEM) to trust in addition to those of the system, for targets on https.
     pub authority: Option<String>,
-    /// The command line that runs a case again, without the case: `--only ID` is appended. Reports show it without the
-    /// secrets that the run knows. [`shown_command`] removes those of a command.
+    /// The command line that runs a case again, without the case: `--only ID` is appended. Reports show it
+    /// without the secrets that the run knows. [`shown_command`] removes those of a command.
     pub rerun: String,
 }
 

@@ -119,8 +119,8 @@ impl RunningTarget {
         self.output_redactor.lock().clean(&output.unwrap_or_default())
     }
 
-    /// Returns how the target ended. Waits a moment if it does not answer: its connections break before its end can be
-    /// seen.
+    /// Returns how the target ended. Waits a moment if it does not answer: its connections break before its
+    /// end can be seen.
     pub(super) async fn ended_or_ending(&self) -> Option<Ended> {
         let ended = self.ended().await;
         if ended.is_some() || self.connection.probe().await.is_ok() {

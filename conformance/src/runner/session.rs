@@ -9,7 +9,8 @@ use crate::{
     wire::Answer,
 };
 
-/// Returns the session that a step names: that of an earlier answer, a new one if the message needs it, or none.
+/// Returns the session that a step names: that of an earlier answer, a new one if the message needs it, or
+/// none.
 pub(super) async fn session_for(
     step: &Step,
     token: Option<&str>,
@@ -64,8 +65,8 @@ async fn start_session(
     Ok(session)
 }
 
-/// Returns whether the expected answer depends on more than the token. The server would reject such a message if only
-/// its session were missing, which proves nothing about the case.
+/// Returns whether the expected answer depends on more than the token. The server would reject such a message
+/// if only its session were missing, which proves nothing about the case.
 fn depends_on_session(step: &Step) -> bool {
     match step.expect.is {
         None

@@ -43,7 +43,8 @@ impl<'a> SharedTarget<'a> {
         self.restart_error.lock().await.clone()
     }
 
-    /// Restarts the target after a case ended it. An error fails the whole run, and later cases are not testable.
+    /// Restarts the target after a case ended it. An error fails the whole run, and later cases are not
+    /// testable.
     pub(super) async fn restart(&self, ended: &Arc<Fixture>) -> Result<(), FixtureError> {
         let restarted = self.replace(ended).await;
         if let Err(error) = &restarted {

@@ -92,8 +92,8 @@ impl<'a> TargetStarter<'a> {
         }
     }
 
-    /// Starts a target that should exit, without the variables for some values. Returns how it ended, or `None` if it is
-    /// running.
+    /// Starts a target that should exit, without the variables for some values. Returns how it ended, or
+    /// `None` if it is running.
     pub(super) async fn start_expecting_exit(
         &self,
         case: &Case,
@@ -186,7 +186,8 @@ async fn wait_until_ready(fixture: &Fixture, limit: Duration, accepts_503: bool)
     }
 }
 
-/// Returns the request that tells whether the target is ready. Any answer will do if the profile has no `ready` path.
+/// Returns the request that tells whether the target is ready. Any answer will do if the profile has no
+/// `ready` path.
 fn ready_request(fixture: &Fixture) -> Result<Outgoing, String> {
     let mut step = Step::default();
     if let Some(path) = &fixture.profile.ready {

@@ -16,8 +16,8 @@ pub(super) struct TokenSource {
 }
 
 impl TokenSource {
-    /// Returns a token for the recipe, with the completed recipe: issued by Clerk if there is one, else a supplied token
-    /// if it fits.
+    /// Returns a token for the recipe, with the completed recipe: issued by Clerk if there is one, else a
+    /// supplied token if it fits.
     pub(super) async fn token(
         &self,
         spec: &TokenSpec,
@@ -42,7 +42,8 @@ impl TokenSource {
         complete(spec, profile, is_supplied, self.resource.clone())
     }
 
-    /// Returns the supplied token of a kind, damaged as the recipe says. Nothing else can be changed about it.
+    /// Returns the supplied token of a kind, damaged as the recipe says. Nothing else can be changed about
+    /// it.
     fn supplied_token(&self, spec: &TokenSpec, profile: &Profile) -> Result<String, StepError> {
         let scopes = spec.scopes.clone();
         let obtainable = TokenSpec {
@@ -69,8 +70,8 @@ impl TokenSource {
     }
 }
 
-/// Completes a recipe with what depends on the target: the token kind if any will do, the resource and scopes of OAuth
-/// tokens. Prefers kinds that were supplied.
+/// Completes a recipe with what depends on the target: the token kind if any will do, the resource and scopes
+/// of OAuth tokens. Prefers kinds that were supplied.
 ///
 /// # Errors
 /// A sentence, when the target accepts no such token.

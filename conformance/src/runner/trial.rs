@@ -28,7 +28,8 @@ use crate::{
 /// One run of a case.
 pub(super) struct Trial<'a> {
     fixture: &'a Fixture,
-    /// The target for controls of faults that are not in the token, if `fixture` is not a target without faults itself.
+    /// The target for controls of faults that are not in the token, if `fixture` is not a target without
+    /// faults itself.
     faultless: Option<&'a SharedTarget<'a>>,
     redactor: Redactor,
     /// The token of each step so far.
@@ -60,7 +61,8 @@ impl<'a> Trial<'a> {
         for (position, step) in case.steps().iter().enumerate() {
             let failure = match self.fixture.values.fill_in(step) {
                 Ok(step) => self.run_step(&step, position + 1).await,
-                // All placeholders have values if the suite started the target, so this one is a typo in the case.
+                // All placeholders have values if the suite started the target, so this one is a typo in the
+                // case.
                 Err(error) if self.fixture.target.is_own() => Err(StepError::NotTestable(error.to_string())),
                 Err(error) => Err(StepError::OutOfReach(error.remedy(self.fixture.clerk().is_ok()))),
             };
@@ -149,7 +151,8 @@ impl<'a> Trial<'a> {
         Ok(tokens)
     }
 
-    /// Checks that the control of the step, if it has one, is accepted. Otherwise its rejection proves nothing.
+    /// Checks that the control of the step, if it has one, is accepted. Otherwise its rejection proves
+    /// nothing.
     async fn check_control(&mut self, step: &Step, number: usize) -> Result<(), StepError> {
         let fixture = self.fixture;
         let completed = step
@@ -167,8 +170,8 @@ impl<'a> Trial<'a> {
         match outcome {
             ControlOutcome::Accepted => Ok(()),
             ControlOutcome::Rejected(how) => Err(StepError::NotTestable(format!(
-                "step {number}: a rejection proves nothing, because the same token without damage ({}) is rejected \
-                 too: {how}",
+                "step {number}: a rejection proves nothing, because the same token without damage ({}) is \
+                 rejected too: {how}",
                 recipe_line(&spec)
             ))),
         }

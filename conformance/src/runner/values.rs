@@ -30,8 +30,8 @@ impl UnknownPlaceholder {
     }
 }
 
-/// Placeholders that are filled in later: the token of the request, the parts and keys of a minted token, the number of a
-/// repetition.
+/// Placeholders that are filled in later: the token of the request, the parts and keys of a minted token, the
+/// number of a repetition.
 const FILLED_LATER: [&str; 5] = ["token", "header", "claims", "another_key", "n"];
 
 static PLACEHOLDER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{([a-z][a-z0-9_.-]*)\}").ok());

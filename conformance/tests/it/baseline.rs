@@ -94,7 +94,7 @@ fn a_file_that_cannot_be_meant_is_refused() {
         ),
         (
             "[[known]]\ncase = \"a.b\"\nreason = \"one\"\n[[known]]\ncase = \"a.b\"\nreason = \"two\"\n",
-            "baseline.toml: a.b is there twice",
+            "baseline.toml: a.b is listed twice",
         ),
         ("[[known]]\ncase = \"a.b\"\n", "missing field `reason`"),
         ("[[knwon]]\ncase = \"a.b\"\n", "unknown field `knwon`"),
@@ -111,7 +111,7 @@ fn a_file_that_cannot_be_meant_is_refused() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.starts_with("/nowhere/baseline.toml: cannot be read: "),
+        error.starts_with("/nowhere/baseline.toml: cannot read the file: "),
         "{error}"
     );
 }

@@ -150,7 +150,7 @@ fn a_reference_must_be_in_the_table() {
         "cases/1.toml:6: claims.expired: \"rfc7519#99\" is not in the table of references (list --references)"
     );
     let error = error_with("refs = [\"rfc7519#4.1.4\"]", "refs = []");
-    assert!(error.contains("it cites nothing"), "{error}");
+    assert!(error.contains("refs is empty"), "{error}");
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn an_option_must_be_one_that_a_profile_can_offer() {
             &format!("level = \"must\"\n{member} = [\"wings\"]"),
         );
         assert!(
-            error.ends_with("\"wings\" is no option that a profile can offer"),
+            error.ends_with("\"wings\" is not an option of profiles (list --options)"),
             "{error}"
         );
     }
@@ -171,7 +171,7 @@ fn an_option_must_be_one_that_a_profile_can_offer() {
 fn an_id_is_taken_once() {
     assert_eq!(
         error_of(&[FILE, FILE]),
-        "cases/2.toml:6: claims.expired: this id is taken by another case"
+        "cases/2.toml:6: claims.expired: another case has the same id"
     );
 }
 
@@ -186,7 +186,10 @@ fn an_id_begins_with_its_section_and_has_plain_characters() {
         "claimsexpired",
     ] {
         let error = error_with("claims.expired", id);
-        assert!(error.contains("an id here is \"claims.\""), "{id}: {error}");
+        assert!(
+            error.contains("ids of this section are \"claims.\""),
+            "{id}: {error}"
+        );
     }
 }
 
@@ -205,7 +208,10 @@ fn files_of_one_section_agree_on_it() {
 fn requirement_and_why_are_sentences() {
     for (line, instead) in [("is refused.", "is refused"), ("no use today.", "no use today")] {
         let error = error_with(line, instead);
-        assert!(error.ends_with("requirement and why are sentences"), "{error}");
+        assert!(
+            error.ends_with("requirement and why must be sentences"),
+            "{error}"
+        );
     }
 }
 
@@ -214,7 +220,7 @@ fn a_case_that_expects_nothing_is_refused() {
     let error = error_with("expect = { is = \"refused\" }\n", "");
     assert_eq!(
         error,
-        "cases/1.toml:6: claims.expired: step 1: it expects nothing, so it can't fail"
+        "cases/1.toml:6: claims.expired: step 1: the step expects nothing, so it cannot fail"
     );
     let error = error_with("{ is = \"refused\" }", "{ matches = \"x\" }");
     assert!(error.contains("`matches`"), "{error}");
@@ -240,14 +246,14 @@ fn what_changes_or_counts_needs_a_target_of_its_own() {
         ),
         (
             FILE.replace("level = ", "before = [{ do = \"POST /keys/rotate\" }]\nlevel = "),
-            "it changes Clerk",
+            "the case changes Clerk",
         ),
         (
             FILE.replace(
                 "level = ",
                 "instead = { secret_key = \"{other.secret_key}\" }\nlevel = ",
             ),
-            "it changes Clerk",
+            "the case changes Clerk",
         ),
     ] {
         let error = error_of(&[&case]);
@@ -273,15 +279,15 @@ fn steps_are_checked_each_for_itself() {
         ("expect = { same_as_step = 2 }", "step 2 is not an earlier step"),
         (
             "pause = \"soon\"\nexpect = { is = \"refused\" }",
-            "\"soon\" is no time",
+            "\"soon\" is not a duration",
         ),
         (
             "pause = [\"1s\", \"later\"]\nexpect = { is = \"refused\" }",
-            "\"later\" is no time",
+            "\"later\" is not a duration",
         ),
         (
             "limit = \"long\"\nexpect = { is = \"refused\" }",
-            "\"long\" is no time",
+            "\"long\" is not a duration",
         ),
         (
             "session_of_step = 2\nexpect = { is = \"refused\" }",
@@ -297,28 +303,28 @@ fn steps_are_checked_each_for_itself() {
         ),
         (
             "expect = { body = { matches = \"(\" } }",
-            "\"(\" is no regular expression",
+            "\"(\" is not a regular expression",
         ),
-        ("send = { message = \"ping\" }", "it expects nothing"),
+        ("send = { message = \"ping\" }", "the step expects nothing"),
         (
             "send = { method = \"GET IT\" }\nexpect = { is = \"refused\" }",
-            "\"GET IT\" is no method",
+            "\"GET IT\" is not an HTTP method",
         ),
         (
             "send = { path = \"{mcp}/a b\" }\nexpect = { is = \"refused\" }",
-            "\"{mcp}/a b\" is no path",
+            "\"{mcp}/a b\" is not a path",
         ),
         (
             "send = { headers = { \"X Y\" = \"z\" } }\nexpect = { is = \"refused\" }",
-            "\"X Y\" is no name of a header",
+            "\"X Y\" is not a header name",
         ),
         (
             "send = { headers = { X = \"a\\nb\" } }\nexpect = { is = \"refused\" }",
-            "the header X cannot be \"a\\nb\"",
+            "the header X cannot have the value \"a\\nb\"",
         ),
         (
             "authorization = [\"Bearer a\\nb\"]\nexpect = { is = \"refused\" }",
-            "the header Authorization cannot be",
+            "the header Authorization cannot have the value",
         ),
     ] {
         let error = error_of(&[&format!("{start}{accepted}[[case.steps]]\n{step}\n")]);
@@ -359,7 +365,10 @@ fn an_operation_must_be_one_of_the_local_clerk() {
             } else {
                 let error = error_of(&[&text]);
                 assert!(error.starts_with("cases/1.toml:6: claims.expired: "), "{error}");
-                assert!(error.contains("is no operation of the local Clerk"), "{error}");
+                assert!(
+                    error.contains("is not an operation of the local Clerk"),
+                    "{error}"
+                );
             }
         }
     }
@@ -372,7 +381,7 @@ fn an_endpoint_that_is_counted_must_be_one_of_clerks() {
             "expect = { is = \"refused\" }",
             &format!("own = {{}}\nexpect = {{ clerk_requests = {{ \"{names}\" = {{ at_most = 1 }} }} }}"),
         );
-        let due = format!("\"{names}\" is no endpoint of Clerk");
+        let due = format!("\"{names}\" is not an endpoint of Clerk");
         assert!(error.ends_with(&due), "{error}");
     }
 }
@@ -383,7 +392,7 @@ fn a_case_has_steps_or_is_one() {
         "{FILE}[[case.steps]]\nexpect = {{ is = \"refused\" }}\n"
     )]);
     assert!(
-        error.ends_with("token, authorization, send and expect belong into its steps"),
+        error.ends_with("token, authorization, send and expect belong to its steps"),
         "{error}"
     );
 }
@@ -395,7 +404,7 @@ fn a_target_that_must_not_start_is_not_asked() {
         "level = \"must\"\nrefuses_to_start = { exit = 78 }",
     );
     assert!(
-        error.ends_with("a target that does not start cannot be asked"),
+        error.ends_with("a target that does not start cannot be sent requests"),
         "{error}"
     );
 }
@@ -405,9 +414,12 @@ fn a_folder_without_cases_is_refused() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
     let error = Catalogue::read(&folder).unwrap_err().to_string();
     assert!(
-        error.ends_with("templates: there is no .toml file in it"),
+        error.ends_with("templates: the folder contains no .toml file"),
         "{error}"
     );
     let error = Catalogue::read(&folder.join("nothing")).unwrap_err().to_string();
-    assert!(error.contains("nothing: cannot be read: "), "{error}");
+    assert!(
+        error.starts_with("cannot read ") && error.contains("nothing: "),
+        "{error}"
+    );
 }

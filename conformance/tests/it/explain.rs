@@ -32,7 +32,7 @@ fn a_token_is_made_as_it_is_sent() {
     for part in [
         r#""resource":"{mcp_url}""#,
         r#""scopes":["profile","email"]"#,
-        "names of what only a run knows",
+        "Placeholders in braces",
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }

@@ -188,11 +188,11 @@ async fn trouble_is_two() {
         (vec!["run", "--url", url, "--cases", &cases], "broken.toml:3: "),
         (
             vec!["run", "--url", url, "--cases", "/nowhere"],
-            "error: /nowhere: cannot be read: No such file or directory (os error 2)\n",
+            "error: cannot read /nowhere: No such file or directory (os error 2)\n",
         ),
         (
             vec!["run", "--url", url, "--profile", "nobody"],
-            "there is no profile \"nobody\": there are ",
+            "unknown profile \"nobody\": use ",
         ),
         (
             vec!["run", "--url", url, "--profile", &profile],
@@ -204,7 +204,7 @@ async fn trouble_is_two() {
         ),
         (
             vec!["run", "--url", url, "--baseline", "/nowhere.toml"],
-            "/nowhere.toml: cannot be read",
+            "/nowhere.toml: cannot read the file",
         ),
         (
             vec!["run", "--url", url, "--report", "pdf"],
