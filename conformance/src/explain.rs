@@ -142,14 +142,15 @@ fn mint_command(spec: &TokenSpec) -> String {
 }
 
 fn describe_action(action: &ClerkAction) -> String {
-    let mut text = action.operation.clone();
-    if let Some(body) = &action.with {
-        text += &format!(" {}", Value::Object(body.clone()));
-    }
-    if let Some(times) = action.times {
-        text += &format!(", {times} times");
-    }
-    text
+    let body = action
+        .with
+        .clone()
+        .map(|body| format!(" {}", Value::Object(body)));
+    let times = action.times.map(|times| format!(", {times} times"));
+    [Some(action.operation.clone()), body, times]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// Returns whether the text has placeholders other than `{token}`.

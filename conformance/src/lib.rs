@@ -5,8 +5,8 @@
 //!    server.
 //! 2. [`runner`] starts the server (`target`) beside a [`local_clerk`], sends what the cases say (`wire`),
 //!    and compares the answers with the expectations (`assertions`).
-//! 3. The [`results`], checked against a [`baseline`] and without secrets ([`redact`]), become a [`report`],
-//!    or are compared with those of an earlier run ([`compare`]).
+//! 3. The [`results`], checked against a [`baseline`] and without secrets ([`redact`]), become a [`report`].
+//!    [`compare`] compares them with the results of an earlier run.
 //!
 //! The suite does not depend on the server under test, so it tests servers in any language.
 

@@ -33,7 +33,7 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("authorized_parties", "Allowed azp values, comma-separated."),
     ("clock_skew", "Leeway for token times: 5s."),
     ("jwt_key", "Public key that verifies tokens, as PEM."),
-    ("scopes", "Scopes that clients are told to request, comma-separated."),
+    ("scopes", "Scopes that the server advertises to clients, comma-separated."),
     ("required_scopes", "Scopes that every token must have, comma-separated."),
     ("docs_url", "URL of the server's documentation."),
     ("allowed_origins", "Origins of web pages that may call the server, comma-separated."),

@@ -27,7 +27,7 @@ pub struct Step {
     /// interval of the profile.
     #[serde(default)]
     pub pause: Option<OneOrMany<String>>,
-    /// The time limit for the answer, if longer than that of the run: `30s`.
+    /// The time limit for the answer, if longer than the limit of the run: `30s`.
     #[serde(default)]
     pub limit: Option<String>,
     /// The token of the request. Default: none.

@@ -5,7 +5,7 @@ use super::{
     error::RunError,
     fixture::Fixture,
     options::{Options, TargetOptions},
-    running_target::{Connection, RunningTarget},
+    running_target::{RunningTarget, TargetClient},
     values::Values,
 };
 use crate::{redact::Redactor, wire::Trust};
@@ -52,11 +52,11 @@ pub(super) async fn connect(
         values.set("frontend_api_url", frontend_api_url);
         clerk_admin = Some(clerk);
     }
-    let connection = Connection::new(&values, trust, options.timeout).map_err(RunError::target)?;
-    if let Err(error) = connection.probe().await {
+    let client = TargetClient::new(&values, trust, options.timeout).map_err(RunError::target)?;
+    if let Err(error) = client.probe().await {
         return Err(RunError::Target(format!("{mcp_url} does not answer: {error}")));
     }
-    let target = RunningTarget::new(connection, None, redactor.clone());
+    let target = RunningTarget::new(client, None, redactor.clone());
     let mut fixture = Fixture::new(profile, values, target, clerk_admin, redactor.clone());
     fixture.tokens.supplied.clone_from(tokens);
     Ok(fixture)

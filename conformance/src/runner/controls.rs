@@ -15,7 +15,7 @@ use crate::{
     wire::WireError,
 };
 
-/// The control of a step.
+/// The token that must be accepted before a step's rejection counts.
 pub(crate) struct Control {
     /// The token of the step without its damage, or another ordinary token.
     pub(crate) spec: TokenSpec,
@@ -88,7 +88,7 @@ impl ControlOutcomes {
             return outcome;
         }
         let answer = match compose(&Step::default(), Some(token), None, values) {
-            Ok(request) => target.connection.send(&request).await,
+            Ok(request) => target.client.send(&request).await,
             Err(error) => Err(WireError::Request(error)),
         };
         let outcome = match answer {

@@ -21,8 +21,8 @@ use crate::{
     target::Environment,
 };
 
-/// The Frontend API host of the local Clerk when requests are intercepted, named like that of a development
-/// instance.
+/// The Frontend API host of the local Clerk when requests are intercepted. It has the form of a development
+/// instance's host.
 const FRONTEND_API_HOST: &str = "local-conformance-1.clerk.accounts.dev";
 const BACKEND_API_HOST: &str = "api.clerk.com";
 

@@ -117,7 +117,8 @@ impl Fixture {
     }
 }
 
-/// Adds the secrets of a run, and the values that differ in each run so that two runs could not be compared.
+/// Returns a redactor that also knows the secrets among `values`, and the values that differ in each run, so that
+/// reports of two runs can be compared.
 pub(super) fn redactor_with(values: &Values, redactor: &Redactor) -> Redactor {
     let mut redactor = redactor.clone();
     for name in ["secret_key", "other.secret_key"] {

@@ -31,10 +31,10 @@ pub struct Options {
     pub timeout: Duration,
     /// The time limit for the start of a target.
     pub start_timeout: Duration,
-    /// A certificate authority (PEM) to trust in addition to those of the system, for targets on https.
+    /// A certificate authority (PEM) to trust besides the authorities of the system, for targets on https.
     pub authority: Option<String>,
-    /// The command line that runs a case again, without the case: `--only ID` is appended. Reports show it
-    /// without the secrets that the run knows. [`shown_command`] removes those of a command.
+    /// The command line that runs a case again, without the case: `--only ID` is appended. Reports show it, without
+    /// the secrets that the run knows. Remove other secrets of a command with [`shown_command`].
     pub rerun: String,
 }
 

@@ -17,25 +17,25 @@ use crate::{
     wire::{Address, Answer, Outgoing, Trust, WireError, exchange},
 };
 
-/// How often a target is polled: nothing else tells that another program is ready or has ended.
+/// How often a target is polled. Another program does not tell when it is ready or has ended.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How long a target that no longer answers may take to end.
 const ENDING: Duration = Duration::from_secs(1);
 
-/// Sends requests to a target.
-pub(super) struct Connection {
+/// Sends requests to a target, each on its own connection.
+pub(super) struct TargetClient {
     address: Address,
     timeout: Duration,
     /// `initialize` without a token.
     probe: Outgoing,
 }
 
-impl Connection {
-    /// Connects to the target that `values` name.
+impl TargetClient {
+    /// Creates a client for the target whose URL is among `values`.
     ///
     /// # Errors
-    /// A sentence, when they name no valid address.
+    /// A sentence, when the URL is invalid.
     pub(super) fn new(values: &Values, trust: &Trust, timeout: Duration) -> Result<Self, String> {
         let url = match values.get("listens_on") {
             Some(authority) => format!("http://{authority}"),
@@ -54,7 +54,7 @@ impl Connection {
         exchange(&self.address, request, self.timeout).await
     }
 
-    /// Sends one request, with a time limit that may exceed that of the run.
+    /// Sends one request, with a time limit that may exceed the limit of the run.
     pub(super) async fn send_within(&self, request: &Outgoing, limit: Duration) -> Result<Answer, WireError> {
         exchange(&self.address, request, limit.max(self.timeout)).await
     }
@@ -67,7 +67,7 @@ impl Connection {
 
 /// A target that runs.
 pub(super) struct RunningTarget {
-    pub(super) connection: Connection,
+    pub(super) client: TargetClient,
     /// `None` for a target that was already running.
     own: Option<OwnTarget>,
     /// Knows every token that was sent: the target may print any of them.
@@ -84,9 +84,9 @@ pub(super) struct OwnTarget {
 }
 
 impl RunningTarget {
-    pub(super) fn new(connection: Connection, own: Option<OwnTarget>, redactor: Redactor) -> Self {
+    pub(super) fn new(client: TargetClient, own: Option<OwnTarget>, redactor: Redactor) -> Self {
         Self {
-            connection,
+            client,
             own,
             output_redactor: Mutex::new(redactor),
         }
@@ -119,11 +119,11 @@ impl RunningTarget {
         self.output_redactor.lock().clean(&output.unwrap_or_default())
     }
 
-    /// Returns how the target ended. Waits a moment if it does not answer: its connections break before its
-    /// end can be seen.
+    /// Returns how the target ended. If it does not answer, waits a moment for it to end, because a process closes
+    /// its connections before it exits.
     pub(super) async fn ended_or_ending(&self) -> Option<Ended> {
         let ended = self.ended().await;
-        if ended.is_some() || self.connection.probe().await.is_ok() {
+        if ended.is_some() || self.client.probe().await.is_ok() {
             return ended;
         }
         let deadline = Instant::now() + ENDING;

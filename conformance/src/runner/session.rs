@@ -2,22 +2,22 @@
 
 use http::StatusCode;
 
-use super::{outcome::StepError, request::compose, running_target::Connection, values::Values};
+use super::{outcome::StepError, request::compose, running_target::TargetClient, values::Values};
 use crate::{
     case::{ExpectedAnswer, Message, Request, Revision, Step},
     profile::Profile,
     wire::Answer,
 };
 
-/// Returns the session that a step names: that of an earlier answer, a new one if the message needs it, or
-/// none.
+/// Returns the MCP session id for a step: the id in an earlier answer, the id of a new session if the message needs
+/// one, or none.
 pub(super) async fn session_for(
     step: &Step,
     token: Option<&str>,
     earlier_answers: &[Answer],
     profile: &Profile,
     values: &Values,
-    connection: &Connection,
+    client: &TargetClient,
 ) -> Result<Option<String>, StepError> {
     if let Some(earlier) = step.session_of_step {
         let answer = earlier
@@ -38,7 +38,7 @@ pub(super) async fn session_for(
     if !is_needed {
         return Ok(None);
     }
-    match start_session(token, values, connection).await {
+    match start_session(token, values, client).await {
         Ok(session) => Ok(session),
         Err(error) => Err(StepError::NotTestable(format!(
             "cannot start an MCP session: {error}"
@@ -50,10 +50,10 @@ pub(super) async fn session_for(
 async fn start_session(
     token: Option<&str>,
     values: &Values,
-    connection: &Connection,
+    client: &TargetClient,
 ) -> Result<Option<String>, String> {
     let initialize = compose(&Step::default(), token, None, values)?;
-    let send = async |request| connection.send(request).await.map_err(|error| error.to_string());
+    let send = async |request| client.send(request).await.map_err(|error| error.to_string());
     let answer = send(&initialize).await?;
     if answer.status != StatusCode::OK {
         return Err(format!("status {}", answer.status.as_u16()));

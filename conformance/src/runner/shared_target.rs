@@ -1,4 +1,4 @@
-//! The target that all cases share that change nothing about it, restarted whenever a case ends it.
+//! The target for all cases that do not need one of their own. It is restarted when a case ends it.
 
 use std::sync::Arc;
 

@@ -10,7 +10,7 @@ use super::{
     fixture::{Fixture, FixtureError, redactor_with},
     options::{Options, TargetOptions},
     request::compose,
-    running_target::{Connection, OwnTarget, POLL_INTERVAL, RunningTarget},
+    running_target::{OwnTarget, POLL_INTERVAL, RunningTarget, TargetClient},
 };
 use crate::{
     case::{Case, Step},
@@ -76,9 +76,9 @@ impl<'a> TargetStarter<'a> {
             intercept,
         };
         let redactor = redactor_with(&values, self.redactor);
-        let connection = Connection::new(&values, self.trust, self.options.timeout);
-        let connection = connection.map_err(FixtureError::Setup)?;
-        let target = RunningTarget::new(connection, Some(own), redactor.clone());
+        let client = TargetClient::new(&values, self.trust, self.options.timeout);
+        let client = client.map_err(FixtureError::Setup)?;
+        let target = RunningTarget::new(client, Some(own), redactor.clone());
         let mut fixture = Fixture::new(&self.options.profile, values, target, Some(clerk), redactor);
         fixture.other_clerk = other_clerk;
         // A server whose Clerk is unavailable from the start may never report that it is ready.
@@ -126,9 +126,9 @@ impl<'a> TargetStarter<'a> {
             Ok(started) => started,
             Err(ended) => return Ok(Some(ended)),
         };
-        let connection = Connection::new(&prepared.values, self.trust, self.options.timeout).ok();
-        let answers = async || match &connection {
-            Some(connection) => connection.probe().await.is_ok(),
+        let client = TargetClient::new(&prepared.values, self.trust, self.options.timeout).ok();
+        let answers = async || match &client {
+            Some(client) => client.probe().await.is_ok(),
             None => false,
         };
         let deadline = Instant::now() + self.options.start_timeout;
@@ -161,7 +161,7 @@ fn port() -> Result<u16, FixtureError> {
 async fn wait_until_ready(fixture: &Fixture, limit: Duration, accepts_503: bool) -> Result<(), FixtureError> {
     let target = &fixture.target;
     let request = ready_request(fixture).map_err(FixtureError::Setup)?;
-    let is_ready = async || match target.connection.send(&request).await {
+    let is_ready = async || match target.client.send(&request).await {
         Ok(answer) => {
             fixture.profile.ready.is_none() || answer.status == 200 || accepts_503 && answer.status == 503
         }

@@ -28,8 +28,7 @@ use crate::{
 /// One run of a case.
 pub(super) struct Trial<'a> {
     fixture: &'a Fixture,
-    /// The target for controls of faults that are not in the token, if `fixture` is not a target without
-    /// faults itself.
+    /// The target for controls of steps whose fault is not in the token. `None` if `fixture` has no faults.
     faultless: Option<&'a SharedTarget<'a>>,
     redactor: Redactor,
     /// The token of each step so far.
@@ -61,8 +60,7 @@ impl<'a> Trial<'a> {
         for (position, step) in case.steps().iter().enumerate() {
             let failure = match self.fixture.values.fill_in(step) {
                 Ok(step) => self.run_step(&step, position + 1).await,
-                // All placeholders have values if the suite started the target, so this one is a typo in the
-                // case.
+                // If the suite started the target, all placeholders have values, so this one is a typo.
                 Err(error) if self.fixture.target.is_own() => Err(StepError::NotTestable(error.to_string())),
                 Err(error) => Err(StepError::OutOfReach(error.remedy(self.fixture.clerk().is_ok()))),
             };
@@ -94,7 +92,7 @@ impl<'a> Trial<'a> {
             &self.answers,
             &self.fixture.profile,
             &self.fixture.values,
-            &self.fixture.target.connection,
+            &self.fixture.target.client,
         )
         .await?;
 
@@ -113,16 +111,10 @@ impl<'a> Trial<'a> {
 
         let mut failure = self.compare(step, number, &exchanges);
         for (endpoint, expected) in &step.expect.clerk_requests {
-            let total = |counts: &BTreeMap<String, u64>| -> u64 {
-                let names = endpoints(endpoint).map(|(prefix, name)| format!("{prefix}{name}"));
-                names.filter_map(|name| counts.get(&name)).sum()
-            };
-            let actual = total(&counts_after).saturating_sub(total(&counts_before));
-            if let Some(difference) = assertions::compare_count(endpoint, *expected, actual) {
-                failure
-                    .findings
-                    .push(finding(number, &difference, &self.redactor));
-            }
+            let requests = total(&counts_after, endpoint).saturating_sub(total(&counts_before, endpoint));
+            let difference = assertions::compare_count(endpoint, *expected, requests);
+            let finding = difference.map(|one| finding(number, &one, &self.redactor));
+            failure.findings.extend(finding);
         }
         self.tokens.push(tokens.into_iter().next().flatten());
         // A missing answer fails this step, so that later steps do not look for it.
@@ -200,7 +192,7 @@ impl<'a> Trial<'a> {
         let exchanges = requests.into_iter().map(|(token, request)| async move {
             Exchange {
                 token,
-                answer: self.fixture.target.connection.send_within(&request, limit).await,
+                answer: self.fixture.target.client.send_within(&request, limit).await,
                 request,
             }
         });
@@ -269,4 +261,10 @@ impl<'a> Trial<'a> {
             }],
         }
     }
+}
+
+/// Returns the number of requests to endpoints that are counted together.
+fn total(counts: &BTreeMap<String, u64>, endpoint: &str) -> u64 {
+    let names = endpoints(endpoint).map(|(prefix, name)| format!("{prefix}{name}"));
+    names.filter_map(|name| counts.get(&name)).sum()
 }
