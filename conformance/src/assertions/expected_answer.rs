@@ -2,8 +2,8 @@
 
 use super::{
     challenge::Challenge,
+    context::SentMessage,
     difference::{Differences, either},
-    rpc::SentMessage,
 };
 use crate::{case::ExpectedAnswer, wire::Answer};
 

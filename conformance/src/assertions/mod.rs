@@ -3,6 +3,7 @@
 //! Everything that does not hold becomes one [`Difference`]: what was expected, and the actual value.
 
 mod challenge;
+mod context;
 mod description;
 mod difference;
 mod earlier_answer;
@@ -12,27 +13,17 @@ mod matcher;
 mod rpc;
 
 pub(crate) use self::{
+    context::{Context, SentMessage},
     description::describe as describe_expectation,
     difference::Difference,
     expected_answer::{is_accepted, summary},
     matcher::{describe as describe_matcher, matches},
-    rpc::SentMessage,
 };
 use self::{difference::Differences, expected_answer::compare_status};
 use crate::{
     case::{Count, Expectation, OneOrMany},
     wire::Answer,
 };
-
-/// What an answer is compared with besides the expectation.
-pub(crate) struct Context<'a> {
-    /// The answers of the steps before this one.
-    pub(crate) earlier: &'a [Answer],
-    /// The token that the request had.
-    pub(crate) token: Option<&'a str>,
-    /// The kind of message that was sent.
-    pub(crate) sent: SentMessage,
-}
 
 /// Returns every difference between an answer and an expectation whose placeholders are filled in.
 pub(crate) fn compare(expect: &Expectation, answer: &Answer, context: &Context<'_>) -> Vec<Difference> {

@@ -12,28 +12,6 @@ use crate::{
     wire::Answer,
 };
 
-/// The kind of JSON-RPC message in a request body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SentMessage {
-    /// A request, which gets a response.
-    Request,
-    /// A notification, which gets none.
-    Notification,
-    /// Neither.
-    Other,
-}
-
-impl SentMessage {
-    pub(crate) fn of(body: &[u8]) -> Self {
-        let message: Value = serde_json::from_slice(body).unwrap_or_default();
-        match (message.get("method"), message.get("id")) {
-            (Some(_), Some(_)) => Self::Request,
-            (Some(_), None) => Self::Notification,
-            (None, _) => Self::Other,
-        }
-    }
-}
-
 pub(super) fn compare(expect: &Expectation, answer: &Answer, differences: &mut Differences) {
     let expects_response = !expect.result.is_empty()
         || !expect.structured.is_empty()
