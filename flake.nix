@@ -1,5 +1,5 @@
 {
-  description = "An MCP server that Clerk protects, a library to build your own, and a suite that judges any such server";
+  description = "An MCP server protected by Clerk, a library to build your own, and a conformance suite for such servers";
 
   inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
 
@@ -22,7 +22,8 @@
           root = ./.;
           fileset = lib.fileset.unions files;
         };
-      # What the programs are made of, and nothing else: a change to the README or a test rebuilds nothing.
+      # The inputs of the programs and nothing else, so that a change to the README or a test does not rebuild
+      # them.
       code = [
         ./.askama.toml
         ./Cargo.toml
@@ -37,12 +38,12 @@
         ./conformance/profiles
         ./conformance/src
         ./conformance/templates
-        # Cargo wants to see each bench and example that Cargo.toml names.
+        # Cargo requires the files of every bench and example that Cargo.toml names.
         ./benches
         ./conformance/clerk/benches
         ./conformance/broken
       ];
-      # What the lints read besides.
+      # The additional inputs of the lints.
       linted = code ++ [
         ./.clippy.toml
         ./.rustfmt.toml
@@ -52,8 +53,8 @@
         ./fixtures
         ./tests
       ];
-      # What the tests read besides: they compare the README's tables with the code, and the NixOS module's units with the
-      # configuration.
+      # The additional inputs of the tests, which compare the README's tables with the code, and the NixOS
+      # module's units with the configuration.
       tested = linted ++ [
         ./.nix/tests/units.json
         ./README.md
@@ -76,8 +77,8 @@
       };
 
       packagesFor = pkgs: rec {
-        # Tests run in the check phase of checks.test; here they would compile everything a second time, for everyone
-        # who only wants to run the server.
+        # Tests run in checks.test. Here they would compile everything a second time for every user of the
+        # package.
         clerk-mcp = pkgs.rustPlatform.buildRustPackage (
           common
           // {
@@ -110,7 +111,7 @@
         );
       };
 
-      # The server by the flake's own nixpkgs, which is the one that its checks were made with.
+      # Builds the server with the flake's own nixpkgs, the version that the checks run against.
       module = import ./.nix/module.nix (pkgs: self.packages.${pkgs.stdenv.hostPlatform.system}.default);
     in
     {
@@ -123,7 +124,7 @@
           default = packages.clerk-mcp;
           conformance = packages.clerk-mcp-conformance;
         }
-        # An image holds programs for Linux, so only Linux builds one.
+        # The image contains Linux programs, so only Linux can build it.
         // lib.optionalAttrs pkgs.stdenv.hostPlatform.isLinux {
           container = import ./.nix/container.nix {
             inherit pkgs;
@@ -143,11 +144,11 @@
           };
         in
         {
-          default = app (lib.getExe packages.clerk-mcp) "The server, configured by the environment and .env";
+          default = app (lib.getExe packages.clerk-mcp) "Run the server, configured by the environment and .env";
           demo = app (lib.getExe (
             pkgs.writeShellScriptBin "clerk-mcp-demo" ''exec ${lib.getExe packages.clerk-mcp} demo "$@"''
-          )) "The server beside a local Clerk: no account, no network";
-          conformance = app (lib.getExe packages.clerk-mcp-conformance) "Judges MCP servers that Clerk protects, and runs a local Clerk";
+          )) "Run the server with a local Clerk: no account and no network needed";
+          conformance = app (lib.getExe packages.clerk-mcp-conformance) "Test MCP servers protected by Clerk, or run a local Clerk";
         }
       );
 
@@ -185,7 +186,7 @@
             doCheck = true;
             checkType = "debug";
             cargoTestFlags = [ "--workspace" ];
-            # The tests are servers and clients on loopback.
+            # The tests start servers and clients on loopback.
             __darwinAllowLocalNetworking = true;
           };
           conformance =
@@ -222,18 +223,18 @@
             pkgs.rustc
             pkgs.rustfmt
           ]
-          # For `just snap`; not every nixpkgs that this may follow has it.
+          # For `just snap`. Optional, because a nixpkgs that overrides this input may lack it.
           ++ lib.optional (pkgs ? cargo-insta) pkgs.cargo-insta;
         };
       });
 
-      # Without arguments it formats every .nix file.
+      # Formats every .nix file when run without arguments.
       formatter = eachSystem (pkgs: pkgs.nixfmt-tree);
 
       overlays.default = final: _: packagesFor final;
 
       nixosModules.default = {
-        # For error messages.
+        # Shown in error messages.
         _file = "clerk-mcp/.nix/module.nix";
         imports = [ module ];
       };

@@ -1,23 +1,23 @@
-# What a developer runs. `just check` is what CI runs; nothing there needs more than the Rust toolchain and npm.
+# Commands for developers. `just check` runs what CI runs and needs only the Rust toolchain and npm.
 
 # List the recipes
 default:
     @just --list --unsorted
 
-# Format, lints, docs and tests: exactly what CI runs
+# Check format, lints, docs and tests, exactly as CI does
 check:
     .ci/run
 
-# All tests
+# Run all tests
 test *ARGS:
     cargo test --workspace --locked {{ ARGS }}
 
-# Lints, with warnings denied
+# Run the lints, with warnings denied
 clippy:
     cargo clippy --workspace --all-targets --locked -- --deny warnings
     cargo clippy --package clerk-mcp --lib --no-default-features --locked -- --deny warnings
 
-# API docs, with warnings denied
+# Build the API docs, with warnings denied
 doc:
     RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --locked
 
@@ -33,34 +33,34 @@ fmt-check:
 snap *ARGS:
     cargo insta test --workspace --review {{ ARGS }}
 
-# The flake: all outputs, evaluated, built and run (needs Nix)
+# Evaluate, build and run all outputs of the flake (needs Nix)
 nix *ARGS:
     if [ -x ../shared/nix/nix-verify.sh ]; then ../shared/nix/nix-verify.sh {{ ARGS }} .; else nix flake check {{ ARGS }}; fi
 
-# Measurements: they print figures, and judge nothing
+# Run the benchmarks, which print measurements without limits
 bench *ARGS:
     cargo bench --locked {{ ARGS }}
 
-# Licences, advisories and duplicate crates (needs cargo-deny and the network)
+# Check licenses, advisories, bans and sources of dependencies (needs cargo-deny and the network)
 deny:
     cargo deny --config .deny.toml check
 
-# The server beside a local Clerk: no account, no network
+# Run the server with a local Clerk (no account or network needed)
 demo *ARGS:
     cargo run --release --locked -- demo {{ ARGS }}
 
-# The server, configured by the environment and .env
+# Run the server, configured by the environment and .env
 serve *ARGS:
     cargo run --release --locked -- serve {{ ARGS }}
 
-# The local Clerk alone
+# Run only the local Clerk
 clerk *ARGS:
     cargo run --release --locked --package clerk-mcp-conformance -- clerk {{ ARGS }}
 
-# The conformance suite against this server
+# Run the conformance suite against this server
 conformance *ARGS:
     .ci/conformance {{ ARGS }}
 
-# The official MCP checker against this server and the example `everything` (needs npm)
+# Run the official MCP conformance checker against this server and the example `everything` (needs npm)
 mcp-conformance:
     .mcp-conformance/run

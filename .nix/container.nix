@@ -1,6 +1,6 @@
-# packages.container: the server and what it needs, in layers, for `docker load` and `podman load`. There is no
-# package manager and no folder of an operating system in it, no shell but that of the health command, and nothing runs
-# as root.
+# packages.container: a layered image of the server, for `docker load` and `podman load`. It contains only the
+# server and its dependencies: no package manager, no operating system files, and no shell except the one that
+# runs the health check. Nothing runs as root.
 { pkgs, package }:
 let
   inherit (pkgs) lib;
@@ -11,10 +11,10 @@ pkgs.dockerTools.buildLayeredImage {
   config = {
     Entrypoint = [ (lib.getExe package) ];
     Cmd = [ "serve" ];
-    # A number, for there is no /etc/passwd that could give it a name.
+    # A numeric id, because the image has no /etc/passwd to look up a name.
     User = "65532:65532";
     Env = [
-      # A container's loopback is nobody else's.
+      # The container's loopback is not reachable from outside the container.
       "HOST=0.0.0.0"
       "PORT=3001"
       "LOG_FORMAT=json"

@@ -1,9 +1,9 @@
-# The systemd service, from the values of the options: a plain function, so that a test can compare what it makes.
+# Builds the systemd service from the option values. A plain function, so that a test can compare its result.
 { lib, cfg, probe }:
 let
   list = lib.concatStringsSep ",";
   seconds = number: "${toString number}s";
-  # In a unit, % begins a specifier.
+  # In a unit file, % starts a specifier.
   literal = lib.replaceStrings [ "%" ] [ "%%" ];
   privileged = cfg.port < 1024;
 
@@ -35,7 +35,7 @@ let
   };
 in
 {
-  description = "MCP server that Clerk protects";
+  description = "MCP server protected by Clerk";
   wantedBy = [ "multi-user.target" ];
   wants = [ "network-online.target" ];
   after = [ "network-online.target" ];
@@ -47,26 +47,26 @@ in
   serviceConfig = {
     Type = "exec";
     ExecStart = "${lib.getExe cfg.package} serve";
-    # The unit has started when the server is ready: what is ordered after it finds it so.
+    # The unit counts as started only when the server is ready, so units ordered after it can use the server.
     ExecStartPost = "${probe} ${toString cfg.readyTimeout}";
     TimeoutStartSec = cfg.readyTimeout + 10;
     TimeoutStopSec = cfg.shutdownGrace + 10;
     Restart = "on-failure";
     RestartSec = 5;
-    # A wrong command line (2) or configuration (78) won't get better by itself.
+    # Restarting does not fix an invalid command line (2) or configuration (78).
     RestartPreventExitStatus = [
       2
       78
     ];
     LimitNOFILE = cfg.maxConnections + 1024;
 
-    # The server finds the key by this name in $CREDENTIALS_DIRECTORY. systemd reads the file as root, so that no
-    # other user has to.
+    # The server reads the key from this name in $CREDENTIALS_DIRECTORY. systemd reads the file as root, so no
+    # other user needs access.
     LoadCredential = [
       "CLERK_SECRET_KEY:${literal cfg.secretKeyFile}"
     ]
     ++ lib.optional (cfg.caFile != null) "ca.pem:${literal (toString cfg.caFile)}";
-    # The server reads .env where it is started: here there is none.
+    # The server reads .env from its working directory. This directory has none.
     WorkingDirectory = "/var/empty";
 
     DynamicUser = true;
@@ -81,7 +81,7 @@ in
     PrivateDevices = true;
     PrivateMounts = true;
     PrivateTmp = true;
-    # In a user namespace of its own, a capability counts for nothing outside of it.
+    # In a private user namespace, CAP_NET_BIND_SERVICE would have no effect on the host's ports.
     PrivateUsers = !privileged;
     ProcSubset = "pid";
     ProtectClock = true;
@@ -94,7 +94,7 @@ in
     ProtectProc = "invisible";
     ProtectSystem = "strict";
     RemoveIPC = true;
-    # AF_UNIX is for name service and the journal.
+    # AF_UNIX is needed for name resolution and the journal.
     RestrictAddressFamilies = [
       "AF_INET"
       "AF_INET6"

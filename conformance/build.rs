@@ -1,4 +1,4 @@
-//! Builds again when a case or a profile changes: they are part of the program.
+//! Rebuilds the program when a case or a profile changes, because they are compiled in.
 
 fn main() {
     println!("cargo::rerun-if-changed=cases");

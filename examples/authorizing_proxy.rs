@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use clerk_mcp::server::{ServerLimits, serve};
+use clerk_mcp::http::{ServerLimits, serve};
 use futures_util::TryStreamExt;
 use local_clerk::LocalClerk;
 use poem::{

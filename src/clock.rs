@@ -1,5 +1,5 @@
-//! Time as a dependency: whoever compares a timestamp takes a [`Clock`], so that tests move time instead of
-//! waiting for it.
+//! The clock as a dependency: code that compares timestamps takes a [`Clock`], so that tests can set the time
+//! instead of waiting.
 
 use std::{
     fmt,
@@ -12,9 +12,10 @@ use std::{
 
 use jiff::Timestamp;
 
-/// Tells the time. Cheap to ask: it is asked several times a request.
+/// A source of the current time. Implementations must be fast, because each request reads the clock several
+/// times.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// The time now, in UTC.
+    /// Returns the current time, in UTC.
     fn now(&self) -> Timestamp;
 }
 
@@ -25,14 +26,14 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(
         clippy::disallowed_methods,
-        reason = "the one place that reads the machine's clock"
+        reason = "the only place that reads the machine's clock"
     )]
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
 }
 
-/// A clock that stands still until it is moved. Clones share the same time.
+/// A clock for tests, which changes only when it is set. Clones share the same time.
 /// ```
 /// use std::time::Duration;
 ///
@@ -47,7 +48,7 @@ impl Clock for SystemClock {
 pub struct ManualClock(Arc<AtomicI64>);
 
 impl ManualClock {
-    /// A clock that shows `start`, to the millisecond.
+    /// Creates a clock that shows `start`, to the millisecond.
     pub fn at(start: Timestamp) -> Self {
         Self(Arc::new(AtomicI64::new(start.as_millisecond())))
     }
@@ -60,7 +61,7 @@ impl ManualClock {
         );
     }
 
-    /// Moves the clock to `time`, which may be earlier than what it shows.
+    /// Sets the clock to `time`, which may be earlier than the current time of the clock.
     pub fn set(&self, time: Timestamp) {
         self.0.store(time.as_millisecond(), Ordering::SeqCst);
     }

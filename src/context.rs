@@ -1,7 +1,8 @@
-//! [`get_session`], [`get_user`] and [`get_client`]: who calls and how to ask Clerk, anywhere inside a tool.
+//! [`get_session`], [`get_user`] and [`get_client`]: the caller and the Backend API client, anywhere inside a
+//! tool.
 //!
-//! They read a task-local that is set anew around each MCP request, so they work in whatever a tool awaits, and
-//! nowhere else: a task that the tool spawns has no session unless it is handed one.
+//! They read a task-local that is set for each MCP request, so they work in all code that a tool awaits. They
+//! do not work in a task that the tool spawns: pass the session to it.
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ tokio::task_local! {
     static CONTEXT: CallContext;
 }
 
-/// What the three functions give.
+/// The values that the three functions return.
 #[derive(Debug, Clone)]
 pub(crate) struct CallContext {
     session: Arc<Session>,
@@ -28,13 +29,13 @@ impl CallContext {
         Self { session, client }
     }
 
-    /// Runs `call` so that it sees this context.
+    /// Runs `call` with this context.
     pub(crate) async fn scope<F: Future>(self, call: F) -> F::Output {
         CONTEXT.scope(self, call).await
     }
 }
 
-/// The caller's session. A task that a tool spawns has none, unless it gets one handed:
+/// Returns the caller's session. A task that a tool spawns has no session; pass it one:
 ///
 /// ```
 /// # use clerk_mcp::{context, mcp::ToolError};
@@ -43,7 +44,7 @@ impl CallContext {
 ///     tokio::spawn(async move { eprintln!("on behalf of {}", session.subject) });
 ///     Ok(())
 /// }
-/// // This is not a tool.
+/// // This code does not run inside a tool.
 /// assert_eq!(context::get_session(), Err(context::SessionNotInitialized));
 /// assert_eq!(context::get_client().unwrap_err(), context::ClientNotInitialized);
 /// ```
@@ -56,7 +57,7 @@ pub fn get_session() -> Result<Arc<Session>, SessionNotInitialized> {
         .map_err(|_| SessionNotInitialized)
 }
 
-/// The Backend API client, of the application that the server is for.
+/// Returns the Backend API client of the server's Clerk application.
 ///
 /// ```
 /// # use clerk_mcp::{context, mcp::ToolError};
@@ -74,7 +75,7 @@ pub fn get_client() -> Result<ClerkClient, ClientNotInitialized> {
         .map_err(|_| ClientNotInitialized)
 }
 
-/// The caller's user, as Clerk had it at most 30 s ago.
+/// Fetches the caller's user from Clerk. The result may be up to 30 s old.
 ///
 /// ```
 /// # use clerk_mcp::{context, mcp::ToolError};
@@ -85,7 +86,8 @@ pub fn get_client() -> Result<ClerkClient, ClientNotInitialized> {
 /// ```
 ///
 /// # Errors
-/// Outside of an authenticated MCP request, for a token that speaks for no user, and when Clerk doesn't answer.
+/// [`GetUserError`]: outside of an authenticated MCP request, for a token that does not belong to a user, for
+/// a user who is banned, locked or deprovisioned, and when the call to Clerk fails.
 pub async fn get_user() -> Result<Arc<User>, GetUserError> {
     let session = get_session()?;
     let user = get_client()?.user(session.require_user()?).await?;
@@ -96,7 +98,7 @@ pub async fn get_user() -> Result<Arc<User>, GetUserError> {
     }
 }
 
-/// There's no session here.
+/// `get_session` was called outside of a tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
     "[Clerk] Session not initialized. Call get_session() inside a tool of a server mounted behind RequireAuth; hand \
@@ -104,7 +106,7 @@ pub async fn get_user() -> Result<Arc<User>, GetUserError> {
 )]
 pub struct SessionNotInitialized;
 
-/// There's no client here.
+/// `get_client` was called outside of a tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
     "[Clerk] Client not initialized. Call get_client() inside a tool of a server mounted behind RequireAuth; hand \
@@ -112,7 +114,7 @@ pub struct SessionNotInitialized;
 )]
 pub struct ClientNotInitialized;
 
-/// Why there's no user.
+/// Why [`get_user`] failed.
 ///
 /// ```
 /// use clerk_mcp::{context::{GetUserError, get_user}, mcp::ToolError};
@@ -133,13 +135,14 @@ pub enum GetUserError {
     /// See [`ClientNotInitialized`].
     #[error(transparent)]
     Client(#[from] ClientNotInitialized),
-    /// The token speaks for no user.
+    /// The token does not belong to a user.
     #[error(transparent)]
     NoUser(#[from] NoUser),
-    /// Clerk says that the user is banned, locked or deprovisioned: their tokens are good until they expire, but they are not welcome.
+    /// The user is banned, locked or deprovisioned. Their tokens stay valid until they expire, so tools must
+    /// reject them.
     #[error("This account is banned or locked. Trying again won't help; ask the application's support.")]
     Banned,
-    /// Clerk didn't give the user.
+    /// The call to Clerk failed.
     #[error(transparent)]
     Clerk(#[from] ClerkError),
 }

@@ -1,6 +1,6 @@
-//! SHA-256, by the one crypto backend.
+//! SHA-256, computed by the crypto backend that the rest of the crate uses.
 
-/// The digest of `data`.
+/// Returns the SHA-256 digest of `data`.
 pub(crate) fn sha256(data: &[u8]) -> [u8; 32] {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, data);
     let mut bytes = [0; 32];

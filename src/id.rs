@@ -1,4 +1,4 @@
-//! Clerk's ids as types, so that one can't be taken for another. They're opaque: only Clerk knows which exist.
+//! Clerk's ids, each kind with its own type, so that they cannot be confused. Their text is not validated.
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
@@ -8,7 +8,7 @@ macro_rules! ids {
         pub struct $name(String);
 
         impl $name {
-            /// The id's text.
+            /// Returns the text of the id.
             pub fn as_str(&self) -> &str {
                 &self.0
             }

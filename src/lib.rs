@@ -1,9 +1,24 @@
-//! An MCP server that [Clerk](https://clerk.com) protects, and its parts for servers of your own.
+//! An MCP server protected by [Clerk](https://clerk.com), as a library.
+//!
+//! The crate verifies bearer tokens, tells clients where to sign in, and gives each tool the session of its
+//! caller. It works with any rmcp [`ServerHandler`](rmcp::ServerHandler). Contents of this page:
+//!
+//! - [A server of your own](#a-server-of-your-own)
+//! - [Scopes, roles and permissions per tool](#scopes-roles-and-permissions-per-tool)
+//! - [Any endpoint, not only MCP](#any-endpoint-not-only-mcp)
+//! - [Sessions](#sessions)
+//! - [Testing](#testing)
+//! - [Features](#features)
+//!
+//! The [`guide`] explains how the server works: its [architecture](guide::architecture), [the path of a
+//! request](guide::a_request), [a key rotation](guide::a_key_rotation), and [a case of the conformance
+//! suite](guide::a_case).
 //!
 //! # A server of your own
 //!
-//! [`app::App`] is the whole server of a [`config::Config`]: give it any rmcp [`ServerHandler`](rmcp::ServerHandler).
-//! [`context::get_session`], [`context::get_user`] and [`context::get_client`] work in every tool, and only there.
+//! Write an rmcp server, and pass it to [`App`](app::App) with a [`Config`](config::Config). The functions
+//! [`get_session`](context::get_session), [`get_user`](context::get_user) and
+//! [`get_client`](context::get_client) work in every tool. Outside a tool they return an error.
 //!
 //! ```no_run
 //! use clerk_mcp::{app::App, config::Config, context, mcp::ToolError};
@@ -32,13 +47,15 @@
 //! # }
 //! ```
 //!
-//! What a tool gives back is what its caller sees: [`mcp::Json`] for data, [`mcp::ToolError`] for a failure in words. A tool
-//! that panics, takes too long or is given up by its client is answered for, and nobody else notices.
+//! A tool returns [`Json`](mcp::Json) for data, or [`ToolError`](mcp::ToolError) with a sentence that the
+//! caller can read. If a tool panics, times out or is cancelled by its client, other requests are not
+//! affected.
 //!
-//! # Who may call what
+//! # Scopes, roles and permissions per tool
 //!
-//! A [`policy::ToolPolicy`] is checked before the tool runs, for every revision of the protocol; who lacks a scope is told to
-//! ask for it. What depends on the arguments goes into the tool.
+//! A [`ToolPolicy`](policy::ToolPolicy) is checked before the tool runs, in every revision of MCP. A caller
+//! whose token lacks a scope gets a challenge that names the required scopes. Requirements that depend on the
+//! arguments are checked in the tool.
 //!
 //! ```no_run
 //! # use clerk_mcp::{app::{App, AppError}, config::Config, mcp::ToolError, policy::{Requirement, ToolPolicy}};
@@ -55,8 +72,8 @@
 //!
 //! # Any endpoint, not only MCP
 //!
-//! [`AppBuilder::protect`](app::AppBuilder::protect) puts an endpoint of your own beside `/mcp`, behind the same
-//! authentication; its handlers find the [`session::Session`] in the request's extensions.
+//! [`AppBuilder::protect`](app::AppBuilder::protect) mounts another endpoint beside `/mcp`, behind the same
+//! authentication. Its handlers find the [`Session`](session::Session) in the extensions of the request.
 //!
 //! ```
 //! # use std::sync::Arc;
@@ -72,9 +89,11 @@
 //! # }
 //! ```
 //!
-//! On an app of your own, [`auth::RequireAuth`] is a poem middleware; whoever doesn't get through gets the refusals of
-//! [`auth::AuthError`]. [`app::authenticator`] makes what it needs of a configuration, and this is how to do so by hand. Keys
-//! are then fetched when they're asked for; [`token::JwksCache::keep_fresh`] does so in the background.
+//! In a poem application of your own, use the middleware [`RequireAuth`](auth::RequireAuth). It answers
+//! requests without a valid token as [`AuthError`](auth::AuthError) specifies. [`app::authenticator`] builds
+//! the authenticator that it needs from a configuration. The following example builds one by hand. It fetches
+//! Clerk's keys on demand; spawn [`JwksCache::keep_fresh`](token::JwksCache::keep_fresh) to refresh them in
+//! the background.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -115,34 +134,39 @@
 //! # app().unwrap();
 //! ```
 //!
-//! [`mcp::endpoint`] mounts an MCP server behind it. What lets its clients find the sign-in is not there, though: those
-//! documents are the [`App`](app::App)'s, whose [`endpoint`](app::App::endpoint) may be nested in an app of your own.
-//! [`token::TokenVerifier`] alone verifies a token outside of HTTP.
+//! [`mcp::endpoint`] mounts an MCP server behind the middleware. That alone does not serve the metadata
+//! documents that clients need to sign in: the [`App`](app::App) serves them, and its
+//! [`endpoint`](app::App::endpoint) can be nested in your application. To verify a token without HTTP, use
+//! [`TokenVerifier`](token::TokenVerifier).
 //!
 //! # Sessions
 //!
-//! Every request stands for itself, in every revision of the protocol: nothing is lost when a process ends, and any replica
-//! answers. Clients of 2025-11-25 and before need a session for one thing, to be asked something by a tool (elicitation,
-//! sampling, roots). [`mcp::McpSessions`] keeps them: each for its user alone, limited in number, ended when idle.
+//! By default the server is stateless: it keeps nothing between two requests of a client, so it can restart
+//! at any time, and any replica can answer. Clients of MCP 2025-11-25 and earlier need a session for one
+//! purpose: a tool asks the client something (elicitation, sampling, roots).
+//! [`McpSessions`](mcp::McpSessions) adds such sessions. Each session is bound to its user, their number is
+//! limited, and idle sessions end.
 //!
 //! ```no_run
 //! # use std::time::Duration;
 //! # use clerk_mcp::{app::{App, AppError}, config::Config, mcp::McpSessions};
 //! # fn build(config: &Config) -> Result<App, AppError> {
-//! let mut sessions = McpSessions::new(config.clerk.issuer());
+//! let mut sessions = McpSessions::default();
 //! sessions.max_per_user = 4;
-//! // People take longer to answer than tools do.
+//! // Leaves people time to answer a question of a tool.
 //! App::builder(config).sessions(sessions).call_timeout(Duration::from_mins(5)).build()
 //! # }
 //! ```
 //!
-//! Clients of 2026-07-28 have none and need none: a tool that wants an answer says so in its result
-//! ([`InputRequiredResult`](rmcp::model::InputRequiredResult)), and is called again with it. `examples/everything` does both.
+//! Clients of MCP 2026-07-28 have no sessions. A tool that needs an answer returns
+//! [`InputRequiredResult`](rmcp::model::InputRequiredResult), and the client calls the tool again with the
+//! answer. `examples/everything` does both.
 //!
 //! # Testing
 //!
-//! The package `local-clerk` has a Clerk that runs in your tests: users and organizations to sign in as, tokens right
-//! and wrong, outages at will, and a clock to move. Its environment makes a [`config::Config`]:
+//! The package `local-clerk` provides a Clerk that runs in your tests. It has sample users and organizations,
+//! makes valid and invalid tokens, simulates outages, and has a clock that tests can move. It provides the
+//! environment for a [`Config`](config::Config):
 //!
 //! ```no_run
 //! use std::{collections::HashMap, path::Path};
@@ -163,62 +187,32 @@
 //! # }
 //! ```
 //!
-//! # What happens to a request
-//!
-//! ```text
-//! bytes ─► connection         server      limits; a client that goes away ends its call
-//!       ─► Request            access      the log of requests
-//!                             cors        Origin, preflights (MCP, "Streamable HTTP")
-//!                             edge        panic, time limit, Host
-//!   ├► public routes          public      metadata, health, OpenAPI, start page
-//!   └► /mcp
-//!      headers ─► Session     auth        one table of refusals, one WWW-Authenticate
-//!        BearerToken            token/bearer         one token68   RFC 6750 §2.1
-//!        UnverifiedJwt          token/jose           strict form   RFC 7515, RFC 8725
-//!        VerifyingKey           token/keys           the key set   RFC 7517
-//!        signature              token/verifier       RS256         RFC 7518 §3.3
-//!        VerifiedClaims         token/claims         iss … sts     RFC 7519 §4.1
-//!        (opaque tokens)        token/introspection  Clerk's word, its flags and times
-//!        Session                session              the last place that sees claims
-//!      ─► Message             mcp/message   one JSON-RPC message, of the right shape
-//!      ─► policy, session     mcp/body, mcp/sessions   may the caller do that?
-//!      ─► rmcp ─► handler     mcp/handler   the session becomes a task-local again
-//!      ─► tool                mcp/tools     get_session(), get_user(), get_client()
-//!      ─► Backend API         clerk         our secret key, never the caller's token
-//! ```
-//!
-//! What was found out is kept (`auth/verified`, `shared_cache`): a verified token until it expires or its key goes, Clerk's
-//! word on an opaque one for a minute. `secret_key` probes our own key, for nobody's token is at fault when that is bad.
-//!
-//! Each arrow down to the claims makes a type that only the step before it can build, so an unverified token can't reach a
-//! tool and still compile. `Authorization` is taken off the request: no tool can pass it along.
-//!
 //! # Features
 //!
-//! `cli` (on by default) is for the program `clerk-mcp`; a server of your own leaves it out with
-//! `default-features = false`.
+//! The feature `cli`, on by default, is needed only for the program `clerk-mcp`. A server of your own turns
+//! it off with `default-features = false`.
 
-mod access;
 pub mod app;
 pub mod auth;
 pub mod clerk;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod context;
-mod cors;
 mod digest;
-mod edge;
+#[cfg(doc)]
+pub mod guide;
+pub mod http;
 pub mod id;
 pub mod mcp;
 pub mod origin;
 pub mod outbound;
+mod paths;
 pub mod policy;
-// Pages and documents of the server; public for the program alone.
-#[doc(hidden)]
-pub mod public;
+mod public;
 pub mod reason;
-pub mod secret_key;
-pub mod server;
 pub mod session;
 mod shared_cache;
 pub mod token;

@@ -1,9 +1,5 @@
 //! The program `clerk-mcp`.
 
-mod cli;
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    cli::run()
+fn main() -> std::process::ExitCode {
+    clerk_mcp::cli::run()
 }

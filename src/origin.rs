@@ -1,8 +1,8 @@
-//! Web origins (RFC 6454) and loopback: who may call from a browser, and which hosts are this machine.
+//! Web origins (RFC 6454) that may call the server from a browser, and loopback addresses.
 
 use url::{Host, Url};
 
-/// Which origins may call the MCP endpoint from a browser.
+/// The origins that may call the MCP endpoint from a browser.
 /// ```
 /// use clerk_mcp::origin::AllowedOrigins;
 ///
@@ -18,8 +18,8 @@ pub struct AllowedOrigins {
 }
 
 impl AllowedOrigins {
-    /// The default for a server at `base_url`: its own origin, and any loopback origin if it's one itself, for the
-    /// tools of a developer run at many ports.
+    /// Allows the origin of `base_url`, the default. If `base_url` is a loopback URL, any loopback origin is
+    /// allowed too, because development tools use many ports.
     pub fn of(base_url: &Url) -> Self {
         Self {
             exact: vec![base_url.origin().ascii_serialization()],
@@ -27,7 +27,7 @@ impl AllowedOrigins {
         }
     }
 
-    /// These origins and no others, each as a browser sends it (`https://app.example.com`).
+    /// Allows only these origins, each as a browser sends it (`https://app.example.com`).
     pub fn exactly(origins: Vec<String>) -> Self {
         Self {
             exact: origins,
@@ -35,7 +35,7 @@ impl AllowedOrigins {
         }
     }
 
-    /// Whether `origin`, the header's text, is allowed. `null` never is.
+    /// Returns whether the value of an `Origin` header is allowed. `null` is never allowed.
     pub fn allows(&self, origin: &str) -> bool {
         self.exact.iter().any(|allowed| allowed == origin)
             || self.loopback
@@ -47,7 +47,7 @@ impl AllowedOrigins {
     }
 }
 
-/// Whether the URL's host is this machine: `localhost`, `127.0.0.0/8` or `::1`.
+/// Returns whether the host of a URL is `localhost`, in `127.0.0.0/8`, or `::1`.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_public_server_allows_its_own_origin_alone() {
+    fn public_server_allows_only_its_own_origin() {
         let origins = AllowedOrigins::of(&Url::parse("https://mcp.example.com/base").unwrap());
         assert!(origins.allows("https://mcp.example.com"));
         for origin in [
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_local_server_allows_every_loopback_origin_and_nothing_that_looks_like_one() {
+    fn local_server_allows_only_loopback_origins() {
         let origins = AllowedOrigins::of(&Url::parse("http://localhost:3001").unwrap());
         for origin in [
             "http://localhost:3001",

@@ -1,4 +1,4 @@
-//! What a tool asks of its caller, checked before it runs.
+//! The scopes, roles and permissions that a tool requires. They are checked before the tool runs.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::session::{Denied, Session};
 
-/// Scopes, a role and permissions that a caller must have, all of them.
+/// Scopes, roles and permissions, all of which a caller must have.
 ///
 /// ```
 /// # use clerk_mcp::{policy::Requirement, session::{Denied, Session}};
@@ -22,43 +22,44 @@ pub struct Requirement {
 }
 
 impl Requirement {
-    /// No requirement yet.
+    /// Creates a requirement that every caller meets.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// All of these scopes. Session tokens have none, so they're refused.
+    /// Requires all of these scopes. Session tokens have no scopes, so they are rejected.
     #[must_use]
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         add(&mut self.scopes, scopes);
         self
     }
 
-    /// This role in the active organization, such as `org:admin`. A member has one role, so nobody meets two different ones.
+    /// Requires this role in the active organization, such as `org:admin`. A member has exactly one role, so
+    /// no caller meets two different roles.
     #[must_use]
     pub fn role(mut self, role: impl Into<String>) -> Self {
         add(&mut self.roles, [role]);
         self
     }
 
-    /// All of these permissions in the active organization, such as `org:invoices:create`.
+    /// Requires all of these permissions in the active organization, such as `org:invoices:create`.
     #[must_use]
     pub fn permissions<S: Into<String>>(mut self, permissions: impl IntoIterator<Item = S>) -> Self {
         add(&mut self.permissions, permissions);
         self
     }
 
-    /// All that either asks.
+    /// Combines two requirements: a caller must meet both.
     fn and(self, other: Self) -> Self {
         let mut both = self.scopes(other.scopes).permissions(other.permissions);
         add(&mut both.roles, other.roles);
         both
     }
 
-    /// Holds `session` to the requirement.
+    /// Checks whether `session` meets the requirement.
     ///
     /// # Errors
-    /// What is missing; scopes first, for those the client can ask for.
+    /// [`Denied`], with what is missing. Scopes come first, because the client can request them.
     pub fn check(&self, session: &Session) -> Result<(), Denied> {
         session.require_scopes(&self.scopes)?;
         self.roles
@@ -70,7 +71,7 @@ impl Requirement {
     }
 }
 
-/// Adds what isn't there yet.
+/// Adds the names that are not in the list yet.
 fn add<S: Into<String>>(to: &mut Vec<String>, names: impl IntoIterator<Item = S>) {
     for name in names.into_iter().map(Into::into) {
         if !to.contains(&name) {
@@ -79,7 +80,8 @@ fn add<S: Into<String>>(to: &mut Vec<String>, names: impl IntoIterator<Item = S>
     }
 }
 
-/// The requirements of a server's tools, by name. A tool without one is for every authenticated caller.
+/// The requirements of a server's tools, by name. Every authenticated caller may call a tool without a
+/// requirement.
 ///
 /// ```
 /// use clerk_mcp::policy::{Requirement, ToolPolicy};
@@ -93,12 +95,12 @@ fn add<S: Into<String>>(to: &mut Vec<String>, names: impl IntoIterator<Item = S>
 pub struct ToolPolicy(BTreeMap<String, Requirement>);
 
 impl ToolPolicy {
-    /// A policy that asks nothing.
+    /// Creates a policy without requirements.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Asks this of a tool's callers, besides what was asked of them before.
+    /// Adds a requirement to a tool. Requirements added earlier stay in force.
     #[must_use]
     pub fn require(mut self, tool: impl Into<String>, requirement: Requirement) -> Self {
         let of_tool = self.0.entry(tool.into()).or_default();
@@ -106,19 +108,19 @@ impl ToolPolicy {
         self
     }
 
-    /// The tools that have a requirement.
+    /// Returns the names of the tools that have a requirement.
     pub fn tools(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    /// The requirement of a tool, when it has one.
+    /// Returns the requirement of a tool, if it has one.
     pub fn of(&self, tool: &str) -> Option<&Requirement> {
         self.0.get(tool)
     }
 }
 
-/// A requirement that would protect nothing: the policy names a tool that the server doesn't have, which is taken for a slip of
-/// the pen.
+/// The policy names a tool that the server does not have. This is treated as a typo and rejected, because the
+/// requirement would protect nothing.
 ///
 /// ```
 /// # use clerk_mcp::{clerk::ClerkClient, mcp::{self, ExampleTools, McpSettings}, policy::{Requirement, ToolPolicy}};
@@ -129,7 +131,7 @@ impl ToolPolicy {
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("the policy names a tool that the server doesn't have: {0}")]
+#[error("the policy names a tool that the server does not have: {0}")]
 pub struct UnknownTool(String);
 
 impl UnknownTool {
@@ -137,7 +139,7 @@ impl UnknownTool {
         Self(tool.to_owned())
     }
 
-    /// The name that is in the policy.
+    /// Returns the name in the policy.
     pub fn tool(&self) -> &str {
         &self.0
     }

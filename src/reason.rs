@@ -1,21 +1,22 @@
-//! Why a request was refused, as one closed list of slugs: the log's `reason`, the metric's label, nothing else. Clerk's
-//! own slug is used where its SDK has one, for those are what people search for.
+//! The reasons why requests are rejected: one closed list of slugs, used as `reason` in the log and as the
+//! label of the metric. Where Clerk's SDK has a slug for the same reason, it is used here too, so that people
+//! can search for it.
 
 use std::fmt;
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $variant:ident = $slug:literal,)*) => {
-        /// Why a request was refused.
+        /// Why a request was rejected.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Reason {
             $($(#[$doc])* $variant,)*
         }
 
         impl Reason {
-            /// Every reason there is.
+            /// All reasons.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// The slug.
+            /// Returns the slug.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $slug,)*
@@ -26,41 +27,41 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// No `Authorization` header.
+    /// The request has no `Authorization` header.
     TokenMissing = "token-missing",
-    /// Another scheme, or no token68.
+    /// The scheme is not `Bearer`, or the token is not a token68.
     TokenMalformed = "token-malformed",
-    /// More than one credential.
+    /// The request has more than one credential.
     TokenRepeated = "token-repeated",
-    /// Not what Clerk makes: form, header, or unknown to Clerk.
+    /// The form or header of the token is invalid, or Clerk does not know the token.
     TokenInvalid = "token-invalid",
-    /// Another algorithm than RS256.
+    /// The algorithm is not RS256.
     TokenInvalidAlgorithm = "token-invalid-algorithm",
-    /// A kind that is not accepted.
+    /// The kind of token is not accepted.
     TokenTypeMismatch = "token-type-mismatch",
-    /// Signed with a key that the application doesn't have.
+    /// The token has no `kid`, or the application has no key with it.
     JwkKidMismatch = "jwk-kid-mismatch",
     /// The signature does not match.
     TokenInvalidSignature = "token-invalid-signature",
     /// A claim is missing or malformed.
     TokenVerificationFailed = "token-verification-failed",
-    /// Another issuer.
+    /// The issuer is not the Frontend API URL.
     TokenInvalidIssuer = "token-invalid-issuer",
     /// `exp` has passed.
     TokenExpired = "token-expired",
-    /// `nbf` is to come.
+    /// `nbf` is in the future.
     TokenNotActiveYet = "token-not-active-yet",
-    /// `iat` is to come.
+    /// `iat` is in the future.
     TokenIatInTheFuture = "token-iat-in-the-future",
     /// `azp` is not an authorized party.
     TokenInvalidAuthorizedParties = "token-invalid-authorized-parties",
-    /// Revoked at Clerk.
+    /// The token was revoked at Clerk.
     TokenRevoked = "token-revoked",
-    /// No audience.
+    /// The token has no audience.
     AudienceMissing = "audience-missing",
-    /// Another audience.
+    /// The audience does not name this server.
     AudienceMismatch = "audience-mismatch",
-    /// The session's sign-in isn't complete.
+    /// The user has not completed the sign-in.
     SessionPending = "session-pending",
     /// A scope is missing.
     ScopeMissing = "scope-missing",
@@ -68,30 +69,30 @@ reasons! {
     RoleMissing = "role-missing",
     /// A permission is missing.
     PermissionMissing = "permission-missing",
-    /// The key set can't be had.
+    /// The key set is unavailable.
     JwkRemoteFailedToLoad = "jwk-remote-failed-to-load",
-    /// Clerk didn't answer about a token.
+    /// Clerk was unavailable when it was asked to verify a token.
     ClerkUnavailable = "clerk-unavailable",
-    /// Clerk doesn't accept our secret key.
+    /// Clerk does not accept the server's secret key.
     SecretKeyInvalid = "secret-key-invalid",
-    /// Our secret key belongs to another application than the Frontend API.
+    /// The server's secret key and the Frontend API belong to different applications.
     SecretKeyOfAnotherApplication = "secret-key-of-another-application",
-    /// A host that is not ours.
+    /// The `Host` header does not name this server.
     HostNotAllowed = "host-not-allowed",
-    /// An origin that is not allowed.
+    /// The `Origin` is not allowed.
     OriginNotAllowed = "origin-not-allowed",
-    /// An MCP session that is unknown, or another user's.
+    /// The MCP session is unknown or belongs to another user.
     McpSessionUnknown = "mcp-session-unknown",
-    /// No more MCP sessions, of a user or in all.
+    /// The limit on MCP sessions, per user or in total, is reached.
     McpSessionLimit = "mcp-session-limit",
-    /// The request took too long.
+    /// The request timed out.
     RequestTimeout = "request-timeout",
-    /// A fault of ours.
+    /// An internal error of the server.
     Internal = "internal",
 }
 
 impl Reason {
-    /// Counts a refusal for this reason.
+    /// Counts a rejected request in the metric.
     pub(crate) fn count(self) {
         metrics::counter!("clerk_mcp_refusals_total", "reason" => self.as_str()).increment(1);
     }
@@ -110,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slugs_are_distinct_and_of_one_form() {
+    fn slugs_are_unique_and_kebab_case() {
         let slugs: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
         assert_eq!(slugs.len(), Reason::ALL.len());
         assert!(

@@ -1,4 +1,4 @@
-//! [`Session`]: who calls, as tools see it. The last place that looks at claims.
+//! [`Session`]: the authenticated caller, as tools see it. No later code reads the claims.
 
 use std::fmt;
 
@@ -12,10 +12,10 @@ use crate::{
     token::{TokenKind, VerifiedClaims},
 };
 
-/// An authenticated caller: built from verified claims alone, and one for every request.
+/// An authenticated caller. A session can only be built from verified claims and belongs to one request.
 ///
-/// What a token doesn't say is absent (`None`, or an empty list), never an empty string. v1 and v2 session tokens of
-/// the same membership give the same session, but for [`claims`](Self::claims).
+/// Values that the token does not contain are `None` or an empty list, never an empty string. v1 and v2
+/// session tokens of the same membership give the same session, except for [`claims`](Self::claims).
 /// ```
 /// # use clerk_mcp::session::{Denied, Session};
 /// fn may_pay(session: &Session, amount: u64) -> Result<(), Denied> {
@@ -30,51 +30,52 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Session {
-    /// `sub`: a user, a machine, or of some API keys an organization.
+    /// `sub`: the id of a user or a machine; for some API keys, of an organization.
     pub subject: String,
-    /// The user, when the subject is one.
+    /// The user, if the subject is a user.
     pub user_id: Option<UserId>,
-    /// `sid`, of session tokens.
+    /// `sid`; only session tokens have it.
     pub session_id: Option<ClerkSessionId>,
-    /// The active organization; of OAuth tokens, the one chosen at consent (scope `user:org:read`).
+    /// The active organization. For OAuth tokens, the one chosen at consent (scope `user:org:read`).
     pub organization_id: Option<OrganizationId>,
-    /// Its slug.
+    /// The organization's slug.
     pub organization_slug: Option<String>,
-    /// The user's role there, such as `org:admin`. OAuth tokens don't carry it.
+    /// The user's role in the organization, such as `org:admin`. OAuth tokens do not contain it.
     pub organization_role: Option<String>,
-    /// The user's permissions there, such as `org:invoices:create`. OAuth tokens don't carry them.
+    /// The user's permissions in the organization, such as `org:invoices:create`. OAuth tokens do not contain
+    /// them.
     pub organization_permissions: Vec<String>,
     /// The granted scopes; session tokens have none.
     pub scopes: Vec<String>,
-    /// The OAuth client that got the token.
+    /// The OAuth client that the token was issued to.
     pub client_id: Option<ClientId>,
     /// The kind of token.
     #[serde(serialize_with = "as_text")]
     pub token_type: TokenKind,
-    /// `act`: who impersonates the user.
+    /// `act`: the actor that impersonates the user.
     pub actor: Option<Value>,
     /// `exp`; API keys may have none.
     pub expires_at: Option<Timestamp>,
     /// `iat`.
     pub issued_at: Option<Timestamp>,
-    /// All of the token's claims, custom ones included.
+    /// All claims of the token, including custom claims.
     pub claims: Map<String, Value>,
 }
 
 impl Session {
-    /// The user's id.
+    /// Returns the user's id.
     ///
     /// # Errors
-    /// [`NoUser`] when the token speaks for a machine or an organization.
+    /// [`NoUser`] if the token belongs to a machine or an organization.
     pub fn require_user(&self) -> Result<&UserId, NoUser> {
         self.user_id.as_ref().ok_or(NoUser)
     }
 
-    /// Asks for scopes, all at once.
+    /// Requires all of these scopes.
     ///
     /// # Errors
-    /// [`Denied::Scopes`] with all of `needed`, when one is missing: what the client then asks for must hold them all
-    /// (MCP, "Scope Challenge Handling").
+    /// [`Denied::Scopes`] if a scope is missing. It contains all of `needed`, because the client must request
+    /// them together (MCP, "Scope Challenge Handling").
     pub fn require_scopes(&self, needed: &[impl AsRef<str>]) -> Result<(), Denied> {
         if needed
             .iter()
@@ -87,15 +88,15 @@ impl Session {
         })
     }
 
-    /// Asks for a role in the active organization (`org:admin`; the prefix may be left out).
+    /// Requires a role in the active organization, such as `org:admin`. The prefix may be omitted.
     ///
     /// # Errors
-    /// [`Denied::Role`] when the caller has another, or no active organization.
+    /// [`Denied::Role`] if the caller has another role or no active organization.
     pub fn require_role(&self, needed: &str) -> Result<(), Denied> {
         let has = self
             .organization_role
             .as_deref()
-            .is_some_and(|role| bare(role) == bare(needed));
+            .is_some_and(|role| without_prefix(role) == without_prefix(needed));
         if has && self.organization_id.is_some() {
             Ok(())
         } else {
@@ -105,15 +106,16 @@ impl Session {
         }
     }
 
-    /// Asks for a permission in the active organization (`org:invoices:create`; the prefix may be left out).
+    /// Requires a permission in the active organization, such as `org:invoices:create`. The prefix may be
+    /// omitted.
     ///
     /// # Errors
-    /// [`Denied::Permission`] when the caller lacks it, or has no active organization.
+    /// [`Denied::Permission`] if the caller lacks the permission or has no active organization.
     pub fn require_permission(&self, needed: &str) -> Result<(), Denied> {
         let has = self
             .organization_permissions
             .iter()
-            .any(|permission| bare(permission) == bare(needed));
+            .any(|permission| without_prefix(permission) == without_prefix(needed));
         if has && self.organization_id.is_some() {
             Ok(())
         } else {
@@ -124,27 +126,27 @@ impl Session {
     }
 }
 
-/// Clerk compares roles and permissions without their prefix, however often it's there.
-fn bare(name: &str) -> &str {
+/// Removes the prefix, even if repeated. Clerk compares roles and permissions without it.
+fn without_prefix(name: &str) -> &str {
     name.trim_start_matches("org:")
 }
 
-/// What the caller's session lacks.
+/// A scope, role or permission that the caller lacks.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Denied {
-    /// A scope. A client can cure that: it signs in again, asking for these.
+    /// A scope is missing. The client can sign in again and request these scopes.
     #[error("Required scopes: {}", .needed.join(" "))]
     Scopes {
-        /// All that the operation needs, those included that the token has.
+        /// All scopes that the operation needs, including those that the token has.
         needed: Vec<String>,
     },
-    /// A role. Signing in again doesn't help.
+    /// A role is missing. Signing in again does not help.
     #[error("Required role: {needed}")]
     Role {
         /// The role's key.
         needed: String,
     },
-    /// A permission. Signing in again doesn't help.
+    /// A permission is missing. Signing in again does not help.
     #[error("Required permission: {needed}")]
     Permission {
         /// The permission's key.
@@ -156,7 +158,8 @@ impl From<VerifiedClaims> for Session {
     fn from(verified: VerifiedClaims) -> Self {
         let organization = match verified.kind() {
             TokenKind::SessionToken => verified.organization(),
-            // Only the id is Clerk's there; what else a token says of an organization, it doesn't say for Clerk.
+            // Clerk puts only the organization's id into OAuth tokens. Other organization claims are not from
+            // Clerk.
             TokenKind::OAuthToken => verified.organization_id(),
             TokenKind::ApiKey => verified.subject_organization(),
             TokenKind::M2mToken => None,
@@ -189,7 +192,7 @@ impl From<VerifiedClaims> for Session {
     }
 }
 
-/// Ids only: custom claims may hold anything, and a `{session:?}` ends up in logs.
+/// Shows only ids. Custom claims can contain personal data, and `{session:?}` may be logged.
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
@@ -202,15 +205,15 @@ impl fmt::Debug for Session {
     }
 }
 
-/// The caller is no user.
+/// The caller is a machine or an organization, not a user.
 ///
 /// ```
 /// use clerk_mcp::session::{NoUser, Session};
 ///
 /// fn account(session: &Session) -> String {
 ///     match session.require_user() {
-///         Ok(user) => format!("that of {user}"),
-///         Err(NoUser) => format!("that of the machine {}", session.subject),
+///         Ok(user) => format!("account of {user}"),
+///         Err(NoUser) => format!("account of {}", session.subject),
 ///     }
 /// }
 /// ```
@@ -218,10 +221,7 @@ impl fmt::Debug for Session {
 #[error("the token speaks for no user; sign in as a user and call again")]
 pub struct NoUser;
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde asks for"
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde requires this signature")]
 fn as_text<S: serde::Serializer>(kind: &TokenKind, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(kind.as_str())
 }

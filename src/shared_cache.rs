@@ -1,4 +1,4 @@
-//! [`SharedCache`]: answers that are asked for by many at once, each fetched once and kept for as long as it says.
+//! [`SharedCache`]: a bounded cache with single flight and a lifetime per entry.
 
 use std::{fmt, hash::Hash, sync::Arc, time::Duration};
 
@@ -7,7 +7,8 @@ use moka::future::Cache;
 
 use crate::clock::Clock;
 
-/// A bounded cache in which identical look-ups in flight are one. Each answer, good or bad, brings its own lifetime.
+/// A bounded cache in which concurrent lookups of the same key share one fetch. Each fetch, successful or
+/// not, returns the lifetime of its value.
 pub(crate) struct SharedCache<K, V> {
     name: &'static str,
     entries: Cache<K, Entry<V>>,
@@ -25,9 +26,10 @@ where
     K: Hash + Eq + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// A cache of at most `capacity` answers; `name` is its label in metrics.
+    /// Creates a cache of at most `capacity` entries. `name` is its label in metrics.
     pub(crate) fn new(name: &'static str, capacity: u64, clock: Arc<dyn Clock>) -> Self {
-        // The clock decides what is fresh. This only gives back the memory of what nobody asks for any more.
+        // `clock` decides whether an entry is fresh. This only frees the memory of entries that are no longer
+        // looked up.
         let entries = Cache::builder()
             .max_capacity(capacity)
             .time_to_live(FORGET_AFTER)
@@ -35,8 +37,9 @@ where
         Self { name, entries, clock }
     }
 
-    /// The answer to `key`: a fresh one that is held, or that of `fetch`, with how long it stays fresh. Whoever asks
-    /// meanwhile waits for that same answer; if the caller that fetches goes away, another takes over.
+    /// Returns the value of `key`: the cached one if it is fresh, else the one that `fetch` returns together
+    /// with its lifetime. Concurrent lookups of the same key wait for that value. If the lookup that fetches
+    /// is cancelled, another one fetches.
     pub(crate) async fn get(&self, key: K, fetch: impl Future<Output = (V, Duration)>) -> V {
         let fetched = async {
             let (value, lifetime) = fetch.await;
@@ -63,7 +66,7 @@ impl<K, V> fmt::Debug for SharedCache<K, V> {
     }
 }
 
-/// Longer than any lifetime that is asked for.
+/// Longer than the longest lifetime in use.
 const FORGET_AFTER: Duration = Duration::from_mins(2);
 
 #[cfg(test)]
@@ -79,7 +82,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn identical_lookups_in_flight_are_one() {
+    async fn concurrent_lookups_of_one_key_share_one_fetch() {
         let (cache, _) = cache();
         let fetches = AtomicUsize::new(0);
         let lookups = (0..200).map(|_| {
@@ -93,7 +96,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_is_kept_as_long_as_it_says() {
+    async fn an_entry_is_fetched_again_when_its_lifetime_ends() {
         let (cache, clock) = cache();
         let answer = |value| async move { (value, Duration::from_secs(5)) };
         assert_eq!(cache.get(1, answer(1)).await, 1);

@@ -1,5 +1,6 @@
-# checks.module: the units that the module makes are those of units.json; what it must refuse, it refuses. The
-# comparison is made by evaluation, so that `nix flake check --no-build` makes it too. To accept a change:
+# checks.module: compares the module's units with units.json, and checks that the module rejects invalid
+# options. The comparison happens during evaluation, so `nix flake check --no-build` runs it too. To accept a
+# change:
 #
 #   nix eval --json .#checks.x86_64-linux.module.units | jq --sort-keys . > .nix/tests/units.json
 { pkgs, module }:
@@ -7,7 +8,7 @@ let
   inherit (pkgs) lib;
   secretFile = import ../secret-file.nix;
 
-  # The names of store paths change with every change of the code.
+  # Fixed store paths, because real ones change with every change of the code.
   stored = name: "/nix/store/00000000000000000000000000000000-${name}";
   package = {
     type = "derivation";
@@ -95,7 +96,7 @@ let
     minimal = unitOf minimal;
     everything = unitOf everything;
     unreachable = (unitOf (minimal // { openFirewall = true; })).warnings;
-    # What the type of secretKeyFile says to values that aren't the name of a file that may hold a secret.
+    # The error messages of secretKeyFile for each kind of value.
     secretKeyFile = builtins.mapAttrs (_: secretFile.fault) {
       right = "/run/secrets/clerk";
       key = "sk_test_0000000000000000000000000000000000000000000";
@@ -108,20 +109,20 @@ let
     };
   };
 
-  refused = {
+  rejected = {
     "a key" = minimal // {
       secretKeyFile = "sk_test_0000000000000000000000000000000000000000000";
     };
     "a secret in the store" = minimal // {
       secretKeyFile = stored "key";
     };
-    "no secret" = builtins.removeAttrs minimal [ "secretKeyFile" ];
+    "no secret key" = builtins.removeAttrs minimal [ "secretKeyFile" ];
     "no URL" = builtins.removeAttrs minimal [ "baseUrl" ];
     "neither domain nor publishable key" = builtins.removeAttrs minimal [ "domain" ];
-    "a secret key in place of the publishable one" = minimal // {
+    "a secret key instead of a publishable key" = minimal // {
       publishableKey = "sk_test_0000000000000000000000000000000000000000000";
     };
-    "a private key in place of the public one" = minimal // {
+    "a private key instead of a public key" = minimal // {
       jwtKey = "-----BEGIN PRIVATE KEY-----";
     };
     "a port as text" = minimal // {
@@ -133,33 +134,33 @@ let
     "a list as text" = minimal // {
       scopes = "profile,email";
     };
-    "an item that is two" = minimal // {
+    "two items in one string" = minimal // {
       scopes = [ "profile,email" ];
     };
-    "a kind of token that there is not" = minimal // {
+    "an unknown kind of token" = minimal // {
       acceptedTokens = [ "id_token" ];
     };
     "a duration as text" = minimal // {
       requestTimeout = "30s";
     };
-    "a size without a unit that is known" = minimal // {
+    "a size with an unknown unit" = minimal // {
       maxBody = "4 potatoes";
     };
-    "an option that there is not" = minimal // {
+    "an unknown option" = minimal // {
       secretKey = "sk_test_0000000000000000000000000000000000000000000";
     };
   };
   evaluates =
     definitions: (builtins.tryEval (builtins.deepSeq (unitOf definitions) true)).success;
-  taken = builtins.filter (name: evaluates refused.${name}) (builtins.attrNames refused);
+  accepted = builtins.filter (name: evaluates rejected.${name}) (builtins.attrNames rejected);
 
-  verdict =
-    # By way of JSON, for a string knows which derivation it comes from, and text from a file doesn't.
+  result =
+    # Both sides go through JSON, because a Nix string carries a context that text from a file lacks.
     if builtins.fromJSON (builtins.toJSON units) != builtins.fromJSON (builtins.readFile ./units.json) then
-      throw "The units of the NixOS module are not those of .nix/tests/units.json (.nix/tests/default.nix says how to accept them): ${builtins.toJSON units}"
-    else if taken != [ ] then
-      throw "The NixOS module takes what it must refuse: ${lib.concatStringsSep "; " taken}"
+      throw "The units of the NixOS module differ from .nix/tests/units.json (.nix/tests/default.nix says how to accept a change): ${builtins.toJSON units}"
+    else if accepted != [ ] then
+      throw "The NixOS module accepts invalid options: ${lib.concatStringsSep "; " accepted}"
     else
       "touch $out";
 in
-pkgs.runCommand "clerk-mcp-module" { passthru = { inherit units evaluate minimal; }; } verdict
+pkgs.runCommand "clerk-mcp-module" { passthru = { inherit units evaluate minimal; }; } result

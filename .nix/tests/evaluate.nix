@@ -1,5 +1,5 @@
-# Evaluates the module with `definitions` of services.clerk-mcp, beside stand-ins for the options of NixOS that it sets:
-# all that can be said about it without building a system.
+# Evaluates the module with `definitions` of services.clerk-mcp, without building a system. Stand-ins replace
+# the NixOS options that the module sets.
 {
   lib,
   pkgs,
@@ -8,7 +8,7 @@
 let
   inherit (lib) types mkOption;
 
-  # By the module system of nixpkgs.
+  # Uses the module system of nixpkgs.
   real =
     definitions:
     (lib.evalModules {
@@ -29,7 +29,7 @@ let
       ];
     }).config;
 
-  # By as much of a module system as this one module needs: types that check, defaults, and a required option.
+  # Uses a minimal module system with what this module needs: type checks, defaults and required options.
   small =
     definitions:
     let
@@ -96,5 +96,5 @@ let
     in
     config;
 in
-# Not every lib that stands in for that of nixpkgs has its module system.
+# A stand-in for the lib of nixpkgs may lack the module system.
 if (builtins.tryEval (lib.evalModules { modules = [ ]; } ? config)).success then real else small

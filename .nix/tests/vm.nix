@@ -1,4 +1,4 @@
-# checks.vm: a machine that runs the server by the module, against a local Clerk. Needs KVM.
+# checks.vm: a virtual machine that runs the server with the module, against a local Clerk. Needs KVM.
 {
   pkgs,
   module,
@@ -18,7 +18,7 @@ pkgs.testers.runNixOSTest {
       pkgs.jq
     ];
 
-    # Its secret is made when it starts, and is written into a file that only root can read.
+    # It generates its secret key at start and writes it into a file that only root can read.
     systemd.services.clerk = {
       wantedBy = [ "multi-user.target" ];
       serviceConfig = {
@@ -74,11 +74,11 @@ pkgs.testers.runNixOSTest {
 
     machine.wait_for_unit("clerk-mcp.service")
 
-    with subtest("a unit that has started is ready"):
+    with subtest("the started unit is ready"):
         machine.succeed("curl --fail --silent http://127.0.0.1:3001/readyz")
         machine.succeed("curl --fail --silent http://127.0.0.1:9090/metrics | grep clerk_mcp")
 
-    with subtest("a token is demanded, and the right one let in"):
+    with subtest("requests need a valid token"):
         status = machine.succeed(call + " --output /dev/null --write-out '%{http_code}'")
         assert status == "401", status
         token = machine.succeed(
@@ -89,20 +89,20 @@ pkgs.testers.runNixOSTest {
         answer = machine.succeed(call + f" --header 'Authorization: Bearer {token}'")
         assert "Hello, Ada!" in answer, answer
 
-    with subtest("the key is nowhere but in its file"):
+    with subtest("the key appears only in its file"):
         machine.fail("systemctl show clerk-mcp.service | grep --quiet sk_test_")
         machine.fail("tr '\\0' '\\n' < /proc/$(systemctl show --value -p MainPID clerk-mcp)/environ | grep --quiet sk_test_")
         machine.fail("journalctl --unit clerk-mcp.service | grep --quiet sk_test_")
 
-    with subtest("it is nobody in particular, and can do little"):
+    with subtest("the service is unprivileged and sandboxed"):
         machine.fail("ps -o user= -p $(systemctl show --value -p MainPID clerk-mcp) | grep --quiet root")
         machine.succeed("systemd-analyze security --threshold=20 clerk-mcp.service")
 
-    with subtest("it comes back"):
+    with subtest("the service restarts after a crash"):
         machine.succeed("kill -KILL $(systemctl show --value -p MainPID clerk-mcp)")
         machine.wait_until_succeeds("curl --fail --silent http://127.0.0.1:3001/readyz", timeout=60)
 
-    with subtest("it stops by itself"):
+    with subtest("the service stops cleanly"):
         machine.succeed("systemctl stop clerk-mcp.service")
         result = machine.succeed("systemctl show --value -p Result clerk-mcp.service").strip()
         assert result == "success", result

@@ -1,15 +1,16 @@
-//! The token of a request (RFC 6750 §2.1, RFC 9110 §11).
+//! Reads the bearer token of a request (RFC 6750 §2.1, RFC 9110 §11).
 
 use poem::http::{HeaderMap, Uri, header};
 use url::form_urlencoded;
 
 use super::{flaw::Flaw, refusal::Refusal, server::Server};
 
-/// The longest token that is looked at.
+/// Longest accepted token, in bytes.
 const MAX_TOKEN: usize = 16 * 1024;
 
 impl Server {
-    /// The one token there is. `body` is there when a flaw wants to look for it there.
+    /// Returns the only token of the request. `body` is set only if a flaw reads the body before
+    /// authentication.
     pub(crate) fn bearer(
         &self,
         headers: &HeaderMap,
@@ -18,7 +19,11 @@ impl Server {
     ) -> Result<String, Refusal> {
         let values: Vec<_> = headers.get_all(header::AUTHORIZATION).iter().collect();
         let value = match values.as_slice() {
-            [] => return self.elsewhere(headers, uri, body).ok_or(Refusal::Missing),
+            [] => {
+                return self
+                    .token_outside_header(headers, uri, body)
+                    .ok_or(Refusal::Missing);
+            }
             [value] => value,
             [first, ..] if self.has(Flaw::FirstOfTwoTokens) => first,
             [.., last] if self.has(Flaw::LastOfTwoTokens) => last,
@@ -31,11 +36,11 @@ impl Server {
         };
         let mut value = value.to_str().map_err(|_| malformed.clone())?;
         let schemes = ["basic ", "bearer ", "dpop "];
-        let second = value.split(',').skip(1).any(|part| {
+        let second_credential = value.split(',').skip(1).any(|part| {
             let part = part.trim_start().to_ascii_lowercase();
             schemes.iter().any(|scheme| part.starts_with(scheme))
         });
-        if second && !self.has(Flaw::FirstOfAList) {
+        if second_credential && !self.has(Flaw::FirstOfAList) {
             return Err(Refusal::TwoCredentials);
         }
         if self.has(Flaw::FirstOfAList) {
@@ -47,27 +52,27 @@ impl Server {
             None if self.has(Flaw::SchemeGlued) => value.split_at_checked(6).ok_or(Refusal::Missing)?,
             None => return Err(malformed),
         };
-        let fits = if self.has(Flaw::SchemeCaseSensitive) {
+        let is_bearer = if self.has(Flaw::SchemeCaseSensitive) {
             scheme == "Bearer"
         } else {
             scheme.eq_ignore_ascii_case("Bearer") || self.has(Flaw::AnyScheme)
         };
-        if !fits {
+        if !is_bearer {
             return Err(Refusal::Missing);
         }
         if self.has(Flaw::OneSpaceOnly) && rest.starts_with(' ') {
             return Err(malformed);
         }
-        self.token68(rest.trim_matches(' '), malformed)
+        self.parse_token68(rest.trim_matches(' '), malformed)
     }
 
-    /// RFC 9110 §11.2.
-    fn token68(&self, text: &str, malformed: Refusal) -> Result<String, Refusal> {
+    /// Checks the token68 syntax (RFC 9110 §11.2) and the length.
+    fn parse_token68(&self, text: &str, malformed: Refusal) -> Result<String, Refusal> {
         if self.has(Flaw::QuotedToken) {
             return Ok(text.trim_matches('"').to_owned());
         }
         if self.has(Flaw::LastWord) {
-            // Whichever is long enough to be a token.
+            // The token is the longest word, first or last.
             let word = text.split(' ').max_by_key(|word| word.len());
             return Ok(word.unwrap_or_default().to_owned());
         }
@@ -85,9 +90,9 @@ impl Server {
         } else {
             MAX_TOKEN
         };
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+        let is_token68 = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
         let body = text.trim_end_matches('=');
-        let well_formed = !body.is_empty() && body.bytes().all(fits) || self.has(Flaw::PaddingAccepted);
+        let well_formed = !body.is_empty() && body.bytes().all(is_token68) || self.has(Flaw::PaddingAccepted);
         if well_formed && (text.len() <= limit || self.has(Flaw::NoTokenLimit)) {
             Ok(text.to_owned())
         } else {
@@ -95,8 +100,9 @@ impl Server {
         }
     }
 
-    /// Where no token may be: cookies, the query and the body (RFC 6750 §2.2, §2.3).
-    fn elsewhere(&self, headers: &HeaderMap, uri: &Uri, body: Option<&[u8]>) -> Option<String> {
+    /// Returns a token that is not in the Authorization header, which only flaws accept: in a cookie, the
+    /// query or the body (RFC 6750 §2.2, §2.3).
+    fn token_outside_header(&self, headers: &HeaderMap, uri: &Uri, body: Option<&[u8]>) -> Option<String> {
         if self.has(Flaw::TokenInCookie) {
             let cookies = headers.get(header::COOKIE)?.to_str().ok()?;
             let mut cookies = cookies.split("; ");

@@ -1,41 +1,40 @@
-//! The rules for claims, once the signature matches.
+//! Checks the claims of a token and the required scopes.
 
 use serde_json::{Map, Value};
 
 use super::{
-    caller::Caller, flaw::Flaw, jwt::Jwt, now_milliseconds, refusal::Refusal, server::Server,
-    settings::Audience, verify::Kind,
+    caller::Caller, clock::now_milliseconds, flaw::Flaw, jwt::Jwt, refusal::Refusal, server::Server,
+    token_kind::TokenKind, values::AudienceMode,
 };
 
 impl Server {
-    pub(crate) fn check_claims(&self, jwt: &Jwt, kind: Kind) -> Result<(), Refusal> {
+    /// Checks every claim that the kind of token requires.
+    pub(crate) fn check_claims(&self, jwt: &Jwt, kind: TokenKind) -> Result<(), Refusal> {
         let claims = &jwt.claims;
         let invalid = |reason| Err(Refusal::Invalid(reason));
-        let texts = ["iss", "sub", "sid", "azp"];
-        let common = [
+        let known = [
             "iss", "sub", "sid", "azp", "aud", "exp", "nbf", "iat", "jti", "sts", "v", "o", "fea", "fva",
         ];
-        if self.has(Flaw::UnknownClaimsRefused) && claims.keys().any(|name| !common.contains(&name.as_str()))
-        {
+        if self.has(Flaw::UnknownClaimsRefused) && claims.keys().any(|name| !known.contains(&name.as_str())) {
             return invalid("claims");
         }
-        let odd = texts
+        let wrong_type = ["iss", "sub", "sid", "azp"]
             .iter()
             .any(|name| claims.get(*name).is_some_and(|value| !value.is_string()));
-        let packed = claims.get("o").is_some_and(|o| {
+        let wrong_type_in_o = claims.get("o").is_some_and(|o| {
             ["per", "fpm"]
                 .iter()
                 .any(|name| o.get(name).is_some_and(|value| !value.is_string()))
         });
-        if (odd || packed) && self.has(Flaw::ClaimsAs500) {
+        if (wrong_type || wrong_type_in_o) && self.has(Flaw::ClaimsAs500) {
             return Err(Refusal::Internal);
         }
-        if !self.right_issuer(claims.get("iss")) {
+        if !self.issuer_matches(claims.get("iss")) {
             return invalid("token-invalid-issuer");
         }
-        let prefix = if kind == Kind::M2m { "mch_" } else { "user_" };
+        let prefix = if kind == TokenKind::M2m { "mch_" } else { "user_" };
         let subject = claims.get("sub").and_then(Value::as_str);
-        let right_subject = match subject {
+        let subject_matches = match subject {
             Some(subject) => {
                 subject.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty())
                     || self.has(Flaw::SubPrefixIgnored)
@@ -44,32 +43,33 @@ impl Server {
             }
             None => self.has(Flaw::SubNotNeeded),
         };
-        if !right_subject {
+        if !subject_matches {
             return invalid("sub");
         }
         let session = claims.get("sid").and_then(Value::as_str);
-        let sessionless = [
+        let sid_optional = [
             Flaw::SidNotNeeded,
             Flaw::MachinesAsSessions,
             Flaw::TemplateTokensAccepted,
             Flaw::IdTokensAccepted,
         ];
-        let right_session = session.is_some_and(|id| id.len() > 5 && id.starts_with("sess_"));
-        if kind == Kind::Session && !right_session && !sessionless.into_iter().any(|flaw| self.has(flaw)) {
+        let sid_matches = session.is_some_and(|id| id.len() > 5 && id.starts_with("sess_"));
+        if kind == TokenKind::Session && !sid_matches && !sid_optional.into_iter().any(|flaw| self.has(flaw))
+        {
             return invalid("sid");
         }
         self.check_times(claims)?;
         self.check_party(kind, claims)?;
-        let id_token = kind == Kind::Session && session.is_none() && self.has(Flaw::IdTokensAccepted);
+        let id_token = kind == TokenKind::Session && session.is_none() && self.has(Flaw::IdTokensAccepted);
         if !id_token {
             self.check_audience(kind, claims.get("aud"))?;
         }
         let status = claims.get("sts");
-        let second = claims.contains_key("v");
-        let unknown = self.has(Flaw::StatusNeeded) && status.is_none()
-            || self.has(Flaw::FirstVersionRefused) && !second
-            || self.has(Flaw::SecondVersionRefused) && second;
-        if unknown && kind == Kind::Session {
+        let version_2 = claims.contains_key("v");
+        let rejected_by_flaw = self.has(Flaw::StatusNeeded) && status.is_none()
+            || self.has(Flaw::FirstVersionRefused) && !version_2
+            || self.has(Flaw::SecondVersionRefused) && version_2;
+        if rejected_by_flaw && kind == TokenKind::Session {
             return invalid("version");
         }
         if status.is_some_and(|status| status != "active") && !self.has(Flaw::PendingAccepted) {
@@ -78,7 +78,8 @@ impl Server {
         Ok(())
     }
 
-    fn right_issuer(&self, claim: Option<&Value>) -> bool {
+    /// Returns whether `iss` is the configured issuer.
+    fn issuer_matches(&self, claim: Option<&Value>) -> bool {
         let ours = self.settings.issuer.as_str();
         let Some(issuer) = claim.and_then(Value::as_str) else {
             return self.has(Flaw::IssIgnored);
@@ -92,7 +93,7 @@ impl Server {
         }
     }
 
-    /// RFC 7519 §4.1.4 to §4.1.6.
+    /// Checks `exp`, `nbf` and `iat` (RFC 7519 §4.1.4 to §4.1.6).
     fn check_times(&self, claims: &Map<String, Value>) -> Result<(), Refusal> {
         let now = now_milliseconds();
         let leeway = self.settings.leeway_milliseconds;
@@ -120,7 +121,7 @@ impl Server {
         Ok(())
     }
 
-    /// A time in milliseconds, from whole seconds.
+    /// Reads a time in whole seconds and returns it in milliseconds.
     fn time(&self, claims: &Map<String, Value>, name: &'static str) -> Result<Option<i64>, Refusal> {
         let Some(value) = claims.get(name) else {
             return Ok(None);
@@ -133,9 +134,9 @@ impl Server {
         let text = value.as_str().filter(|_| self.has(Flaw::TimesAsText));
         let seconds = value.as_i64().or_else(|| text?.parse().ok());
         // The years 1 to 9999.
-        let calendar = -62_135_596_800..=253_402_300_799;
+        let valid_range = -62_135_596_800..=253_402_300_799;
         match seconds {
-            Some(seconds) if calendar.contains(&seconds) => Ok(Some(seconds * 1_000)),
+            Some(seconds) if valid_range.contains(&seconds) => Ok(Some(seconds * 1_000)),
             _ if self.has(Flaw::HugeTimesAs500) && value.is_number() => Err(Refusal::Internal),
             _ if self.has(Flaw::ExpIgnored) && name == "exp" => Ok(None),
             _ if self.has(Flaw::NbfIgnored) && name == "nbf" => Ok(None),
@@ -144,16 +145,18 @@ impl Server {
         }
     }
 
-    fn check_party(&self, kind: Kind, claims: &Map<String, Value>) -> Result<(), Refusal> {
+    /// Checks `azp` against the authorized parties.
+    fn check_party(&self, kind: TokenKind, claims: &Map<String, Value>) -> Result<(), Refusal> {
         let mut parties = self.settings.parties.clone();
         if self.has(Flaw::AzpAlways) && parties.is_empty() {
             parties.push(self.origin());
         }
-        let asked = kind == Kind::Session || kind == Kind::OAuth && self.has(Flaw::AzpOfAccessTokens);
+        let required =
+            kind == TokenKind::Session || kind == TokenKind::OAuth && self.has(Flaw::AzpOfAccessTokens);
         if self.has(Flaw::AzpFirstOnly) {
             parties.truncate(1);
         }
-        if parties.is_empty() || !asked || self.has(Flaw::AzpIgnored) {
+        if parties.is_empty() || !required || self.has(Flaw::AzpIgnored) {
             return Ok(());
         }
         let listed = match claims.get("azp").and_then(Value::as_str) {
@@ -168,20 +171,22 @@ impl Server {
         }
     }
 
-    /// RFC 7519 §4.1.3, RFC 8707 §2.
-    pub(crate) fn check_audience(&self, kind: Kind, audience: Option<&Value>) -> Result<(), Refusal> {
+    /// Checks `aud` (RFC 7519 §4.1.3, RFC 8707 §2).
+    pub(crate) fn check_audience(&self, kind: TokenKind, audience: Option<&Value>) -> Result<(), Refusal> {
         let mode = match (kind, self.settings.audience) {
-            (Kind::M2m | Kind::ApiKey, _) => return Ok(()),
-            (Kind::Session, _) if self.has(Flaw::AudOfSessionNeeded) => Audience::Required,
-            (Kind::Session, _) if self.has(Flaw::AudOfSessionIgnored) => Audience::Off,
-            (Kind::Session, _) => Audience::IfPresent,
-            (Kind::OAuth, Audience::IfPresent) if self.has(Flaw::AudienceModeBlurred) => Audience::Off,
-            (Kind::OAuth, mode) => mode,
+            (TokenKind::M2m | TokenKind::ApiKey, _) => return Ok(()),
+            (TokenKind::Session, _) if self.has(Flaw::AudOfSessionNeeded) => AudienceMode::Required,
+            (TokenKind::Session, _) if self.has(Flaw::AudOfSessionIgnored) => AudienceMode::Off,
+            (TokenKind::Session, _) => AudienceMode::IfPresent,
+            (TokenKind::OAuth, AudienceMode::IfPresent) if self.has(Flaw::AudienceModeBlurred) => {
+                AudienceMode::Off
+            }
+            (TokenKind::OAuth, mode) => mode,
         };
-        if mode == Audience::Off || self.has(Flaw::AudIgnored) {
+        if mode == AudienceMode::Off || self.has(Flaw::AudIgnored) {
             return Ok(());
         }
-        if kind == Kind::Session && audience.is_some() && self.has(Flaw::AudOfSessionRefused) {
+        if kind == TokenKind::Session && audience.is_some() && self.has(Flaw::AudOfSessionRefused) {
             return Err(Refusal::Invalid("aud"));
         }
         let empty =
@@ -189,8 +194,8 @@ impl Server {
         if empty && self.has(Flaw::EmptyAudPasses) {
             return Ok(());
         }
-        let optional = mode == Audience::IfPresent || self.has(Flaw::AudNotNeeded);
-        let names: Option<Vec<&str>> = match audience {
+        let optional = mode == AudienceMode::IfPresent || self.has(Flaw::AudNotNeeded);
+        let audiences: Option<Vec<&str>> = match audience {
             None if optional => return Ok(()),
             None => return Err(Refusal::Invalid("audience-missing")),
             Some(Value::Array(_)) if self.has(Flaw::AudAsTextOnly) => None,
@@ -201,19 +206,20 @@ impl Server {
             Some(_) if self.has(Flaw::AudAsListOnly) => None,
             Some(one) => one.as_str().map(|one| vec![one]),
         };
-        let ours = match names {
+        let accepted = match audiences {
             None => self.has(Flaw::AudMalformedPasses),
-            Some(names) => names.iter().any(|name| self.is_our_name(name)),
+            Some(audiences) => audiences.iter().any(|audience| self.names_this_server(audience)),
         };
-        if ours {
+        if accepted {
             Ok(())
         } else {
             Err(Refusal::Invalid("audience-mismatch"))
         }
     }
 
+    /// Checks that the caller has every required scope.
     pub(crate) fn check_scopes(&self, caller: &Caller) -> Result<(), Refusal> {
-        let needed = &self.settings.required_scopes;
+        let required = &self.settings.required_scopes;
         let granted = |scope: &String| match self.flaw {
             Some(Flaw::ScopeSubstring) => caller.scopes.iter().any(|one| one.contains(scope)),
             Some(Flaw::ScopeCaseInsensitive) => {
@@ -224,14 +230,14 @@ impl Server {
         let enough = match self.flaw {
             Some(Flaw::RequiredScopesIgnored) => true,
             Some(Flaw::SessionsNeedNoScopes) if caller.session.is_some() => true,
-            Some(Flaw::ScopesInOrder) => caller.scopes.join(" ").contains(&needed.join(" ")),
-            Some(Flaw::AnyScopeWillDo) => needed.is_empty() || needed.iter().any(granted),
-            _ => needed.iter().all(granted),
+            Some(Flaw::ScopesInOrder) => caller.scopes.join(" ").contains(&required.join(" ")),
+            Some(Flaw::AnyScopeWillDo) => required.is_empty() || required.iter().any(granted),
+            _ => required.iter().all(granted),
         };
         if enough {
             return Ok(());
         }
-        let mut needed = needed.clone();
+        let mut needed = required.clone();
         if self.has(Flaw::OneScopeAtATime) {
             needed.retain(|scope| !granted(scope));
             needed.truncate(1);

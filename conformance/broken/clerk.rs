@@ -1,110 +1,34 @@
-//! The Backend API: users, memberships, and what Clerk says of opaque tokens.
+//! Calls to Clerk's Backend API: users, memberships, keys and lookups of opaque tokens.
 
 use std::{
-    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use parking_lot::Mutex;
-use reqwest::{Client, Method, StatusCode, header, redirect};
+use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::{
-    caller::Caller,
+    backend::{ApiResult, ClerkError},
+    caller::{Caller, DEMO_USER},
+    clock::now_milliseconds,
     flaw::Flaw,
-    keys::{MAX_BODY, TOTAL, client, read_body},
-    now_milliseconds,
+    outbound::{MAX_BODY, REQUEST_TIMEOUT, read_body},
     refusal::Refusal,
     server::Server,
-    verify::Kind,
+    token_kind::TokenKind,
 };
 
-/// Why Clerk did not answer as hoped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ClerkError {
-    KeyRefused,
-    Forbidden,
-    NotFound,
-    /// When to come again, in seconds.
-    RateLimited(Option<u64>),
-    Unavailable,
-    Unexpected,
-    Refused(u16),
-}
-
-impl ClerkError {
-    /// What the user gets to read.
-    pub(crate) fn sentence(&self) -> String {
-        match self {
-            Self::KeyRefused => "Clerk refused this server's secret key. Trying again won't help; tell the \
-                                 server's operator."
-                .to_owned(),
-            Self::Forbidden => {
-                "Clerk does not allow that for this application. Trying again won't help; tell \
-                                the server's operator."
-                    .to_owned()
-            }
-            Self::NotFound => {
-                "Clerk knows nothing of that id; it may have been deleted. Trying again won't help."
-                    .to_owned()
-            }
-            Self::RateLimited(wait) => {
-                let wait = wait.unwrap_or(10);
-                format!("Clerk is limiting this server's requests. Try again in {wait} s.")
-            }
-            Self::Unavailable => "Clerk is not available at the moment. Try again in a minute.".to_owned(),
-            Self::Unexpected => {
-                "Clerk answered in an unexpected form. Trying again is unlikely to help; tell the \
-                                 server's operator."
-                    .to_owned()
-            }
-            Self::Refused(status) => format!(
-                "Clerk refused the request (HTTP status {status}). Trying again won't help; tell the server's \
-                 operator."
-            ),
-        }
-    }
-}
-
-type Answer = Result<Arc<Value>, ClerkError>;
-type Shared<T> = Mutex<HashMap<String, Arc<tokio::sync::Mutex<T>>>>;
-type Verdict = Option<(Result<Caller, Refusal>, Instant)>;
-
-/// Connections to the Backend API, and what it said lately.
-#[derive(Debug)]
-pub(crate) struct Backend {
-    http: Client,
-    /// One lock per question, and below per token: whoever asks first, asks for all.
-    answers: Shared<Option<(Answer, Instant)>>,
-    verdicts: Shared<Verdict>,
-}
-
-impl Backend {
-    pub(crate) fn new(flaw: Option<Flaw>) -> Self {
-        let limit = if flaw == Some(Flaw::ToolWaits) {
-            Duration::from_mins(1)
-        } else {
-            TOTAL
-        };
-        Self {
-            http: client(redirect::Policy::none(), limit),
-            answers: Mutex::default(),
-            verdicts: Mutex::default(),
-        }
-    }
-}
-
 impl Server {
-    /// A call that only reads, and so may be made again: three times at most, five seconds in all.
-    async fn ask(
+    /// Calls the Backend API. All calls are reads, so they are retried: at most three attempts within 5 s.
+    async fn call_api(
         &self,
         method: Method,
         path: &str,
         body: Option<&Value>,
         key: &str,
     ) -> Result<Value, ClerkError> {
-        let tries = async {
+        let attempts = async {
             let mut outcome = Err(ClerkError::Unavailable);
             let pauses = if self.has(Flaw::ManyRetries) {
                 vec![20; 10]
@@ -112,13 +36,13 @@ impl Server {
                 vec![50, 100, 0]
             };
             for pause in pauses {
-                outcome = self.ask_once(&method, path, body, key).await;
-                let again = match &outcome {
+                outcome = self.send_request(&method, path, body, key).await;
+                let retryable = match &outcome {
                     Err(ClerkError::RateLimited(Some(wait))) => *wait <= 2,
                     Err(ClerkError::RateLimited(None) | ClerkError::Unavailable) => true,
                     _ => false,
                 };
-                if !again || pause == 0 || self.has(Flaw::NoRetries) {
+                if !retryable || pause == 0 || self.has(Flaw::NoRetries) {
                     break;
                 }
                 let wait = match &outcome {
@@ -132,13 +56,14 @@ impl Server {
         let limit = if self.has(Flaw::ToolWaits) {
             Duration::from_mins(1)
         } else {
-            TOTAL
+            REQUEST_TIMEOUT
         };
-        let outcome = tokio::time::timeout(limit, tries).await;
+        let outcome = tokio::time::timeout(limit, attempts).await;
         outcome.unwrap_or(Err(ClerkError::Unavailable))
     }
 
-    async fn ask_once(
+    /// Sends one request and parses the response.
+    async fn send_request(
         &self,
         method: &Method,
         path: &str,
@@ -160,44 +85,44 @@ impl Server {
         let wait = wait.and_then(|wait| wait.to_str().ok()?.parse().ok());
         match status {
             StatusCode::OK => {}
-            StatusCode::UNAUTHORIZED => return Err(ClerkError::KeyRefused),
+            StatusCode::UNAUTHORIZED => return Err(ClerkError::KeyRejected),
             StatusCode::FORBIDDEN => return Err(ClerkError::Forbidden),
             StatusCode::NOT_FOUND => return Err(ClerkError::NotFound),
             StatusCode::TOO_MANY_REQUESTS => return Err(ClerkError::RateLimited(wait)),
             _ if status.is_server_error() => return Err(ClerkError::Unavailable),
-            _ => return Err(ClerkError::Refused(status.as_u16())),
+            _ => return Err(ClerkError::Rejected(status.as_u16())),
         }
         let length = response.content_length();
-        match read_body(response, MAX_BODY).await {
+        match read_body(response).await {
             Some(body) => serde_json::from_slice(&body).map_err(|_| ClerkError::Unexpected),
-            None if length.is_some_and(|length| length > 1 << 20) => Err(ClerkError::Unexpected),
+            None if length.is_some_and(|length| length > MAX_BODY as u64) => Err(ClerkError::Unexpected),
             None => Err(ClerkError::Unavailable),
         }
     }
 
-    /// An answer of the last 30 seconds, or a new one. A failure is not kept.
-    async fn cached(
+    /// Returns the answer of the last 30 seconds, or makes the call. Failures are not cached.
+    async fn get_or_fetch(
         &self,
         name: String,
-        question: impl Future<Output = Result<Value, ClerkError>>,
-    ) -> Answer {
-        let place = Arc::clone(self.backend.answers.lock().entry(name).or_default());
-        let mut held = place.lock().await;
-        if let Some((answer, at)) = held.as_ref()
+        call: impl Future<Output = Result<Value, ClerkError>>,
+    ) -> ApiResult {
+        let slot = Arc::clone(self.backend.answers.lock().entry(name).or_default());
+        let mut cached = slot.lock().await;
+        if let Some((answer, at)) = cached.as_ref()
             && at.elapsed() < Duration::from_secs(30)
             && !self.has(Flaw::UsersNotCached)
         {
             return answer.clone();
         }
-        let answer = question.await.map(Arc::new);
+        let answer = call.await.map(Arc::new);
         if answer.is_ok() || self.has(Flaw::FailuresRemembered) {
-            *held = Some((answer.clone(), Instant::now()));
+            *cached = Some((answer.clone(), Instant::now()));
         }
         answer
     }
 
-    /// `GET /v1/users/{id}`.
-    pub(crate) async fn user(&self, caller: &Caller, id: &str) -> Answer {
+    /// Fetches a user (`GET /v1/users/{id}`).
+    pub(crate) async fn user(&self, caller: &Caller, id: &str) -> ApiResult {
         let name = if self.has(Flaw::UserShared) {
             "user".to_owned()
         } else {
@@ -205,7 +130,10 @@ impl Server {
         };
         let key = self.key_for(caller);
         let user = self
-            .cached(name, self.ask(Method::GET, &format!("/v1/users/{id}"), None, key))
+            .get_or_fetch(
+                name,
+                self.call_api(Method::GET, &format!("/v1/users/{id}"), None, key),
+            )
             .await?;
         if user.get("id").is_some_and(Value::is_string) {
             Ok(user)
@@ -214,8 +142,8 @@ impl Server {
         }
     }
 
-    /// `GET /v1/users/{id}/organization_memberships`, all pages.
-    pub(crate) async fn memberships(&self, caller: &Caller, id: &str) -> Answer {
+    /// Fetches all pages of a user's memberships (`GET /v1/users/{id}/organization_memberships`).
+    pub(crate) async fn memberships(&self, caller: &Caller, id: &str) -> ApiResult {
         let key = self.key_for(caller);
         let pages = async {
             let mut all: Vec<Value> = Vec::new();
@@ -223,7 +151,7 @@ impl Server {
                 let offset = all.len();
                 let limit = if self.has(Flaw::OnePageOnly) { 10 } else { 100 };
                 let path = format!("/v1/users/{id}/organization_memberships?limit={limit}&offset={offset}");
-                let page = match self.ask(Method::GET, &path, None, key).await {
+                let page = match self.call_api(Method::GET, &path, None, key).await {
                     Err(_) if self.has(Flaw::HalfAList) => return Ok(Value::Array(all)),
                     page => page?,
                 };
@@ -232,16 +160,16 @@ impl Server {
                 let total = page.get("total_count").and_then(Value::as_u64);
                 let total = total.ok_or(ClerkError::Unexpected)?;
                 all.extend(data.iter().cloned());
-                let whole = u64::try_from(all.len()).unwrap_or_default() >= total;
-                if data.is_empty() || whole || self.has(Flaw::OnePageOnly) {
+                let complete = u64::try_from(all.len()).unwrap_or_default() >= total;
+                if data.is_empty() || complete || self.has(Flaw::OnePageOnly) {
                     return Ok(Value::Array(all));
                 }
             }
         };
-        self.cached(format!("memberships {id}"), pages).await
+        self.get_or_fetch(format!("memberships {id}"), pages).await
     }
 
-    /// Our key, never the caller's token.
+    /// Returns the credential for the Backend API: the secret key, never the caller's token.
     fn key_for<'a>(&'a self, caller: &'a Caller) -> &'a str {
         if self.has(Flaw::CallersTokenPassedOn) {
             &caller.token
@@ -250,10 +178,10 @@ impl Server {
         }
     }
 
-    /// The ids of the keys of the application that the secret key belongs to (`GET /v1/jwks`).
+    /// Fetches the key ids of the application that the secret key belongs to (`GET /v1/jwks`).
     pub(crate) async fn key_ids(&self) -> Result<Vec<String>, ClerkError> {
         let set = self
-            .ask(Method::GET, "/v1/jwks", None, &self.settings.secret_key)
+            .call_api(Method::GET, "/v1/jwks", None, &self.settings.secret_key)
             .await?;
         let keys = set
             .get("keys")
@@ -263,23 +191,23 @@ impl Server {
         Ok(ids.map(str::to_owned).collect())
     }
 
-    /// The caller of an opaque token: what Clerk says, or said within the last minute.
-    pub(crate) async fn opaque(&self, kind: Kind, token: &str) -> Result<Caller, Refusal> {
+    /// Verifies an opaque token with Clerk. Results are cached for at most 60 s, rejections for 5 s.
+    pub(crate) async fn verify_opaque(&self, kind: TokenKind, token: &str) -> Result<Caller, Refusal> {
         if self.has(Flaw::OpaqueNotAsked) {
             return Ok(Caller::default());
         }
         if self.has(Flaw::OpaqueNotShared) || self.has(Flaw::OpaqueNotCached) {
-            return self.verdict(kind, token).await;
+            return self.look_up_token(kind, token).await;
         }
-        let place = Arc::clone(self.backend.verdicts.lock().entry(token.to_owned()).or_default());
-        let mut verdict = place.lock().await;
-        if let Some((said, until)) = verdict.as_ref()
+        let slot = Arc::clone(self.backend.lookups.lock().entry(token.to_owned()).or_default());
+        let mut cached = slot.lock().await;
+        if let Some((result, until)) = cached.as_ref()
             && (Instant::now() < *until || self.has(Flaw::OpaqueCachedForever))
         {
-            return said.clone();
+            return result.clone();
         }
-        let said = self.verdict(kind, token).await;
-        let keep = match &said {
+        let result = self.look_up_token(kind, token).await;
+        let lifetime = match &result {
             Ok(caller) => {
                 let left = caller
                     .expires_at
@@ -290,39 +218,42 @@ impl Server {
             Err(_) if self.has(Flaw::OpaqueOutageKept) => Duration::from_mins(1),
             Err(_) => Duration::ZERO,
         };
-        *verdict = Some((said.clone(), Instant::now() + keep));
-        said
+        *cached = Some((result.clone(), Instant::now() + lifetime));
+        result
     }
 
-    async fn verdict(&self, kind: Kind, token: &str) -> Result<Caller, Refusal> {
+    /// Sends an opaque token to Clerk's verify endpoint.
+    async fn look_up_token(&self, kind: TokenKind, token: &str) -> Result<Caller, Refusal> {
         let (path, member) = match kind {
-            Kind::OAuth | Kind::Session => ("/oauth_applications/access_tokens/verify", "access_token"),
-            Kind::M2m => ("/m2m_tokens/verify", "token"),
-            Kind::ApiKey => ("/api_keys/verify", "secret"),
+            TokenKind::OAuth | TokenKind::Session => {
+                ("/oauth_applications/access_tokens/verify", "access_token")
+            }
+            TokenKind::M2m => ("/m2m_tokens/verify", "token"),
+            TokenKind::ApiKey => ("/api_keys/verify", "secret"),
         };
         let body = json!({ member: token });
         let report = self
-            .ask(Method::POST, path, Some(&body), &self.settings.secret_key)
+            .call_api(Method::POST, path, Some(&body), &self.settings.secret_key)
             .await;
         match report {
-            Ok(report) => self.judge(kind, &report),
-            Err(ClerkError::NotFound | ClerkError::Refused(400 | 422))
+            Ok(report) => self.caller_from_lookup(kind, &report),
+            Err(ClerkError::NotFound | ClerkError::Rejected(400 | 422))
                 if self.has(Flaw::UnknownTokensPass) =>
             {
                 Ok(Caller::default())
             }
-            Err(ClerkError::NotFound | ClerkError::Refused(400 | 422))
+            Err(ClerkError::NotFound | ClerkError::Rejected(400 | 422))
                 if self.has(Flaw::UnknownTokensAs500) =>
             {
                 Err(Refusal::Internal)
             }
-            Err(ClerkError::NotFound | ClerkError::Refused(400 | 422)) => Err(Refusal::Invalid("unknown")),
-            Err(_) if kind != Kind::OAuth && self.has(Flaw::MachineOutageAs401) => {
+            Err(ClerkError::NotFound | ClerkError::Rejected(400 | 422)) => Err(Refusal::Invalid("unknown")),
+            Err(_) if kind != TokenKind::OAuth && self.has(Flaw::MachineOutageAs401) => {
                 Err(Refusal::Invalid("machine"))
             }
-            Err(ClerkError::KeyRefused | ClerkError::Forbidden) => Err(Refusal::Misconfigured),
+            Err(ClerkError::KeyRejected | ClerkError::Forbidden) => Err(Refusal::Misconfigured),
             Err(error) if self.has(Flaw::OutagePasses) || self.has(Flaw::OutageStopsAll) => {
-                self.strike(Flaw::OutageStopsAll);
+                self.count_failure(Flaw::OutageStopsAll);
                 if self.has(Flaw::OutagePasses) {
                     Ok(Caller::default())
                 } else {
@@ -333,37 +264,39 @@ impl Server {
         }
     }
 
-    /// Clerk answers 200 for revoked and expired tokens, too, and says so with flags.
-    fn judge(&self, kind: Kind, report: &Value) -> Result<Caller, Refusal> {
+    /// Builds the caller from Clerk's report on an opaque token. Clerk answers with 200 for revoked and
+    /// expired tokens, too, and marks them with flags.
+    fn caller_from_lookup(&self, kind: TokenKind, report: &Value) -> Result<Caller, Refusal> {
         let flag = |name| report.get(name).and_then(Value::as_bool);
         if flag("active") == Some(false) && !self.has(Flaw::InactiveIgnored) {
             return Err(Refusal::Invalid("inactive"));
         }
         let subject = report.get("subject").and_then(Value::as_str);
-        let told = |name| flag(name).or_else(|| self.has(Flaw::FlagsNotNeeded).then_some(false));
-        let (Some(subject), Some(revoked), Some(expired)) = (subject, told("revoked"), told("expired"))
+        let flag_or_default = |name| flag(name).or_else(|| self.has(Flaw::FlagsNotNeeded).then_some(false));
+        let (Some(subject), Some(revoked), Some(expired)) =
+            (subject, flag_or_default("revoked"), flag_or_default("expired"))
         else {
             return Err(Refusal::Unavailable(5));
         };
         if revoked && !self.has(Flaw::RevokedIgnored) {
             return Err(Refusal::Invalid("revoked"));
         }
-        // Seconds or milliseconds, told apart by size.
+        // Clerk sends seconds or milliseconds; only the magnitude tells which.
         let milliseconds = |name| {
             let time = report.get(name).and_then(Value::as_i64)?;
             let seconds = time < 1_000_000_000_000 && !self.has(Flaw::SecondsAsMilliseconds);
             Some(if seconds { time * 1_000 } else { time })
         };
         let expires_at = milliseconds("expiration");
-        let over = expires_at.is_some_and(|expires| now_milliseconds() >= expires);
-        let past = expired || over && !self.has(Flaw::ExpirationIgnored);
-        if past && !self.has(Flaw::ExpiredIgnored) {
+        let is_past = expires_at.is_some_and(|expires| now_milliseconds() >= expires);
+        let has_expired = expired || is_past && !self.has(Flaw::ExpirationIgnored);
+        if has_expired && !self.has(Flaw::ExpiredIgnored) {
             return Err(Refusal::Expired);
         }
         let prefixes: &[&str] = match kind {
-            Kind::OAuth | Kind::Session => &["user_"],
-            Kind::M2m => &["mch_"],
-            Kind::ApiKey => &["user_", "org_"],
+            TokenKind::OAuth | TokenKind::Session => &["user_"],
+            TokenKind::M2m => &["mch_"],
+            TokenKind::ApiKey => &["user_", "org_"],
         };
         let fits = prefixes.iter().any(|prefix| subject.starts_with(prefix));
         if !fits && !self.has(Flaw::OpaqueSubjectUnchecked) {
@@ -391,10 +324,7 @@ impl Server {
     }
 }
 
-/// A user whom flaws take somebody for.
-pub(crate) const DEMO_USER: &str = "user_2sAdaLovelace0000000000000A";
-
-/// Clerk is away, for as long as it says.
+/// Returns the refusal for an unavailable Clerk, with Clerk's own `Retry-After` within 5 to 60 s.
 fn unavailable(error: &ClerkError) -> Refusal {
     if let ClerkError::RateLimited(Some(wait)) = error {
         Refusal::Unavailable((*wait).clamp(5, 60))

@@ -1,4 +1,4 @@
-//! Routes, and what stands before them: hosts, origins, preflights.
+//! Handles requests before routing: Host and Origin checks, preflights, CORS and common headers.
 
 use std::fmt::Write as _;
 
@@ -9,12 +9,12 @@ use poem::{
 use serde_json::json;
 use url::Url;
 
-use super::{flaw::Flaw, mcp::respond, routes::Route, server::Server, values::is_loopback};
+use super::{flaw::Flaw, response::json_response, routes::Route, server::Server, values::is_loopback};
 
 impl Server {
-    /// Answers a request.
-    pub(crate) async fn answer(&self, request: Request) -> Response {
-        let mut response = self.guarded(request).await;
+    /// Handles a request and adds the headers that every response has.
+    pub(crate) async fn handle(&self, request: Request) -> Response {
+        let mut response = self.route_request(request).await;
         let headers = response.headers_mut();
         if !self.has(Flaw::SniffingAllowed) {
             headers.insert(
@@ -30,16 +30,17 @@ impl Server {
         response
     }
 
-    async fn guarded(&self, request: Request) -> Response {
+    /// Checks Host and Origin, answers preflights and calls the route.
+    async fn route_request(&self, request: Request) -> Response {
         let (path, headers) = (request.original_uri().path(), request.headers());
         let rewritten = headers
             .get("x-original-url")
             .or_else(|| headers.get("x-rewrite-url"));
         let rewritten = rewritten.and_then(|path| path.to_str().ok());
         let rewritten = rewritten.filter(|_| self.has(Flaw::RewritesBelieved));
-        let probe = matches!(path, "/healthz" | "/readyz");
-        if !probe && !self.right_host(headers, request.original_uri()) {
-            return self.edge_refusal(403, "forbidden", "Host not allowed");
+        let health_check = matches!(path, "/healthz" | "/readyz");
+        if !health_check && !self.is_allowed_host(headers, request.original_uri()) {
+            return self.json_error(403, "forbidden", "Host not allowed");
         }
         if *request.method() == Method::TRACE && self.has(Flaw::TraceEchoes) {
             let echo = format!("TRACE {path}\r\n{headers:?}");
@@ -49,11 +50,11 @@ impl Server {
         let protected = matches!(route, Route::Mcp | Route::BelowMcp);
         let origins: Vec<HeaderValue> = headers.get_all(header::ORIGIN).iter().cloned().collect();
         if protected
-            && (!origins.iter().all(|origin| self.right_origin(origin))
+            && (!origins.iter().all(|origin| self.is_allowed_origin(origin))
                 || origins.is_empty() && self.has(Flaw::OriginNeeded)
                 || !origins.is_empty() && self.has(Flaw::OriginRefused))
         {
-            return self.edge_refusal(403, "forbidden", "Origin not allowed");
+            return self.json_error(403, "forbidden", "Origin not allowed");
         }
         let preflight = request.method() == Method::OPTIONS
             && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
@@ -70,11 +71,12 @@ impl Server {
         } else {
             self.public(&route, request).await
         };
-        self.add_cors(&mut response, origin);
+        self.add_cors_headers(&mut response, origin);
         response
     }
 
-    fn add_cors(&self, response: &mut Response, origin: Option<HeaderValue>) {
+    /// Adds the CORS headers of a response that is not a preflight.
+    fn add_cors_headers(&self, response: &mut Response, origin: Option<HeaderValue>) {
         let refused = !response.status().is_success() && self.has(Flaw::RefusalsWithoutCors);
         let headers = response.headers_mut();
         if !self.has(Flaw::NoVary) {
@@ -101,17 +103,18 @@ impl Server {
         }
     }
 
+    /// Answers a preflight request.
     fn preflight(&self, origin: &HeaderValue, protected: bool, headers: &HeaderMap) -> Response {
         let known = ["authorization", "content-type", "last-event-id", "traceparent"];
-        let wanted = headers.get_all(header::ACCESS_CONTROL_REQUEST_HEADERS).iter();
-        let wanted: Vec<String> = wanted
+        let requested = headers.get_all(header::ACCESS_CONTROL_REQUEST_HEADERS).iter();
+        let requested: Vec<String> = requested
             .filter_map(|list| list.to_str().ok())
             .flat_map(|list| list.split(','))
             .map(|name| name.trim().to_ascii_lowercase())
             .filter(|name| known.contains(&name.as_str()) || name.starts_with("mcp-"))
             .filter(|name| {
-                let of_protocol = name.starts_with("mcp-") || name == "traceparent";
-                !(of_protocol && self.has(Flaw::PreflightIncomplete))
+                let for_mcp = name.starts_with("mcp-") || name == "traceparent";
+                !(for_mcp && self.has(Flaw::PreflightIncomplete))
             })
             .collect();
         let methods = if protected {
@@ -125,18 +128,19 @@ impl Server {
             .header(header::ACCESS_CONTROL_MAX_AGE, "7200")
             .header(header::VARY, "Origin, Access-Control-Request-Headers")
             .finish();
-        let answer = response.headers_mut();
-        answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        let response_headers = response.headers_mut();
+        response_headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         if self.has(Flaw::CredentialsAllowed) {
             let allowed = HeaderValue::from_static("true");
-            answer.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, allowed);
+            response_headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, allowed);
         }
-        if let (Ok(wanted), false) = (HeaderValue::try_from(wanted.join(", ")), wanted.is_empty()) {
-            answer.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted);
+        if let (Ok(allowed), false) = (HeaderValue::try_from(requested.join(", ")), requested.is_empty()) {
+            response_headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
         }
         response
     }
 
+    /// Answers an unknown path.
     pub(crate) fn not_found(&self) -> Response {
         if self.has(Flaw::NotFoundAsPage) {
             return Response::builder()
@@ -144,21 +148,18 @@ impl Server {
                 .content_type("text/html; charset=utf-8")
                 .body("<h1>Not Found</h1>");
         }
-        self.edge_refusal(
-            404,
-            "not_found",
-            "There is nothing here; see /docs for what there is",
-        )
+        self.json_error(404, "not_found", "Unknown path; /docs lists all paths")
     }
 
-    pub(crate) fn wrong_method(&self, allow: &'static str) -> Response {
+    /// Answers a method that the route does not support.
+    pub(crate) fn method_not_allowed(&self, allow: &'static str) -> Response {
         if self.has(Flaw::WrongMethodAs404) {
             return self.not_found();
         }
-        let mut response = self.edge_refusal(
+        let mut response = self.json_error(
             405,
             "method_not_allowed",
-            "This route takes other methods; see Allow",
+            "This path supports other methods; see the Allow header",
         );
         if !self.has(Flaw::NoAllow) {
             let allow = HeaderValue::from_static(allow);
@@ -167,7 +168,8 @@ impl Server {
         response
     }
 
-    pub(crate) fn edge_refusal(&self, status: u16, error: &str, description: &str) -> Response {
+    /// Builds a JSON error response without a challenge.
+    pub(crate) fn json_error(&self, status: u16, error: &str, description: &str) -> Response {
         let mut body = json!({ "error": error, "error_description": description });
         if self.has(Flaw::OtherTexts) {
             body = json!({ "message": "Nope" });
@@ -175,14 +177,15 @@ impl Server {
         if self.has(Flaw::StackShown) {
             body = json!({ "error": error, "stack": "panicked at /app/src/edge.rs:12:5" });
         }
-        let mut response = respond(status, &body);
+        let mut response = json_response(status, &body);
         let no_store = HeaderValue::from_static("no-store");
         response.headers_mut().insert(header::CACHE_CONTROL, no_store);
         response
     }
 
-    /// `BASE_URL`'s host, or loopback when we are there (DNS rebinding).
-    fn right_host(&self, headers: &HeaderMap, uri: &Uri) -> bool {
+    /// Returns whether the request names the host of `BASE_URL`, or a loopback host if the server runs on
+    /// loopback. This prevents DNS rebinding.
+    fn is_allowed_host(&self, headers: &HeaderMap, uri: &Uri) -> bool {
         if self.has(Flaw::HostIgnored)
             || self.has(Flaw::ResourceOfHost)
             || self.has(Flaw::ResourceMetadataOfHost)
@@ -190,7 +193,7 @@ impl Server {
             return true;
         }
         let hosts: Vec<&HeaderValue> = headers.get_all(header::HOST).iter().collect();
-        // The host of the target is the one that counts (RFC 9112 §3.2.2).
+        // RFC 9112 §3.2.2: the host of an absolute request target overrides `Host`.
         let target = uri.authority().filter(|_| !self.has(Flaw::TargetHostIgnored));
         let host = match (hosts.as_slice(), target) {
             ([_] | [], Some(authority)) => authority.as_str(),
@@ -213,8 +216,9 @@ impl Server {
         ours || local && is_loopback(&url)
     }
 
-    /// An allowed origin: configured, or our own, or loopback when we are there.
-    fn right_origin(&self, origin: &HeaderValue) -> bool {
+    /// Returns whether the origin is configured, or by default is the server's own or, on loopback, a
+    /// loopback origin.
+    fn is_allowed_origin(&self, origin: &HeaderValue) -> bool {
         let Ok(origin) = origin.to_str() else { return false };
         let allowed = match &self.settings.origins {
             Some(origins) => origins.clone(),
@@ -238,7 +242,7 @@ impl Server {
                     .is_ok_and(|url| is_loopback(&url) && url.origin().ascii_serialization() == origin)
     }
 
-    /// The origin that the client says it called, which anybody can make up.
+    /// Returns the origin that the request claims to address. The client controls it.
     pub(crate) fn origin_of_request(&self, headers: &HeaderMap) -> String {
         let host = headers
             .get("x-forwarded-host")
@@ -248,7 +252,7 @@ impl Server {
     }
 }
 
-/// A random UUID (RFC 9562 §5.4).
+/// Returns a random UUID (RFC 9562 §5.4).
 fn request_id() -> String {
     let random: [u8; 16] = rand::random();
     let mut id = String::with_capacity(36);

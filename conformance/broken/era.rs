@@ -1,4 +1,4 @@
-//! Which revision of MCP a message is of, and whether its headers repeat what it says.
+//! Determines the MCP revision of a message and checks that its headers match its body.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use poem::http::HeaderMap;
@@ -6,33 +6,33 @@ use serde_json::{Map, Value, json};
 
 use super::{
     flaw::Flaw,
-    mcp::{Fault, META, MODERN, VERSIONS},
+    mcp::{META, MODERN, RpcError, VERSIONS},
     server::Server,
 };
 
-/// What values of headers begin with that are in base64.
-const ENCODED: &str = "=?base64?";
+/// Prefix of a header value that is encoded in base64.
+const BASE64_PREFIX: &str = "=?base64?";
 
 impl Server {
-    /// Whether the message is of 2026-07-28, once headers and body agree.
-    pub(super) fn era(
+    /// Returns whether the message follows 2026-07-28. Rejects headers that differ from the body.
+    pub(super) fn is_modern(
         &self,
         headers: &HeaderMap,
         method: &str,
         params: &Map<String, Value>,
-        request: bool,
-    ) -> Result<bool, Fault> {
+        is_request: bool,
+    ) -> Result<bool, RpcError> {
         let version = headers.get("mcp-protocol-version");
         let version = version.map(|version| version.to_str().unwrap_or("?"));
         if method == "initialize" {
-            let asked = params.get("protocolVersion").and_then(Value::as_str);
+            let requested = params.get("protocolVersion").and_then(Value::as_str);
             if version.is_some()
-                && asked.is_some()
-                && version != asked
+                && requested.is_some()
+                && version != requested
                 && !self.has(Flaw::HeaderMismatchAccepted)
             {
                 let text = "MCP-Protocol-Version does not match params.protocolVersion";
-                return Err(Fault::new(400, -32600, text));
+                return Err(RpcError::new(400, -32600, text));
             }
             return Ok(false);
         }
@@ -43,13 +43,13 @@ impl Server {
             return Ok(false);
         }
         if version.is_none() && self.has(Flaw::VersionHeaderNeeded) {
-            return Err(Fault::new(400, -32600, "MCP-Protocol-Version is missing"));
+            return Err(RpcError::new(400, -32600, "MCP-Protocol-Version is missing"));
         }
-        let any = self.has(Flaw::AnyVersion);
+        let any_version = self.has(Flaw::AnyVersion);
         if let Some(version) = version
             && declared.is_none()
             && !VERSIONS.contains(&version)
-            && !any
+            && !any_version
         {
             return Err(self.unsupported(version));
         }
@@ -57,20 +57,20 @@ impl Server {
         if version.is_some_and(|version| version >= MODERN) {
             self.check_standard_headers(headers, method, params)?;
         }
-        if !request {
+        if !is_request {
             return Ok(modern);
         }
         match declared {
             None if (modern || method == "server/discover") && !self.has(Flaw::MetaNotNeeded) => {
                 let text = "The request's _meta lacks io.modelcontextprotocol/protocolVersion";
-                return Err(Fault::new(400, -32602, text));
+                return Err(RpcError::new(400, -32602, text));
             }
             Some(_) if version.is_none() && self.has(Flaw::HeadersNotNeeded) => {}
             Some(declared) if version != Some(declared) && !self.has(Flaw::HeaderMismatchAccepted) => {
                 let text = "MCP-Protocol-Version does not match the request's _meta";
-                return Err(Fault::new(400, -32020, text));
+                return Err(RpcError::new(400, -32020, text));
             }
-            Some(declared) if !VERSIONS.contains(&declared) && !any => {
+            Some(declared) if !VERSIONS.contains(&declared) && !any_version => {
                 return Err(self.unsupported(declared));
             }
             Some(_)
@@ -78,20 +78,21 @@ impl Server {
                     && !self.has(Flaw::MetaNotNeeded) =>
             {
                 let text = "The request's _meta lacks io.modelcontextprotocol/clientCapabilities";
-                return Err(Fault::new(400, -32602, text));
+                return Err(RpcError::new(400, -32602, text));
             }
             Some(_) | None => {}
         }
         Ok(modern || method == "server/discover")
     }
 
-    /// `Mcp-Method` and `Mcp-Name` repeat the body, so that proxies need not read it.
+    /// Checks that `Mcp-Method` and `Mcp-Name` match the body. The headers exist so that proxies need not
+    /// read the body.
     fn check_standard_headers(
         &self,
         headers: &HeaderMap,
         method: &str,
         params: &Map<String, Value>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), RpcError> {
         let name = params.get("name").and_then(Value::as_str);
         let name = name.filter(|_| method == "tools/call");
         for (header, expected) in [("Mcp-Method", Some(method)), ("Mcp-Name", name)] {
@@ -99,21 +100,21 @@ impl Server {
             let given: Vec<_> = headers.get_all(header).iter().collect();
             let given = match given.as_slice() {
                 [] if self.has(Flaw::HeadersNotNeeded) => continue,
-                [] => return Err(Fault::new(400, -32020, format!("{header} is missing"))),
+                [] => return Err(RpcError::new(400, -32020, format!("{header} is missing"))),
                 [one] => one.to_str().unwrap_or_default(),
-                _ => return Err(Fault::new(400, -32020, format!("{header} is there twice"))),
+                _ => return Err(RpcError::new(400, -32020, format!("{header} is duplicated"))),
             };
-            if given.starts_with(ENCODED) && self.has(Flaw::EncodedNamesUnchecked) {
+            if given.starts_with(BASE64_PREFIX) && self.has(Flaw::EncodedNamesUnchecked) {
                 continue;
             }
-            let decoded = |given| {
+            let decode = |given| {
                 if self.has(Flaw::EncodedNamesUnknown) {
                     return Some(str::to_owned(given));
                 }
-                decoded(given)
+                decode_header(given)
             };
-            if decoded(given).as_deref() != Some(expected) && !self.has(Flaw::HeaderMismatchAccepted) {
-                return Err(Fault::new(
+            if decode(given).as_deref() != Some(expected) && !self.has(Flaw::HeaderMismatchAccepted) {
+                return Err(RpcError::new(
                     400,
                     -32020,
                     format!("{header} does not match the body"),
@@ -123,9 +124,10 @@ impl Server {
         Ok(())
     }
 
-    fn unsupported(&self, version: &str) -> Fault {
+    /// Returns the error for an unsupported protocol version.
+    fn unsupported(&self, version: &str) -> RpcError {
         let data = json!({ "requested": version, "supported": VERSIONS });
-        let fault = Fault::new(400, -32022, "Unsupported protocol version");
+        let fault = RpcError::new(400, -32022, "Unsupported protocol version");
         if self.has(Flaw::NoSupportedList) {
             fault
         } else {
@@ -134,10 +136,10 @@ impl Server {
     }
 }
 
-/// The value of a header of MCP, which may be in base64: `=?base64?…?=`.
-fn decoded(value: &str) -> Option<String> {
+/// Decodes the value of an MCP header, which may be base64: `=?base64?…?=`.
+fn decode_header(value: &str) -> Option<String> {
     let Some(inner) = value
-        .strip_prefix(ENCODED)
+        .strip_prefix(BASE64_PREFIX)
         .and_then(|rest| rest.strip_suffix("?="))
     else {
         return Some(value.to_owned());

@@ -1,456 +1,502 @@
-//! The flaws: each is one thing that real servers get wrong.
+//! The flaws that the server can have. Each is one mistake that real servers make.
 
-/// Declares the flaws once: variant, name, what the server does wrong.
+/// Declares every flaw once: variant, command-line name and description.
 macro_rules! flaws {
-    ($($variant:ident $name:literal $about:literal;)*) => {
-        /// One thing that the server does wrong.
+    ($($variant:ident $name:literal $description:literal;)*) => {
+        /// One mistake that the server makes.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Flaw {
-            $(#[doc = $about] $variant,)*
+            $(#[doc = $description] $variant,)*
         }
 
         impl Flaw {
             /// Every flaw.
             pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            /// Its name on the command line.
+            /// Returns the name of the flaw on the command line.
             pub(crate) fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// What the server does wrong.
-            pub(crate) fn about(self) -> &'static str {
-                match self { $(Self::$variant => $about,)* }
+            /// Returns a sentence that says what the server does wrong.
+            pub(crate) fn description(self) -> &'static str {
+                match self { $(Self::$variant => $description,)* }
             }
         }
     };
 }
 
 impl Flaw {
-    /// The flaw of this name.
+    /// Returns the flaw with this name.
     pub(crate) fn find(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|flaw| flaw.name() == name)
     }
 }
 
 flaws! {
-    // One answer to everything.
-    RefusesAll "refuses-all" "Every message is answered with 401.";
-    ForbidsAll "forbids-all" "Every message is answered with 403.";
-    FailsAll "fails-all" "Every message is answered with 503.";
-    TakesAll "takes-all" "Every message is answered with 202, and nothing happens.";
+    // The same answer to every message.
+    RefusesAll "refuses-all" "Rejects every message with 401.";
+    ForbidsAll "forbids-all" "Rejects every message with 403.";
+    FailsAll "fails-all" "Answers every message with 503.";
+    TakesAll "takes-all" "Answers every message with 202 and does nothing.";
 
-    // Bearer syntax.
-    TokenInQuery "token-in-query" "Takes the token from the query, too.";
-    TokenInBody "token-in-body" "Takes the token from the body, too.";
-    TokenInCookie "token-in-cookie" "Takes the token from the cookie of Clerk, too.";
-    SessionIdAsToken "session-id-as-token" "Takes the id of a session for a credential.";
-    RealSessionIdAsToken "real-session-id-as-token" "The id of a session that there is stands for its user's token.";
-    AnyonesSession "anyones-session" "Whoever has a token may use everybody's sessions.";
-    LastCallerRemembered "last-caller-remembered" "A request without a token is that of the last caller.";
-    FirstOfTwoTokens "first-of-two-tokens" "Of two Authorization headers the first counts.";
-    LastOfTwoTokens "last-of-two-tokens" "Of two Authorization headers the last counts.";
-    FirstOfAList "first-of-a-list" "Of two credentials in one header the first counts.";
-    AnyScheme "any-scheme" "Whatever the scheme is, what comes after it is the token.";
-    SchemeCaseSensitive "scheme-case-sensitive" "Knows Bearer, but not bearer.";
-    SchemeNotNeeded "scheme-not-needed" "A value without a scheme is the token.";
-    SchemeGlued "scheme-glued" "Needs no space between scheme and token.";
-    LastWord "last-word" "Of several words after the scheme the first or last counts.";
-    TokenParameter "token-parameter" "Takes the token from a parameter of the scheme.";
-    OneSpaceOnly "one-space-only" "Refuses more than one space after the scheme.";
-    QuotedToken "quoted-token" "Takes quotes off the token.";
-    PercentDecodedToken "percent-decoded-token" "Decodes the token as if it were a URL, and drops white space.";
-    MalformedHeaderAs500 "malformed-header-as-500" "A malformed Authorization header is answered with 500.";
-    TwoTokensAs401 "two-tokens-as-401" "Two credentials are answered with 401, not 400.";
-    OversizedTokenAs500 "oversized-token-as-500" "A token of more than 16 KiB is answered with 500.";
-    LittleTokenLimit "little-token-limit" "Refuses tokens of more than 8 KiB.";
-    NoTokenLimit "no-token-limit" "Reads a token of any size.";
-    BodyBeforeToken "body-before-token" "Reads and judges the body before the token.";
+    // Bearer syntax and session ids.
+    TokenInQuery "token-in-query" "Also accepts the token in the query string.";
+    TokenInBody "token-in-body" "Also accepts the token in the request body.";
+    TokenInCookie "token-in-cookie" "Also accepts the token in Clerk's `__session` cookie.";
+    SessionIdAsToken "session-id-as-token" "Accepts any MCP session id in place of a token.";
+    RealSessionIdAsToken "real-session-id-as-token"
+        "Accepts the id of an existing MCP session in place of its user's token.";
+    AnyonesSession "anyones-session" "Lets every authenticated user use the MCP sessions of other users.";
+    LastCallerRemembered "last-caller-remembered"
+        "Treats a request without a token as coming from the previous caller.";
+    FirstOfTwoTokens "first-of-two-tokens" "Uses the first of two Authorization headers.";
+    LastOfTwoTokens "last-of-two-tokens" "Uses the last of two Authorization headers.";
+    FirstOfAList "first-of-a-list" "Uses the first of two credentials in one Authorization header.";
+    AnyScheme "any-scheme" "Ignores the authentication scheme and uses the rest of the header as the token.";
+    SchemeCaseSensitive "scheme-case-sensitive"
+        "Accepts `Bearer`, but no other case of it, such as `bearer`.";
+    SchemeNotNeeded "scheme-not-needed" "Accepts a token without a scheme.";
+    SchemeGlued "scheme-glued" "Accepts a token without a space after the scheme.";
+    LastWord "last-word" "Uses the longest of several words after the scheme as the token.";
+    TokenParameter "token-parameter" "Accepts the token in a quoted parameter after the scheme.";
+    OneSpaceOnly "one-space-only" "Rejects more than one space after the scheme.";
+    QuotedToken "quoted-token" "Accepts a token in quotes.";
+    PercentDecodedToken "percent-decoded-token"
+        "Accepts a token with percent-encoded line breaks and removes them.";
+    MalformedHeaderAs500 "malformed-header-as-500" "Answers a malformed Authorization header with 500.";
+    TwoTokensAs401 "two-tokens-as-401" "Answers two credentials with 401 instead of 400.";
+    OversizedTokenAs500 "oversized-token-as-500" "Answers a token of more than 16 KiB with 500.";
+    LittleTokenLimit "little-token-limit" "Rejects tokens of more than 8 KiB.";
+    NoTokenLimit "no-token-limit" "Accepts tokens of any length.";
+    BodyBeforeToken "body-before-token" "Reads and validates the body before it checks the token.";
 
     // JOSE header and signature.
-    AcceptsNone "accepts-none" "alg: none needs no signature.";
-    AcceptsAnyCaseOfNone "accepts-any-case-of-none" "alg: None and nOnE need no signature.";
-    HmacWithPublicKey "hmac-with-public-key" "alg: HS256 is verified with the public key as the secret.";
-    HmacWithNothing "hmac-with-nothing" "alg: HS256 is verified with an empty secret.";
-    AlgIgnored "alg-ignored" "Whatever alg says, the signature is taken for RS256.";
-    AnyRsaAlgorithm "any-rsa-algorithm" "Verifies by whichever algorithm of RSA the header names.";
-    AlgCaseInsensitive "alg-case-insensitive" "Takes rs256 for RS256.";
-    UnknownAlgAs500 "unknown-alg-as-500" "An algorithm that it does not know is answered with 500.";
-    SignatureIgnored "signature-ignored" "Reads the claims and never checks the signature.";
-    EmptySignaturePasses "empty-signature-passes" "Checks the signature only if there is one.";
-    TypIgnored "typ-ignored" "Never looks at typ.";
-    TypNotNeeded "typ-not-needed" "A token without typ is a session token.";
-    TypContained "typ-contained" "It is enough that at+jwt is somewhere in typ.";
-    ApplicationTypUnknown "application-typ-unknown" "Does not know application/at+jwt.";
-    CatIgnored "cat-ignored" "Never looks at Clerk's class of token, cat.";
-    CatNeeded "cat-needed" "Refuses tokens without cat.";
-    UnspecifiedCatRefused "unspecified-cat-refused" "Refuses the class that says nothing.";
-    CritIgnored "crit-ignored" "Overlooks critical extensions.";
-    UnknownHeaderRefused "unknown-header-refused" "Refuses header members that it does not know.";
-    HeaderKeyTrusted "header-key-trusted" "Trusts the key that a token brings along: jwk, jku, x5u, x5c.";
-    KidIgnored "kid-ignored" "Tries every key, whatever kid says.";
-    KidNotNeeded "kid-not-needed" "Without kid it takes the first key.";
-    KidAsFile "kid-as-file" "The secret of alg: HS256 is in the file that kid names.";
-    PaddingAccepted "padding-accepted" "Takes base64 with padding.";
-    TrailingBitsAccepted "trailing-bits-accepted" "Takes base64 that is not canonical.";
-    StandardAlphabetAccepted "standard-alphabet-accepted" "Takes the alphabet of base64 for that of base64url.";
-    MorePartsAccepted "more-parts-accepted" "Overlooks what comes after the third part.";
-    TwoPartsAccepted "two-parts-accepted" "A token without its third part is unsigned, and passes.";
-    DuplicatesAccepted "duplicates-accepted" "Of two members of one name the last counts.";
-    FirstDuplicateCounts "first-duplicate-counts" "Of two members of one name the first counts.";
-    BadJsonAs500 "bad-json-as-500" "A token that holds no JSON object is answered with 500.";
-    NotAJwtAs500 "not-a-jwt-as-500" "A token that is no JWT is answered with 500.";
+    AcceptsNone "accepts-none" "Accepts `alg: none` without a signature.";
+    AcceptsAnyCaseOfNone "accepts-any-case-of-none"
+        "Accepts `none` in another case, such as `alg: None`, without a signature.";
+    HmacWithPublicKey "hmac-with-public-key" "Verifies `alg: HS256` with the public key as the secret.";
+    HmacWithNothing "hmac-with-nothing" "Verifies `alg: HS256` with an empty secret.";
+    AlgIgnored "alg-ignored" "Ignores `alg` and verifies every signature as RS256.";
+    AnyRsaAlgorithm "any-rsa-algorithm"
+        "Accepts the RSA algorithm that the header names, such as RS384 or PS256.";
+    AlgCaseInsensitive "alg-case-insensitive" "Accepts `rs256` for `RS256`.";
+    UnknownAlgAs500 "unknown-alg-as-500" "Answers an unknown `alg` with 500.";
+    SignatureIgnored "signature-ignored" "Never verifies the signature.";
+    EmptySignaturePasses "empty-signature-passes" "Accepts an empty signature.";
+    TypIgnored "typ-ignored" "Does not check `typ`.";
+    TypNotNeeded "typ-not-needed" "Accepts session tokens without `typ`.";
+    TypContained "typ-contained" "Accepts access tokens whose `typ` merely contains `at+jwt`.";
+    ApplicationTypUnknown "application-typ-unknown" "Rejects access tokens with `typ: application/at+jwt`.";
+    CatIgnored "cat-ignored" "Does not check `cat`, Clerk's token class.";
+    CatNeeded "cat-needed" "Rejects session tokens without `cat`.";
+    UnspecifiedCatRefused "unspecified-cat-refused"
+        "Rejects the `cat` that carries no class information.";
+    CritIgnored "crit-ignored" "Ignores `crit`.";
+    UnknownHeaderRefused "unknown-header-refused" "Rejects tokens with unknown header parameters.";
+    HeaderKeyTrusted "header-key-trusted"
+        "Trusts keys that the token's header supplies (`jwk`, `jku`, `x5u`).";
+    KidIgnored "kid-ignored" "Ignores `kid` and tries every key.";
+    KidNotNeeded "kid-not-needed" "Accepts tokens without `kid` and tries every key.";
+    KidAsFile "kid-as-file" "Reads the secret for `alg: HS256` from the file that `kid` names.";
+    PaddingAccepted "padding-accepted" "Accepts base64url with padding.";
+    TrailingBitsAccepted "trailing-bits-accepted"
+        "Accepts base64url that is not canonical because trailing bits are set.";
+    StandardAlphabetAccepted "standard-alphabet-accepted"
+        "Accepts the standard base64 alphabet (`+` and `/`) instead of base64url.";
+    MorePartsAccepted "more-parts-accepted" "Ignores everything after the third part of a token.";
+    TwoPartsAccepted "two-parts-accepted" "Accepts tokens without the signature part.";
+    DuplicatesAccepted "duplicates-accepted" "Uses the last of two JSON members with the same name.";
+    FirstDuplicateCounts "first-duplicate-counts" "Uses the first of two JSON members with the same name.";
+    BadJsonAs500 "bad-json-as-500" "Answers a token whose header or claims are not a JSON object with 500.";
+    NotAJwtAs500 "not-a-jwt-as-500" "Answers a token that is not a JWT with 500.";
 
     // Claims.
-    ExpIgnored "exp-ignored" "Never looks at exp.";
-    ExpNotNeeded "exp-not-needed" "A token without exp never expires.";
-    ZeroIsNever "zero-is-never" "An exp of zero or less is none.";
-    TimesAsText "times-as-text" "Reads times from texts.";
-    NoLeeway "no-leeway" "Leaves no time for clocks that differ.";
-    MuchLeeway "much-leeway" "Leaves a minute, whatever is configured.";
-    NbfIgnored "nbf-ignored" "Never looks at nbf.";
-    IatIgnored "iat-ignored" "Never looks at iat.";
-    IatNeeded "iat-needed" "Refuses tokens without iat or nbf, which need none.";
-    HugeTimesAs500 "huge-times-as-500" "A time beyond all calendars is answered with 500.";
-    ExpInMilliseconds "exp-in-milliseconds" "Compares exp with milliseconds: everything has expired.";
-    IssIgnored "iss-ignored" "Never looks at iss.";
-    KeysOfAnyIssuer "keys-of-any-issuer" "Takes whatever key a token names when the issuer is not ours.";
-    IssPrefix "iss-prefix" "It is enough that iss begins with the issuer.";
-    IssSuffix "iss-suffix" "It is enough that iss ends with the issuer.";
-    IssNormalized "iss-normalized" "Compares iss without case and trailing slash.";
-    SubNotNeeded "sub-not-needed" "A token without sub, or with one that is no text, passes.";
-    SubPrefixIgnored "sub-prefix-ignored" "sub need not be a user.";
-    SidNotNeeded "sid-not-needed" "A session token needs no session.";
-    UnknownClaimsRefused "unknown-claims-refused" "Refuses claims that it does not know.";
-    ClaimsBeforeSignature "claims-before-signature" "Looks at the claims before the signature.";
-    ClaimsAs500 "claims-as-500" "A claim of the wrong type is answered with 500.";
+    ExpIgnored "exp-ignored" "Accepts tokens whose `exp` has passed.";
+    ExpNotNeeded "exp-not-needed" "Accepts tokens without `exp`.";
+    ZeroIsNever "zero-is-never" "Treats an `exp` of zero or less as no expiry.";
+    TimesAsText "times-as-text" "Accepts times that are JSON strings.";
+    NoLeeway "no-leeway" "Allows no clock skew.";
+    MuchLeeway "much-leeway" "Always allows a clock skew of one minute and ignores `CLERK_CLOCK_SKEW`.";
+    NbfIgnored "nbf-ignored" "Does not check `nbf`.";
+    IatIgnored "iat-ignored" "Does not check `iat`.";
+    IatNeeded "iat-needed" "Rejects tokens without `iat` or `nbf`, which are optional.";
+    HugeTimesAs500 "huge-times-as-500" "Answers a time outside the years 1 to 9999 with 500.";
+    ExpInMilliseconds "exp-in-milliseconds" "Reads `exp` as milliseconds, so every token has expired.";
+    IssIgnored "iss-ignored" "Does not check `iss`.";
+    KeysOfAnyIssuer "keys-of-any-issuer" "Accepts tokens of other issuers without verifying the signature.";
+    IssPrefix "iss-prefix" "Accepts an `iss` that merely begins with the issuer.";
+    IssSuffix "iss-suffix" "Accepts an `iss` that merely ends with the issuer.";
+    IssNormalized "iss-normalized" "Ignores case and trailing slashes of `iss`.";
+    SubNotNeeded "sub-not-needed" "Accepts tokens whose `sub` is missing or not a string.";
+    SubPrefixIgnored "sub-prefix-ignored" "Does not check the prefix of `sub`.";
+    SidNotNeeded "sid-not-needed" "Accepts session tokens without a valid `sid`.";
+    UnknownClaimsRefused "unknown-claims-refused" "Rejects tokens with unknown claims.";
+    ClaimsBeforeSignature "claims-before-signature" "Checks the claims before the signature.";
+    ClaimsAs500 "claims-as-500" "Answers a claim of the wrong type with 500.";
 
     // Audience and authorized party.
-    AudAnyResource "aud-any-resource" "It is enough that aud is a URL.";
-    AudIgnored "aud-ignored" "Never looks at aud.";
-    AudienceIsEnough "audience-is-enough" "Whatever Clerk signed for our audience is an access token.";
-    AudNotNeeded "aud-not-needed" "An access token without aud passes.";
-    AudPrefix "aud-prefix" "It is enough that aud begins with the resource.";
-    AudSubstring "aud-substring" "It is enough that the resource is somewhere in aud.";
-    AudOrigin "aud-origin" "It is enough that aud is of our origin.";
-    AudFirstOnly "aud-first-only" "Of a list of audiences the first counts.";
-    AudAsTextOnly "aud-as-text-only" "Does not understand lists of audiences.";
-    AudMalformedPasses "aud-malformed-passes" "An aud of the wrong type counts as none, and passes.";
-    EmptyAudPasses "empty-aud-passes" "An empty aud counts as none, and passes.";
-    AudAsListOnly "aud-as-list-only" "Does not understand an audience that is one text.";
-    AudCaseSensitive "aud-case-sensitive" "Refuses another case of scheme and host.";
-    AudCaseInsensitive "aud-case-insensitive" "Overlooks case in the path, too.";
-    AudSlashRefused "aud-slash-refused" "Refuses a trailing slash.";
-    AudBaseRefused "aud-base-refused" "Knows the endpoint as its name, but not the server.";
-    AudOfSessionIgnored "aud-of-session-ignored" "Never looks at the aud of session tokens.";
-    AudOfSessionNeeded "aud-of-session-needed" "Refuses session tokens without aud.";
-    AudOfSessionRefused "aud-of-session-refused" "Refuses session tokens with any aud.";
-    AudienceModeIgnored "audience-mode-ignored" "`CLERK_AUDIENCE` changes nothing.";
-    AudienceModeBlurred "audience-mode-blurred" "if-present is treated like off.";
-    AzpIgnored "azp-ignored" "Never looks at azp.";
-    AzpNotNeeded "azp-not-needed" "With authorized parties, a token without azp passes.";
-    AzpPrefix "azp-prefix" "It is enough that azp begins with an authorized party.";
-    AzpOfAccessTokens "azp-of-access-tokens" "Asks access tokens for azp, which they never have.";
-    AzpAlways "azp-always" "Without authorized parties, only our own origin may be azp.";
-    AzpFirstOnly "azp-first-only" "Of the authorized parties the first counts.";
+    AudAnyResource "aud-any-resource" "Accepts any URL as `aud`.";
+    AudIgnored "aud-ignored" "Does not check `aud`.";
+    AudienceIsEnough "audience-is-enough"
+        "Treats every token whose `aud` names this server as an access token.";
+    AudNotNeeded "aud-not-needed" "Accepts access tokens without `aud`.";
+    AudPrefix "aud-prefix" "Accepts an `aud` that merely begins with `BASE_URL`.";
+    AudSubstring "aud-substring" "Accepts an `aud` that merely contains `BASE_URL`.";
+    AudOrigin "aud-origin" "Accepts every `aud` that has the server's origin.";
+    AudFirstOnly "aud-first-only" "Checks only the first entry of an `aud` list.";
+    AudAsTextOnly "aud-as-text-only" "Rejects an `aud` that is a list.";
+    AudMalformedPasses "aud-malformed-passes" "Accepts an `aud` of the wrong type.";
+    EmptyAudPasses "empty-aud-passes" "Accepts an empty `aud`.";
+    AudAsListOnly "aud-as-list-only" "Rejects an `aud` that is a single string.";
+    AudCaseSensitive "aud-case-sensitive" "Rejects an `aud` whose scheme or host is in another case.";
+    AudCaseInsensitive "aud-case-insensitive" "Ignores the case of the path in `aud`.";
+    AudSlashRefused "aud-slash-refused" "Rejects an `aud` with a trailing slash.";
+    AudBaseRefused "aud-base-refused" "Rejects an `aud` that is `BASE_URL` instead of the endpoint's URL.";
+    AudOfSessionIgnored "aud-of-session-ignored" "Does not check the `aud` of session tokens.";
+    AudOfSessionNeeded "aud-of-session-needed" "Rejects session tokens without `aud`.";
+    AudOfSessionRefused "aud-of-session-refused" "Rejects session tokens with any `aud`.";
+    AudienceModeIgnored "audience-mode-ignored" "Ignores `CLERK_AUDIENCE`.";
+    AudienceModeBlurred "audience-mode-blurred" "Treats `CLERK_AUDIENCE=if-present` like `off`.";
+    AzpIgnored "azp-ignored" "Does not check `azp`.";
+    AzpNotNeeded "azp-not-needed" "Accepts tokens without `azp` although authorized parties are configured.";
+    AzpPrefix "azp-prefix" "Accepts an `azp` that merely begins with an authorized party.";
+    AzpOfAccessTokens "azp-of-access-tokens" "Requires `azp` in access tokens, which never have it.";
+    AzpAlways "azp-always" "Accepts only its own origin as `azp` when no authorized parties are configured.";
+    AzpFirstOnly "azp-first-only" "Checks `azp` against the first authorized party only.";
 
     // Session tokens.
-    PendingAccepted "pending-accepted" "A session with tasks left passes.";
-    StatusNeeded "status-needed" "Refuses session tokens without sts.";
-    FirstVersionRefused "first-version-refused" "Refuses session tokens of version 1.";
-    SecondVersionRefused "second-version-refused" "Refuses session tokens of version 2.";
-    IdTokensAccepted "id-tokens-accepted" "Takes ID tokens for session tokens.";
-    TemplateTokensAccepted "template-tokens-accepted" "Takes tokens of JWT templates for session tokens.";
-    MasksAsFloats "masks-as-floats" "Reads permission masks as floating point numbers.";
-    MasksOfAllFeatures "masks-of-all-features" "Counts masks over the features of every scope.";
-    BadMaskGrantsAll "bad-mask-grants-all" "A mask that is no number grants everything.";
-    AnyBitGrantsAll "any-bit-grants-all" "A mask that is not zero grants everything.";
-    LastMaskRepeats "last-mask-repeats" "The last mask is that of all features that follow.";
-    MasksCounted "masks-counted" "With more masks than features, none counts.";
-    SpacesKept "spaces-kept" "Spaces are part of features, names and masks.";
-    NumbersForNames "numbers-for-names" "Without names the bits are the names.";
-    NoMaskGrantsAll "no-mask-grants-all" "Without masks every name is granted.";
-    SharedFeaturesUnknown "shared-features-unknown" "Knows features of one scope only.";
+    PendingAccepted "pending-accepted" "Accepts session tokens whose `sts` is not `active`.";
+    StatusNeeded "status-needed" "Rejects session tokens without `sts`.";
+    FirstVersionRefused "first-version-refused" "Rejects session tokens of version 1.";
+    SecondVersionRefused "second-version-refused" "Rejects session tokens of version 2.";
+    IdTokensAccepted "id-tokens-accepted" "Accepts ID tokens as session tokens.";
+    TemplateTokensAccepted "template-tokens-accepted" "Accepts tokens of JWT templates as session tokens.";
+    MasksAsFloats "masks-as-floats" "Parses permission masks as floating-point numbers.";
+    MasksOfAllFeatures "masks-of-all-features"
+        "Counts the features of every scope when it assigns masks to features.";
+    BadMaskGrantsAll "bad-mask-grants-all" "Grants all permissions for a mask that is not a number.";
+    AnyBitGrantsAll "any-bit-grants-all" "Grants all permissions for a mask that is not zero.";
+    LastMaskRepeats "last-mask-repeats" "Uses the last mask for all features that follow.";
+    MasksCounted "masks-counted" "Grants no permissions when there are more masks than features.";
+    SpacesKept "spaces-kept" "Does not trim spaces around features, names and masks.";
+    NumbersForNames "numbers-for-names" "Uses bit numbers as permission names when the names are missing.";
+    NoMaskGrantsAll "no-mask-grants-all" "Grants all permissions when the masks are missing.";
+    SharedFeaturesUnknown "shared-features-unknown"
+        "Ignores features that belong to both the organization and the user.";
     RoleWithoutOrganization "role-without-organization" "Reads the role of an organization that has no id.";
-    BadFeaturesSkipped "bad-features-skipped" "Skips a feature without scope, and so shifts the masks.";
-    UserFeaturesGranted "user-features-granted" "Features of the user grant permissions, too.";
-    BitsBackwards "bits-backwards" "The first permission is the highest bit.";
-    RoleWithoutPrefix "role-without-prefix" "Gives the role of version 2 without org:.";
-    V1ClaimsInV2 "v1-claims-in-v2" "In version 2 the claims of version 1 count, too.";
-    V1Unknown "v1-unknown" "Knows the organization of version 2 only.";
-    VersionAsText "version-as-text" "Takes the text 2 for version 2.";
-    ActorAsUser "actor-as-user" "Of an impersonated session, the actor is the user.";
-    EmptyForAbsent "empty-for-absent" "Gives empty texts for what is absent.";
-    ScopesOfSessions "scopes-of-sessions" "A custom claim of a session token grants scopes.";
+    BadFeaturesSkipped "bad-features-skipped" "Skips a feature without a scope, which shifts the masks.";
+    UserFeaturesGranted "user-features-granted" "Also grants permissions for the user's features.";
+    BitsBackwards "bits-backwards" "Reads the bits of a mask in reverse order.";
+    RoleWithoutPrefix "role-without-prefix" "Omits `org:` from the role of version 2.";
+    V1ClaimsInV2 "v1-claims-in-v2" "Also reads the claims of version 1 in tokens of version 2.";
+    V1Unknown "v1-unknown" "Ignores the organization claims of version 1.";
+    VersionAsText "version-as-text" "Accepts the string `2` as version 2.";
+    ActorAsUser "actor-as-user" "Treats the actor of an impersonated session as the user.";
+    EmptyForAbsent "empty-for-absent" "Returns empty strings for absent values.";
+    ScopesOfSessions "scopes-of-sessions" "Grants the scopes in a custom claim of a session token.";
 
     // OAuth, machine tokens, opaque tokens.
-    AccessTokensRefused "access-tokens-refused" "Knows session tokens only.";
-    AccessTokensByClient "access-tokens-by-client" "Whatever has a client is an access token.";
-    SessionClaimsOfAccessTokens "session-claims-of-access-tokens" "Reads the claims of sessions in access tokens.";
-    ScpUnknown "scp-unknown" "Reads scopes in scope only.";
-    OrganizationOfAccessTokensLost "organization-of-access-tokens-lost" "Overlooks the organization of an access token.";
-    KindsIgnored "kinds-ignored" "Takes every kind of token, whatever is configured.";
-    MachinesAsSessions "machines-as-sessions" "Takes a machine's JWT for a session token.";
-    MachinesRefused "machines-refused" "Does not know JWTs of machines.";
-    ApiKeysAreUsers "api-keys-are-users" "The API key of an organization acts as a user.";
-    OpaqueNotAsked "opaque-not-asked" "Takes opaque tokens by their prefix.";
-    OpaqueRefused "opaque-refused" "Does not know opaque tokens.";
-    UnknownTokensPass "unknown-tokens-pass" "A token that Clerk does not know passes.";
-    UnknownTokensAs500 "unknown-tokens-as-500" "A token that Clerk does not know is answered with 500.";
-    RevokedIgnored "revoked-ignored" "Overlooks that Clerk says revoked.";
-    ExpiredIgnored "expired-ignored" "Overlooks that Clerk says expired.";
-    InactiveIgnored "inactive-ignored" "Overlooks that Clerk says inactive.";
-    FlagsNotNeeded "flags-not-needed" "What Clerk does not call revoked or expired is neither.";
-    ExpirationIgnored "expiration-ignored" "Goes by Clerk's flag, and never looks at the time.";
-    OpaqueSubjectUnchecked "opaque-subject-unchecked" "The subject of an opaque token may be anybody.";
-    OpaqueAudIgnored "opaque-aud-ignored" "Overlooks the audience of opaque tokens.";
-    SecondsAsMilliseconds "seconds-as-milliseconds" "Takes the seconds of opaque tokens for milliseconds.";
-    OpaqueNotCached "opaque-not-cached" "Asks Clerk about the same token every time.";
-    OpaqueNotShared "opaque-not-shared" "Asks Clerk once for each request under way.";
-    OpaqueOutageKept "opaque-outage-kept" "Keeps that Clerk could not be asked of a token for a minute.";
-    OpaqueCachedForever "opaque-cached-forever" "Keeps what Clerk said of a token, past its end.";
-    BadSecretAs401 "bad-secret-as-401" "A secret key that Clerk refuses is the client's fault: 401.";
-    BadSecretAs503 "bad-secret-as-503" "A secret key that Clerk refuses is an outage: 503.";
-    MachineOutageAs401 "machine-outage-as-401" "When Clerk cannot be asked about a machine, the machine is at fault: 401.";
-    OutageAs401 "outage-as-401" "An outage of Clerk is the client's fault: 401.";
-    OutageAs500 "outage-as-500" "An outage of Clerk is answered with 500.";
-    OutagePasses "outage-passes" "While Clerk is away, tokens pass unchecked.";
-    NoRetryAfter "no-retry-after" "503 does not say when to come again.";
-    RetryAfterFixed "retry-after-fixed" "503 asks to come again in ten seconds, whatever Clerk says.";
+    AccessTokensRefused "access-tokens-refused" "Rejects OAuth access tokens.";
+    AccessTokensByClient "access-tokens-by-client"
+        "Treats every token with a `client_id` as an access token.";
+    SessionClaimsOfAccessTokens "session-claims-of-access-tokens" "Reads session claims from access tokens.";
+    ScpUnknown "scp-unknown" "Reads scopes from `scope` only, not from `scp`.";
+    OrganizationOfAccessTokensLost "organization-of-access-tokens-lost"
+        "Ignores the organization of an access token.";
+    KindsIgnored "kinds-ignored" "Accepts every kind of token and ignores `CLERK_ACCEPTED_TOKENS`.";
+    MachinesAsSessions "machines-as-sessions" "Accepts M2M JWTs as session tokens.";
+    MachinesRefused "machines-refused" "Rejects M2M tokens.";
+    ApiKeysAreUsers "api-keys-are-users" "Treats every API key as a credential of the demo user.";
+    OpaqueNotAsked "opaque-not-asked"
+        "Accepts opaque tokens by their prefix, without verifying them with Clerk.";
+    OpaqueRefused "opaque-refused" "Rejects opaque tokens.";
+    UnknownTokensPass "unknown-tokens-pass" "Accepts tokens that Clerk does not know.";
+    UnknownTokensAs500 "unknown-tokens-as-500" "Answers a token that Clerk does not know with 500.";
+    RevokedIgnored "revoked-ignored" "Accepts opaque tokens that Clerk reports as revoked.";
+    ExpiredIgnored "expired-ignored" "Accepts opaque tokens that have expired.";
+    InactiveIgnored "inactive-ignored" "Accepts opaque tokens that Clerk reports as inactive.";
+    FlagsNotNeeded "flags-not-needed" "Treats missing `revoked` and `expired` flags as false.";
+    ExpirationIgnored "expiration-ignored"
+        "Trusts the `expired` flag of an opaque token and ignores its expiration time.";
+    OpaqueSubjectUnchecked "opaque-subject-unchecked" "Does not check the subject of opaque tokens.";
+    OpaqueAudIgnored "opaque-aud-ignored" "Does not check the audience of opaque tokens.";
+    SecondsAsMilliseconds "seconds-as-milliseconds"
+        "Reads the times of opaque tokens as milliseconds even when they are seconds.";
+    OpaqueNotCached "opaque-not-cached" "Verifies the same opaque token with Clerk on every request.";
+    OpaqueNotShared "opaque-not-shared"
+        "Verifies the same opaque token with Clerk once for each concurrent request.";
+    OpaqueOutageKept "opaque-outage-kept"
+        "Caches for a minute that Clerk was unavailable when it verified an opaque token.";
+    OpaqueCachedForever "opaque-cached-forever" "Caches the verification of an opaque token past its expiry.";
+    BadSecretAs401 "bad-secret-as-401" "Answers with 401 when Clerk rejects the server's secret key.";
+    BadSecretAs503 "bad-secret-as-503" "Answers with 503 when Clerk rejects the server's secret key.";
+    MachineOutageAs401 "machine-outage-as-401"
+        "Answers a machine token with 401 when Clerk cannot verify it.";
+    OutageAs401 "outage-as-401" "Answers with 401 when Clerk is unavailable.";
+    OutageAs500 "outage-as-500" "Answers with 500 when Clerk is unavailable.";
+    OutagePasses "outage-passes" "Accepts tokens without verification while Clerk is unavailable.";
+    NoRetryAfter "no-retry-after" "Omits `Retry-After` from 503 responses.";
+    RetryAfterFixed "retry-after-fixed"
+        "Sends `Retry-After: 10` with 503 and ignores the delay that Clerk asks for.";
 
     // Keys.
-    FetchPerUnknownKid "fetch-per-unknown-kid" "Fetches the keys for every unknown kid.";
-    UnknownKidAs503 "unknown-kid-as-503" "An unknown kid is an outage.";
-    FetchPerRequestWhileAway "fetch-per-request-while-away" "Without keys, every request fetches them.";
-    FloodLocksOut "flood-locks-out" "After some unknown keys nobody gets in.";
-    OutageStopsAll "outage-stops-all" "After one failure of Clerk nobody gets in for a while.";
-    FetchPerRequest "fetch-per-request" "Fetches the keys for every request.";
-    FetchesNotShared "fetches-not-shared" "Fetches the keys once for each request under way.";
-    RotationUnseen "rotation-unseen" "Never fetches the keys again.";
-    KeysFetchedLate "keys-fetched-late" "Fetches its keys when the first token comes.";
-    JwtKeyIgnored "jwt-key-ignored" "Fetches keys although one is configured.";
-    OneKeyOnly "one-key-only" "Keeps one key of a set.";
-    GivesUpOnKeys "gives-up-on-keys" "Does not fetch the keys again after a failure.";
-    OtherMediaTypeIsEmpty "other-media-type-is-empty" "A key set of another media type has no keys.";
-    SmallKeysAccepted "small-keys-accepted" "Takes RSA keys of any size.";
-    KeyUseIgnored "key-use-ignored" "Takes keys for encryption, too.";
-    KeyAlgorithmIgnored "key-algorithm-ignored" "Never looks at the algorithm of a key.";
-    KeyTypeIgnored "key-type-ignored" "Never looks at the type of a key.";
-    PublishedSecretTrusted "published-secret-trusted" "alg: HS256 is verified with a secret of the key set.";
-    BadKeySpoilsSet "bad-key-spoils-set" "One key that cannot be used makes the set unreadable.";
-    UnusableKeyHides "unusable-key-hides" "A key that cannot be used hides those of the same id.";
-    EmptySetTaken "empty-set-taken" "A set without keys replaces the one that is held.";
-    KeysLostOnFailure "keys-lost-on-failure" "Forgets its keys when they cannot be fetched.";
+    FetchPerUnknownKid "fetch-per-unknown-kid" "Fetches the key set for every unknown `kid`.";
+    UnknownKidAs503 "unknown-kid-as-503" "Answers an unknown `kid` with 503.";
+    FetchPerRequestWhileAway "fetch-per-request-while-away"
+        "Fetches the key set on every request while it has no keys.";
+    FloodLocksOut "flood-locks-out" "Answers all callers with 503 after ten tokens with an unknown `kid`.";
+    OutageStopsAll "outage-stops-all"
+        "Answers all callers with 503 after one opaque token could not be verified.";
+    FetchPerRequest "fetch-per-request" "Fetches the key set on every request.";
+    FetchesNotShared "fetches-not-shared" "Fetches the key set once for each concurrent request.";
+    RotationUnseen "rotation-unseen" "Does not fetch the key set again for an unknown `kid`.";
+    KeysFetchedLate "keys-fetched-late" "Fetches the key set only when the first token arrives.";
+    JwtKeyIgnored "jwt-key-ignored" "Ignores `CLERK_JWT_KEY` and fetches the key set.";
+    OneKeyOnly "one-key-only" "Keeps only the first key of a key set.";
+    GivesUpOnKeys "gives-up-on-keys" "Does not fetch the key set again after a failed fetch.";
+    OtherMediaTypeIsEmpty "other-media-type-is-empty"
+        "Treats a key set that is not declared as JSON as empty.";
+    SmallKeysAccepted "small-keys-accepted" "Accepts RSA keys of any size.";
+    KeyUseIgnored "key-use-ignored" "Accepts keys for encryption.";
+    KeyAlgorithmIgnored "key-algorithm-ignored" "Ignores the `alg` of a key.";
+    KeyTypeIgnored "key-type-ignored" "Ignores the `kty` of a key.";
+    PublishedSecretTrusted "published-secret-trusted"
+        "Verifies `alg: HS256` with a symmetric key of the key set.";
+    BadKeySpoilsSet "bad-key-spoils-set" "Rejects the whole key set when one key is unusable.";
+    UnusableKeyHides "unusable-key-hides" "Drops a usable key when an unusable key has the same `kid`.";
+    EmptySetTaken "empty-set-taken" "Replaces the cached keys with an empty key set.";
+    KeysLostOnFailure "keys-lost-on-failure" "Drops the cached keys when a fetch fails.";
     WithdrawnKeysKept "withdrawn-keys-kept" "Keeps keys that Clerk no longer publishes.";
-    RedirectsFollowed "redirects-followed" "Follows redirects to another key set.";
-    FetchWithoutLimit "fetch-without-limit" "Waits for the keys without end.";
-    TokensCachedForever "tokens-cached-forever" "Keeps verified tokens past their end and that of their key.";
-    TokensCachedByHeader "tokens-cached-by-header" "Keeps verified tokens by their JOSE header.";
-    TokensCachedByJti "tokens-cached-by-jti" "Keeps verified tokens by their jti.";
-    TokensCachedBySession "tokens-cached-by-session" "Keeps verified tokens by their session.";
-    TokensCachedUnsigned "tokens-cached-unsigned" "Keeps verified tokens without their signature.";
-    TokensCachedUnchecked "tokens-cached-unchecked" "Keeps tokens before it verifies them.";
+    RedirectsFollowed "redirects-followed" "Follows redirects when it fetches the key set.";
+    FetchWithoutLimit "fetch-without-limit" "Waits up to a minute for the key set.";
+    TokensCachedForever "tokens-cached-forever"
+        "Caches verified tokens past their expiry and past the withdrawal of their key.";
+    TokensCachedByHeader "tokens-cached-by-header" "Caches verified tokens by their JOSE header.";
+    TokensCachedByJti "tokens-cached-by-jti" "Caches verified tokens by `jti`.";
+    TokensCachedBySession "tokens-cached-by-session" "Caches verified tokens by `sid`.";
+    TokensCachedUnsigned "tokens-cached-unsigned"
+        "Caches verified tokens by header and claims, without the signature.";
+    TokensCachedUnchecked "tokens-cached-unchecked" "Caches tokens before it verifies them.";
 
-    // Start.
+    // Configuration and start.
     SecretNotNeeded "secret-not-needed" "Starts without a secret key.";
     SecretUnchecked "secret-unchecked" "Starts with any text as the secret key.";
     DomainNotNeeded "domain-not-needed" "Starts without a domain.";
     BaseUrlNotNeeded "base-url-not-needed" "Starts without `BASE_URL`.";
-    SecretPrinted "secret-printed" "Prints the secret key when something is wrong with it.";
-    FirstFaultOnly "first-fault-only" "Reports the first thing that is wrong, and no other.";
-    ExitOne "exit-one" "Exits with 1 when its configuration is wrong.";
-    ModesMixed "modes-mixed" "Starts with keys and domain of different kinds.";
+    SecretPrinted "secret-printed" "Prints the secret key when it is invalid.";
+    FirstFaultOnly "first-fault-only" "Reports only the first configuration error.";
+    ExitOne "exit-one" "Exits with 1 instead of 78 when the configuration is invalid.";
+    ModesMixed "modes-mixed" "Starts with keys and a domain that do not belong together.";
     BaseUrlUnchecked "base-url-unchecked" "Starts with any `BASE_URL`.";
-    BadValuesIgnored "bad-values-ignored" "Takes the default for what it cannot read.";
-    DomainLiteral "domain-literal" "Does not take a domain with scheme or slash.";
-    PublishableKeyIgnored "publishable-key-ignored" "Does not find the domain in the publishable key.";
-    BadSecretUnseen "bad-secret-unseen" "Never asks whether its secret key is good.";
-    OtherApplicationUnseen "other-application-unseen" "Never asks whether its secret key is of the same application.";
-    AwayIsBad "away-is-bad" "A Backend API that is away means a bad secret key.";
-    MisconfiguredFirst "misconfigured-first" "With a bad secret key, no request gets a challenge.";
+    BadValuesIgnored "bad-values-ignored" "Uses the default instead of an invalid value.";
+    DomainLiteral "domain-literal" "Uses `CLERK_DOMAIN` as it is, without validating or normalizing it.";
+    PublishableKeyIgnored "publishable-key-ignored" "Ignores `CLERK_PUBLISHABLE_KEY`.";
+    BadSecretUnseen "bad-secret-unseen" "Never probes whether Clerk accepts its secret key.";
+    OtherApplicationUnseen "other-application-unseen"
+        "Does not detect that its secret key belongs to another application.";
+    AwayIsBad "away-is-bad" "Treats an unavailable Backend API as a bad secret key.";
+    MisconfiguredFirst "misconfigured-first"
+        "Answers requests without a token with 500 while its secret key is bad.";
 
     // Challenges and refusals.
-    NoChallenge "no-challenge" "401 without WWW-Authenticate.";
-    ChallengeOnMissingOnly "challenge-on-missing-only" "Challenges when there is no token, but not when it is bad.";
-    NoResourceMetadata "no-resource-metadata" "The challenge does not name the metadata.";
-    RelativeResourceMetadata "relative-resource-metadata" "The challenge names the metadata by its path.";
-    ResourceMetadataOfHost "resource-metadata-of-host" "The challenge repeats the Host header.";
-    Unquoted "unquoted" "The parameters of the challenge are not quoted.";
-    NoCommas "no-commas" "Spaces, not commas, between the parameters.";
-    OtherOrder "other-order" "The parameters come in another order.";
-    TwiceTheParameter "twice-the-parameter" "A parameter comes twice.";
-    ErrorOnMissing "error-on-missing" "error= although there was no token.";
-    NoError "no-error" "No error= for a bad token.";
-    NoScope "no-scope" "The challenge names no scopes.";
-    OtherError "other-error" "error=\"invalid_request\" for a bad token.";
-    RefusedWith403 "refused-with-403" "403 for a bad token.";
-    RefusedWith400 "refused-with-400" "400 for a bad token.";
-    RefusedWith200 "refused-with-200" "200 with a JSON-RPC error for a bad token.";
-    RedirectsToSignIn "redirects-to-sign-in" "Sends clients without a token to a sign-in page.";
-    ChallengeOn503 "challenge-on-503" "A challenge although Clerk is away or the server is misconfigured.";
-    ReasonLeaked "reason-leaked" "The body says which check failed.";
-    TokenLeaked "token-leaked" "The body repeats the token.";
-    SecretLeaked "secret-leaked" "The body of a failure has the secret key in it.";
-    OtherTexts "other-texts" "Says everything in other words.";
-    ExpiredAsInvalid "expired-as-invalid" "Does not tell expired tokens from invalid ones.";
-    PlainTextRefusals "plain-text-refusals" "Refuses in plain text.";
-    RefusalsCached "refusals-cached" "Lets caches keep its refusals.";
+    NoChallenge "no-challenge" "Sends no `WWW-Authenticate`.";
+    ChallengeOnMissingOnly "challenge-on-missing-only" "Sends a challenge only when the token is missing.";
+    NoResourceMetadata "no-resource-metadata" "Omits `resource_metadata` from the challenge.";
+    RelativeResourceMetadata "relative-resource-metadata"
+        "Sends a relative `resource_metadata` URL in the challenge.";
+    ResourceMetadataOfHost "resource-metadata-of-host"
+        "Builds `resource_metadata` from the Host and X-Forwarded-Host headers.";
+    Unquoted "unquoted" "Does not quote the parameters of the challenge.";
+    NoCommas "no-commas" "Separates the parameters of the challenge with spaces instead of commas.";
+    OtherOrder "other-order" "Sends the parameters of the challenge in reverse order.";
+    TwiceTheParameter "twice-the-parameter" "Sends `resource_metadata` twice in the challenge.";
+    ErrorOnMissing "error-on-missing" "Sends `error` in the challenge when the token is missing.";
+    NoError "no-error" "Omits `error` from the challenge for an invalid token.";
+    NoScope "no-scope" "Omits `scope` from the challenge.";
+    OtherError "other-error" "Sends `error=\"invalid_request\"` for an invalid token.";
+    RefusedWith403 "refused-with-403" "Answers an invalid token with 403.";
+    RefusedWith400 "refused-with-400" "Answers an invalid token with 400.";
+    RefusedWith200 "refused-with-200" "Answers a missing or invalid token with 200 and a JSON-RPC error.";
+    RedirectsToSignIn "redirects-to-sign-in" "Redirects requests without a token to a sign-in page.";
+    ChallengeOn503 "challenge-on-503"
+        "Sends a challenge when Clerk is unavailable or the server is misconfigured.";
+    ReasonLeaked "reason-leaked" "Names the failed check in the response body.";
+    TokenLeaked "token-leaked" "Repeats the token in the response body.";
+    SecretLeaked "secret-leaked" "Includes the secret key in the body of 5xx responses.";
+    OtherTexts "other-texts" "Uses its own error codes and descriptions in refusals.";
+    ExpiredAsInvalid "expired-as-invalid" "Reports expired tokens as invalid instead of expired.";
+    PlainTextRefusals "plain-text-refusals" "Sends refusals as plain text.";
+    RefusalsCached "refusals-cached" "Allows caches to store refusals.";
 
     // Scopes.
-    RequiredScopesIgnored "required-scopes-ignored" "Never asks for scopes.";
-    AnyScopeWillDo "any-scope-will-do" "One of the required scopes is enough.";
-    ScopeSubstring "scope-substring" "It is enough that a scope is part of another.";
-    ScopeCaseInsensitive "scope-case-insensitive" "Overlooks case in scopes.";
-    ScopesNotRead "scopes-not-read" "Finds no scopes in tokens.";
-    ScopesInOrder "scopes-in-order" "Scopes must come in the order they are configured in.";
-    ScopeObjects "scope-objects" "The names of an object count as scopes.";
-    SessionsNeedNoScopes "sessions-need-no-scopes" "Session tokens need no scopes.";
-    OpaqueScopesLost "opaque-scopes-lost" "Finds no scopes in opaque tokens.";
-    ScopesFirst "scopes-first" "Looks at scopes before anything else.";
-    ScopesAtInitializeOnly "scopes-at-initialize-only" "Asks for scopes at initialize, and then no more.";
-    OneScopeAtATime "one-scope-at-a-time" "Names only the first scope that is missing.";
-    MissingScopeAs401 "missing-scope-as-401" "A missing scope is answered with 401.";
-    MissingScopeUnnamed "missing-scope-unnamed" "A missing scope is answered with a bare 403.";
+    RequiredScopesIgnored "required-scopes-ignored" "Ignores `REQUIRED_SCOPES`.";
+    AnyScopeWillDo "any-scope-will-do" "Accepts tokens that have one of the required scopes.";
+    ScopeSubstring "scope-substring" "Accepts a scope that merely contains the required one.";
+    ScopeCaseInsensitive "scope-case-insensitive" "Ignores the case of scopes.";
+    ScopesNotRead "scopes-not-read" "Reads no scopes from access tokens.";
+    ScopesInOrder "scopes-in-order" "Requires the scopes in the configured order.";
+    ScopeObjects "scope-objects" "Reads the member names of an object as scopes.";
+    SessionsNeedNoScopes "sessions-need-no-scopes" "Does not check the scopes of session tokens.";
+    OpaqueScopesLost "opaque-scopes-lost" "Ignores the scopes of opaque tokens.";
+    ScopesFirst "scopes-first" "Checks scopes before the signature and the claims.";
+    ScopesAtInitializeOnly "scopes-at-initialize-only" "Checks scopes only for `initialize`.";
+    OneScopeAtATime "one-scope-at-a-time" "Names only the first missing scope.";
+    MissingScopeAs401 "missing-scope-as-401" "Answers a missing scope with 401.";
+    MissingScopeUnnamed "missing-scope-unnamed" "Answers a missing scope with 403 without a challenge.";
 
     // Discovery.
-    WellKnownProtected "well-known-protected" "The metadata needs a token.";
-    ResourceOfHost "resource-of-host" "resource is made of the Host and X-Forwarded-Host headers.";
-    UrlsOfListener "urls-of-listener" "Publishes the address it listens at.";
-    ResourceWithSlash "resource-with-slash" "resource ends with a slash.";
-    ResourceIsOrigin "resource-is-origin" "resource is the server's, also in the endpoint's document.";
-    NoAuthorizationServers "no-authorization-servers" "The metadata names no authorization server.";
+    WellKnownProtected "well-known-protected" "Requires a token for the well-known documents.";
+    ResourceOfHost "resource-of-host" "Builds `resource` from the Host and X-Forwarded-Host headers.";
+    UrlsOfListener "urls-of-listener" "Builds its URLs from the listen address instead of `BASE_URL`.";
+    ResourceWithSlash "resource-with-slash" "Adds a trailing slash to `resource`.";
+    ResourceIsOrigin "resource-is-origin"
+        "Sends the server's URL as `resource` in the document of the endpoint.";
+    NoAuthorizationServers "no-authorization-servers" "Omits `authorization_servers` from the metadata.";
     OwnAuthorizationServer "own-authorization-server" "Names itself as the authorization server.";
-    NoName "no-name" "The metadata has no name for people.";
-    NoScopesSupported "no-scopes-supported" "The metadata names no scopes.";
-    FalseIntrospection "false-introspection" "Names the token endpoint as one for introspection.";
-    AnyPathIsAResource "any-path-is-a-resource" "Has metadata for every path.";
-    NoBearerMethods "no-bearer-methods" "The metadata does not say where tokens go.";
-    OfflineAccess "offline-access" "Metadata and challenge ask for `offline_access`.";
-    ScopesSettingIgnored "scopes-setting-ignored" "`SCOPES` changes nothing.";
-    EmptyMembers "empty-members" "Members without entries are there all the same.";
-    NoRootMetadata "no-root-metadata" "The document at the root is missing.";
-    NoPathMetadata "no-path-metadata" "The document of the endpoint is missing.";
-    MetadataAsText "metadata-as-text" "The metadata is text/plain.";
+    NoName "no-name" "Omits `resource_name` from the metadata.";
+    NoScopesSupported "no-scopes-supported" "Omits `scopes_supported` from the metadata.";
+    FalseIntrospection "false-introspection" "Names the token endpoint as the introspection endpoint.";
+    AnyPathIsAResource "any-path-is-a-resource" "Serves metadata for every path.";
+    NoBearerMethods "no-bearer-methods" "Omits `bearer_methods_supported` from the metadata.";
+    OfflineAccess "offline-access" "Adds `offline_access` to the scopes in metadata and challenge.";
+    ScopesSettingIgnored "scopes-setting-ignored" "Ignores `SCOPES`.";
+    EmptyMembers "empty-members" "Sends `resource_documentation` as `null` when `DOCS_URL` is not set.";
+    NoRootMetadata "no-root-metadata" "Does not serve the metadata document of the server.";
+    NoPathMetadata "no-path-metadata" "Does not serve the metadata document of the endpoint.";
+    MetadataAsText "metadata-as-text" "Serves the metadata as text/plain.";
     PathOfBaseIgnored "path-of-base-ignored" "Puts the well-known segment after the path of `BASE_URL`.";
-    NoAuthorizationServerMetadata "no-authorization-server-metadata" "Does not mirror Clerk's metadata.";
-    OwnIssuer "own-issuer" "Mirrors Clerk's metadata with an issuer of its own.";
-    MirrorNotCached "mirror-not-cached" "Asks Clerk for its metadata every time.";
-    MirrorBreaks "mirror-breaks" "Without Clerk there is no metadata.";
-    MirrorUnchecked "mirror-unchecked" "Mirrors whatever it gets, errors too.";
-    DocsUrlIgnored "docs-url-ignored" "`DOCS_URL` changes nothing.";
+    NoAuthorizationServerMetadata "no-authorization-server-metadata"
+        "Does not serve Clerk's authorization server metadata.";
+    OwnIssuer "own-issuer" "Replaces the issuer in Clerk's metadata with its own URL.";
+    MirrorNotCached "mirror-not-cached" "Fetches Clerk's metadata on every request.";
+    MirrorBreaks "mirror-breaks" "Answers with 502 when Clerk's metadata cannot be fetched.";
+    MirrorUnchecked "mirror-unchecked"
+        "Mirrors every response of Clerk's metadata endpoints, including errors.";
+    DocsUrlIgnored "docs-url-ignored" "Ignores `DOCS_URL`.";
 
-    // Edge.
-    NoCors "no-cors" "Other origins can read nothing.";
-    PreflightNeedsToken "preflight-needs-token" "Preflights need a token.";
-    PreflightIncomplete "preflight-incomplete" "Preflights do not allow the headers of MCP.";
-    NothingExposed "nothing-exposed" "Pages cannot read WWW-Authenticate.";
-    RefusalsWithoutCors "refusals-without-cors" "Refusals have no CORS headers.";
+    // CORS, Origin, Host, paths, health and pages.
+    NoCors "no-cors" "Allows no other origin to read its responses.";
+    PreflightNeedsToken "preflight-needs-token" "Requires a token for preflight requests.";
+    PreflightIncomplete "preflight-incomplete"
+        "Does not allow the MCP headers and `traceparent` in preflight responses.";
+    NothingExposed "nothing-exposed" "Exposes no headers to pages, not even `WWW-Authenticate`.";
+    RefusalsWithoutCors "refusals-without-cors" "Sends no CORS headers with refusals.";
     CredentialsAllowed "credentials-allowed" "Allows every origin, with credentials.";
-    OriginIgnored "origin-ignored" "Never looks at Origin.";
-    NullOriginAllowed "null-origin-allowed" "Allows the origin null.";
-    OriginSuffix "origin-suffix" "It is enough that Origin begins or ends like an allowed one.";
-    OriginsSettingIgnored "origins-setting-ignored" "`ALLOWED_ORIGINS` changes nothing.";
-    OriginNeeded "origin-needed" "Refuses requests without Origin.";
-    OriginRefused "origin-refused" "Refuses every request with an Origin.";
-    NoVary "no-vary" "Answers do not say that they depend on Origin.";
-    RewritesBelieved "rewrites-believed" "Goes where X-Original-URL and X-Rewrite-URL say.";
-    MethodOverridden "method-overridden" "Does what X-HTTP-Method-Override says.";
-    PagesForEveryone "pages-for-everyone" "Other origins may read the pages.";
-    HostIgnored "host-ignored" "Never looks at Host.";
-    TargetHostIgnored "target-host-ignored" "Goes by Host alone, whatever the target says.";
-    UrlTargetsUnprotected "url-targets-unprotected" "Where the target is a whole URL, no token is needed.";
-    HostPrefix "host-prefix" "It is enough that Host begins like ours.";
-    PathTextCompared "path-text-compared" "Compares the text of the path beside the router.";
-    HandshakeUnprotected "handshake-unprotected" "Only calls of tools need a token.";
-    ToolsUnprotected "tools-unprotected" "Tools need no token.";
-    GetUnprotected "get-unprotected" "GET and DELETE need no token.";
-    SubpathsUnprotected "subpaths-unprotected" "What is below the endpoint needs no token.";
-    NotFoundAsPage "not-found-as-page" "404 is an HTML page.";
-    MetricsForEveryone "metrics-for-everyone" "Shows its metrics to everybody.";
-    UnknownPathAs200 "unknown-path-as-200" "Every path has an answer.";
-    StackShown "stack-shown" "Errors show where in the program they happened.";
-    HeadUnknown "head-unknown" "Does not know HEAD.";
-    TraceEchoes "trace-echoes" "TRACE gives the request back.";
-    NoAllow "no-allow" "405 without Allow.";
-    WrongMethodAs404 "wrong-method-as-404" "404 for a wrong method.";
-    AlwaysReady "always-ready" "Is ready without keys.";
-    HealthAsksClerk "health-asks-clerk" "Asks Clerk whether it is healthy.";
-    HealthProtected "health-protected" "Health needs a token.";
-    ReadinessUnexplained "readiness-unexplained" "Readiness has no reasons.";
-    HealthTellsAll "health-tells-all" "Readiness shows the configuration.";
-    NoRequestId "no-request-id" "Answers have no request id.";
-    PagesFromElsewhere "pages-from-elsewhere" "The pages load scripts from other hosts.";
-    NoStartPageInJson "no-start-page-in-json" "The start page is always HTML.";
-    NoYaml "no-yaml" "The OpenAPI document is not there in YAML.";
-    DocumentIncomplete "document-incomplete" "The OpenAPI document leaves out the endpoint.";
-    SniffingAllowed "sniffing-allowed" "No X-Content-Type-Options.";
+    OriginIgnored "origin-ignored" "Does not check `Origin`.";
+    NullOriginAllowed "null-origin-allowed" "Allows `Origin: null`.";
+    OriginSuffix "origin-suffix" "Allows an origin that merely begins or ends like an allowed one.";
+    OriginsSettingIgnored "origins-setting-ignored" "Ignores `ALLOWED_ORIGINS`.";
+    OriginNeeded "origin-needed" "Rejects requests without `Origin`.";
+    OriginRefused "origin-refused" "Rejects every request with an `Origin`.";
+    NoVary "no-vary" "Omits `Vary: Origin`.";
+    RewritesBelieved "rewrites-believed" "Routes by the X-Original-URL and X-Rewrite-URL headers.";
+    MethodOverridden "method-overridden" "Obeys X-HTTP-Method-Override without checking the token.";
+    PagesForEveryone "pages-for-everyone" "Allows other origins to read its HTML pages.";
+    HostIgnored "host-ignored" "Does not check `Host`.";
+    TargetHostIgnored "target-host-ignored"
+        "Checks `Host` and ignores the host in an absolute request target.";
+    UrlTargetsUnprotected "url-targets-unprotected"
+        "Requires no token when the request target is an absolute URL.";
+    HostPrefix "host-prefix" "Accepts a `Host` that merely begins like its own.";
+    PathTextCompared "path-text-compared"
+        "Normalizes paths for routing, but requires a token only for the literal path `/mcp`.";
+    HandshakeUnprotected "handshake-unprotected" "Requires no token for the handshake and `tools/list`.";
+    ToolsUnprotected "tools-unprotected" "Requires no token for `tools/call`.";
+    GetUnprotected "get-unprotected" "Requires no token for GET and DELETE.";
+    SubpathsUnprotected "subpaths-unprotected" "Requires no token for paths below the endpoint.";
+    NotFoundAsPage "not-found-as-page" "Answers unknown paths with an HTML page.";
+    MetricsForEveryone "metrics-for-everyone" "Serves its metrics to everyone.";
+    UnknownPathAs200 "unknown-path-as-200" "Answers unknown paths with 200.";
+    StackShown "stack-shown" "Shows a code location in error responses.";
+    HeadUnknown "head-unknown" "Rejects HEAD requests.";
+    TraceEchoes "trace-echoes" "Echoes TRACE requests.";
+    NoAllow "no-allow" "Omits `Allow` from 405 responses.";
+    WrongMethodAs404 "wrong-method-as-404" "Answers a wrong method with 404.";
+    AlwaysReady "always-ready" "Reports that it is ready without keys.";
+    HealthAsksClerk "health-asks-clerk" "Calls Clerk to answer health checks.";
+    HealthProtected "health-protected" "Requires a token for `/healthz`.";
+    ReadinessUnexplained "readiness-unexplained" "Omits the reasons from `/readyz`.";
+    HealthTellsAll "health-tells-all" "Shows its configuration and secret key at `/readyz`.";
+    NoRequestId "no-request-id" "Sends no request id.";
+    PagesFromElsewhere "pages-from-elsewhere" "Loads scripts from another host in its pages.";
+    NoStartPageInJson "no-start-page-in-json" "Serves the start page only as HTML.";
+    NoYaml "no-yaml" "Serves JSON at `/openapi.yaml`.";
+    DocumentIncomplete "document-incomplete" "Omits the endpoint from the OpenAPI document.";
+    SniffingAllowed "sniffing-allowed" "Omits `X-Content-Type-Options`.";
 
     // Protocol.
     BatchesProcessed "batches-processed" "Processes batches.";
-    LastMethodCounts "last-method-counts" "Of two methods in a message the last counts.";
-    UnknownMethodAccepted "unknown-method-accepted" "An unknown method has an empty result.";
-    UnknownMethodAs200 "unknown-method-as-200" "An unknown method of 2026-07-28 is answered with 200.";
-    BadJsonAs200 "bad-json-as-200" "A body that is no JSON is answered with 200.";
-    BadBodyAs500 "bad-body-as-500" "A body that is no message is answered with 500.";
-    HeaderMismatchAccepted "header-mismatch-accepted" "Mcp-Method, Mcp-Name and the version need not match the body.";
-    EncodedNamesUnknown "encoded-names-unknown" "Does not know that Mcp-Name may be in base64.";
-    EncodedNamesUnchecked "encoded-names-unchecked" "What is in base64 need not match the body.";
-    HeadersNotNeeded "headers-not-needed" "2026-07-28 without its headers passes.";
-    MetaNotNeeded "meta-not-needed" "2026-07-28 without _meta passes.";
-    AnyVersion "any-version" "Takes every version.";
-    NoSupportedList "no-supported-list" "Does not say which versions it supports.";
-    InitializeEchoes "initialize-echoes" "initialize agrees to every version.";
-    InitializeInsists "initialize-insists" "initialize knows the newest version only.";
-    VersionHeaderNeeded "version-header-needed" "Refuses requests without a version header.";
-    HandshakeNeeded "handshake-needed" "Nothing works before an initialize.";
-    OneEraNamed "one-era-named" "Names one version in server/discover.";
-    NoServerInfo "no-server-info" "Does not say who it is.";
-    AnswersCacheable "answers-cacheable" "Lets shared caches keep its answers.";
-    UnknownSessionIsDemo "unknown-session-is-demo" "An unknown session id is that of the demo user.";
-    OldEraOnly "old-era-only" "Does not know 2026-07-28.";
-    NewEraOnly "new-era-only" "Does not know initialize.";
-    NotificationsAnswered "notifications-answered" "Notifications get 200 and a body.";
-    AnyContentType "any-content-type" "Takes a body of any type.";
-    AnyAccept "any-accept" "Never looks at Accept.";
-    NoBodyLimit "no-body-limit" "Takes a body of any size.";
-    ChunksRefused "chunks-refused" "Refuses bodies without a length.";
-    ToolsInRandomOrder "tools-in-random-order" "Lists its tools in another order each time.";
-    PublicCache "public-cache" "cacheScope is public.";
-    NoCacheHints "no-cache-hints" "Lists say nothing about caching.";
-    NoResultType "no-result-type" "Results of 2026-07-28 lack resultType.";
-    IdLost "id-lost" "Answers have another id than the request.";
-    PingUnknown "ping-unknown" "Does not know ping.";
-    GetAnswered "get-answered" "GET of the endpoint is answered with 200.";
+    LastMethodCounts "last-method-counts" "Uses the last of two `method` members in a message.";
+    UnknownMethodAccepted "unknown-method-accepted" "Answers an unknown method with an empty result.";
+    UnknownMethodAs200 "unknown-method-as-200" "Answers an unknown method of 2026-07-28 with 200.";
+    BadJsonAs200 "bad-json-as-200" "Answers a malformed body with 200.";
+    BadBodyAs500 "bad-body-as-500" "Answers a malformed body with 500.";
+    HeaderMismatchAccepted "header-mismatch-accepted"
+        "Accepts `Mcp-Method`, `Mcp-Name` and version headers that differ from the body.";
+    EncodedNamesUnknown "encoded-names-unknown" "Does not decode base64 values of `Mcp-Name`.";
+    EncodedNamesUnchecked "encoded-names-unchecked"
+        "Does not compare base64 values of `Mcp-Name` with the body.";
+    HeadersNotNeeded "headers-not-needed" "Accepts 2026-07-28 messages without their headers.";
+    MetaNotNeeded "meta-not-needed" "Accepts 2026-07-28 messages without `_meta`.";
+    AnyVersion "any-version" "Accepts every protocol version.";
+    NoSupportedList "no-supported-list" "Omits the supported versions when it rejects a protocol version.";
+    InitializeEchoes "initialize-echoes" "Agrees to every protocol version in `initialize`.";
+    InitializeInsists "initialize-insists" "Answers every `initialize` with 2025-11-25.";
+    VersionHeaderNeeded "version-header-needed" "Rejects requests without `MCP-Protocol-Version`.";
+    HandshakeNeeded "handshake-needed" "Rejects every request before an `initialize`.";
+    OneEraNamed "one-era-named" "Names only 2026-07-28 in `server/discover`.";
+    NoServerInfo "no-server-info" "Omits its name and version from `server/discover`.";
+    AnswersCacheable "answers-cacheable" "Allows shared caches to store its responses.";
+    UnknownSessionIsDemo "unknown-session-is-demo"
+        "Treats every request with a session id as coming from the demo user.";
+    OldEraOnly "old-era-only" "Does not support 2026-07-28.";
+    NewEraOnly "new-era-only" "Does not support `initialize`.";
+    NotificationsAnswered "notifications-answered" "Answers notifications with 200 and a body.";
+    AnyContentType "any-content-type" "Accepts every `Content-Type`.";
+    AnyAccept "any-accept" "Ignores `Accept`.";
+    NoBodyLimit "no-body-limit" "Accepts a body of any size.";
+    ChunksRefused "chunks-refused" "Rejects bodies without `Content-Length`.";
+    ToolsInRandomOrder "tools-in-random-order" "Lists its tools in random order.";
+    PublicCache "public-cache" "Sends `cacheScope: public`.";
+    NoCacheHints "no-cache-hints" "Omits the cache hints from `tools/list`.";
+    NoResultType "no-result-type" "Omits `resultType` from results of 2026-07-28.";
+    IdLost "id-lost" "Answers with an id that differs from the request's.";
+    PingUnknown "ping-unknown" "Does not support `ping`.";
+    GetAnswered "get-answered" "Answers GET on the endpoint with 200.";
 
     // Tools.
-    OnePageOnly "one-page-only" "Lists one page of memberships.";
-    HalfAList "half-a-list" "Takes the pages that came for all of them.";
-    UserShared "user-shared" "Keeps the user it was first asked for, for everyone.";
-    SessionShared "session-shared" "Keeps the session of the first caller, for everyone.";
-    GreetsSession "greets-session" "Greets the session in place of the user.";
-    GreetAsksClerk "greet-asks-clerk" "Asks Clerk for the user to greet.";
-    TokenInResults "token-in-results" "Gives the token to whoever reads the result.";
-    EmailNeeded "email-needed" "Fails for users without an address.";
-    ToolErrorAs500 "tool-error-as-500" "A tool that fails is answered with 500.";
-    ToolErrorAsResult "tool-error-as-result" "A tool that fails looks like one that did not.";
-    ToolWaits "tool-waits" "A tool waits for Clerk without end.";
-    ClerksErrorRepeated "clerks-error-repeated" "A tool that fails repeats Clerk's answer and our request.";
-    StructuredMissing "structured-missing" "Data comes as text only.";
-    TextDiffers "text-differs" "The text is not the data.";
-    SnakeCase "snake-case" "Members are in `snake_case`.";
-    NumericTimes "numeric-times" "Times are numbers.";
-    AbsentLeftOut "absent-left-out" "Leaves out what is absent.";
-    UnknownArgumentsAccepted "unknown-arguments-accepted" "Overlooks arguments that a tool does not have.";
-    ArgumentsUnchecked "arguments-unchecked" "Takes arguments of any type.";
-    UnknownToolAsResult "unknown-tool-as-result" "A tool that is not there has an empty result.";
-    ToolMissing "tool-missing" "Lacks a tool.";
-    NoAnnotations "no-annotations" "Tools have no title, hints and output schema.";
-    NobodyForNone "nobody-for-none" "No membership is an error.";
-    BannedServed "banned-served" "Serves users who are banned.";
-    UserIdFromArguments "user-id-from-arguments" "Takes the user from the arguments, if they name one.";
-    CallersTokenPassedOn "callers-token-passed-on" "Asks Clerk with the caller's token.";
-    UsersNotCached "users-not-cached" "Asks Clerk for the same user every time.";
-    NoRetries "no-retries" "Gives up when Clerk fails once.";
-    ManyRetries "many-retries" "Asks ten times.";
-    FailuresRemembered "failures-remembered" "Keeps failures as long as answers.";
+    OnePageOnly "one-page-only" "Lists only the first page of memberships.";
+    HalfAList "half-a-list" "Returns an incomplete list when a page of memberships cannot be fetched.";
+    UserShared "user-shared" "Returns the first fetched user to every caller.";
+    SessionShared "session-shared" "Uses the session of the first caller for every caller.";
+    GreetsSession "greets-session" "Greets with the session id instead of the user id.";
+    GreetAsksClerk "greet-asks-clerk" "Calls Clerk in `greet`.";
+    TokenInResults "token-in-results" "Includes the caller's token in results.";
+    EmailNeeded "email-needed" "Fails for users without an email address.";
+    ToolErrorAs500 "tool-error-as-500" "Answers a failed tool call with 500.";
+    ToolErrorAsResult "tool-error-as-result" "Sets `isError` to false when a tool fails.";
+    ToolWaits "tool-waits" "Waits up to a minute for Clerk in a tool call.";
+    ClerksErrorRepeated "clerks-error-repeated"
+        "Repeats Clerk's error and the secret key in the result of a failed tool.";
+    StructuredMissing "structured-missing" "Omits `structuredContent` and returns data as text only.";
+    TextDiffers "text-differs" "Returns a text that differs from the data.";
+    SnakeCase "snake-case" "Names result members in `snake_case`.";
+    NumericTimes "numeric-times" "Returns times as numbers.";
+    AbsentLeftOut "absent-left-out" "Omits absent values instead of returning `null`.";
+    UnknownArgumentsAccepted "unknown-arguments-accepted" "Accepts unknown tool arguments.";
+    ArgumentsUnchecked "arguments-unchecked" "Accepts tool arguments of any type.";
+    UnknownToolAsResult "unknown-tool-as-result" "Answers a call of an unknown tool with an empty result.";
+    ToolMissing "tool-missing" "Lacks the `whoami` tool.";
+    NoAnnotations "no-annotations" "Omits title, annotations and output schema from its tools.";
+    NobodyForNone "nobody-for-none" "Fails when the user has no memberships.";
+    BannedServed "banned-served" "Serves banned users.";
+    UserIdFromArguments "user-id-from-arguments"
+        "Uses the `userId` argument instead of the caller's user id.";
+    CallersTokenPassedOn "callers-token-passed-on"
+        "Calls Clerk with the caller's token instead of the secret key.";
+    UsersNotCached "users-not-cached" "Fetches the same user from Clerk on every call.";
+    NoRetries "no-retries" "Does not retry a failed call to Clerk.";
+    ManyRetries "many-retries" "Calls Clerk ten times before it gives up.";
+    FailuresRemembered "failures-remembered" "Caches failed calls to Clerk as long as successful ones.";
 }

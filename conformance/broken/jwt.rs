@@ -1,4 +1,4 @@
-//! Three parts of base64url, two JSON objects and a signature (RFC 7515 §7.1), read strictly.
+//! Parses JWTs strictly: three base64url parts that hold two JSON objects and a signature (RFC 7515 §7.1).
 
 use std::fmt;
 
@@ -13,23 +13,27 @@ use serde_json::{Map, Value};
 
 use super::flaw::Flaw;
 
-/// A token whose signature nobody has checked.
+/// A parsed JWT. The signature is not verified yet.
 #[derive(Debug)]
 pub(crate) struct Jwt {
     pub(crate) header: Map<String, Value>,
     pub(crate) claims: Map<String, Value>,
+    /// The signing input: header and claims as they were sent.
     pub(crate) signed: String,
     pub(crate) signature: Vec<u8>,
 }
 
-/// What is wrong with a token's form.
+/// Why a token is not a well-formed JWT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Malformed {
+    /// The parts are not three, or not base64url.
     Parts,
+    /// Header or claims are not a JSON object with unique members.
     Json,
 }
 
 impl Jwt {
+    /// Splits and decodes a token.
     pub(crate) fn parse(token: &str, flaw: Option<Flaw>) -> Result<Self, Malformed> {
         let has = |one| flaw == Some(one);
         let mut token = token.to_owned();
@@ -66,7 +70,7 @@ impl Jwt {
             let text = decode(part)?;
             let object = match flaw {
                 Some(Flaw::DuplicatesAccepted) => serde_json::from_slice(&text).ok(),
-                Some(Flaw::FirstDuplicateCounts) => first_members(&text),
+                Some(Flaw::FirstDuplicateCounts) => object_with_first_duplicates(&text),
                 _ => unique_object(&text),
             };
             object.ok_or(Malformed::Json)
@@ -82,18 +86,18 @@ impl Jwt {
         })
     }
 
-    /// A member of the header that is a text.
+    /// Returns a header parameter that is a string.
     pub(crate) fn header_text(&self, name: &str) -> Option<&str> {
         self.header.get(name)?.as_str()
     }
 
-    /// A claim that is a text.
+    /// Returns a claim that is a string.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.claims.get(name)?.as_str()
     }
 }
 
-/// A JSON object in which no member is there twice, at any depth (RFC 7519 §4).
+/// Parses a JSON object. Rejects duplicate members at any depth (RFC 7519 §4).
 pub(crate) fn unique_object(text: &[u8]) -> Option<Map<String, Value>> {
     match serde_json::from_slice(text).ok()? {
         Unique(Value::Object(object)) => Some(object),
@@ -101,8 +105,8 @@ pub(crate) fn unique_object(text: &[u8]) -> Option<Map<String, Value>> {
     }
 }
 
-/// An object of which the first of equal members counts.
-fn first_members(text: &[u8]) -> Option<Map<String, Value>> {
+/// Parses a JSON object and keeps the first of duplicate members.
+fn object_with_first_duplicates(text: &[u8]) -> Option<Map<String, Value>> {
     let members: Members = serde_json::from_slice(text).ok()?;
     let mut object = Map::new();
     for (name, value) in members.0 {
@@ -111,7 +115,7 @@ fn first_members(text: &[u8]) -> Option<Map<String, Value>> {
     Some(object)
 }
 
-/// The members as they came.
+/// The members of a JSON object in order, duplicates included.
 struct Members(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Members {
@@ -138,17 +142,18 @@ impl<'de> Visitor<'de> for MembersReader {
     }
 }
 
+/// A JSON value without duplicate members.
 struct Unique(Value);
 
 impl<'de> Deserialize<'de> for Unique {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Reader).map(Self)
+        deserializer.deserialize_any(UniqueReader).map(Self)
     }
 }
 
-struct Reader;
+struct UniqueReader;
 
-impl<'de> Visitor<'de> for Reader {
+impl<'de> Visitor<'de> for UniqueReader {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -191,7 +196,7 @@ impl<'de> Visitor<'de> for Reader {
         let mut object = Map::new();
         while let Some((name, Unique(value))) = members.next_entry::<String, Unique>()? {
             if object.insert(name, value).is_some() {
-                return Err(A::Error::custom("a member is there twice"));
+                return Err(A::Error::custom("duplicate member"));
             }
         }
         Ok(object.into())

@@ -1,4 +1,4 @@
-//! The keys of Clerk: one set in memory, fetched by one request at a time, kept while Clerk is away.
+//! Clerk's key set: cached in memory, fetched by one request at a time, and kept while Clerk is unavailable.
 
 use std::{
     collections::HashMap,
@@ -6,40 +6,49 @@ use std::{
 };
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
-use futures_util::StreamExt as _;
 use parking_lot::Mutex;
-use reqwest::{Client, Response, StatusCode, header, redirect};
+use reqwest::{Client, StatusCode, header, redirect};
 use serde_json::Value;
 
-use super::{flaw::Flaw, rsa::PublicKey};
+use super::{
+    flaw::Flaw,
+    outbound::{REQUEST_TIMEOUT, http_client, read_body},
+    rsa::PublicKey,
+};
 
-/// No key set, and none to be had now.
+/// No key set is cached, and none could be fetched.
 #[derive(Debug)]
-pub(crate) struct KeysAway;
+pub(crate) struct KeysUnavailable;
 
+/// The keys that verify tokens.
 #[derive(Debug)]
 pub(crate) struct Keys {
     http: Client,
     url: String,
+    /// `CLERK_JWT_KEY`. If set, no key set is fetched.
     configured: Option<PublicKey>,
     flaw: Option<Flaw>,
-    state: Mutex<State>,
-    /// What the set gives away, which only a flaw looks at.
+    cache: Mutex<Cache>,
+    /// The symmetric key in the key set. Only a flaw uses it.
     secret: Mutex<Option<Vec<u8>>>,
-    /// Held by whoever fetches.
-    flight: tokio::sync::Mutex<()>,
+    /// Held during a fetch, so that concurrent requests share it.
+    fetch_lock: tokio::sync::Mutex<()>,
 }
 
+/// The cached key set and the history of its fetches.
 #[derive(Debug, Default)]
-struct State {
+struct Cache {
     keys: HashMap<String, PublicKey>,
+    /// Time of the last successful fetch.
     fetched_at: Option<Instant>,
-    ended_at: Option<Instant>,
+    /// Time of the last fetch, successful or not.
+    last_fetch_at: Option<Instant>,
+    /// Whether the last fetch failed.
     failed: bool,
-    /// Counts the fetches that ended.
+    /// Number of completed fetches.
     fetches: u64,
-    /// When unknown keys made us fetch.
-    turns: Vec<Instant>,
+    /// Times of the recent fetches that unknown key ids caused.
+    unknown_kid_fetches: Vec<Instant>,
 }
 
 impl Keys {
@@ -49,19 +58,19 @@ impl Keys {
         } else {
             redirect::Policy::none()
         };
-        let limit = if flaw == Some(Flaw::FetchWithoutLimit) {
+        let timeout = if flaw == Some(Flaw::FetchWithoutLimit) {
             Duration::from_mins(1)
         } else {
-            TOTAL
+            REQUEST_TIMEOUT
         };
         Self {
-            http: client(policy, limit),
+            http: http_client(policy, timeout),
             url: format!("{issuer}/.well-known/jwks.json"),
             configured,
             flaw,
-            state: Mutex::default(),
+            cache: Mutex::default(),
             secret: Mutex::default(),
-            flight: tokio::sync::Mutex::new(()),
+            fetch_lock: tokio::sync::Mutex::new(()),
         }
     }
 
@@ -69,84 +78,85 @@ impl Keys {
         self.flaw == Some(flaw)
     }
 
-    /// Whether tokens can be verified.
-    pub(crate) fn held(&self) -> bool {
-        self.configured.is_some() || self.state.lock().usable()
+    /// Returns whether tokens can be verified.
+    pub(crate) fn are_available(&self) -> bool {
+        self.configured.is_some() || self.cache.lock().is_usable()
     }
 
-    /// The ids of the keys, unless one is configured.
+    /// Returns the ids of the cached keys, or `None` if a key is configured or no usable set is cached.
     pub(crate) fn ids(&self) -> Option<Vec<String>> {
-        let state = self.state.lock();
-        (self.configured.is_none() && state.usable()).then(|| state.keys.keys().cloned().collect())
+        let cache = self.cache.lock();
+        (self.configured.is_none() && cache.is_usable()).then(|| cache.keys.keys().cloned().collect())
     }
 
-    /// Every key there is.
+    /// Returns the configured key and every cached key.
     pub(crate) fn all(&self) -> Vec<PublicKey> {
-        let held = self.state.lock();
+        let cache = self.cache.lock();
         self.configured
             .iter()
-            .chain(held.keys.values())
+            .chain(cache.keys.values())
             .cloned()
             .collect()
     }
 
-    /// A secret that the set held when it was last fetched.
+    /// Returns the symmetric key of the last fetched set.
     pub(crate) fn published_secret(&self) -> Option<Vec<u8>> {
         self.secret.lock().clone()
     }
 
-    /// The key of this id, asked for at Clerk if need be; `None` when Clerk has none.
-    pub(crate) async fn key(&self, kid: &str) -> Result<Option<PublicKey>, KeysAway> {
+    /// Returns the key with this id. Fetches the key set if the id is unknown.
+    pub(crate) async fn key(&self, kid: &str) -> Result<Option<PublicKey>, KeysUnavailable> {
         if let Some(key) = &self.configured {
             return Ok(Some(key.clone()));
         }
-        let (known, fetches) = {
-            let state = self.state.lock();
-            let fresh = state.usable() && !self.has(Flaw::FetchPerRequest);
-            let known = state.keys.get(kid).filter(|_| fresh).cloned();
-            (known, state.fetches)
+        let (cached, fetches) = {
+            let cache = self.cache.lock();
+            let fresh = cache.is_usable() && !self.has(Flaw::FetchPerRequest);
+            let cached = cache.keys.get(kid).filter(|_| fresh).cloned();
+            (cached, cache.fetches)
         };
-        if known.is_some() {
-            return Ok(known);
+        if cached.is_some() {
+            return Ok(cached);
         }
         if self.has(Flaw::FetchesNotShared) {
             self.fetch().await;
         } else {
-            let _flight = self.flight.lock().await;
-            // Otherwise somebody has fetched while this request waited.
-            let first = self.state.lock().fetches == fetches;
-            if (first || self.has(Flaw::FetchPerUnknownKid)) && self.take_turn() {
+            let _guard = self.fetch_lock.lock().await;
+            // If the count differs, another request fetched the set while this one waited.
+            let first = self.cache.lock().fetches == fetches;
+            if (first || self.has(Flaw::FetchPerUnknownKid)) && self.may_fetch() {
                 self.fetch().await;
             }
         }
-        let state = self.state.lock();
-        let lost = state.failed && self.has(Flaw::FetchPerRequest);
-        match state.keys.get(kid).filter(|_| state.usable() && !lost) {
+        let cache = self.cache.lock();
+        let lost = cache.failed && self.has(Flaw::FetchPerRequest);
+        match cache.keys.get(kid).filter(|_| cache.is_usable() && !lost) {
             Some(key) => Ok(Some(key.clone())),
-            // After a failure nothing can be said of this id.
-            None if state.failed || !state.usable() => Err(KeysAway),
+            // After a failed fetch, the id may exist in a newer set.
+            None if cache.failed || !cache.is_usable() => Err(KeysUnavailable),
             None => Ok(None),
         }
     }
 
-    /// Fetches the set now.
+    /// Fetches the key set now.
     pub(crate) async fn refresh(&self) {
-        let given_up = self.has(Flaw::GivesUpOnKeys) && self.state.lock().failed;
-        if self.configured.is_none() && !given_up {
-            let _flight = self.flight.lock().await;
+        let gave_up = self.has(Flaw::GivesUpOnKeys) && self.cache.lock().failed;
+        if self.configured.is_none() && !gave_up {
+            let _guard = self.fetch_lock.lock().await;
             self.fetch().await;
         }
     }
 
-    /// Whether a request may make us fetch: two times in a row, and then once in ten seconds.
-    fn take_turn(&self) -> bool {
-        let mut state = self.state.lock();
-        let waited = |since: Instant, least| since.elapsed() >= least;
-        if state.failed && self.has(Flaw::GivesUpOnKeys) {
+    /// Returns whether a request may cause a fetch, and counts that fetch.
+    fn may_fetch(&self) -> bool {
+        let mut cache = self.cache.lock();
+        if cache.failed && self.has(Flaw::GivesUpOnKeys) {
             return false;
         }
-        if !state.usable() {
-            return state.ended_at.is_none_or(|ended| waited(ended, RETRY))
+        if !cache.is_usable() {
+            return cache
+                .last_fetch_at
+                .is_none_or(|last| last.elapsed() >= RETRY_INTERVAL)
                 || self.has(Flaw::FetchPerRequestWhileAway);
         }
         if self.has(Flaw::RotationUnseen) {
@@ -155,49 +165,53 @@ impl Keys {
         if self.has(Flaw::FetchPerUnknownKid) || self.has(Flaw::FetchPerRequest) {
             return true;
         }
-        state.turns.retain(|turn| !waited(*turn, 2 * COOL_DOWN));
-        let allowed = state.turns.len() < 2;
+        cache
+            .unknown_kid_fetches
+            .retain(|fetch| fetch.elapsed() < UNKNOWN_KID_WINDOW);
+        let allowed = cache.unknown_kid_fetches.len() < UNKNOWN_KID_FETCHES;
         if allowed {
-            state.turns.push(Instant::now());
+            cache.unknown_kid_fetches.push(Instant::now());
         }
         allowed
     }
 
+    /// Fetches the key set and updates the cache.
     async fn fetch(&self) {
         let keys = self.download().await;
-        let mut state = self.state.lock();
-        state.fetches += 1;
-        state.ended_at = Some(Instant::now());
-        state.failed = keys.is_none();
+        let mut cache = self.cache.lock();
+        cache.fetches += 1;
+        cache.last_fetch_at = Some(Instant::now());
+        cache.failed = keys.is_none();
         match keys {
             Some(keys) => {
                 if !self.has(Flaw::WithdrawnKeysKept) {
-                    state.keys.clear();
+                    cache.keys.clear();
                 }
-                state.keys.extend(keys);
-                state.fetched_at = Some(Instant::now());
+                cache.keys.extend(keys);
+                cache.fetched_at = Some(Instant::now());
             }
-            None if self.has(Flaw::KeysLostOnFailure) => state.fetched_at = None,
+            None if self.has(Flaw::KeysLostOnFailure) => cache.fetched_at = None,
             None => {}
         }
     }
 
+    /// Downloads the key set and returns its usable keys. A set without any counts as a failure.
     async fn download(&self) -> Option<HashMap<String, PublicKey>> {
         let response = self.http.get(&self.url).send().await.ok()?;
         if response.status() != StatusCode::OK {
             return None;
         }
-        let json = response.headers().get(header::CONTENT_TYPE);
-        let json = json.is_some_and(|kind| kind == "application/json");
+        let media_type = response.headers().get(header::CONTENT_TYPE);
+        let json = media_type.is_some_and(|media_type| media_type == "application/json");
         if self.has(Flaw::OtherMediaTypeIsEmpty) && !json {
             return Some(HashMap::new());
         }
-        let body = read_body(response, MAX_BODY).await?;
+        let body = read_body(response).await?;
         let set: Value = serde_json::from_slice(&body).ok()?;
         let keys = set.get("keys")?.as_array()?;
-        let left = if self.has(Flaw::OneKeyOnly) { 1 } else { keys.len() };
+        let limit = if self.has(Flaw::OneKeyOnly) { 1 } else { keys.len() };
         let mut usable = HashMap::new();
-        for jwk in keys.iter().take(left) {
+        for jwk in keys.iter().take(limit) {
             match PublicKey::from_jwk(jwk, self.flaw) {
                 Some((kid, key)) => drop(usable.insert(kid, key)),
                 None if self.has(Flaw::BadKeySpoilsSet) => return None,
@@ -208,53 +222,28 @@ impl Keys {
             }
         }
         if self.has(Flaw::PublishedSecretTrusted) {
-            *self.secret.lock() = keys.iter().find_map(secret_of);
+            *self.secret.lock() = keys.iter().find_map(symmetric_key);
         }
         (!usable.is_empty() || self.has(Flaw::EmptySetTaken)).then_some(usable)
     }
 }
 
-/// The secret that a key is (RFC 7518 §6.4).
-fn secret_of(jwk: &Value) -> Option<Vec<u8>> {
+/// Decodes a symmetric key (RFC 7518 §6.4).
+fn symmetric_key(jwk: &Value) -> Option<Vec<u8>> {
     let secret = jwk.get("k")?.as_str()?;
     BASE64_URL_SAFE_NO_PAD.decode(secret).ok()
 }
 
-impl State {
-    fn usable(&self) -> bool {
-        self.fetched_at.is_some_and(|fetched| fetched.elapsed() < STALE)
+impl Cache {
+    fn is_usable(&self) -> bool {
+        self.fetched_at.is_some_and(|fetched| fetched.elapsed() < MAX_AGE)
     }
 }
 
-/// A client towards Clerk.
-pub(crate) fn client(policy: redirect::Policy, limit: Duration) -> Client {
-    let builder = Client::builder()
-        .no_proxy()
-        .connect_timeout(CONNECT)
-        .timeout(limit)
-        .redirect(policy);
-    builder.build().unwrap_or_default()
-}
-
-/// The body, if it comes whole and is no larger than `limit` bytes.
-pub(crate) async fn read_body(response: Response, limit: usize) -> Option<Vec<u8>> {
-    let mut stream = response.bytes_stream();
-    let mut body = Vec::new();
-    while let Some(chunk) = stream.next().await {
-        body.extend_from_slice(&chunk.ok()?);
-        if body.len() > limit {
-            return None;
-        }
-    }
-    Some(body)
-}
-
-const CONNECT: Duration = Duration::from_secs(2);
-pub(crate) const TOTAL: Duration = Duration::from_secs(5);
-pub(crate) const MAX_BODY: usize = 1 << 20;
-/// How long a set serves while Clerk is away.
-const STALE: Duration = Duration::from_hours(1);
-/// Between two fetches without any key.
-const RETRY: Duration = Duration::from_secs(1);
-/// Between two fetches for unknown keys.
-const COOL_DOWN: Duration = Duration::from_secs(10);
+/// How long cached keys stay usable while the key set cannot be fetched.
+const MAX_AGE: Duration = Duration::from_hours(1);
+/// Interval between fetches while no usable key set is cached.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// Fetches that unknown key ids may cause within [`UNKNOWN_KID_WINDOW`].
+const UNKNOWN_KID_FETCHES: usize = 2;
+const UNKNOWN_KID_WINDOW: Duration = Duration::from_secs(20);

@@ -1,4 +1,4 @@
-//! Runs the server with one flaw, or none, to try the suite on it by hand:
+//! Runs the server with one flaw, or without any, to try the suite on it by hand:
 //!
 //! ```text
 //! cargo run --example broken -- --list
@@ -17,21 +17,21 @@ use std::{
 use broken::{Flaw, start};
 use clap::Parser;
 
-/// An MCP server that Clerk protects, and that is wrong in one way.
+/// An MCP server behind Clerk with one flaw.
 ///
-/// It reads the same environment as clerk-mcp.
+/// It reads the same environment variables as clerk-mcp.
 #[derive(Parser)]
 struct Arguments {
-    /// What is wrong with it; nothing, unless said
+    /// Flaw of the server; none by default
     #[arg(long, value_parser = find)]
     flaw: Option<Flaw>,
-    /// Lists every flaw
+    /// List every flaw and exit
     #[arg(long)]
     list: bool,
 }
 
 fn find(name: &str) -> Result<Flaw, String> {
-    Flaw::find(name).ok_or_else(|| "there is no such flaw; --list names them".to_owned())
+    Flaw::find(name).ok_or_else(|| "unknown flaw; --list prints all flaws".to_owned())
 }
 
 #[tokio::main]
@@ -43,31 +43,29 @@ async fn main() -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         };
     }
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the environment is read here, and only here"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the environment is read only here")]
     let environment = env::vars().collect();
     match start(environment, arguments.flaw).await {
         Ok(running) => {
-            // Whoever reads this may be gone, which is none of the server's business.
+            // A closed stderr must not stop the server.
             let _ = writeln!(io::stderr(), "listening on {}", running.address);
-            // Without a signal there is nothing to wait for but the end of the process.
+            // Runs until Ctrl-C, or ends at once if signals are unavailable.
             let _ = tokio::signal::ctrl_c().await;
             ExitCode::SUCCESS
         }
         Err(failure) => {
             let _ = writeln!(io::stderr(), "{}", failure.output);
-            ExitCode::from(u8::try_from(failure.exit).unwrap_or(1))
+            ExitCode::from(u8::try_from(failure.exit_code).unwrap_or(1))
         }
     }
 }
 
+/// Prints every flaw with the cases that it fails.
 fn list() -> io::Result<()> {
     let mut out = io::stdout().lock();
     for flaw in Flaw::ALL {
-        writeln!(out, "{}: {}", flaw.name(), flaw.about())?;
-        writeln!(out, "    fails {}", flaw.breaks().join(", "))?;
+        writeln!(out, "{}: {}", flaw.name(), flaw.description())?;
+        writeln!(out, "    fails {}", flaw.expected_failures().join(", "))?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What is public: metadata, health, pages.
+//! The public documents: metadata, health checks, pages and OpenAPI.
 
 use std::{
     fmt::Write as _,
@@ -11,18 +11,11 @@ use poem::{
 };
 use serde_json::{Value, json};
 
-use super::{
-    flaw::Flaw,
-    keys::{MAX_BODY, read_body},
-    mcp::respond,
-    server::Server,
-};
-
-/// A document of Clerk's, and how long it need not be asked for.
-pub(crate) type Mirrored = Option<(Option<Value>, Instant)>;
+use super::{flaw::Flaw, outbound::read_body, response::json_response, server::Server};
 
 impl Server {
-    /// Protected resource metadata (RFC 9728 §2); `suffix` is `/mcp` for that of the endpoint.
+    /// Serves the protected resource metadata (RFC 9728 §2). `suffix` is `/mcp` for the endpoint, empty for
+    /// the server.
     pub(crate) fn resource_metadata(&self, suffix: &str, headers: &HeaderMap) -> Response {
         let suffix = if self.has(Flaw::ResourceIsOrigin) {
             ""
@@ -31,7 +24,7 @@ impl Server {
         };
         let mut resource = format!("{}{suffix}", self.settings.base_url);
         if self.has(Flaw::ResourceOfHost) {
-            resource = format!("{}{}{suffix}", self.origin_of_request(headers), self.prefix());
+            resource = format!("{}{}{suffix}", self.origin_of_request(headers), self.base_path());
         }
         if self.has(Flaw::UrlsOfListener) {
             resource = format!("http://{}:{}{suffix}", self.settings.host, self.settings.port);
@@ -76,7 +69,7 @@ impl Server {
                 None => {}
             }
         }
-        let mut response = respond(200, &document);
+        let mut response = json_response(200, &document);
         if self.has(Flaw::MetadataAsText) {
             let text = HeaderValue::from_static("text/plain");
             response.headers_mut().insert(header::CONTENT_TYPE, text);
@@ -84,15 +77,15 @@ impl Server {
         response
     }
 
-    /// Clerk's own metadata, for older clients (RFC 8414).
+    /// Serves Clerk's metadata document for older clients (RFC 8414).
     pub(crate) async fn mirror(&self, well_known: &'static str) -> Response {
-        let place = if well_known == "openid-configuration" {
-            &self.openid
+        let slot = if well_known == "openid-configuration" {
+            &self.openid_metadata
         } else {
-            &self.oauth
+            &self.oauth_metadata
         };
-        let mut held = place.lock().await;
-        let fresh = held
+        let mut cached = slot.lock().await;
+        let fresh = cached
             .as_ref()
             .filter(|(_, until)| {
                 Instant::now() < *until && !self.has(Flaw::MirrorNotCached) && !self.has(Flaw::MirrorBreaks)
@@ -102,10 +95,10 @@ impl Server {
             fresh
         } else {
             let fetched = self.fetch_metadata(well_known).await;
-            let keep = if fetched.is_some() { 300 } else { 10 };
-            let old = held.take().and_then(|(document, _)| document);
+            let lifetime = if fetched.is_some() { 300 } else { 10 };
+            let old = cached.take().and_then(|(document, _)| document);
             let kept = fetched.or_else(|| old.filter(|_| !self.has(Flaw::MirrorBreaks)));
-            *held = Some((kept.clone(), Instant::now() + Duration::from_secs(keep)));
+            *cached = Some((kept.clone(), Instant::now() + Duration::from_secs(lifetime)));
             kept
         };
         match document {
@@ -113,32 +106,33 @@ impl Server {
                 if let (Some(members), true) = (document.as_object_mut(), self.has(Flaw::OwnIssuer)) {
                     members.insert("issuer".to_owned(), self.settings.base_url.as_str().into());
                 }
-                respond(200, &document)
+                json_response(200, &document)
             }
-            None if self.has(Flaw::MirrorBreaks) => respond(502, &json!({ "error": "bad_gateway" })),
-            None => respond(200, &self.built(well_known)),
+            None if self.has(Flaw::MirrorBreaks) => json_response(502, &json!({ "error": "bad_gateway" })),
+            None => json_response(200, &self.default_metadata(well_known)),
         }
     }
 
+    /// Fetches Clerk's metadata document.
     async fn fetch_metadata(&self, well_known: &str) -> Option<Value> {
         let url = format!("{}/.well-known/{well_known}", self.settings.issuer);
         let response = self.http.get(url).send().await.ok()?;
         if self.has(Flaw::MirrorUnchecked) {
-            let text = read_body(response, MAX_BODY).await.unwrap_or_default();
+            let text = read_body(response).await.unwrap_or_default();
             let text = String::from_utf8_lossy(&text).into_owned();
             return Some(serde_json::from_str(&text).unwrap_or(Value::String(text)));
         }
         if response.status() != reqwest::StatusCode::OK {
             return None;
         }
-        let document: Value = serde_json::from_slice(&read_body(response, MAX_BODY).await?).ok()?;
-        // RFC 8414 §3.3: of another issuer it must not be used.
+        let document: Value = serde_json::from_slice(&read_body(response).await?).ok()?;
+        // RFC 8414 §3.3: a document with another issuer must not be used.
         let issuer = document.get("issuer").and_then(Value::as_str);
         (issuer == Some(self.settings.issuer.as_str())).then_some(document)
     }
 
-    /// What is the same for every Clerk application.
-    fn built(&self, well_known: &str) -> Value {
+    /// Builds the document from the endpoints that every Clerk application has.
+    fn default_metadata(&self, well_known: &str) -> Value {
         let issuer = &self.settings.issuer;
         let mut document = json!({
             "issuer": issuer,
@@ -161,32 +155,32 @@ impl Server {
         document
     }
 
-    /// Whether Clerk's keys can be had now.
-    async fn clerk_answers(&self) -> bool {
+    /// Returns whether Clerk's key set can be fetched now.
+    async fn is_clerk_reachable(&self) -> bool {
         let url = format!("{}/.well-known/jwks.json", self.settings.issuer);
         let answer = self.http.get(url).send().await;
         answer.is_ok_and(|answer| answer.status() == reqwest::StatusCode::OK)
     }
 
-    /// Alive.
+    /// Reports that the server is alive.
     pub(crate) async fn healthz(&self) -> Response {
-        if self.has(Flaw::HealthAsksClerk) && !self.clerk_answers().await {
-            return respond(503, &json!({ "status": "dead" }));
+        if self.has(Flaw::HealthAsksClerk) && !self.is_clerk_reachable().await {
+            return json_response(503, &json!({ "status": "dead" }));
         }
-        respond(200, &json!({ "status": "alive" }))
+        json_response(200, &json!({ "status": "alive" }))
     }
 
-    /// Ready, with a reason for each part.
+    /// Reports whether the server is ready, with a reason for each part.
     pub(crate) async fn readyz(&self) -> Response {
-        if self.has(Flaw::HealthAsksClerk) && !self.clerk_answers().await {
-            return respond(503, &json!({ "status": "not ready" }));
+        if self.has(Flaw::HealthAsksClerk) && !self.is_clerk_reachable().await {
+            return json_response(503, &json!({ "status": "not ready" }));
         }
-        let keys = self.keys.held();
+        let keys = self.keys.are_available();
         let good = !self.misconfigured();
         let ready = keys && good || self.has(Flaw::AlwaysReady) || self.has(Flaw::KeysFetchedLate);
         let mut body = json!({
             "status": if ready { "ready" } else { "not ready" },
-            "keys": if keys { "held" } else { "none yet: Clerk's key set could not be fetched so far" },
+            "keys": if keys { "held" } else { "none yet: Clerk's key set could not be fetched" },
             "secretKey": self.secret_key_state(),
             "shutdown": "no",
         });
@@ -197,24 +191,24 @@ impl Server {
             let settings = &self.settings;
             body = json!({ "clerk": settings.issuer, "backend": settings.backend, "secretKey": settings.secret_key });
         }
-        respond(if ready { 200 } else { 503 }, &body)
+        json_response(if ready { 200 } else { 503 }, &body)
     }
 
-    /// `/`: a page, or JSON for programs.
+    /// Serves `/` as a page, or as JSON if the client asks for it.
     pub(crate) fn start_page(&self, headers: &HeaderMap) -> Response {
         let endpoint = format!("{}/mcp", self.settings.base_url);
         let accept = headers.get(header::ACCEPT);
         let accept = accept.and_then(|accept| accept.to_str().ok()).unwrap_or_default();
         let html = accept.contains("text/html") || self.has(Flaw::NoStartPageInJson);
         if accept.contains("application/json") && !html {
-            return respond(
+            return json_response(
                 200,
                 &json!({
                     "name": "Clerk MCP server",
                     "version": "1.0.0",
                     "mcpEndpoint": endpoint,
                     "authorizationServer": self.settings.issuer,
-                    "resourceMetadata": format!("{}/.well-known/oauth-protected-resource{}/mcp", self.origin(), self.prefix()),
+                    "resourceMetadata": format!("{}/.well-known/oauth-protected-resource{}/mcp", self.origin(), self.base_path()),
                     "documentation": format!("{}/docs", self.settings.base_url),
                 }),
             );
@@ -223,11 +217,12 @@ impl Server {
         self.page(&format!("<h1>Clerk MCP server</h1><p>Connect to <code>{endpoint}</code>.</p>{setup}<a href=\"/docs\">API</a>"))
     }
 
-    /// `/docs`.
+    /// Serves `/docs`.
     pub(crate) fn docs(&self) -> Response {
-        self.page("<h1>API</h1><p>MCP is at <code>/mcp</code>. Described by <a href=\"/openapi.json\">/openapi.json</a>.</p>")
+        self.page("<h1>API</h1><p>The MCP endpoint is <code>/mcp</code>. The API is described by <a href=\"/openapi.json\">/openapi.json</a>.</p>")
     }
 
+    /// Builds an HTML page with the headers that protect it.
     fn page(&self, body: &str) -> Response {
         let script = if self.has(Flaw::PagesFromElsewhere) {
             "<script src=\"https://cdn.jsdelivr.net/npm/swagger-ui-dist/swagger-ui-bundle.js\"></script>"
@@ -249,9 +244,9 @@ impl Server {
         response
     }
 
-    /// The OpenAPI document.
+    /// Serves the OpenAPI document.
     pub(crate) fn openapi(&self, content_type: &'static str) -> Response {
-        let get = json!({ "get": { "responses": { "200": { "description": "As described." } } } });
+        let get = json!({ "get": { "responses": { "200": { "description": "The document." } } } });
         let paths = [
             "/",
             "/.well-known/oauth-protected-resource",
@@ -278,7 +273,7 @@ impl Server {
             let content = json!({ "application/json": { "example": example } });
             (
                 status.to_owned(),
-                json!({ "description": "Refused.", "content": content }),
+                json!({ "description": "The request is rejected.", "content": content }),
             )
         });
         let mut responses: serde_json::Map<String, Value> = refusals.into_iter().collect();
@@ -297,7 +292,7 @@ impl Server {
     }
 }
 
-/// YAML in block style; what is no object stays JSON, which YAML takes in as it is.
+/// Writes YAML in block style. Values other than objects stay JSON, which is valid YAML.
 fn yaml(document: &Value, depth: usize, text: &mut String) {
     let Some(members) = document.as_object().filter(|members| !members.is_empty()) else {
         // Writing to a String cannot fail, here and below.

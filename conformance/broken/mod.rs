@@ -1,38 +1,36 @@
-//! A small MCP server that Clerk protects, and that has one flaw at most: what the suite is tried on.
+//! A small MCP server behind Clerk with at most one flaw. The suite is tested against it.
 //!
-//! Without a flaw it does what the profile `clerk-mcp` says, and passes every case. With one it is wrong in one way, and
-//! the cases that are [named](flaw::Flaw::breaks) there must fail. It shares no code with the suite and none with any
-//! real server, so that it is a second opinion on both.
+//! Without a flaw the server satisfies the profile `clerk-mcp` and passes every case. With a flaw it makes
+//! one mistake, and the cases in [`Flaw::expected_failures`] must fail. It shares no code with the suite or
+//! with any real server, so it checks both independently.
 
+mod backend;
 mod bearer;
-mod breaks;
 mod caller;
+mod challenge;
 mod claims;
 mod clerk;
+mod clock;
 mod edge;
 mod era;
+mod expected_failures;
 mod flaw;
+mod identity;
 mod jwt;
 mod keys;
 mod mcp;
 mod metadata;
+mod outbound;
 mod refusal;
+mod response;
 mod routes;
 mod rsa;
 pub(crate) mod server;
 mod sessions;
 mod settings;
+mod token_kind;
 mod tools;
 mod values;
 mod verify;
 
 pub(crate) use self::{flaw::Flaw, server::start};
-
-/// The time, in milliseconds since 1970.
-fn now_milliseconds() -> i64 {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a program for tests, which nobody gives another clock"
-    )]
-    jiff::Timestamp::now().as_millisecond()
-}

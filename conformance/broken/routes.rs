@@ -1,4 +1,4 @@
-//! Where a path leads, and what comes before the answer there.
+//! Routes requests by path, and authenticates requests to the endpoint.
 
 use poem::{
     Body, Request, Response,
@@ -7,13 +7,13 @@ use poem::{
 };
 use serde_json::{Value, json};
 
-use super::{caller::Caller, flaw::Flaw, mcp::respond, refusal::Refusal, server::Server};
+use super::{caller::Caller, flaw::Flaw, refusal::Refusal, response::json_response, server::Server};
 
-/// What a flaw answers whatever was asked.
+/// The message that the flaw `MethodOverridden` handles instead of the request's own.
 const INITIALIZE: &str =
     r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#;
 
-/// The messages that come before tools are called.
+/// The methods that a client calls before it calls tools.
 const HANDSHAKE: [&str; 4] = [
     "initialize",
     "server/discover",
@@ -21,37 +21,40 @@ const HANDSHAKE: [&str; 4] = [
     "notifications/initialized",
 ];
 
-/// What a path leads to.
+/// The route of a path.
 pub(crate) enum Route {
     Mcp,
-    /// Below the endpoint, where nothing is.
+    /// A path below the endpoint. None exists.
     BelowMcp,
+    /// Resource metadata, with the suffix of the resource: empty or `/mcp`.
     Resource(&'static str),
+    /// A metadata document of Clerk, with its well-known name.
     Mirror(&'static str),
     Healthz,
     Readyz,
-    /// Only by a flaw.
+    /// Only a flaw serves it.
     Metrics,
     StartPage,
     Docs,
+    /// The OpenAPI document, with its media type.
     OpenApi(&'static str),
-    Nothing,
+    Unknown,
 }
 
 impl Server {
-    /// Exact paths. Nothing is decoded or tidied up: what looks like another path is another path.
+    /// Returns the route of a path. Paths are compared exactly, without decoding or normalization.
     pub(crate) fn route(&self, path: &str) -> Route {
-        let prefix = self.prefix();
-        let tidy = if self.has(Flaw::PathTextCompared) {
-            tidied(path)
+        let base_path = self.base_path();
+        let path = if self.has(Flaw::PathTextCompared) {
+            normalize(path)
         } else {
             path.to_owned()
         };
-        let inner = tidy.strip_prefix(prefix.as_str()).unwrap_or(&tidy);
-        for path in [tidy.as_str(), inner] {
-            match path {
+        let inner = path.strip_prefix(base_path.as_str()).unwrap_or(&path);
+        for candidate in [path.as_str(), inner] {
+            match candidate {
                 "/mcp" | "/mcp/" => return Route::Mcp,
-                _ if path.starts_with("/mcp/") => return Route::BelowMcp,
+                _ if candidate.starts_with("/mcp/") => return Route::BelowMcp,
                 "/" | "" => return Route::StartPage,
                 "/docs" => return Route::Docs,
                 "/openapi.json" => return Route::OpenApi("application/json"),
@@ -63,31 +66,31 @@ impl Server {
                 _ => {}
             }
         }
-        if self.has(Flaw::PathOfBaseIgnored) && !prefix.is_empty() {
-            return well_known(inner, "");
+        if self.has(Flaw::PathOfBaseIgnored) && !base_path.is_empty() {
+            return well_known_route(inner, "");
         }
-        let found = well_known(&tidy, &prefix);
-        let left_out = matches!(found, Route::Resource("")) && self.has(Flaw::NoRootMetadata)
+        let found = well_known_route(&path, &base_path);
+        let removed_by_flaw = matches!(found, Route::Resource("")) && self.has(Flaw::NoRootMetadata)
             || matches!(found, Route::Resource("/mcp")) && self.has(Flaw::NoPathMetadata)
             || matches!(found, Route::Mirror(_)) && self.has(Flaw::NoAuthorizationServerMetadata);
-        if !matches!(found, Route::Nothing) && !left_out {
+        if !matches!(found, Route::Unknown) && !removed_by_flaw {
             return found;
         }
         if self.has(Flaw::UnknownPathAs200) {
             return Route::StartPage;
         }
-        if self.has(Flaw::AnyPathIsAResource) && tidy.starts_with("/.well-known/oauth-protected-resource/") {
+        if self.has(Flaw::AnyPathIsAResource) && path.starts_with("/.well-known/oauth-protected-resource/") {
             return Route::Resource("/not-a-resource");
         }
-        Route::Nothing
+        Route::Unknown
     }
 
-    /// Everything at and below the endpoint: first the token, then all else.
+    /// Handles a request at or below the endpoint. The token is checked first.
     pub(crate) async fn protected(&self, route: Route, request: Request) -> Response {
         match self.flaw {
-            Some(Flaw::RefusesAll) => return self.refuse(&Refusal::Invalid("all"), request.headers()),
-            Some(Flaw::ForbidsAll) => return self.edge_refusal(403, "forbidden", "Nobody may"),
-            Some(Flaw::FailsAll) => return self.refuse(&Refusal::Unavailable(5), request.headers()),
+            Some(Flaw::RefusesAll) => return self.reject(&Refusal::Invalid("all"), request.headers()),
+            Some(Flaw::ForbidsAll) => return self.json_error(403, "forbidden", "Access denied"),
+            Some(Flaw::FailsAll) => return self.reject(&Refusal::Unavailable(5), request.headers()),
             Some(Flaw::TakesAll) => return Response::builder().status(StatusCode::ACCEPTED).finish(),
             _ => {}
         }
@@ -96,9 +99,9 @@ impl Server {
             .iter()
             .any(|name| parts.headers.contains_key(*name));
         if self.has(Flaw::MethodOverridden) && overridden {
-            // The one that is overridden was checked elsewhere.
+            // The flaw assumes that the original method was authenticated elsewhere.
             return self
-                .mcp(&Caller::default(), &parts.headers, INITIALIZE.as_bytes())
+                .handle_mcp(&Caller::default(), &parts.headers, INITIALIZE.as_bytes())
                 .await;
         }
         if self.has(Flaw::RewritesBelieved) {
@@ -110,12 +113,12 @@ impl Server {
                 .content_type("text/event-stream")
                 .body(": hello\n\n");
         }
-        let open = self.has(Flaw::SubpathsUnprotected) && matches!(route, Route::BelowMcp)
-            // The text of the path decides, and not where it led.
+        let unprotected = self.has(Flaw::SubpathsUnprotected) && matches!(route, Route::BelowMcp)
+            // The literal path decides, not the route.
             || self.has(Flaw::PathTextCompared) && parts.uri.path() != "/mcp"
             || self.has(Flaw::UrlTargetsUnprotected) && parts.uri.authority().is_some()
             || self.has(Flaw::RewritesBelieved) && !parts.uri.path().ends_with("/mcp");
-        let early = [
+        let reading_early = [
             Flaw::TokenInBody,
             Flaw::BodyBeforeToken,
             Flaw::HandshakeUnprotected,
@@ -124,24 +127,31 @@ impl Server {
         ];
         let mut body = Some(body);
         let mut text = None;
-        if early.into_iter().any(|flaw| self.has(flaw)) {
-            text = match self.read(body.take().unwrap_or_else(Body::empty), headers).await {
+        if reading_early.into_iter().any(|flaw| self.has(flaw)) {
+            text = match self
+                .read_request_body(body.take().unwrap_or_else(Body::empty), headers)
+                .await
+            {
                 Ok(text) => Some(text),
                 Err(response) => return response,
             };
         }
-        let called = text.as_deref().map(called).unwrap_or_default();
-        let handshake = HANDSHAKE.contains(&called.as_str());
-        if self.has(Flaw::BodyBeforeToken) && !handshake && called != "tools/call" && called != "ping" {
-            return respond(400, &json!({ "error": { "code": -32601 } }));
+        let method_name = text.as_deref().map(method_of).unwrap_or_default();
+        let handshake = HANDSHAKE.contains(&method_name.as_str());
+        if self.has(Flaw::BodyBeforeToken)
+            && !handshake
+            && method_name != "tools/call"
+            && method_name != "ping"
+        {
+            return json_response(400, &json!({ "error": { "code": -32601 } }));
         }
-        let open = open
+        let unprotected = unprotected
             || self.has(Flaw::HandshakeUnprotected) && handshake
-            || self.has(Flaw::ToolsUnprotected) && called == "tools/call";
+            || self.has(Flaw::ToolsUnprotected) && method_name == "tools/call";
         let caller = match self.authenticate(headers, &parts.uri, text.as_deref()).await {
             Ok(caller) => caller,
-            Err(_) if open => Caller::default(),
-            Err(refusal) => return self.refuse(&refusal, headers),
+            Err(_) if unprotected => Caller::default(),
+            Err(refusal) => return self.reject(&refusal, headers),
         };
         if matches!(route, Route::BelowMcp) && !self.has(Flaw::SubpathsUnprotected) {
             return self.not_found();
@@ -152,22 +162,25 @@ impl Server {
                     .content_type("text/event-stream")
                     .body(": hello\n\n");
             }
-            return self.wrong_method("POST");
+            return self.method_not_allowed("POST");
         }
         let text = match (text, body) {
             (Some(text), _) => text,
-            (None, body) => match self.read(body.unwrap_or_else(Body::empty), headers).await {
+            (None, body) => match self
+                .read_request_body(body.unwrap_or_else(Body::empty), headers)
+                .await
+            {
                 Ok(text) => text,
                 Err(response) => return response,
             },
         };
-        self.mcp(&caller, headers, &text).await
+        self.handle_mcp(&caller, headers, &text).await
     }
 
-    /// The body, if it is not too large.
-    async fn read(&self, body: Body, headers: &HeaderMap) -> Result<Vec<u8>, Response> {
+    /// Reads the body, up to `MAX_BODY`.
+    async fn read_request_body(&self, body: Body, headers: &HeaderMap) -> Result<Vec<u8>, Response> {
         if self.has(Flaw::ChunksRefused) && !headers.contains_key(header::CONTENT_LENGTH) {
-            return Err(self.edge_refusal(411, "length_required", "Say how long the body is"));
+            return Err(self.json_error(411, "length_required", "Content-Length is required"));
         }
         let limit = if self.has(Flaw::NoBodyLimit) {
             usize::MAX
@@ -179,18 +192,19 @@ impl Server {
             Err(ReadBodyError::PayloadTooLarge) => {
                 let message = format!("The message is larger than {limit} bytes");
                 let error = json!({ "code": -32600, "message": message });
-                Err(respond(
+                Err(json_response(
                     413,
                     &json!({ "jsonrpc": "2.0", "id": null, "error": error }),
                 ))
             }
-            Err(_) => Err(self.edge_refusal(400, "invalid_request", "The request could not be understood")),
+            Err(_) => Err(self.json_error(400, "invalid_request", "The request body could not be read")),
         }
     }
 
+    /// Handles a request to a public route.
     pub(crate) async fn public(&self, route: &Route, request: Request) -> Response {
         let headers = request.headers();
-        if matches!(route, Route::Nothing) {
+        if matches!(route, Route::Unknown) {
             return self.not_found();
         }
         if request.method() == Method::OPTIONS {
@@ -201,13 +215,13 @@ impl Server {
         }
         let head = *request.method() == Method::HEAD && !self.has(Flaw::HeadUnknown);
         if *request.method() != Method::GET && !head {
-            return self.wrong_method("GET, HEAD, OPTIONS");
+            return self.method_not_allowed("GET, HEAD, OPTIONS");
         }
-        let closed = matches!(route, Route::Resource(_) | Route::Mirror(_))
+        let protected_by_flaw = matches!(route, Route::Resource(_) | Route::Mirror(_))
             && self.has(Flaw::WellKnownProtected)
             || matches!(route, Route::Healthz) && self.has(Flaw::HealthProtected);
-        if closed && let Err(refusal) = self.authenticate(headers, request.uri(), None).await {
-            return self.refuse(&refusal, headers);
+        if protected_by_flaw && let Err(refusal) = self.authenticate(headers, request.uri(), None).await {
+            return self.reject(&refusal, headers);
         }
         match route {
             Route::Resource(suffix) => self.resource_metadata(suffix, headers),
@@ -220,27 +234,27 @@ impl Server {
             Route::StartPage => self.start_page(headers),
             Route::Docs => self.docs(),
             Route::OpenApi(content_type) => self.openapi(content_type),
-            Route::Mcp | Route::BelowMcp | Route::Nothing => self.not_found(),
+            Route::Mcp | Route::BelowMcp | Route::Unknown => self.not_found(),
         }
     }
 }
 
-/// The method of a message.
-fn called(message: &[u8]) -> String {
+/// Returns the method of a message.
+fn method_of(message: &[u8]) -> String {
     let message: Value = serde_json::from_slice(message).unwrap_or_default();
     let method = message.get("method").and_then(Value::as_str);
     method.unwrap_or_default().to_owned()
 }
 
-/// The documents that have the well-known segment between host and path.
-fn well_known(path: &str, prefix: &str) -> Route {
+/// Returns the route of a document whose well-known segment is between host and path.
+fn well_known_route(path: &str, base_path: &str) -> Route {
     let of = |document: &str| {
         let rest = path.strip_prefix("/.well-known/")?.strip_prefix(document)?;
         match rest {
-            "" | "/mcp" if rest.is_empty() || prefix.is_empty() => {
+            "" | "/mcp" if rest.is_empty() || base_path.is_empty() => {
                 Some(if rest.is_empty() { "" } else { "/mcp" })
             }
-            _ => match rest.strip_prefix(prefix)? {
+            _ => match rest.strip_prefix(base_path)? {
                 "" => Some(""),
                 "/mcp" => Some("/mcp"),
                 _ => None,
@@ -252,12 +266,12 @@ fn well_known(path: &str, prefix: &str) -> Route {
     }
     match of("oauth-authorization-server") {
         Some(_) => Route::Mirror("oauth-authorization-server"),
-        None => Route::Nothing,
+        None => Route::Unknown,
     }
 }
 
-/// The path as a lenient router reads it.
-fn tidied(path: &str) -> String {
+/// Normalizes a path as a lenient router does.
+fn normalize(path: &str) -> String {
     let path = path
         .replace("%6d", "m")
         .replace("%6D", "m")

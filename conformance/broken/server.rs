@@ -1,31 +1,35 @@
-//! The server: start, routes, and what is checked at the edge.
+//! The server's state, how it starts, and the probe of its secret key.
 
 use std::{
     collections::{BTreeMap, HashMap},
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
 use poem::listener::TcpAcceptor;
 use reqwest::{Client, redirect};
+use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 use url::{Position, Url};
 
 use super::{
+    backend::{Backend, ClerkError},
     caller::Caller,
-    clerk::{Backend, ClerkError},
     flaw::Flaw,
-    keys::{Keys, TOTAL, client},
-    metadata::Mirrored,
+    keys::Keys,
+    outbound::{REQUEST_TIMEOUT, http_client},
     settings::{self, Settings},
 };
 
-/// Everything that a request needs.
+/// A metadata document of Clerk (`None`: never fetched), and the time of its next fetch.
+pub(crate) type CachedDocument = Option<(Option<Value>, Instant)>;
+
+/// The state that all requests share.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) settings: Settings,
@@ -33,34 +37,41 @@ pub(crate) struct Server {
     pub(crate) http: Client,
     pub(crate) keys: Keys,
     pub(crate) backend: Backend,
-    pub(crate) oauth: tokio::sync::Mutex<Mirrored>,
-    pub(crate) openid: tokio::sync::Mutex<Mirrored>,
-    /// Whose the sessions are, and callers that only flaws remember.
-    pub(crate) remembered: Mutex<HashMap<String, Caller>>,
-    /// 0: the secret key is good; 1: bad; 2: of another application.
-    secret_key: AtomicU8,
-    /// What makes a flaw lock everybody out.
-    strikes: AtomicUsize,
+    pub(crate) oauth_metadata: tokio::sync::Mutex<CachedDocument>,
+    pub(crate) openid_metadata: tokio::sync::Mutex<CachedDocument>,
+    /// The owners of MCP sessions, and the callers that flaws cache.
+    pub(crate) stored_callers: Mutex<HashMap<String, Caller>>,
+    secret_key: Mutex<SecretKeyState>,
+    /// Failures counted towards the lockout of the flaws `FloodLocksOut` and `OutageStopsAll`.
+    counted_failures: AtomicUsize,
 }
 
-/// A server that runs until this is dropped.
+/// The result of the last probe of the secret key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SecretKeyState {
+    Good,
+    Rejected,
+    OtherApplication,
+}
+
+/// A running server. Dropping it stops the server.
 #[derive(Debug)]
-pub(crate) struct Running {
-    /// Where it listens.
+pub(crate) struct RunningServer {
+    /// The listen address.
     pub(crate) address: SocketAddr,
     tasks: [JoinHandle<()>; 2],
 }
 
-/// A server that did not start.
+/// Why the server did not start.
 #[derive(Debug)]
 pub(crate) struct StartFailure {
     /// The exit code of the program.
-    pub(crate) exit: i32,
-    /// What it prints.
+    pub(crate) exit_code: i32,
+    /// The error message.
     pub(crate) output: String,
 }
 
-impl Drop for Running {
+impl Drop for RunningServer {
     fn drop(&mut self) {
         for task in &self.tasks {
             task.abort();
@@ -72,18 +83,18 @@ impl Drop for Running {
 ///
 /// # Errors
 ///
-/// What the program would print, and its exit code: 78 for a configuration that is wrong (`EX_CONFIG`).
+/// The error message and the exit code. An invalid configuration exits with 78 (`EX_CONFIG`).
 pub(crate) async fn start(
     environment: BTreeMap<String, String>,
     flaw: Option<Flaw>,
-) -> Result<Running, StartFailure> {
+) -> Result<RunningServer, StartFailure> {
     let settings = settings::read(&environment, flaw).map_err(|output| StartFailure {
-        exit: if flaw == Some(Flaw::ExitOne) { 1 } else { 78 },
+        exit_code: if flaw == Some(Flaw::ExitOne) { 1 } else { 78 },
         output,
     })?;
     let cannot_listen = |error: std::io::Error| StartFailure {
-        exit: 1,
-        output: format!("[Clerk] Can't listen: {error}"),
+        exit_code: 1,
+        output: format!("[Clerk] Cannot listen: {error}"),
     };
     let listener = TcpListener::bind((settings.host, settings.port))
         .await
@@ -91,68 +102,75 @@ pub(crate) async fn start(
     let address = listener.local_addr().map_err(cannot_listen)?;
     let acceptor = TcpAcceptor::from_tokio(listener).map_err(cannot_listen)?;
     let server = Arc::new(Server {
-        http: client(redirect::Policy::none(), TOTAL),
+        http: http_client(redirect::Policy::none(), REQUEST_TIMEOUT),
         keys: Keys::new(&settings.issuer, settings.jwt_key.clone(), flaw),
         backend: Backend::new(flaw),
-        oauth: tokio::sync::Mutex::default(),
-        openid: tokio::sync::Mutex::default(),
-        remembered: Mutex::default(),
-        secret_key: AtomicU8::new(0),
-        strikes: AtomicUsize::new(0),
+        oauth_metadata: tokio::sync::Mutex::default(),
+        openid_metadata: tokio::sync::Mutex::default(),
+        stored_callers: Mutex::default(),
+        secret_key: Mutex::new(SecretKeyState::Good),
+        counted_failures: AtomicUsize::new(0),
         settings,
         flaw,
     });
     let (prepared, done) = tokio::sync::oneshot::channel();
     let watching = Arc::clone(&server);
     let watch = tokio::spawn(async move { watching.watch(prepared).await });
-    // What was found out before the first request is the same every time; a Clerk that does not answer is not waited for.
+    // Waiting for the first probe makes the first request deterministic. The limit keeps an unreachable Clerk
+    // from delaying the start.
     drop(tokio::time::timeout(Duration::from_secs(1), done).await);
     let endpoint = poem::endpoint::make(move |request| {
         let server = Arc::clone(&server);
-        async move { server.answer(request).await }
+        async move { server.handle(request).await }
     });
     let serve = tokio::spawn(async move {
         drop(poem::Server::new_with_acceptor(acceptor).run(endpoint).await);
     });
-    Ok(Running {
+    Ok(RunningServer {
         address,
         tasks: [watch, serve],
     })
 }
 
 impl Server {
+    /// Returns whether the server has this flaw.
     pub(crate) fn has(&self, flaw: Flaw) -> bool {
         self.flaw == Some(flaw)
     }
 
-    /// Whether the secret key is bad, or of another application.
+    /// Returns whether the last probe found the secret key to be bad.
     pub(crate) fn misconfigured(&self) -> bool {
-        self.secret_key.load(Ordering::Relaxed) != 0
+        *self.secret_key.lock() != SecretKeyState::Good
     }
 
-    /// The same in a word.
+    /// Returns the state of the secret key as `/readyz` shows it.
     pub(crate) fn secret_key_state(&self) -> &'static str {
-        match self.secret_key.load(Ordering::Relaxed) {
-            0 => "good",
-            1 => "secret-key-invalid",
-            _ => "secret-key-of-another-application",
+        match *self.secret_key.lock() {
+            SecretKeyState::Good => "good",
+            SecretKeyState::Rejected => "secret-key-invalid",
+            SecretKeyState::OtherApplication => "secret-key-of-another-application",
         }
     }
 
-    /// Counts what a flaw holds against everybody.
-    pub(crate) fn strike(&self, flaw: Flaw) {
+    /// Counts a failure towards the lockout, if the server has this flaw.
+    pub(crate) fn count_failure(&self, flaw: Flaw) {
         if self.has(flaw) {
-            let weight = if flaw == Flaw::FloodLocksOut { 1 } else { LOCK_OUT };
-            self.strikes.fetch_add(weight, Ordering::Relaxed);
+            let weight = if flaw == Flaw::FloodLocksOut {
+                1
+            } else {
+                LOCKOUT_THRESHOLD
+            };
+            self.counted_failures.fetch_add(weight, Ordering::Relaxed);
         }
     }
 
-    /// Whether that is enough to lock everybody out.
-    pub(crate) fn locked_out(&self) -> bool {
-        self.strikes.load(Ordering::Relaxed) >= LOCK_OUT
+    /// Returns whether enough failures were counted to lock out all callers.
+    pub(crate) fn is_locked_out(&self) -> bool {
+        self.counted_failures.load(Ordering::Relaxed) >= LOCKOUT_THRESHOLD
     }
 
-    /// Fetches keys and looks at the secret key, at once and every few minutes.
+    /// Fetches the key set and probes the secret key at once, then every 5 minutes, or every 5 s after a
+    /// failure.
     async fn watch(&self, prepared: tokio::sync::oneshot::Sender<()>) {
         let mut prepared = Some(prepared);
         loop {
@@ -161,70 +179,76 @@ impl Server {
             }
             self.probe().await;
             if let Some(prepared) = prepared.take() {
-                // Nobody waits any more when that took long.
+                // An error means that `start` no longer waits.
                 let _ = prepared.send(());
             }
-            let settled = self.keys.held() && !self.misconfigured();
+            let settled = self.keys.are_available() && !self.misconfigured();
             let wait = if settled { 300 } else { 5 };
             tokio::time::sleep(Duration::from_secs(wait)).await;
         }
     }
 
-    /// A Clerk that is merely away says nothing about the key.
+    /// Probes the secret key. If Clerk is unavailable, the state stays as it is.
     async fn probe(&self) {
         if self.has(Flaw::BadSecretUnseen) {
             return;
         }
-        let found = match self.key_ids().await {
-            Ok(ours) => {
-                let theirs = self.keys.ids().filter(|theirs| !theirs.is_empty());
-                theirs.map(|theirs| {
-                    let same = theirs.iter().any(|id| ours.contains(id));
-                    u8::from(!same && !self.has(Flaw::OtherApplicationUnseen)) * 2
+        let state = match self.key_ids().await {
+            Ok(backend_ids) => {
+                let frontend_ids = self.keys.ids().filter(|ids| !ids.is_empty());
+                frontend_ids.map(|ids| {
+                    let same = ids.iter().any(|id| backend_ids.contains(id));
+                    if same || self.has(Flaw::OtherApplicationUnseen) {
+                        SecretKeyState::Good
+                    } else {
+                        SecretKeyState::OtherApplication
+                    }
                 })
             }
-            Err(ClerkError::KeyRefused) => Some(1),
-            Err(_) if self.has(Flaw::AwayIsBad) => Some(1),
+            Err(ClerkError::KeyRejected) => Some(SecretKeyState::Rejected),
+            Err(_) if self.has(Flaw::AwayIsBad) => Some(SecretKeyState::Rejected),
             Err(_) => None,
         };
-        if let Some(found) = found {
-            self.secret_key.store(found, Ordering::Relaxed);
+        if let Some(state) = state {
+            *self.secret_key.lock() = state;
         }
     }
 
-    /// Scheme and authority of `BASE_URL`.
+    /// Returns scheme and authority of `BASE_URL`.
     pub(crate) fn origin(&self) -> String {
         self.settings.base[..Position::BeforePath].to_owned()
     }
 
-    /// The path of `BASE_URL`, without a trailing slash.
-    pub(crate) fn prefix(&self) -> String {
+    /// Returns the path of `BASE_URL`, without a trailing slash.
+    pub(crate) fn base_path(&self) -> String {
         self.settings.base.path().trim_end_matches('/').to_owned()
     }
 
-    /// Whether an audience names this server or its endpoint. Case of the authority does not count, nor does one
-    /// trailing slash.
-    pub(crate) fn is_our_name(&self, name: &str) -> bool {
+    /// Returns whether an audience names this server or its endpoint. The case of scheme and authority and
+    /// one trailing slash are ignored.
+    pub(crate) fn names_this_server(&self, audience: &str) -> bool {
         let base = self.settings.base_url.as_str();
         let endpoint = format!("{base}/mcp");
         let ours = [base, endpoint.as_str()];
         match self.flaw {
-            Some(Flaw::AudPrefix) => return name.starts_with(base),
-            Some(Flaw::AudSubstring) => return name.contains(base),
-            Some(Flaw::AudCaseSensitive) => return ours.contains(&name.strip_suffix('/').unwrap_or(name)),
-            Some(Flaw::AudOrigin) => {
-                return Url::parse(name).is_ok_and(|url| url.origin() == self.settings.base.origin());
+            Some(Flaw::AudPrefix) => return audience.starts_with(base),
+            Some(Flaw::AudSubstring) => return audience.contains(base),
+            Some(Flaw::AudCaseSensitive) => {
+                return ours.contains(&audience.strip_suffix('/').unwrap_or(audience));
             }
-            Some(Flaw::AudSlashRefused) if name.ends_with('/') => return false,
+            Some(Flaw::AudOrigin) => {
+                return Url::parse(audience).is_ok_and(|url| url.origin() == self.settings.base.origin());
+            }
+            Some(Flaw::AudSlashRefused) if audience.ends_with('/') => return false,
             Some(Flaw::AudCaseInsensitive) => {
                 return ours
                     .iter()
-                    .any(|one| one.eq_ignore_ascii_case(name.trim_end_matches('/')));
+                    .any(|one| one.eq_ignore_ascii_case(audience.trim_end_matches('/')));
             }
-            Some(Flaw::AudAnyResource) => return name.starts_with("http"),
+            Some(Flaw::AudAnyResource) => return audience.starts_with("http"),
             _ => {}
         }
-        let Some((scheme, rest)) = name.split_once("://") else {
+        let Some((scheme, rest)) = audience.split_once("://") else {
             return false;
         };
         let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
@@ -236,10 +260,10 @@ impl Server {
         let authority = authority.to_ascii_lowercase();
         let authority = authority.strip_suffix(default_port).unwrap_or(&authority);
         let path = path.strip_suffix('/').unwrap_or(path);
-        let name = format!("{}://{authority}{path}", scheme.to_ascii_lowercase());
-        ours.contains(&name.as_str()) && !(self.has(Flaw::AudBaseRefused) && name == base)
+        let normalized = format!("{}://{authority}{path}", scheme.to_ascii_lowercase());
+        ours.contains(&normalized.as_str()) && !(self.has(Flaw::AudBaseRefused) && normalized == base)
     }
 }
 
-/// How many strikes lock everybody out.
-const LOCK_OUT: usize = 10;
+/// The number of counted failures that locks out all callers.
+const LOCKOUT_THRESHOLD: usize = 10;

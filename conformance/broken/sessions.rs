@@ -1,26 +1,26 @@
-//! Sessions of MCP 2025-11-25, which the server has when it is told to: each belongs to the user who started it.
+//! MCP sessions of revision 2025-11-25, enabled by `SESSIONS`. A session belongs to the user who started it.
 
 use poem::http::{HeaderMap, HeaderValue};
 
 use super::{caller::Caller, server::Server};
 
 impl Server {
-    /// Starts a session, and returns its id.
+    /// Starts a session and returns its id.
     pub(crate) fn start_session(&self, caller: &Caller) -> HeaderValue {
         let id = HeaderValue::from(rand::random::<u64>());
-        let mut remembered = self.remembered.lock();
-        remembered.insert(name(&id), caller.clone());
+        let mut stored = self.stored_callers.lock();
+        stored.insert(session_key(&id), caller.clone());
         id
     }
 
-    /// Whose session a request presents.
-    pub(crate) fn owner_of_session(&self, headers: &HeaderMap) -> Option<Caller> {
+    /// Returns the owner of the session that the request names.
+    pub(crate) fn session_owner(&self, headers: &HeaderMap) -> Option<Caller> {
         let id = headers.get("mcp-session-id")?;
-        self.remembered.lock().get(&name(id)).cloned()
+        self.stored_callers.lock().get(&session_key(id)).cloned()
     }
 }
 
-/// Sessions are remembered beside the callers that only flaws remember.
-fn name(id: &HeaderValue) -> String {
+/// Returns the key of a session in `stored_callers`, which also holds the callers that flaws cache.
+fn session_key(id: &HeaderValue) -> String {
     format!("session {}", id.to_str().unwrap_or_default())
 }

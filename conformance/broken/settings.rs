@@ -1,23 +1,20 @@
-//! The environment as settings, or everything that is wrong with it.
+//! Reads the settings from the environment and reports every configuration error at once.
 
 use std::{collections::BTreeMap, net::IpAddr};
 
 use url::Url;
 
-use super::{flaw::Flaw, rsa::PublicKey, values, verify::Kind};
+use super::{
+    flaw::Flaw,
+    rsa::PublicKey,
+    token_kind::TokenKind,
+    values::{self, AudienceMode},
+};
 
-/// How `aud` of access tokens is treated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Audience {
-    Required,
-    IfPresent,
-    Off,
-}
-
-/// What the server was told, checked.
+/// The validated settings of the server.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// Whether messages of MCP 2025-11-25 need a session.
+    /// Whether MCP 2025-11-25 messages require a session.
     pub(crate) sessions: bool,
     pub(crate) host: IpAddr,
     pub(crate) port: u16,
@@ -28,8 +25,8 @@ pub(crate) struct Settings {
     pub(crate) issuer: String,
     pub(crate) backend: String,
     pub(crate) jwt_key: Option<PublicKey>,
-    pub(crate) accepted: Vec<Kind>,
-    pub(crate) audience: Audience,
+    pub(crate) accepted: Vec<TokenKind>,
+    pub(crate) audience: AudienceMode,
     pub(crate) parties: Vec<String>,
     pub(crate) leeway_milliseconds: i64,
     pub(crate) scopes: Vec<String>,
@@ -39,7 +36,7 @@ pub(crate) struct Settings {
     pub(crate) max_body: usize,
 }
 
-/// Where to get what is missing.
+/// Where to get the value of each required variable.
 const SOURCES: [(&str, &str); 3] = [
     (
         "CLERK_SECRET_KEY",
@@ -55,7 +52,7 @@ const SOURCES: [(&str, &str); 3] = [
     ),
 ];
 
-/// Reads variables and keeps what is wrong.
+/// Reads variables and collects the errors.
 struct Reader<'a> {
     environment: &'a BTreeMap<String, String>,
     flaw: Option<Flaw>,
@@ -68,7 +65,7 @@ impl Reader<'_> {
         self.flaw == Some(flaw)
     }
 
-    /// An empty text is nothing.
+    /// Returns the text of a variable. An empty text counts as absent.
     fn text(&self, name: &str) -> Option<&str> {
         self.environment
             .get(name)
@@ -76,6 +73,7 @@ impl Reader<'_> {
             .filter(|text| !text.is_empty())
     }
 
+    /// Parses a variable. If its value is invalid, records the error and returns `None`.
     fn read<T>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let text = self.text(name)?;
         match parse(text) {
@@ -96,20 +94,21 @@ impl Reader<'_> {
         }
     }
 
+    /// Parses a variable that must be set.
     fn required<T>(
         &mut self,
         name: &'static str,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        let spared = self.has(Flaw::BaseUrlNotNeeded) && name == "BASE_URL";
-        if self.text(name).is_none() && !spared {
+        let optional = self.has(Flaw::BaseUrlNotNeeded) && name == "BASE_URL";
+        if self.text(name).is_none() && !optional {
             self.missing.push(name);
         }
         self.read(name, parse)
     }
 
-    /// Everything that is wrong, as it is printed.
-    fn complaint(&self) -> String {
+    /// Returns the message that lists all errors.
+    fn error_message(&self) -> String {
         let mut lines = Vec::new();
         if !self.missing.is_empty() {
             lines.push(format!(
@@ -143,7 +142,7 @@ impl Reader<'_> {
 ///
 /// # Errors
 ///
-/// What to print, when they cannot be used.
+/// The error message, if a variable is missing or invalid.
 pub(crate) fn read(environment: &BTreeMap<String, String>, flaw: Option<Flaw>) -> Result<Settings, String> {
     let mut reader = Reader {
         environment,
@@ -153,9 +152,10 @@ pub(crate) fn read(environment: &BTreeMap<String, String>, flaw: Option<Flaw>) -
     };
     let secret_key = secret_key(&mut reader);
     let issuer = issuer(&mut reader, secret_key.as_deref());
-    let backend = reader
-        .read("CLERK_API_URL", values::web_url)
-        .map_or_else(|| "https://api.clerk.com".to_owned(), values::without_slash);
+    let backend = reader.read("CLERK_API_URL", values::http_url).map_or_else(
+        || "https://api.clerk.com".to_owned(),
+        values::without_trailing_slash,
+    );
     let base = if reader.has(Flaw::BaseUrlUnchecked) {
         reader.required("BASE_URL", |text| {
             Url::parse(text)
@@ -163,7 +163,7 @@ pub(crate) fn read(environment: &BTreeMap<String, String>, flaw: Option<Flaw>) -
                 .map_err(|error| error.to_string())
         })
     } else {
-        reader.required("BASE_URL", values::own_url)
+        reader.required("BASE_URL", values::base_url)
     };
     let host = reader
         .read("HOST", values::host)
@@ -188,30 +188,30 @@ pub(crate) fn read(environment: &BTreeMap<String, String>, flaw: Option<Flaw>) -
     let parties = reader.read("CLERK_AUTHORIZED_PARTIES", |text| Ok(values::list(text)));
     let leeway = reader.read("CLERK_CLOCK_SKEW", values::leeway);
     let required_scopes = reader.read("REQUIRED_SCOPES", values::scopes);
-    let docs_url = reader.read("DOCS_URL", values::web_url);
+    let docs_url = reader.read("DOCS_URL", values::http_url);
     let origins = reader.read("ALLOWED_ORIGINS", values::origins);
     let max_body = reader.read("MAX_BODY", values::size);
     if !reader.missing.is_empty() || !reader.invalid.is_empty() {
-        return Err(reader.complaint());
+        return Err(reader.error_message());
     }
-    // What is missing has been reported above, unless the flaw is that it is not.
+    // Only the flaws `BaseUrlNotNeeded` and `BadValuesIgnored` need this default.
     let base = base
         .or_else(|| Url::parse("http://localhost:3001").ok())
-        .ok_or_else(|| reader.complaint())?;
+        .ok_or_else(|| reader.error_message())?;
     Ok(Settings {
         sessions: reader.text("SESSIONS").is_some(),
         host,
         port: port.unwrap_or(3001),
-        base_url: values::without_slash(base.clone()),
+        base_url: values::without_trailing_slash(base.clone()),
         base,
         secret_key: secret_key.unwrap_or_default(),
         issuer: issuer.unwrap_or_default(),
         backend,
         jwt_key: jwt_key.filter(|_| flaw != Some(Flaw::JwtKeyIgnored)),
-        accepted: accepted.unwrap_or_else(|| vec![Kind::Session, Kind::OAuth]),
+        accepted: accepted.unwrap_or_else(|| vec![TokenKind::Session, TokenKind::OAuth]),
         audience: audience
             .filter(|_| flaw != Some(Flaw::AudienceModeIgnored))
-            .unwrap_or(Audience::Required),
+            .unwrap_or(AudienceMode::Required),
         parties: parties.unwrap_or_default(),
         leeway_milliseconds: match flaw {
             Some(Flaw::NoLeeway) => 0,
@@ -228,6 +228,7 @@ pub(crate) fn read(environment: &BTreeMap<String, String>, flaw: Option<Flaw>) -
     })
 }
 
+/// Reads and validates `CLERK_SECRET_KEY`.
 fn secret_key(reader: &mut Reader<'_>) -> Option<String> {
     if reader.has(Flaw::SecretNotNeeded) && reader.text("CLERK_SECRET_KEY").is_none() {
         return None;
@@ -251,11 +252,12 @@ fn secret_key(reader: &mut Reader<'_>) -> Option<String> {
     })
 }
 
-/// The Frontend API's URL, from whichever variable has it, and whether it fits the secret key.
+/// Determines the Frontend API URL from the variables that name it, and checks that it belongs to the same
+/// instance as the keys.
 fn issuer(reader: &mut Reader<'_>, secret_key: Option<&str>) -> Option<String> {
-    let literally = reader.has(Flaw::DomainLiteral);
+    let unchecked = reader.has(Flaw::DomainLiteral);
     let named = reader.read("CLERK_DOMAIN", |text| {
-        if literally {
+        if unchecked {
             Ok(text.to_owned())
         } else {
             values::domain(text)
@@ -286,7 +288,7 @@ fn issuer(reader: &mut Reader<'_>, secret_key: Option<&str>) -> Option<String> {
     }
     let named = named.or_else(|| derived.map(|(_, domain)| domain));
     let issuer = match (url, named) {
-        (Some(url), _) => values::without_slash(url),
+        (Some(url), _) => values::without_trailing_slash(url),
         (None, Some(named)) => format!("https://{named}"),
         (None, None) => {
             let names = ["CLERK_DOMAIN", "CLERK_FRONTEND_API_URL"];

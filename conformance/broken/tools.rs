@@ -1,36 +1,36 @@
-//! The four tools.
+//! The four tools: their descriptions, calls and results.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{caller::Caller, clerk::ClerkError, flaw::Flaw, server::Server};
+use super::{backend::ClerkError, caller::Caller, flaw::Flaw, server::Server};
 
-/// Name, title and description, in the order they are listed in.
+/// Name, title and description of each tool, in list order.
 const TOOLS: [(&str, &str, &str); 4] = [
     (
         "get-my-organizations",
         "Get My Organizations",
-        "Lists every organization that the signed-in user is a member of, with the role there.",
+        "Lists the organizations of the signed-in user, with the user's role in each.",
     ),
     (
         "get-user-info",
         "Get User Info",
-        "Gives the signed-in user's name, primary e-mail address and picture.",
+        "Returns the name, primary email address and picture of the signed-in user.",
     ),
     (
         "greet",
         "Greet User",
-        "Greets by name and tells the caller's Clerk user ID.",
+        "Greets by name and returns the caller's Clerk user ID.",
     ),
     (
         "whoami",
         "Who Am I",
-        "Tells who is signed in: the session of the access token, and the user at Clerk.",
+        "Returns the session of the access token and the Clerk user.",
     ),
 ];
 
-/// What `tools/list` says.
-pub(crate) fn descriptions(flaw: Option<Flaw>) -> Vec<Value> {
+/// Returns the tools for `tools/list`.
+pub(crate) fn tool_list(flaw: Option<Flaw>) -> Vec<Value> {
     let has = |one| flaw == Some(one);
     let text = json!({ "type": "string" });
     let optional = json!({ "type": ["string", "null"] });
@@ -72,13 +72,13 @@ pub(crate) fn descriptions(flaw: Option<Flaw>) -> Vec<Value> {
         }
         tool
     };
-    let left = if has(Flaw::ToolMissing) { 3 } else { 4 };
-    TOOLS.iter().take(left).map(describe).collect()
+    let count = if has(Flaw::ToolMissing) { 3 } else { 4 };
+    TOOLS.iter().take(count).map(describe).collect()
 }
 
 impl Server {
-    /// The result of a tool: `Err` is one with `isError`. `None`: there is no such tool.
-    pub(crate) async fn call(
+    /// Calls a tool. `Err` holds a result with `isError`. Returns `None` for an unknown tool.
+    pub(crate) async fn call_tool(
         &self,
         caller: &Caller,
         name: &str,
@@ -89,28 +89,28 @@ impl Server {
             return None;
         }
         let expected: &[&str] = if name == "greet" { &["name"] } else { &[] };
-        let spared = |given: &str| given == "userId" && self.has(Flaw::UserIdFromArguments);
+        let accepted_by_flaw = |given: &str| given == "userId" && self.has(Flaw::UserIdFromArguments);
         let unknown = arguments
             .keys()
-            .find(|given| !expected.contains(&given.as_str()) && !spared(given));
+            .find(|given| !expected.contains(&given.as_str()) && !accepted_by_flaw(given));
         if let (Some(unknown), false) = (unknown, self.has(Flaw::UnknownArgumentsAccepted)) {
             let text = format!("failed to deserialize parameters: unknown field `{unknown}`");
-            return Some(Err(self.failed(&text)));
+            return Some(Err(self.error_result(&text)));
         }
         let user = arguments.get("userId").and_then(Value::as_str);
         let user = user
             .filter(|_| self.has(Flaw::UserIdFromArguments))
             .or(caller.user.as_deref());
         let Some(user) = user else {
-            return Some(Err(
-                self.failed("the token speaks for no user; sign in as a user and call again")
-            ));
+            return Some(Err(self.error_result(
+                "The token does not belong to a user. Sign in as a user and call again.",
+            )));
         };
         if name == "greet"
             && self.has(Flaw::GreetAsksClerk)
             && let Err(error) = self.user(caller, user).await
         {
-            return Some(Err(self.failed(&error.sentence())));
+            return Some(Err(self.error_result(&error.sentence())));
         }
         let outcome = match name {
             "greet" if self.has(Flaw::GreetsSession) => {
@@ -122,9 +122,9 @@ impl Server {
                     Ok(greeting(&other.cloned().unwrap_or_default().to_string(), user))
                 }
                 _ => {
-                    return Some(Err(
-                        self.failed("failed to deserialize parameters: `name` must be a string")
-                    ));
+                    return Some(Err(self.error_result(
+                        "failed to deserialize parameters: `name` must be a string",
+                    )));
                 }
             },
             "whoami" => self.whoami(caller, user).await,
@@ -133,31 +133,32 @@ impl Server {
         };
         Some(match outcome {
             Ok(result) => Ok(result),
-            Err(Failure::Said(text)) => Err(self.failed(text)),
+            Err(Failure::Message(text)) => Err(self.error_result(text)),
             Err(Failure::Clerk(error)) if self.has(Flaw::ClerksErrorRepeated) => {
                 let key = &self.settings.secret_key;
-                Err(self.failed(&format!("{error:?} for Authorization: Bearer {key}")))
+                Err(self.error_result(&format!("{error:?} for Authorization: Bearer {key}")))
             }
-            Err(Failure::Clerk(error)) => Err(self.failed(&error.sentence())),
+            Err(Failure::Clerk(error)) => Err(self.error_result(&error.sentence())),
         })
     }
 
-    /// A result with `isError`.
-    fn failed(&self, text: &str) -> Value {
-        let failed = !self.has(Flaw::ToolErrorAsResult);
-        json!({ "content": [{ "type": "text", "text": text }], "isError": failed })
+    /// Builds a result with `isError`.
+    fn error_result(&self, text: &str) -> Value {
+        let is_error = !self.has(Flaw::ToolErrorAsResult);
+        json!({ "content": [{ "type": "text", "text": text }], "isError": is_error })
     }
 
+    /// Runs `whoami`.
     async fn whoami(&self, caller: &Caller, id: &str) -> Result<Value, Failure> {
-        let user = self.welcome_user(caller, id).await?;
+        let user = self.active_user(caller, id).await?;
         let session = json!({
             "userId": id,
             "sessionId": self.optional(caller.session.as_deref()),
             "organizationId": self.optional(caller.organization.as_deref()),
             "organizationRole": self.optional(caller.role.as_deref()),
             "organizationPermissions": caller.permissions,
-            "expiresAt": self.date(caller.expires_at),
-            "issuedAt": self.date(caller.issued_at),
+            "expiresAt": self.iso_time(caller.expires_at),
+            "issuedAt": self.iso_time(caller.issued_at),
         });
         let person = json!({
             "id": user.get("id"),
@@ -165,14 +166,15 @@ impl Server {
             "firstName": user.get("first_name"),
             "lastName": user.get("last_name"),
             "imageUrl": user.get("image_url"),
-            "createdAt": self.date(user.get("created_at").and_then(Value::as_i64)),
-            "updatedAt": self.date(user.get("updated_at").and_then(Value::as_i64)),
+            "createdAt": self.iso_time(user.get("created_at").and_then(Value::as_i64)),
+            "updatedAt": self.iso_time(user.get("updated_at").and_then(Value::as_i64)),
         });
-        Ok(self.data(json!({ "session": session, "user": person }), None))
+        Ok(self.data_result(json!({ "session": session, "user": person }), None))
     }
 
+    /// Runs `get-user-info`.
     async fn user_info(&self, caller: &Caller, id: &str) -> Result<Value, Failure> {
-        let user = self.welcome_user(caller, id).await?;
+        let user = self.active_user(caller, id).await?;
         let info = json!({
             "userId": user.get("id"),
             "sessionId": self.optional(caller.session.as_deref()),
@@ -183,9 +185,10 @@ impl Server {
             "lastName": user.get("last_name"),
             "imageUrl": user.get("image_url"),
         });
-        Ok(self.data(info, None))
+        Ok(self.data_result(info, None))
     }
 
+    /// Runs `get-my-organizations`.
     async fn organizations(&self, caller: &Caller, id: &str) -> Result<Value, Failure> {
         let memberships = self.memberships(caller, id).await.map_err(Failure::Clerk)?;
         let view = |membership: &Value| {
@@ -195,38 +198,38 @@ impl Server {
                 "organizationId": organization.and_then(|one| one.get("id")),
                 "organizationName": organization.and_then(|one| one.get("name")),
                 "role": membership.get("role"),
-                "createdAt": self.date(membership.get("created_at").and_then(Value::as_i64)),
+                "createdAt": self.iso_time(membership.get("created_at").and_then(Value::as_i64)),
             })
         };
         let memberships: Vec<Value> = memberships.as_array().into_iter().flatten().map(view).collect();
         let none = memberships.is_empty();
         if none && self.has(Flaw::NobodyForNone) {
-            return Err(Failure::Said("No organization was found."));
+            return Err(Failure::Message("No organization was found."));
         }
         let text = none.then_some("You are not a member of any organizations.");
         let data = json!({ "userId": id, "membershipCount": memberships.len(), "memberships": memberships });
-        Ok(self.data(data, text))
+        Ok(self.data_result(data, text))
     }
 
-    /// The user at Clerk, unless they are not welcome.
-    async fn welcome_user(&self, caller: &Caller, id: &str) -> Result<Value, Failure> {
+    /// Fetches the user from Clerk. Rejects banned, locked and deprovisioned users.
+    async fn active_user(&self, caller: &Caller, id: &str) -> Result<Value, Failure> {
         let user = self.user(caller, id).await.map_err(Failure::Clerk)?;
         let flag = |name| user.get(name).and_then(Value::as_bool) == Some(true);
         if (flag("banned") || flag("locked") || flag("deprovisioned")) && !self.has(Flaw::BannedServed) {
-            return Err(Failure::Said(
-                "This account is banned or locked. Trying again won't help; ask the application's support.",
+            return Err(Failure::Message(
+                "This account is banned or locked. Trying again won't help; contact the application's support.",
             ));
         }
         if email(&user).is_none() && self.has(Flaw::EmailNeeded) {
-            return Err(Failure::Said("The user has no address."));
+            return Err(Failure::Message("The user has no email address."));
         }
         Ok(user.as_ref().clone())
     }
 
-    /// Data as `structuredContent`, and as the same JSON in a text, unless a sentence says more.
-    fn data(&self, mut data: Value, sentence: Option<&str>) -> Value {
+    /// Builds a result with `structuredContent`. The text is the given sentence, or the same data as JSON.
+    fn data_result(&self, mut data: Value, sentence: Option<&str>) -> Value {
         if self.has(Flaw::SnakeCase) {
-            data = renamed(data);
+            data = with_snake_case_names(data);
         }
         if self.has(Flaw::AbsentLeftOut) {
             data = without_nulls(data);
@@ -244,6 +247,7 @@ impl Server {
         result
     }
 
+    /// Returns the text, or `null` if it is absent.
     fn optional(&self, text: Option<&str>) -> Value {
         match text {
             None if self.has(Flaw::EmptyForAbsent) => "".into(),
@@ -251,8 +255,8 @@ impl Server {
         }
     }
 
-    /// ISO 8601.
-    fn date(&self, milliseconds: Option<i64>) -> Value {
+    /// Returns a time in ISO 8601, or `null` if it is absent.
+    fn iso_time(&self, milliseconds: Option<i64>) -> Value {
         match milliseconds.map(Timestamp::from_millisecond) {
             Some(Ok(time)) if self.has(Flaw::NumericTimes) => time.as_millisecond().into(),
             Some(Ok(time)) => time.to_string().into(),
@@ -261,18 +265,19 @@ impl Server {
     }
 }
 
-/// Why a tool has no result.
+/// Why a tool failed.
 enum Failure {
     Clerk(ClerkError),
-    Said(&'static str),
+    Message(&'static str),
 }
 
+/// Builds the result of `greet`.
 fn greeting(name: &str, user: &str) -> Value {
     let text = format!("Hello, {name}! Your Clerk user ID is {user}");
     json!({ "content": [{ "type": "text", "text": text }], "isError": false })
 }
 
-/// The primary address.
+/// Returns the primary email address.
 fn email(user: &Value) -> Option<&Value> {
     let primary = user.get("primary_email_address_id")?.as_str()?;
     let mut addresses = user.get("email_addresses")?.as_array()?.iter();
@@ -280,7 +285,8 @@ fn email(user: &Value) -> Option<&Value> {
     address?.get("email_address")
 }
 
-fn renamed(value: Value) -> Value {
+/// Renames all members to `snake_case`.
+fn with_snake_case_names(value: Value) -> Value {
     let snake = |name: String| {
         let mut snake = String::new();
         for character in name.chars() {
@@ -291,23 +297,24 @@ fn renamed(value: Value) -> Value {
         }
         snake
     };
-    changed(value, &|name, value| Some((snake(name), value)))
+    map_members(value, &|name, value| Some((snake(name), value)))
 }
 
+/// Removes all members that are `null`.
 fn without_nulls(value: Value) -> Value {
-    changed(value, &|name, value| (!value.is_null()).then_some((name, value)))
+    map_members(value, &|name, value| (!value.is_null()).then_some((name, value)))
 }
 
-/// The same with every member changed, or left out.
-fn changed(value: Value, change: &dyn Fn(String, Value) -> Option<(String, Value)>) -> Value {
+/// Applies a change to every member at any depth. `None` removes the member.
+fn map_members(value: Value, change: &dyn Fn(String, Value) -> Option<(String, Value)>) -> Value {
     match value {
         Value::Object(members) => {
             let members = members
                 .into_iter()
-                .filter_map(|(name, value)| change(name, changed(value, change)));
+                .filter_map(|(name, value)| change(name, map_members(value, change)));
             Value::Object(members.collect())
         }
-        Value::Array(items) => items.into_iter().map(|item| changed(item, change)).collect(),
+        Value::Array(items) => items.into_iter().map(|item| map_members(item, change)).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
     }
 }

@@ -1,4 +1,4 @@
-//! From the text of a variable to its value, or what was expected of it.
+//! Parses the values of environment variables. Errors say what was expected.
 
 use std::net::IpAddr;
 
@@ -6,14 +6,23 @@ use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine as _};
 use jiff::SignedDuration;
 use url::{Host, Url};
 
-use super::{settings::Audience, verify::Kind};
+use super::token_kind::TokenKind;
 
-/// `word-word-00.clerk.accounts.dev`, and the older `clerk.….lcl.dev`.
+/// `CLERK_AUDIENCE`: how the `aud` of access tokens is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AudienceMode {
+    Required,
+    IfPresent,
+    Off,
+}
+
+/// Returns whether a host belongs to a development instance: `word-word-00.clerk.accounts.dev` or the older
+/// `clerk.….lcl.dev`.
 pub(crate) fn is_development(host: &str) -> bool {
     host.ends_with(".lcl.dev") || host.contains(".clerk.accounts.") && host.ends_with("dev")
 }
 
-/// `localhost`, `127.0.0.0/8` or `::1`.
+/// Returns whether the host is `localhost`, in `127.0.0.0/8`, or `::1`.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -23,11 +32,13 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-pub(crate) fn without_slash(url: Url) -> String {
+/// Returns the URL as text, without trailing slashes.
+pub(crate) fn without_trailing_slash(url: Url) -> String {
     String::from(url).trim_end_matches('/').to_owned()
 }
 
-pub(crate) fn web_url(text: &str) -> Result<Url, String> {
+/// Parses an http or https URL without credentials.
+pub(crate) fn http_url(text: &str) -> Result<Url, String> {
     let url =
         Url::parse(text).map_err(|_| "expected a full URL, such as https://mcp.example.com".to_owned())?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
@@ -39,8 +50,9 @@ pub(crate) fn web_url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
+/// Parses an https URL without query and fragment. Allows http for loopback.
 pub(crate) fn secure_url(text: &str) -> Result<Url, String> {
-    let url = web_url(text)?;
+    let url = http_url(text)?;
     if url.query().is_some() || url.fragment().is_some() {
         return Err("expected a URL without query and fragment".to_owned());
     }
@@ -50,7 +62,8 @@ pub(crate) fn secure_url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-pub(crate) fn own_url(text: &str) -> Result<Url, String> {
+/// Parses `BASE_URL`.
+pub(crate) fn base_url(text: &str) -> Result<Url, String> {
     let url = secure_url(text)?;
     if url.path().trim_end_matches('/').ends_with("/mcp") {
         return Err("expected the URL without /mcp at its end".to_owned());
@@ -58,6 +71,7 @@ pub(crate) fn own_url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
+/// Parses the host of the Frontend API. Accepts a scheme and a trailing slash.
 pub(crate) fn domain(text: &str) -> Result<String, String> {
     let bare = text
         .strip_prefix("https://")
@@ -71,7 +85,8 @@ pub(crate) fn domain(text: &str) -> Result<String, String> {
     Ok(bare.to_ascii_lowercase())
 }
 
-/// `pk_test_` or `pk_live_`, and the host followed by `$` in base64.
+/// Parses a publishable key: `pk_test_` or `pk_live_`, then the base64 of the Frontend API host and `$`.
+/// Returns whether it is a test key, and the host.
 pub(crate) fn publishable_key(text: &str) -> Result<(bool, String), String> {
     if text.starts_with("sk_") {
         let reason =
@@ -90,17 +105,20 @@ pub(crate) fn publishable_key(text: &str) -> Result<(bool, String), String> {
     read().ok_or_else(|| "expected pk_test_… or pk_live_… as the Clerk Dashboard shows it".to_owned())
 }
 
+/// Parses a listen address.
 pub(crate) fn host(text: &str) -> Result<IpAddr, String> {
     let text = if text == "localhost" { "127.0.0.1" } else { text };
     text.parse()
         .map_err(|_| "expected an IP address, such as 127.0.0.1 or 0.0.0.0".to_owned())
 }
 
+/// Splits a comma-separated list.
 pub(crate) fn list(text: &str) -> Vec<String> {
     let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
     items.map(str::to_owned).collect()
 }
 
+/// Parses scopes, separated by commas or spaces (RFC 6749 §3.3).
 pub(crate) fn scopes(text: &str) -> Result<Vec<String>, String> {
     if text
         .chars()
@@ -112,8 +130,9 @@ pub(crate) fn scopes(text: &str) -> Result<Vec<String>, String> {
     Ok(scopes.map(str::to_owned).collect())
 }
 
-pub(crate) fn kinds(text: &str) -> Result<Vec<Kind>, String> {
-    let kinds: Option<Vec<Kind>> = list(text).iter().map(|name| Kind::named(name)).collect();
+/// Parses `CLERK_ACCEPTED_TOKENS`.
+pub(crate) fn kinds(text: &str) -> Result<Vec<TokenKind>, String> {
+    let kinds: Option<Vec<TokenKind>> = list(text).iter().map(|name| TokenKind::from_name(name)).collect();
     let kinds =
         kinds.ok_or_else(|| "expected session_token, oauth_token, m2m_token or api_key".to_owned())?;
     if kinds.is_empty() {
@@ -122,15 +141,17 @@ pub(crate) fn kinds(text: &str) -> Result<Vec<Kind>, String> {
     Ok(kinds)
 }
 
-pub(crate) fn audience(text: &str) -> Result<Audience, String> {
+/// Parses `CLERK_AUDIENCE`.
+pub(crate) fn audience(text: &str) -> Result<AudienceMode, String> {
     match text {
-        "required" => Ok(Audience::Required),
-        "if-present" => Ok(Audience::IfPresent),
-        "off" => Ok(Audience::Off),
+        "required" => Ok(AudienceMode::Required),
+        "if-present" => Ok(AudienceMode::IfPresent),
+        "off" => Ok(AudienceMode::Off),
         _ => Err("expected required, if-present or off".to_owned()),
     }
 }
 
+/// Parses `CLERK_CLOCK_SKEW` and returns it in milliseconds.
 pub(crate) fn leeway(text: &str) -> Result<i64, String> {
     let leeway = text.parse::<SignedDuration>().ok();
     let fits = |leeway: &SignedDuration| (0..=300).contains(&leeway.as_secs());
@@ -140,10 +161,11 @@ pub(crate) fn leeway(text: &str) -> Result<i64, String> {
         .ok_or_else(|| "expected a duration from 0ns to 300s, such as 5s or 1m".to_owned())
 }
 
+/// Parses a list of web origins.
 pub(crate) fn origins(text: &str) -> Result<Vec<String>, String> {
     let expected = || "expected origins such as https://app.example.com, without a path".to_owned();
     let origin = |item: &String| {
-        let url = web_url(item).map_err(|_| expected())?;
+        let url = http_url(item).map_err(|_| expected())?;
         if url.path() == "/" && url.query().is_none() {
             Ok(url.origin().ascii_serialization())
         } else {
@@ -153,6 +175,7 @@ pub(crate) fn origins(text: &str) -> Result<Vec<String>, String> {
     list(text).iter().map(origin).collect()
 }
 
+/// Parses a size and returns it in bytes.
 pub(crate) fn size(text: &str) -> Result<usize, String> {
     let digits = text.trim_end_matches(|character: char| !character.is_ascii_digit());
     let unit = match text.strip_prefix(digits).map(str::trim) {

@@ -1,42 +1,42 @@
-//! What changed between two runs, so that a CI can refuse what makes a server worse and let the rest pass.
+//! Compares two runs, so that CI can reject a change that makes a server worse.
 //!
-//! Only outcomes are compared. What a baseline knows is a failure here like any other, so that a run without one can
-//! be compared with a run that has one.
+//! Only outcomes are compared. A known failure counts as a failure here, so that runs with and without a
+//! baseline are comparable.
 
 use crate::{
-    report::{BAD, DIM, DOUBTFUL, GOOD, Lead, PLAIN, Screen, Style, line},
+    report::{BAD, DIM, DOUBTFUL, GOOD, PLAIN, Prefix, Style, TextWriter, line},
     results::{CaseResult, Outcome, Results},
 };
 
-/// What changed. All by section, and then by id, as in the results.
+/// The differences between two runs. Changes have the order of the results: by section, then by id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
-    /// What makes the runs less comparable, in sentences: another suite, another profile, another reach.
+    /// Sentences about differences that make the runs less comparable: another suite, profile or reach.
     pub notes: Vec<String>,
     /// Cases with a worse outcome than before.
     pub worse: Vec<Change>,
-    /// Cases with a better one.
+    /// Cases with a better outcome than before.
     pub better: Vec<Change>,
-    /// Cases that were not tried before, because there were none such or they did not apply.
+    /// Cases that were not tested before: they did not exist or did not apply.
     pub new: Vec<Change>,
-    /// Cases that are not tried any more.
-    pub gone: Vec<Change>,
-    /// How many cases were tried in both runs, and had the same outcome.
-    pub same: usize,
-    /// Whether the runs are of different suites, of which the new one may not have a case any more.
-    pub other_suite: bool,
+    /// Cases that are no longer tested.
+    pub no_longer_tested: Vec<Change>,
+    /// How many cases had the same outcome in both runs.
+    pub unchanged: usize,
+    /// Whether the runs used different suites. The newer suite may have fewer cases.
+    pub suite_differs: bool,
 }
 
-/// A case whose outcome changed.
+/// A case whose outcome differs between the runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Its id.
+    /// The id of the case.
     pub id: String,
-    /// What the target has to do.
+    /// The requirement of the case.
     pub requirement: String,
-    /// What came of it in the old run; `None` when it was not in it.
+    /// The outcome in the old run, or `None` if the case was not part of it.
     pub old: Option<Outcome>,
-    /// What came of it in the new run; `None` when it is not in it.
+    /// The outcome in the new run, or `None` if the case is not part of it.
     pub new: Option<Outcome>,
 }
 
@@ -44,7 +44,7 @@ pub struct Change {
 pub fn compare(old: &Results, new: &Results) -> Comparison {
     let mut comparison = Comparison {
         notes: notes(old, new),
-        other_suite: old.suite != new.suite,
+        suite_differs: old.suite != new.suite,
         ..Comparison::default()
     };
     for case in &new.cases {
@@ -53,94 +53,97 @@ pub fn compare(old: &Results, new: &Results) -> Comparison {
         match (before.and_then(rank), rank(case)) {
             (None, None) => {}
             (None, Some(_)) => comparison.new.push(change),
-            (Some(_), None) => comparison.gone.push(change),
+            (Some(_), None) => comparison.no_longer_tested.push(change),
             (Some(before), Some(now)) if now > before => comparison.worse.push(change),
             (Some(before), Some(now)) if now < before => comparison.better.push(change),
-            (Some(_), Some(_)) => comparison.same += 1,
+            (Some(_), Some(_)) => comparison.unchanged += 1,
         }
     }
-    let is_gone = |case: &&CaseResult| rank(case).is_some() && new.cases.iter().all(|one| one.id != case.id);
-    comparison.gone.extend(
+    let is_missing =
+        |case: &&CaseResult| rank(case).is_some() && new.cases.iter().all(|one| one.id != case.id);
+    comparison.no_longer_tested.extend(
         old.cases
             .iter()
-            .filter(is_gone)
+            .filter(is_missing)
             .map(|case| Change::of(case, Some(case.outcome), None)),
     );
     comparison
 }
 
 impl Comparison {
-    /// Whether something got worse, or is not seen any more. What is new is no regression: it cannot be compared.
+    /// Returns whether a case got worse, or a case that passed is no longer tested. A new case is not a
+    /// regression, because there is nothing to compare it with.
     pub fn is_regression(&self) -> bool {
-        !self.worse.is_empty() || self.gone.iter().any(|change| self.is_lost(change))
+        !self.worse.is_empty() || self.no_longer_tested.iter().any(|change| self.is_lost(change))
     }
 
-    /// Whether it was as it should be and nobody looks any more, so that it could get worse unseen: by a narrower profile,
-    /// less reach or a selection. That another suite has no such case is not the target's doing.
-    fn is_lost(&self, gone: &Change) -> bool {
-        let was_right = matches!(gone.old, Some(Outcome::Pass | Outcome::Warn));
-        was_right && (gone.new.is_some() || !self.other_suite)
+    /// Returns whether a case passed before and is no longer tested because of a narrower profile, less reach
+    /// or a selection, so that a regression would go unnoticed. A case that another suite does not have is
+    /// not counted.
+    fn is_lost(&self, change: &Change) -> bool {
+        let passed = matches!(change.old, Some(Outcome::Pass | Outcome::Warn));
+        passed && (change.new.is_some() || !self.suite_differs)
     }
 
-    /// The comparison in text, with a line end at its end. `style` is the terminal's.
+    /// Renders the comparison as text that ends with a newline.
     pub fn render(&self, style: Style) -> String {
-        let mut screen = Screen::new(style);
+        let mut out = TextWriter::new(style);
         for note in &self.notes {
-            let lead = Lead {
+            let prefix = Prefix {
                 text: "Note",
                 paint: DOUBTFUL,
                 column: 6,
             };
-            screen.wrapped(&lead, &line(note), PLAIN);
+            out.wrapped(&prefix, &line(note), PLAIN);
         }
-        for (title, sign, paint, changes) in [
+        for (title, symbol, paint, changes) in [
             ("Worse", "✗", BAD, &self.worse),
             ("Better", "✓", GOOD, &self.better),
             ("New", "+", PLAIN, &self.new),
-            ("Gone", "–", DOUBTFUL, &self.gone),
+            ("No longer tested", "–", DOUBTFUL, &self.no_longer_tested),
         ] {
             if changes.is_empty() {
                 continue;
             }
-            screen.heading(title);
+            out.heading(title);
             for change in changes {
-                let lead = Lead {
-                    text: &format!("  {sign} {}", line(&change.id)),
+                let prefix = Prefix {
+                    text: &format!("  {symbol} {}", line(&change.id)),
                     paint,
                     column: 0,
                 };
-                screen.wrapped(&lead, &change.describe(), PLAIN);
-                let lead = Lead {
+                out.wrapped(&prefix, &change.describe(), PLAIN);
+                let prefix = Prefix {
                     text: "",
                     paint: PLAIN,
                     column: 4,
                 };
-                screen.wrapped(&lead, &line(&change.requirement), DIM);
+                out.wrapped(&prefix, &line(&change.requirement), DIM);
             }
-            screen.blank();
+            out.blank();
         }
         let (word, paint) = if !self.worse.is_empty() {
             ("WORSE", BAD)
         } else if self.is_regression() {
-            ("LESS TRIED", BAD)
+            ("FEWER CASES TESTED", BAD)
         } else {
             ("NO REGRESSION", GOOD)
         };
-        let lead = Lead {
+        let prefix = Prefix {
             text: word,
             paint,
             column: 0,
         };
         let counts = format!(
-            "{} worse, {} better, {} new, {} gone, {} the same",
+            "{} worse, {} better, {} new, {} no longer tested, {} unchanged",
             self.worse.len(),
             self.better.len(),
             self.new.len(),
-            self.gone.len(),
-            self.same
+            self.no_longer_tested.len(),
+            self.unchanged
         );
-        screen.wrapped(&lead, &counts, PLAIN);
-        screen.finish()
+        out.wrapped(&prefix, &counts, PLAIN);
+        out.finish()
     }
 }
 
@@ -154,14 +157,14 @@ impl Change {
         }
     }
 
-    /// `was pass, is fail`.
+    /// Describes the change: `was pass, is fail`.
     fn describe(&self) -> String {
-        let words = |outcome: Option<Outcome>| outcome.map_or("not there", Outcome::describe);
+        let words = |outcome: Option<Outcome>| outcome.map_or("not in the run", Outcome::describe);
         format!("was {}, is {}", words(self.old), words(self.new))
     }
 }
 
-/// How bad an outcome is; `None` when it says nothing about the target.
+/// Returns how bad an outcome is, or `None` if it says nothing about the target.
 fn rank(case: &CaseResult) -> Option<u8> {
     match case.outcome {
         Outcome::Pass => Some(0),
@@ -172,6 +175,7 @@ fn rank(case: &CaseResult) -> Option<u8> {
     }
 }
 
+/// Describes the differences that make the runs less comparable.
 fn notes(old: &Results, new: &Results) -> Vec<String> {
     let suite = |results: &Results| format!("{} {}", results.suite.name, results.suite.version);
     let pairs = [
@@ -191,7 +195,7 @@ fn notes(old: &Results, new: &Results) -> Vec<String> {
         .into_iter()
         .filter(|(_, old, new)| old != new)
         .map(|(what, old, new)| {
-            format!("{what} differs: it was {old}, it is {new}. A change below may come from that.")
+            format!("{what} differs: it was {old}, it is {new}. This may explain changes below.")
         })
         .collect()
 }

@@ -1,9 +1,9 @@
-//! A proxy that brings requests for Clerk's hosts to a local Clerk, so that a server with these hosts built in can be
-//! tested unchanged.
+//! A proxy that forwards requests for Clerk's hosts to a local Clerk, so that a server with these hosts built
+//! in can be tested unchanged.
 //!
-//! It only opens tunnels (`CONNECT`, RFC 9110 §9.3.6) and looks into none: the local Clerk itself has a certificate
-//! for the hosts, by an authority that the server is told to trust. A tunnel to anywhere else is refused: a test must
-//! not reach the real Clerk by mistake.
+//! The proxy only opens tunnels (`CONNECT`, RFC 9110 §9.3.6). It does not decrypt them: the local Clerk has a
+//! certificate for the hosts, issued by an authority that the server is configured to trust. The proxy
+//! rejects tunnels to all other hosts, so that a test cannot reach the real Clerk by mistake.
 
 use std::{
     io,
@@ -20,10 +20,10 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-/// More than the head of a `CONNECT` request has.
+/// The maximum size of the head of a `CONNECT` request.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
-/// A running proxy. Dropping it ends it, with every tunnel.
+/// A running proxy. Dropping it stops the proxy and closes all tunnels.
 #[derive(Debug)]
 pub(crate) struct Intercept {
     address: SocketAddr,
@@ -32,19 +32,19 @@ pub(crate) struct Intercept {
 }
 
 impl Intercept {
-    /// Starts a proxy on loopback that brings requests for `hosts` to `clerk`.
+    /// Starts a proxy on loopback that forwards requests for `hosts` to `clerk`.
     pub(crate) async fn start(clerk: SocketAddr, hosts: Vec<String>) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let used = Arc::new(AtomicBool::new(false));
-        let mark = Arc::clone(&used);
+        let used_flag = Arc::clone(&used);
         let task = tokio::spawn(async move {
             let mut tunnels = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                mark.store(true, Ordering::Relaxed);
+                used_flag.store(true, Ordering::Relaxed);
                 let hosts = hosts.clone();
                 tunnels.spawn(async move {
-                    // A tunnel that breaks is for its two ends to notice.
+                    // Both ends of a broken tunnel see the error themselves.
                     let _ = tunnel(stream, clerk, &hosts).await;
                 });
                 while tunnels.try_join_next().is_some() {}
@@ -53,12 +53,12 @@ impl Intercept {
         Ok(Self { address, used, task })
     }
 
-    /// Whether anybody has come.
+    /// Returns whether a client has connected.
     pub(crate) fn is_used(&self) -> bool {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// The value of `HTTPS_PROXY`.
+    /// Returns the value for `HTTPS_PROXY`.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -70,9 +70,10 @@ impl Drop for Intercept {
     }
 }
 
+/// Serves one connection: connects it to `clerk` if it asks for one of `hosts`, and rejects it otherwise.
 async fn tunnel(mut client: TcpStream, clerk: SocketAddr, hosts: &[String]) -> io::Result<()> {
     let head = head(&mut client).await?;
-    let refusal = match destination(&head) {
+    let rejection = match destination(&head) {
         Some(host) if hosts.iter().any(|one| one == host) => None,
         Some(host) => Some(format!(
             "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nX-Reason: only Clerk's hosts are intercepted, not {host}\r\n\r\n"
@@ -81,8 +82,8 @@ async fn tunnel(mut client: TcpStream, clerk: SocketAddr, hosts: &[String]) -> i
             Some("HTTP/1.1 405 Method Not Allowed\r\nAllow: CONNECT\r\nContent-Length: 0\r\n\r\n".to_owned())
         }
     };
-    if let Some(refusal) = refusal {
-        return client.write_all(refusal.as_bytes()).await;
+    if let Some(rejection) = rejection {
+        return client.write_all(rejection.as_bytes()).await;
     }
     let mut server = TcpStream::connect(clerk).await?;
     client
@@ -92,7 +93,7 @@ async fn tunnel(mut client: TcpStream, clerk: SocketAddr, hosts: &[String]) -> i
     Ok(())
 }
 
-/// The head of the request. The client waits for the answer before it says more, so nothing else is read.
+/// Reads the head of the request. The client sends nothing more before it gets the response.
 async fn head(client: &mut TcpStream) -> io::Result<String> {
     let mut head = Vec::new();
     let mut buffer = [0; 1024];
@@ -106,7 +107,7 @@ async fn head(client: &mut TcpStream) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&head).into_owned())
 }
 
-/// The host that a tunnel is asked to; `None` when it is no such request, or to another port than that of https.
+/// Returns the host of a `CONNECT` request for port 443, or `None` for any other request.
 fn destination(head: &str) -> Option<&str> {
     let target = head.lines().next()?.strip_prefix("CONNECT ")?.split(' ').next()?;
     target.strip_suffix(":443")
@@ -117,8 +118,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_tunnels_to_https_have_a_destination() {
-        for (head, due) in [
+    fn only_connect_requests_for_port_443_have_a_destination() {
+        for (head, expected) in [
             (
                 "CONNECT api.clerk.com:443 HTTP/1.1\r\n\r\n",
                 Some("api.clerk.com"),
@@ -127,7 +128,7 @@ mod tests {
             ("GET http://api.clerk.com/ HTTP/1.1\r\n\r\n", None),
             ("", None),
         ] {
-            assert_eq!(destination(head), due, "{head}");
+            assert_eq!(destination(head), expected, "{head}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The command line.
+//! The program `clerk-mcp-conformance`.
 
 mod cli;
 
@@ -8,21 +8,23 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use clerk_mcp_conformance::redact::shown_text;
+use clerk_mcp_conformance::redact::redact_text;
 use tracing_subscriber::EnvFilter;
 
-use self::cli::End;
+use self::cli::CommandOutcome;
 
-/// Something was found.
+/// The exit code after findings.
 const FINDINGS: u8 = 1;
 
-/// There is no result: the arguments were wrong (clap uses the same code), or something could not be started or read.
-const TROUBLE: u8 = 2;
+/// The exit code without a result: invalid arguments (clap uses the same code), or something could not be
+/// started or read.
+const NO_RESULT: u8 = 2;
 
-/// A signal came, whose number is added: what a shell says of a program that it ended.
-const SIGNAL: u8 = 128;
+/// The exit code after a signal is this plus the number of the signal, as shells report it.
+const SIGNAL_BASE: u8 = 128;
 
-/// Judges MCP servers that Clerk protects, in any language; and a local Clerk to develop and test them with.
+/// Conformance suite for MCP servers that Clerk protects, in any language, with a local Clerk for
+/// development.
 #[derive(Parser)]
 #[command(
     version,
@@ -32,7 +34,7 @@ const SIGNAL: u8 = 128;
   clerk-mcp-conformance explain claims.expired
   clerk-mcp-conformance clerk --port 4567
 
-Exit codes: 0 success, 1 findings, 2 wrong arguments or no result, 130 after Ctrl-C."
+Exit codes: 0 success, 1 findings, 2 invalid arguments or no result, 130 stopped by Ctrl-C."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -41,25 +43,25 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run a local Clerk: Frontend API and Backend API with sample users, state in memory.
+    /// Run a local Clerk with sample users: Frontend API and Backend API, state in memory.
     #[command(after_help = cli::clerk::EXAMPLES)]
     Clerk(cli::clerk::Arguments),
-    /// Judge a server, case by case.
+    /// Test a server and report every case.
     #[command(after_help = cli::run::EXAMPLES)]
     Run(Box<cli::run::Arguments>),
     /// List the cases.
     #[command(after_help = cli::list::EXAMPLES)]
     List(cli::list::Arguments),
-    /// Explain one case: requirement, reference, what is sent, what is expected, and why.
+    /// Explain one case: requirement, reason, references, request and expected answer.
     #[command(after_help = cli::explain::EXAMPLES)]
     Explain(cli::explain::Arguments),
-    /// Make a token from a recipe, right or wrong.
+    /// Create a valid or invalid token from a recipe.
     #[command(after_help = cli::mint::EXAMPLES)]
     Mint(cli::mint::Arguments),
-    /// Compare two runs by their JSON reports.
+    /// Compare the JSON reports of two runs.
     #[command(after_help = cli::compare::EXAMPLES)]
     Compare(cli::compare::Arguments),
-    /// Print the JSON Schema of the files of cases, or of another kind.
+    /// Print the JSON Schema of case files, profiles, baselines or token recipes.
     #[command(after_help = cli::schema::EXAMPLES)]
     Schema(cli::schema::Arguments),
 }
@@ -68,41 +70,41 @@ enum Command {
 async fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        // Help and the version.
+        // `--help` and `--version`.
         Err(error) if !error.use_stderr() => error.exit(),
         Err(error) => {
-            // What is wrong is repeated, and may be a token.
-            let _ = writeln!(io::stderr(), "{}", shown_text(&error.render().to_string()));
-            return ExitCode::from(TROUBLE);
+            // The message repeats the invalid argument, which may be a token.
+            let _ = writeln!(io::stderr(), "{}", redact_text(&error.render().to_string()));
+            return ExitCode::from(NO_RESULT);
         }
     };
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")))
         .with_writer(io::stderr)
         .init();
-    let end = match cli.command {
-        Command::Clerk(arguments) => cli::clerk::run(arguments).await.map(|()| End::Clean),
+    let outcome = match cli.command {
+        Command::Clerk(arguments) => cli::clerk::run(arguments).await.map(|()| CommandOutcome::Clean),
         Command::Run(arguments) => cli::run::run(*arguments).await,
-        Command::List(arguments) => cli::list::run(&arguments).map(|()| End::Clean),
-        Command::Explain(arguments) => cli::explain::run(&arguments).map(|()| End::Clean),
-        Command::Mint(arguments) => cli::mint::run(arguments).await.map(|()| End::Clean),
+        Command::List(arguments) => cli::list::run(&arguments).map(|()| CommandOutcome::Clean),
+        Command::Explain(arguments) => cli::explain::run(&arguments).map(|()| CommandOutcome::Clean),
+        Command::Mint(arguments) => cli::mint::run(arguments).await.map(|()| CommandOutcome::Clean),
         Command::Compare(arguments) => cli::compare::run(&arguments),
-        Command::Schema(arguments) => cli::schema::run(&arguments).map(|()| End::Clean),
+        Command::Schema(arguments) => cli::schema::run(&arguments).map(|()| CommandOutcome::Clean),
     };
-    match end {
-        Ok(End::Clean) => ExitCode::SUCCESS,
-        Ok(End::Findings) => ExitCode::from(FINDINGS),
-        Ok(End::Interrupted(signal)) => ExitCode::from(SIGNAL + signal),
+    match outcome {
+        Ok(CommandOutcome::Clean) => ExitCode::SUCCESS,
+        Ok(CommandOutcome::Findings) => ExitCode::from(FINDINGS),
+        Ok(CommandOutcome::Interrupted(signal)) => ExitCode::from(SIGNAL_BASE + signal),
         Err(error) => {
-            let text = shown_text(&with_causes(&error));
-            // Nowhere left to complain when stderr is closed.
+            let text = redact_text(&with_causes(&error));
+            // If stderr is closed, the error cannot be reported.
             let _ = writeln!(io::stderr(), "error: {text}");
-            ExitCode::from(TROUBLE)
+            ExitCode::from(NO_RESULT)
         }
     }
 }
 
-/// An error with its causes, but for those that it tells itself.
+/// Returns an error with its causes, except causes that its message already contains.
 fn with_causes(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {

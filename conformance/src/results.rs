@@ -53,7 +53,7 @@ pub struct Suite {
 pub struct Target {
     /// The name of its profile.
     pub profile: String,
-    /// The command that started it, or its URL.
+    /// The name of the program that started it, or the URL of its MCP endpoint.
     pub address: String,
     /// How much of the target the run could test.
     pub reach: Reach,
@@ -115,7 +115,8 @@ pub struct CaseResult {
     /// The reason in the baseline, if the case is a known failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<String>,
-    /// The command that runs only this case.
+    /// The command that runs this case again. The target's own command is shortened to its program name and
+    /// `…`.
     pub rerun: String,
 }
 

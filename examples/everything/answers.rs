@@ -1,4 +1,4 @@
-//! Tools that answer at once, with every kind of content.
+//! Tools that return each kind of content.
 
 use rmcp::{
     model::{CallToolResult, ContentBlock, ResourceContents},
@@ -9,22 +9,22 @@ use crate::Everything;
 
 #[tool_router(router = answers, vis = "pub(crate)")]
 impl Everything {
-    #[tool(name = "test_simple_text", description = "Answers with text.")]
+    #[tool(name = "test_simple_text", description = "Returns text.")]
     async fn simple_text(&self) -> String {
         "This is a simple text response for testing.".to_owned()
     }
 
-    #[tool(name = "test_image_content", description = "Answers with an image.")]
+    #[tool(name = "test_image_content", description = "Returns an image.")]
     async fn image(&self) -> CallToolResult {
         CallToolResult::success(vec![ContentBlock::image(RED_PIXEL, "image/png")])
     }
 
-    #[tool(name = "test_audio_content", description = "Answers with a sound.")]
+    #[tool(name = "test_audio_content", description = "Returns audio.")]
     async fn audio(&self) -> CallToolResult {
         CallToolResult::success(vec![ContentBlock::audio(SILENCE, "audio/wav")])
     }
 
-    #[tool(name = "test_embedded_resource", description = "Answers with a resource.")]
+    #[tool(name = "test_embedded_resource", description = "Returns a resource.")]
     async fn embedded_resource(&self) -> CallToolResult {
         CallToolResult::success(vec![ContentBlock::embedded_text(
             "test://embedded-resource",
@@ -34,7 +34,7 @@ impl Everything {
 
     #[tool(
         name = "test_multiple_content_types",
-        description = "Answers with text, an image and a resource."
+        description = "Returns text, an image and a resource."
     )]
     async fn multiple_content_types(&self) -> CallToolResult {
         let resource =
@@ -46,7 +46,7 @@ impl Everything {
         ])
     }
 
-    #[tool(name = "test_error_handling", description = "Fails.")]
+    #[tool(name = "test_error_handling", description = "Always fails.")]
     async fn error_handling(&self) -> CallToolResult {
         CallToolResult::error(vec![ContentBlock::text(
             "This tool intentionally returns an error for testing",
@@ -54,8 +54,8 @@ impl Everything {
     }
 }
 
-/// A PNG of one red pixel.
+/// A PNG with one red pixel.
 pub(crate) const RED_PIXEL: &str =
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mP4z8AAAAMBAQD3A0FDAAAAAElFTkSuQmCC";
-/// A WAV without samples: mono, 8 bits, 8,000 of them a second.
+/// A WAV file without samples (mono, 8 bits, 8 kHz).
 const SILENCE: &str = "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQAAAAA=";

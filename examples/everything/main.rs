@@ -1,8 +1,9 @@
-//! Everything that a server of MCP can do, behind Clerk: tools that answer with every kind of content, report progress, log
-//! and ask their client, in both eras of the protocol; resources, prompts, completion and subscriptions.
+//! An MCP server behind Clerk that uses every feature of MCP: tools that return each kind of content, report
+//! progress, log and ask their client, in both eras of the protocol; resources, prompts, completion and
+//! subscriptions.
 //!
-//! The names are those that the official checker looks for (`@modelcontextprotocol/conformance`), which passes it; see
-//! `just mcp-conformance`. For a first server, see `quickstart` instead.
+//! The official checker (`@modelcontextprotocol/conformance`) requires these tool, resource and prompt names;
+//! the server passes it (`just mcp-conformance`). For a minimal server, see the example `quickstart`.
 //!
 //! ```sh
 //! CLERK_SECRET_KEY=sk_test_… CLERK_DOMAIN=….clerk.accounts.dev BASE_URL=http://localhost:3001 \
@@ -36,18 +37,18 @@ use rmcp::{
     service::{RequestContext, SubscriptionContext},
 };
 
-use self::{session::OwnToSession, state::StateKey, work::Changes};
+use self::{session::SessionSettings, state::StateKey, work::Changes};
 
-/// The server. It's cloned for each session, and for each request that has none.
+/// The server. The library clones it for each session, and for each request without one.
 #[derive(Clone)]
 struct Everything {
     tools: Arc<ToolRouter<Self>>,
-    /// Seals what a client carries from one round of questions to the next.
+    /// Signs the state that a client carries from one round of questions to the next.
     key: StateKey,
-    /// Tells whoever listens that a list changed.
+    /// Announces changed lists to subscribers.
     changes: Changes,
-    /// What a client of 2025-11-25 sets up for its session.
-    session: OwnToSession,
+    /// The settings that a client of 2025-11-25 has made for its session.
+    session: SessionSettings,
 }
 
 impl Everything {
@@ -56,12 +57,12 @@ impl Everything {
             tools: Arc::new(Self::answers() + Self::work() + Self::questions() + Self::rounds()),
             key: StateKey::random(),
             changes: Changes::default(),
-            session: OwnToSession::default(),
+            session: SessionSettings::default(),
         }
     }
 }
 
-/// How long lists and resources hold. They are the same for everyone, but who may see them is not.
+/// The cache lifetime of lists and resources. They are private: only authenticated users may see them.
 const TTL_MS: u64 = 60_000;
 
 #[expect(
@@ -157,7 +158,7 @@ impl ServerHandler for Everything {
         request: UnsubscribeRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        self.session.forget(&request.uri);
+        self.session.unwatch(&request.uri);
         Ok(())
     }
 
@@ -197,12 +198,12 @@ impl ServerHandler for Everything {
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
-        // rmcp takes away what `get_info` doesn't promise.
+        // rmcp removes what `get_info` does not announce.
         Some(requested.clone())
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        self.changes.tell(&context).await;
+        self.changes.forward_to(&context).await;
         Ok(())
     }
 }
@@ -214,9 +215,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     eprintln!("listening on {}", listener.local_addr()?);
     App::builder(&config)
         .server(Everything::new())
-        // Clients of 2025-11-25 and before can be asked only within a session. Those of 2026-07-28 have none.
-        .sessions(McpSessions::new(config.clerk.issuer()))
-        // People take longer to answer than tools do.
+        // A tool can ask a client of 2025-11-25 or older only in a session. Clients of 2026-07-28 need none.
+        .sessions(McpSessions::default())
+        // The time limit includes the time that a user takes to answer.
         .call_timeout(Duration::from_mins(5))
         .build()?
         .run(listener, std::future::pending())

@@ -1,4 +1,5 @@
-//! Prompts: plain, with arguments, with more than text, and one that needs an answer first. And completion of arguments.
+//! Prompts with text, arguments, a resource, an image, and one that asks the client first; and completion of
+//! arguments.
 
 use rmcp::{
     ErrorData,
@@ -33,17 +34,17 @@ pub(crate) fn list() -> Vec<Prompt> {
         ),
         Prompt::new(
             "test_prompt_with_embedded_resource",
-            Some("A resource, and what to do with it."),
+            Some("A resource, and an instruction to process it."),
             Some(vec![required("resourceUri", "URI of the resource to embed")]),
         ),
         Prompt::new(
             "test_prompt_with_image",
-            Some("A picture, and what to do with it."),
+            Some("An image, and an instruction to analyze it."),
             None,
         ),
         Prompt::new(
             "test_input_required_result_prompt",
-            Some("Needs to know its context first (2026-07-28)."),
+            Some("Asks for its context first (2026-07-28)."),
             None,
         ),
     ]
@@ -90,7 +91,7 @@ pub(crate) fn get(request: &GetPromptRequestParams) -> Result<GetPromptResponse,
     Ok(GetPromptResult::new(messages).into())
 }
 
-/// Completes the arguments of `test_prompt_with_arguments`, from the words that it knows.
+/// Completes the arguments of `test_prompt_with_arguments` with the [`WORDS`] that match.
 pub(crate) fn complete(request: &CompleteRequestParams) -> Result<CompleteResult, ErrorData> {
     let matching = WORDS
         .iter()

@@ -1,4 +1,4 @@
-//! Tools that ask their client while they run: that is how clients of 2025-11-25 and before are asked, within a session.
+//! Tools that ask their client while they run, which works for clients of 2025-11-25 and older in a session.
 
 use std::fmt::Display;
 
@@ -40,7 +40,11 @@ impl Everything {
         context: RequestContext<RoleServer>,
     ) -> Result<String, ErrorData> {
         let request = CreateMessageRequestParams::new(vec![SamplingMessage::user_text(prompt)], 100);
-        let answer = context.peer.create_message(request).await.map_err(unasked)?;
+        let answer = context
+            .peer
+            .create_message(request)
+            .await
+            .map_err(failed_to_ask)?;
         Ok(format!("LLM response: {}", json!(answer.message.content)))
     }
 
@@ -115,12 +119,16 @@ impl Everything {
     }
 }
 
-/// Shows the user a form; gives what they did with it.
+/// Shows the user a form, and describes their answer.
 async fn ask(context: &RequestContext<RoleServer>, message: &str, form: &Value) -> Result<String, ErrorData> {
     let question: ElicitRequestParams =
         serde_json::from_value(json!({ "mode": "form", "message": message, "requestedSchema": form }))
-            .map_err(unasked)?;
-    let answer = context.peer.create_elicitation(question).await.map_err(unasked)?;
+            .map_err(failed_to_ask)?;
+    let answer = context
+        .peer
+        .create_elicitation(question)
+        .await
+        .map_err(failed_to_ask)?;
     Ok(format!(
         "action={}, content={}",
         json!(answer.action).as_str().unwrap_or_default(),
@@ -128,7 +136,6 @@ async fn ask(context: &RequestContext<RoleServer>, message: &str, form: &Value) 
     ))
 }
 
-/// The client can't be asked, or gave no answer.
-fn unasked(error: impl Display) -> ErrorData {
-    ErrorData::internal_error(format!("The client could not be asked: {error}"), None)
+fn failed_to_ask(error: impl Display) -> ErrorData {
+    ErrorData::internal_error(format!("Failed to ask the client: {error}"), None)
 }

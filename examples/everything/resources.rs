@@ -1,4 +1,4 @@
-//! Resources: text, a picture, and a template.
+//! Resources: text, an image, and a template.
 
 use rmcp::{
     ErrorData,
@@ -14,10 +14,10 @@ pub(crate) fn list() -> Vec<Resource> {
             .with_description("A text.")
             .with_mime_type("text/plain"),
         Resource::new("test://static-binary", "static-binary")
-            .with_description("A picture.")
+            .with_description("An image.")
             .with_mime_type("image/png"),
         Resource::new("test://watched-resource", "watched-resource")
-            .with_description("A text that can be subscribed to.")
+            .with_description("A text with subscriptions.")
             .with_mime_type("text/plain"),
     ]
 }
@@ -25,7 +25,7 @@ pub(crate) fn list() -> Vec<Resource> {
 pub(crate) fn templates() -> Vec<ResourceTemplate> {
     vec![
         ResourceTemplate::new("test://template/{id}/data", "template")
-            .with_description("Data of an id.")
+            .with_description("The data for an id.")
             .with_mime_type("application/json"),
     ]
 }

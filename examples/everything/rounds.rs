@@ -1,5 +1,6 @@
-//! Tools that need an answer first, and say so in their result: the client asks, and calls again with the answers (2026-07-28,
-//! "Multi Round-Trip Requests"). No session, and nothing is kept between the rounds but what the client carries.
+//! Tools that return questions: the client asks the user or the model, and calls again with the answers
+//! (2026-07-28, "Multi Round-Trip Requests"). This needs no session, because the client carries all state
+//! between the rounds.
 
 use rmcp::{
     ErrorData, RoleServer,
@@ -19,12 +20,12 @@ use crate::Everything;
 impl Everything {
     #[tool(
         name = "test_input_required_result_elicitation",
-        description = "Needs the user's name first."
+        description = "Asks for the user's name first."
     )]
     async fn needs_elicitation(&self, Answers(answers): Answers) -> Result<CallToolResponse, ErrorData> {
         match content(answers.as_ref(), "user_name", "name").and_then(Value::as_str) {
             Some(name) => Ok(done(format!("Hello, {name}!"))),
-            None => needs(
+            None => ask(
                 json!({ "user_name": form("What is your name?", "name", "string") }),
                 None,
             ),
@@ -33,13 +34,13 @@ impl Everything {
 
     #[tool(
         name = "test_input_required_result_sampling",
-        description = "Needs the client's model first."
+        description = "Asks the client's model first."
     )]
     async fn needs_sampling(&self, Answers(answers): Answers) -> Result<CallToolResponse, ErrorData> {
         match answer(answers.as_ref(), "capital_question").and_then(|answer| answer.pointer("/content/text"))
         {
             Some(text) => Ok(done(format!("The model says: {text}"))),
-            None => needs(
+            None => ask(
                 json!({ "capital_question": sampling("What is the capital of France?", 100) }),
                 None,
             ),
@@ -48,18 +49,18 @@ impl Everything {
 
     #[tool(
         name = "test_input_required_result_list_roots",
-        description = "Needs the client's roots first."
+        description = "Asks for the client's roots first."
     )]
     async fn needs_roots(&self, Answers(answers): Answers) -> Result<CallToolResponse, ErrorData> {
         match answer(answers.as_ref(), "client_roots").and_then(|answer| answer.get("roots")) {
             Some(roots) => Ok(done(format!("The roots are {roots}"))),
-            None => needs(json!({ "client_roots": roots() }), None),
+            None => ask(json!({ "client_roots": roots() }), None),
         }
     }
 
     #[tool(
         name = "test_input_required_result_request_state",
-        description = "Needs a confirmation, and that its state comes back."
+        description = "Asks for a confirmation, and requires its state back."
     )]
     async fn needs_state(
         &self,
@@ -71,7 +72,7 @@ impl Everything {
 
     #[tool(
         name = "test_input_required_result_tampered_state",
-        description = "Needs a confirmation, and refuses state that isn't its own."
+        description = "Asks for a confirmation, and rejects a state that it did not sign."
     )]
     async fn needs_untampered_state(
         &self,
@@ -83,7 +84,7 @@ impl Everything {
 
     #[tool(
         name = "test_input_required_result_multiple_inputs",
-        description = "Needs a name, a greeting and roots, all at once."
+        description = "Asks for a name, a greeting and roots, all at once."
     )]
     async fn needs_multiple_inputs(
         &self,
@@ -101,16 +102,16 @@ impl Everything {
             .all(|key| answer(answers.as_ref(), key).is_some());
         match state {
             Some(state) if has_all => {
-                self.key.open(TOOL, &state)?;
+                self.key.verify(TOOL, &state)?;
                 Ok(done("All answers are there.".to_owned()))
             }
-            Some(_) | None => needs(questions, Some(self.key.seal(TOOL, "asked")?)),
+            Some(_) | None => ask(questions, Some(self.key.sign(TOOL, "asked")?)),
         }
     }
 
     #[tool(
         name = "test_input_required_result_multi_round",
-        description = "Needs a name, then a color."
+        description = "Asks for a name, then for a color."
     )]
     async fn needs_two_rounds(
         &self,
@@ -118,30 +119,31 @@ impl Everything {
         RequestState(state): RequestState,
     ) -> Result<CallToolResponse, ErrorData> {
         const TOOL: &str = "test_input_required_result_multi_round";
-        // What was answered in the first round is carried on in the state, for the second doesn't repeat it.
+        // The state carries the answer of the first round, because the client does not send it again in the
+        // second.
         let known = state
-            .map(|state| self.key.open(TOOL, &state).map(str::to_owned))
+            .map(|state| self.key.verify(TOOL, &state).map(str::to_owned))
             .transpose()?;
         let name = content(answers.as_ref(), "step1", "name").and_then(Value::as_str);
         let color = content(answers.as_ref(), "step2", "color").and_then(Value::as_str);
         match (known.as_deref(), name, color) {
-            (Some("asked"), Some(name), _) => needs(
+            (Some("asked"), Some(name), _) => ask(
                 json!({ "step2": form("Step 2: What is your favorite color?", "color", "string") }),
-                Some(self.key.seal(TOOL, &format!("name {}", json!(name)))?),
+                Some(self.key.sign(TOOL, &format!("name {}", json!(name)))?),
             ),
             (Some(known), _, Some(color)) if known != "asked" => {
                 Ok(done(format!("Known: {known}; favorite color: {color}")))
             }
-            _ => needs(
+            _ => ask(
                 json!({ "step1": form("Step 1: What is your name?", "name", "string") }),
-                Some(self.key.seal(TOOL, "asked")?),
+                Some(self.key.sign(TOOL, "asked")?),
             ),
         }
     }
 
     #[tool(
         name = "test_input_required_result_capabilities",
-        description = "Needs what the client is able to give."
+        description = "Asks for what the client's capabilities allow."
     )]
     async fn needs_capabilities(
         &self,
@@ -153,22 +155,22 @@ impl Everything {
             return Ok(done("Thank you.".to_owned()));
         }
         if capabilities.elicitation.is_some() {
-            needs(
+            ask(
                 json!({ "user_name": form("What is your name?", "name", "string") }),
                 None,
             )
         } else if has_sampling(&capabilities) {
-            needs(json!({ "greeting": sampling("Generate a greeting", 50) }), None)
+            ask(json!({ "greeting": sampling("Generate a greeting", 50) }), None)
         } else {
-            Ok(done("There's nobody to ask.".to_owned()))
+            Ok(done("The client has no capability to ask.".to_owned()))
         }
     }
 
     #[tool(
         name = "test_missing_capability",
-        description = "Refuses clients that offer no model."
+        description = "Rejects clients without the sampling capability."
     )]
-    #[expect(deprecated, reason = "sampling is on its way out, and still there")]
+    #[expect(deprecated, reason = "sampling is deprecated, but still supported")]
     async fn missing_capability(
         &self,
         context: RequestContext<RoleServer>,
@@ -182,12 +184,12 @@ impl Everything {
 
     #[tool(
         name = "test_streaming_elicitation",
-        description = "Needs a confirmation, and asks in its result, never beside it."
+        description = "Asks for a confirmation in its result, never with a separate request."
     )]
     async fn streaming_elicitation(&self, Answers(answers): Answers) -> Result<CallToolResponse, ErrorData> {
         match content(answers.as_ref(), "confirm", "ok") {
             Some(ok) => Ok(done(format!("Confirmed: {ok}"))),
-            None => needs(
+            None => ask(
                 json!({ "confirm": form("Please confirm", "ok", "boolean") }),
                 None,
             ),
@@ -202,30 +204,30 @@ impl Everything {
     ) -> Result<CallToolResponse, ErrorData> {
         match (state, content(answers.as_ref(), "confirm", "ok")) {
             (Some(state), Some(ok)) => {
-                self.key.open(tool, state)?;
+                self.key.verify(tool, state)?;
                 Ok(done(format!("state-ok, confirmed: {ok}")))
             }
-            _ => needs(
+            _ => ask(
                 json!({ "confirm": form("Please confirm", "ok", "boolean") }),
-                Some(self.key.seal(tool, "asked")?),
+                Some(self.key.sign(tool, "asked")?),
             ),
         }
     }
 }
 
-/// The tool is done.
+/// Returns the final result.
 fn done(text: String) -> CallToolResponse {
     CallToolResult::success(vec![ContentBlock::text(text)]).into()
 }
 
-/// The tool needs answers to these questions first; `state` comes back with them.
-fn needs(questions: Value, state: Option<String>) -> Result<CallToolResponse, ErrorData> {
+/// Returns a result that asks these questions. The client sends `state` back with the answers.
+fn ask(questions: Value, state: Option<String>) -> Result<CallToolResponse, ErrorData> {
     let questions: InputRequests = serde_json::from_value(questions)
         .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
     Ok(InputRequiredResult::new(Some(questions), state).into())
 }
 
-/// A form with one field, for the user.
+/// Builds a question for the user: a form with one field.
 pub(crate) fn form(message: &str, field: &str, kind: &str) -> Value {
     let schema = json!({ "type": "object", "properties": { field: { "type": kind } }, "required": [field] });
     json!({
@@ -234,7 +236,7 @@ pub(crate) fn form(message: &str, field: &str, kind: &str) -> Value {
     })
 }
 
-/// A question for the client's model.
+/// Builds a question for the client's model.
 fn sampling(question: &str, max_tokens: u32) -> Value {
     let message = json!({ "role": "user", "content": { "type": "text", "text": question } });
     json!({
@@ -243,7 +245,7 @@ fn sampling(question: &str, max_tokens: u32) -> Value {
     })
 }
 
-/// A question for the client's roots.
+/// Builds a request for the client's roots.
 fn roots() -> Value {
     json!({ "method": "roots/list", "params": {} })
 }
@@ -252,7 +254,7 @@ fn answer<'a>(answers: Option<&'a InputResponses>, question: &str) -> Option<&'a
     answers?.get(question)
 }
 
-/// A field of a form that the user has filled in.
+/// Returns a field of a form that the user has accepted.
 pub(crate) fn content<'a>(
     answers: Option<&'a InputResponses>,
     question: &str,

@@ -1,16 +1,15 @@
-//! What belongs to one session of a client of 2025-11-25.
+//! [`SessionSettings`]: what a client of 2025-11-25 sets for its session.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeSet, sync::Arc};
 
+use parking_lot::Mutex;
 #[expect(deprecated, reason = "clients of 2025-11-25 still set a log level")]
 use rmcp::model::LoggingLevel;
 
-/// Settings that end with their session: the library clones the server for each, and a clone begins anew.
+/// The settings of one session. The library clones the server for each session, so a clone starts with the
+/// defaults.
 #[derive(Debug, Default)]
-pub(crate) struct OwnToSession(Arc<Mutex<Settings>>);
+pub(crate) struct SessionSettings(Arc<Mutex<Settings>>);
 
 #[derive(Debug, Default)]
 #[expect(deprecated, reason = "clients of 2025-11-25 still set a log level")]
@@ -19,31 +18,27 @@ struct Settings {
     watched: BTreeSet<String>,
 }
 
-impl Clone for OwnToSession {
+impl Clone for SessionSettings {
     fn clone(&self) -> Self {
         Self::default()
     }
 }
 
 #[expect(deprecated, reason = "clients of 2025-11-25 still set a log level")]
-impl OwnToSession {
+impl SessionSettings {
     pub(crate) fn log_level(&self) -> Option<LoggingLevel> {
-        self.settings().log_level
+        self.0.lock().log_level
     }
 
     pub(crate) fn set_log_level(&self, level: LoggingLevel) {
-        self.settings().log_level = Some(level);
+        self.0.lock().log_level = Some(level);
     }
 
     pub(crate) fn watch(&self, uri: String) {
-        self.settings().watched.insert(uri);
+        self.0.lock().watched.insert(uri);
     }
 
-    pub(crate) fn forget(&self, uri: &str) {
-        self.settings().watched.remove(uri);
-    }
-
-    fn settings(&self) -> MutexGuard<'_, Settings> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn unwatch(&self, uri: &str) {
+        self.0.lock().watched.remove(uri);
     }
 }

@@ -1,4 +1,4 @@
-//! Tools that say something before they answer: progress, log messages, news for whoever listens.
+//! Tools that send progress, log messages and change notifications before they return.
 
 use std::{fmt::Display, time::Duration};
 
@@ -22,19 +22,23 @@ impl Everything {
     #[tool(name = "test_tool_with_progress", description = "Reports progress.")]
     async fn with_progress(&self, context: RequestContext<RoleServer>) -> Result<String, ErrorData> {
         for done in [0.0, 50.0, 100.0] {
-            // A client that wants to hear of it sends a token with its request.
+            // A client that wants progress notifications sends a token with its request.
             if let Some(token) = context.meta.get_progress_token() {
                 let progress = ProgressNotificationParam::new(token, done).with_total(100.0);
-                context.peer.notify_progress(progress).await.map_err(unheard)?;
+                context
+                    .peer
+                    .notify_progress(progress)
+                    .await
+                    .map_err(failed_to_send)?;
             }
             tokio::time::sleep(STEP).await;
         }
-        Ok("Done, step by step.".to_owned())
+        Ok("Done in steps.".to_owned())
     }
 
     #[tool(
         name = "test_tool_with_logging",
-        description = "Logs what it does (2025-11-25)."
+        description = "Sends log messages (2025-11-25)."
     )]
     async fn with_logging(&self, context: RequestContext<RoleServer>) -> Result<String, ErrorData> {
         for message in [
@@ -45,12 +49,12 @@ impl Everything {
             self.log(&context, message).await?;
             tokio::time::sleep(STEP).await;
         }
-        Ok("Done, and logged.".to_owned())
+        Ok("Done and logged.".to_owned())
     }
 
     #[tool(
         name = "test_logging_tool",
-        description = "Logs what it does, when its caller wants to hear it (2026-07-28)."
+        description = "Sends log messages if the request asks for them (2026-07-28)."
     )]
     async fn logging(&self, context: RequestContext<RoleServer>) -> Result<String, ErrorData> {
         self.log(&context, "Tool execution started").await?;
@@ -59,24 +63,24 @@ impl Everything {
 
     #[tool(
         name = "test_trigger_tool_change",
-        description = "Says that the list of tools changed."
+        description = "Announces that the list of tools changed."
     )]
     async fn trigger_tool_change(&self) -> String {
         self.changes.publish(Change::Tools);
-        "Told.".to_owned()
+        "Announced.".to_owned()
     }
 
     #[tool(
         name = "test_trigger_prompt_change",
-        description = "Says that the list of prompts changed."
+        description = "Announces that the list of prompts changed."
     )]
     async fn trigger_prompt_change(&self) -> String {
         self.changes.publish(Change::Prompts);
-        "Told.".to_owned()
+        "Announced.".to_owned()
     }
 
-    /// Logs at level `info`. A client of 2025-11-25 has set the least level for its session, one of 2026-07-28 sends it
-    /// with each request, or wants none.
+    /// Sends a log message of level `info` if the client wants it. A client of 2025-11-25 sets the minimum
+    /// level for its session; a client of 2026-07-28 sends it with each request.
     #[expect(deprecated, reason = "clients of 2025-11-25 still show log messages")]
     async fn log(&self, context: &RequestContext<RoleServer>, message: &str) -> Result<(), ErrorData> {
         let has_no_session = context
@@ -95,25 +99,24 @@ impl Everything {
                 .peer
                 .notify_logging_message(message)
                 .await
-                .map_err(unheard)?;
+                .map_err(failed_to_send)?;
         }
         Ok(())
     }
 }
 
-/// The client is gone.
-fn unheard(error: impl Display) -> ErrorData {
+fn failed_to_send(error: impl Display) -> ErrorData {
     ErrorData::internal_error(error.to_string(), None)
 }
 
-/// What can change.
+/// The list that changed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Change {
     Tools,
     Prompts,
 }
 
-/// News of changes, for all who listen.
+/// Broadcasts changes to all subscriptions.
 #[derive(Debug, Clone)]
 pub(crate) struct Changes(broadcast::Sender<Change>);
 
@@ -125,26 +128,26 @@ impl Default for Changes {
 
 impl Changes {
     fn publish(&self, change: Change) {
-        // Fails when nobody listens, which is fine.
+        // An error means that there are no subscriptions.
         let _ = self.0.send(change);
     }
 
-    /// Tells one subscription (2026-07-28) of changes until its client goes away.
-    pub(crate) async fn tell(&self, subscription: &SubscriptionContext) {
-        let mut news = self.0.subscribe();
+    /// Sends changes to one subscription (2026-07-28) until its client disconnects.
+    pub(crate) async fn forward_to(&self, subscription: &SubscriptionContext) {
+        let mut changes = self.0.subscribe();
         loop {
             let change = tokio::select! {
                 () = subscription.cancelled() => return,
-                change = news.recv() => change,
+                change = changes.recv() => change,
             };
             let notification: ServerNotification = match change {
                 Ok(Change::Tools) => ToolListChangedNotification::default().into(),
                 Ok(Change::Prompts) => PromptListChangedNotification::default().into(),
-                // Whoever missed one hears the next; it says the same.
+                // A missed notification says no more than the next one.
                 Err(broadcast::error::RecvError::Lagged(_)) => continue,
                 Err(broadcast::error::RecvError::Closed) => return,
             };
-            // What the client didn't ask for is not sent: the sink keeps to the filter, and says so.
+            // The sink returns an error for a notification that the client did not subscribe to.
             let _ = subscription.sink().send(notification).await;
         }
     }

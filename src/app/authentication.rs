@@ -7,11 +7,10 @@ use reqwest::Client;
 use super::AppError;
 use crate::{
     auth::{Authenticator, ChallengeContext},
-    clerk::ClerkClient,
+    clerk::{ClerkClient, SecretKeyProbe, SecretKeyState},
     clock::{Clock, SystemClock},
     config::Config,
     outbound,
-    secret_key::{SecretKeyProbe, SecretKeyState},
     token::{HttpJwks, JwksCache, ResourceNames, TokenPolicy, TokenVerifier},
 };
 

@@ -19,13 +19,13 @@ use self::{
 #[doc(inline)]
 pub use crate::public::Health;
 use crate::{
+    clerk::SecretKeyProbe,
     clock::{Clock, SystemClock},
     config::Config,
+    http::{ServerLimits, serve},
     mcp::{self, ExampleTools, McpSessions, McpSettings},
     policy::{ToolPolicy, UnknownTool},
     public::{AuthorizationServerMetadata, DemoContent, PublicApi, PublicSettings},
-    secret_key::SecretKeyProbe,
-    server::{ServerLimits, serve},
     token::{JwksCache, ResourceNames},
 };
 
@@ -48,14 +48,16 @@ impl App {
     /// A server of `config`, with the example tools unless it's given others.
     pub fn builder(config: &Config) -> AppBuilder<'_, ExampleTools> {
         AppBuilder {
-            config,
-            clock: Arc::new(SystemClock),
             server: ExampleTools::new("Clerk MCP server"),
-            policy: ToolPolicy::new(),
-            sessions: None,
-            call_timeout: None,
-            protected: Vec::new(),
-            demo: None,
+            options: Options {
+                config,
+                clock: Arc::new(SystemClock),
+                policy: ToolPolicy::new(),
+                sessions: None,
+                call_timeout: None,
+                protected: Vec::new(),
+                demo: None,
+            },
         }
     }
 
@@ -112,9 +114,15 @@ impl fmt::Debug for App {
 /// ```
 #[derive(Debug)]
 pub struct AppBuilder<'a, H> {
+    server: H,
+    options: Options<'a>,
+}
+
+/// Everything but the server.
+#[derive(Debug)]
+struct Options<'a> {
     config: &'a Config,
     clock: Arc<dyn Clock>,
-    server: H,
     policy: ToolPolicy,
     sessions: Option<McpSessions>,
     call_timeout: Option<Duration>,
@@ -126,25 +134,9 @@ impl<'a, H> AppBuilder<'a, H> {
     /// Serves the tools, resources and prompts of `server`; it's cloned for each request, or with
     /// [sessions](Self::sessions) for each of those.
     pub fn server<S: ServerHandler + Clone>(self, server: S) -> AppBuilder<'a, S> {
-        let Self {
-            config,
-            clock,
-            policy,
-            sessions,
-            call_timeout,
-            protected,
-            demo,
-            ..
-        } = self;
         AppBuilder {
-            config,
-            clock,
             server,
-            policy,
-            sessions,
-            call_timeout,
-            protected,
-            demo,
+            options: self.options,
         }
     }
 
@@ -152,14 +144,14 @@ impl<'a, H> AppBuilder<'a, H> {
     /// [`ServerHandler::get_tool`] doesn't know is taken for a slip of the pen.
     #[must_use]
     pub fn policy(mut self, policy: ToolPolicy) -> Self {
-        self.policy = policy;
+        self.options.policy = policy;
         self
     }
 
     /// Keeps sessions for clients of 2025-11-25 and before, so that tools can ask them. Without this there are none.
     #[must_use]
     pub fn sessions(mut self, sessions: McpSessions) -> Self {
-        self.sessions = Some(sessions);
+        self.options.sessions = Some(sessions);
         self
     }
 
@@ -167,7 +159,7 @@ impl<'a, H> AppBuilder<'a, H> {
     /// answer that is a stream can take longer than that one: with [sessions](Self::sessions), or after progress.
     #[must_use]
     pub fn call_timeout(mut self, limit: Duration) -> Self {
-        self.call_timeout = Some(limit);
+        self.options.call_timeout = Some(limit);
         self
     }
 
@@ -194,7 +186,7 @@ impl<'a, H> AppBuilder<'a, H> {
         E: IntoEndpoint,
         E::Endpoint: 'static,
     {
-        self.protected.push(Protected {
+        self.options.protected.push(Protected {
             path: path.into(),
             endpoint: endpoint.map_to_response().boxed(),
         });
@@ -204,15 +196,15 @@ impl<'a, H> AppBuilder<'a, H> {
     /// Takes the time from `clock`.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.options.clock = clock;
         self
     }
 
     /// Shows sample users and their tokens on the start page. **For a local Clerk only.**
-    #[doc(hidden)]
+    #[cfg(feature = "cli")]
     #[must_use]
-    pub fn demo(mut self, content: DemoContent) -> Self {
-        self.demo = Some(content);
+    pub(crate) fn demo(mut self, content: DemoContent) -> Self {
+        self.options.demo = Some(content);
         self
     }
 }
@@ -245,16 +237,16 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
     /// # Errors
     /// [`AppError`], when the configuration can't be carried out.
     pub fn build(self) -> Result<App, AppError> {
-        let Self {
+        let Self { server, options } = self;
+        let Options {
             config,
             clock,
-            server,
             policy,
             sessions,
             call_timeout,
             protected,
             demo,
-        } = self;
+        } = options;
         let (authentication, probe, secret_key) = Authentication::new(config, &clock)?.watch_secret_key();
         let Authentication {
             authenticator,
@@ -264,9 +256,9 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
             frontend,
             keys,
         } = authentication;
-        let held = keys.clone();
+        let key_cache = keys.clone();
         let health = Arc::new(Health::new(
-            move || held.as_ref().is_none_or(JwksCache::holds_keys),
+            move || key_cache.as_ref().is_none_or(JwksCache::holds_keys),
             secret_key,
         ));
 

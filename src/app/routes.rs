@@ -6,17 +6,16 @@ use poem::{
     Endpoint, EndpointExt, IntoEndpoint, Response, Route,
     endpoint::BoxEndpoint,
     error::RouteError,
-    http::header,
+    http::header::X_CONTENT_TYPE_OPTIONS,
     middleware::{CatchPanic, RequestId, SetHeader},
 };
 
 use super::AppError;
 use crate::{
-    access::AccessLog,
     auth::{Authenticator, RequireAuth},
     config::Config,
-    cors::Cors,
-    edge::{self, HostGuard},
+    http::{self, AccessLog, Cors, HostGuard},
+    paths,
     public::PublicApi,
 };
 
@@ -45,8 +44,8 @@ pub(super) fn routes(
     let guarded = |endpoint: BoxEndpoint<'static>| guarded(config, hosts.clone(), endpoint);
     // Whatever lies under /mcp is behind authentication, also what doesn't exist.
     let mcp = Route::new().at("/", mcp).with(auth.clone());
-    let mcp = guarded(edge::allow_methods(mcp, "POST").map_to_response().boxed());
-    let mut private = vec![("/mcp".to_owned(), mcp.boxed())];
+    let mcp = guarded(http::allow_methods(mcp, "POST").map_to_response().boxed());
+    let mut private = vec![(paths::MCP.to_owned(), mcp.boxed())];
     for Protected { path, endpoint } in protected {
         // poem would panic: what is nested takes everything under its path.
         if !path.starts_with('/') || path.contains([':', '*', '<']) {
@@ -58,7 +57,7 @@ pub(super) fn routes(
     let prefix = config.base_url.path().trim_end_matches('/').to_owned();
     let public = public.into_routes(&prefix).into_endpoint();
     let public = guarded(
-        edge::allow_methods(public, "GET, HEAD, OPTIONS")
+        http::allow_methods(public, "GET, HEAD, OPTIONS")
             .map_to_response()
             .boxed(),
     );
@@ -73,27 +72,29 @@ pub(super) fn routes(
         let endpoint = Arc::new(endpoint.with(Cors::restricted(config.allowed_origins.clone())));
         routes = routes
             .try_nest(&path, Arc::clone(&endpoint))
-            .map_err(not_at(&path))?;
+            .map_err(path_error(&path))?;
         if !prefix.is_empty() {
             routes = routes
                 .try_nest(format!("{prefix}{path}"), endpoint)
-                .map_err(not_at(&path))?;
+                .map_err(path_error(&path))?;
         }
     }
     if !prefix.is_empty() {
         routes = routes
             .try_nest(&prefix, Arc::clone(&public))
-            .map_err(not_at("/"))?;
+            .map_err(path_error(paths::START_PAGE))?;
     }
-    let routes = routes.try_nest_no_strip("/", public).map_err(not_at("/"))?;
-    Ok(edge::json_errors(routes)
+    let routes = routes
+        .try_nest_no_strip("/", public)
+        .map_err(path_error(paths::START_PAGE))?;
+    Ok(http::json_errors(routes)
         .with(AccessLog::new(config.trust_forwarded, prefix))
-        .with(SetHeader::new().overriding(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .with(SetHeader::new().overriding(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .with(RequestId::default())
         .boxed())
 }
 
-fn not_at(path: &str) -> impl FnOnce(RouteError) -> AppError {
+fn path_error(path: &str) -> impl FnOnce(RouteError) -> AppError {
     move |reason| AppError::Path {
         path: path.to_owned(),
         reason: reason.to_string(),
@@ -108,7 +109,7 @@ fn guarded(
 ) -> impl Endpoint<Output = Response> + use<> {
     endpoint
         .with(hosts)
-        .with(edge::Timeout::new(config.limits.request_timeout))
-        .with(CatchPanic::new().with_handler(|_| edge::internal_error()))
+        .with(http::Timeout::new(config.limits.request_timeout))
+        .with(CatchPanic::new().with_handler(|_| http::internal_error()))
         .map_to_response()
 }

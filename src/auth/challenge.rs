@@ -3,28 +3,30 @@
 use http::HeaderValue;
 use url::{Position, Url};
 
-use crate::token::ResourceNames;
+use crate::{paths, token::ResourceNames};
 
-/// What every challenge of one protected resource says.
+/// The values that all challenges of one protected resource share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChallengeContext {
-    /// Absolute URL of the protected resource metadata, that of the MCP endpoint.
+    /// The absolute URL of the protected resource metadata of the MCP endpoint.
     pub resource_metadata: String,
-    /// The scopes to ask for at sign-in.
+    /// The scopes that a client should request at sign-in.
     pub scopes: Vec<String>,
-    /// The scopes that every request needs, whatever it is for.
+    /// The scopes that every request needs.
     pub required_scopes: Vec<String>,
 }
 
 impl ChallengeContext {
-    /// The context of the MCP endpoint of `resources`, whose clients should sign in with `scopes`. No scope is required yet.
+    /// Creates the context of the MCP endpoint of `resources`. Clients should sign in with `scopes`; none is
+    /// required.
     pub fn new(resources: &ResourceNames, scopes: Vec<String>) -> Self {
         // RFC 9728 §3.1: the well-known segment goes between host and path.
         let resource_metadata = match Url::parse(resources.mcp()) {
             Ok(url) => {
                 format!(
-                    "{}/.well-known/oauth-protected-resource{}",
+                    "{}{}{}",
                     &url[..Position::BeforePath],
+                    paths::PROTECTED_RESOURCE,
                     url.path()
                 )
             }
@@ -37,15 +39,15 @@ impl ChallengeContext {
         }
     }
 
-    /// Asks every token for these scopes.
+    /// Requires these scopes for every request.
     #[must_use]
     pub fn require_scopes(mut self, scopes: Vec<String>) -> Self {
         self.required_scopes = scopes;
         self
     }
 
-    /// The scopes of an operation that needs `needed`: those that every request needs, too. A client that asks for what a
-    /// challenge names, and gets that, must get through (MCP, "Scope Challenge Handling").
+    /// Returns the scopes that every request needs and those of `needed`. A client that is granted exactly
+    /// the scopes of a challenge must be accepted (MCP, "Scope Challenge Handling").
     pub(super) fn all_scopes(&self, needed: &[String]) -> Vec<String> {
         let mut all = self.required_scopes.clone();
         for scope in needed {
@@ -60,14 +62,14 @@ impl ChallengeContext {
 /// A `Bearer` challenge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Challenge<'a> {
-    /// `error` and `error_description`; none when there was no token to find fault with (RFC 6750 §3.1).
+    /// `error` and `error_description`; `None` if the request had no token (RFC 6750 §3.1).
     pub(super) error: Option<(&'a str, &'a str)>,
-    /// Scopes that this request needs, in place of those of the context.
+    /// The scopes that this request needs, instead of those of the context.
     pub(super) scopes: Option<&'a [String]>,
 }
 
 impl Challenge<'_> {
-    /// The header's value: always the same order, comma-separated, each value quoted.
+    /// Builds the header's value. The parameters are in a fixed order, comma-separated and quoted.
     pub(super) fn header(&self, context: &ChallengeContext) -> HeaderValue {
         let mut parameters = Vec::new();
         if let Some((error, description)) = self.error {
@@ -81,17 +83,17 @@ impl Challenge<'_> {
         parameters.push(("resource_metadata", context.resource_metadata.clone()));
         let text = parameters
             .into_iter()
-            .map(|(name, value)| format!("{name}=\"{}\"", allowed(&value)))
+            .map(|(name, value)| format!("{name}=\"{}\"", quotable(&value)))
             .collect::<Vec<_>>()
             .join(", ");
-        // `allowed` leaves visible ASCII and spaces only, of which every header value may consist.
+        // `allowed` keeps only visible ASCII and spaces, so this conversion cannot fail.
         HeaderValue::try_from(format!("Bearer {text}")).unwrap_or_else(|_| HeaderValue::from_static("Bearer"))
     }
 }
 
-/// RFC 6750 §3: `%x20-21 / %x23-5B / %x5D-7E`, which leaves out the quote and the backslash, so nothing needs
-/// escaping. What isn't allowed is dropped.
-fn allowed(value: &str) -> String {
+/// Removes the characters that RFC 6750 §3 does not allow in a parameter. Quote and backslash are among them,
+/// so the result needs no escaping.
+fn quotable(value: &str) -> String {
     value
         .chars()
         .filter(|c| matches!(c, '\x20'..='\x21' | '\x23'..='\x5b' | '\x5d'..='\x7e'))

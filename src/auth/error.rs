@@ -1,4 +1,4 @@
-//! Every way a request can be refused, and the one table of what the client then gets.
+//! Every reason to reject a request, and the one table of the responses.
 
 use std::time::Duration;
 
@@ -11,14 +11,13 @@ use thiserror::Error;
 
 use super::challenge::{Challenge, ChallengeContext};
 use crate::{
-    clerk::ClerkError,
+    clerk::{ClerkError, Misconfiguration},
     reason::Reason,
-    secret_key::Misconfiguration,
     session::Denied,
     token::{BearerError, KeyLookupError, ReportFault, TokenError, VerifyError},
 };
 
-/// Why a request is refused. Its `Display` is for the log; the client gets the row of [`refusal`](Self::refusal).
+/// Why a request is rejected. Its `Display` is for the log; the client receives [`refusal`](Self::refusal).
 /// ```
 /// use clerk_mcp::{auth::{AuthError, ChallengeError}, session::Denied};
 ///
@@ -29,27 +28,27 @@ use crate::{
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AuthError {
-    /// No credential that could be looked at, or more than one.
+    /// The request has no bearer token, or more than one credential.
     #[error("{0}")]
     Bearer(#[from] BearerError),
-    /// The token is at fault.
+    /// The token is invalid.
     #[error("{0}")]
     Token(#[from] TokenError),
-    /// The token is right, but lacks what the operation needs.
+    /// The token is valid, but lacks a scope, role or permission.
     #[error("{0}")]
     Denied(#[from] Denied),
-    /// Our secret key is bad, or of another application.
+    /// The server's secret key is wrong or belongs to another application.
     #[error("{0}")]
     Misconfigured(#[from] Misconfiguration),
-    /// Clerk is away, and nothing held answers.
+    /// Clerk is unavailable and no cached result applies.
     #[error("{0}")]
     Unavailable(#[from] Outage),
-    /// A fault of ours.
-    #[error("authentication failed unexpectedly")]
+    /// An internal error of the server.
+    #[error("internal error during authentication")]
     Internal,
 }
 
-/// What of Clerk is away.
+/// Which Clerk service is unavailable.
 ///
 /// ```
 /// use clerk_mcp::{auth::{AuthError, Outage, Refusal}, clerk::ClerkError};
@@ -60,11 +59,11 @@ pub enum AuthError {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Outage {
-    /// The key set.
+    /// The key set of the Frontend API.
     #[error("{0}")]
     Keys(#[from] KeyLookupError),
-    /// The Backend API, asked about a token.
-    #[error("Clerk could not be asked about the token ({})", .0.slug())]
+    /// The Backend API, which verifies opaque tokens.
+    #[error("Clerk could not verify the token ({})", .0.slug())]
     Clerk(ClerkError),
 }
 
@@ -72,7 +71,7 @@ impl From<VerifyError> for AuthError {
     fn from(error: VerifyError) -> Self {
         match error {
             VerifyError::Token(error) => error.into(),
-            // Nobody is there to ask Clerk.
+            // Without a Backend API client, opaque tokens cannot be verified.
             VerifyError::Opaque(kind) => TokenError::KindNotAccepted(kind).into(),
             VerifyError::Keys(error) => Self::Unavailable(Outage::Keys(error)),
         }
@@ -89,7 +88,7 @@ impl From<ReportFault> for AuthError {
 }
 
 impl AuthError {
-    /// The reason, for logs and metrics.
+    /// Returns the reason, for logs and metrics.
     pub fn reason(&self) -> Reason {
         match self {
             Self::Bearer(BearerError::Missing) => Reason::TokenMissing,
@@ -106,8 +105,9 @@ impl AuthError {
         }
     }
 
-    /// The table. **No wildcard**: a new way to fail must choose its row. 401 starts a sign-in at the client, so it
-    /// is only for faults that a new token can cure; 403 without a challenge, 500 and 503 are for all others.
+    /// Returns the response: the one table of refusals. **It has no wildcard arm**, so that the author of a
+    /// new variant must choose its row. A 401 makes the client sign in, so it is used only if a new token can
+    /// help.
     pub fn refusal(&self) -> Refusal {
         match self {
             // RFC 6750 §3.1: without credentials, no error code.
@@ -128,7 +128,8 @@ impl AuthError {
                 description: "Exactly one bearer token is expected".to_owned(),
                 ..Refusal::NONE
             },
-            // RFC 6750 §3.1: invalid_token covers expiry; the body tells it apart for clients that refresh.
+            // RFC 6750 §3.1: invalid_token covers expiry. The body distinguishes it for clients that refresh
+            // tokens.
             Self::Token(TokenError::Expired { .. }) => Refusal {
                 status: StatusCode::UNAUTHORIZED,
                 challenge: ChallengeError::Code("invalid_token"),
@@ -136,7 +137,8 @@ impl AuthError {
                 description: "Token has expired".to_owned(),
                 ..Refusal::NONE
             },
-            // RFC 6750 §3.1: invalid_token. One text for all: the reason would teach a forger.
+            // RFC 6750 §3.1: invalid_token. One text for all, because the reason would help an attacker to
+            // forge tokens.
             Self::Token(
                 TokenError::NotCompactJws(_)
                 | TokenError::NotJsonObject { .. }
@@ -166,7 +168,7 @@ impl AuthError {
                 description: "Token verification failed".to_owned(),
                 ..Refusal::NONE
             },
-            // RFC 6750 §3.1, MCP "Scope Challenge Handling": every scope at once.
+            // RFC 6750 §3.1, MCP "Scope Challenge Handling": one challenge names every scope.
             Self::Denied(denied @ Denied::Scopes { needed }) => Refusal {
                 status: StatusCode::FORBIDDEN,
                 challenge: ChallengeError::Code("insufficient_scope"),
@@ -175,14 +177,15 @@ impl AuthError {
                 scopes: Some(needed.clone()),
                 ..Refusal::NONE
             },
-            // RFC 9110 §15.5.4. No challenge: another token of the same user has the same role and permissions.
+            // RFC 9110 §15.5.4. No challenge: another token of the same user has the same role and
+            // permissions.
             Self::Denied(denied @ (Denied::Role { .. } | Denied::Permission { .. })) => Refusal {
                 status: StatusCode::FORBIDDEN,
                 error: "forbidden",
                 description: denied.to_string(),
                 ..Refusal::NONE
             },
-            // No challenge: no token of the client's would help.
+            // No challenge: no token would help.
             Self::Misconfigured(_) => Refusal {
                 status: StatusCode::INTERNAL_SERVER_ERROR,
                 error: "server_error",
@@ -208,7 +211,7 @@ impl AuthError {
 }
 
 impl Outage {
-    /// When to come again: as Clerk says, within reason.
+    /// Returns the `Retry-After`: the one that Clerk sent, limited to a minute, or the default.
     fn retry_after(&self) -> Duration {
         match self {
             Self::Clerk(ClerkError::RateLimited {
@@ -219,36 +222,36 @@ impl Outage {
     }
 }
 
-/// One row of the table: what the client gets.
+/// One row of the table of refusals: the response to a rejected request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// The status.
+    /// The HTTP status.
     pub status: StatusCode,
-    /// What the challenge says, if there is one.
+    /// The challenge, if the response has one.
     pub challenge: ChallengeError,
-    /// `error` of the body.
+    /// `error` in the body.
     pub error: &'static str,
-    /// `error_description` of the body, and of the challenge when that has an `error`.
+    /// `error_description` in the body, and in the challenge if that has an `error`.
     pub description: String,
-    /// The scopes that the operation needs; otherwise the challenge names those to sign in with.
+    /// The scopes that the operation needs. If `None`, the challenge names the scopes for sign-in.
     pub scopes: Option<Vec<String>>,
-    /// When to come again.
+    /// The value of `Retry-After`.
     pub retry_after: Option<Duration>,
 }
 
 /// The `error` parameter of a challenge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChallengeError {
-    /// No `WWW-Authenticate` at all.
+    /// No `WWW-Authenticate` header.
     NoChallenge,
     /// A challenge without `error`.
     Bare,
-    /// A challenge with this code (RFC 6750 §3.1).
+    /// A challenge with this `error` (RFC 6750 §3.1).
     Code(&'static str),
 }
 
 impl Refusal {
-    /// What rows have in common unless they say otherwise.
+    /// The defaults of the rows.
     const NONE: Self = Self {
         status: StatusCode::INTERNAL_SERVER_ERROR,
         challenge: ChallengeError::NoChallenge,
@@ -258,7 +261,7 @@ impl Refusal {
         retry_after: None,
     };
 
-    /// The whole response.
+    /// Builds the response.
     pub fn into_response(self, context: &ChallengeContext) -> Response {
         let challenge = match self.challenge {
             ChallengeError::NoChallenge => None,
@@ -292,13 +295,14 @@ impl Refusal {
     }
 }
 
-/// The body of a refusal: the two members of RFC 6749 §5.2.
+/// The JSON body of a refusal (RFC 6749 §5.2).
 #[derive(Debug, Serialize)]
 pub(crate) struct ErrorBody<'a> {
     pub(crate) error: &'a str,
     pub(crate) error_description: &'a str,
 }
 
-/// How long a client is asked to wait while Clerk is away: one cool-down of the key cache, rounded up.
+/// The default `Retry-After` while Clerk is unavailable. Longer than the key cache waits before it fetches
+/// again.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 const MAX_RETRY_AFTER: Duration = Duration::from_mins(1);

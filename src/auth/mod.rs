@@ -1,11 +1,13 @@
-//! Authentication at the HTTP edge: a poem middleware, the refusals, the challenge.
+//! Authentication of HTTP requests: a poem middleware, the table of refusals, and the challenge.
 //!
-//! What is protected is decided by what this middleware is wrapped around, never by comparing paths.
+//! The middleware protects the endpoint that it wraps. It never decides by comparing paths.
 
 mod challenge;
 mod error;
-mod explain;
-mod verified;
+mod explanation;
+mod lookup_budget;
+mod opaque_tokens;
+mod verified_tokens;
 
 use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
@@ -18,28 +20,26 @@ use poem::{
 pub use challenge::ChallengeContext;
 pub(crate) use error::ErrorBody;
 pub use error::{AuthError, ChallengeError, Outage, Refusal};
-pub use explain::{Explanation, Finding, Verdict};
+pub use explanation::{CheckOutcome, CheckResult, Explanation};
 
-use self::verified::{Sessions, VerifiedSessions};
+use self::verified_tokens::{SessionSource, VerifiedTokenCache};
 use crate::{
-    clerk::ClerkClient,
+    clerk::{ClerkClient, SecretKeyState},
     clock::Clock,
-    secret_key::SecretKeyState,
     session::{Denied, Session},
     token::{BearerError, BearerToken, Check, KeySource, Pass, TokenVerifier},
 };
 
-/// Authenticates requests: headers in, [`Session`] or [`AuthError`] out.
+/// Authenticates requests by their headers.
 pub struct Authenticator {
-    sessions: Box<dyn Sessions>,
+    sessions: Box<dyn SessionSource>,
     secret_key: Arc<SecretKeyState>,
     challenge: ChallengeContext,
 }
 
 impl Authenticator {
-    /// An authenticator that verifies with `verifier` and challenges with `challenge`, whose required scopes it asks of every
-    /// token. With a `client`, it asks Clerk about
-    /// opaque tokens of the kinds that `verifier` accepts; without, it refuses them.
+    /// Creates an authenticator. Every token must have the required scopes of `challenge`. Opaque tokens are
+    /// verified with Clerk through `client`; without a client they are rejected.
     pub fn new<K: KeySource>(
         verifier: TokenVerifier<K>,
         client: Option<ClerkClient>,
@@ -47,35 +47,37 @@ impl Authenticator {
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
-            sessions: Box::new(VerifiedSessions::new(verifier, client, clock)),
+            sessions: Box::new(VerifiedTokenCache::new(verifier, client, clock)),
             secret_key: Arc::default(),
             challenge,
         }
     }
 
-    /// Refuses every token with 500 while `state` says that the secret key is not good.
+    /// Rejects every token with 500 while `state` reports that the secret key is wrong.
     #[must_use]
     pub fn watch_secret_key(mut self, state: Arc<SecretKeyState>) -> Self {
         self.secret_key = state;
         self
     }
 
-    /// Authenticates a request by its headers alone; its body has not been read.
+    /// Authenticates a request by its headers, before its body is read.
     ///
     /// # Errors
-    /// [`AuthError`], which knows its own response.
+    /// [`AuthError`], which determines the response.
     pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Session>, AuthError> {
         let token = BearerToken::from_headers(headers)?;
         if let Some(misconfiguration) = self.secret_key.misconfiguration() {
             return Err(misconfiguration.into());
         }
-        let session = self.sessions.of(&token).await?;
+        let session = self.sessions.session(&token).await?;
         session.require_scopes(&self.challenge.required_scopes)?;
         Ok(session)
     }
 
-    /// What would become of `token` and why, with every check, also those behind the first that fails. Of an opaque token Clerk
-    /// is asked, of the secret key only what [`watch_secret_key`](Self::watch_secret_key) knows counts; nothing is remembered. **Not for callers**: the reasons would teach a forger.
+    /// Explains whether a request with `token` would be accepted: runs every check, including those after the
+    /// first failure. Opaque tokens are verified with Clerk; the secret key is judged by the state given to
+    /// [`watch_secret_key`](Self::watch_secret_key). Nothing is cached. **Do not send the result to
+    /// clients**: the reasons help an attacker to forge tokens.
     pub async fn explain(&self, token: &str) -> Explanation {
         let token: BearerToken = match token.parse() {
             Ok(token) => token,
@@ -91,7 +93,7 @@ impl Authenticator {
             Some(match self.secret_key.misconfiguration() {
                 Some(misconfiguration) => Err(misconfiguration),
                 None if self.secret_key.is_known_good() => Ok(Pass::Held),
-                None => Ok(Pass::NotAsked("Clerk could not be asked about it")),
+                None => Ok(Pass::NotAsked("Clerk has not confirmed the secret key")),
             }),
         );
         self.sessions.explain(&token, &mut explanation).await;
@@ -118,10 +120,10 @@ impl fmt::Debug for Authenticator {
     }
 }
 
-/// Wraps an endpoint so that only authenticated requests reach it, each with its [`Session`] (in an [`Arc`]) in the
-/// extensions and without its `Authorization` header: what a tool can't see, it can't pass on.
-/// A handler behind it finds the session with [`Data`](poem::web::Data); the [crate's page](crate#any-endpoint-not-only-mcp) has a
-/// whole server.
+/// Middleware that lets only authenticated requests reach an endpoint. It puts the [`Session`] (in an
+/// [`Arc`]) into the request's extensions and removes the `Authorization` header, so that a tool cannot
+/// forward the token. Handlers read the session with [`Data`](poem::web::Data); the [crate
+/// docs](crate#any-endpoint-not-only-mcp) show a whole server.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -141,7 +143,7 @@ impl fmt::Debug for Authenticator {
 pub struct RequireAuth(Arc<Authenticator>);
 
 impl RequireAuth {
-    /// The middleware of `authenticator`.
+    /// Creates a middleware that authenticates requests with `authenticator`.
     pub fn new(authenticator: Authenticator) -> Self {
         Self(Arc::new(authenticator))
     }
@@ -158,7 +160,7 @@ impl<E: Endpoint> Middleware<E> for RequireAuth {
     }
 }
 
-/// The endpoint that [`RequireAuth`] makes.
+/// An endpoint wrapped by [`RequireAuth`].
 #[derive(Debug)]
 pub struct RequireAuthEndpoint<E> {
     authenticator: Arc<Authenticator>,
@@ -170,7 +172,7 @@ impl<E: Endpoint> Endpoint for RequireAuthEndpoint<E> {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let started = Instant::now();
-        // A panic in here must refuse, not pass, and must look like every other refusal.
+        // After a panic the request must be rejected, with a response from the table of refusals.
         let outcome = AssertUnwindSafe(self.authenticator.authenticate(request.headers()))
             .catch_unwind()
             .await
@@ -188,19 +190,19 @@ impl<E: Endpoint> Endpoint for RequireAuthEndpoint<E> {
     }
 }
 
-/// Refuses a request: the whole response, and the one line of the log, which has the reason and the remedy and nothing of
-/// the token.
+/// Rejects a request: counts and logs the reason once, and returns the response. The log line contains no
+/// part of the token.
 pub(crate) fn refuse(error: &AuthError, challenge: &ChallengeContext) -> Response {
     let reason = error.reason();
     reason.count();
     match error {
-        // How every sign-in begins.
-        AuthError::Bearer(BearerError::Missing) => tracing::debug!(%reason, "request refused"),
+        // Every sign-in begins with a request without a token, so this is not worth an INFO line.
+        AuthError::Bearer(BearerError::Missing) => tracing::debug!(%reason, "request rejected"),
         AuthError::Bearer(_) | AuthError::Token(_) | AuthError::Denied(_) => {
-            tracing::info!(%reason, detail = %error, "request refused");
+            tracing::info!(%reason, detail = %error, "request rejected");
         }
         AuthError::Misconfigured(_) | AuthError::Unavailable(_) | AuthError::Internal => {
-            tracing::error!(%reason, detail = %error, "request can't be authenticated");
+            tracing::error!(%reason, detail = %error, "request cannot be authenticated");
         }
     }
     let refusal = match error {

@@ -18,7 +18,7 @@ pub(super) async fn read<T: DeserializeOwned>(
     let attempt = || async {
         // A body that can be sent once only is a mistake of ours; every read here has none or a short text.
         let request = request.try_clone().ok_or(ClerkError::UnexpectedBody)?;
-        let outcome = once(request).await;
+        let outcome = send_once(request).await;
         let label = outcome.as_ref().err().map_or("ok", ClerkError::slug);
         metrics::counter!("clerk_mcp_clerk_calls_total", "operation" => operation, "outcome" => label)
             .increment(1);
@@ -30,7 +30,7 @@ pub(super) async fn read<T: DeserializeOwned>(
         .with_jitter();
     let retried = attempt
         .retry(backoff)
-        .when(ClerkError::may_pass)
+        .when(ClerkError::is_transient)
         .adjust(|error, delay| match error {
             // `delay` is none once the tries are used up. Longer than that nobody waits for a tool: the caller is told when
             // to come back instead.
@@ -53,7 +53,7 @@ pub(super) async fn read<T: DeserializeOwned>(
     serde_json::from_slice(&body).map_err(|_| ClerkError::UnexpectedBody)
 }
 
-async fn once(request: RequestBuilder) -> Result<Vec<u8>, ClerkError> {
+async fn send_once(request: RequestBuilder) -> Result<Vec<u8>, ClerkError> {
     let response = request.send().await.map_err(OutboundError::from)?;
     let status = response.status();
     let retry_after = ClerkError::retry_after(response.headers());

@@ -116,7 +116,7 @@ impl ClerkError {
     }
 
     /// Whether the same call may succeed in a moment.
-    pub(super) fn may_pass(&self) -> bool {
+    pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::RateLimited { .. } => true,
             // A whole time limit has passed already; nobody waits for a second.

@@ -2,6 +2,7 @@
 
 mod call;
 mod error;
+mod secret_key;
 mod types;
 
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
@@ -11,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 pub use error::ClerkError;
+pub use secret_key::{Misconfiguration, SecretKeyProbe, SecretKeyState};
 pub use types::{EmailAddress, Membership, Organization, User};
 
 use crate::{
@@ -93,7 +95,7 @@ impl ClerkClient {
 
     async fn fetch_memberships(&self, id: &UserId) -> Result<Arc<[Membership]>, ClerkError> {
         let mut memberships: Vec<Membership> = Vec::new();
-        let mut known = BTreeSet::new();
+        let mut seen_ids = BTreeSet::new();
         let mut offset = 0;
         loop {
             let request = self
@@ -110,7 +112,7 @@ impl ClerkClient {
             memberships.extend(
                 page.data
                     .into_iter()
-                    .filter(|membership| known.insert(membership.id.clone())),
+                    .filter(|membership| seen_ids.insert(membership.id.clone())),
             );
             if received == 0 || offset >= page.total_count {
                 return Ok(memberships.into());

@@ -1,4 +1,5 @@
-//! `demo`: the server and a local Clerk in one process, with everything to try printed and on a page.
+//! `demo`: runs the server and a local Clerk in one process. Prints, and shows on a page, everything needed
+//! to try it.
 
 use std::{
     fmt::Write as _,
@@ -8,47 +9,48 @@ use std::{
 };
 
 use clap::Args;
-use clerk_mcp::{
-    app::App,
-    config::{Config, Variables},
-    public::{ClientSetup, DemoContent, DemoUser, client_setups},
-    token::ResourceNames,
-};
 use local_clerk::{LocalClerk, SampleUser, StartError};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
 use super::{
-    Failure, logging, output, serve,
+    error::{EXIT_CODES, Failure},
+    logging, output, process,
     settings::{Scope, Settings},
+};
+use crate::{
+    app::App,
+    config::{Config, Variable, Variables},
+    public::{ClientSetup, DemoContent, DemoUser, client_setups},
+    token::ResourceNames,
 };
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = format!("{EXAMPLES}\n\nMore can be set: see --help."),
-    after_long_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES),
+    after_help = format!("{EXAMPLES}\n\nRun with --help to see the configuration flags."),
+    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
 )]
 pub(super) struct DemoArgs {
-    /// Port of the local Clerk [default: 3002, or a free one when that is taken]
+    /// Port of the local Clerk [default: 3002, or a free port if 3002 is taken]
     #[arg(long, value_name = "PORT")]
     clerk_port: Option<u16>,
-    /// Sign in as this sample user (id, e-mail address or first name) without showing a page, for scripts
+    /// Sign in as this sample user (ID, email address or first name) without a sign-in page, for scripts
     #[arg(long, value_name = "USER")]
     auto_approve: Option<String>,
-    /// Print everything as one JSON object on stdout once ready
+    /// Print everything as one JSON object on stdout once the server is ready
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    settings: Settings<OfTheServer>,
+    settings: Settings<DemoVariables>,
 }
 
-/// What may be set in the demo; Clerk's side is the local Clerk's.
+/// Accepts the variables that do not describe the Clerk application: the demo uses its local Clerk.
 #[derive(Debug, Default, Clone, Copy)]
-struct OfTheServer;
+struct DemoVariables;
 
-impl Scope for OfTheServer {
-    const HEADING: &'static str = "Configuration (of the environment only HOST, PORT, LOG_FORMAT and RUST_LOG count, and .env is not read)";
+impl Scope for DemoVariables {
+    const HEADING: &'static str = "Configuration (the demo does not read .env)";
 
     fn has(name: &str) -> bool {
         !matches!(
@@ -64,16 +66,28 @@ impl Scope for OfTheServer {
                 | "ADMIN_ADDR"
         )
     }
+
+    fn reads_environment(name: &str) -> bool {
+        ENVIRONMENT.contains(&name)
+    }
+
+    fn default_of(variable: &Variable) -> Option<&'static str> {
+        Some(match variable.name {
+            "BASE_URL" => "the address that the server listens on",
+            "PORT" => "3001, or a free port if 3001 is taken",
+            _ => variable.default,
+        })
+    }
 }
 
-/// Runs the demo until a signal comes.
+/// Runs the demo until the process is asked to stop (Ctrl-C or SIGTERM).
 pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
-    // What else is in the environment or in .env belongs to another Clerk application, and must not be in the way.
-    let mut variables =
-        Variables::read_only(args.settings.flags(), &["HOST", "PORT", "LOG_FORMAT", "RUST_LOG"])?;
+    // Other variables of the environment, and .env, configure a real Clerk application. The demo must not use
+    // them.
+    let mut variables = Variables::read_only(args.settings.flags(), &ENVIRONMENT)?;
     let filter = logging::filter(&variables, DEFAULT_FILTER)?;
-    serve::runtime()?.block_on(async {
-        let stop = serve::stop_signal()?;
+    process::runtime()?.block_on(async {
+        let stop = process::stop_signal()?;
         let mut notes = Vec::new();
         let clerk = start_clerk(args, &mut notes).await?;
         for (name, value) in clerk.environment() {
@@ -95,12 +109,12 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
         }
         if let Some(user) = &args.auto_approve {
             notes.push(format!(
-                "Whoever signs in is {user}, without a page (--auto-approve)."
+                "Every sign-in succeeds as {user}, without a page (--auto-approve)."
             ));
         }
-        let sheet = Sheet::new(&clerk, &config, notes)?;
-        let app = App::builder(&config).demo(sheet.page_content()).build()?;
-        output::print(&if args.json { sheet.json() } else { sheet.text() })?;
+        let report = DemoReport::new(&clerk, &config, notes)?;
+        let app = App::builder(&config).demo(report.page_content()).build()?;
+        output::print(&if args.json { report.json() } else { report.text() })?;
         let outcome = app.run(listener, stop).await;
         clerk.stop().await;
         outcome?;
@@ -108,17 +122,15 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
     })
 }
 
-/// Starts the local Clerk at the same port each time, if it can: clients remember where they signed in.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the local Clerk may find other ways to fail"
-)]
+/// Starts the local Clerk on the same port each time, if possible, because clients remember where they signed
+/// in.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the local Clerk may add errors")]
 async fn start_clerk(args: &DemoArgs, notes: &mut Vec<String>) -> Result<LocalClerk, Failure> {
     let start = async |port: u16| {
         let mut builder = LocalClerk::builder()
             .bind(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
-            // Clients with a document about themselves would use it, and there is no network to fetch it by. They register
-            // instead.
+            // A client ID metadata document cannot be fetched without network access. Without this feature,
+            // clients register dynamically instead.
             .client_id_metadata_documents(false);
         if let Some(user) = &args.auto_approve {
             builder = builder.auto_approve(user.clone());
@@ -128,7 +140,7 @@ async fn start_clerk(args: &DemoArgs, notes: &mut Vec<String>) -> Result<LocalCl
     let outcome = match start(args.clerk_port.unwrap_or(CLERK_PORT)).await {
         Err(StartError::AddressInUse { .. }) if args.clerk_port.is_none() => {
             notes.push(format!(
-                "Port {CLERK_PORT} is taken, so the local Clerk is at another one. Clients that signed in before have to do so again."
+                "Port {CLERK_PORT} is taken, so the local Clerk uses a free port. Clients that signed in before must sign in again."
             ));
             start(0).await
         }
@@ -144,21 +156,22 @@ async fn start_clerk(args: &DemoArgs, notes: &mut Vec<String>) -> Result<LocalCl
     })
 }
 
-/// Takes the configured port, or a free one when the default is taken and nobody asked for it.
+/// Listens on the configured port. If that is the default port and it is taken, listens on a free port
+/// instead.
 async fn listen(config: &Config, notes: &mut Vec<String>) -> Result<TcpListener, Failure> {
-    match serve::listen(config.listen).await {
+    match process::listen(config.listen).await {
         Err(Failure::Listen { .. }) if config.port_is_default => {
             notes.push(format!(
-                "Port {} is taken, so the server is at another one.",
+                "Port {} is taken, so the server uses a free port.",
                 config.listen.port()
             ));
-            serve::listen(SocketAddr::new(config.listen.ip(), 0)).await
+            process::listen(SocketAddr::new(config.listen.ip(), 0)).await
         }
         outcome => outcome,
     }
 }
 
-/// The address that this machine reaches a listener at `address` by.
+/// Returns the address at which programs on this machine reach a listener that is bound to `address`.
 fn reachable(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         ip if ip.is_unspecified() => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port()),
@@ -169,27 +182,27 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 /// Everything that the demo prints.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Sheet {
+struct DemoReport {
     page: String,
     mcp_endpoint: String,
     docs: String,
-    clerk: ClerkSheet,
+    clerk: ClerkDetails,
     users: Vec<DemoUser>,
     curl: String,
     clients: Vec<ClientSetup>,
-    /// What isn't as usual.
+    /// What differs from the default, such as another port.
     notes: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ClerkSheet {
+struct ClerkDetails {
     frontend_api_url: String,
     backend_api_url: String,
     publishable_key: String,
 }
 
-impl Sheet {
+impl DemoReport {
     fn new(clerk: &LocalClerk, config: &Config, notes: Vec<String>) -> Result<Self, Failure> {
         let names = ResourceNames::new(&config.base_url);
         let users = clerk
@@ -202,7 +215,7 @@ impl Sheet {
             page: format!("{}/", names.base()),
             mcp_endpoint: names.mcp().to_owned(),
             docs: format!("{}/docs", names.base()),
-            clerk: ClerkSheet {
+            clerk: ClerkDetails {
                 frontend_api_url: clerk.frontend_api_url().to_owned(),
                 backend_api_url: clerk.backend_api_url().to_owned(),
                 publishable_key: clerk.publishable_key().to_owned(),
@@ -223,27 +236,27 @@ impl Sheet {
     }
 
     fn json(&self) -> String {
-        // Strings and lists of them: this can't fail.
+        // A struct of strings always serializes.
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// For people: readable without colour and in 80 columns, but for what is to be copied.
+    /// Formats the report for a terminal: without color, and in 80 columns except for text to copy.
     fn text(&self) -> String {
         let mut text = String::new();
         let _ = writeln!(
             text,
-            "clerk-mcp demo: a server and a local Clerk. No account, no network.\n"
+            "clerk-mcp demo: an MCP server and a local Clerk, running on this machine.\n"
         );
         let _ = writeln!(text, "  Page      {}", self.page);
         let _ = writeln!(text, "  MCP       {}", self.mcp_endpoint);
         let _ = writeln!(text, "  API docs  {}", self.docs);
         let _ = writeln!(text, "  Clerk     {}", self.clerk.frontend_api_url);
         for note in &self.notes {
-            let _ = writeln!(text, "\n{note}");
+            let _ = writeln!(text, "\n{}", textwrap::fill(note, 80));
         }
         let _ = writeln!(
             text,
-            "\nConnect a client, with exactly this address; it signs in as a sample user:\n"
+            "\nConnect a client. Use exactly this URL. You sign in as a sample user:\n"
         );
         for ClientSetup {
             client,
@@ -258,7 +271,7 @@ impl Sheet {
         }
         let _ = writeln!(
             text,
-            "\nOr send a token. One for each sample user, good for a day:"
+            "\nOr use a token, without signing in. One per sample user, valid for one day:"
         );
         for user in &self.users {
             let _ = writeln!(
@@ -267,11 +280,15 @@ impl Sheet {
                 user.name, user.email, user.about, user.token
             );
         }
-        let _ = writeln!(text, "\nTry it now; this works as it stands:\n\n{}", self.curl);
-        // The last line is what a small terminal still shows.
+        let _ = writeln!(
+            text,
+            "\nOr call a tool now. This command works as printed:\n\n{}",
+            self.curl
+        );
+        // The last line is visible even in a small terminal.
         let _ = write!(
             text,
-            "\nOpen {} to see all of this, with buttons to copy. Ctrl-C stops both.",
+            "\nOpen {} for the same with copy buttons. Press Ctrl-C to stop.",
             self.page
         );
         text
@@ -284,7 +301,7 @@ fn demo_user(
     resource: &str,
     user: SampleUser,
 ) -> Result<DemoUser, Failure> {
-    // A scope that is there twice is there.
+    // Duplicate scopes do no harm.
     let scopes: Vec<&str> = config
         .scopes
         .iter()
@@ -317,11 +334,13 @@ fn curl(endpoint: &str, token: &str) -> String {
     )
 }
 
-/// The client that the printed tokens were made out to.
+/// The `client_id` of the printed tokens.
 const CLIENT_ID: &str = "demo";
-/// People read along in the terminal: what is worth a look, and each request.
+/// Logs each request, because people follow the demo in a terminal.
 const DEFAULT_FILTER: &str = "warn,clerk_mcp=info,clerk_mcp::access=debug,local_clerk=warn,rmcp=warn";
 const CLERK_PORT: u16 = 3002;
+/// The variables that the demo reads from the environment.
+const ENVIRONMENT: [&str; 4] = ["HOST", "PORT", "LOG_FORMAT", "RUST_LOG"];
 
 const EXAMPLES: &str = "\
 Examples:

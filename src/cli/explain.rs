@@ -1,4 +1,4 @@
-//! `explain`: what a token says, and what this server makes of it, check by check.
+//! `explain`: shows the contents of a token and the outcome of each check.
 
 use std::{
     fmt::Write as _,
@@ -7,16 +7,16 @@ use std::{
 };
 
 use clap::Args;
-use clerk_mcp::{
-    app,
-    auth::{Explanation, Finding, Verdict},
-    config::Config,
-    token::{TokenKind, unverified_members},
-};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{Failure, output, serve, settings::Settings, variables};
+use super::{error::Failure, output, process, settings::Settings};
+use crate::{
+    app,
+    auth::{CheckOutcome, CheckResult, Explanation},
+    config::Config,
+    token::{TokenKind, unverified_members},
+};
 
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
@@ -25,7 +25,7 @@ use super::{Failure, output, serve, settings::Settings, variables};
     after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
 )]
 pub(super) struct ExplainArgs {
-    /// The token; without it, or with -, it's read from stdin, where no other user of the machine can see it
+    /// The token; if omitted or -, it is read from stdin, where other users of this machine cannot see it
     token: Option<String>,
     /// Print one JSON object
     #[arg(long)]
@@ -34,22 +34,26 @@ pub(super) struct ExplainArgs {
     settings: Settings,
 }
 
-/// Explains one token. Nobody is contacted but the configured Clerk.
+/// Explains one token. Contacts only the configured Clerk instance.
 pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode, Failure> {
     let token = token(args)?;
     let print = |explanation: &Explanation| {
         let text = if args.json {
-            in_json(explanation)
+            to_json(explanation)
         } else {
-            in_words(explanation)
+            to_text(explanation)
         };
-        // In JSON these characters stand in texts alone, where the escapes are right, too.
-        output::print(&output::harmless(&text))
+        // In JSON these characters occur only inside strings, where the escapes are valid too.
+        output::print(&output::escape_controls(&text))
     };
-    let config = match variables(&args.settings).and_then(|variables| Config::from_variables(&variables)) {
+    let config = match args
+        .settings
+        .variables()
+        .and_then(|variables| Config::from_variables(&variables))
+    {
         Ok(config) => config,
         Err(error) => {
-            // What it says can be shown all the same.
+            // Without a configuration, the contents of the token can still be shown.
             let mut explanation = Explanation::default();
             (explanation.header, explanation.claims) = unverified_members(&token).unzip();
             print(&explanation)?;
@@ -58,7 +62,7 @@ pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode, Failure> {
         }
     };
     let (authenticator, probe) = app::authenticator(&config)?;
-    let explanation = serve::runtime()?.block_on(async {
+    let explanation = process::runtime()?.block_on(async {
         probe.run_once().await;
         authenticator.explain(&token).await
     });
@@ -70,7 +74,8 @@ pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode, Failure> {
     })
 }
 
-/// The token of the command line or of stdin, without what people copy along with it.
+/// Reads the token from the command line or stdin. Removes quotes and the prefixes that people often copy
+/// with it.
 fn token(args: &ExplainArgs) -> Result<String, Failure> {
     let text = match &args.token {
         Some(text) if text != "-" => text.clone(),
@@ -80,7 +85,7 @@ fn token(args: &ExplainArgs) -> Result<String, Failure> {
             }
             let mut bytes = Vec::new();
             io::stdin().take(MAX_INPUT).read_to_end(&mut bytes)?;
-            // What isn't text is no token, and is told so as one.
+            // Non-UTF-8 input is reported as a malformed token.
             String::from_utf8_lossy(&bytes).into_owned()
         }
     };
@@ -99,24 +104,25 @@ fn token(args: &ExplainArgs) -> Result<String, Failure> {
     Ok(text.to_owned())
 }
 
-/// Readable without colour and in 80 columns, but for what the token says itself.
-fn in_words(explanation: &Explanation) -> String {
+/// Formats the explanation for a terminal: without color, and in 80 columns except for the contents of the
+/// token.
+fn to_text(explanation: &Explanation) -> String {
     let mut text = String::new();
     if let Some(kind) = explanation.kind {
         let _ = writeln!(text, "Kind: {kind}\n");
     }
     text.push_str(&members(explanation.header.as_ref(), explanation.claims.as_ref()));
-    if explanation.findings.is_empty() {
+    if explanation.checks.is_empty() {
         return text;
     }
     text.push_str("Checks\n");
-    for Finding { check, verdict, .. } in &explanation.findings {
-        let detail = verdict.detail().unwrap_or_default();
-        let (mark, words) = match verdict {
-            Verdict::Passed => ("ok", check.demand().to_owned()),
-            Verdict::NotAsked(_) => ("-", format!("not asked: {detail}")),
-            Verdict::Failed(_) => ("FAIL", format!("{detail}. Due: {}", check.demand())),
-            Verdict::NotReached | _ => ("?", "not reached".to_owned()),
+    for CheckResult { check, outcome } in &explanation.checks {
+        let detail = outcome.detail().unwrap_or_default();
+        let (mark, words) = match outcome {
+            CheckOutcome::Passed => ("ok", check.demand().to_owned()),
+            CheckOutcome::NotAsked(_) => ("-", format!("not checked: {detail}")),
+            CheckOutcome::Failed(_) => ("FAIL", format!("{detail}. Expected: {}", check.demand())),
+            CheckOutcome::NotReached => ("?", "not checked, because an earlier check failed".to_owned()),
         };
         let _ = writeln!(text, "{}", output::check(mark, check.as_str(), WIDTH, &words));
     }
@@ -132,19 +138,19 @@ fn in_words(explanation: &Explanation) -> String {
             let refusal = error.refusal();
             let _ = write!(
                 text,
-                "\nRefused: {} {}, \"{}\"\nReason in the log: {}",
+                "\nRejected: {} {}, \"{}\"\nReason in the log: {}",
                 refusal.status.as_u16(),
                 refusal.error,
                 refusal.description,
                 error.reason()
             );
         }
-        (None, None) => text.push_str("\nRefused."),
+        (None, None) => text.push_str("\nRejected."),
     }
     text
 }
 
-/// What the token says.
+/// Formats the header and claims of the token.
 fn members(header: Option<&Map<String, Value>>, claims: Option<&Map<String, Value>>) -> String {
     let mut text = String::new();
     for (title, members) in [("Header", header), ("Claims", claims)] {
@@ -163,17 +169,17 @@ fn members(header: Option<&Map<String, Value>>, claims: Option<&Map<String, Valu
     text
 }
 
-/// For programs.
-fn in_json(explanation: &Explanation) -> String {
+/// Formats the explanation as JSON.
+fn to_json(explanation: &Explanation) -> String {
     let checks: Vec<_> = explanation
-        .findings
+        .checks
         .iter()
-        .map(|Finding { check, verdict, .. }| {
+        .map(|CheckResult { check, outcome }| {
             json!({
                 "check": check.as_str(),
                 "demand": check.demand(),
-                "verdict": verdict.as_str(),
-                "detail": verdict.detail(),
+                "verdict": outcome.as_str(),
+                "detail": outcome.detail(),
             })
         })
         .collect();
@@ -198,11 +204,11 @@ fn in_json(explanation: &Explanation) -> String {
     .to_string()
 }
 
-/// Of the longest name of a check.
+/// The length of the longest name of a check.
 const WIDTH: usize = 10;
 const NOTHING_CHECKED: &str =
-    "Nothing was checked: that takes the configuration of the server that the token is for.";
-/// More than any token has.
+    "Nothing was checked: the checks need the configuration of the server that the token is for.";
+/// The maximum length of the input. It is larger than any token.
 const MAX_INPUT: u64 = 64 * 1024;
 
 const EXAMPLES: &str = "\
@@ -213,6 +219,6 @@ Examples:
 const EXIT_CODES: &str = "\
 Exit codes:
   0   the token is accepted
-  1   it is refused, or nothing can be said of it (Clerk is away, or something broke)
-  2   the command line is wrong
-  78  the configuration is missing or wrong; what the token says is shown all the same";
+  1   the token is rejected, Clerk is unavailable, or an I/O error occurred
+  2   the command line is invalid, or there is no token
+  78  the configuration is missing or invalid; the contents of the token are still shown";

@@ -1,11 +1,12 @@
-//! The log: to stderr, so that stdout stays for what was asked for.
+//! The log. It goes to stderr, which keeps stdout free for the output of the command.
 
 use std::io::{self, IsTerminal};
 
-use clerk_mcp::config::{ConfigError, Fault, LogFormat, Variables};
 use tracing_subscriber::EnvFilter;
 
-/// Reads `RUST_LOG`.
+use crate::config::{ConfigError, Fault, LogFormat, Variables};
+
+/// Returns the log filter from `RUST_LOG`, or the filter `default` if the variable is not set.
 pub(super) fn filter(variables: &Variables, default: &str) -> Result<EnvFilter, ConfigError> {
     EnvFilter::builder()
         .parse(variables.get("RUST_LOG").unwrap_or(default))
@@ -17,15 +18,15 @@ pub(super) fn filter(variables: &Variables, default: &str) -> Result<EnvFilter, 
         })
 }
 
-/// Starts the log; `format` as asked for, else for people on a terminal and JSON otherwise. Once per process.
+/// Starts the log. Without `format` it is pretty on a terminal and JSON otherwise. Call it once per process.
 pub(super) fn start(filter: EnvFilter, format: Option<LogFormat>) {
     let terminal = io::stderr().is_terminal();
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        // It would tell stderr that stderr is closed, and panic.
+        // If stderr is closed, reporting that error on stderr would panic.
         .log_internal_errors(false)
         .with_writer(io::stderr);
-    // A second start would be a mistake of ours, and no reason to end the program.
+    // This fails only if a log was started before, which is no reason to stop the program.
     let _ = match format.unwrap_or(if terminal {
         LogFormat::Pretty
     } else {
@@ -40,15 +41,15 @@ pub(super) fn start(filter: EnvFilter, format: Option<LogFormat>) {
     };
 }
 
-/// <https://no-color.org>, and terminals that say they have none.
+/// Returns whether `NO_COLOR` is set (<https://no-color.org>) or the terminal supports no color.
 #[expect(
     clippy::disallowed_methods,
-    reason = "a matter of the terminal, not of the server's configuration"
+    reason = "this describes the terminal; it is not part of the server's configuration"
 )]
 fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
         || std::env::var_os("TERM").is_some_and(|value| value == "dumb")
 }
 
-/// What is logged unless `RUST_LOG` says otherwise: rmcp would write a line for each request.
+/// The default of `RUST_LOG`. At level INFO rmcp logs a line per request, which is too much.
 pub(super) const DEFAULT_FILTER: &str = "info,rmcp=warn";

@@ -1,15 +1,15 @@
-//! The second listener: what Prometheus reads, out of reach of the server's own callers.
+//! The second listener, which serves `/metrics` to Prometheus. MCP clients do not need to reach it.
 
 use std::{net::SocketAddr, time::Duration};
 
-use clerk_mcp::server::{ServerLimits, serve as serve_endpoint};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use poem::{EndpointExt, Route, endpoint::make_sync, get, middleware::SetHeader};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Failure, serve};
+use super::{error::Failure, process};
+use crate::http::{ServerLimits, serve as serve_endpoint};
 
-/// Collects metrics from now on, and serves them on `address` until the handle is dropped.
+/// Starts to collect metrics, and serves them on `address` until the returned handle is dropped.
 pub(super) async fn serve(address: SocketAddr) -> Result<AbortOnDropHandle<()>, Failure> {
     let recorder = PrometheusBuilder::new()
         .set_buckets_for_metric(
@@ -17,7 +17,7 @@ pub(super) async fn serve(address: SocketAddr) -> Result<AbortOnDropHandle<()>, 
             &VERIFICATION_BUCKETS,
         )?
         .install_recorder()?;
-    let listener = serve::bind(address, |_| "ADMIN_ADDR").await?;
+    let listener = process::bind(address, |_| "ADMIN_ADDR").await?;
     tracing::info!(address = %listener.local_addr()?, "metrics");
     let collected = recorder.clone();
     let metrics = make_sync(move |_| recorder.render())
@@ -25,7 +25,8 @@ pub(super) async fn serve(address: SocketAddr) -> Result<AbortOnDropHandle<()>, 
     let endpoint = Route::new().at("/metrics", get(metrics)).boxed();
     let limits = ServerLimits::new(16, Duration::ZERO);
     Ok(AbortOnDropHandle::new(tokio::spawn(async move {
-        // Samples are kept until they're summed up, which else happens only when somebody asks.
+        // The recorder keeps every sample until upkeep runs or the metrics are read. Without this task,
+        // memory would grow while no Prometheus reads them.
         let upkeep = async {
             loop {
                 tokio::time::sleep(UPKEEP_EVERY).await;
@@ -39,7 +40,7 @@ pub(super) async fn serve(address: SocketAddr) -> Result<AbortOnDropHandle<()>, 
     })))
 }
 
-/// From a held token to one that Clerk has to be asked about, in seconds.
+/// In seconds: from a token in the cache (microseconds) to a token that Clerk has to verify (seconds).
 const VERIFICATION_BUCKETS: [f64; 9] = [
     0.000_005, 0.000_02, 0.000_1, 0.000_5, 0.002_5, 0.01, 0.1, 1.0, 5.0,
 ];

@@ -1,11 +1,11 @@
-//! What the program says outside of its log.
+//! Output on stdout and stderr, other than the log.
 
 use std::{
     fmt::{Display, Write as _},
     io::{self, Write},
 };
 
-/// Prints `text` on stdout. A closed pipe is the reader's choice, not a failure.
+/// Prints `text` on stdout. A closed pipe is not an error: the reader, such as `head`, has seen enough.
 pub(super) fn print(text: &str) -> io::Result<()> {
     match writeln!(io::stdout().lock(), "{text}") {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -13,38 +13,39 @@ pub(super) fn print(text: &str) -> io::Result<()> {
     }
 }
 
-/// Prints what isn't the output itself, on stderr.
+/// Prints a message on stderr, which keeps stdout free for the output of the command.
 pub(super) fn note(text: impl Display) {
-    // Nothing is left to tell it to when stderr is closed.
+    // If stderr is closed, there is no way to report that.
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// What came of a check, as the lines of a list: a mark, the check's name of at most `width`, and what is to be said.
+/// Formats the result of a check as a list entry: a mark, the check's `name` padded to `width`, and the
+/// `words`, wrapped at 80 columns.
 pub(super) fn check(mark: &str, name: &str, width: usize, words: &str) -> String {
     let head = format!("  {mark:<4}  {name:<width$}  ");
     let rest = " ".repeat(head.len());
     let options = textwrap::Options::new(80)
         .initial_indent(&head)
         .subsequent_indent(&rest);
-    textwrap::fill(&harmless(words), options)
+    textwrap::fill(&escape_controls(words), options)
 }
 
-/// Without what acts on a terminal: what others say may be anything. JSON has escapes for all of it, and `serde_json` writes
-/// those that it must.
-pub(super) fn harmless(text: &str) -> String {
-    let mut harmless = String::with_capacity(text.len());
+/// Escapes control characters. A token or a remote server can contain any text, and must not control the
+/// terminal. The escapes are those of JSON, so the function can be applied to JSON text too.
+pub(super) fn escape_controls(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
-        if is_shown(character) {
-            harmless.push(character);
+        if is_printable(character) {
+            escaped.push(character);
         } else {
-            let _ = write!(harmless, "\\u{:04x}", u32::from(character));
+            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
         }
     }
-    harmless
+    escaped
 }
 
-fn is_shown(character: char) -> bool {
-    // What turns the direction of the text is of more than one block (Unicode, UAX #9).
-    let turns = matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    character == '\n' || !(character.is_control() || turns)
+fn is_printable(character: char) -> bool {
+    // These characters change the direction of the text (Unicode, UAX #9), so they could hide part of it.
+    let changes_direction = matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    character == '\n' || !(character.is_control() || changes_direction)
 }

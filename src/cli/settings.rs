@@ -1,62 +1,90 @@
-//! A flag for each variable, made from the one table of variables.
+//! Command-line flags for the configuration: one flag per variable, generated from the table of variables.
 
-use std::{collections::HashMap, marker::PhantomData};
+use std::{collections::HashMap, marker::PhantomData, path::Path};
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
-use clerk_mcp::config::{VARIABLES, Variable};
 
-/// The settings given as flags, of those that `S` says.
+use crate::config::{ConfigError, VARIABLES, Variable, Variables};
+
+/// The variables that were given as flags. `S` selects the flags that the command accepts.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Settings<S = All> {
+pub(super) struct Settings<S = AllVariables> {
     flags: HashMap<&'static str, String>,
     scope: PhantomData<S>,
 }
 
-/// Which variables a command takes as flags.
+/// Selects the variables that a command accepts as flags, and says how `--help` describes them.
 pub(super) trait Scope {
-    /// What stands above them in the help.
+    /// The heading above the flags in `--help`.
     const HEADING: &'static str;
 
-    /// Whether it takes this one.
+    /// Returns whether the command accepts the variable `name`.
     fn has(name: &str) -> bool;
+
+    /// Returns whether the command also reads the variable `name` from the environment.
+    fn reads_environment(_: &str) -> bool {
+        true
+    }
+
+    /// Returns the default that `--help` shows, or `None` if this command needs the variable to be set.
+    fn default_of(variable: &Variable) -> Option<&'static str>;
 }
 
-/// All that may be flags.
+/// Accepts every variable.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct All;
+pub(super) struct AllVariables;
 
-impl Scope for All {
-    const HEADING: &'static str = "Configuration (flags come before the environment, and that before .env)";
+impl Scope for AllVariables {
+    const HEADING: &'static str = "Configuration (precedence: flags, then the environment, then .env)";
 
     fn has(_: &str) -> bool {
         true
     }
+
+    fn default_of(variable: &Variable) -> Option<&'static str> {
+        (!REQUIRED.contains(&variable.name)).then_some(variable.default)
+    }
 }
 
 impl<S: Scope> Settings<S> {
-    /// The values by variable.
+    /// Returns the values that were given as flags, by variable.
     pub(super) fn flags(&self) -> &HashMap<&'static str, String> {
         &self.flags
     }
 
-    /// Secrets are no flags: other users of a machine can read the arguments of a process.
-    fn variables() -> impl Iterator<Item = &'static Variable> {
+    /// Reads the variables from the flags, the environment and `.env`.
+    pub(super) fn variables(&self) -> Result<Variables, ConfigError> {
+        Variables::read(&self.flags, Path::new(".env"))
+    }
+
+    /// Returns the variables that become flags. Secrets do not: other users of the machine can read the
+    /// arguments of a process.
+    fn flag_variables() -> impl Iterator<Item = &'static Variable> {
         VARIABLES
             .iter()
             .filter(|variable| !variable.secret && S::has(variable.name))
+    }
+
+    /// Returns what `--help` says about the flag of `variable`.
+    fn help(variable: &Variable) -> String {
+        let environment = if S::reads_environment(variable.name) {
+            format!(" [env: {}]", variable.name)
+        } else {
+            String::new()
+        };
+        let default = S::default_of(variable)
+            .map_or_else(|| "required".to_owned(), |default| format!("default: {default}"));
+        format!("{}{environment} [{default}]", variable.help)
     }
 }
 
 impl<S: Scope + Default> Args for Settings<S> {
     fn augment_args(command: Command) -> Command {
-        command.args(Self::variables().map(|variable| {
+        command.args(Self::flag_variables().map(|variable| {
             Arg::new(variable.name)
                 .long(variable.name.to_lowercase().replace('_', "-"))
                 .value_name(variable.value)
-                .help(format!(
-                    "{} [env: {}] [default: {}]",
-                    variable.help, variable.name, variable.default
-                ))
+                .help(Self::help(variable))
                 .help_heading(S::HEADING)
                 .hide_short_help(true)
         }))
@@ -75,7 +103,7 @@ impl<S: Scope + Default> FromArgMatches for Settings<S> {
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        for variable in Self::variables() {
+        for variable in Self::flag_variables() {
             if let Some(value) = matches.try_get_one::<String>(variable.name).ok().flatten() {
                 self.flags.insert(variable.name, value.clone());
             }
@@ -83,3 +111,6 @@ impl<S: Scope + Default> FromArgMatches for Settings<S> {
         Ok(())
     }
 }
+
+/// The variables without a default that have a flag. `CLERK_PUBLISHABLE_KEY` can replace `CLERK_DOMAIN`.
+const REQUIRED: [&str; 2] = ["CLERK_DOMAIN", "BASE_URL"];

@@ -97,16 +97,16 @@ pub(super) fn read(read: &mut Reader<'_>) -> Option<ClerkConfig> {
 
 /// Whether a key or a domain belongs to a development or a production instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
+enum InstanceMode {
     Test,
     Live,
 }
 
-fn secret_key_mode(text: &str) -> Result<Mode, String> {
+fn secret_key_mode(text: &str) -> Result<InstanceMode, String> {
     if text.starts_with("pk_") {
         return Err("this is a publishable key (pk_…); the secret key starts with sk_".to_owned());
     }
-    let modes = [("sk_test_", Mode::Test), ("sk_live_", Mode::Live)];
+    let modes = [("sk_test_", InstanceMode::Test), ("sk_live_", InstanceMode::Live)];
     modes
         .into_iter()
         .find(|(prefix, _)| text.strip_prefix(prefix).is_some_and(is_key_body))
@@ -120,7 +120,7 @@ fn is_key_body(text: &str) -> bool {
 }
 
 /// Clerk, "Publishable key": `pk_test_` or `pk_live_`, and base64 of the Frontend API host followed by `$`.
-fn publishable_key_domain(text: &str) -> Result<(Mode, String), String> {
+fn publishable_key_domain(text: &str) -> Result<(InstanceMode, String), String> {
     if text.starts_with("sk_") {
         return Err(
             "expected a publishable key; this variable holds a secret key, which belongs in CLERK_SECRET_KEY"
@@ -128,7 +128,7 @@ fn publishable_key_domain(text: &str) -> Result<(Mode, String), String> {
         );
     }
     let expected = || "expected pk_test_… or pk_live_… as the Clerk Dashboard shows it".to_owned();
-    let (mode, encoded) = [("pk_test_", Mode::Test), ("pk_live_", Mode::Live)]
+    let (mode, encoded) = [("pk_test_", InstanceMode::Test), ("pk_live_", InstanceMode::Live)]
         .into_iter()
         .find_map(|(prefix, mode)| text.strip_prefix(prefix).map(|rest| (mode, rest)))
         .ok_or_else(expected)?;
@@ -146,18 +146,18 @@ fn publishable_key_domain(text: &str) -> Result<(Mode, String), String> {
 }
 
 /// A key of one kind with a domain of the other never works; found here, it costs nobody an hour.
-fn check_mode(read: &mut Reader<'_>, key: Mode, frontend_api: &Url) {
+fn check_mode(read: &mut Reader<'_>, key: InstanceMode, frontend_api: &Url) {
     if is_loopback(frontend_api) {
         return;
     }
     let host = frontend_api.host_str().unwrap_or_default();
     match (key, domain_mode(host)) {
-        (Mode::Test, Mode::Test) | (Mode::Live, Mode::Live) => {}
-        (Mode::Live, Mode::Test) => read.fault(
+        (InstanceMode::Test, InstanceMode::Test) | (InstanceMode::Live, InstanceMode::Live) => {}
+        (InstanceMode::Live, InstanceMode::Test) => read.fault(
             "CLERK_SECRET_KEY",
             format!("a live key (sk_live_…) with the development domain {host}; take both from one instance"),
         ),
-        (Mode::Test, Mode::Live) => read.fault(
+        (InstanceMode::Test, InstanceMode::Live) => read.fault(
             "CLERK_SECRET_KEY",
             format!("a test key (sk_test_…) with the production domain {host}; take both from one instance"),
         ),
@@ -165,7 +165,7 @@ fn check_mode(read: &mut Reader<'_>, key: Mode, frontend_api: &Url) {
 }
 
 /// Clerk's rule: `word-word-00.clerk.accounts…dev` and the older `.lcl.dev` family are development instances.
-fn domain_mode(host: &str) -> Mode {
+fn domain_mode(host: &str) -> InstanceMode {
     let older = [".lcl.dev", ".lclstage.dev", ".lclclerk.com"];
     let is_older = host.starts_with("clerk.") && older.iter().any(|suffix| host.ends_with(suffix));
     let is_current = host.split_once(".clerk.accounts").is_some_and(|(name, suffix)| {
@@ -177,9 +177,9 @@ fn domain_mode(host: &str) -> Mode {
         named && (suffix.ends_with("dev") || suffix.ends_with("com"))
     });
     if is_older || is_current {
-        Mode::Test
+        InstanceMode::Test
     } else {
-        Mode::Live
+        InstanceMode::Live
     }
 }
 

@@ -99,7 +99,7 @@ pub struct TokenConfig {
 /// Limits of the HTTP server.
 ///
 /// ```
-/// use clerk_mcp::{config::{Config, Limits}, server::ServerLimits};
+/// use clerk_mcp::{config::{Config, Limits}, http::ServerLimits};
 ///
 /// fn limits(config: &Config) -> ServerLimits {
 ///     let Limits { max_connections, shutdown_grace, .. } = config.limits;
@@ -232,12 +232,12 @@ impl Config {
 /// errors shows the latter.
 #[derive(Clone, Default, PartialEq, Eq, Error)]
 pub struct ConfigError {
-    missing: Vec<Missing>,
+    missing: Vec<MissingVariable>,
     invalid: Vec<Fault>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Missing {
+struct MissingVariable {
     variable: &'static str,
     source: &'static str,
 }

@@ -9,7 +9,7 @@ use std::{
 use jiff::SignedDuration;
 use url::{Host, Url};
 
-use super::{ConfigError, Fault, Missing, VARIABLES, Variables};
+use super::{ConfigError, Fault, MissingVariable, VARIABLES, Variables};
 use crate::{
     origin::{AllowedOrigins, is_loopback},
     token::{AudiencePolicy, TokenKind},
@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn missing(&mut self, variable: &'static str, source: &'static str) {
-        self.error.missing.push(Missing { variable, source });
+        self.error.missing.push(MissingVariable { variable, source });
     }
 
     pub(super) fn fault(&mut self, variable: &'static str, reason: String) {
@@ -175,7 +175,7 @@ pub(super) fn socket_address(text: &str) -> Result<SocketAddr, String> {
 /// The server's own URL: the endpoint is found below it, so it isn't the endpoint's.
 pub(super) fn own_url(text: &str) -> Result<Url, String> {
     let url = base_url(text)?;
-    if url.path().ends_with("/mcp") {
+    if url.path().ends_with(crate::paths::MCP) {
         Err("expected the URL without /mcp at its end".to_owned())
     } else {
         Ok(url)

@@ -1,5 +1,6 @@
-//! The body, before rmcp sees it: what isn't one JSON-RPC message is answered as JSON-RPC says, and a call that the policy
-//! doesn't allow is refused before the tool runs. What goes on for longer than one answer ends with the caller's token.
+//! [`JsonRpcBody`]: checks each request before rmcp gets it. A body that is not one JSON-RPC message gets a
+//! JSON-RPC error, and a tool call that the policy denies is rejected before the tool runs. Open-ended event
+//! streams end with the caller's token.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,9 +14,9 @@ use poem::{
 
 use super::{
     McpSettings,
-    message::{Message, NO_MESSAGE, Purpose},
-    refusal::{INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, error, in_json, worded},
-    sessions::{BoundSessions, SESSION_ID},
+    json_rpc_error::{INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, error, replace_text, text_to_json},
+    message::{Message, NOT_A_MESSAGE, Purpose},
+    sessions::{SESSION_ID, SessionGate},
 };
 use crate::{
     auth::{self, AuthError},
@@ -23,11 +24,11 @@ use crate::{
     session::Session,
 };
 
-/// Lets messages of MCP through to `inner`, and refuses all else that is posted.
+/// Passes MCP messages on to `inner`, and rejects any other body of a POST.
 pub(super) struct JsonRpcBody<E> {
     pub(super) inner: E,
     pub(super) settings: McpSettings,
-    pub(super) sessions: Option<BoundSessions>,
+    pub(super) sessions: Option<SessionGate>,
 }
 
 impl<E: Endpoint> Endpoint for JsonRpcBody<E> {
@@ -35,7 +36,7 @@ impl<E: Endpoint> Endpoint for JsonRpcBody<E> {
 
     async fn call(&self, request: Request) -> Result<Response> {
         let Some(session) = request.extensions().get::<Arc<Session>>().cloned() else {
-            tracing::error!("an MCP request came without a session: the endpoint is not behind RequireAuth");
+            tracing::error!("MCP request without a session: the endpoint is not wrapped in RequireAuth");
             let message = "[Clerk] Session not initialized";
             return Ok(error(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -45,39 +46,39 @@ impl<E: Endpoint> Endpoint for JsonRpcBody<E> {
             ));
         };
         if request.method() == Method::POST {
-            self.posted(request, &session).await
+            self.handle_post(request, &session).await
         } else {
-            self.not_posted(request, &session).await
+            self.handle_other_method(request, &session).await
         }
     }
 }
 
 impl<E: Endpoint> JsonRpcBody<E> {
-    async fn not_posted(&self, request: Request, session: &Session) -> Result<Response> {
+    async fn handle_other_method(&self, request: Request, session: &Session) -> Result<Response> {
         let is_get = request.method() == Method::GET;
-        let response = worded(
-            self.pass_on(request, session, None).await?,
+        let response = replace_text(
+            self.forward(request, session, None).await?,
             StatusCode::METHOD_NOT_ALLOWED,
-            "Send MCP messages by POST",
+            "Send MCP messages with POST",
             None,
         );
-        let response = in_json(response, None).await;
+        let response = text_to_json(response, None).await;
         Ok(if is_get {
-            self.until_stop(response, session)
+            self.limit_stream(response, session)
         } else {
             response
         })
     }
 
-    async fn posted(&self, mut request: Request, session: &Session) -> Result<Response> {
+    async fn handle_post(&self, mut request: Request, session: &Session) -> Result<Response> {
         let limit = self.settings.max_body_bytes;
-        // The server's own limit ends what it serves; on a server of somebody's own there's none for bodies.
+        // `App` limits the time of a whole request, but this endpoint may be mounted on any poem server.
         let body = request.take_body().into_bytes_limit(limit);
         let body = match tokio::time::timeout(self.settings.call_timeout, body).await {
             Ok(Ok(body)) => body,
             Err(_) => {
                 Reason::RequestTimeout.count();
-                let message = "The message did not come within the time that it may take";
+                let message = "The message was not received within the time limit";
                 return Ok(error(StatusCode::REQUEST_TIMEOUT, INVALID_REQUEST, message, None));
             }
             Ok(Err(ReadBodyError::PayloadTooLarge)) => {
@@ -90,44 +91,44 @@ impl<E: Endpoint> JsonRpcBody<E> {
             }
             Ok(Err(error)) => return Err(error.into()),
         };
-        let message = match Message::read(&body) {
+        let message = match Message::parse(&body) {
             Ok(message) => message,
-            Err(fault) => {
-                let status = if fault.code == METHOD_NOT_FOUND {
+            Err(invalid) => {
+                let status = if invalid.code == METHOD_NOT_FOUND {
                     StatusCode::NOT_FOUND
                 } else {
                     StatusCode::BAD_REQUEST
                 };
-                return Ok(error(status, fault.code, fault.message, fault.id));
+                return Ok(error(status, invalid.code, invalid.message, invalid.id));
             }
         };
         if let Purpose::ToolCall(tool) = &message.purpose
-            && let Some(refusal) = self.refusal(tool, session)
+            && let Some(refusal) = self.policy_refusal(tool, session)
         {
             return Ok(refusal);
         }
         let is_json = is_json(&request);
         request.set_body(Body::from_bytes(body.clone()));
-        let response = self.pass_on(request, session, Some(&message)).await?;
-        // rmcp says 415 of a body that it can't parse, too.
+        let response = self.forward(request, session, Some(&message)).await?;
+        // rmcp also answers 415 to a body that it cannot parse.
         if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && is_json {
             return Ok(error(
                 StatusCode::BAD_REQUEST,
                 INVALID_REQUEST,
-                NO_MESSAGE,
+                NOT_A_MESSAGE,
                 message.id,
             ));
         }
-        let response = in_json(response, message.id).await;
+        let response = text_to_json(response, message.id).await;
         Ok(if message.purpose == Purpose::Listen {
-            self.until_stop(response, session)
+            self.limit_stream(response, session)
         } else {
             response
         })
     }
 
-    /// Passes the request on to rmcp.
-    async fn pass_on(
+    /// Passes the request on to rmcp, through the session gate if sessions are on.
+    async fn forward(
         &self,
         mut request: Request,
         session: &Session,
@@ -138,44 +139,44 @@ impl<E: Endpoint> JsonRpcBody<E> {
                 .call(&self.inner, request, &session.subject, message)
                 .await;
         }
-        // It means nothing here, and a tool isn't to take the request for one of a session.
+        // Without sessions the id has no meaning. `WithSession` reads the header to decide whether a tool may
+        // ask the client.
         request.headers_mut().remove(SESSION_ID);
         self.inner.call(request).await.map(IntoResponse::into_response)
     }
 
-    /// A stream that goes on until somebody ends it: here the server that stops, and the token that it was opened with. A
-    /// request with an expired one is refused, and what was asked for before it expired is no better. Calls are finished
-    /// instead.
-    fn until_stop(&self, response: Response, session: &Session) -> Response {
+    /// Ends an open-ended event stream when the server stops or the token that opened it expires: an open
+    /// stream must not keep serving an expired token. The stream of a tool call is not limited, because calls
+    /// in flight are finished.
+    fn limit_stream(&self, response: Response, session: &Session) -> Response {
         let (parts, body) = response.into_parts();
-        let end = until_end(self.settings.clock.now(), session.expires_at);
+        let lifetime = stream_lifetime(self.settings.clock.now(), session.expires_at);
         let stop = self.settings.stop.clone().cancelled_owned();
-        let stop = async move {
+        let end = async move {
             tokio::select! {
                 () = stop => {}
-                () = tokio::time::sleep(end) => {}
+                () = tokio::time::sleep(lifetime) => {}
             }
         };
-        let events = body.into_bytes_stream().take_until(Box::pin(stop));
+        let events = body.into_bytes_stream().take_until(Box::pin(end));
         Response::from_parts(parts, Body::from_bytes_stream(events))
     }
 
-    /// The refusal of a call that the policy doesn't allow.
-    fn refusal(&self, tool: &str, session: &Session) -> Option<Response> {
+    /// Returns the refusal of a tool call that the policy denies.
+    fn policy_refusal(&self, tool: &str, session: &Session) -> Option<Response> {
         let requirement = self.settings.policy.of(tool)?;
         let error = AuthError::from(requirement.check(session).err()?);
         Some(auth::refuse(&error, &self.settings.challenge))
     }
 }
 
-/// How long a stream may go on. One opened with a token that doesn't expire is opened anew now and then, so that a
-/// revocation counts.
-fn until_end(now: Timestamp, expires_at: Option<Timestamp>) -> Duration {
+/// Returns how long a stream may last: until its token expires, and at most [`MAX_STREAM_LIFETIME`].
+fn stream_lifetime(now: Timestamp, expires_at: Option<Timestamp>) -> Duration {
     let left = expires_at.map(|end| Duration::try_from(end.duration_since(now)).unwrap_or_default());
-    left.map_or(LONGEST_STREAM, |left| left.min(LONGEST_STREAM))
+    left.map_or(MAX_STREAM_LIFETIME, |left| left.min(MAX_STREAM_LIFETIME))
 }
 
-/// Whether the request says that its body is JSON.
+/// Returns whether the `Content-Type` of the request is JSON.
 fn is_json(request: &Request) -> bool {
     request
         .headers()
@@ -185,19 +186,21 @@ fn is_json(request: &Request) -> bool {
         .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-const LONGEST_STREAM: Duration = Duration::from_hours(1);
+/// A client whose token never expires has to reopen the stream after this time, so that a revocation takes
+/// effect.
+const MAX_STREAM_LIFETIME: Duration = Duration::from_hours(1);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_ends_with_its_token_and_within_the_hour() {
+    fn a_stream_lasts_until_its_token_expires_and_at_most_an_hour() {
         let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
         let after = |seconds| Some(now + jiff::SignedDuration::from_secs(seconds));
-        assert_eq!(until_end(now, after(60)), Duration::from_mins(1));
-        assert_eq!(until_end(now, after(-3)), Duration::ZERO);
-        assert_eq!(until_end(now, after(86_400)), LONGEST_STREAM);
-        assert_eq!(until_end(now, None), LONGEST_STREAM);
+        assert_eq!(stream_lifetime(now, after(60)), Duration::from_mins(1));
+        assert_eq!(stream_lifetime(now, after(-3)), Duration::ZERO);
+        assert_eq!(stream_lifetime(now, after(86_400)), MAX_STREAM_LIFETIME);
+        assert_eq!(stream_lifetime(now, None), MAX_STREAM_LIFETIME);
     }
 }

@@ -1,4 +1,5 @@
-//! [`WithSession`]: lets every request of any [`ServerHandler`] run with the caller's session, and contains what goes wrong in it.
+//! [`WithSession`]: runs every request of a [`ServerHandler`] with the caller's session, with a time limit,
+//! and with panics caught.
 
 use std::{borrow::Cow, fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -30,74 +31,76 @@ use crate::{clerk::ClerkClient, context::CallContext, reason::Reason, session::S
 
 /// A server handler whose requests see their caller.
 ///
-/// rmcp runs each request on a task of its own, which a task-local of the HTTP middleware does not reach. The session
-/// travels in the HTTP request's extensions instead, and is made a task-local again here, around each request.
+/// rmcp runs each request on a separate task, which does not inherit a task-local of the HTTP middleware. So
+/// the middleware puts the session into the extensions of the HTTP request, and this handler sets the
+/// task-local around each request.
 #[derive(Debug, Clone)]
 pub(super) struct WithSession<H> {
     inner: H,
     client: ClerkClient,
     call_timeout: Duration,
-    /// Room for notifications that are being handled.
-    notices: Arc<Semaphore>,
+    /// Limits the notifications that are handled at a time.
+    notification_permits: Arc<Semaphore>,
 }
 
 impl<H> WithSession<H> {
-    /// Requests of `inner` end after `call_timeout`.
+    /// Wraps `inner`, whose requests time out after `call_timeout`.
     pub(super) fn new(inner: H, client: ClerkClient, call_timeout: Duration) -> Self {
         Self {
             inner,
             client,
             call_timeout,
-            notices: Arc::new(Semaphore::new(MAX_NOTICES)),
+            notification_permits: Arc::new(Semaphore::new(MAX_NOTIFICATIONS)),
         }
     }
 
-    /// Runs `call` with the session that authentication left in the HTTP request: that of this request's token, also where
-    /// many requests make up an MCP session.
+    /// Runs `call` with the session of this request's token. In an MCP session, each request has its own
+    /// token.
     async fn run<T>(
         &self,
         context: &RequestContext<RoleServer>,
         call: impl Future<Output = Result<T, ErrorData>>,
-    ) -> Result<Result<T, ErrorData>, Stopped> {
-        let contained = AssertUnwindSafe(self.scoped(&context.extensions, call).inspect_err(Stopped::log)?)
+    ) -> Result<Result<T, ErrorData>, Aborted> {
+        let call = AssertUnwindSafe(self.scoped(&context.extensions, call).inspect_err(Aborted::log)?)
             .catch_unwind();
         tokio::select! {
-            // The client went away or takes its request back: rmcp only says so, the call would go on for nobody.
-            () = context.ct.cancelled() => Err(Stopped::Cancelled),
-            outcome = tokio::time::timeout(self.call_timeout, contained) => match outcome {
-                Ok(outcome) => outcome.map_err(|_panic| Stopped::Panicked),
-                Err(_) => Err(Stopped::TimedOut(self.call_timeout)),
+            // The client disconnected or cancelled its request. rmcp only sets the token, so the call would
+            // keep running.
+            () = context.ct.cancelled() => Err(Aborted::Cancelled),
+            outcome = tokio::time::timeout(self.call_timeout, call) => match outcome {
+                Ok(outcome) => outcome.map_err(|_panic| Aborted::Panicked),
+                Err(_) => Err(Aborted::TimedOut(self.call_timeout)),
             },
         }
-        .inspect_err(Stopped::log)
+        .inspect_err(Aborted::log)
     }
 
-    /// Lets a notification be handled. Nobody waits for an answer, and so nobody learns either that it took too long; but no
-    /// client can make a server handle more and more of them.
-    async fn notified(&self, extensions: &Extensions, handled: impl Future<Output = ()>) {
-        let Ok(_room) = self.notices.try_acquire() else {
-            tracing::warn!("an MCP notification was left out: too many are being handled");
+    /// Runs the `handler` of a notification. A notification has no response, so faults are only logged. At
+    /// the limit of concurrent notifications, further ones are dropped.
+    async fn run_notification(&self, extensions: &Extensions, handler: impl Future<Output = ()>) {
+        let Ok(_permit) = self.notification_permits.try_acquire() else {
+            tracing::warn!("dropped an MCP notification: too many are being handled");
             return;
         };
-        let handled = match self.scoped(extensions, handled) {
-            Ok(handled) => AssertUnwindSafe(handled).catch_unwind(),
-            Err(stopped) => return stopped.log(),
+        let handler = match self.scoped(extensions, handler) {
+            Ok(handler) => AssertUnwindSafe(handler).catch_unwind(),
+            Err(aborted) => return aborted.log(),
         };
-        match tokio::time::timeout(self.call_timeout, handled).await {
+        match tokio::time::timeout(self.call_timeout, handler).await {
             Ok(Ok(())) => {}
-            Ok(Err(_panic)) => Stopped::Panicked.log(),
-            Err(_) => Stopped::TimedOut(self.call_timeout).log(),
+            Ok(Err(_panic)) => Aborted::Panicked.log(),
+            Err(_) => Aborted::TimedOut(self.call_timeout).log(),
         }
     }
 
-    /// `call` with the session that came with the request.
+    /// Returns `call` with the request's session set as task-local.
     fn scoped<F: Future>(
         &self,
         extensions: &Extensions,
         call: F,
-    ) -> Result<impl Future<Output = F::Output> + use<F, H>, Stopped> {
+    ) -> Result<impl Future<Output = F::Output> + use<F, H>, Aborted> {
         let session = parts(extensions).and_then(|parts| parts.extensions.get::<Arc<Session>>());
-        let session = Arc::clone(session.ok_or(Stopped::Unauthenticated)?);
+        let session = Arc::clone(session.ok_or(Aborted::Unauthenticated)?);
         Ok(CallContext::new(session, self.client.clone()).scope(call))
     }
 }
@@ -106,12 +109,14 @@ fn parts(extensions: &Extensions) -> Option<&http::request::Parts> {
     extensions.get()
 }
 
-/// The context as a request's handler gets it.
+/// Returns the context for the handler of a request, changed so that a request without an MCP session cannot
+/// ask its client.
 ///
-/// Without an MCP session a question to the client goes out, but its answer finds nobody (rmcp refuses it with 400), and the
-/// call would wait for it until its time is up. rmcp refuses to ask a peer of 2026-07-28, where such questions are gone; so
-/// the peer, which is this request's alone, is made to look like one, while the request goes on saying what it is.
-fn for_call(context: &RequestContext<RoleServer>) -> RequestContext<RoleServer> {
+/// Without a session, rmcp would send the question but reject the client's answer with 400, and the call
+/// would wait until it times out. rmcp fails at once if the peer is a client of 2026-07-28, a revision
+/// without such questions. So the peer of this request is given that revision, and the request's own `_meta`
+/// keeps the real one.
+fn handler_context(context: &RequestContext<RoleServer>) -> RequestContext<RoleServer> {
     let mut context = context.clone();
     let has_session =
         parts(&context.extensions).is_some_and(|parts| parts.headers.contains_key("mcp-session-id"));
@@ -128,31 +133,32 @@ fn for_call(context: &RequestContext<RoleServer>) -> RequestContext<RoleServer> 
     context
 }
 
-/// Why a call ended without an answer of its own.
+/// The reason why a handler did not return a result.
 #[derive(Debug, Clone, Copy)]
-enum Stopped {
+enum Aborted {
     Unauthenticated,
     Cancelled,
-    /// On rmcp's task, a panic would leave the client waiting for ever. Its text stays in the log, for it may hold anything.
+    /// rmcp would not answer a request whose task panicked. The panic message is not sent: it may contain
+    /// secrets.
     Panicked,
     TimedOut(Duration),
 }
 
-impl Stopped {
+impl Aborted {
     fn log(&self) {
         match self {
             Self::Cancelled => {}
-            Self::Unauthenticated => tracing::error!("an MCP request came without a session"),
-            Self::Panicked => tracing::error!("an MCP request handler panicked"),
+            Self::Unauthenticated => tracing::error!("MCP request without a session"),
+            Self::Panicked => tracing::error!("MCP request handler panicked"),
             Self::TimedOut(limit) => {
                 Reason::RequestTimeout.count();
-                tracing::warn!(reason = %Reason::RequestTimeout, ?limit, "an MCP request took too long");
+                tracing::warn!(reason = %Reason::RequestTimeout, ?limit, "MCP request timed out");
             }
         }
     }
 }
 
-impl fmt::Display for Stopped {
+impl fmt::Display for Aborted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unauthenticated => f.write_str("[Clerk] Session not initialized"),
@@ -160,21 +166,21 @@ impl fmt::Display for Stopped {
             Self::Panicked => f.write_str("Internal error"),
             Self::TimedOut(limit) => write!(
                 f,
-                "This took longer than the {} seconds that it may, and was stopped. Trying again may help.",
+                "This call timed out after {} seconds. Trying again may help.",
                 limit.as_secs_f32()
             ),
         }
     }
 }
 
-impl From<Stopped> for ErrorData {
-    fn from(stopped: Stopped) -> Self {
-        Self::internal_error(stopped.to_string(), None)
+impl From<Aborted> for ErrorData {
+    fn from(aborted: Aborted) -> Self {
+        Self::internal_error(aborted.to_string(), None)
     }
 }
 
-/// Requests that are passed on within the session.
-macro_rules! within_session {
+/// Forwards requests to the inner handler, through [`WithSession::run`].
+macro_rules! forward_requests {
     ($($(#[$attribute:meta])* $method:ident($($params:ty)?) -> $result:ty;)*) => {$(
         $(#[$attribute])*
         async fn $method(
@@ -182,11 +188,10 @@ macro_rules! within_session {
             $(params: $params,)?
             context: RequestContext<RoleServer>,
         ) -> Result<$result, ErrorData> {
-            // The future borrows nothing of the context that it takes, so a copy finds the session. A handler may panic before
-            // it gives its future out, so that is made inside.
+            // The handler is called inside the future, because it may panic before it returns one.
             let call = async {
                 self.inner
-                    .$method($({ let params: $params = params; params },)? for_call(&context))
+                    .$method($({ let params: $params = params; params },)? handler_context(&context))
                     .await
             };
             self.run(&context, call).await?
@@ -194,29 +199,30 @@ macro_rules! within_session {
     )*};
 }
 
-/// Notifications that are passed on within the session.
-macro_rules! passed_on {
+/// Forwards notifications to the inner handler, through [`WithSession::run_notification`].
+macro_rules! forward_notifications {
     ($($method:ident($($params:ty)?);)*) => {$(
         async fn $method(&self, $(params: $params,)? context: NotificationContext<RoleServer>) {
             let extensions = context.extensions.clone();
-            let handled = async {
+            let handler = async {
                 self.inner.$method($({ let params: $params = params; params },)? context).await;
             };
-            self.notified(&extensions, handled).await;
+            self.run_notification(&extensions, handler).await;
         }
     )*};
 }
 
-/// Lists that are passed on within the session. They are the caller's, who is known: where nothing else is said, nobody may
-/// keep one for others (MCP 2026-07-28, SEP-2549). rmcp's macros say that everybody may, for no time at all.
-macro_rules! private_list {
+/// Forwards list requests to the inner handler, and makes a list with rmcp's default cache hints private (MCP
+/// 2026-07-28, SEP-2549): the list was made for an authenticated caller, and rmcp's macros mark it as public
+/// with a lifetime of zero.
+macro_rules! forward_lists {
     ($($method:ident -> $result:ty;)*) => {$(
         async fn $method(
             &self,
             params: Option<PaginatedRequestParams>,
             context: RequestContext<RoleServer>,
         ) -> Result<$result, ErrorData> {
-            let call = async { self.inner.$method(params, for_call(&context)).await };
+            let call = async { self.inner.$method(params, handler_context(&context)).await };
             let mut list = self.run(&context, call).await??;
             if list.ttl_ms == Some(0) && list.cache_scope == Some(CacheScope::Public) {
                 list.cache_scope = Some(CacheScope::Private);
@@ -231,7 +237,7 @@ macro_rules! private_list {
     reason = "clients of older protocol versions still subscribe by request"
 )]
 impl<H: ServerHandler> ServerHandler for WithSession<H> {
-    within_session! {
+    forward_requests! {
         ping() -> ();
         initialize(InitializeRequestParams) -> InitializeResult;
         discover() -> DiscoverResult;
@@ -248,7 +254,7 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
         read_resource_directory(ReadResourceDirectoryRequestParams) -> ReadResourceDirectoryResult;
     }
 
-    private_list! {
+    forward_lists! {
         list_prompts -> ListPromptsResult;
         list_resources -> ListResourcesResult;
         list_resource_templates -> ListResourceTemplatesResult;
@@ -256,24 +262,24 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
         list_skills -> ListSkillsResult;
     }
 
-    /// A tool that takes too long has failed, and that is a result: what it says reaches whoever called it.
+    /// Reports a timeout as a tool result, which the model can read; a JSON-RPC error would not reach it.
     async fn call_tool(
         &self,
         params: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let call = async { self.inner.call_tool(params, for_call(&context)).await };
+        let call = async { self.inner.call_tool(params, handler_context(&context)).await };
         match self.run(&context, call).await {
             Ok(outcome) => outcome,
-            Err(stopped @ Stopped::TimedOut(_)) => {
-                let text = ContentBlock::text(stopped.to_string());
+            Err(timed_out @ Aborted::TimedOut(_)) => {
+                let text = ContentBlock::text(timed_out.to_string());
                 Ok(CallToolResult::error(vec![text]).into())
             }
-            Err(stopped) => Err(stopped.into()),
+            Err(aborted) => Err(aborted.into()),
         }
     }
 
-    /// What rmcp can't read as a request of MCP ends up here, also when only the parameters are wrong.
+    /// rmcp calls this for every request that it cannot parse, including known methods with invalid params.
     async fn on_custom_request(
         &self,
         request: CustomRequest,
@@ -285,27 +291,31 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
                 .protocol_version()
                 .is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
         if METHODS.contains(&method) && !is_removed {
-            let message = format!("The params are not those of {method}");
+            let message = format!("Invalid params for {method}");
             return Err(ErrorData::invalid_params(message, None));
         }
-        let call = async { self.inner.on_custom_request(request, for_call(&context)).await };
+        let call = async {
+            self.inner
+                .on_custom_request(request, handler_context(&context))
+                .await
+        };
         self.run(&context, call).await?
     }
 
-    /// Goes on for as long as the client listens, so without a time limit.
+    /// Runs without a time limit: a subscription lasts until its client disconnects.
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let request = context.request_context().clone();
         let call = self
             .scoped(&request.extensions, async { self.inner.listen(context).await })
-            .inspect_err(Stopped::log)?;
+            .inspect_err(Aborted::log)?;
         let outcome = tokio::select! {
-            () = request.ct.cancelled() => Err(Stopped::Cancelled),
-            outcome = AssertUnwindSafe(call).catch_unwind() => outcome.map_err(|_panic| Stopped::Panicked),
+            () = request.ct.cancelled() => Err(Aborted::Cancelled),
+            outcome = AssertUnwindSafe(call).catch_unwind() => outcome.map_err(|_panic| Aborted::Panicked),
         };
-        outcome.inspect_err(Stopped::log)?
+        outcome.inspect_err(Aborted::log)?
     }
 
-    passed_on! {
+    forward_notifications! {
         on_cancelled(CancelledNotificationParam);
         on_progress(ProgressNotificationParam);
         on_initialized();
@@ -334,9 +344,10 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
     }
 }
 
-/// Handled at a time, of one session; without a session each is on its own.
-const MAX_NOTICES: usize = 64;
-/// The requests of MCP's revisions so far, as rmcp reads them: it takes those of them for custom ones whose params don't fit.
+/// Maximum number of notifications of one MCP session that are handled at a time.
+const MAX_NOTIFICATIONS: usize = 64;
+/// The request methods of all MCP revisions so far. rmcp passes one whose params it cannot parse to
+/// `on_custom_request`.
 const METHODS: [&str; 21] = [
     "completion/complete",
     "initialize",
@@ -360,7 +371,7 @@ const METHODS: [&str; 21] = [
     "tools/call",
     "tools/list",
 ];
-/// Those of them that 2026-07-28 has no more (SEP-2575).
+/// The methods that were removed in 2026-07-28 (SEP-2575).
 const REMOVED_METHODS: [&str; 5] = [
     "initialize",
     "logging/setLevel",

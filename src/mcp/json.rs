@@ -1,4 +1,4 @@
-//! [`Json`]: a tool's data, once for programs and once for readers.
+//! [`Json`]: a tool result as structured content and as text.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -15,10 +15,11 @@ use schemars::{
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-/// A tool's result as `structuredContent`, and as the same JSON in a text block, indented by two spaces, for clients
-/// that show text alone.
+/// A tool result, sent as `structuredContent` and, for clients that only show text, as the same JSON in a
+/// text block, indented by two spaces.
 ///
-/// The name matters: rmcp's `#[tool]` derives the output schema from a return type that is called `Json`.
+/// The type has to be named `Json`: rmcp's `#[tool]` derives an output schema only from a return type of that
+/// name.
 /// ```
 /// use clerk_mcp::mcp::{Json, ToolError};
 /// use rmcp::{ServerHandler, tool, tool_handler, tool_router};
@@ -33,7 +34,7 @@ use serde_json::{Map, Value, json};
 ///
 /// #[tool_router]
 /// impl Bank {
-///     #[tool(name = "balance", description = "Tells the balance.")]
+///     #[tool(name = "balance", description = "Returns the balance.")]
 ///     async fn balance(&self) -> Result<Json<Balance>, ToolError> {
 ///         Ok(Json(Balance { cents: 4_200 }))
 ///     }
@@ -53,21 +54,21 @@ impl<T: Serialize> IntoCallToolResult for Json<T> {
     }
 }
 
-/// The result of `data`; `text` takes the place of its JSON where a sentence says more.
+/// Builds a tool result from `data`. `text` replaces the JSON in the text block.
 pub(super) fn result<T: Serialize>(data: &T, text: Option<String>) -> Result<CallToolResult, ErrorData> {
-    let unfit = |_| ErrorData::internal_error("Internal error", None);
-    let structured = serde_json::to_value(data).map_err(unfit)?;
+    let failed = |_| ErrorData::internal_error("Internal error", None);
+    let structured = serde_json::to_value(data).map_err(failed)?;
     let text = match text {
         Some(text) => text,
-        None => serde_json::to_string_pretty(data).map_err(unfit)?,
+        None => serde_json::to_string_pretty(data).map_err(failed)?,
     };
     let mut result = CallToolResult::structured(structured);
     result.content = vec![ContentBlock::text(text)];
     Ok(result)
 }
 
-/// `schema` with `"type": ["string", "null"]`, as schemars writes it of an option, made into a branch for each: some clients
-/// and the models behind them know a `type` that is a list no better than one that is missing, and MCP Inspector warns of it.
+/// Replaces each `"type": ["string", "null"]`, which schemars writes for an `Option`, by an `anyOf` with one
+/// branch per type. Some clients ignore a `type` that is a list, and MCP Inspector warns about it.
 pub(super) fn with_null_branches(schema: Arc<JsonObject>) -> Arc<JsonObject> {
     let mut schema = Schema::from(Arc::unwrap_or_clone(schema));
     RecursiveTransform(null_branch).transform(&mut schema);
@@ -82,7 +83,7 @@ fn null_branch(schema: &mut Schema) {
         Some([kind, null] | [null, kind]) if null == "null" => kind.clone(),
         _ => return,
     };
-    // What is said for people stays in front; the rest is about the value that isn't null.
+    // Annotations for people stay outside; all other keywords apply to the value that is not null.
     let (mut outer, mut value) = (Map::new(), Map::from_iter([("type".to_owned(), kind)]));
     for (name, member) in std::mem::take(members) {
         match name.as_str() {
@@ -99,7 +100,7 @@ fn null_branch(schema: &mut Schema) {
     *members = outer;
 }
 
-/// A time in a tool's data: ISO 8601 in UTC, and declared as such in the output schema.
+/// A time in a tool result, written as ISO 8601 in UTC and declared as `date-time` in the output schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub(super) struct DateTime(Timestamp);
@@ -129,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_option_is_a_branch_for_its_value_and_one_for_null() {
+    fn an_option_becomes_one_branch_for_its_value_and_one_for_null() {
         let schema = json!({
             "type": "object",
             "properties": {

@@ -1,11 +1,13 @@
-//! MCP over streamable HTTP: any rmcp [`ServerHandler`] as a poem endpoint whose tools know their caller.
+//! MCP over streamable HTTP: mounts any rmcp [`ServerHandler`] as a poem endpoint whose tools see their
+//! caller.
 
 mod body;
 mod handler;
 mod json;
+mod json_rpc_error;
 mod message;
-mod refusal;
 mod sessions;
+mod tool_error;
 mod tools;
 
 use std::{sync::Arc, time::Duration};
@@ -19,10 +21,11 @@ use rmcp::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{body::JsonRpcBody, handler::WithSession, sessions::BoundSessions};
+use self::{body::JsonRpcBody, handler::WithSession, sessions::SessionGate};
 pub use json::Json;
-pub use sessions::{McpSessions, SessionKey};
-pub use tools::{ExampleTools, ToolError};
+pub use sessions::McpSessions;
+pub use tool_error::ToolError;
+pub use tools::ExampleTools;
 
 use crate::{
     auth::ChallengeContext,
@@ -31,33 +34,37 @@ use crate::{
     policy::{ToolPolicy, UnknownTool},
 };
 
-/// What the mount needs to know.
+/// Settings of the MCP endpoint.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct McpSettings {
-    /// The largest request body, in bytes. Whatever it allows, a message of more than 100,000 values or nested more than 64
-    /// deep is refused: parsed, it would take a hundred times its room.
+    /// Maximum size of a request body, in bytes. Independent of it, a message with more than 100,000 values
+    /// or more than 64 levels of nesting is rejected: parsed, it could take a hundred times its size in
+    /// memory.
     pub max_body_bytes: usize,
-    /// How long a request may take, a tool's call above all. It's then dropped and answered: a tool's call with a result that
-    /// says so (`isError`), other requests with a JSON-RPC error. With [`sessions`](Self::sessions), the time that a user
-    /// takes to answer a tool's question counts.
+    /// Time limit per request. A tool call that exceeds it is cancelled and answered with an `isError`
+    /// result, any other request with a JSON-RPC error. With [`sessions`](Self::sessions), the limit includes
+    /// the time that a user takes to answer a tool's question.
     pub call_timeout: Duration,
-    /// What tools ask of their callers.
+    /// The scopes, roles and permissions that tools require.
     pub policy: ToolPolicy,
-    /// What refusals by the policy say.
+    /// The content of the challenges that the policy sends.
     pub challenge: ChallengeContext,
-    /// Sessions for clients of 2025-11-25 and before. Without them every request stands for itself, and a tool can't ask its
-    /// client anything in those revisions: [`Peer`](rmcp::service::Peer)'s requests fail at once, in the words of 2026-07-28,
-    /// whose rule that is. (Of a request that names an older revision in its own `_meta`, they wait for `call_timeout`.)
+    /// Sessions for clients of 2025-11-25 and older. Without sessions, a tool cannot ask such a client
+    /// anything: requests through the [`Peer`](rmcp::service::Peer) fail at once, with the error that rmcp
+    /// returns for 2026-07-28. (For a request whose `_meta` names an older revision they fail after
+    /// `call_timeout`.)
     pub sessions: Option<McpSessions>,
-    /// Ends the event streams that would go on for ever: cancelled when the server stops. Calls in flight are finished.
+    /// Ends the event streams that have no end of their own; cancelled when the server stops. Calls in flight
+    /// are finished.
     pub stop: CancellationToken,
-    /// Tells when the token expires that such a stream was opened with, which then ends too; the client opens another.
+    /// Ends such a stream when the token that opened it expires. The client then opens another one.
     pub clock: Arc<dyn Clock>,
 }
 
 impl McpSettings {
-    /// A body of 4 MiB at most, 30 s for a call, no policy and no sessions. `challenge` is that of the authenticator in front.
+    /// Returns the defaults: a body limit of 4 MiB, a time limit of 30 s, no policy and no sessions. Pass the
+    /// `challenge` of the [`Authenticator`](crate::auth::Authenticator) that protects the endpoint.
     pub fn new(challenge: ChallengeContext) -> Self {
         Self {
             max_body_bytes: 4 * 1024 * 1024,
@@ -71,11 +78,13 @@ impl McpSettings {
     }
 }
 
-/// Mounts `server` as an endpoint for `/mcp`: both eras of the protocol, JSON answers, stateless unless the settings have
-/// [sessions](McpSettings::sessions).
+/// Creates the endpoint for `/mcp` that serves `server`, for every revision of MCP up to 2026-07-28. It
+/// answers in JSON, or with an event stream where the revision needs one, and is stateless unless the
+/// settings have [sessions](McpSettings::sessions).
 ///
-/// **Wrap it in [`crate::auth::RequireAuth`]**: a request without a [`Session`](crate::session::Session) is answered with 500.
-/// Host and origin are the app's to check, before authentication; here they're no longer looked at.
+/// **Wrap it in [`crate::auth::RequireAuth`]**: a request without a [`Session`](crate::session::Session) gets
+/// 500. The endpoint does not check `Host` and `Origin`; check them before authentication, as
+/// [`App`](crate::app::App) does.
 /// ```
 /// use clerk_mcp::{
 ///     auth::{Authenticator, ChallengeContext, RequireAuth},
@@ -98,7 +107,7 @@ impl McpSettings {
 /// ```
 ///
 /// # Errors
-/// [`UnknownTool`], when the policy names a tool that [`ServerHandler::get_tool`] doesn't know.
+/// [`UnknownTool`], when the policy names a tool that [`ServerHandler::get_tool`] does not return.
 pub fn endpoint<H: ServerHandler + Clone>(
     server: H,
     client: ClerkClient,
@@ -111,20 +120,20 @@ pub fn endpoint<H: ServerHandler + Clone>(
     {
         return Err(UnknownTool::new(unknown));
     }
-    let mut config = StreamableHttpServerConfig::default()
+    let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(settings.sessions.is_some())
         .with_json_response(true)
         .disable_allowed_hosts()
         .disable_allowed_origins()
         .with_max_request_body_bytes(settings.max_body_bytes);
-    config.session_store = settings.sessions.as_ref().and_then(|one| one.store.clone());
     let call_timeout = settings.call_timeout;
-    // One for each session, which has its own limits.
+    // rmcp calls this once per session, or per request without one, so each session has its own notification
+    // limit.
     let factory = move || Ok(WithSession::new(server.clone(), client.clone(), call_timeout));
     let sessions = settings
         .sessions
         .as_ref()
-        .map(|sessions| BoundSessions::new(sessions, call_timeout));
+        .map(|sessions| SessionGate::new(sessions, call_timeout));
     let inner = match &sessions {
         Some(sessions) => StreamableHttpService::new(factory, sessions.manager(), config)
             .compat()

@@ -1,15 +1,13 @@
 //! Clerk's authorization server metadata, mirrored: clients of older MCP revisions ask the MCP server for it.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use reqwest::{Client, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -18,38 +16,38 @@ use crate::{clock::Clock, outbound};
 /// The mirror of both of Clerk's documents: each fetched when first asked for, cached as Clerk's headers say and for an
 /// hour at most, served stale while Clerk is away, and built from Clerk's fixed endpoints when it was never reached.
 #[derive(Debug, Clone)]
-pub struct AuthorizationServerMetadata(Arc<Inner>);
+pub(crate) struct AuthorizationServerMetadata(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     client: Client,
     issuer: String,
     clock: Arc<dyn Clock>,
-    oauth: Mirrored,
-    openid: Mirrored,
+    oauth: MirroredDocument,
+    openid: MirroredDocument,
 }
 
 #[derive(Debug)]
-struct Mirrored {
+struct MirroredDocument {
     well_known: &'static str,
-    state: Mutex<State>,
+    state: Mutex<MirrorState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct MirrorState {
     /// The newest document that Clerk gave.
     document: Option<Arc<Value>>,
     /// When the last try ended, and for how long it counts.
     fresh: Option<(Timestamp, Duration)>,
-    in_flight: Option<Flight>,
+    in_flight: Option<PendingFetch>,
 }
 
-type Flight = Shared<BoxFuture<'static, ()>>;
+type PendingFetch = Shared<BoxFuture<'static, ()>>;
 
 impl AuthorizationServerMetadata {
     /// A mirror of the documents of `issuer`, the Frontend API URL.
-    pub fn new(client: Client, issuer: &str, clock: Arc<dyn Clock>) -> Self {
-        let mirrored = |well_known| Mirrored {
+    pub(crate) fn new(client: Client, issuer: &str, clock: Arc<dyn Clock>) -> Self {
+        let mirrored = |well_known| MirroredDocument {
             well_known,
             state: Mutex::default(),
         };
@@ -63,26 +61,26 @@ impl AuthorizationServerMetadata {
     }
 
     /// RFC 8414 metadata.
-    pub async fn oauth(&self) -> Value {
+    pub(crate) async fn oauth(&self) -> Value {
         match self.document(|inner| &inner.oauth).await {
             Some(document) => document.as_ref().clone(),
-            None => built(&self.0.issuer),
+            None => fallback_metadata(&self.0.issuer),
         }
     }
 
     /// OpenID Connect discovery metadata.
-    pub async fn openid(&self) -> Value {
+    pub(crate) async fn openid(&self) -> Value {
         match self.document(|inner| &inner.openid).await {
             Some(document) => document.as_ref().clone(),
-            None => built_openid(&self.0.issuer),
+            None => fallback_openid_metadata(&self.0.issuer),
         }
     }
 
     /// The document: a held one at once, while a stale one is fetched again on a task of its own; only without any is
     /// that waited for.
-    async fn document(&self, which: fn(&Inner) -> &Mirrored) -> Option<Arc<Value>> {
+    async fn document(&self, which: fn(&Inner) -> &MirroredDocument) -> Option<Arc<Value>> {
         let flight = {
-            let mut state = lock(which(&self.0));
+            let mut state = which(&self.0).state.lock();
             let is_fresh = state.fresh.is_some_and(|(ended, lifetime)| {
                 self.0.clock.now().duration_since(ended).unsigned_abs() < lifetime
             });
@@ -101,14 +99,14 @@ impl AuthorizationServerMetadata {
             flight
         };
         flight.await;
-        lock(which(&self.0)).document.clone()
+        which(&self.0).state.lock().document.clone()
     }
 
-    async fn fetch_and_store(self, which: fn(&Inner) -> &Mirrored) {
+    async fn fetch_and_store(self, which: fn(&Inner) -> &MirroredDocument) {
         let mirrored = which(&self.0);
         let outcome = self.0.fetch(mirrored.well_known).await;
         let now = self.0.clock.now();
-        let mut state = lock(mirrored);
+        let mut state = mirrored.state.lock();
         match outcome {
             Ok((document, lifetime)) => {
                 state.document = Some(Arc::new(document));
@@ -124,10 +122,6 @@ impl AuthorizationServerMetadata {
             }
         }
     }
-}
-
-fn lock(mirrored: &Mirrored) -> MutexGuard<'_, State> {
-    mirrored.state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Inner {
@@ -178,7 +172,7 @@ fn lifetime(cache_control: Option<&str>) -> Duration {
 
 /// What holds for every Clerk application, whatever its settings. What depends on them is left out: a client that needs
 /// it will ask Clerk.
-fn built(issuer: &str) -> Value {
+fn fallback_metadata(issuer: &str) -> Value {
     json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/oauth/authorize"),
@@ -196,8 +190,8 @@ fn built(issuer: &str) -> Value {
     })
 }
 
-fn built_openid(issuer: &str) -> Value {
-    let mut document = built(issuer);
+fn fallback_openid_metadata(issuer: &str) -> Value {
+    let mut document = fallback_metadata(issuer);
     if let Some(members) = document.as_object_mut() {
         members.insert(
             "userinfo_endpoint".to_owned(),

@@ -5,17 +5,17 @@ use serde_json::json;
 
 /// What to do in one client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ClientSetup {
+pub(crate) struct ClientSetup {
     /// The client's name.
-    pub client: &'static str,
+    pub(crate) client: &'static str,
     /// Where the text goes.
-    pub place: &'static str,
+    pub(crate) place: &'static str,
     /// The command or configuration, to be copied as it is.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 /// The setups for a server whose MCP endpoint is `endpoint`.
-pub fn client_setups(endpoint: &str) -> Vec<ClientSetup> {
+pub(crate) fn client_setups(endpoint: &str) -> Vec<ClientSetup> {
     let cursor = json!({ "mcpServers": { "clerk": { "url": endpoint } } });
     let vs_code = json!({ "name": "clerk", "type": "http", "url": endpoint });
     vec![

@@ -22,9 +22,9 @@ impl DocsPage {
         // In a layer of its own, so that our style goes before it, however it picks its elements.
         let swagger_style = format!(
             "@layer swagger{{{}}}",
-            between(swagger_ui, "<style charset=\"UTF-8\">", "</style>")
+            text_between(swagger_ui, "<style charset=\"UTF-8\">", "</style>")
         );
-        let bundle = between(swagger_ui, "<script charset=\"UTF-8\">", "</script>");
+        let bundle = text_between(swagger_ui, "<script charset=\"UTF-8\">", "</script>");
         let token = settings.demo.as_ref().and_then(|demo| demo.users.first());
         let hint = match token {
             Some(user) => format!(
@@ -70,7 +70,7 @@ impl DocsPage {
 }
 
 /// What stands in `page` between the first `start` and the next `end`.
-fn between<'a>(page: &'a str, start: &str, end: &str) -> &'a str {
+fn text_between<'a>(page: &'a str, start: &str, end: &str) -> &'a str {
     let rest = page.split_once(start).map_or("", |(_, rest)| rest);
     rest.split_once(end).map_or("", |(inner, _)| inner)
 }

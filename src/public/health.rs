@@ -10,7 +10,7 @@ use std::{
 
 use poem_openapi::{ApiResponse, Object, payload::Json};
 
-use crate::secret_key::SecretKeyState;
+use crate::clerk::SecretKeyState;
 
 /// The state that readiness is told from.
 pub struct Health {
@@ -80,7 +80,7 @@ impl fmt::Debug for Health {
 
 /// Answer of `/healthz`.
 #[derive(ApiResponse)]
-pub enum HealthResponse {
+pub(crate) enum HealthResponse {
     /// The process answers.
     #[oai(status = 200)]
     Alive(Json<Alive>),
@@ -88,14 +88,14 @@ pub enum HealthResponse {
 
 /// The process answers.
 #[derive(Object)]
-pub struct Alive {
+pub(crate) struct Alive {
     /// Always `alive`.
     status: String,
 }
 
 /// Answer of `/readyz`.
 #[derive(ApiResponse)]
-pub enum ReadinessResponse {
+pub(crate) enum ReadinessResponse {
     /// Requests can be served.
     #[oai(status = 200)]
     Ready(Json<Readiness>),
@@ -107,7 +107,7 @@ pub enum ReadinessResponse {
 /// The parts that readiness stands on.
 #[derive(Object)]
 #[oai(rename_all = "camelCase")]
-pub struct Readiness {
+pub(crate) struct Readiness {
     /// `ready` or `not ready`.
     status: String,
     /// Whether the keys are held that tokens are verified with.

@@ -16,39 +16,44 @@ use poem::{Endpoint, EndpointExt, IntoEndpoint, Response, Route, get, http::head
 use poem_openapi::{OpenApi, OpenApiService, Tags, param::Header, payload::Json, types::Any};
 use serde_json::Value;
 
-use self::docs::DocsPage;
-pub use self::{
-    authorization_server::AuthorizationServerMetadata,
+pub use self::health::Health;
+pub(crate) use self::{authorization_server::AuthorizationServerMetadata, page::DemoContent};
+#[cfg(feature = "cli")]
+pub(crate) use self::{
     clients::{ClientSetup, client_setups},
-    health::{Health, HealthResponse, Readiness, ReadinessResponse},
-    page::{DemoContent, DemoUser, PageResponse, ServerInfo, StartPage},
+    page::DemoUser,
+};
+use self::{
+    docs::DocsPage,
+    health::{HealthResponse, ReadinessResponse},
+    openapi::Document,
+    page::{PageResponse, StartPage},
     protected_resource::ProtectedResourceMetadata,
 };
-use crate::{clock::Clock, token::ResourceNames};
-pub use openapi::Document;
+use crate::{paths, token::ResourceNames};
 
 /// What the public routes show.
 #[derive(Debug, Clone)]
-pub struct PublicSettings {
+pub(crate) struct PublicSettings {
     /// The server's name, as MCP clients show it.
-    pub name: String,
+    pub(crate) name: String,
     /// What it's for, as MCP clients are told.
-    pub instructions: Option<String>,
+    pub(crate) instructions: Option<String>,
     /// The server's names.
-    pub resources: ResourceNames,
+    pub(crate) resources: ResourceNames,
     /// The issuer of tokens: Clerk's Frontend API URL.
-    pub issuer: String,
+    pub(crate) issuer: String,
     /// `scopes_supported`.
-    pub scopes: Vec<String>,
+    pub(crate) scopes: Vec<String>,
     /// `resource_documentation`.
-    pub docs_url: Option<String>,
+    pub(crate) docs_url: Option<String>,
     /// What the start page shows in a demo.
-    pub demo: Option<DemoContent>,
+    pub(crate) demo: Option<DemoContent>,
 }
 
 /// The public operations, as poem-openapi serves and documents them.
 #[derive(Debug)]
-pub struct PublicApi {
+pub(crate) struct PublicApi {
     settings: PublicSettings,
     authorization_server: AuthorizationServerMetadata,
     health: Arc<Health>,
@@ -57,7 +62,7 @@ pub struct PublicApi {
 
 impl PublicApi {
     /// The operations of a server with `settings`.
-    pub fn new(
+    pub(crate) fn new(
         settings: PublicSettings,
         authorization_server: AuthorizationServerMetadata,
         health: Arc<Health>,
@@ -71,7 +76,12 @@ impl PublicApi {
     }
 
     /// The OpenAPI document of a server with `settings`, with the protected route and those of the document itself.
-    pub fn document(settings: PublicSettings, client: reqwest::Client, clock: Arc<dyn Clock>) -> Document {
+    #[cfg(any(feature = "cli", test))]
+    pub(crate) fn document(
+        settings: PublicSettings,
+        client: reqwest::Client,
+        clock: Arc<dyn crate::clock::Clock>,
+    ) -> Document {
         let mirror = AuthorizationServerMetadata::new(client, &settings.issuer, clock);
         let health = Health::new(|| true, Arc::default());
         Self::new(settings, mirror, Arc::new(health)).into_service().1
@@ -83,39 +93,39 @@ impl PublicApi {
         let settings = self.settings.clone();
         let mirror = self.authorization_server.clone();
         let (service, document) = self.into_service();
-        let json = fixed(document.json(), "application/json");
-        let yaml = fixed(document.yaml(), "application/yaml");
+        let json = static_response(document.json(), "application/json");
+        let yaml = static_response(document.yaml(), "application/yaml");
         let docs = DocsPage::new(document.value(), &service.swagger_ui_html(), &settings);
-        let docs = fixed(docs.html, "text/html; charset=utf-8").with(
+        let docs = static_response(docs.html, "text/html; charset=utf-8").with(
             SetHeader::new()
                 .overriding(header::CONTENT_SECURITY_POLICY, docs.policy)
                 .overriding(header::CACHE_CONTROL, docs.caching)
                 .overriding(header::REFERRER_POLICY, "no-referrer"),
         );
         let mut routes = Route::new()
-            .at("/openapi.json", get(json))
-            .at("/openapi.yaml", get(yaml))
-            .at("/docs", get(docs));
+            .at(paths::OPENAPI_JSON, get(json))
+            .at(paths::OPENAPI_YAML, get(yaml))
+            .at(paths::DOCS, get(docs));
         if !prefix.is_empty() {
             for (suffix, resource) in [
                 ("", settings.resources.base()),
-                ("/mcp", settings.resources.mcp()),
+                (paths::MCP, settings.resources.mcp()),
             ] {
                 let metadata = ProtectedResourceMetadata::new(&settings, resource);
                 let document = poem::endpoint::make_sync(move |_| poem::web::Json(metadata.to_value()));
                 routes = routes.at(
-                    format!("/.well-known/oauth-protected-resource{prefix}{suffix}"),
+                    format!("{}{prefix}{suffix}", paths::PROTECTED_RESOURCE),
                     get(document),
                 );
             }
-            for suffix in ["", "/mcp"] {
+            for suffix in ["", paths::MCP] {
                 let mirror = mirror.clone();
                 let document = poem::endpoint::make(move |_| {
                     let mirror = mirror.clone();
                     async move { poem::web::Json(mirror.oauth().await) }
                 });
                 routes = routes.at(
-                    format!("/.well-known/oauth-authorization-server{prefix}{suffix}"),
+                    format!("{}{prefix}{suffix}", paths::AUTHORIZATION_SERVER),
                     get(document),
                 );
             }
@@ -251,7 +261,28 @@ impl PublicApi {
 }
 
 /// An endpoint that always answers `body`, which all answers share.
-fn fixed(body: String, content_type: &'static str) -> impl Endpoint {
+fn static_response(body: String, content_type: &'static str) -> impl Endpoint {
     let body = Bytes::from(body);
     poem::endpoint::make_sync(move |_| Response::builder().content_type(content_type).body(body.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::clock::SystemClock;
+
+    /// `#[oai(path)]` takes literals alone.
+    #[test]
+    fn every_path_is_an_operation_of_the_document_and_nothing_else_is() {
+        let document = PublicApi::document(
+            page::tests::settings(),
+            reqwest::Client::new(),
+            Arc::new(SystemClock),
+        );
+        let paths = document.value()["paths"].as_object().unwrap();
+        let paths: BTreeSet<_> = paths.keys().map(String::as_str).collect();
+        assert_eq!(paths, BTreeSet::from(paths::ALL));
+    }
 }

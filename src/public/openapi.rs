@@ -7,14 +7,15 @@ use serde_json::{Map, Value, json};
 use super::{PublicApi, PublicSettings};
 use crate::{
     auth::{AuthError, ChallengeContext, Outage},
-    secret_key::Misconfiguration,
+    clerk::Misconfiguration,
+    paths,
     session::Denied,
     token::{BearerError, FetchError, KeyLookupError, TokenError},
 };
 
 /// The whole document.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Document(Value);
+pub(crate) struct Document(Value);
 
 impl Document {
     #[expect(
@@ -25,7 +26,11 @@ impl Document {
         let mut document: Value = serde_json::from_str(&service.spec()).unwrap_or_default();
         if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) {
             // What the server is for comes first.
-            paths.shift_insert(0, "/mcp".to_owned(), json!({ "post": mcp_operation(settings) }));
+            paths.shift_insert(
+                0,
+                paths::MCP.to_owned(),
+                json!({ "post": mcp_operation(settings) }),
+            );
             paths.extend(document_routes());
         }
         if let Some(tags) = document.get_mut("tags").and_then(Value::as_array_mut) {
@@ -68,12 +73,12 @@ impl Document {
     }
 
     /// The document as indented JSON.
-    pub fn json(&self) -> String {
+    pub(crate) fn json(&self) -> String {
         format!("{:#}", self.0)
     }
 
     /// The document as YAML.
-    pub fn yaml(&self) -> String {
+    pub(crate) fn yaml(&self) -> String {
         serde_norway::to_string(&self.0).unwrap_or_default()
     }
 
@@ -325,7 +330,7 @@ fn document_routes() -> Map<String, Value> {
     };
     Map::from_iter([
         (
-            "/docs".to_owned(),
+            paths::DOCS.to_owned(),
             route(
                 "docs",
                 "This document, to be read and tried (Swagger UI)",
@@ -333,11 +338,11 @@ fn document_routes() -> Map<String, Value> {
             ),
         ),
         (
-            "/openapi.json".to_owned(),
+            paths::OPENAPI_JSON.to_owned(),
             route("openapiJson", "This document as JSON", "application/json"),
         ),
         (
-            "/openapi.yaml".to_owned(),
+            paths::OPENAPI_YAML.to_owned(),
             route("openapiYaml", "This document as YAML", "application/yaml"),
         ),
     ])

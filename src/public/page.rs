@@ -8,39 +8,42 @@ use poem_openapi::{
 };
 use serde::Serialize;
 
-use super::{ClientSetup, PublicSettings, client_setups};
-use crate::{auth::ChallengeContext, digest};
+use super::{
+    PublicSettings,
+    clients::{ClientSetup, client_setups},
+};
+use crate::{auth::ChallengeContext, digest, paths};
 
 /// What the page shows in a demo, beside the rest: people to be, and tokens to be them with.
 #[derive(Debug, Clone, Serialize)]
-pub struct DemoContent {
+pub(crate) struct DemoContent {
     /// The sample users.
-    pub users: Vec<DemoUser>,
+    pub(crate) users: Vec<DemoUser>,
     /// A command that works as it stands.
-    pub curl: String,
+    pub(crate) curl: String,
     /// Where the local Clerk is.
-    pub clerk_url: String,
+    pub(crate) clerk_url: String,
 }
 
 /// A sample user and a token of theirs. The token is good for the demo's own local Clerk and for nothing else.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct DemoUser {
+pub(crate) struct DemoUser {
     /// `user_…`.
-    pub id: String,
+    pub(crate) id: String,
     /// First and last name.
-    pub name: String,
+    pub(crate) name: String,
     /// E-mail address.
-    pub email: String,
+    pub(crate) email: String,
     /// What is particular about them.
-    pub about: String,
+    pub(crate) about: String,
     /// An OAuth access token for this server.
-    pub token: String,
+    pub(crate) token: String,
 }
 
 /// The page and its JSON form.
 #[derive(Debug)]
-pub struct StartPage {
+pub(crate) struct StartPage {
     html: String,
     policy: String,
     info: ServerInfo,
@@ -79,7 +82,7 @@ impl StartPage {
                 mcp_endpoint: endpoint.to_owned(),
                 authorization_server: settings.issuer.clone(),
                 resource_metadata,
-                documentation: format!("{}/docs", settings.resources.base()),
+                documentation: format!("{}{}", settings.resources.base(), paths::DOCS),
             },
         }
     }
@@ -146,7 +149,7 @@ fn over_lines(command: &str) -> String {
 
 /// Answer of `/`.
 #[derive(ApiResponse)]
-pub enum PageResponse {
+pub(crate) enum PageResponse {
     /// The page.
     #[oai(status = 200)]
     Page(
@@ -169,7 +172,7 @@ pub enum PageResponse {
 /// What this server is, for programs.
 #[derive(Debug, Clone, Object)]
 #[oai(rename_all = "camelCase")]
-pub struct ServerInfo {
+pub(crate) struct ServerInfo {
     /// The server's name.
     name: String,
     /// The version of the program.

@@ -7,7 +7,7 @@ use super::PublicSettings;
 
 /// What a client learns of this server before it signs in. Members without entries are left out (RFC 9728 §3.2).
 #[derive(Debug, Clone, PartialEq, Eq, Object)]
-pub struct ProtectedResourceMetadata {
+pub(crate) struct ProtectedResourceMetadata {
     /// The resource identifier: the value for `resource` in the authorization request, and what `aud` must name.
     resource: String,
     /// The authorization servers: the Clerk application's issuer.

@@ -1,14 +1,14 @@
-//! `Authorization: Bearer …`: the first arrow, from headers to one token68 (RFC 6750 §2.1, RFC 9110 §11).
+//! Reads the one bearer token of a request from its headers (RFC 6750 §2.1, RFC 9110 §11).
 
 use std::fmt;
 
 use http::{HeaderMap, header::AUTHORIZATION};
 use thiserror::Error;
 
-/// The longest token that is looked at, in bytes. Clerk's largest session tokens fit four times.
+/// The maximum length of a token, in bytes: four times Clerk's largest session tokens.
 pub(crate) const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// One bearer token, of the right form and nothing more: it is **not verified**.
+/// One bearer token. Only its form has been checked: it is **not verified**.
 /// ```
 /// use clerk_mcp::token::{BearerError, BearerToken};
 /// use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
@@ -22,11 +22,11 @@ pub(crate) const MAX_TOKEN_BYTES: usize = 16 * 1024;
 pub struct BearerToken(String);
 
 impl BearerToken {
-    /// Takes the token from a request's headers. Query and body parameters (RFC 6750 §2.2, §2.3) are not looked
-    /// at: MCP forbids the former, and the latter can't be read before authentication.
+    /// Reads the token from the headers of a request. Body and query parameters (RFC 6750 §2.2, §2.3) are
+    /// ignored: the body cannot be read before authentication, and MCP forbids tokens in the query.
     ///
     /// # Errors
-    /// [`BearerError`]; none of its variants holds what was sent.
+    /// [`BearerError`]. No variant contains any part of the header.
     pub fn from_headers(headers: &HeaderMap) -> Result<Self, BearerError> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let value = values.next().ok_or(BearerError::Missing)?;
@@ -34,8 +34,8 @@ impl BearerToken {
             return Err(BearerError::MoreThanOne);
         }
         let value = value.to_str().map_err(|_| BearerError::Malformed)?;
-        // A proxy that joins two Authorization headers makes a comma-separated list of them (RFC 9110 §5.3). `Basic` and
-        // `Bearer` are one credential each; the commas of `Digest` stand between parameters, which have no scheme.
+        // A proxy that joins two Authorization headers produces a comma-separated list (RFC 9110 §5.3). The
+        // commas of `Digest` separate parameters, which do not begin with a scheme.
         if value
             .split(',')
             .skip(1)
@@ -51,7 +51,7 @@ impl BearerToken {
         rest.trim_matches(' ').parse()
     }
 
-    /// The token's text, for the verifier alone.
+    /// Returns the text of the token. Only the verifier and the Backend API client may use it.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
@@ -68,31 +68,31 @@ impl std::str::FromStr for BearerToken {
     }
 }
 
-/// Shows that there is a token, never the token.
+/// Hides the token.
 impl fmt::Debug for BearerToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("BearerToken(…)")
     }
 }
 
-/// Why no bearer token could be taken from a request.
+/// Why no bearer token could be read from a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum BearerError {
     /// There is no `Authorization` header.
     #[error("no Authorization header")]
     Missing,
-    /// Another scheme than `Bearer`.
-    #[error("the Authorization header has another scheme than Bearer")]
+    /// The scheme is not `Bearer`.
+    #[error("the scheme of the Authorization header is not Bearer")]
     OtherScheme,
-    /// Not a token68, or longer than 16 KiB.
+    /// The token is not a token68, or is longer than 16 KiB.
     #[error("the bearer token is not a token68 of at most {MAX_TOKEN_BYTES} bytes")]
     Malformed,
-    /// More than one credential.
-    #[error("more than one credential")]
+    /// The request has more than one credential.
+    #[error("the request has more than one credential")]
     MoreThanOne,
 }
 
-/// Whether `part` begins with a scheme that a client of ours could send.
+/// Returns whether `part` begins with an authentication scheme that an MCP client could send.
 fn names_scheme(part: &str) -> bool {
     part.split_once(' ').is_some_and(|(word, _)| {
         ["basic", "bearer", "dpop"]
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_one_token_of_any_case_and_spacing() {
+    fn scheme_case_and_extra_spaces_are_ignored() {
         for value in [
             "Bearer a.b-c_d~e+f/g==",
             "bearer a.b-c_d~e+f/g==",
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn names_what_is_wrong() {
+    fn each_invalid_header_has_its_own_error() {
         assert_eq!(from(&[]), Err(BearerError::Missing));
         for value in [
             "",

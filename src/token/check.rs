@@ -1,16 +1,18 @@
-//! What a token is asked, one question at a time: the names of the checks, and how one of them ends well.
+//! The checks of a token: their names, and the recorder that receives the outcome of each.
 
 use std::fmt;
 
+use super::kind::TokenKind;
+
 macro_rules! checks {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $demand:literal;)*) => {
-        /// One check of a token. Those of a JWT come in the order of this list.
+        /// One check of a token. A JWT is checked in the order of this list.
         ///
         /// ```
         /// use clerk_mcp::token::Check;
         ///
         /// assert_eq!(Check::Algorithm.as_str(), "alg");
-        /// assert_eq!(Check::Algorithm.demand(), "exactly RS256 (RFC 8725 §3.1)");
+        /// assert_eq!(Check::Algorithm.demand(), "alg is exactly RS256 (RFC 8725 §3.1)");
         /// ```
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
@@ -19,17 +21,18 @@ macro_rules! checks {
         }
 
         impl Check {
-            /// Every check.
+            /// All checks.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// Its name: that of the header member or claim where it's about one.
+            /// Returns the name of the check. A check of a header member or claim has the name of that member
+            /// or claim.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
                 }
             }
 
-            /// What it asks for, and who says so.
+            /// Returns what the check expects, and the document that requires it.
             pub const fn demand(self) -> &'static str {
                 match self {
                     $(Self::$variant => $demand,)*
@@ -40,48 +43,48 @@ macro_rules! checks {
 }
 
 checks! {
-    /// Our own key, without which no token is accepted.
-    SecretKey = "secret-key", "CLERK_SECRET_KEY is good, and of the application of CLERK_DOMAIN";
-    /// The token as a text.
-    Form = "form", "one token68 of at most 16 KiB; a JWT has three strict base64url parts (RFC 6750 §2.1, RFC 7515 §7.1)";
-    /// What it is.
-    Kind = "kind", "one of CLERK_ACCEPTED_TOKENS";
+    /// The server's own secret key. No token is accepted while it is wrong.
+    SecretKey = "secret-key", "CLERK_SECRET_KEY is valid and belongs to the application of CLERK_DOMAIN";
+    /// The form of the token's text.
+    Form = "form", "the token is a token68 of at most 16 KiB; a JWT has three strict base64url parts (RFC 6750 §2.1, RFC 7515 §7.1)";
+    /// The kind of token.
+    Kind = "kind", "the kind is listed in CLERK_ACCEPTED_TOKENS";
     /// The header's `alg`.
-    Algorithm = "alg", "exactly RS256 (RFC 8725 §3.1)";
+    Algorithm = "alg", "alg is exactly RS256 (RFC 8725 §3.1)";
     /// The header's `crit`.
-    Critical = "crit", "absent: no extension is understood (RFC 7515 §4.1.11)";
+    Critical = "crit", "crit is absent, because no extension is supported (RFC 7515 §4.1.11)";
     /// The header's `typ` and `cat`.
-    Class = "typ", "that of its kind, and so is Clerk's cat (RFC 8725 §3.11)";
+    Class = "typ", "typ and Clerk's cat match the kind of the token (RFC 8725 §3.11)";
     /// The header's `kid`.
-    KeyId = "kid", "there, a text (RFC 7515 §4.1.4)";
-    /// The key of that id.
-    Key = "key", "one of the application's, RSA of at least 2048 bits (RFC 7518 §3.3)";
+    KeyId = "kid", "kid is a non-empty string (RFC 7515 §4.1.4)";
+    /// The key with that id.
+    Key = "key", "kid names an RSA key of the application, of at least 2048 bits (RFC 7518 §3.3)";
     /// The signature.
-    Signature = "signature", "made with that key (RFC 7515 §5.2)";
-    /// What Clerk says of an opaque token.
-    Known = "clerk", "known to Clerk and active (Clerk Backend API)";
+    Signature = "signature", "the signature was made with that key (RFC 7515 §5.2)";
+    /// Clerk's report about an opaque token.
+    Active = "clerk", "Clerk knows the token and reports it as active (Clerk Backend API)";
     /// Clerk's flag `revoked`.
-    Revoked = "revoked", "not revoked (Clerk Backend API)";
+    Revoked = "revoked", "the token is not revoked (Clerk Backend API)";
     /// `iss`.
-    Issuer = "iss", "the Frontend API URL (RFC 7519 §4.1.1)";
+    Issuer = "iss", "iss is the Frontend API URL (RFC 7519 §4.1.1)";
     /// `sub`.
-    Subject = "sub", "an id of the kind's own form (RFC 7519 §4.1.2)";
+    Subject = "sub", "sub is an id with the prefix that belongs to the kind (RFC 7519 §4.1.2)";
     /// `sid`.
-    SessionId = "sid", "sess_… (Clerk, \"Session tokens\")";
+    SessionId = "sid", "sid begins with sess_ (Clerk, \"Session tokens\")";
     /// `exp`.
-    Expiry = "exp", "there, and to come (RFC 7519 §4.1.4)";
+    Expiry = "exp", "exp is present and in the future (RFC 7519 §4.1.4)";
     /// `nbf`.
-    NotBefore = "nbf", "past (RFC 7519 §4.1.5)";
+    NotBefore = "nbf", "nbf is not in the future (RFC 7519 §4.1.5)";
     /// `iat`.
-    IssuedAt = "iat", "not in the future (RFC 7519 §4.1.6)";
+    IssuedAt = "iat", "iat is not in the future (RFC 7519 §4.1.6)";
     /// `azp`.
-    AuthorizedParty = "azp", "one of CLERK_AUTHORIZED_PARTIES (Clerk, \"Session tokens\")";
+    AuthorizedParty = "azp", "azp is listed in CLERK_AUTHORIZED_PARTIES (Clerk, \"Session tokens\")";
     /// `aud`.
-    Audience = "aud", "this server (RFC 8707 §2, MCP \"Token Audience Binding\")";
+    Audience = "aud", "aud names this server (RFC 8707 §2, MCP \"Token Audience Binding\")";
     /// `sts`.
-    Status = "sts", "not pending (Clerk, \"Session tasks\")";
-    /// The scopes that every token must have.
-    Scopes = "scope", "those of REQUIRED_SCOPES (RFC 6750 §3.1)";
+    Status = "sts", "sts is active, not pending (Clerk, \"Session tasks\")";
+    /// The scopes that every request needs.
+    Scopes = "scope", "the token has every scope of REQUIRED_SCOPES (RFC 6750 §3.1)";
 }
 
 impl fmt::Display for Check {
@@ -90,11 +93,86 @@ impl fmt::Display for Check {
     }
 }
 
-/// How a check ends that doesn't fail.
+/// How a check passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pass {
-    /// What it asks for is so.
+    /// The token meets the check.
     Held,
-    /// It asks nothing of this token, for this reason.
+    /// The check does not apply to this token, for this reason.
     NotAsked(&'static str),
+}
+
+/// Receives the outcome of every check of one token, and decides whether the walk over the checks goes on
+/// after a failure. Requests stop at the first failure and record nothing; `explain` records every outcome.
+#[derive(Debug)]
+pub(crate) struct Recorder<E> {
+    /// The kind of the token, once its form is known to be right.
+    pub(crate) kind: Option<TokenKind>,
+    outcomes: Option<Vec<Outcome<E>>>,
+}
+
+/// A check and its outcome; `None` for a check that an earlier failure made impossible.
+pub(crate) type Outcome<E> = (Check, Option<Result<Pass, E>>);
+
+impl<E: Clone> Recorder<E> {
+    /// Creates a recorder that ends the walk at the first failure. It never allocates.
+    pub(crate) const fn stop_at_first_failure() -> Self {
+        Self {
+            kind: None,
+            outcomes: None,
+        }
+    }
+
+    /// Creates a recorder that keeps every outcome and lets the walk go on.
+    pub(crate) const fn record_all() -> Self {
+        Self {
+            kind: None,
+            outcomes: Some(Vec::new()),
+        }
+    }
+
+    /// Returns whether the walk goes on after a failure.
+    pub(super) fn records_all(&self) -> bool {
+        self.outcomes.is_some()
+    }
+
+    /// Takes the outcome of a check. Returns its failure if the walk must stop.
+    pub(super) fn record(&mut self, check: Check, outcome: Result<Pass, impl Into<E>>) -> Result<(), E> {
+        let outcome = outcome.map_err(Into::into);
+        match &mut self.outcomes {
+            Some(outcomes) => outcomes.push((check, Some(outcome))),
+            None => drop(outcome?),
+        }
+        Ok(())
+    }
+
+    /// Takes the outcome of a check whose value the next checks need. Returns the value, or the failure.
+    pub(super) fn require<T>(&mut self, check: Check, result: Result<T, E>) -> Result<T, E> {
+        if let Some(outcomes) = &mut self.outcomes {
+            let outcome = result.as_ref().map(|_| Pass::Held).map_err(E::clone);
+            outcomes.push((check, Some(outcome)));
+        }
+        result
+    }
+
+    /// Takes the names of checks that an earlier failure made impossible.
+    pub(super) fn not_reached(&mut self, checks: &[Check]) {
+        if let Some(outcomes) = &mut self.outcomes {
+            outcomes.extend(checks.iter().map(|check| (*check, None)));
+        }
+    }
+
+    /// Returns the first recorded failure. A walk must call this before it builds anything from the token.
+    pub(super) fn finish(&self) -> Result<(), E> {
+        let mut outcomes = self.outcomes.iter().flatten();
+        match outcomes.find_map(|(_, outcome)| outcome.as_ref()?.as_ref().err()) {
+            Some(failure) => Err(failure.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the recorded outcomes, in the order of the checks.
+    pub(crate) fn into_outcomes(self) -> Vec<Outcome<E>> {
+        self.outcomes.unwrap_or_default()
+    }
 }

@@ -1,50 +1,20 @@
-//! [`VerifiedClaims`]: what is known once a token's signature matched and its claims kept to the [rules](super::rules).
-
-use std::time::Duration;
+//! [`VerifiedClaims`]: the claims of a token that passed every check.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{
-    error::TokenError,
+    check::Recorder,
+    error::VerifyError,
     jwk::KeyReference,
     kind::TokenKind,
     permissions,
-    resource::ResourceNames,
-    rules::{Asked, CLAIM_RULES, non_empty, text, time},
+    policy::TokenPolicy,
+    rules::{ClaimRules, non_empty, text, time},
 };
 
-/// How the audience of OAuth access tokens is treated (`CLERK_AUDIENCE`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AudiencePolicy {
-    /// `aud` must name this server: what MCP and RFC 8707 ask for.
-    #[default]
-    Required,
-    /// A token without `aud` passes; one that names somebody else doesn't. **Any client of the Clerk application
-    /// can get such a token**, with no thought of this server.
-    IfPresent,
-    /// `aud` is not looked at. **Tokens made for other servers pass.**
-    Off,
-}
-
-/// What a token must say to be accepted. Settings of the verifier; no default, for each of them is a decision.
-#[derive(Debug, Clone)]
-pub struct TokenPolicy {
-    /// The issuer: the Frontend API URL, without a trailing slash.
-    pub issuer: String,
-    /// The kinds that are accepted.
-    pub accepted: Vec<TokenKind>,
-    /// How `aud` of OAuth tokens is treated.
-    pub audience: AudiencePolicy,
-    /// The names of this server that an audience may use.
-    pub resources: ResourceNames,
-    /// The `azp` values that session tokens may have; empty: not looked at.
-    pub authorized_parties: Vec<String>,
-    /// The leeway for `exp`, `nbf` and `iat`.
-    pub leeway: Duration,
-}
-
-/// Claims of a token whose signature matched and whose every claim was checked. There is no other way to get one.
+/// The claims of a token that passed every check. Only [`TokenVerifier`](super::TokenVerifier) and the checks
+/// of Clerk's reports create it.
 #[derive(Clone)]
 pub struct VerifiedClaims {
     kind: TokenKind,
@@ -58,23 +28,25 @@ pub struct VerifiedClaims {
 }
 
 impl VerifiedClaims {
-    /// Checks `claims`, which carried a good signature by `key`.
+    /// Checks the claims of a JWT. `key` is the key that made its signature, or why that is not known: then
+    /// the claims are still checked for the recorder, but the result is a failure.
     pub(super) fn check(
         kind: TokenKind,
         claims: Map<String, Value>,
-        key: KeyReference,
+        key: Result<KeyReference, VerifyError>,
         policy: &TokenPolicy,
         now: Timestamp,
-    ) -> Result<Self, TokenError> {
-        let asked = Asked {
+        recorder: &mut Recorder<VerifyError>,
+    ) -> Result<Self, VerifyError> {
+        let rules = ClaimRules {
             kind,
             claims: &claims,
             policy,
             now,
         };
-        for (_, rule) in CLAIM_RULES {
-            rule(&asked)?;
-        }
+        rules.check(recorder)?;
+        recorder.finish()?;
+        let key = key?;
         let subject = text(&claims, "sub")?.to_owned();
         let expires_at = time(&claims, "exp")?;
         let issued_at = time(&claims, "iat")?;
@@ -93,7 +65,7 @@ impl VerifiedClaims {
         })
     }
 
-    /// What Clerk reported of an opaque token, checked.
+    /// Creates the claims of an opaque token from a report of Clerk that passed every check.
     pub(super) fn reported(
         kind: TokenKind,
         subject: String,
@@ -115,54 +87,54 @@ impl VerifiedClaims {
         }
     }
 
-    /// The kind of token that carried the claims.
+    /// Returns the kind of the token.
     pub fn kind(&self) -> TokenKind {
         self.kind
     }
 
-    /// `sub`: the user's or machine's id.
+    /// Returns `sub`: the id of a user, a machine or an organization.
     pub fn subject(&self) -> &str {
         &self.subject
     }
 
-    /// `exp`; API keys may have none.
+    /// Returns `exp`. API keys may have none.
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.expires_at
     }
 
-    /// `iat`, when there is one.
+    /// Returns `iat`, if present.
     pub fn issued_at(&self) -> Option<Timestamp> {
         self.issued_at
     }
 
-    /// The key that verified the token; `None` for what Clerk verified.
+    /// Returns the key that verified the token; `None` for an opaque token.
     pub(crate) fn key(&self) -> Option<&KeyReference> {
         self.key.as_ref()
     }
 
-    /// The OAuth client that the token was issued to.
+    /// Returns the OAuth client that the token was issued to.
     pub fn client_id(&self) -> Option<&str> {
         self.client_id.as_deref()
     }
 
-    /// The granted scopes; session tokens have none.
+    /// Returns the granted scopes. Session tokens have none.
     pub fn scopes(&self) -> &[String] {
         &self.scopes
     }
 
-    /// A claim that is a non-empty string; anything else counts as absent.
+    /// Returns a claim that is a non-empty string. Any other value counts as absent.
     pub fn text(&self, name: &str) -> Option<&str> {
         non_empty(self.claims.get(name))
     }
 
-    /// A claim that is an object.
+    /// Returns a claim that is an object. Any other value counts as absent.
     pub fn object(&self, name: &str) -> Option<&Map<String, Value>> {
         self.claims.get(name)?.as_object()
     }
 
-    /// The active organization, whichever version the claims have; `None` without one.
+    /// Returns the active organization, from v1 or v2 claims; `None` if there is none.
     pub(crate) fn organization(&self) -> Option<OrganizationClaims> {
-        // Only the number 2 means version 2; then v1 claims don't count even when they're there.
+        // Only the number 2 means version 2. Then v1 claims are ignored even if present.
         if self.claims.get("v") == Some(&Value::from(2)) {
             let organization = self.object("o")?;
             let member = |name| non_empty(organization.get(name));
@@ -190,30 +162,30 @@ impl VerifiedClaims {
         })
     }
 
-    /// The organization that an OAuth token was issued for, without role and permissions.
+    /// Returns the organization that an OAuth token was issued for, without role and permissions.
     pub(crate) fn organization_id(&self) -> Option<OrganizationClaims> {
-        self.text("org_id").map(OrganizationClaims::bare)
+        self.text("org_id").map(OrganizationClaims::with_id_only)
     }
 
-    /// The organization that an API key speaks for.
+    /// Returns the organization that an API key belongs to.
     pub(crate) fn subject_organization(&self) -> Option<OrganizationClaims> {
         self.subject
             .starts_with("org_")
-            .then(|| OrganizationClaims::bare(&self.subject))
+            .then(|| OrganizationClaims::with_id_only(&self.subject))
     }
 
-    /// All of the claims, as they came.
+    /// Returns all claims, unchanged.
     pub fn into_claims(self) -> Map<String, Value> {
         self.claims
     }
 }
 
-/// What the claims say of the active organization.
+/// The active organization, as the claims describe it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OrganizationClaims {
     /// `org_…`.
     pub(crate) id: String,
-    /// The slug.
+    /// The organization's slug.
     pub(crate) slug: Option<String>,
     /// The role's full key, such as `org:admin`.
     pub(crate) role: Option<String>,
@@ -221,8 +193,9 @@ pub(crate) struct OrganizationClaims {
     pub(crate) permissions: Vec<String>,
 }
 
-/// OAuth: `scp` (a list) if there, else `scope` (RFC 8693 §4.2). Machine tokens: `scopes`, or the machines in `aud`. A
-/// session token's custom claims are the application's: a `scope` there was granted by nobody.
+/// Returns the granted scopes. OAuth tokens have `scp` (a list), else `scope` (RFC 8693 §4.2); machine tokens
+/// have `scopes`, else the machines in `aud`. A `scope` in a session token is a custom claim, not a granted
+/// scope.
 fn scopes(kind: TokenKind, claims: &Map<String, Value>) -> Vec<String> {
     let list = |name| match claims.get(name) {
         Some(Value::Array(list)) => Some(list.iter().filter_map(Value::as_str).map(str::to_owned).collect()),
@@ -245,7 +218,7 @@ fn scopes(kind: TokenKind, claims: &Map<String, Value>) -> Vec<String> {
 }
 
 impl OrganizationClaims {
-    fn bare(id: &str) -> Self {
+    fn with_id_only(id: &str) -> Self {
         Self {
             id: id.to_owned(),
             slug: None,

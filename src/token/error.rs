@@ -1,20 +1,20 @@
-//! Why a token is not accepted. The public answer is coarse (`auth::AuthError`); these reasons are for the log.
+//! Why a token is rejected. These reasons are for the log; the response is coarser (`auth::AuthError`).
 
 use std::time::Duration;
 
 use thiserror::Error;
 
-use super::kind::TokenKind;
+use super::{keys::KeyLookupError, kind::TokenKind};
 use crate::reason::Reason;
 
-/// A fault of the presented token. Its `Display` never holds a part of the token beyond names, numbers and
-/// identifiers that a reader of the log needs; it is **not** for the wire.
+/// A defect of the presented token. Its `Display` is for the log and **must not be sent to the client**. It
+/// contains no part of the token.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TokenError {
     /// Not three strict base64url parts (RFC 7515 §7.1).
     #[error("the token is not a compact JWS: {0}")]
     NotCompactJws(&'static str),
-    /// Header or payload is not one JSON object, or has a member twice (RFC 7515 §4, RFC 7519 §4).
+    /// Header or payload is not one JSON object with unique members (RFC 7515 §4, RFC 7519 §4).
     #[error("the {part} is not a JSON object with unique members")]
     NotJsonObject {
         /// `header` or `payload`.
@@ -23,29 +23,32 @@ pub enum TokenError {
     /// `alg` is not exactly `RS256` (RFC 8725 §3.1).
     #[error("the algorithm is not RS256")]
     Algorithm,
-    /// `crit` names extensions, and none are understood here (RFC 7515 §4.1.11).
+    /// `crit` is present, but no extension is supported (RFC 7515 §4.1.11).
     #[error("the header has a crit member")]
     CriticalHeader,
-    /// `typ` or `cat` does not belong to the kind (RFC 8725 §3.11).
-    #[error("the header says another kind of token: {0}")]
+    /// `typ` or `cat` does not match the kind (RFC 8725 §3.11).
+    #[error("the header belongs to another kind of token: {0}")]
     HeaderType(&'static str),
-    /// The kind is not in `CLERK_ACCEPTED_TOKENS`, or is never a credential.
-    #[error("tokens of kind {0} are not accepted here")]
+    /// The kind is not in `CLERK_ACCEPTED_TOKENS`, or only Clerk can verify it and no Backend API client is
+    /// configured.
+    #[error("tokens of kind {0} are not accepted by this server (CLERK_ACCEPTED_TOKENS)")]
     KindNotAccepted(TokenKind),
-    /// Clerk, asked about the token, doesn't know it.
-    #[error("Clerk knows no such token")]
+    /// Clerk does not know the opaque token.
+    #[error("Clerk does not know this token")]
     Unknown,
-    /// Clerk says that the token is not active, and no more.
-    #[error("Clerk says that the token is not active")]
+    /// Clerk reports that the token is not active, without a reason.
+    #[error("Clerk reports that the token is not active")]
     NotActive,
-    /// Revoked at Clerk.
+    /// The token was revoked at Clerk.
     #[error("the token was revoked")]
     Revoked,
-    /// `kid` is absent or not a string.
-    #[error("the header names no key")]
+    /// `kid` is absent, empty or not a string.
+    #[error("the header has no kid")]
     KeyIdMissing,
-    /// No key of the application has this `kid`, also after a fresh look.
-    #[error("no key of this Clerk application has the token's kid; it was signed for another application")]
+    /// No key of the application has this `kid`, even after refetching the key set.
+    #[error(
+        "no key of this Clerk application has the kid of the token; the token belongs to another application"
+    )]
     KeyIdUnknown,
     /// The signature does not match (RFC 7515 §5.2).
     #[error("the signature does not match")]
@@ -53,7 +56,7 @@ pub enum TokenError {
     /// A claim is absent.
     #[error("the claim {0} is missing")]
     ClaimMissing(&'static str),
-    /// A claim has another type or form than Clerk gives it.
+    /// A claim does not have the type or form that Clerk gives it.
     #[error("the claim {0} is malformed")]
     ClaimMalformed(&'static str),
     /// `iss` is not the Frontend API URL (RFC 7519 §4.1.1).
@@ -65,37 +68,37 @@ pub enum TokenError {
     /// `exp` has passed (RFC 7519 §4.1.4).
     #[error("the token expired {} s ago", .since.as_secs())]
     Expired {
-        /// How long ago, leeway included.
+        /// How long ago. The leeway is not subtracted.
         since: Duration,
     },
-    /// `nbf` is to come (RFC 7519 §4.1.5).
+    /// `nbf` is in the future (RFC 7519 §4.1.5).
     #[error("the token is not valid yet")]
     NotYetValid,
-    /// `iat` lies in the future (RFC 7519 §4.1.6).
-    #[error("the token was issued in the future; compare the clocks")]
+    /// `iat` is in the future (RFC 7519 §4.1.6).
+    #[error("the token was issued in the future; check the clocks of this machine and of Clerk")]
     IssuedInTheFuture,
-    /// `azp` is absent or not one of the authorized parties.
+    /// `azp` is absent or not an authorized party.
     #[error("the authorized party (azp) is not in CLERK_AUTHORIZED_PARTIES")]
     AuthorizedParty,
     /// `aud` is absent (RFC 8707 §2).
     #[error(
-        "the token has no audience (aud). Clerk sets it only when the client asks with `resource`: let the client \
-         send it, or set CLERK_AUDIENCE=if-present to accept tokens that any client of the application got"
+        "the token has no audience (aud). Clerk sets it only if the client sends `resource`. Make the client send it, or \
+         set CLERK_AUDIENCE=if-present to accept tokens issued to any client of the application"
     )]
     AudienceMissing,
-    /// `aud` names somebody else (RFC 7519 §4.1.3).
-    #[error("the audience (aud) does not name this server; it must be {expected}")]
+    /// `aud` names another server (RFC 7519 §4.1.3).
+    #[error("the audience (aud) does not name this server; expected {expected}")]
     Audience {
-        /// The resource this server publishes.
+        /// The resource identifier that this server publishes.
         expected: String,
     },
-    /// `sts` is `pending`: sign-in isn't complete (Clerk, session tasks).
-    #[error("the session is pending: its user has sign-in tasks to finish")]
+    /// `sts` is `pending`: the sign-in is not complete (Clerk, "Session tasks").
+    #[error("the session is pending: the user has not finished the sign-in tasks")]
     SessionPending,
 }
 
 impl TokenError {
-    /// The reason, for logs and metrics.
+    /// Returns the reason, for logs and metrics.
     pub fn reason(&self) -> Reason {
         match self {
             Self::NotCompactJws(_)
@@ -120,4 +123,32 @@ impl TokenError {
             Self::SessionPending => Reason::SessionPending,
         }
     }
+}
+
+/// Why a token could not be verified: the token is invalid, only Clerk can verify it, or the keys are
+/// unavailable.
+///
+/// ```
+/// # use clerk_mcp::token::{BearerToken, StaticKey, TokenError, TokenVerifier, VerifiedClaims, VerifyError};
+/// async fn user(verifier: &TokenVerifier<StaticKey>, token: &BearerToken) -> Result<String, &'static str> {
+///     match verifier.verify(token).await {
+///         Ok(claims) => Ok(VerifiedClaims::subject(&claims).to_owned()),
+///         Err(VerifyError::Token(TokenError::Expired { .. })) => Err("refresh the token"),
+///         Err(VerifyError::Token(_)) => Err("sign in again"),
+///         Err(VerifyError::Opaque(_)) => Err("verify the token with Clerk"),
+///         Err(VerifyError::Keys(_)) => Err("Clerk is unavailable; retry later"),
+///     }
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum VerifyError {
+    /// The token is invalid.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The token is opaque: only Clerk can verify it.
+    #[error("an opaque token ({0}) can only be verified by Clerk")]
+    Opaque(TokenKind),
+    /// The keys are unavailable, so the token was not verified.
+    #[error(transparent)]
+    Keys(#[from] KeyLookupError),
 }

@@ -1,5 +1,5 @@
-//! What Clerk says of a token when it's asked (Clerk Backend API, `access_tokens/verify`, `m2m_tokens/verify`,
-//! `api_keys/verify`), and the checks that Clerk's own SDK leaves out.
+//! Clerk's reports about opaque tokens (Clerk Backend API, `access_tokens/verify`, `m2m_tokens/verify`,
+//! `api_keys/verify`), and the checks of them that Clerk's own SDK omits.
 
 use std::time::Duration;
 
@@ -8,19 +8,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    check::{Check, Pass},
-    claims::{TokenPolicy, VerifiedClaims},
+    check::{Check, Pass, Recorder},
+    claims::VerifiedClaims,
     error::TokenError,
     kind::TokenKind,
+    policy::TokenPolicy,
     rules::check_audience,
 };
 
-/// Clerk's answer about a token. **It says what the token is, not that it's good**: only
-/// the authenticator's checks make a session of it.
+/// Clerk's report about a token. **A report does not mean that the token is valid**: call
+/// [`check`](Self::check).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct TokenReport {
-    /// `false` is all that is said of an inactive JWT.
+    /// For an inactive JWT, Clerk reports only `false` here.
     active: Option<bool>,
     subject: Option<String>,
     client_id: Option<String>,
@@ -33,12 +34,12 @@ pub(crate) struct TokenReport {
     claims: Option<Value>,
 }
 
-/// Why a report doesn't make a session.
+/// Why a report was rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ReportFault {
-    /// The token is at fault.
+    /// The token is invalid.
     Token(TokenError),
-    /// The report lacks what every report has.
+    /// The report lacks a member that every report has, so it says nothing about the token.
     Incomplete,
 }
 
@@ -49,17 +50,22 @@ impl From<TokenError> for ReportFault {
 }
 
 impl TokenReport {
-    /// Holds the report to `policy`. Clerk answers 200 for revoked and expired tokens too, with a flag; its SDK looks at
-    /// none of them.
+    /// Checks the report against `policy`, in the order of the contract. `recorder` decides whether the
+    /// checks go on after a failure. Clerk also answers 200 for revoked and expired tokens and sets a flag,
+    /// which its SDK ignores.
     pub(crate) fn check(
         self,
         kind: TokenKind,
         policy: &TokenPolicy,
         now: Timestamp,
+        recorder: &mut Recorder<ReportFault>,
     ) -> Result<VerifiedClaims, ReportFault> {
-        for (_, rule) in REPORT_RULES {
-            rule(&self, kind, policy, now)?;
-        }
+        recorder.record(Check::Active, self.check_active())?;
+        recorder.record(Check::Revoked, self.check_revoked())?;
+        recorder.record(Check::Expiry, self.check_expiry(now))?;
+        recorder.record(Check::Subject, self.check_subject(kind))?;
+        recorder.record(Check::Audience, check_audience(kind, self.aud.as_ref(), policy))?;
+        recorder.finish()?;
         let subject = self.subject.ok_or(ReportFault::Incomplete)?;
         let expires_at = self.expiration.map(timestamp).transpose()?;
         let claims = match self.claims {
@@ -77,27 +83,8 @@ impl TokenReport {
             claims,
         ))
     }
-}
 
-/// A rule of Clerk's answer, and the name of its check.
-type ReportRule = (
-    Check,
-    fn(&TokenReport, TokenKind, &TokenPolicy, Timestamp) -> Result<Pass, ReportFault>,
-);
-
-/// All of them, in order.
-const REPORT_RULES: [ReportRule; 5] = [
-    (Check::Known, TokenReport::is_known),
-    (Check::Revoked, TokenReport::is_not_revoked),
-    (Check::Expiry, TokenReport::has_not_expired),
-    (Check::Subject, TokenReport::has_subject_of_kind),
-    (Check::Audience, |report, kind, policy, _| {
-        Ok(check_audience(kind, report.aud.as_ref(), policy)?)
-    }),
-];
-
-impl TokenReport {
-    /// What Clerk said, **for showing it**.
+    /// Returns the members of the report, **for display only**.
     pub(crate) fn members(&self) -> Option<Map<String, Value>> {
         match serde_json::to_value(self) {
             Ok(Value::Object(members)) => Some(members),
@@ -105,24 +92,7 @@ impl TokenReport {
         }
     }
 
-    /// What is asked of a report.
-    pub(crate) fn checks() -> impl Iterator<Item = Check> {
-        REPORT_RULES.into_iter().map(|(check, _)| check)
-    }
-
-    /// What becomes of each rule.
-    pub(crate) fn findings(
-        &self,
-        kind: TokenKind,
-        policy: &TokenPolicy,
-        now: Timestamp,
-    ) -> impl Iterator<Item = (Check, Result<Pass, ReportFault>)> {
-        REPORT_RULES
-            .map(|(check, rule)| (check, rule(self, kind, policy, now)))
-            .into_iter()
-    }
-
-    fn is_known(&self, _: TokenKind, _: &TokenPolicy, _: Timestamp) -> Result<Pass, ReportFault> {
+    fn check_active(&self) -> Result<Pass, ReportFault> {
         if self.active == Some(false) {
             return Err(TokenError::NotActive.into());
         }
@@ -132,15 +102,15 @@ impl TokenReport {
         Ok(Pass::Held)
     }
 
-    fn is_not_revoked(&self, _: TokenKind, _: &TokenPolicy, _: Timestamp) -> Result<Pass, ReportFault> {
+    fn check_revoked(&self) -> Result<Pass, TokenError> {
         if self.revoked == Some(true) {
-            return Err(TokenError::Revoked.into());
+            return Err(TokenError::Revoked);
         }
         Ok(Pass::Held)
     }
 
-    /// Clerk's word and the time it gives are both held to; there's one clock less to differ, so no leeway.
-    fn has_not_expired(&self, _: TokenKind, _: &TokenPolicy, now: Timestamp) -> Result<Pass, ReportFault> {
+    /// Checks both the flag and the time. No leeway is applied: the flag comes from Clerk's own clock.
+    fn check_expiry(&self, now: Timestamp) -> Result<Pass, TokenError> {
         let expires_at = self.expiration.map(timestamp).transpose()?;
         let since = expires_at
             .map(|at| now.duration_since(at))
@@ -148,29 +118,22 @@ impl TokenReport {
         match since {
             Some(since) => Err(TokenError::Expired {
                 since: since.unsigned_abs(),
-            }
-            .into()),
+            }),
             None if self.expired == Some(true) => Err(TokenError::Expired {
                 since: Duration::ZERO,
-            }
-            .into()),
-            None if expires_at.is_none() => Ok(Pass::NotAsked("it doesn't expire")),
+            }),
+            None if expires_at.is_none() => Ok(Pass::NotAsked("the token does not expire")),
             None => Ok(Pass::Held),
         }
     }
 
-    fn has_subject_of_kind(
-        &self,
-        kind: TokenKind,
-        _: &TokenPolicy,
-        _: Timestamp,
-    ) -> Result<Pass, ReportFault> {
+    fn check_subject(&self, kind: TokenKind) -> Result<Pass, TokenError> {
         let subject = self.subject.as_deref().unwrap_or_default();
         let fits = |prefix: &&str| subject.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty());
         if subject_prefixes(kind).iter().any(fits) {
             return Ok(Pass::Held);
         }
-        Err(TokenError::ClaimMalformed("sub").into())
+        Err(TokenError::ClaimMalformed("sub"))
     }
 }
 
@@ -182,8 +145,9 @@ fn subject_prefixes(kind: TokenKind) -> &'static [&'static str] {
     }
 }
 
-/// Clerk's description gives seconds, its SDK's documentation milliseconds, for the same member. Seconds stay below
-/// 10¹² for the next thirty thousand years, milliseconds have been above it since 2001.
+/// Converts seconds or milliseconds to a time. For the same member, Clerk's API description says seconds and
+/// its SDK's documentation milliseconds. Seconds stay below 10¹² for the next 30,000 years; milliseconds
+/// passed it in 2001.
 fn timestamp(value: f64) -> Result<Timestamp, TokenError> {
     let milliseconds = if value.abs() < 1e12 {
         value * 1_000.0
@@ -192,7 +156,7 @@ fn timestamp(value: f64) -> Result<Timestamp, TokenError> {
     };
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "a number beyond all time saturates, and is refused below"
+        reason = "a number out of range saturates, and is rejected below"
     )]
     Timestamp::from_millisecond(milliseconds as i64).map_err(|_| TokenError::ClaimMalformed("exp"))
 }
@@ -227,11 +191,16 @@ mod tests {
             leeway: Duration::from_secs(5),
         };
         let report: TokenReport = serde_json::from_value(report).unwrap();
-        report.check(kind, &policy, Timestamp::from_second(NOW).unwrap())
+        report.check(
+            kind,
+            &policy,
+            Timestamp::from_second(NOW).unwrap(),
+            &mut Recorder::stop_at_first_failure(),
+        )
     }
 
     #[test]
-    fn a_good_report_passes_in_seconds_and_in_milliseconds() {
+    fn valid_report_passes_with_times_in_seconds_or_milliseconds() {
         for expiration in [
             json!(null),
             json!(NOW + 1),
@@ -249,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn every_flag_counts() {
+    fn report_with_any_defect_is_rejected() {
         for (changes, reason) in [
             (json!({ "active": false }), "token-invalid"),
             (json!({ "revoked": true }), "token-revoked"),

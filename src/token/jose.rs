@@ -1,15 +1,20 @@
-//! From text to an [`UnverifiedJwt`]: the compact JWS of RFC 7515 §7.1, read strictly.
+//! Parses a compact JWS (RFC 7515 §7.1) strictly into an [`UnverifiedJwt`], and checks its header.
 //!
-//! Lenient decoding makes several texts of one token; each check here closes one such gap, so that changing any
-//! character of a valid token yields an invalid one.
+//! With lenient decoding, several texts decode to the same token. Each check here rules out one such case, so
+//! that changing any character of a valid token makes it invalid.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
-use super::{check::Check, error::TokenError, json::unique_object, kind::TokenKind};
+use super::{
+    check::{Check, Pass, Recorder},
+    error::{TokenError, VerifyError},
+    json::unique_object,
+    kind::TokenKind,
+};
 
-/// A well-formed JWT **whose signature nobody has checked**. Its members may be used to choose a key and a kind,
-/// and for nothing else.
+/// A well-formed JWT **whose signature has not been checked**. Its members may only be used to choose the key
+/// and the kind.
 pub(super) struct UnverifiedJwt {
     header: Map<String, Value>,
     claims: Map<String, Value>,
@@ -18,12 +23,13 @@ pub(super) struct UnverifiedJwt {
 }
 
 impl UnverifiedJwt {
+    /// Parses the three parts of a token.
     pub(super) fn parse(token: &str) -> Result<Self, TokenError> {
         let mut parts = token.split('.');
         let (Some(header), Some(payload), Some(signature), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
         else {
-            return Err(TokenError::NotCompactJws("it has not exactly three parts"));
+            return Err(TokenError::NotCompactJws("it does not have exactly three parts"));
         };
         if signature.is_empty() {
             return Err(TokenError::NotCompactJws("it has no signature"));
@@ -45,39 +51,43 @@ impl UnverifiedJwt {
         self.claims.get("sub")?.as_str()
     }
 
-    /// Checks the header against what tokens of `kind` carry, and gives the id of the key that is to verify it.
-    /// `jwk`, `jku`, `x5c` and `x5u` are ignored: keys come from the configured application alone (RFC 8725 §3.10).
-    pub(super) fn unverified_kid(&self, kind: TokenKind) -> Result<&str, TokenError> {
-        for (_, rule) in HEADER_RULES {
-            rule(self, kind)?;
-        }
-        self.kid()
+    /// Checks the header against what tokens of `kind` carry. `jwk`, `jku`, `x5c` and `x5u` are ignored: keys
+    /// come only from the configured application (RFC 8725 §3.10).
+    pub(super) fn check_header(
+        &self,
+        kind: TokenKind,
+        recorder: &mut Recorder<VerifyError>,
+    ) -> Result<(), VerifyError> {
+        recorder.record(Check::Algorithm, self.check_algorithm())?;
+        recorder.record(Check::Critical, self.check_critical())?;
+        recorder.record(Check::Class, self.check_class(kind))?;
+        recorder.record(Check::KeyId, self.unverified_kid().map(|_| Pass::Held))
     }
 
-    /// RFC 8725 §3.1: the algorithm comes from us; the header may only agree.
-    fn check_algorithm(&self, _: TokenKind) -> Result<(), TokenError> {
+    /// RFC 8725 §3.1: the server chooses the algorithm, and the header must match.
+    fn check_algorithm(&self) -> Result<Pass, TokenError> {
         if self.header.get("alg").and_then(Value::as_str) == Some("RS256") {
-            return Ok(());
+            return Ok(Pass::Held);
         }
         Err(TokenError::Algorithm)
     }
 
-    /// RFC 7515 §4.1.11: no extension is understood here, so none may be critical.
-    fn check_critical(&self, _: TokenKind) -> Result<(), TokenError> {
+    /// RFC 7515 §4.1.11: no extension is supported, so none may be critical.
+    fn check_critical(&self) -> Result<Pass, TokenError> {
         if self.header.contains_key("crit") {
             return Err(TokenError::CriticalHeader);
         }
-        Ok(())
+        Ok(Pass::Held)
     }
 
-    /// One key signs every kind of an instance's tokens; `typ` and Clerk's `cat` are what keeps one from passing
-    /// for another (RFC 8725 §3.11).
-    fn check_class(&self, kind: TokenKind) -> Result<(), TokenError> {
+    /// RFC 8725 §3.11: one key signs all kinds of tokens of an instance. Only `typ` and Clerk's `cat` prevent
+    /// a token of one kind from being accepted as another.
+    fn check_class(&self, kind: TokenKind) -> Result<Pass, TokenError> {
         if kind != TokenKind::OAuthToken && self.unverified_type() != Some("JWT") {
             return Err(TokenError::HeaderType("typ is not JWT"));
         }
         let class = match self.header.get("cat") {
-            None => return Ok(()),
+            None => return Ok(Pass::Held),
             Some(class) => class
                 .as_str()
                 .ok_or(TokenError::HeaderType("cat is not a string"))?,
@@ -85,18 +95,19 @@ impl UnverifiedJwt {
         let fits = match kind {
             TokenKind::SessionToken => class == CLASS_SESSION,
             TokenKind::M2mToken => class == CLASS_M2M,
-            // No class is defined for access tokens: `typ` tells them.
+            // Access tokens have no class of their own; `typ` identifies them.
             TokenKind::OAuthToken | TokenKind::ApiKey => false,
         };
         if fits || class == CLASS_UNSPECIFIED {
-            return Ok(());
+            return Ok(Pass::Held);
         }
         Err(TokenError::HeaderType(
-            "cat is that of another kind, such as a JWT template",
+            "cat names another kind, such as a JWT template",
         ))
     }
 
-    pub(super) fn kid(&self) -> Result<&str, TokenError> {
+    /// Returns the id of the key that is to verify the signature.
+    pub(super) fn unverified_kid(&self) -> Result<&str, TokenError> {
         self.header
             .get("kid")
             .and_then(Value::as_str)
@@ -104,24 +115,19 @@ impl UnverifiedJwt {
             .ok_or(TokenError::KeyIdMissing)
     }
 
-    /// What the signature covers, and the signature, base64url.
+    /// Returns the text that the signature covers, and the signature in base64url.
     pub(super) fn signed(&self) -> (&str, &str) {
         (&self.signing_input, &self.signature)
     }
 
-    /// Header and claims, **for showing them**.
-    pub(super) fn members(&self) -> (&Map<String, Value>, &Map<String, Value>) {
-        (&self.header, &self.claims)
-    }
-
-    /// The claims, **to be taken only after the signature was found to match**.
+    /// Returns the claims. **They must not be used before the signature has been checked.**
     pub(super) fn into_claims(self) -> Map<String, Value> {
         self.claims
     }
 }
 
-/// What a JWT says, header and claims, **whoever wrote it**: for showing it to somebody. `None` when these can't be read;
-/// whether there's a signature doesn't matter.
+/// Returns the header and claims of a JWT **without verifying it**, for display. `None` if they cannot be
+/// parsed; the signature is ignored and may be missing.
 ///
 /// ```
 /// let (header, claims) = clerk_mcp::token::unverified_members("eyJhbGciOiJub25lIn0.e30.").unwrap();
@@ -132,27 +138,16 @@ pub fn unverified_members(token: &str) -> Option<(Map<String, Value>, Map<String
     Some((parts.next()??, parts.next()??))
 }
 
-/// A rule of the header, and the name of its check.
-pub(super) type HeaderRule = (Check, fn(&UnverifiedJwt, TokenKind) -> Result<(), TokenError>);
-
-/// All of them, in the contract's order.
-pub(super) const HEADER_RULES: [HeaderRule; 4] = [
-    (Check::Algorithm, UnverifiedJwt::check_algorithm),
-    (Check::Critical, UnverifiedJwt::check_critical),
-    (Check::Class, UnverifiedJwt::check_class),
-    (Check::KeyId, |jwt, _| jwt.kid().map(|_| ())),
-];
-
-/// RFC 7515 §2: base64url without padding; the trailing bits must be zero (RFC 4648 §3.5), or two texts would
-/// decode to the same signature.
+/// Decodes base64url without padding (RFC 7515 §2). The trailing bits must be zero (RFC 4648 §3.5): otherwise
+/// two texts would decode to the same signature.
 fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
     BASE64_URL_SAFE_NO_PAD
         .decode(part)
         .map_err(|_| TokenError::NotCompactJws("a part is not canonical base64url"))
 }
 
-/// Clerk's classes of tokens, the header member `cat`.
+/// The class of session tokens, in Clerk's header member `cat`.
 const CLASS_SESSION: &str = "cl_B7d4PD111AAA";
 const CLASS_M2M: &str = "cl_B7d4PD333AAA";
-/// Stamped on every class by some instances; says nothing.
+/// Some instances put this class on every token, so it carries no information.
 const CLASS_UNSPECIFIED: &str = "cl_I7d4PD111III";

@@ -1,7 +1,7 @@
-//! JSON as a JWT demands it: one object, no member twice (RFC 7519 §4, RFC 8725 §3.10).
+//! Parses the JSON of a JWT: one object with unique members (RFC 7519 §4, RFC 8725 §3.10).
 //!
-//! `serde_json` keeps the last of two equal members, another parser may keep the first: a token that two readers
-//! understand differently is refused, at every depth.
+//! Of two members with the same name, `serde_json` keeps the last, and another parser may keep the first.
+//! Tokens that two parsers could read differently are rejected, at every depth.
 
 use std::fmt;
 
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_any_object_as_it_is() {
+    fn object_is_parsed_unchanged() {
         let text = r#"{"a": [1, -2, 2.5, null, true, "x\n"], "b": {"a": {}}}"#;
         assert_eq!(
             unique_object(text.as_bytes()).map(Value::Object),
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_repeated_members_at_any_depth_and_in_any_spelling() {
+    fn repeated_members_are_rejected_at_any_depth_and_in_any_escaping() {
         for text in [
             r#"{"a":1,"a":1}"#,
             r#"{"a":{"b":1,"b":2}}"#,
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_one_object() {
+    fn anything_but_one_object_is_rejected() {
         let deep = "[".repeat(10_000);
         for text in [
             "",

@@ -1,4 +1,5 @@
-//! JSON Web Keys (RFC 7517) and PEM keys, as far as they may verify a Clerk token: RSA of at least 2048 bits.
+//! Parses the keys that may verify Clerk tokens: RSA keys of 2048 to 8192 bits, as JSON Web Keys (RFC 7517)
+//! or PEM.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -14,14 +15,14 @@ use thiserror::Error;
 use super::fetch::FetchError;
 use crate::digest;
 
-/// A public RSA key that may verify tokens.
+/// A public RSA key that verifies tokens.
 #[derive(Clone)]
 pub struct VerifyingKey {
     key: Arc<DecodingKey>,
     thumbprint: [u8; 32],
 }
 
-/// Which key verified a token: its id, and a digest of the key itself, for ids can be given anew.
+/// Identifies the key that verified a token: its id, and a digest of the key, because an id can be reused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyReference {
     pub(super) kid: String,
@@ -40,7 +41,7 @@ impl VerifyingKey {
         }
     }
 
-    pub(super) fn is(&self, reference: &KeyReference) -> bool {
+    pub(super) fn matches(&self, reference: &KeyReference) -> bool {
         self.thumbprint == reference.thumbprint
     }
 
@@ -48,7 +49,7 @@ impl VerifyingKey {
         let modulus = without_leading_zeros(modulus);
         let exponent = without_leading_zeros(exponent);
         let bits = modulus.len() * 8 - modulus.first().map_or(0, |byte| byte.leading_zeros() as usize);
-        // RFC 7518 §3.3 wants 2048 at least; 8192 is the most that the backend computes with.
+        // RFC 7518 §3.3 requires at least 2048; the crypto backend supports at most 8192.
         if !(2048..=8192).contains(&bits) {
             return Err(KeyError::Size { bits });
         }
@@ -68,15 +69,15 @@ impl fmt::Debug for VerifyingKey {
     }
 }
 
-/// One key for every `kid`: `CLERK_JWT_KEY`, with which no key is ever fetched.
+/// One key for every `kid` (`CLERK_JWT_KEY`). No key is ever fetched.
 #[derive(Debug, Clone)]
 pub struct StaticKey(pub(super) VerifyingKey);
 
 impl StaticKey {
-    /// Reads a public key in PEM (`BEGIN PUBLIC KEY`), as Clerk's dashboard shows it under "JWKS Public Key".
+    /// Parses a public key in PEM (`BEGIN PUBLIC KEY`), as Clerk Dashboard shows it under "JWKS Public Key".
     ///
     /// # Errors
-    /// When it's not PEM, not an RSA public key, or too small.
+    /// [`KeyError::Pem`], [`KeyError::NotRsa`], [`KeyError::Size`] or [`KeyError::Exponent`].
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         use rustls_pki_types::{SubjectPublicKeyInfoDer, pem::PemObject};
         let spki = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes()).map_err(|_| KeyError::Pem)?;
@@ -89,7 +90,7 @@ impl StaticKey {
     }
 }
 
-/// Why a key can't be used.
+/// Why a key cannot be used.
 ///
 /// ```
 /// use clerk_mcp::token::{KeyError, StaticKey};
@@ -98,33 +99,33 @@ impl StaticKey {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum KeyError {
-    /// Not a PEM text with a public key.
+    /// The text is not a public key in PEM.
     #[error("not a public key in PEM (BEGIN PUBLIC KEY)")]
     Pem,
-    /// Another kind of key.
+    /// The key is not an RSA public key.
     #[error("not an RSA public key")]
     NotRsa,
     /// `kid` is missing.
     #[error("the key has no kid")]
     KeyId,
-    /// For encryption, for another algorithm, or with private parts.
-    #[error("the key is not a public one for RS256 signatures: {0}")]
+    /// The key is for encryption or another algorithm, or it has private parts.
+    #[error("the key is not a public key for RS256 signatures: {0}")]
     Purpose(&'static str),
-    /// Not base64url.
+    /// A member of the key is not base64url.
     #[error("the key's {0} is not base64url")]
     Encoding(&'static str),
-    /// Too small or too large.
-    #[error("an RSA key of {bits} bits; it takes 2048 to 8192")]
+    /// The key is too small or too large.
+    #[error("the RSA key has {bits} bits; expected 2048 to 8192")]
     Size {
         /// Length of the modulus.
         bits: usize,
     },
-    /// An exponent that no RSA key has.
-    #[error("the key's exponent is not odd and above 1")]
+    /// The exponent is even or 1.
+    #[error("the exponent of the key is not an odd number above 1")]
     Exponent,
 }
 
-/// Parses a key set. A key that can't be used is left out and logged: one bad key must not cost the others.
+/// Parses a key set. An unusable key is skipped and logged, so that it does not affect the others.
 pub(super) fn parse_key_set(body: &[u8]) -> Result<HashMap<String, VerifyingKey>, FetchError> {
     let set: Map<String, Value> = serde_json::from_slice(body).map_err(|_| FetchError::NotAKeySet)?;
     let keys = set
@@ -137,10 +138,10 @@ pub(super) fn parse_key_set(body: &[u8]) -> Result<HashMap<String, VerifyingKey>
             Ok((kid, key)) => match usable.entry(kid) {
                 Entry::Vacant(free) => drop(free.insert(key)),
                 Entry::Occupied(taken) => {
-                    tracing::warn!(kid = %taken.key(), "Clerk's key set has two keys of one kid; the first is used");
+                    tracing::warn!(kid = %taken.key(), "Clerk's key set has two keys with the same kid; the first is used");
                 }
             },
-            Err(error) => tracing::warn!(%error, "a key of Clerk's key set is left out"),
+            Err(error) => tracing::warn!(%error, "skipped an unusable key of Clerk's key set"),
         }
     }
     if usable.is_empty() {
@@ -150,7 +151,8 @@ pub(super) fn parse_key_set(body: &[u8]) -> Result<HashMap<String, VerifyingKey>
     }
 }
 
-/// RFC 7517 §4 and RFC 7518 §6.3.1. Members that say what the key is for are optional, but must agree when there.
+/// Parses one key (RFC 7517 §4, RFC 7518 §6.3.1). The members that state its purpose are optional, but must
+/// match if present.
 fn parse_key(key: &Value) -> Result<(String, VerifyingKey), KeyError> {
     let text = |name| key.get(name).and_then(Value::as_str);
     if text("kty") != Some("RSA") {

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeSet, HashMap},
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -13,6 +13,7 @@ use futures_util::{
     future::{BoxFuture, Shared},
 };
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use thiserror::Error;
 
 use super::{
@@ -36,7 +37,7 @@ impl KeySource for StaticKey {
     }
 
     fn holds(&self, key: &KeyReference) -> bool {
-        self.0.is(key)
+        self.0.matches(key)
     }
 }
 
@@ -131,10 +132,10 @@ impl JwksCache {
     }
 
     /// As [`usable`](Self::usable), for a token: a set that has aged is fetched again, and nobody waits for it.
-    fn in_use(&self) -> Option<Arc<KeySet>> {
+    fn usable_refreshed(&self) -> Option<Arc<KeySet>> {
         let set = self.usable()?;
         if self.age(&set) >= REFRESH_AFTER {
-            let _ = self.join_fetch_if_allowed(Cause::AgedKeys);
+            let _ = self.join_fetch_if_allowed(FetchCause::AgedKeys);
         }
         Some(set)
     }
@@ -144,8 +145,8 @@ impl JwksCache {
     }
 
     /// Starts a fetch, or joins the one in flight.
-    fn join_fetch(&self) -> Flight {
-        let mut fetches = self.0.fetches.lock().unwrap_or_else(PoisonError::into_inner);
+    fn join_fetch(&self) -> PendingFetch {
+        let mut fetches = self.0.fetches.lock();
         match fetches.flight() {
             Some(flight) => flight,
             None => fetches.start(self),
@@ -153,8 +154,8 @@ impl JwksCache {
     }
 
     /// As [`join_fetch`](Self::join_fetch), when the cool-down allows a new one; otherwise how the last one ended.
-    fn join_fetch_if_allowed(&self, cause: Cause) -> Result<Flight, Option<FetchError>> {
-        let mut fetches = self.0.fetches.lock().unwrap_or_else(PoisonError::into_inner);
+    fn join_fetch_if_allowed(&self, cause: FetchCause) -> Result<PendingFetch, Option<FetchError>> {
+        let mut fetches = self.0.fetches.lock();
         if let Some(flight) = fetches.flight() {
             return Ok(flight);
         }
@@ -182,7 +183,7 @@ impl JwksCache {
                 Err(error)
             }
         };
-        let mut fetches = self.0.fetches.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut fetches = self.0.fetches.lock();
         fetches.in_flight = None;
         fetches.failed = result.err();
         fetches.ended_at = Some(now);
@@ -192,14 +193,14 @@ impl JwksCache {
 
 impl KeySource for JwksCache {
     async fn key(&self, kid: &str) -> Result<Option<VerifyingKey>, KeyLookupError> {
-        let held = self.in_use();
+        let held = self.usable_refreshed();
         if let Some(key) = held.as_ref().and_then(|set| set.keys.get(kid)) {
             return Ok(Some(key.clone()));
         }
         let cause = if held.is_some() {
-            Cause::UnknownKey
+            FetchCause::UnknownKey
         } else {
-            Cause::NoKeys
+            FetchCause::NoKeys
         };
         match self.join_fetch_if_allowed(cause) {
             Ok(flight) => flight.await.map_err(|cause| KeyLookupError { cause })?,
@@ -212,16 +213,16 @@ impl KeySource for JwksCache {
     }
 
     fn holds(&self, key: &KeyReference) -> bool {
-        self.in_use()
-            .is_some_and(|set| set.keys.get(&key.kid).is_some_and(|held| held.is(key)))
+        self.usable_refreshed()
+            .is_some_and(|set| set.keys.get(&key.kid).is_some_and(|held| held.matches(key)))
     }
 }
 
-type Flight = Shared<BoxFuture<'static, Result<(), FetchError>>>;
+type PendingFetch = Shared<BoxFuture<'static, Result<(), FetchError>>>;
 
 /// Why a look-up wants a fetch.
 #[derive(Debug, Clone, Copy)]
-enum Cause {
+enum FetchCause {
     NoKeys,
     AgedKeys,
     UnknownKey,
@@ -230,7 +231,7 @@ enum Cause {
 /// The fetch in flight, and the cool-down.
 #[derive(Debug, Default)]
 struct Fetches {
-    in_flight: Option<Flight>,
+    in_flight: Option<PendingFetch>,
     failed: Option<FetchError>,
     ended_at: Option<Timestamp>,
     /// How many turns unknown keys took and didn't get back yet, and from when the next one back is counted.
@@ -240,12 +241,12 @@ struct Fetches {
 
 impl Fetches {
     /// The fetch in flight. One whose task ended without saying so (a panic, a runtime that was shut down) is none.
-    fn flight(&self) -> Option<Flight> {
+    fn flight(&self) -> Option<PendingFetch> {
         self.in_flight.clone().filter(|flight| flight.peek().is_none())
     }
 
     /// Starts a fetch on a task of its own, so that it ends even when nobody waits for it any more.
-    fn start(&mut self, cache: &JwksCache) -> Flight {
+    fn start(&mut self, cache: &JwksCache) -> PendingFetch {
         let task = tokio::spawn(cache.clone().fetch_and_store());
         let flight = async move {
             // The task does not panic; were the runtime to end it, there'd be no answer.
@@ -259,14 +260,14 @@ impl Fetches {
     }
 
     /// Whether a look-up may fetch now; counts it.
-    fn take_turn(&mut self, cause: Cause, now: Timestamp) -> bool {
+    fn take_turn(&mut self, cause: FetchCause, now: Timestamp) -> bool {
         let elapsed = |since: Timestamp, least: Duration| now.duration_since(since).unsigned_abs() >= least;
         match cause {
-            Cause::NoKeys => self.ended_at.is_none_or(|ended| elapsed(ended, RETRY_COOLDOWN)),
-            Cause::AgedKeys => self
+            FetchCause::NoKeys => self.ended_at.is_none_or(|ended| elapsed(ended, RETRY_COOLDOWN)),
+            FetchCause::AgedKeys => self
                 .ended_at
                 .is_none_or(|ended| elapsed(ended, UNKNOWN_KEY_COOLDOWN)),
-            Cause::UnknownKey => {
+            FetchCause::UnknownKey => {
                 // A bucket of turns that fills again one by one.
                 let waited = now.duration_since(self.turns_counted_from).unsigned_abs();
                 let given_back = waited.as_secs() / UNKNOWN_KEY_COOLDOWN.as_secs();

@@ -1,21 +1,23 @@
-//! Bearer tokens: what Clerk issues, and every check between a header and [`VerifiedClaims`].
+//! Bearer tokens of Clerk, and every check from the `Authorization` header to [`VerifiedClaims`].
 //!
-//! | step | file | stops with | source |
+//! | step | file | fails with | source |
 //! | --- | --- | --- | --- |
 //! | one `Authorization` header, one token68 | `bearer.rs` | [`BearerError`] | RFC 6750 §2.1, RFC 9110 §11 |
-//! | kind, by prefix, `sub` and `typ` | `kind.rs` | [`TokenError::KindNotAccepted`] | Clerk, "Token types" |
+//! | kind, from the prefix, `sub` and `typ` | `presented.rs`, `kind.rs` | [`TokenError::KindNotAccepted`] | Clerk, "Token types" |
 //! | strict compact JWS, `alg`, `crit`, `typ`, `cat`, `kid` | `jose.rs`, `json.rs` | [`TokenError::NotCompactJws`] … | RFC 7515, RFC 8725 |
-//! | key of the configured application | `keys.rs`, `fetch.rs` | [`KeyLookupError`], [`TokenError::KeyIdUnknown`] | RFC 7517 |
+//! | key of the Clerk application | `keys.rs`, `fetch.rs` | [`KeyLookupError`], [`TokenError::KeyIdUnknown`] | RFC 7517 |
 //! | signature | `verifier.rs` | [`TokenError::Signature`] | RFC 7518 §3.3 |
 //! | `iss`, `sub`, `sid`, `exp`, `nbf`, `iat`, `azp`, `aud`, `sts` | `rules.rs`, `resource.rs` | [`TokenError::Issuer`] … | RFC 7519 §4.1 |
-//! | of opaque tokens: Clerk's answer, its flags and times | `introspection.rs` | [`TokenError::Revoked`] … | Clerk Backend API |
+//! | opaque tokens only: Clerk's report, its flags and times | `introspection.rs` | [`TokenError::Revoked`] … | Clerk Backend API |
 //!
-//! The signature comes before the claims on purpose: a forged token learns nothing of what the claims should say.
+//! The signature is checked before the claims, so that a forger cannot learn from the errors what the claims
+//! should contain.
 //!
-//! # Keys from elsewhere
+//! # Other sources of keys
 //!
-//! The keys mostly come from the Frontend API ([`HttpJwks`], held by a [`JwksCache`]) or from the configuration
-//! ([`StaticKey`]). A [`JwksFetcher`] of your own brings the key set from another place, and is cached the same:
+//! The keys usually come from the Frontend API ([`HttpJwks`], held by a [`JwksCache`]) or from the
+//! configuration ([`StaticKey`]). Implement [`JwksFetcher`] to read the key set from another place;
+//! [`JwksCache`] caches it in the same way:
 //!
 //! ```
 //! use std::{path::PathBuf, sync::Arc};
@@ -23,7 +25,7 @@
 //! use clerk_mcp::{clock::SystemClock, token::{FetchError, JwksCache, JwksFetcher}};
 //! use futures_util::{FutureExt, future::BoxFuture};
 //!
-//! /// The key set that something else keeps in a file.
+//! /// Reads the key set from a file that another program keeps up to date.
 //! #[derive(Debug)]
 //! struct InFile(PathBuf);
 //!
@@ -35,17 +37,18 @@
 //! }
 //!
 //! let keys = JwksCache::new(InFile("/run/clerk/jwks.json".into()), Arc::new(SystemClock));
-//! assert!(!keys.holds_keys(), "nothing is fetched yet");
+//! assert!(!keys.holds_keys(), "no key is fetched before the first lookup");
 //! ```
 //!
-//! A [`KeySource`] of your own decides itself which key it gives out, and for how long a verified token may be remembered:
+//! Implement [`KeySource`] to choose the keys yourself, and to decide how long a verified token may be
+//! cached:
 //!
 //! ```
 //! use std::collections::HashMap;
 //!
 //! use clerk_mcp::token::{KeyLookupError, KeyReference, KeySource, StaticKey, VerifyingKey};
 //!
-//! /// A few keys that are pinned by their ids.
+//! /// Keys that are pinned by their ids.
 //! #[derive(Debug)]
 //! struct Pinned(HashMap<String, StaticKey>);
 //!
@@ -75,21 +78,23 @@ mod jwk;
 mod keys;
 mod kind;
 mod permissions;
+mod policy;
+mod presented;
 mod resource;
 mod rules;
 mod verifier;
 
 pub use bearer::{BearerError, BearerToken};
 pub use check::Check;
-pub(crate) use check::Pass;
-pub use claims::{AudiencePolicy, TokenPolicy, VerifiedClaims};
-pub use error::TokenError;
+pub(crate) use check::{Outcome, Pass, Recorder};
+pub use claims::VerifiedClaims;
+pub use error::{TokenError, VerifyError};
 pub use fetch::{FetchError, HttpJwks, JwksFetcher};
 pub(crate) use introspection::{ReportFault, TokenReport};
 pub use jose::unverified_members;
 pub use jwk::{KeyError, KeyReference, StaticKey, VerifyingKey};
 pub use keys::{JwksCache, KeyLookupError, KeySource};
 pub use kind::{TokenKind, UnknownTokenKind};
+pub use policy::{AudiencePolicy, TokenPolicy};
 pub use resource::ResourceNames;
-pub(crate) use verifier::Examination;
-pub use verifier::{TokenVerifier, VerifyError};
+pub use verifier::TokenVerifier;

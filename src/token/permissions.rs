@@ -1,14 +1,15 @@
-//! Organization permissions of v2 session tokens: packed into `fea`, `o.per` and `o.fpm`
-//! (Clerk, "Session tokens", version 2).
+//! Unpacks the organization permissions of v2 session tokens from `fea`, `o.per` and `o.fpm` (Clerk, "Session
+//! tokens", version 2).
 
-/// Unpacks the permissions that the active organization gives, as `org:<feature>:<permission>`.
+/// Returns the permissions in the active organization, as `org:<feature>:<permission>`.
 ///
-/// `features` is the claim `fea` (`o:dashboard,u:gold,ou:reports`), `names` is `o.per` (`manage,read`), `masks` is
-/// `o.fpm` (`3,2`): the i-th mask belongs to the i-th feature **of those in the organization's scope**, and its bit j
-/// grants the j-th name. Clerk's documentation counts features of every scope, its SDK those of the organization;
-/// the SDK is what decides for Clerk's own servers, so it's followed.
+/// `features` is the claim `fea` (`o:dashboard,u:gold,ou:reports`), `names` is `o.per` (`manage,read`),
+/// `masks` is `o.fpm` (`3,2`). The i-th mask belongs to the i-th feature **in the organization's scope**, and
+/// its bit j grants the j-th name. Clerk's documentation counts the features of every scope, its SDK only
+/// those of the organization. This follows the SDK, because Clerk's own servers use it.
 ///
-/// A malformed part grants nothing: a bad mask empties its own feature, a feature without a scope empties the list.
+/// A malformed part grants nothing: a malformed mask grants nothing for its feature, and a feature without a
+/// scope empties the whole list.
 pub(super) fn unpack(features: &str, names: &str, masks: &str) -> Vec<String> {
     if names.is_empty() || masks.is_empty() {
         return Vec::new();
@@ -32,7 +33,7 @@ pub(super) fn unpack(features: &str, names: &str, masks: &str) -> Vec<String> {
         .collect()
 }
 
-/// The features in the organization's scope, in order; `None` when one has no scope.
+/// Returns the features in the organization's scope, in order; `None` if any feature has no scope.
 fn organization_features(features: &str) -> Option<Vec<&str>> {
     if features.is_empty() {
         return Some(Vec::new());
@@ -50,10 +51,11 @@ fn organization_features(features: &str) -> Option<Vec<&str>> {
         })
 }
 
-/// The bits of a decimal number of any length, lowest first; none for anything else. Clerk allows more names than
-/// a machine integer has bits, so the number is divided digit by digit.
+/// Returns the bits of a decimal number, lowest first; no bits for any other text. Clerk allows more names
+/// than a machine integer has bits, so the number is divided digit by digit.
 fn mask_bits(mask: &str) -> Vec<bool> {
-    // Its length bounds the work: quadratic in at most 1,000 digits, far more than a token has room for in earnest.
+    // The work is quadratic in the number of digits, so it is limited. Real masks are far shorter than 1,000
+    // digits.
     if mask.is_empty() || mask.len() > 1_000 || !mask.bytes().all(|byte| byte.is_ascii_digit()) {
         return Vec::new();
     }
@@ -86,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn unpacks_as_clerks_sdk_does() {
+    fn unpacks_like_clerks_sdk() {
         let cases: &[(&str, &str, &str, &[&str])] = &[
             (
                 "o:dashboard,o:teams",
@@ -154,12 +156,12 @@ mod tests {
     }
 
     #[test]
-    fn a_mask_of_many_digits_costs_little_and_one_of_too_many_grants_nothing() {
+    fn mask_of_more_than_1000_digits_grants_nothing() {
         assert_eq!(mask_bits(&"9".repeat(1_000)).len(), 3_322);
         assert!(mask_bits(&"9".repeat(1_001)).is_empty());
     }
 
-    /// The slow, obvious way: every feature, every name, one shift each.
+    /// A slow and obvious implementation: one shift for every feature and name.
     fn reference(features: &[(String, String)], names: &[String], masks: &[u128]) -> Vec<String> {
         let mut granted = Vec::new();
         let mut position = 0;

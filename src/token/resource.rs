@@ -1,8 +1,10 @@
-//! The names of this server: its resource identifiers (RFC 9728 §1.2, MCP "Canonical Server URI").
+//! The resource identifiers of this server (RFC 9728 §1.2, MCP "Canonical Server URI").
 
 use url::Url;
 
-/// Both resource identifiers of a server: its base URL, and the URL of its MCP endpoint.
+use crate::paths;
+
+/// The two resource identifiers of a server: its base URL, and the URL of its MCP endpoint.
 /// ```
 /// use clerk_mcp::token::ResourceNames;
 ///
@@ -18,31 +20,31 @@ pub struct ResourceNames {
 }
 
 impl ResourceNames {
-    /// The names of the server whose public URL is `base`; a trailing slash there doesn't count.
+    /// Creates the identifiers of the server whose public URL is `base`. A trailing slash is ignored.
     pub fn new(base: &Url) -> Self {
         let base = base.as_str().trim_end_matches('/').to_owned();
         Self {
-            mcp: format!("{base}/mcp"),
+            mcp: format!("{base}{}", paths::MCP),
             base,
         }
     }
 
-    /// The server as a whole, without a trailing slash.
+    /// Returns the base URL, without a trailing slash.
     pub fn base(&self) -> &str {
         &self.base
     }
 
-    /// The MCP endpoint: the identifier that challenges lead to.
+    /// Returns the URL of the MCP endpoint, which the challenges' metadata describes.
     pub fn mcp(&self) -> &str {
         &self.mcp
     }
 
-    /// Whether `name` is one of them. Scheme and host are compared without regard to case and to a default port,
-    /// one trailing slash is forgiven; all else must be the same (RFC 3986 §6.2.2.1).
+    /// Returns whether `name` is one of the identifiers. The case of scheme and host, a default port and one
+    /// trailing slash are ignored; everything else must be equal (RFC 3986 §6.2.2.1).
     pub fn contains(&self, name: &str) -> bool {
         let Ok(url) = Url::parse(name) else { return false };
-        // The parser would resolve `/x/../mcp` and drop tabs and newlines. An audience is an identifier, not a
-        // reference: after the authority it must stand there letter for letter.
+        // The parser resolves `/x/../mcp` and drops tabs and newlines. An audience is an identifier, so
+        // everything after the authority must be equal before normalization.
         let Some((_, rest)) = name.split_once("://") else {
             return false;
         };
@@ -63,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forgives_case_of_the_authority_and_one_slash() {
+    fn authority_case_and_one_trailing_slash_are_ignored() {
         let names = ResourceNames::new(&Url::parse("https://mcp.example.com/").unwrap());
         assert_eq!(
             (names.base(), names.mcp()),
@@ -82,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_somebody_else() {
+    fn any_other_difference_is_another_server() {
         let names = ResourceNames::new(&Url::parse("https://mcp.example.com").unwrap());
         for name in [
             "",
@@ -106,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_base_with_a_path_keeps_it() {
+    fn path_of_the_base_url_is_kept() {
         let names = ResourceNames::new(&Url::parse("https://example.com/tools/clerk/").unwrap());
         assert_eq!(names.mcp(), "https://example.com/tools/clerk/mcp");
         assert!(names.contains("https://example.com/tools/clerk"));

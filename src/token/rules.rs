@@ -1,42 +1,38 @@
-//! The rules of the claims, in the contract's order. They are looked at after the signature.
+//! The checks of the claims of a JWT.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use super::{
-    check::{Check, Pass},
-    claims::{AudiencePolicy, TokenPolicy},
-    error::TokenError,
+    check::{Check, Pass, Recorder},
+    error::{TokenError, VerifyError},
     kind::TokenKind,
+    policy::{AudiencePolicy, TokenPolicy},
 };
 
-/// The claims of a token, and what they are held to.
-pub(super) struct Asked<'a> {
+/// The claims of a token, and the policy and time that they are checked against.
+pub(super) struct ClaimRules<'a> {
     pub(super) kind: TokenKind,
     pub(super) claims: &'a Map<String, Value>,
     pub(super) policy: &'a TokenPolicy,
     pub(super) now: Timestamp,
 }
 
-/// A rule, and the name of its check.
-pub(super) type ClaimRule = (Check, fn(&Asked<'_>) -> Result<Pass, TokenError>);
+impl ClaimRules<'_> {
+    /// Checks every claim, in the order of the contract.
+    pub(super) fn check(&self, recorder: &mut Recorder<VerifyError>) -> Result<(), VerifyError> {
+        recorder.record(Check::Issuer, self.issuer())?;
+        recorder.record(Check::Subject, self.subject())?;
+        recorder.record(Check::SessionId, self.session_id())?;
+        recorder.record(Check::Expiry, self.expiry())?;
+        recorder.record(Check::NotBefore, self.not_before())?;
+        recorder.record(Check::IssuedAt, self.issued_at())?;
+        recorder.record(Check::AuthorizedParty, self.authorized_party())?;
+        recorder.record(Check::Audience, self.audience())?;
+        recorder.record(Check::Status, self.status())
+    }
 
-/// All of them.
-pub(super) const CLAIM_RULES: [ClaimRule; 9] = [
-    (Check::Issuer, |asked| asked.issuer()),
-    (Check::Subject, |asked| asked.subject()),
-    (Check::SessionId, |asked| asked.session_id()),
-    (Check::Expiry, |asked| asked.expiry()),
-    (Check::NotBefore, |asked| asked.not_before()),
-    (Check::IssuedAt, |asked| asked.issued_at()),
-    (Check::AuthorizedParty, |asked| asked.authorized_party()),
-    (Check::Audience, |asked| asked.audience()),
-    (Check::Status, |asked| asked.status()),
-];
-
-impl Asked<'_> {
-    /// RFC 7519 §4.1.1, and RFC 9068 §4: compared to the letter. One key may serve many issuers' tests, and Clerk's SDK does
-    /// not look at it at all.
+    /// RFC 7519 §4.1.1, RFC 9068 §4: compared exactly. Clerk's SDK does not check the issuer.
     fn issuer(&self) -> Result<Pass, TokenError> {
         if text(self.claims, "iss")? == self.policy.issuer {
             return Ok(Pass::Held);
@@ -50,21 +46,22 @@ impl Asked<'_> {
         let prefix = match self.kind {
             TokenKind::SessionToken | TokenKind::OAuthToken => "user_",
             TokenKind::M2mToken => "mch_",
-            // An API key is never a JWT; one that claims to be has no subject that fits.
+            // An API key is never a JWT, and no subject begins with this prefix.
             TokenKind::ApiKey => "ak_",
         };
         has_prefix(self.claims, "sub", prefix)
     }
 
-    /// A JWT template may bring a `sid` of its own; a session's has Clerk's prefix.
+    /// The prefix matters, because a JWT template may define a `sid` of its own.
     fn session_id(&self) -> Result<Pass, TokenError> {
         if self.kind != TokenKind::SessionToken {
-            return Ok(Pass::NotAsked("only session tokens have one"));
+            return Ok(Pass::NotAsked("only session tokens have a sid"));
         }
         has_prefix(self.claims, "sid", "sess_")
     }
 
-    /// The bounds are Clerk's: valid while `now < exp + leeway`, and from `now = nbf - leeway` on.
+    /// The bounds are the same as in Clerk's SDK: valid while `now < exp + leeway`, and from `now = nbf -
+    /// leeway`.
     fn expiry(&self) -> Result<Pass, TokenError> {
         let expires_at = time(self.claims, "exp")?.ok_or(TokenError::ClaimMissing("exp"))?;
         let since = self.now.duration_since(expires_at);
@@ -78,7 +75,7 @@ impl Asked<'_> {
 
     fn not_before(&self) -> Result<Pass, TokenError> {
         match time(self.claims, "nbf")? {
-            None => Ok(Pass::NotAsked("it's absent")),
+            None => Ok(Pass::NotAsked("nbf is absent")),
             Some(not_before) if not_before.duration_since(self.now) > self.leeway() => {
                 Err(TokenError::NotYetValid)
             }
@@ -88,7 +85,7 @@ impl Asked<'_> {
 
     fn issued_at(&self) -> Result<Pass, TokenError> {
         match time(self.claims, "iat")? {
-            None => Ok(Pass::NotAsked("it's absent")),
+            None => Ok(Pass::NotAsked("iat is absent")),
             Some(issued_at) if issued_at.duration_since(self.now) > self.leeway() => {
                 Err(TokenError::IssuedInTheFuture)
             }
@@ -96,11 +93,11 @@ impl Asked<'_> {
         }
     }
 
-    /// With parties configured, `azp` must be there and be one of them, as in Clerk's SDK (its documentation still says that
-    /// a missing one is skipped).
+    /// If parties are configured, `azp` must be present and one of them, as in Clerk's SDK. Clerk's
+    /// documentation still says that a missing `azp` is accepted.
     fn authorized_party(&self) -> Result<Pass, TokenError> {
         if self.kind != TokenKind::SessionToken {
-            return Ok(Pass::NotAsked("only session tokens have one"));
+            return Ok(Pass::NotAsked("only session tokens have an azp"));
         }
         let parties = &self.policy.authorized_parties;
         if parties.is_empty() {
@@ -118,7 +115,7 @@ impl Asked<'_> {
 
     fn status(&self) -> Result<Pass, TokenError> {
         match self.claims.get("sts") {
-            None => Ok(Pass::NotAsked("it's absent")),
+            None => Ok(Pass::NotAsked("sts is absent")),
             Some(Value::String(status)) if status == "active" => Ok(Pass::Held),
             Some(Value::String(status)) if status == "pending" => Err(TokenError::SessionPending),
             Some(_) => Err(TokenError::ClaimMalformed("sts")),
@@ -130,9 +127,10 @@ impl Asked<'_> {
     }
 }
 
-/// RFC 7519 §4.1.3, RFC 8707 §2, and MCP's rule that a token must be issued for this server. Session tokens have
-/// no audience unless the application's owner put one in; then it must name us. A machine token's `aud` names machines,
-/// and an API key has none: whoever accepts those kinds accepts all of the application's.
+/// Checks that the token was issued for this server (RFC 7519 §4.1.3, RFC 8707 §2, MCP "Token Audience
+/// Binding"). Session tokens have an audience only if the application adds one; then it must name this
+/// server. The `aud` of a machine token names machines, and an API key has none, so neither kind can be
+/// limited to one server.
 pub(super) fn check_audience(
     kind: TokenKind,
     audience: Option<&Value>,
@@ -140,7 +138,7 @@ pub(super) fn check_audience(
 ) -> Result<Pass, TokenError> {
     let required = match (kind, policy.audience) {
         (TokenKind::M2mToken | TokenKind::ApiKey, _) => {
-            return Ok(Pass::NotAsked("tokens of this kind name no server"));
+            return Ok(Pass::NotAsked("tokens of this kind do not name a server"));
         }
         (TokenKind::OAuthToken, AudiencePolicy::Off) => {
             return Ok(Pass::NotAsked("CLERK_AUDIENCE is off"));
@@ -150,7 +148,7 @@ pub(super) fn check_audience(
     };
     let audience = match audience {
         None if required => return Err(TokenError::AudienceMissing),
-        None => return Ok(Pass::NotAsked("it's absent, and not required")),
+        None => return Ok(Pass::NotAsked("aud is absent and not required")),
         Some(Value::String(one)) => vec![one.as_str()],
         Some(Value::Array(list)) => list
             .iter()
@@ -172,7 +170,7 @@ pub(super) fn check_audience(
     })
 }
 
-/// A claim that is `prefix` and something after it.
+/// Checks that a claim begins with `prefix` and continues after it.
 fn has_prefix(claims: &Map<String, Value>, name: &'static str, prefix: &str) -> Result<Pass, TokenError> {
     match text(claims, name)?.strip_prefix(prefix) {
         None | Some("") => Err(TokenError::ClaimMalformed(name)),
@@ -180,6 +178,7 @@ fn has_prefix(claims: &Map<String, Value>, name: &'static str, prefix: &str) -> 
     }
 }
 
+/// Returns a claim that must be a string.
 pub(super) fn text<'a>(claims: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, TokenError> {
     match claims.get(name) {
         None => Err(TokenError::ClaimMissing(name)),
@@ -187,7 +186,8 @@ pub(super) fn text<'a>(claims: &'a Map<String, Value>, name: &'static str) -> Re
     }
 }
 
-/// RFC 7519 §2, "`NumericDate`": seconds. Clerk writes whole ones; a fraction or a string is not Clerk's.
+/// Returns a claim that is a time in whole seconds, if present (RFC 7519 §2, "`NumericDate`"). Clerk writes
+/// neither fractions nor strings, so both are malformed.
 pub(super) fn time(claims: &Map<String, Value>, name: &'static str) -> Result<Option<Timestamp>, TokenError> {
     claims
         .get(name)
@@ -200,6 +200,7 @@ pub(super) fn time(claims: &Map<String, Value>, name: &'static str) -> Result<Op
         .transpose()
 }
 
+/// Returns the text of a non-empty string; `None` for any other value.
 pub(super) fn non_empty(value: Option<&Value>) -> Option<&str> {
     value?.as_str().filter(|text| !text.is_empty())
 }

@@ -1,21 +1,20 @@
-//! One token in, [`VerifiedClaims`] out: the arrows of this module, in order.
+//! Verifies a token: the one walk over all checks, from the token's text to [`VerifiedClaims`].
 
 use std::sync::Arc;
 
 use jsonwebtoken::{Algorithm, crypto};
-use serde_json::{Map, Value};
-use thiserror::Error;
 
 use super::{
     bearer::BearerToken,
-    check::{Check, Pass},
-    claims::{TokenPolicy, VerifiedClaims},
-    error::TokenError,
-    jose::{HEADER_RULES, UnverifiedJwt, unverified_members},
-    jwk::VerifyingKey,
-    keys::{KeyLookupError, KeySource},
-    kind::{Presented, TokenKind},
-    rules::{Asked, CLAIM_RULES},
+    check::{Check, Pass, Recorder},
+    claims::VerifiedClaims,
+    error::{TokenError, VerifyError},
+    jose::UnverifiedJwt,
+    jwk::KeyReference,
+    keys::KeySource,
+    kind::TokenKind,
+    policy::TokenPolicy,
+    presented::Presented,
 };
 use crate::clock::Clock;
 
@@ -55,7 +54,7 @@ pub struct TokenVerifier<K> {
 }
 
 impl<K: KeySource> TokenVerifier<K> {
-    /// A verifier that takes keys from `keys` and holds tokens to `policy`.
+    /// Creates a verifier that takes keys from `keys` and checks tokens against `policy`.
     pub fn new(keys: K, policy: TokenPolicy, clock: Arc<dyn Clock>) -> Self {
         Self { keys, policy, clock }
     }
@@ -63,161 +62,90 @@ impl<K: KeySource> TokenVerifier<K> {
     /// Verifies `token`: kind, header, key, signature, claims.
     ///
     /// # Errors
-    /// [`VerifyError::Token`] when the token is at fault, [`VerifyError::Keys`] when we or Clerk are; the
-    /// difference decides between 401 and 503, and so whether a client starts a sign-in. [`VerifyError::Opaque`] for an
-    /// accepted token that only Clerk can verify.
+    /// [`VerifyError::Token`] if the token is invalid, [`VerifyError::Keys`] if no keys are available. The
+    /// first becomes a 401, which makes the client sign in again; the second a 503. [`VerifyError::Opaque`]
+    /// if the kind is accepted but only Clerk can verify the token.
     pub async fn verify(&self, token: &BearerToken) -> Result<VerifiedClaims, VerifyError> {
-        let (kind, jwt) = match Presented::classify(token.expose())? {
-            Presented::Jwt(kind, jwt) => (kind, Some(jwt)),
-            Presented::Opaque(kind) => (kind, None),
-        };
-        if !self.policy.accepted.contains(&kind) {
-            return Err(TokenError::KindNotAccepted(kind).into());
-        }
+        self.check(token, &mut Recorder::stop_at_first_failure()).await
+    }
+
+    /// Walks over every check of a token, in the order of the contract. Returns the claims if none failed,
+    /// else the first failure. `recorder` decides whether the walk goes on after a failure.
+    pub(crate) async fn check(
+        &self,
+        token: &BearerToken,
+        recorder: &mut Recorder<VerifyError>,
+    ) -> Result<VerifiedClaims, VerifyError> {
+        let presented = Presented::classify(token.expose()).map_err(Into::into);
+        let Presented { kind, jwt } = recorder.require(Check::Form, presented)?;
+        recorder.kind = Some(kind);
+        recorder.record(Check::Kind, self.check_kind(kind))?;
         let Some(jwt) = jwt else {
+            recorder.finish()?;
             return Err(VerifyError::Opaque(kind));
         };
-        let kid = jwt.unverified_kid(kind)?;
-        let key = self.keys.key(kid).await?.ok_or(TokenError::KeyIdUnknown)?;
-        let (signing_input, signature) = jwt.signed();
-        check_signature(&key, signing_input, signature)?;
-        let key = key.reference(kid);
-        Ok(VerifiedClaims::check(
+        jwt.check_header(kind, recorder)?;
+        let key = match self.check_signature(&jwt, recorder).await {
+            // A request must not reach the claims: a forged token would learn what they should say.
+            Err(error) if !recorder.records_all() => return Err(error),
+            key => key,
+        };
+        VerifiedClaims::check(
             kind,
             jwt.into_claims(),
             key,
             &self.policy,
             self.clock.now(),
-        )?)
+            recorder,
+        )
     }
 
-    /// Looks at all of `token`, as [`verify`](Self::verify) does, and goes on where that stops.
-    pub(crate) async fn examine(&self, token: &BearerToken) -> Examination {
-        let mut seen = Examination::default();
-        let presented = match Presented::classify(token.expose()) {
-            Ok(presented) => presented,
-            Err(error) => {
-                seen.findings.push((Check::Form, Some(Err(error.into()))));
-                (seen.header, seen.claims) = unverified_members(token.expose()).unzip();
-                return seen;
-            }
-        };
-        seen.findings.push((Check::Form, HELD));
-        let kind = match &presented {
-            Presented::Jwt(kind, _) | Presented::Opaque(kind) => *kind,
-        };
-        seen.kind = Some(kind);
-        seen.findings.push((
-            Check::Kind,
-            Some(if self.policy.accepted.contains(&kind) {
-                Ok(Pass::Held)
-            } else {
-                Err(TokenError::KindNotAccepted(kind).into())
-            }),
-        ));
-        let Presented::Jwt(_, jwt) = presented else {
-            return seen;
-        };
-        for (check, rule) in HEADER_RULES {
-            let verdict = rule(&jwt, kind).map(|()| Pass::Held);
-            seen.findings.push((check, Some(verdict.map_err(Into::into))));
+    fn check_kind(&self, kind: TokenKind) -> Result<Pass, TokenError> {
+        if self.policy.accepted.contains(&kind) {
+            return Ok(Pass::Held);
         }
-        let (key, signature) = self.examine_signature(&jwt).await;
-        seen.findings
-            .extend([(Check::Key, key), (Check::Signature, signature)]);
-        let (header, claims) = jwt.members();
-        let asked = Asked {
-            kind,
-            claims,
-            policy: &self.policy,
-            now: self.clock.now(),
-        };
-        for (check, rule) in CLAIM_RULES {
-            seen.findings
-                .push((check, Some(rule(&asked).map_err(Into::into))));
-        }
-        seen.header = Some(header.clone());
-        seen.claims = Some(claims.clone());
-        seen
+        Err(TokenError::KindNotAccepted(kind))
     }
 
-    /// What becomes of the key and, when there is one, of the signature.
-    async fn examine_signature(&self, jwt: &UnverifiedJwt) -> (Option<Verdict>, Option<Verdict>) {
-        let Ok(kid) = jwt.kid() else {
-            return (None, None);
-        };
-        match self.keys.key(kid).await {
-            Ok(Some(key)) => {
-                let (signing_input, signature) = jwt.signed();
-                let verdict = check_signature(&key, signing_input, signature);
-                (HELD, Some(verdict.map(|()| Pass::Held).map_err(Into::into)))
-            }
-            Ok(None) => (Some(Err(TokenError::KeyIdUnknown.into())), None),
-            Err(error) => (Some(Err(error.into())), None),
-        }
+    /// Finds the key and checks the signature (RFC 7515 §5.2, RFC 7518 §3.3). Returns the key that made it.
+    async fn check_signature(
+        &self,
+        jwt: &UnverifiedJwt,
+        recorder: &mut Recorder<VerifyError>,
+    ) -> Result<KeyReference, VerifyError> {
+        let kid = jwt
+            .unverified_kid()
+            .inspect_err(|_| recorder.not_reached(&[Check::Key, Check::Signature]))?;
+        let found = self.keys.key(kid).await.map_err(VerifyError::from);
+        let found = found.and_then(|key| key.ok_or_else(|| TokenError::KeyIdUnknown.into()));
+        let key = recorder
+            .require(Check::Key, found)
+            .inspect_err(|_| recorder.not_reached(&[Check::Signature]))?;
+        let (signing_input, signature) = jwt.signed();
+        let matches = crypto::verify(
+            signature,
+            signing_input.as_bytes(),
+            key.decoding_key(),
+            Algorithm::RS256,
+        );
+        recorder.require(
+            Check::Signature,
+            match matches {
+                Ok(true) => Ok(()),
+                // Every error of the backend means that this key did not make the signature.
+                Ok(false) | Err(_) => Err(TokenError::Signature.into()),
+            },
+        )?;
+        Ok(key.reference(kid))
     }
 
-    /// What tokens are held to.
+    /// Returns the settings of the verifier.
     pub fn policy(&self) -> &TokenPolicy {
         &self.policy
     }
 
-    /// The keys that tokens are verified with.
+    /// Returns the source of the keys.
     pub fn keys(&self) -> &K {
         &self.keys
     }
-}
-
-/// What came of a check.
-pub(crate) type Verdict = Result<Pass, VerifyError>;
-
-/// What a token is and says, and what comes of each check; nothing for a check that could not be made.
-#[derive(Debug, Default)]
-pub(crate) struct Examination {
-    pub(crate) kind: Option<TokenKind>,
-    pub(crate) header: Option<Map<String, Value>>,
-    pub(crate) claims: Option<Map<String, Value>>,
-    pub(crate) findings: Vec<(Check, Option<Verdict>)>,
-}
-
-const HELD: Option<Verdict> = Some(Ok(Pass::Held));
-
-/// RFC 7515 §5.2, RFC 7518 §3.3. Any failure in there means that the signature does not match this key.
-fn check_signature(key: &VerifyingKey, signing_input: &str, signature: &str) -> Result<(), TokenError> {
-    match crypto::verify(
-        signature,
-        signing_input.as_bytes(),
-        key.decoding_key(),
-        Algorithm::RS256,
-    ) {
-        Ok(true) => Ok(()),
-        Ok(false) | Err(_) => Err(TokenError::Signature),
-    }
-}
-
-/// Why a token was not verified: whether to ask for another one, to ask Clerk, or to come again.
-///
-/// ```
-/// # use clerk_mcp::token::{BearerToken, StaticKey, TokenError, TokenVerifier, VerifiedClaims, VerifyError};
-/// async fn user(verifier: &TokenVerifier<StaticKey>, token: &BearerToken) -> Result<String, &'static str> {
-///     match verifier.verify(token).await {
-///         Ok(claims) => Ok(VerifiedClaims::subject(&claims).to_owned()),
-///         Err(VerifyError::Token(TokenError::Expired { .. })) => Err("refresh it"),
-///         Err(VerifyError::Token(_)) => Err("sign in again"),
-///         Err(VerifyError::Opaque(_)) => Err("only Clerk knows"),
-///         Err(VerifyError::Keys(_)) => Err("not your fault; come again in a moment"),
-///     }
-/// }
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum VerifyError {
-    /// The token is at fault.
-    #[error(transparent)]
-    Token(#[from] TokenError),
-    /// Only Clerk can say what this token is.
-    #[error("an opaque token ({0})")]
-    Opaque(TokenKind),
-    /// The keys can't be had, so nothing can be said of the token.
-    #[error(transparent)]
-    Keys(#[from] KeyLookupError),
 }

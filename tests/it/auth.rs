@@ -1,4 +1,4 @@
-//! The refusals: every row of the table as a whole response, and which token gets which row.
+//! The table of refusals: every row as a whole response, and which tokens are rejected with which row.
 
 use jiff::ToSpan;
 use reqwest::{Method, header::AUTHORIZATION};
@@ -15,7 +15,7 @@ fn seconds(offset: i64) -> i64 {
 }
 
 #[tokio::test]
-async fn no_token() {
+async fn request_without_token_is_rejected_with_a_bare_challenge() {
     let server = TestServer::spawn().await;
     insta::assert_snapshot!(Exchange::of(server.mcp()).await.text(&[]), @r#"
     401 Unauthorized
@@ -36,7 +36,7 @@ async fn no_token() {
 }
 
 #[tokio::test]
-async fn another_scheme_and_what_is_no_token_are_answered_as_no_token() {
+async fn other_schemes_and_malformed_tokens_are_answered_like_a_missing_token() {
     let server = TestServer::spawn().await;
     let none = Exchange::of(server.mcp()).await.text(&[]);
     for value in [
@@ -51,14 +51,14 @@ async fn another_scheme_and_what_is_no_token_are_answered_as_no_token() {
         let answer = Exchange::of(server.mcp().header(AUTHORIZATION, value)).await;
         assert_eq!(answer.text(&[]), none, "{value:?}");
     }
-    // RFC 6750 §2.2 and §2.3: not supported, so not even noticed.
+    // RFC 6750 §2.2 and §2.3 are not supported, so such tokens are ignored.
     let token = server.oauth_token("ada").mint();
     let query = server.request(Method::POST, &format!("/mcp?access_token={token}"));
     assert_eq!(Exchange::of(query.body("{}")).await.text(&[]), none);
 }
 
 #[tokio::test]
-async fn more_than_one_credential() {
+async fn more_than_one_credential_is_400() {
     let server = TestServer::spawn().await;
     let token = server.oauth_token("ada").mint();
     let twice = server
@@ -84,7 +84,7 @@ async fn more_than_one_credential() {
 }
 
 #[tokio::test]
-async fn expired_token() {
+async fn expired_token_is_rejected() {
     let server = TestServer::spawn().await;
     let token = server.oauth_token("ada").claim("exp", seconds(-3600)).mint();
     insta::assert_snapshot!(server.with_token(&token).await.text(&[]), @r#"
@@ -106,7 +106,7 @@ async fn expired_token() {
 }
 
 #[tokio::test]
-async fn invalid_token() {
+async fn token_with_a_wrong_signature_is_rejected() {
     let server = TestServer::spawn().await;
     let token = server.oauth_token("ada").signed_by(&foreign_key()).mint();
     insta::assert_snapshot!(server.with_token(&token).await.text(&[]), @r#"
@@ -128,7 +128,7 @@ async fn invalid_token() {
 }
 
 #[tokio::test]
-async fn missing_scope() {
+async fn token_without_a_required_scope_is_403() {
     let server = TestServer::builder()
         .set("REQUIRED_SCOPES", "profile,billing:read,billing:write")
         .spawn()
@@ -160,7 +160,7 @@ async fn missing_scope() {
         )
         .unwrap();
     assert_eq!(server.status_of(granted).await, 200);
-    // Session tokens have no scopes, whatever a custom claim says.
+    // Session tokens have no scopes, even if they have a custom claim `scope`.
     assert_eq!(
         server
             .status_of(
@@ -174,7 +174,7 @@ async fn missing_scope() {
 }
 
 #[tokio::test]
-async fn clerk_away() {
+async fn unavailable_key_set_is_503() {
     let server = TestServer::builder()
         .set("CLERK_FRONTEND_API_URL", "http://127.0.0.1:9")
         .spawn()
@@ -199,7 +199,7 @@ async fn clerk_away() {
 }
 
 #[tokio::test]
-async fn right_tokens_pass() {
+async fn valid_tokens_are_accepted() {
     let server = TestServer::spawn().await;
     let session = || server.session_token("ada");
     let oauth = || server.oauth_token("ada");
@@ -207,11 +207,11 @@ async fn right_tokens_pass() {
         ("session token", session()),
         ("v1 session token", server.clerk.session_token_v1("ada").unwrap()),
         (
-            "session token that names us",
+            "session token that names this server",
             session().claim("aud", json!(["x", "https://MCP.example.com/"])),
         ),
         (
-            "session token of any class",
+            "session token with the unspecified class",
             session().header("cat", "cl_I7d4PD111III"),
         ),
         ("session token without a class", session().without_header("cat")),
@@ -221,7 +221,7 @@ async fn right_tokens_pass() {
         ),
         ("access token", oauth()),
         (
-            "access token of the long type",
+            "access token with the long typ",
             oauth().header("typ", "application/at+jwt"),
         ),
         (
@@ -229,11 +229,11 @@ async fn right_tokens_pass() {
             oauth().claim("aud", "https://mcp.example.com"),
         ),
         (
-            "access token for several",
+            "access token for several servers",
             oauth().claim("aud", json!(["https://a.test", "https://mcp.example.com/mcp/"])),
         ),
         (
-            "header members that nobody asked for",
+            "unknown header members",
             oauth().header("jku", "https://evil.test").header("oiat", 1),
         ),
     ] {
@@ -242,7 +242,7 @@ async fn right_tokens_pass() {
 }
 
 #[tokio::test]
-async fn audience_policies() {
+async fn audience_is_checked_as_configured() {
     let lenient = TestServer::builder()
         .set("CLERK_AUDIENCE", "if-present")
         .spawn()
@@ -278,7 +278,7 @@ async fn audience_policies() {
 }
 
 #[tokio::test]
-async fn authorized_parties() {
+async fn session_token_needs_an_authorized_party() {
     let server = TestServer::builder()
         .set("CLERK_AUTHORIZED_PARTIES", "https://a.test, https://b.test")
         .spawn()
@@ -293,12 +293,12 @@ async fn authorized_parties() {
         401
     );
     assert_eq!(server.status_of(session().without_claim("azp")).await, 401);
-    // Access tokens have no azp: their audience is what binds them.
+    // Access tokens have no azp; they are bound to a server by their audience.
     assert_eq!(server.status_of(server.oauth_token("ada")).await, 200);
 }
 
 #[tokio::test]
-async fn only_accepted_kinds() {
+async fn kinds_that_are_not_accepted_are_rejected() {
     let server = TestServer::builder()
         .set("CLERK_ACCEPTED_TOKENS", "oauth_token")
         .spawn()
@@ -314,7 +314,7 @@ async fn only_accepted_kinds() {
 }
 
 #[tokio::test]
-async fn a_fixed_key_needs_no_key_set() {
+async fn static_key_is_used_without_fetching_the_key_set() {
     let key = crate::support::server::signing_key();
     let server = TestServer::builder()
         .set("CLERK_JWT_KEY", key.public_key_pem().replace('\n', "\\n"))
@@ -335,9 +335,9 @@ async fn a_fixed_key_needs_no_key_set() {
     assert_eq!(server.clerk.request_count(local_clerk::Endpoint::Jwks), 0);
 }
 
-/// The bounds are seconds wide: exactly at them, acceptance turns.
+/// Tokens are accepted up to the leeway and rejected one second beyond it.
 #[tokio::test]
-async fn time_bounds() {
+async fn time_claims_are_checked_with_leeway() {
     let server = TestServer::spawn().await;
     let token = |claim: &str, offset: i64| server.oauth_token("ada").claim(claim, seconds(offset));
     let leeway = 5;
@@ -355,7 +355,7 @@ async fn time_bounds() {
             "{claim} at {offset} s"
         );
     }
-    // The server's clock decides, at the time of each request.
+    // A token that was accepted before is rejected once it has expired.
     let token = server.oauth_token("ada").claim("exp", seconds(60)).mint();
     assert_eq!(server.with_token(&token).await.status, 200);
     server.clock.set(start_time() + (60 + leeway).seconds());

@@ -1,4 +1,4 @@
-//! The Backend API client, as tools use it: retries, caches, one question for many, pages that change meanwhile.
+//! Tests of the Backend API client through the tools: retries, caching, request coalescing and pagination.
 
 use std::{
     sync::{Arc, Mutex},
@@ -32,12 +32,13 @@ fn user(changes: &Value) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(user)
 }
 
-async fn asked(clerk: &MockServer) -> usize {
+/// Returns the number of requests that `clerk` has received.
+async fn request_count(clerk: &MockServer) -> usize {
     clerk.received_requests().await.unwrap().len()
 }
 
 #[tokio::test]
-async fn a_passing_failure_is_not_noticed() {
+async fn transient_failure_is_retried() {
     for failure in [
         ResponseTemplate::new(500),
         ResponseTemplate::new(503),
@@ -59,12 +60,12 @@ async fn a_passing_failure_is_not_noticed() {
             answer["result"]["structuredContent"]["firstName"], "Ada",
             "{answer}"
         );
-        assert_eq!(asked(&clerk).await, 3);
+        assert_eq!(request_count(&clerk).await, 3);
     }
 }
 
 #[tokio::test]
-async fn what_lasts_is_told_after_three_tries_and_what_is_final_after_one() {
+async fn retryable_failure_is_tried_three_times_and_permanent_failure_once() {
     for (response, tries) in [
         (ResponseTemplate::new(500), 3),
         (ResponseTemplate::new(429).insert_header("Retry-After", "0"), 3),
@@ -82,12 +83,12 @@ async fn what_lasts_is_told_after_three_tries_and_what_is_final_after_one() {
             server.call(&token, "whoami", json!({})).await["result"]["isError"],
             true
         );
-        assert_eq!(asked(&clerk).await, tries);
+        assert_eq!(request_count(&clerk).await, tries);
     }
 }
 
 #[tokio::test]
-async fn many_at_once_are_one_question_and_the_answer_is_kept_for_half_a_minute() {
+async fn concurrent_lookups_share_one_request_and_the_result_is_cached_for_30_seconds() {
     let clerk = MockServer::start().await;
     Mock::given(any())
         .respond_with(user(&json!({})).set_delay(Duration::from_millis(50)))
@@ -97,14 +98,14 @@ async fn many_at_once_are_one_question_and_the_answer_is_kept_for_half_a_minute(
     join_all((0..50).map(|_| server.call(&token, "get-user-info", json!({})))).await;
     server.clock.advance(Duration::from_millis(29_999));
     server.call(&token, "whoami", json!({})).await;
-    assert_eq!(asked(&clerk).await, 1);
+    assert_eq!(request_count(&clerk).await, 1);
     server.clock.advance(Duration::from_millis(1));
     server.call(&token, "whoami", json!({})).await;
-    assert_eq!(asked(&clerk).await, 2);
+    assert_eq!(request_count(&clerk).await, 2);
 }
 
 #[tokio::test]
-async fn a_banned_user_is_told_so() {
+async fn banned_user_gets_a_tool_error() {
     let clerk = MockServer::start().await;
     Mock::given(any())
         .respond_with(user(&json!({ "banned": true })))
@@ -119,10 +120,10 @@ async fn a_banned_user_is_told_so() {
     }
 }
 
-/// Memberships, newest first, of which one is added after the first page was given.
-struct Growing(Arc<Mutex<usize>>);
+/// A membership list, newest first, that gains one membership after each page it returns.
+struct GrowingMemberships(Arc<Mutex<usize>>);
 
-impl Respond for Growing {
+impl Respond for GrowingMemberships {
     fn respond(&self, request: &Request) -> ResponseTemplate {
         let query = |name: &str| {
             request
@@ -150,10 +151,10 @@ impl Respond for Growing {
 }
 
 #[tokio::test]
-async fn pages_that_shift_while_they_are_read_end_and_repeat_nothing() {
+async fn pagination_over_a_growing_list_ends_without_duplicates() {
     let clerk = MockServer::start().await;
     Mock::given(any())
-        .respond_with(Growing(Arc::new(Mutex::new(350))))
+        .respond_with(GrowingMemberships(Arc::new(Mutex::new(350))))
         .mount(&clerk)
         .await;
     let (server, token) = server(&clerk).await;
@@ -166,14 +167,14 @@ async fn pages_that_shift_while_they_are_read_end_and_repeat_nothing() {
         .map(|one| one["id"].as_str().unwrap())
         .collect();
     assert_eq!(memberships.len(), distinct.len());
-    // All of those that were there from beginning to end.
+    // Every membership that existed before the first page was read.
     assert!((0..350).all(|number| distinct.contains(format!("orgmem_{number}").as_str())));
-    assert!(asked(&clerk).await <= 5);
+    assert!(request_count(&clerk).await <= 5);
 }
 
-/// An id that comes from a tool's caller may be anything; it must not lead to another operation.
+/// An id may come from a tool argument, so it must not be able to select another Backend API operation.
 #[test]
-fn no_segment_of_a_path_leads_elsewhere() {
+fn path_segments_are_escaped_and_dot_segments_rejected() {
     let client = ClerkClient::new(
         reqwest::Client::new(),
         "https://api.clerk.com".parse().unwrap(),

@@ -1,4 +1,4 @@
-//! The program as it is started: every message a person can meet before the server runs.
+//! The command line: help, and every error that can occur before the server runs.
 
 use std::process::Output;
 
@@ -18,9 +18,9 @@ fn run(variables: &[(&str, &str)], arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// What a faulty configuration is told. It's the configuration's fault, and the exit code says so.
+/// Returns what the program prints about an invalid configuration, and checks the exit code.
 #[track_caller]
-fn complaint(variables: &[(&str, &str)]) -> String {
+fn config_error(variables: &[(&str, &str)]) -> String {
     let output = run(variables, &[]);
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(78), "{text}");
@@ -28,8 +28,8 @@ fn complaint(variables: &[(&str, &str)]) -> String {
     text
 }
 
-/// The right variables, but for these.
-fn but(changes: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
+/// Returns valid variables with these changes.
+fn valid_except(changes: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
     let kept = RIGHT
         .into_iter()
         .filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
@@ -37,8 +37,8 @@ fn but(changes: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static 
 }
 
 #[test]
-fn everything_missing() {
-    insta::assert_snapshot!(complaint(&[]), @"
+fn all_missing_variables_are_reported_at_once() {
+    insta::assert_snapshot!(config_error(&[]), @"
     [Clerk] Missing required config: CLERK_SECRET_KEY, CLERK_DOMAIN, BASE_URL
       CLERK_SECRET_KEY: Clerk Dashboard, Configure, API keys, Secret keys
       CLERK_DOMAIN: Clerk Dashboard, Configure, Domains, Frontend API
@@ -47,9 +47,9 @@ fn everything_missing() {
     ");
 }
 
-/// A `main` of somebody's own that returns errors shows them by `Debug`.
+/// A `main` that returns an error prints it with `Debug`.
 #[test]
-fn a_configuration_error_is_for_people_either_way() {
+fn debug_of_a_configuration_error_is_its_display() {
     let error = config(&[("CLERK_DOMAIN", "great-fox-12.clerk.accounts.dev".to_owned())].into()).unwrap_err();
     assert_eq!(format!("{error:?}"), error.to_string());
     assert!(
@@ -61,8 +61,8 @@ fn a_configuration_error_is_for_people_either_way() {
 }
 
 #[test]
-fn something_missing() {
-    insta::assert_snapshot!(complaint(&but(&[("CLERK_SECRET_KEY", " "), ("BASE_URL", "")])), @"
+fn empty_variables_count_as_missing() {
+    insta::assert_snapshot!(config_error(&valid_except(&[("CLERK_SECRET_KEY", " "), ("BASE_URL", "")])), @"
     [Clerk] Missing required config: CLERK_SECRET_KEY, BASE_URL
       CLERK_SECRET_KEY: Clerk Dashboard, Configure, API keys, Secret keys
       BASE_URL: the URL that clients reach this server at, such as http://localhost:3001
@@ -71,9 +71,9 @@ fn something_missing() {
 }
 
 #[test]
-fn everything_wrong_at_once() {
+fn all_invalid_variables_are_reported_at_once() {
     insta::assert_snapshot!(
-        complaint(&[
+        config_error(&[
             ("CLERK_SECRET_KEY", "sk_prod_hush"),
             ("CLERK_DOMAIN", "clerk.example.com/path"),
             ("CLERK_PUBLISHABLE_KEY", "pk_test_rubbish"),
@@ -131,31 +131,31 @@ fn everything_wrong_at_once() {
 }
 
 #[test]
-fn a_publishable_key_in_the_place_of_the_secret_one() {
-    insta::assert_snapshot!(complaint(&but(&[("CLERK_SECRET_KEY", "pk_test_Y2xlcms")])), @"[Clerk] Invalid config: CLERK_SECRET_KEY: this is a publishable key (pk_…); the secret key starts with sk_");
+fn publishable_key_as_secret_key_is_named() {
+    insta::assert_snapshot!(config_error(&valid_except(&[("CLERK_SECRET_KEY", "pk_test_Y2xlcms")])), @"[Clerk] Invalid config: CLERK_SECRET_KEY: this is a publishable key (pk_…); the secret key starts with sk_");
 }
 
 #[test]
-fn a_secret_key_in_the_place_of_the_publishable_one_is_not_shown() {
-    let text = complaint(&but(&[("CLERK_PUBLISHABLE_KEY", "sk_test_hush")]));
+fn secret_key_as_publishable_key_is_not_printed() {
+    let text = config_error(&valid_except(&[("CLERK_PUBLISHABLE_KEY", "sk_test_hush")]));
     assert!(!text.contains("hush"));
     insta::assert_snapshot!(text, @"[Clerk] Invalid config: CLERK_PUBLISHABLE_KEY: expected a publishable key; this variable holds a secret key, which belongs in CLERK_SECRET_KEY");
 }
 
 #[test]
-fn keys_and_domains_of_different_kinds() {
-    insta::assert_snapshot!(complaint(&but(&[("CLERK_SECRET_KEY", "sk_live_hush")])), @"[Clerk] Invalid config: CLERK_SECRET_KEY: a live key (sk_live_…) with the development domain great-fox-12.clerk.accounts.dev; take both from one instance");
-    insta::assert_snapshot!(complaint(&but(&[("CLERK_DOMAIN", "clerk.example.com")])), @"[Clerk] Invalid config: CLERK_SECRET_KEY: a test key (sk_test_…) with the production domain clerk.example.com; take both from one instance");
+fn test_key_with_production_domain_and_the_reverse_are_rejected() {
+    insta::assert_snapshot!(config_error(&valid_except(&[("CLERK_SECRET_KEY", "sk_live_hush")])), @"[Clerk] Invalid config: CLERK_SECRET_KEY: a live key (sk_live_…) with the development domain great-fox-12.clerk.accounts.dev; take both from one instance");
+    insta::assert_snapshot!(config_error(&valid_except(&[("CLERK_DOMAIN", "clerk.example.com")])), @"[Clerk] Invalid config: CLERK_SECRET_KEY: a test key (sk_test_…) with the production domain clerk.example.com; take both from one instance");
 }
 
 #[test]
-fn domain_and_publishable_key_of_different_applications() {
+fn publishable_key_of_another_domain_is_rejected() {
     // clerk.example.com$
-    insta::assert_snapshot!(complaint(&but(&[("CLERK_PUBLISHABLE_KEY", "pk_test_Y2xlcmsuZXhhbXBsZS5jb20k")])), @"[Clerk] Invalid config: CLERK_PUBLISHABLE_KEY: it belongs to clerk.example.com, but CLERK_DOMAIN is great-fox-12.clerk.accounts.dev");
+    insta::assert_snapshot!(config_error(&valid_except(&[("CLERK_PUBLISHABLE_KEY", "pk_test_Y2xlcmsuZXhhbXBsZS5jb20k")])), @"[Clerk] Invalid config: CLERK_PUBLISHABLE_KEY: it belongs to clerk.example.com, but CLERK_DOMAIN is great-fox-12.clerk.accounts.dev");
 }
 
 #[test]
-fn a_secret_in_the_wrong_place_is_not_shown() {
+fn secret_in_the_wrong_variable_is_not_printed() {
     for (variable, value) in [
         ("CLERK_SECRET_KEY_FILE", "sk_live_hush"),
         (
@@ -166,7 +166,7 @@ fn a_secret_in_the_wrong_place_is_not_shown() {
         ("CLERK_DOMAIN", "sk_live_hush"),
     ] {
         let changes = [(variable, value), ("CLERK_SECRET_KEY", "")];
-        let text = complaint(&but(if variable == "CLERK_SECRET_KEY_FILE" {
+        let text = config_error(&valid_except(if variable == "CLERK_SECRET_KEY_FILE" {
             &changes
         } else {
             &changes[..1]
@@ -176,8 +176,8 @@ fn a_secret_in_the_wrong_place_is_not_shown() {
 }
 
 #[test]
-fn urls_and_domains_that_would_never_work() {
-    let told = [
+fn unusable_urls_and_domains_are_rejected() {
+    let errors = [
         ("BASE_URL", "https://mcp.example.com/mcp"),
         ("BASE_URL", "https://mcp.example.com/a:b"),
         ("BASE_URL", "https://mcp.example.com/*x"),
@@ -186,8 +186,8 @@ fn urls_and_domains_that_would_never_work() {
         ("CLERK_DOMAIN", "/great-fox-12.clerk.accounts.dev"),
         ("CLERK_DOMAIN", "great-fox-12.clerk.accounts.dev."),
     ]
-    .map(|change| complaint(&but(&[change])));
-    insta::assert_snapshot!(told.concat(), @r#"
+    .map(|change| config_error(&valid_except(&[change])));
+    insta::assert_snapshot!(errors.concat(), @r#"
     [Clerk] Invalid config: BASE_URL: expected the URL without /mcp at its end, got "https://mcp.example.com/mcp"
     [Clerk] Invalid config: BASE_URL: expected a path without empty segments, colons and asterisks, got "https://mcp.example.com/a:b"
     [Clerk] Invalid config: BASE_URL: expected a path without empty segments, colons and asterisks, got "https://mcp.example.com/*x"
@@ -199,18 +199,18 @@ fn urls_and_domains_that_would_never_work() {
 }
 
 #[test]
-fn publishable_and_secret_keys_of_different_kinds() {
+fn test_publishable_key_with_live_secret_key_is_rejected() {
     // clerk.example.com$
     let variables = [
         ("CLERK_SECRET_KEY", "sk_live_hush"),
         ("CLERK_PUBLISHABLE_KEY", "pk_test_Y2xlcmsuZXhhbXBsZS5jb20k"),
         ("BASE_URL", "https://mcp.example.com"),
     ];
-    insta::assert_snapshot!(complaint(&variables), @"[Clerk] Invalid config: CLERK_PUBLISHABLE_KEY: with CLERK_SECRET_KEY, one is a test key and one a live key; take both from one instance");
+    insta::assert_snapshot!(config_error(&variables), @"[Clerk] Invalid config: CLERK_PUBLISHABLE_KEY: with CLERK_SECRET_KEY, one is a test key and one a live key; take both from one instance");
 }
 
 #[test]
-fn a_broken_env_file_is_named_and_not_repeated() {
+fn invalid_env_file_is_reported_without_its_content() {
     let folder = Folder::new("dotenv");
     folder.write(
         ".env",
@@ -226,31 +226,31 @@ fn a_broken_env_file_is_named_and_not_repeated() {
 }
 
 #[test]
-fn a_file_for_the_secret_key_that_is_not_there() {
-    let variables = but(&[("CLERK_SECRET_KEY", ""), ("CLERK_SECRET_KEY_FILE", "missing")]);
-    insta::assert_snapshot!(complaint(&variables), @"[Clerk] Invalid config: CLERK_SECRET_KEY_FILE: missing can't be read (entity not found)");
+fn missing_secret_key_file_is_reported() {
+    let variables = valid_except(&[("CLERK_SECRET_KEY", ""), ("CLERK_SECRET_KEY_FILE", "missing")]);
+    insta::assert_snapshot!(config_error(&variables), @"[Clerk] Invalid config: CLERK_SECRET_KEY_FILE: missing can't be read (entity not found)");
 }
 
 #[test]
-fn a_taken_port() {
+fn port_in_use_is_reported() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let output = run(&RIGHT, &["--port", &port]);
     let text = String::from_utf8(output.stderr).unwrap().replace(&port, "[port]");
     insta::assert_snapshot!(format!("exit {}\n{text}", output.status.code().unwrap()), @"
     exit 1
-    [Clerk] Can't listen on 127.0.0.1:[port]: another program listens there. Set PORT (--port) to another one, or to 0 for a free one.
+    [Clerk] Cannot listen on 127.0.0.1:[port]: the address is in use by another program. Set PORT (--port) to another port, or to 0 for a free port.
     ");
     let output = run(&[], &["demo", "--port", "0", "--clerk-port", &port]);
     let text = String::from_utf8(output.stderr).unwrap().replace(&port, "[port]");
     insta::assert_snapshot!(format!("exit {}\n{text}", output.status.code().unwrap()), @"
     exit 1
-    [Clerk] The local Clerk can't listen on 127.0.0.1:[port]: another program listens there. Give it another --clerk-port.
+    [Clerk] The local Clerk cannot listen on 127.0.0.1:[port]: the address is in use by another program. Set --clerk-port to another port.
     ");
 }
 
 #[test]
-fn a_command_that_is_not_there() {
+fn unknown_command_is_rejected() {
     let output = run(&[], &["heal"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(
@@ -260,9 +260,9 @@ fn a_command_that_is_not_there() {
     );
 }
 
-/// A flag that would do nothing is none.
+/// A flag that would have no effect is rejected.
 #[test]
-fn commands_take_the_flags_that_mean_something_to_them() {
+fn commands_reject_flags_that_do_not_apply() {
     for arguments in [
         ["demo", "--clerk-domain", "clerk.example.com"],
         ["openapi", "--port", "1"],
@@ -292,11 +292,44 @@ fn help_names_every_variable_and_the_exit_codes() {
     {
         assert!(help.contains(variable.name), "{}", variable.name);
     }
-    assert!(help.contains("Examples:") && help.contains("78  the configuration is missing or wrong"));
+    assert!(help.contains("Examples:") && help.contains("78  the configuration is incomplete or invalid"));
+}
+
+/// Returns the long help of a command, with line breaks replaced by spaces.
+fn help(command: &str) -> String {
+    let text = String::from_utf8(run(&[], &[command, "--help"]).stdout).unwrap();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// `demo` and `openapi` need no configuration, so their help must not say that they do.
+#[test]
+fn help_marks_variables_as_required_only_where_they_are() {
+    for command in ["demo", "openapi"] {
+        let help = help(command);
+        assert!(help.contains("--base-url"), "{help}");
+        assert!(
+            !help.contains("must be set") && !help.contains("[required]"),
+            "{help}"
+        );
+    }
+    assert!(help("openapi").contains("[default: https://mcp.example.com]"));
+    let serve = help("serve");
+    assert_eq!(serve.matches("[required]").count(), 2, "{serve}");
+    assert!(!serve.contains("must be set"), "{serve}");
+}
+
+/// The demo ignores most of the environment, so its help must not name those variables.
+#[test]
+fn help_of_demo_names_only_the_variables_that_it_reads() {
+    let help = help("demo");
+    assert!(
+        help.contains("[env: PORT]") && !help.contains("[env: BASE_URL]"),
+        "{help}"
+    );
 }
 
 #[test]
-fn the_openapi_document_needs_no_configuration() {
+fn openapi_needs_no_configuration() {
     let document: Value = serde_json::from_slice(&run(&[], &["openapi"]).stdout).unwrap();
     assert_eq!(document["servers"][0]["url"], "https://mcp.example.com");
     let yaml = run(&[("BASE_URL", "https://a.test")], &["openapi", "--yaml"]);

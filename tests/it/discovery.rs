@@ -1,4 +1,4 @@
-//! What a client finds without a token.
+//! Tests of the public routes: discovery metadata, health, readiness and the start page.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::{Exchange, TestServer};
 
 #[tokio::test]
-async fn protected_resource_metadata() {
+async fn protected_resource_metadata_describes_the_server() {
     let server = TestServer::builder()
         .set("DOCS_URL", "https://docs.example.com/mcp")
         .spawn()
@@ -38,20 +38,20 @@ async fn protected_resource_metadata() {
       "resource_documentation": "https://docs.example.com/mcp"
     }
     "#);
-    let of_mcp = server.get("/.well-known/oauth-protected-resource/mcp").await;
-    assert_eq!(of_mcp.json()["resource"], "https://mcp.example.com/mcp");
+    let mcp_metadata = server.get("/.well-known/oauth-protected-resource/mcp").await;
+    assert_eq!(mcp_metadata.json()["resource"], "https://mcp.example.com/mcp");
 }
 
-/// RFC 9728 §3.3: the resource must be the one that the document's URL was built from.
+/// RFC 9728 §3.3: `resource` must equal the identifier from which the client built the metadata URL.
 #[tokio::test]
-async fn a_base_url_with_a_path_puts_the_well_known_segment_before_it() {
+async fn well_known_segment_precedes_the_base_url_path() {
     let server = TestServer::builder()
         .set("BASE_URL", "https://example.com/tools/clerk/")
         .spawn()
         .await;
-    let refused = Exchange::of(server.request(Method::POST, "/tools/clerk/mcp").body("{}")).await;
-    assert_eq!(refused.status, 401);
-    let challenge = refused.header("www-authenticate").unwrap();
+    let rejected = Exchange::of(server.request(Method::POST, "/tools/clerk/mcp").body("{}")).await;
+    assert_eq!(rejected.status, 401);
+    let challenge = rejected.header("www-authenticate").unwrap();
     let metadata = "https://example.com/.well-known/oauth-protected-resource/tools/clerk/mcp";
     assert!(
         challenge.ends_with(&format!("resource_metadata=\"{metadata}\"")),
@@ -76,16 +76,16 @@ async fn a_base_url_with_a_path_puts_the_well_known_segment_before_it() {
             .json()["issuer"],
         server.clerk.issuer()
     );
-    // A proxy that takes the path off finds the same server.
+    // A proxy that strips the path prefix reaches the same routes.
     assert_eq!(Exchange::of(server.mcp()).await.status, 401);
     assert_eq!(server.get("/tools/clerk/healthz").await.status, 200);
 }
 
 #[tokio::test]
-async fn authorization_server_metadata_is_clerks_own() {
+async fn authorization_server_metadata_mirrors_clerk() {
     let server = TestServer::spawn().await;
     let clerk = server.clerk.issuer();
-    for (ours, theirs) in [
+    for (path, clerk_path) in [
         (
             "/.well-known/oauth-authorization-server",
             "/.well-known/oauth-authorization-server",
@@ -99,18 +99,18 @@ async fn authorization_server_metadata_is_clerks_own() {
             "/.well-known/openid-configuration",
         ),
     ] {
-        let original: Value = reqwest::get(format!("{clerk}{theirs}"))
+        let original: Value = reqwest::get(format!("{clerk}{clerk_path}"))
             .await
             .unwrap()
             .json()
             .await
             .unwrap();
-        assert_eq!(server.get(ours).await.json(), original, "{ours}");
+        assert_eq!(server.get(path).await.json(), original, "{path}");
     }
 }
 
 #[tokio::test]
-async fn without_clerk_the_metadata_names_clerks_fixed_endpoints() {
+async fn metadata_falls_back_to_clerks_fixed_endpoints_when_clerk_is_unreachable() {
     let server = TestServer::builder()
         .set("CLERK_FRONTEND_API_URL", "http://127.0.0.1:9")
         .spawn()
@@ -175,7 +175,7 @@ async fn without_clerk_the_metadata_names_clerks_fixed_endpoints() {
 }
 
 #[tokio::test]
-async fn metadata_of_another_issuer_is_not_mirrored() {
+async fn metadata_with_a_foreign_issuer_is_not_mirrored() {
     let clerk = wiremock::MockServer::start().await;
     let document =
         serde_json::json!({ "issuer": "https://evil.test", "token_endpoint": "https://evil.test/token" });
@@ -192,7 +192,7 @@ async fn metadata_of_another_issuer_is_not_mirrored() {
 }
 
 #[tokio::test]
-async fn a_stale_document_is_served_while_clerk_is_away() {
+async fn stale_metadata_is_served_while_clerk_is_unreachable() {
     let clerk = wiremock::MockServer::start().await;
     let document = serde_json::json!({ "issuer": clerk.uri(), "marker": "Clerk's own" });
     let mock = wiremock::Mock::given(wiremock::matchers::any())
@@ -217,9 +217,9 @@ async fn a_stale_document_is_served_while_clerk_is_away() {
     assert_eq!(server.get(path).await.json()["marker"], "Clerk's own");
 }
 
-/// Whoever sends requests here can see that the server is about to go, and still gets an answer.
+/// A load balancer must see that the server is stopping while the server still answers requests.
 #[tokio::test]
-async fn a_server_that_stops_is_not_ready_before_it_is_gone() {
+async fn readyz_reports_draining_during_shutdown() {
     let mut server = TestServer::builder()
         .set("HOST", "0.0.0.0")
         .with_background()
@@ -239,7 +239,7 @@ async fn a_server_that_stops_is_not_ready_before_it_is_gone() {
 }
 
 #[tokio::test]
-async fn health_and_readiness() {
+async fn readyz_fails_until_keys_are_fetched_and_healthz_always_succeeds() {
     let server = TestServer::spawn().await;
     insta::assert_snapshot!(server.get("/healthz").await.text(&[]), @r#"
     200 OK
@@ -291,7 +291,7 @@ async fn health_and_readiness() {
 }
 
 #[tokio::test]
-async fn start_page() {
+async fn start_page_is_served_as_html_and_as_json() {
     let server = TestServer::spawn().await;
     let page = server.get("/").await;
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
@@ -301,7 +301,7 @@ async fn start_page() {
         "{policy}"
     );
     assert!(page.body.contains("https://mcp.example.com/mcp"));
-    // Nothing is loaded from anywhere: the only URLs are links.
+    // The page loads no external resources; its only URLs are links.
     assert!(!page.body.contains("src=") && !page.body.contains("@import"));
     let json = Exchange::of(
         server

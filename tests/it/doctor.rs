@@ -1,4 +1,4 @@
-//! `doctor`: what it finds when nothing is wrong, and of each thing that can be.
+//! `doctor`: a healthy setup passes, and each problem fails its check with a remedy.
 
 use std::process::Output;
 
@@ -15,7 +15,7 @@ use crate::support::{
     server::signing_key,
 };
 
-/// Runs `doctor` with these variables.
+/// Runs `doctor` with these arguments and variables.
 async fn doctor(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let folder = Folder::new("doctor");
     let mut command = program(&folder.0);
@@ -23,7 +23,7 @@ async fn doctor(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
         .arg("doctor")
         .args(arguments)
         .envs(variables.iter().copied());
-    // Clerk and the server answer meanwhile, on this test's runtime.
+    // Clerk and the server run on this test's runtime, so the test must not block it.
     tokio::task::spawn_blocking(move || {
         let _folder = folder;
         command.output().unwrap()
@@ -32,8 +32,11 @@ async fn doctor(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     .unwrap()
 }
 
-/// The variables of a server and its Clerk, with these changed.
-fn but<'a>(server: &'a TestServer, changes: &[(&'static str, &'a str)]) -> Vec<(&'static str, String)> {
+/// Returns the variables of a server and its Clerk, with these changes.
+fn variables_except<'a>(
+    server: &'a TestServer,
+    changes: &[(&'static str, &'a str)],
+) -> Vec<(&'static str, String)> {
     let mut variables = server.clerk.environment();
     variables.push(("BASE_URL", server.url.clone()));
     variables.retain(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
@@ -41,9 +44,9 @@ fn but<'a>(server: &'a TestServer, changes: &[(&'static str, &'a str)]) -> Vec<(
     variables
 }
 
-/// What is wrong when these variables are changed: the checks, and the first one's words.
-async fn faults(server: &TestServer, changes: &[(&'static str, &str)]) -> (Vec<String>, Value) {
-    let variables = but(server, changes);
+/// Runs `doctor` with these changes. Returns the names of the failed checks, and the detail of the first.
+async fn failed_checks(server: &TestServer, changes: &[(&'static str, &str)]) -> (Vec<String>, Value) {
+    let variables = variables_except(server, changes);
     let variables: Vec<_> = variables
         .iter()
         .map(|(name, value)| (*name, value.as_str()))
@@ -85,9 +88,9 @@ async fn running() -> TestServer {
 }
 
 #[tokio::test]
-async fn nothing_is_wrong() {
+async fn healthy_setup_passes_every_check() {
     let server = running().await;
-    let variables = but(&server, &[]);
+    let variables = variables_except(&server, &[]);
     let variables: Vec<_> = variables
         .iter()
         .map(|(name, value)| (*name, value.as_str()))
@@ -102,7 +105,7 @@ async fn nothing_is_wrong() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_clerk_s_side() {
+async fn wrong_key_application_or_api_url_fails_its_checks() {
     let server = running().await;
     let key = signing_key().public_key_pem();
     let other = LocalClerk::builder().seed(7).start().await.unwrap();
@@ -132,13 +135,13 @@ async fn what_is_wrong_with_clerk_s_side() {
             vec!["same-application", "base-url"],
         ),
     ] {
-        assert_eq!(faults(&server, &changes).await.0, due, "{changes:?}");
+        assert_eq!(failed_checks(&server, &changes).await.0, due, "{changes:?}");
     }
 }
 
-/// A Frontend API that isn't as MCP clients need it.
+/// The Frontend API has another issuer, no registration, no S256, and a wrong clock.
 #[tokio::test]
-async fn what_is_wrong_with_the_metadata() {
+async fn unsuitable_metadata_fails_its_checks() {
     let server = running().await;
     let clerk = MockServer::start().await;
     let keys = reqwest::get(format!("{}/.well-known/jwks.json", server.clerk.issuer()))
@@ -163,7 +166,7 @@ async fn what_is_wrong_with_the_metadata() {
         )
         .mount(&clerk)
         .await;
-    let (failed, first) = faults(&server, &[("CLERK_FRONTEND_API_URL", &clerk.uri())]).await;
+    let (failed, first) = failed_checks(&server, &[("CLERK_FRONTEND_API_URL", &clerk.uri())]).await;
     assert_eq!(failed, ["issuer", "registration", "pkce", "clock", "base-url"]);
     assert!(
         first.as_str().unwrap().contains("https://elsewhere.example.com"),
@@ -172,17 +175,20 @@ async fn what_is_wrong_with_the_metadata() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_the_server() {
+async fn unreachable_or_wrong_server_fails_its_checks() {
     let server = running().await;
-    let nobody = "http://127.0.0.1:9";
-    assert_eq!(faults(&server, &[("BASE_URL", nobody)]).await.0, ["base-url"]);
-    // It answers, and calls itself by another name.
+    let unreachable = "http://127.0.0.1:9";
+    assert_eq!(
+        failed_checks(&server, &[("BASE_URL", unreachable)]).await.0,
+        ["base-url"]
+    );
+    // The server answers, but publishes another name.
     let other_name = server.url.replace("127.0.0.1", "localhost");
     assert_eq!(
-        faults(&server, &[("BASE_URL", &other_name)]).await.0,
+        failed_checks(&server, &[("BASE_URL", &other_name)]).await.0,
         ["base-url", "mcp-endpoint"]
     );
-    // Something between takes away what leads to the sign-in.
+    // A proxy removes the challenge, or answers itself.
     let proxy = MockServer::start().await;
     let resource = json!({
         "resource": format!("{}/mcp", proxy.uri()), "authorization_servers": [server.clerk.issuer()],
@@ -192,17 +198,17 @@ async fn what_is_wrong_with_the_server() {
         .respond_with(ResponseTemplate::new(200).set_body_json(resource))
         .mount(&proxy)
         .await;
-    for (status, words) in [(401, "doesn't say where"), (502, "with 502, not 401")] {
+    for (status, words) in [(401, "does not name"), (502, "with 502, not 401")] {
         let answer = Mock::given(method("POST")).respond_with(ResponseTemplate::new(status));
         let _answer = answer.mount_as_scoped(&proxy).await;
-        let (failed, first) = faults(&server, &[("BASE_URL", &proxy.uri())]).await;
+        let (failed, first) = failed_checks(&server, &[("BASE_URL", &proxy.uri())]).await;
         assert_eq!(failed, ["mcp-endpoint"]);
         assert!(first.as_str().unwrap().contains(words), "{first}");
     }
 }
 
 #[tokio::test]
-async fn a_configuration_that_is_wrong_is_the_first_thing() {
+async fn invalid_configuration_fails_the_first_check() {
     let output = doctor(&[], &[("CLERK_SECRET_KEY", "sk_prod_hush")]).await;
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).unwrap();

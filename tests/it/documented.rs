@@ -1,13 +1,13 @@
-//! The library's docs as a promise: whatever is public is shown in use, in a doc test or in an example.
+//! Checks that every public item is used in a doc test or an example.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
 use crate::support::sources::rust_files;
 
-/// The code in the doc comments of `source`.
+/// Returns the code blocks in the doc comments of `source`.
 fn doc_tests(source: &str) -> String {
     let mut code = String::new();
-    // Whether a block is open, and whether it's code.
+    // Whether a fenced block is open, and whether it contains code rather than text.
     let (mut open, mut is_code) = (false, false);
     for line in source.lines() {
         let Some(text) = line
@@ -30,7 +30,7 @@ fn doc_tests(source: &str) -> String {
     code
 }
 
-/// The names of what `source` makes public, apart from what belongs to a type.
+/// Returns the names of the public items that `source` declares at module level.
 fn public_items(source: &str) -> Vec<String> {
     source
         .lines()
@@ -48,14 +48,14 @@ fn public_items(source: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_public_item_is_shown_in_use() {
+fn every_public_item_is_used_in_a_doc_test_or_example() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut items = BTreeSet::new();
-    let mut shown = String::new();
+    let mut usage = String::new();
     for file in rust_files(&root.join("src")) {
         let source = fs::read_to_string(&file).unwrap();
-        shown.push_str(&doc_tests(&source));
-        // The program is no library, and `public` is hidden from the docs.
+        usage.push_str(&doc_tests(&source));
+        // `cli` and `main.rs` belong to the binary, and `public` is hidden from the docs.
         let path = file.strip_prefix(root.join("src")).unwrap();
         if !["cli", "main.rs", "public"]
             .iter()
@@ -65,17 +65,23 @@ fn every_public_item_is_shown_in_use() {
         }
     }
     for file in rust_files(&root.join("examples")) {
-        shown.push_str(&fs::read_to_string(file).unwrap());
+        usage.push_str(&fs::read_to_string(file).unwrap());
     }
-    let words: BTreeSet<&str> = shown
+    let words: BTreeSet<&str> = usage
         .split(|character: char| !character.is_alphanumeric() && character != '_')
         .collect();
-    // Nobody writes its name: it's what the middleware makes.
+    // The middleware returns this type; users never need to write its name.
     items.remove("RequireAuthEndpoint");
     let missing: Vec<_> = items
         .iter()
         .filter(|item| !words.contains(item.as_str()))
         .collect();
-    assert!(items.len() > 50, "these are not all: {items:?}");
-    assert!(missing.is_empty(), "no doc test and no example shows {missing:?}");
+    assert!(
+        items.len() > 50,
+        "expected more than 50 public items, found {items:?}"
+    );
+    assert!(
+        missing.is_empty(),
+        "neither a doc test nor an example uses {missing:?}"
+    );
 }

@@ -1,10 +1,11 @@
-//! Hosts, origins, paths and methods: what stands around the routes.
+//! Tests of the checks around the routes: Host, Origin and CORS, paths and methods.
 
 use local_clerk::{Endpoint, Fault};
 use reqwest::{Method, RequestBuilder, header};
 
 use crate::support::{Exchange, TestServer};
 
+/// Builds a CORS preflight request for `path` from `origin`.
 fn preflight(server: &TestServer, path: &str, origin: &str) -> RequestBuilder {
     server
         .request(Method::OPTIONS, path)
@@ -20,7 +21,7 @@ fn preflight(server: &TestServer, path: &str, origin: &str) -> RequestBuilder {
 }
 
 #[tokio::test]
-async fn a_preflight_needs_no_token() {
+async fn preflight_needs_no_token() {
     let server = TestServer::spawn().await;
     let answer = Exchange::of(preflight(&server, "/mcp", "https://mcp.example.com")).await;
     insta::assert_snapshot!(answer.text(&[]), @"
@@ -37,7 +38,7 @@ async fn a_preflight_needs_no_token() {
 }
 
 #[tokio::test]
-async fn a_refusal_can_be_read_by_the_page_that_caused_it() {
+async fn rejection_carries_cors_headers() {
     let server = TestServer::spawn().await;
     let answer = Exchange::of(server.mcp().header(header::ORIGIN, "https://mcp.example.com")).await;
     insta::assert_snapshot!(answer.text(&[]), @r#"
@@ -60,9 +61,9 @@ async fn a_refusal_can_be_read_by_the_page_that_caused_it() {
     "#);
 }
 
-/// Also what the outermost layers say: the Host check and the time limit.
+/// Includes the outermost layers: the Host check and the request time limit.
 #[tokio::test]
-async fn so_can_a_refusal_of_any_layer() {
+async fn rejection_by_an_outer_layer_carries_cors_headers() {
     let server = TestServer::builder().set("REQUEST_TIMEOUT", "1s").spawn().await;
     server.clerk.inject(Fault::Hold.at(Endpoint::Jwks));
     let request = || server.mcp().header(header::ORIGIN, "https://mcp.example.com");
@@ -82,7 +83,7 @@ async fn so_can_a_refusal_of_any_layer() {
 }
 
 #[tokio::test]
-async fn an_origin_that_is_not_allowed() {
+async fn unlisted_origin_is_rejected() {
     let server = TestServer::spawn().await;
     let token = server.oauth_token("ada").mint();
     let answer = Exchange::of(
@@ -123,7 +124,7 @@ async fn an_origin_that_is_not_allowed() {
 }
 
 #[tokio::test]
-async fn configured_origins_take_the_place_of_the_default() {
+async fn allowed_origins_replace_the_default() {
     let server = TestServer::builder()
         .set("ALLOWED_ORIGINS", "https://app.example.com, https://b.test:8443/")
         .spawn()
@@ -140,7 +141,7 @@ async fn configured_origins_take_the_place_of_the_default() {
 }
 
 #[tokio::test]
-async fn discovery_is_open_to_every_origin() {
+async fn discovery_and_health_allow_any_origin() {
     let server = TestServer::spawn().await;
     for path in [
         "/.well-known/oauth-protected-resource/mcp",
@@ -163,9 +164,9 @@ async fn discovery_is_open_to_every_origin() {
     }
 }
 
-/// Pages are for people; in a demo there are tokens on one.
+/// Pages are read by people, and the start page of a demo shows tokens, so no other site may read them.
 #[tokio::test]
-async fn pages_are_not_for_other_sites() {
+async fn pages_send_no_cors_headers() {
     let server = TestServer::spawn().await;
     for path in ["/", "/docs"] {
         let answer = Exchange::of(
@@ -186,7 +187,7 @@ async fn pages_are_not_for_other_sites() {
 }
 
 #[tokio::test]
-async fn a_preflight_allows_what_mcp_needs_and_nothing_else() {
+async fn preflight_allows_only_the_headers_that_mcp_needs() {
     let server = TestServer::spawn().await;
     let request = server
         .request(Method::OPTIONS, "/mcp")
@@ -204,7 +205,7 @@ async fn a_preflight_allows_what_mcp_needs_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_host_that_is_not_ours() {
+async fn foreign_host_is_rejected() {
     let server = TestServer::spawn().await;
     let token = server.oauth_token("ada").mint();
     let with_host = |host: &str| server.mcp().bearer_auth(&token).header(header::HOST, host);
@@ -244,7 +245,7 @@ async fn a_host_that_is_not_ours() {
 }
 
 #[tokio::test]
-async fn unknown_paths_and_wrong_methods() {
+async fn unknown_path_gets_404_and_unsupported_method_gets_405() {
     let server = TestServer::spawn().await;
     insta::assert_snapshot!(server.get("/nothing").await.text(&[]), @r#"
     404 Not Found
@@ -295,9 +296,9 @@ async fn unknown_paths_and_wrong_methods() {
     );
 }
 
-/// No spelling of the path gets by authentication: either it's refused there, or it leads nowhere.
+/// No spelling of the path bypasses authentication: each is rejected or unknown.
 #[tokio::test]
-async fn path_tricks() {
+async fn path_variants_do_not_bypass_authentication() {
     let server = TestServer::spawn().await;
     for path in [
         "//mcp",
@@ -319,14 +320,14 @@ async fn path_tricks() {
         "/docs/mcp",
         "/mcp#x",
     ] {
-        let answer = raw(&server, path).await;
+        let answer = status_of_raw_request(&server, path).await;
         assert!(matches!(answer, 400 | 401 | 404 | 405), "{path}: {answer}");
     }
 }
 
-/// RFC 9112 §3.2.2: a target in absolute form takes the place of the Host header; clients send the same in both.
+/// RFC 9112 §3.2.2: the host of an absolute-form target overrides the Host header.
 #[tokio::test]
-async fn a_target_with_a_host_that_is_not_ours() {
+async fn absolute_form_target_with_a_foreign_host_is_rejected() {
     let server = TestServer::spawn().await;
     for (target, status) in [
         ("http://evil.test/mcp", 403),
@@ -334,12 +335,13 @@ async fn a_target_with_a_host_that_is_not_ours() {
         ("http://localhost:1/mcp", 401),
         ("http://mcp.example.com:443/mcp", 401),
     ] {
-        assert_eq!(raw(&server, target).await, status, "{target}");
+        assert_eq!(status_of_raw_request(&server, target).await, status, "{target}");
     }
 }
 
-/// Sends `tools/list` to exactly this path, which a URL library would tidy up; gives the status.
-async fn raw(server: &TestServer, path: &str) -> u16 {
+/// Sends `tools/list` to exactly this request target, which a URL library would normalize, and returns the
+/// status.
+async fn status_of_raw_request(server: &TestServer, path: &str) -> u16 {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let address = server.url.strip_prefix("http://").unwrap();
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();

@@ -1,4 +1,4 @@
-//! `explain`: what a token says, and what the server makes of it.
+//! `clerk-mcp explain`: the contents of a token and the outcome of each check.
 
 use std::{
     io::Write,
@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 
 use crate::support::program::{Folder, program};
 
-/// A local Clerk by the machine's clock, as the program has it.
+/// Starts a local Clerk that uses the machine's clock, like the program.
 async fn clerk() -> LocalClerk {
     LocalClerk::builder().start().await.unwrap()
 }
 
-/// A day's access token of Ada's.
+/// Returns a recipe of a valid access token for Ada.
 fn access_token(clerk: &LocalClerk) -> Recipe {
     let resource = format!("{BASE_URL}/mcp");
     clerk
@@ -37,7 +37,7 @@ async fn explain(clerk: &LocalClerk, arguments: &[&str], variables: &[(&str, &st
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let input = input.to_owned();
-    // The local Clerk answers meanwhile, on this test's runtime.
+    // On another thread, because the local Clerk runs on this test's runtime.
     tokio::task::spawn_blocking(move || {
         let mut child = command.spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
@@ -51,7 +51,7 @@ fn stdout(output: &Output) -> &str {
     std::str::from_utf8(&output.stdout).unwrap()
 }
 
-/// The names of the checks that end so.
+/// Returns the names of the checks with this verdict.
 fn checks(report: &Value, verdict: &str) -> Vec<String> {
     report["checks"]
         .as_array()
@@ -63,10 +63,10 @@ fn checks(report: &Value, verdict: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_good_token_is_accepted_with_its_session() {
+async fn valid_token_is_accepted_and_its_session_is_shown() {
     let clerk = clerk().await;
     let token = access_token(&clerk).mint();
-    // However it was copied.
+    // With the text that people copy along with a token.
     for input in [
         format!("{token}\n"),
         format!("  Bearer {token}"),
@@ -86,15 +86,15 @@ async fn a_good_token_is_accepted_with_its_session() {
     let output = explain(&clerk, &[&token], &[("REQUIRED_SCOPES", "email")], "").await;
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        stdout(&output).contains("Refused: 403 insufficient_scope"),
+        stdout(&output).contains("Rejected: 403 insufficient_scope"),
         "{}",
         stdout(&output)
     );
 }
 
-/// All that is wrong is told, in the order of the checks; a request gets the first of it.
+/// All failed checks are listed in order. A request would be rejected with the first.
 #[tokio::test]
-async fn every_fault_is_told_at_once() {
+async fn every_failed_check_is_listed() {
     let clerk = clerk().await;
     let token = access_token(&clerk)
         .claim("exp", 1_700_000_000)
@@ -107,7 +107,10 @@ async fn every_fault_is_told_at_once() {
     let (_, checks) = stdout(&output).split_once("\nChecks\n").unwrap();
     insta::assert_snapshot!(without_seconds(checks));
     let (_, signature) = token.rsplit_once('.').unwrap();
-    assert!(!stdout(&output).contains(signature), "the signature is shown");
+    assert!(
+        !stdout(&output).contains(signature),
+        "the output contains the signature"
+    );
     assert!(
         stdout(&output).contains(r#""note": "\u009b31m \u202e""#),
         "{}",
@@ -120,7 +123,7 @@ async fn every_fault_is_told_at_once() {
     assert_eq!(report["claims"]["note"], "\u{9b}31m \u{202e}");
 }
 
-/// The text without the seconds that have gone by.
+/// Replaces the numbers of seconds, which change with every run.
 fn without_seconds(text: &str) -> String {
     let words: Vec<_> = text
         .split(' ')
@@ -136,7 +139,7 @@ fn without_seconds(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_forged_token_and_an_unknown_key() {
+async fn forged_signature_and_unknown_key_fail_their_own_checks() {
     let clerk = clerk().await;
     let forged = access_token(&clerk).signature(vec![0; 256]).mint();
     let output = explain(&clerk, &["--json"], &[], &forged).await;
@@ -152,7 +155,7 @@ async fn a_forged_token_and_an_unknown_key() {
 }
 
 #[tokio::test]
-async fn clerk_is_asked_about_an_opaque_token() {
+async fn opaque_token_is_verified_with_clerk() {
     let clerk = clerk().await;
     let key = clerk.api_key("ada", NewCredential::default()).unwrap();
     let accepted = [("CLERK_ACCEPTED_TOKENS", "api_key")];
@@ -179,7 +182,7 @@ async fn clerk_is_asked_about_an_opaque_token() {
         checks(&report, "not-reached"),
         ["revoked", "exp", "sub", "aud", "scope"]
     );
-    // Not accepted, so not asked about.
+    // Clerk is not asked about a kind that is not accepted.
     let (_, report) = explain(&[], &key.secret).await;
     assert_eq!(
         (checks(&report, "failed"), checks(&report, "passed")),
@@ -190,9 +193,9 @@ async fn clerk_is_asked_about_an_opaque_token() {
     );
 }
 
-/// A server whose own key is bad accepts nobody's token.
+/// While the server's own secret key is wrong, no token is accepted.
 #[tokio::test]
-async fn a_bad_secret_key_is_told_first() {
+async fn wrong_secret_key_is_the_first_failed_check() {
     let clerk = clerk().await;
     let other = LocalClerk::builder().seed(7).start().await.unwrap();
     let token = access_token(&clerk).mint();
@@ -218,7 +221,7 @@ async fn a_bad_secret_key_is_told_first() {
             (&json!(500), &Value::Null)
         );
     }
-    // A Clerk that can't be asked says nothing of the key.
+    // While Clerk is unreachable, the secret key counts as neither valid nor wrong.
     let output = explain(
         &clerk,
         &["--json"],
@@ -230,17 +233,17 @@ async fn a_bad_secret_key_is_told_first() {
 }
 
 #[tokio::test]
-async fn without_a_configuration_the_token_is_still_shown() {
+async fn token_is_shown_without_a_configuration() {
     let clerk = clerk().await;
     let token = access_token(&clerk).mint();
     let output = explain(&clerk, &[&token], &[("BASE_URL", "")], "").await;
     assert_eq!(output.status.code(), Some(78));
     assert!(stdout(&output).contains("\"client_id\": \"client_1\""));
-    let complaint = String::from_utf8(output.stderr).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(
-        complaint.starts_with("Nothing was checked: ")
-            && complaint.contains("\n[Clerk] Missing required config: BASE_URL"),
-        "{complaint}"
+        stderr.starts_with("Nothing was checked: ")
+            && stderr.contains("\n[Clerk] Missing required config: BASE_URL"),
+        "{stderr}"
     );
     let output = explain(&clerk, &["--json", &token], &[("BASE_URL", "")], "").await;
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -255,7 +258,7 @@ async fn without_a_configuration_the_token_is_still_shown() {
 }
 
 #[tokio::test]
-async fn no_token_is_told() {
+async fn missing_unsigned_and_malformed_tokens_are_reported() {
     let clerk = clerk().await;
     for input in ["", " \n", "Bearer"] {
         let output = explain(&clerk, &[], &[], input).await;
@@ -265,13 +268,13 @@ async fn no_token_is_told() {
             "[Clerk] There is no token: give it as an argument or on stdin\n"
         );
     }
-    // One that lacks its signature is shown all the same.
+    // A token without a signature is still shown.
     let unsigned = access_token(&clerk).header("alg", "none").unsigned().mint();
     let output = explain(&clerk, &["--json"], &[], &unsigned).await;
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(checks(&report, "failed"), ["form"]);
     assert_eq!(report["header"]["alg"], "none");
-    // What is none is told as the first check.
+    // Text that is not a token68 fails the first check.
     let output = explain(&clerk, &["--json", "a b"], &[], "").await;
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(checks(&report, "failed"), ["form"]);

@@ -1,4 +1,4 @@
-//! What must not get out: tokens and the secret key, at any level of the log, in any metric.
+//! Checks that tokens and the secret key appear neither in the log, at any level, nor in any metric.
 
 use std::{
     io,
@@ -18,11 +18,11 @@ use tracing_subscriber::{
 
 use crate::support::{Exchange, TestServer, server::foreign_key};
 
-/// A log that is kept.
+/// A writer that collects the log in memory.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
+struct LogBuffer(Arc<Mutex<Vec<u8>>>);
 
-impl io::Write for Kept {
+impl io::Write for LogBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
@@ -33,7 +33,7 @@ impl io::Write for Kept {
     }
 }
 
-impl MakeWriter<'_> for Kept {
+impl MakeWriter<'_> for LogBuffer {
     type Writer = Self;
 
     fn make_writer(&self) -> Self {
@@ -42,13 +42,17 @@ impl MakeWriter<'_> for Kept {
 }
 
 #[tokio::test]
-async fn no_token_and_no_secret_in_any_log_or_metric() {
-    let log = Kept::default();
-    // For the whole process, for tracing remembers of each place in the code whether anybody listens, and asks only one
-    // thread; but of this thread alone, which is that of this test's runtime and so of its server's tasks.
-    let this = thread::current().id();
-    let here = dynamic_filter_fn(move |_, _| thread::current().id() == this);
-    let layer = fmt::layer().json().with_writer(log.clone()).with_filter(here);
+async fn logs_and_metrics_contain_no_token_and_no_secret_key() {
+    let log = LogBuffer::default();
+    // The subscriber must be global: tracing caches the interest in each call site for the whole process, so
+    // a thread-local subscriber could miss events. The filter then keeps only the events of this thread, on
+    // which this test's runtime runs all tasks of its server.
+    let test_thread = thread::current().id();
+    let on_test_thread = dynamic_filter_fn(move |_, _| thread::current().id() == test_thread);
+    let layer = fmt::layer()
+        .json()
+        .with_writer(log.clone())
+        .with_filter(on_test_thread);
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer)).unwrap();
     let recorder = PrometheusBuilder::new().build_recorder();
     let metrics = recorder.handle();
@@ -85,7 +89,7 @@ async fn no_token_and_no_secret_in_any_log_or_metric() {
         server.call(&good, tool, json!({})).await;
     }
 
-    // And a server whose key is of another application: what an operator has to go by is in the log.
+    // A second server, whose secret key belongs to another application: the log must tell the operator so.
     let other = local_clerk::LocalClerk::builder()
         .signing_key(foreign_key())
         .start()
@@ -103,24 +107,24 @@ async fn no_token_and_no_secret_in_any_log_or_metric() {
     let metrics = metrics.render();
     assert!(
         log.contains("clerk_mcp::auth") && log.lines().count() > 100,
-        "there is a log to look at"
+        "the log is too short to prove anything"
     );
-    for (what, text) in [("the log", &log), ("a metric", &metrics)] {
+    for (output, text) in [("the log", &log), ("the metrics", &metrics)] {
         assert!(
             !text.contains(server.clerk.secret_key()),
-            "the secret key is in {what}"
+            "the secret key is in {output}"
         );
         for token in &tokens {
             for part in token.split('.').filter(|part| part.len() > 20) {
                 let line = text.lines().find(|line| line.contains(part));
-                // The header of a JWT is the same for all and no secret; the rest is.
+                // The header of a JWT is not secret; its payload and signature are.
                 let is_header = token.starts_with(part) && token.contains('.');
-                assert!(is_header || line.is_none(), "a token is in {what}: {line:?}");
+                assert!(is_header || line.is_none(), "a token is in {output}: {line:?}");
             }
         }
     }
 
-    let known: Vec<_> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
+    let reasons: Vec<_> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
     let mut logged = 0;
     for line in log
         .lines()
@@ -130,22 +134,25 @@ async fn no_token_and_no_secret_in_any_log_or_metric() {
             .as_str()
             .is_some_and(|target| target.starts_with("clerk_mcp::"));
         if ours && let Some(reason) = line["fields"]["reason"].as_str() {
-            assert!(known.contains(&reason), "{reason} is not in the list");
+            assert!(reasons.contains(&reason), "{reason} is not in Reason::ALL");
             logged += 1;
         }
     }
-    assert!(logged >= tokens.len());
+    assert!(logged >= tokens.len(), "only {logged} log lines have a reason");
     assert!(
         log.contains("\"reason\":\"secret-key-of-another-application\""),
-        "the operator is told"
+        "the log does not name the secret key of another application"
     );
-    assert!(log.contains("take both from one in the Clerk"), "and what to do");
+    assert!(
+        log.contains("take both from one in the Clerk"),
+        "the log does not say how to fix the secret key"
+    );
     for line in metrics
         .lines()
         .filter(|line| line.starts_with("clerk_mcp_refusals_total{"))
     {
         let reason = line.split('"').nth(1).unwrap();
-        assert!(known.contains(&reason), "{line}");
+        assert!(reasons.contains(&reason), "{line}");
     }
     for name in [
         "requests_total",
@@ -155,6 +162,9 @@ async fn no_token_and_no_secret_in_any_log_or_metric() {
         "clerk_calls_total",
         "cache_lookups_total",
     ] {
-        assert!(metrics.contains(&format!("clerk_mcp_{name}")), "no metric {name}");
+        assert!(
+            metrics.contains(&format!("clerk_mcp_{name}")),
+            "the metric {name} is missing"
+        );
     }
 }

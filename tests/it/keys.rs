@@ -1,4 +1,4 @@
-//! The key cache, against a Clerk whose keys change or that is away.
+//! The key cache: rotation, outages, and limits on fetches.
 
 use std::sync::{
     Arc,
@@ -25,7 +25,7 @@ use crate::support::{
     start_time,
 };
 
-/// Answers what it's told to, counts, and can be held up.
+/// A fetcher that returns a set answer, counts its calls, and can be blocked.
 #[derive(Debug, Clone)]
 struct Fetcher {
     answer: watch::Sender<Result<Vec<u8>, FetchError>>,
@@ -59,7 +59,10 @@ impl JwksFetcher for Fetcher {
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "an answer of the fetcher, like AWAY")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "has the type of the fetcher's answers, like UNREACHABLE"
+)]
 fn set(keys: &[&SigningKey]) -> Result<Vec<u8>, FetchError> {
     Ok(
         json!({ "keys": keys.iter().map(|key| key.jwk()).collect::<Vec<_>>() })
@@ -68,7 +71,7 @@ fn set(keys: &[&SigningKey]) -> Result<Vec<u8>, FetchError> {
     )
 }
 
-const AWAY: Result<Vec<u8>, FetchError> = Err(FetchError::Outbound(OutboundError::Connect));
+const UNREACHABLE: Result<Vec<u8>, FetchError> = Err(FetchError::Outbound(OutboundError::Connect));
 
 fn cache(fetcher: &Fetcher) -> (JwksCache, ManualClock) {
     let clock = ManualClock::at(start_time());
@@ -76,7 +79,7 @@ fn cache(fetcher: &Fetcher) -> (JwksCache, ManualClock) {
 }
 
 #[tokio::test]
-async fn a_thousand_first_requests_are_one_fetch() {
+async fn simultaneous_first_requests_share_one_fetch() {
     let fetcher = Fetcher::answering(set(&[&signing_key()]));
     let (cache, _) = cache(&fetcher);
     let kid = signing_key().kid().to_owned();
@@ -86,7 +89,7 @@ async fn a_thousand_first_requests_are_one_fetch() {
 }
 
 #[tokio::test]
-async fn ten_thousand_unknown_kids_are_three_fetches() {
+async fn unknown_kids_cause_a_limited_number_of_fetches() {
     let fetcher = Fetcher::answering(set(&[&signing_key()]));
     let (cache, clock) = cache(&fetcher);
     cache.refresh().await.unwrap();
@@ -94,7 +97,7 @@ async fn ten_thousand_unknown_kids_are_three_fetches() {
         assert!(matches!(cache.key(&format!("unknown-{number}")).await, Ok(None)));
     }
     assert_eq!(fetcher.count(), 3);
-    // Then one in ten seconds, not another burst.
+    // After the burst, one fetch in ten seconds is allowed.
     for fetches in 4..8 {
         clock.advance(std::time::Duration::from_secs(10));
         for _ in 0..100 {
@@ -102,7 +105,7 @@ async fn ten_thousand_unknown_kids_are_three_fetches() {
         }
         assert_eq!(fetcher.count(), fetches);
     }
-    // A quiet while gives back no more than the burst.
+    // After a pause, only the burst is allowed again, not more.
     clock.advance(std::time::Duration::from_mins(4));
     for _ in 0..100 {
         assert!(matches!(cache.key("unknown").await, Ok(None)));
@@ -111,14 +114,14 @@ async fn ten_thousand_unknown_kids_are_three_fetches() {
 }
 
 #[tokio::test]
-async fn down_at_start_then_up() {
-    let fetcher = Fetcher::answering(AWAY);
+async fn keys_are_fetched_again_after_a_failed_start() {
+    let fetcher = Fetcher::answering(UNREACHABLE);
     let (cache, clock) = cache(&fetcher);
     let kid = signing_key().kid().to_owned();
     assert!(cache.key(&kid).await.is_err());
     assert!(!cache.holds_keys());
     let _ = fetcher.answer.send_replace(set(&[&signing_key()]));
-    // The cool-down of a second stands between two tries.
+    // After a failed fetch, the next one is allowed after one second.
     assert!(cache.key(&kid).await.is_err());
     assert_eq!(fetcher.count(), 1);
     clock.advance(std::time::Duration::from_secs(1));
@@ -127,32 +130,32 @@ async fn down_at_start_then_up() {
 }
 
 #[tokio::test]
-async fn down_after_warm_serves_the_old_keys_for_an_hour() {
+async fn old_keys_are_used_for_an_hour_while_clerk_is_unreachable() {
     let fetcher = Fetcher::answering(set(&[&signing_key()]));
     let (cache, clock) = cache(&fetcher);
     let kid = signing_key().kid().to_owned();
     cache.refresh().await.unwrap();
-    let _ = fetcher.answer.send_replace(AWAY);
+    let _ = fetcher.answer.send_replace(UNREACHABLE);
     clock.set(start_time() + 59.minutes());
     assert!(matches!(cache.key(&kid).await, Ok(Some(_))));
     assert!(cache.refresh().await.is_err());
     assert!(
         matches!(cache.key(&kid).await, Ok(Some(_))),
-        "a failed fetch leaves the old keys"
+        "a failed fetch must not remove the old keys"
     );
-    // Of an unknown kid nothing can be said while Clerk is away: that is no fault of the token.
+    // While Clerk is unreachable, an unknown kid is an outage: the token may still be valid.
     assert!(cache.key("unknown").await.is_err());
     clock.set(start_time() + 60.minutes());
     assert!(cache.key(&kid).await.is_err());
 }
 
 #[tokio::test]
-async fn nobody_waits_for_the_refresh_of_a_warm_cache() {
+async fn lookups_do_not_wait_for_a_background_refresh() {
     let fetcher = Fetcher::answering(set(&[&signing_key()]));
     let (cache, clock) = cache(&fetcher);
     let kid = signing_key().kid().to_owned();
     cache.refresh().await.unwrap();
-    let held_up = fetcher
+    let blocked = fetcher
         .gate
         .acquire_many(u32::try_from(Semaphore::MAX_PERMITS.min(u32::MAX as usize)).unwrap())
         .await;
@@ -160,20 +163,20 @@ async fn nobody_waits_for_the_refresh_of_a_warm_cache() {
     for _ in 0..100 {
         assert!(
             matches!(cache.key(&kid).now_or_never(), Some(Ok(Some(_)))),
-            "answered at once"
+            "the lookup waited for the refresh"
         );
     }
-    drop(held_up);
+    drop(blocked);
     cache.refresh().await.unwrap();
     assert_eq!(
         fetcher.count(),
         2,
-        "one fetch in the background, which the refresh joined"
+        "the refresh must join the fetch in the background"
     );
 }
 
 #[tokio::test]
-async fn a_rotated_key_is_found_and_a_withdrawn_one_is_gone() {
+async fn new_key_is_found_and_removed_key_is_no_longer_accepted() {
     let server = TestServer::spawn().await;
     let old = server.oauth_token("ada").mint();
     assert_eq!(server.with_token(&old).await.status, 200);
@@ -182,18 +185,18 @@ async fn a_rotated_key_is_found_and_a_withdrawn_one_is_gone() {
     assert_eq!(
         server.with_token(&new).await.status,
         200,
-        "found without a restart"
+        "the new key must be found without a restart"
     );
     assert_eq!(
         server.with_token(&old).await.status,
         401,
-        "gone with the set that lacks it"
+        "the old key is not in the new set"
     );
     assert_eq!(server.clerk.request_count(Endpoint::Jwks), 3);
 }
 
 #[tokio::test]
-async fn one_bad_key_does_not_cost_the_others() {
+async fn unusable_key_is_skipped_and_the_others_are_used() {
     let good = signing_key();
     let rsa = |n: &str, e: &str| json!({ "kty": "RSA", "kid": "bad", "use": "sig", "alg": "RS256", "n": n, "e": e });
     let jwk = good.jwk();
@@ -232,7 +235,7 @@ async fn one_bad_key_does_not_cost_the_others() {
 }
 
 #[tokio::test]
-async fn what_is_no_key_set_counts_as_a_failed_fetch() {
+async fn invalid_or_empty_key_set_is_a_failed_fetch() {
     for (text, error) in [
         ("", FetchError::NotAKeySet),
         ("<html>", FetchError::NotAKeySet),
@@ -246,20 +249,20 @@ async fn what_is_no_key_set_counts_as_a_failed_fetch() {
     }
 }
 
-/// A caller that goes away doesn't take the fetch with it.
+/// Dropping the caller does not cancel the fetch.
 #[tokio::test]
-async fn a_fetch_outlives_its_caller() {
+async fn fetch_continues_after_its_caller_is_dropped() {
     let fetcher = Fetcher::answering(set(&[&signing_key()]));
     let (cache, clock) = cache(&fetcher);
-    let held_up = fetcher
+    let blocked = fetcher
         .gate
         .acquire_many(u32::try_from(Semaphore::MAX_PERMITS.min(u32::MAX as usize)).unwrap())
         .await;
     assert!(
         cache.key("x").now_or_never().is_none(),
-        "the first caller waits, and is dropped"
+        "the first caller waits until it is dropped"
     );
-    drop(held_up);
+    drop(blocked);
     assert!(matches!(cache.key(signing_key().kid()).await, Ok(Some(_))));
     assert_eq!((fetcher.count(), clock.now()), (1, start_time()));
 }

@@ -1,11 +1,11 @@
-//! The server as its callers meet it: over HTTP, on a port of its own, beside a local Clerk.
+//! Integration tests. Each test talks HTTP to its own server on its own port, next to a local Clerk.
 
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
     unreachable_pub,
-    reason = "a test that panics has failed, which is what is wanted; clippy sees only the test functions as tests"
+    reason = "a panic is how a test fails, and clippy exempts only the test functions themselves, not their helpers"
 )]
 
 mod auth;

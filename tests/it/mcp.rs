@@ -1,4 +1,4 @@
-//! The MCP endpoint: both eras, what a broken request gets, and handlers that misbehave.
+//! The MCP endpoint: both eras of the protocol, cancelled calls, panics, and what a tool sees of a request.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,6 +19,7 @@ use rmcp::{
     tool, tool_handler, tool_router,
 };
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::support::{
     Exchange, TestServer, modern, start_time,
@@ -26,7 +27,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn initialize() {
+async fn initialize_returns_the_server_info() {
     let server = TestServer::spawn().await;
     let params = json!({
         "protocolVersion": "2025-11-25",
@@ -59,14 +60,14 @@ async fn initialize() {
           "title": "Clerk MCP server",
           "version": "[version]"
         },
-        "instructions": "This server tells the signed-in user about their own Clerk account: who they are, and which organizations they belong to."
+        "instructions": "This server gives the signed-in user information about their own Clerk account: their profile, and the organizations that they belong to."
       }
     }
     "#);
 }
 
 #[tokio::test]
-async fn discover() {
+async fn discover_lists_both_eras() {
     let server = TestServer::spawn().await;
     let request = modern(&server, "server/discover", json!({})).bearer_auth(server.oauth_token("ada").mint());
     let answer = Exchange::of(request).await.json();
@@ -79,7 +80,7 @@ async fn discover() {
 }
 
 #[tokio::test]
-async fn a_modern_list_of_tools_says_how_long_and_for_whom_it_holds() {
+async fn a_tool_list_of_2026_is_private_and_has_a_lifetime() {
     let server = TestServer::spawn().await;
     let request = modern(&server, "tools/list", json!({})).bearer_auth(server.oauth_token("ada").mint());
     let answer = Exchange::of(request).await.json();
@@ -89,9 +90,9 @@ async fn a_modern_list_of_tools_says_how_long_and_for_whom_it_holds() {
     );
 }
 
-/// What rmcp's macros make of a server may be kept by anybody and shown to everybody, if nobody says otherwise.
+/// rmcp's macros mark lists as public.
 #[tokio::test]
-async fn a_list_is_for_its_caller_unless_the_server_says_otherwise() {
+async fn a_list_without_cache_hints_is_private() {
     #[derive(Clone)]
     struct Plain;
 
@@ -116,7 +117,7 @@ async fn a_list_is_for_its_caller_unless_the_server_says_otherwise() {
 }
 
 #[tokio::test]
-async fn notifications_are_taken_without_an_answer() {
+async fn a_notification_gets_202_without_a_body() {
     let server = TestServer::spawn().await;
     let request = server
         .request(Method::POST, "/mcp")
@@ -128,7 +129,7 @@ async fn notifications_are_taken_without_an_answer() {
 }
 
 #[tokio::test]
-async fn the_body_is_read_after_authentication_and_within_the_limit() {
+async fn the_body_limit_applies_after_authentication() {
     let server = TestServer::builder().set("MAX_BODY", "10 KiB").spawn().await;
     let post = |size: usize| {
         server
@@ -142,22 +143,20 @@ async fn the_body_is_read_after_authentication_and_within_the_limit() {
     assert_eq!(Exchange::of(post(11 << 10).bearer_auth(token)).await.status, 413);
 }
 
-/// Notices when it's dropped.
-struct Dropped(Option<tokio::sync::oneshot::Sender<()>>);
+/// Notifies when it is dropped.
+struct NotifyOnDrop(Arc<Notify>);
 
-impl Drop for Dropped {
+impl Drop for NotifyOnDrop {
     fn drop(&mut self) {
-        if let Some(tell) = self.0.take() {
-            let _ = tell.send(());
-        }
+        self.0.notify_one();
     }
 }
 
-/// A tool that never ends by itself.
-#[derive(Clone)]
+/// A tool that never returns.
+#[derive(Clone, Default)]
 struct Endless {
-    begun: Arc<tokio::sync::Notify>,
-    dropped: Arc<std::sync::Mutex<Option<Dropped>>>,
+    begun: Arc<Notify>,
+    dropped: Arc<Notify>,
 }
 
 impl ServerHandler for Endless {
@@ -166,38 +165,34 @@ impl ServerHandler for Endless {
         _: CallToolRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let _dropped = self.dropped.lock().unwrap().take();
+        let _dropped = NotifyOnDrop(Arc::clone(&self.dropped));
         self.begun.notify_one();
         std::future::pending().await
     }
 }
 
-/// rmcp runs calls on tasks of their own: without care they'd go on for nobody.
+/// rmcp runs calls on separate tasks, which would keep running after the client disconnected.
 #[tokio::test]
-async fn a_client_that_goes_away_ends_its_call() {
-    goes_away("", "{}").await;
+async fn a_call_is_cancelled_when_its_client_disconnects() {
+    disconnect_during_call("", "{}").await;
 }
 
 #[tokio::test]
-async fn a_client_of_2026_that_goes_away_ends_its_call() {
+async fn a_call_of_2026_is_cancelled_when_its_client_disconnects() {
     let meta = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
         "io.modelcontextprotocol/clientCapabilities": {},
     });
     let headers = "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: endless\r\n";
-    goes_away(headers, &meta.to_string()).await;
+    disconnect_during_call(headers, &meta.to_string()).await;
 }
 
-/// A client that calls with these headers and this `_meta`, and goes away.
-async fn goes_away(headers: &str, meta: &str) {
+/// Calls a tool with these headers and this `_meta`, disconnects, and waits until the call is dropped.
+async fn disconnect_during_call(headers: &str, meta: &str) {
     use tokio::io::AsyncWriteExt;
-    let (tell, told) = tokio::sync::oneshot::channel();
-    let endless = Endless {
-        begun: Arc::default(),
-        dropped: Arc::new(std::sync::Mutex::new(Some(Dropped(Some(tell))))),
-    };
-    let begun = Arc::clone(&endless.begun);
+    let endless = Endless::default();
+    let (begun, dropped) = (Arc::clone(&endless.begun), Arc::clone(&endless.dropped));
     let nowhere = "http://127.0.0.1:9".parse().unwrap();
     let client = ClerkClient::new(reqwest::Client::new(), nowhere, "sk_test_x".into(), clock());
     let mount = endpoint(
@@ -213,8 +208,8 @@ async fn goes_away(headers: &str, meta: &str) {
     );
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let limits = clerk_mcp::server::ServerLimits::new(10, Duration::ZERO);
-    let server = tokio::spawn(clerk_mcp::server::serve(
+    let limits = clerk_mcp::http::ServerLimits::new(10, Duration::ZERO);
+    let server = tokio::spawn(clerk_mcp::http::serve(
         listener,
         app.boxed(),
         limits,
@@ -233,11 +228,11 @@ async fn goes_away(headers: &str, meta: &str) {
     stream.write_all(request.as_bytes()).await.unwrap();
     begun.notified().await;
     drop(stream);
-    told.await.expect("the call is dropped");
+    dropped.notified().await;
     server.abort();
 }
 
-/// What tools see of a request; and the ways for a tool to misbehave.
+/// Tools that return what they see of the request, and one that panics.
 #[derive(Clone)]
 struct Probe;
 
@@ -283,12 +278,12 @@ fn authenticator<K: KeySource>(verifier: TokenVerifier<K>) -> Authenticator {
     )
 }
 
-/// The MCP endpoint of the probe, without authentication.
+/// Mounts the probe, without authentication.
 fn mount() -> impl Endpoint {
     mount_with(|_| {}).unwrap()
 }
 
-/// The same, with its settings changed.
+/// Mounts the probe with changed settings.
 fn mount_with(change: impl FnOnce(&mut McpSettings)) -> Result<impl Endpoint, UnknownTool> {
     let mut settings = McpSettings::new(ChallengeContext::new(&names(), Vec::new()));
     change(&mut settings);
@@ -320,7 +315,7 @@ async fn answer_of(endpoint: impl Endpoint, request: Request) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"))
 }
 
-/// Calls a tool of the probe, as the holder of a right token.
+/// Calls a tool of the probe with a valid token.
 async fn call_probe(tool: &str) -> Value {
     let verifier = verifier(&ManualClock::at(start_time()));
     let authenticator = authenticator(verifier);
@@ -328,9 +323,9 @@ async fn call_probe(tool: &str) -> Value {
     answer_of(app, call_request(tool, &access_token().mint())).await
 }
 
-/// On a server of one's own nothing else ends it.
+/// The endpoint may be mounted on a server without a time limit for requests.
 #[tokio::test]
-async fn a_body_that_does_not_come_is_not_waited_for() {
+async fn a_body_that_never_arrives_times_out() {
     let mount = mount_with(|settings| settings.call_timeout = Duration::from_millis(50)).unwrap();
     let verifier = verifier(&ManualClock::at(start_time()));
     let app = mount.with(RequireAuth::new(authenticator(verifier)));
@@ -347,16 +342,16 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     );
 }
 
-/// It would protect nothing.
+/// A misspelled name would leave a tool unprotected.
 #[tokio::test]
-async fn a_policy_for_a_tool_that_is_not_there_is_refused() {
+async fn a_policy_for_an_unknown_tool_is_rejected() {
     let policy = ToolPolicy::new().require("gret", Requirement::new().role("org:admin"));
     let outcome = mount_with(|settings| settings.policy = policy);
     assert_eq!(outcome.err().unwrap().tool(), "gret");
 }
 
 #[tokio::test]
-async fn a_panic_in_a_tool_is_an_answer() {
+async fn a_panic_in_a_tool_is_an_internal_error() {
     let answer = call_probe("panic").await;
     assert_eq!(
         answer["error"],
@@ -364,7 +359,8 @@ async fn a_panic_in_a_tool_is_an_answer() {
     );
 }
 
-/// Keys that can't even be asked for: the fault is ours, and must neither pass nor look like the token's.
+/// A key source that panics. The request must not be let through, nor be answered as if the token were
+/// invalid.
 #[derive(Debug)]
 struct BrokenKeys;
 
@@ -379,7 +375,7 @@ impl KeySource for BrokenKeys {
 }
 
 #[tokio::test]
-async fn a_panic_in_authentication_is_a_refusal() {
+async fn a_panic_in_authentication_gets_500() {
     let authenticator = authenticator(TokenVerifier::new(BrokenKeys, policy(), clock()));
     let app = Route::new().at("/mcp", mount().with(RequireAuth::new(authenticator)));
     let response = app
@@ -395,7 +391,7 @@ async fn a_panic_in_authentication_is_a_refusal() {
 }
 
 #[tokio::test]
-async fn a_tool_sees_its_caller_and_not_the_token() {
+async fn a_tool_sees_the_caller_but_not_the_token() {
     let answer = call_probe("session").await;
     assert_eq!(answer["result"]["content"][0]["text"], "user_2abc");
     let answer = call_probe("headers").await;
@@ -412,7 +408,7 @@ async fn a_spawned_task_has_no_session() {
 }
 
 #[tokio::test]
-async fn outside_of_a_request_there_is_no_session_no_client_and_no_user() {
+async fn there_is_no_session_client_or_user_outside_a_request() {
     assert!(get_session().is_err() && get_client().is_err());
     assert_eq!(
         get_user().await.unwrap_err().to_string(),
@@ -420,9 +416,8 @@ async fn outside_of_a_request_there_is_no_session_no_client_and_no_user() {
     );
 }
 
-/// Without the middleware a request is refused, not served to nobody.
 #[tokio::test]
-async fn an_endpoint_without_authentication_answers_nothing() {
+async fn an_endpoint_without_authentication_rejects_every_request() {
     let answer = answer_of(Route::new().at("/mcp", mount()), call_request("session", "any")).await;
     assert_eq!(answer["error"]["message"], "[Clerk] Session not initialized");
 }

@@ -1,4 +1,4 @@
-//! How much of a server one user, one session and one token may hold.
+//! Limits on what one user, one session and one token can use.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,31 +22,32 @@ use crate::support::{
     modern, open, start_time,
 };
 
-/// Tools that are asked to wait, and one that isn't; and somebody to listen to.
+/// A server with the tool `wait`, which answers when `proceed` is notified. Every other tool answers at once.
 #[derive(Clone)]
-struct Patient {
+struct Waiting {
+    /// Notified when a call of `wait` begins.
     begun: Arc<Notify>,
-    go_on: Arc<Notify>,
-    /// Who listens, or why nobody is known.
-    listeners: mpsc::UnboundedSender<Result<String, String>>,
+    proceed: Arc<Notify>,
+    /// Receives the subject of each subscriber, or the error of `get_session`.
+    subscribers: mpsc::UnboundedSender<Result<String, String>>,
 }
 
-impl Patient {
+impl Waiting {
     fn new() -> (Self, mpsc::UnboundedReceiver<Result<String, String>>) {
-        let (listeners, listening) = mpsc::unbounded_channel();
-        let (begun, go_on) = (Arc::default(), Arc::default());
+        let (subscribers, receiver) = mpsc::unbounded_channel();
+        let (begun, proceed) = (Arc::default(), Arc::default());
         (
             Self {
                 begun,
-                go_on,
-                listeners,
+                proceed,
+                subscribers,
             },
-            listening,
+            receiver,
         )
     }
 }
 
-impl ServerHandler for Patient {
+impl ServerHandler for Waiting {
     fn get_info(&self) -> ServerConfig {
         ServerConfig::new(
             ServerCapabilities::builder()
@@ -63,7 +64,7 @@ impl ServerHandler for Patient {
     ) -> Result<CallToolResponse, ErrorData> {
         if request.name == "wait" {
             self.begun.notify_one();
-            self.go_on.notified().await;
+            self.proceed.notified().await;
         }
         Ok(CallToolResult::success(vec![ContentBlock::text("done")]).into())
     }
@@ -73,25 +74,25 @@ impl ServerHandler for Patient {
     }
 
     async fn listen(&self, _: SubscriptionContext) -> Result<(), ErrorData> {
-        let who = get_session().map(|session| session.subject.clone());
-        let is_grace = who.as_ref().is_ok_and(|who| who.contains("Grace"));
-        let _ = self.listeners.send(who.map_err(|error| error.to_string()));
+        let subject = get_session().map(|session| session.subject.clone());
+        let is_grace = subject.as_ref().is_ok_and(|subject| subject.contains("Grace"));
+        let _ = self.subscribers.send(subject.map_err(|error| error.to_string()));
         assert!(!is_grace, "with a secret in the message");
         std::future::pending().await
     }
 }
 
-async fn patient(change: impl FnOnce(&mut McpSessions)) -> (TestServer, Patient) {
-    let (patient, _) = Patient::new();
+async fn waiting(change: impl FnOnce(&mut McpSessions)) -> (TestServer, Waiting) {
+    let (waiting, _) = Waiting::new();
     let server = TestServer::builder()
         .sessions(change)
-        .spawn_with(patient.clone())
+        .spawn_with(waiting.clone())
         .await;
-    (server, patient)
+    (server, waiting)
 }
 
 #[tokio::test]
-async fn one_more_session_ends_the_one_that_was_silent_for_longest() {
+async fn a_session_above_the_user_limit_ends_the_longest_silent_one() {
     let server = TestServer::builder()
         .sessions(|sessions| sessions.max_per_user = 2)
         .spawn()
@@ -112,14 +113,14 @@ async fn one_more_session_ends_the_one_that_was_silent_for_longest() {
 }
 
 #[tokio::test]
-async fn sessions_that_are_busy_are_not_ended_for_another() {
-    let (server, patient) = patient(|sessions| sessions.max_per_user = 1).await;
+async fn a_session_above_the_user_limit_is_rejected_when_all_are_busy() {
+    let (server, waiting) = waiting(|sessions| sessions.max_per_user = 1).await;
     let token = server.oauth_token("ada").mint();
     let client = McpClient::connect(&server, &token).await;
     let mut events = Events::of(client.post(&token, &call(1, "wait", &json!({}))).await);
-    patient.begun.notified().await;
-    let refused = open(&server, &token).await;
-    insta::assert_snapshot!(refused.text(&[]), @r#"
+    waiting.begun.notified().await;
+    let rejected = open(&server, &token).await;
+    insta::assert_snapshot!(rejected.text(&[]), @r#"
     429 Too Many Requests
     cache-control: no-store
     content-length: [length]
@@ -135,18 +136,17 @@ async fn sessions_that_are_busy_are_not_ended_for_another() {
       "id": 1,
       "error": {
         "code": -32000,
-        "message": "You have too many sessions, and all are busy: end one (DELETE with its Mcp-Session-Id), or wait"
+        "message": "You have too many sessions, and all of them are busy: end one (DELETE with its Mcp-Session-Id), or wait"
       }
     }
     "#);
-    patient.go_on.notify_one();
+    waiting.proceed.notify_one();
     assert_eq!(text_of(&[events.next().await.unwrap()]), "done");
     assert_eq!(open(&server, &token).await.status, 200);
 }
 
-/// Only a session that is opened costs another its place.
 #[tokio::test]
-async fn a_refused_initialize_ends_no_session() {
+async fn an_initialize_that_is_rejected_ends_no_session() {
     let server = TestServer::builder()
         .sessions(|sessions| sessions.max_per_user = 1)
         .spawn()
@@ -165,9 +165,8 @@ async fn a_refused_initialize_ends_no_session() {
     }
 }
 
-/// Each ends one that the other doesn't.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_sessions_more_at_once_end_two() {
+async fn two_concurrent_sessions_above_the_limit_end_two_different_sessions() {
     let server = TestServer::builder()
         .sessions(|sessions| sessions.max_per_user = 2)
         .spawn()
@@ -184,9 +183,10 @@ async fn two_sessions_more_at_once_end_two() {
     }
 }
 
-/// Whichever comes first, the other is told so; nothing breaks in between.
+/// Either the call is in flight first and the new session is rejected, or the session is evicted first and
+/// the call gets 404.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_call_and_one_more_session_at_once() {
+async fn a_call_during_the_eviction_of_its_session_is_served_or_not_found() {
     let server = TestServer::builder()
         .sessions(|sessions| sessions.max_per_user = 1)
         .spawn()
@@ -208,8 +208,8 @@ async fn a_call_and_one_more_session_at_once() {
 }
 
 #[tokio::test]
-async fn a_session_has_only_so_many_requests_in_flight() {
-    let (server, patient) = patient(|sessions| sessions.max_calls_per_session = 2).await;
+async fn a_request_above_the_session_s_limit_is_rejected() {
+    let (server, waiting) = waiting(|sessions| sessions.max_calls_per_session = 2).await;
     let token = server.oauth_token("ada").mint();
     let client = McpClient::connect(&server, &token).await;
     let mut streams = Vec::new();
@@ -217,7 +217,7 @@ async fn a_session_has_only_so_many_requests_in_flight() {
         streams.push(Events::of(
             client.post(&token, &call(id, "wait", &json!({}))).await,
         ));
-        patient.begun.notified().await;
+        waiting.begun.notified().await;
     }
     let answer = client.post(&token, &call(3, "other", &json!({}))).await;
     assert_eq!(
@@ -229,7 +229,7 @@ async fn a_session_has_only_so_many_requests_in_flight() {
         (&answer["id"], &answer["error"]["code"]),
         (&json!(3), &json!(-32000))
     );
-    patient.go_on.notify_waiters();
+    waiting.proceed.notify_waiters();
     for events in &mut streams {
         assert_eq!(text_of(&[events.next().await.unwrap()]), "done");
     }
@@ -238,14 +238,14 @@ async fn a_session_has_only_so_many_requests_in_flight() {
     }
 }
 
-/// Answers are told apart by ids: of two requests with one id, one would wait for ever.
+/// Responses are matched by id: with two requests of the same id, one would never be answered.
 #[tokio::test]
-async fn an_id_is_in_flight_once() {
-    let (server, patient) = patient(|_| {}).await;
+async fn a_request_id_that_is_in_flight_is_rejected() {
+    let (server, waiting) = waiting(|_| {}).await;
     let token = server.oauth_token("ada").mint();
     let client = McpClient::connect(&server, &token).await;
     let mut events = Events::of(client.post(&token, &call(1, "wait", &json!({}))).await);
-    patient.begun.notified().await;
+    waiting.begun.notified().await;
     let answer = client.post(&token, &call(1, "other", &json!({}))).await;
     assert_eq!(answer.status(), 400);
     let answer: Value = answer.json().await.unwrap();
@@ -253,17 +253,16 @@ async fn an_id_is_in_flight_once() {
         (&answer["id"], &answer["error"]["code"]),
         (&json!(1), &json!(-32600))
     );
-    patient.go_on.notify_one();
+    waiting.proceed.notify_one();
     assert_eq!(text_of(&[events.next().await.unwrap()]), "done");
 }
 
-/// A stream is no way to go on with a token that has expired.
 #[tokio::test]
-async fn a_stream_ends_with_its_token() {
-    let (server, _) = patient(|_| {}).await;
+async fn a_stream_ends_when_its_token_expires() {
+    let (server, _) = waiting(|_| {}).await;
     let token = server.session_token("ada").mint();
     let client = McpClient::connect(&server, &token).await;
-    // The last tenth of a second of the minute that the token is good for.
+    // The token is valid for 60 s, so 0.1 s are left.
     server.clock.advance(Duration::from_millis(59_900));
     let stream = client
         .request(Method::GET, &token)
@@ -272,7 +271,7 @@ async fn a_stream_ends_with_its_token() {
         .await
         .unwrap();
     assert_eq!(Events::of(stream).next().await, None);
-    // Long enough for the first event, on a busy machine too.
+    // 2 s are left: long enough for the first event, even on a busy machine.
     server.clock.set(start_time() + SignedDuration::from_secs(58));
     let listen = modern(
         &server,
@@ -292,9 +291,9 @@ async fn a_stream_ends_with_its_token() {
 }
 
 #[tokio::test]
-async fn whoever_listens_has_a_session() {
-    let (patient, mut listening) = Patient::new();
-    let server = TestServer::builder().spawn_with(patient).await;
+async fn a_subscription_handler_sees_its_caller_and_may_panic() {
+    let (waiting, mut subscribers) = Waiting::new();
+    let server = TestServer::builder().spawn_with(waiting).await;
     let listen = async |user: &str| {
         let params = json!({ "notifications": { "toolsListChanged": true } });
         let request =
@@ -307,10 +306,10 @@ async fn whoever_listens_has_a_session() {
         events
     };
     let _events = listen("ada").await;
-    assert!(listening.recv().await.unwrap().unwrap().contains("Ada"));
-    // A handler that panics ends the stream, with an answer that says so.
+    assert!(subscribers.recv().await.unwrap().unwrap().contains("Ada"));
+    // A handler that panics ends the stream with an error response.
     let mut events = listen("grace").await;
-    assert!(listening.recv().await.unwrap().unwrap().contains("Grace"));
+    assert!(subscribers.recv().await.unwrap().unwrap().contains("Grace"));
     let answer = events.next().await.unwrap();
     assert_eq!(
         answer["error"],
@@ -318,9 +317,10 @@ async fn whoever_listens_has_a_session() {
     );
 }
 
-/// Parsed, a body takes a hundred times its room, unless there's a limit on what it consists of.
+/// A parsed body takes up to a hundred times its size in memory, so the number of values is limited before
+/// parsing.
 #[tokio::test]
-async fn a_body_of_many_values_is_not_parsed() {
+async fn a_body_of_too_many_values_is_rejected() {
     let server = TestServer::spawn().await;
     let arguments = format!("{{\"name\":[{}]}}", vec!["[]"; 1_000_000].join(","));
     let body = format!(
@@ -335,6 +335,6 @@ async fn a_body_of_many_values_is_not_parsed() {
     let answer = Exchange::of(request).await;
     assert_eq!(
         (answer.status.as_u16(), &answer.json()["error"]["message"]),
-        (400, &json!("The message consists of too many values"))
+        (400, &json!("The message has too many values"))
     );
 }

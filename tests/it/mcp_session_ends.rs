@@ -1,4 +1,4 @@
-//! What ends while something is going on: sessions, streams, notifications, and the clients of all of them.
+//! Sessions, streams and notifications that end, and clients that disconnect, while work is in progress.
 
 use std::{
     collections::HashMap,
@@ -6,11 +6,9 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use clerk_mcp::{app::App, context::get_session, mcp::McpSessions};
-use futures_util::future::join_all;
 use local_clerk::LocalClerk;
 use poem::Endpoint;
 use reqwest::Method;
@@ -23,66 +21,62 @@ use rmcp::{
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use crate::support::{
     Exchange, McpClient, TestServer,
     mcp_client::{Events, call},
-    memory_store::MemoryStore,
     modern, open,
     server::{BASE_URL, RESOURCE, config},
 };
 
-/// What a [`Witness`] saw.
+/// What a [`Recorder`] saw.
 #[derive(Debug, PartialEq)]
 enum Seen {
     Called,
-    /// By whom.
+    /// A notification from this user.
     Notified(String),
     Listening,
-    /// What was going on ended.
+    /// The handling of a notification or subscription ended.
     Ended,
 }
 
-/// Tells what reaches it, and what ends.
+/// A server that records what reaches it. Notifications and subscriptions never end by themselves.
 #[derive(Clone)]
-struct Witness {
+struct Recorder {
     seen: mpsc::UnboundedSender<Seen>,
-    /// Whether it lets nobody in.
-    refuses: Arc<AtomicBool>,
-    /// What it waits for before it lets somebody in.
-    goes_on: Arc<Semaphore>,
+    rejects_initialize: Arc<AtomicBool>,
 }
 
-struct Ending(mpsc::UnboundedSender<Seen>);
+/// Records [`Seen::Ended`] when it is dropped.
+struct RecordEnd(mpsc::UnboundedSender<Seen>);
 
-impl Drop for Ending {
+impl Drop for RecordEnd {
     fn drop(&mut self) {
         let _ = self.0.send(Seen::Ended);
     }
 }
 
-impl Witness {
+impl Recorder {
     fn new() -> (Self, mpsc::UnboundedReceiver<Seen>) {
-        let (seen, see) = mpsc::unbounded_channel();
-        let (refuses, goes_on) = (Arc::default(), Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)));
+        let (seen, receiver) = mpsc::unbounded_channel();
+        let rejects_initialize = Arc::default();
         (
             Self {
                 seen,
-                refuses,
-                goes_on,
+                rejects_initialize,
             },
-            see,
+            receiver,
         )
     }
 
-    fn tell(&self, what: Seen) -> Ending {
-        let _ = self.seen.send(what);
-        Ending(self.seen.clone())
+    fn record(&self, event: Seen) -> RecordEnd {
+        let _ = self.seen.send(event);
+        RecordEnd(self.seen.clone())
     }
 }
 
-impl ServerHandler for Witness {
+impl ServerHandler for Recorder {
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder();
         ServerConfig::new(capabilities.enable_tools().enable_tool_list_changed().build())
@@ -93,8 +87,7 @@ impl ServerHandler for Witness {
         request: InitializeRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
-        self.goes_on.acquire().await.unwrap().forget();
-        if self.refuses.load(Ordering::Relaxed) {
+        if self.rejects_initialize.load(Ordering::Relaxed) {
             return Err(ErrorData::internal_error("not today", None));
         }
         self.negotiate_initialize(&request)
@@ -114,25 +107,24 @@ impl ServerHandler for Witness {
     }
 
     async fn listen(&self, _: SubscriptionContext) -> Result<(), ErrorData> {
-        let _ending = self.tell(Seen::Listening);
+        let _end = self.record(Seen::Listening);
         std::future::pending().await
     }
 
     async fn on_roots_list_changed(&self, _: NotificationContext<RoleServer>) {
-        let who = get_session().map(|session| session.subject.clone());
-        let _ending = self.tell(Seen::Notified(who.unwrap_or_default()));
+        let user = get_session().map(|session| session.subject.clone());
+        let _end = self.record(Seen::Notified(user.unwrap_or_default()));
         std::future::pending::<()>().await;
     }
 }
 
-async fn witnessed(
-    change: impl FnOnce(&mut McpSessions),
-) -> (TestServer, String, mpsc::UnboundedReceiver<Seen>) {
-    let (witness, seen) = Witness::new();
+/// Starts a recorder whose calls time out at 0.9 seconds.
+async fn recorded() -> (TestServer, String, mpsc::UnboundedReceiver<Seen>) {
+    let (recorder, seen) = Recorder::new();
     let server = TestServer::builder()
         .set("REQUEST_TIMEOUT", "1s")
-        .sessions(change)
-        .spawn_with(witness)
+        .sessions(|_| {})
+        .spawn_with(recorder)
         .await;
     let token = server.oauth_token("ada").mint();
     (server, token, seen)
@@ -142,19 +134,18 @@ fn roots_changed() -> Value {
     json!({ "jsonrpc": "2.0", "method": "notifications/roots/list_changed" })
 }
 
-/// A stream that rmcp has begun to make and nobody takes would stay in the session for as long as that lives: with its client
-/// gone, the request is carried out all the same.
+/// rmcp would keep a stream that was requested and never taken for as long as its session lives, so the
+/// request is carried out although its client has disconnected.
 #[tokio::test]
-async fn a_request_whose_client_leaves_at_once_leaves_nothing_behind() {
+async fn a_request_in_a_session_is_carried_out_when_the_client_disconnects_at_once() {
     let clerk = LocalClerk::builder().start().await.unwrap();
     let mut values = HashMap::from([("BASE_URL", BASE_URL.to_owned())]);
     values.extend(clerk.environment());
     let config = config(&values).unwrap();
-    let (witness, mut seen) = Witness::new();
-    let sessions = McpSessions::new(config.clerk.issuer());
+    let (recorder, mut seen) = Recorder::new();
     let app = App::builder(&config)
-        .server(witness)
-        .sessions(sessions)
+        .server(recorder)
+        .sessions(McpSessions::default())
         .build()
         .unwrap();
     let token = clerk
@@ -185,31 +176,30 @@ async fn a_request_whose_client_leaves_at_once_leaves_nothing_behind() {
             app.endpoint
                 .get_response(post(session, &call(id, "any", &json!({})))),
         );
-        // As far as it gets without waiting: rmcp has been asked for a stream.
+        // Runs the request to its first wait: rmcp has been asked for a stream.
         assert!(futures_util::poll!(request.as_mut()).is_pending());
         drop(request);
         assert_eq!(seen.recv().await, Some(Seen::Called), "{id}");
     }
 }
 
-/// Nobody waits for a notification, and so nobody would notice that it's never done with.
 #[tokio::test]
-async fn a_notification_has_a_caller_and_a_time_limit() {
-    let (server, token, mut seen) = witnessed(|_| {}).await;
+async fn a_notification_handler_sees_its_caller_and_times_out() {
+    let (server, token, mut seen) = recorded().await;
     let client = McpClient::connect(&server, &token).await;
     assert_eq!(client.post(&token, &roots_changed()).await.status(), 202);
-    let Some(Seen::Notified(who)) = seen.recv().await else {
-        panic!("it's not notified");
+    let Some(Seen::Notified(user)) = seen.recv().await else {
+        panic!("the notification did not arrive");
     };
-    assert!(who.starts_with("user_"), "{who}");
+    assert!(user.starts_with("user_"), "{user}");
     assert_eq!(seen.recv().await, Some(Seen::Ended));
 }
 
 #[tokio::test]
-async fn only_so_many_notifications_are_handled_at_a_time() {
-    let (witness, mut seen) = Witness::new();
-    // They end long after this test.
-    let server = TestServer::builder().sessions(|_| {}).spawn_with(witness).await;
+async fn at_most_64_notifications_of_a_session_are_handled_at_a_time() {
+    let (recorder, mut seen) = Recorder::new();
+    // With the default time limit, the handlers outlive this test.
+    let server = TestServer::builder().sessions(|_| {}).spawn_with(recorder).await;
     let token = server.oauth_token("ada").mint();
     let client = McpClient::connect(&server, &token).await;
     for _ in 0..80 {
@@ -218,14 +208,14 @@ async fn only_so_many_notifications_are_handled_at_a_time() {
     for _ in 0..64 {
         assert!(matches!(seen.recv().await, Some(Seen::Notified(_))));
     }
-    // Whatever came before this is on its way.
+    // rmcp has dispatched every earlier notification when this call is answered.
     client.call(&token, "any", &json!({})).await;
     assert_eq!(seen.recv().await, Some(Seen::Called), "there are more than 64");
 }
 
 #[tokio::test]
-async fn whoever_stops_listening_is_not_waited_for() {
-    let (server, token, mut seen) = witnessed(|_| {}).await;
+async fn a_subscription_ends_when_its_client_disconnects() {
+    let (server, token, mut seen) = recorded().await;
     let params = json!({ "notifications": { "toolsListChanged": true } });
     let listen = modern(&server, "subscriptions/listen", params).bearer_auth(&token);
     let mut events = Events::of(listen.send().await.unwrap());
@@ -235,19 +225,18 @@ async fn whoever_stops_listening_is_not_waited_for() {
     assert_eq!(seen.recv().await, Some(Seen::Ended));
 }
 
-/// Whichever comes first: the call is answered, or its session isn't found.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_call_and_the_end_of_its_session_at_once() {
+async fn a_call_during_the_deletion_of_its_session_is_served_or_not_found() {
     let server = TestServer::builder().sessions(|_| {}).spawn().await;
     let token = server.oauth_token("ada").mint();
     for _ in 0..300 {
         let client = McpClient::connect(&server, &token).await;
         let message = call(5, "greet", &json!({ "name": "x" }));
-        let (called, ended) = tokio::join!(
+        let (called, deleted) = tokio::join!(
             client.post(&token, &message),
             client.request(Method::DELETE, &token).send()
         );
-        assert_eq!(ended.unwrap().status(), 202);
+        assert_eq!(deleted.unwrap().status(), 202);
         match called.status().as_u16() {
             200 => {}
             404 => assert_eq!(called.json::<Value>().await.unwrap()["id"], 5),
@@ -256,106 +245,26 @@ async fn a_call_and_the_end_of_its_session_at_once() {
     }
 }
 
-/// Requests that reach another replica at once find the session there, all of them.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_session_that_moves_takes_all_its_requests_along() {
-    let store = Arc::new(MemoryStore::default());
-    let (here, there) = (store.replica(|_| {}).await, store.replica(|_| {}).await);
-    let (token_here, token_there) = (here.oauth_token("ada").mint(), there.oauth_token("ada").mint());
-    for _ in 0..100 {
-        let client = McpClient::connect(&here, &token_here).await;
-        let moved = McpClient::at(&there, &client.id);
-        let calls = (0..8).map(|_| moved.try_call(&token_there));
-        for answer in join_all(calls).await {
-            assert!(
-                answer.as_ref().is_ok_and(|text| text.starts_with("Hello")),
-                "{answer:?}"
-            );
-        }
-    }
-}
-
-/// Whoever is told that there's no such session gives it up: it's only said when that is known.
 #[tokio::test]
-async fn a_session_that_cannot_be_fetched_now_is_not_lost() {
-    let store = Arc::new(MemoryStore::default());
-    let (witness, _seen) = Witness::new();
-    let here = store.replica(|_| {}).await;
-    let there = store.replica_of(witness.clone(), |_| {}).await;
-    let client = McpClient::connect(&here, &here.oauth_token("ada").mint()).await;
-    let (moved, token) = (McpClient::at(&there, &client.id), there.oauth_token("ada").mint());
-    store.is_away.store(true, Ordering::Relaxed);
-    assert_eq!(moved.status_of_call(&token).await, 503);
-    store.is_away.store(false, Ordering::Relaxed);
-    witness.refuses.store(true, Ordering::Relaxed);
-    assert_eq!(moved.status_of_call(&token).await, 503);
-    assert_eq!(store.len(), 1);
-    witness.refuses.store(false, Ordering::Relaxed);
-    until_let_in(&moved, &token).await;
-}
-
-/// Nor is one whose client gives up while it's fetched.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_session_whose_client_leaves_while_it_moves_is_not_lost() {
-    let store = Arc::new(MemoryStore::default());
-    let (mut witness, _seen) = Witness::new();
-    witness.goes_on = Arc::new(Semaphore::new(0));
-    let here = store.replica(|_| {}).await;
-    let there = store.replica_of(witness.clone(), |_| {}).await;
-    let client = McpClient::connect(&here, &here.oauth_token("ada").mint()).await;
-    let (moved, token) = (McpClient::at(&there, &client.id), there.oauth_token("ada").mint());
-    let impatient = moved
-        .request(Method::POST, &token)
-        .header("Accept", "application/json, text/event-stream")
-        .json(&call(1, "any", &json!({})))
-        .timeout(Duration::from_millis(200));
-    assert!(impatient.send().await.is_err());
-    assert_eq!(
-        moved.status_of_call(&token).await,
-        503,
-        "it's still being fetched"
-    );
-    witness.goes_on.add_permits(1_000);
-    until_let_in(&moved, &token).await;
-}
-
-/// Calls until the session can be had; a session that is given up would never be.
-async fn until_let_in(client: &McpClient<'_>, token: &str) {
-    loop {
-        match client.status_of_call(token).await {
-            200 => break,
-            status => assert_eq!(status, 503),
-        }
-        tokio::task::yield_now().await;
-    }
-}
-
-/// A session that its own server doesn't open isn't there, and takes no room anywhere.
-#[tokio::test]
-async fn a_session_that_is_refused_is_none() {
-    let store = Arc::new(MemoryStore::default());
-    let (witness, _seen) = Witness::new();
-    witness.refuses.store(true, Ordering::Relaxed);
-    let stored = Arc::clone(&store);
+async fn a_session_that_the_handler_rejects_has_no_id_and_takes_no_slot() {
+    let (recorder, _seen) = Recorder::new();
+    recorder.rejects_initialize.store(true, Ordering::Relaxed);
     let server = TestServer::builder()
-        .sessions(|sessions| {
-            sessions.max_per_user = 1;
-            sessions.store = Some(stored);
-        })
-        .spawn_with(witness)
+        .sessions(|sessions| sessions.max_per_user = 1)
+        .spawn_with(recorder.clone())
         .await;
     let token = server.oauth_token("ada").mint();
     for _ in 0..3 {
         let answer = open(&server, &token).await;
         assert_eq!(answer.header("mcp-session-id"), None);
         assert!(answer.body.contains("not today"), "{}", answer.body);
-        assert_eq!(store.len(), 0);
     }
+    recorder.rejects_initialize.store(false, Ordering::Relaxed);
+    McpClient::connect(&server, &token).await;
 }
 
-/// A full server has room for whoever gives up a place of their own.
 #[tokio::test]
-async fn one_s_own_silent_session_makes_room_on_a_full_server() {
+async fn a_user_s_own_silent_session_makes_room_on_a_full_server() {
     let server = TestServer::builder()
         .sessions(|sessions| sessions.max_in_all = 1)
         .spawn()
@@ -370,7 +279,7 @@ async fn one_s_own_silent_session_makes_room_on_a_full_server() {
 }
 
 #[tokio::test]
-async fn other_methods_are_not_allowed_with_sessions_either() {
+async fn other_methods_get_405_with_and_without_sessions() {
     for (server, allowed) in [
         (TestServer::spawn().await, "POST"),
         (

@@ -1,6 +1,6 @@
-//! Sessions for clients of 2025-11-25 and before: whose they are, how many, how they end.
+//! MCP sessions for clients of 2025-11-25 and older: ownership, limits, and how a session ends.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use clerk_mcp::policy::{Requirement, ToolPolicy};
 use reqwest::{Method, StatusCode};
@@ -9,7 +9,6 @@ use serde_json::json;
 use crate::support::{
     Exchange, McpClient, TestServer,
     mcp_client::{Events, text_of},
-    memory_store::MemoryStore,
     modern, open,
 };
 
@@ -18,7 +17,7 @@ async fn with_sessions() -> TestServer {
 }
 
 #[tokio::test]
-async fn a_session_is_offered_and_used() {
+async fn a_tool_can_be_called_in_a_session() {
     let server = with_sessions().await;
     let token = server.oauth_token("ada").mint();
     let client = McpClient::connect(&server, &token).await;
@@ -27,7 +26,7 @@ async fn a_session_is_offered_and_used() {
 }
 
 #[tokio::test]
-async fn without_the_option_there_are_none() {
+async fn sessions_are_off_by_default() {
     let server = TestServer::spawn().await;
     let token = server.oauth_token("ada").mint();
     assert_eq!(open(&server, &token).await.header("mcp-session-id"), None);
@@ -42,21 +41,20 @@ async fn without_the_option_there_are_none() {
 }
 
 #[tokio::test]
-async fn a_stolen_id_is_worth_nothing() {
+async fn a_session_of_another_user_is_not_found() {
     let server = with_sessions().await;
     let (ada, alan) = (
         server.oauth_token("ada").mint(),
         server.oauth_token("alan").mint(),
     );
     let client = McpClient::connect(&server, &ada).await;
-    let own = McpClient::connect(&server, &alan).await;
     let get = |token: &str| {
         client
             .request(Method::GET, token)
             .header("Accept", "text/event-stream")
     };
-    let refused = Exchange::of(client.request(Method::DELETE, &alan)).await;
-    insta::assert_snapshot!(refused.text(&[]), @r#"
+    let rejected = Exchange::of(client.request(Method::DELETE, &alan)).await;
+    insta::assert_snapshot!(rejected.text(&[]), @r#"
     404 Not Found
     cache-control: no-store
     content-length: [length]
@@ -77,34 +75,55 @@ async fn a_stolen_id_is_worth_nothing() {
     "#);
     assert_eq!(Exchange::of(get(&alan)).await.status, 404);
     assert_eq!(client.status_of_call(&alan).await, 404);
-    // The id alone, as the process knows it; and with the proof of another session.
-    let (bare, _) = client.id.split_once('.').unwrap();
-    let (_, proof) = own.id.split_once('.').unwrap();
-    for id in [bare.to_owned(), format!("{bare}."), format!("{bare}.{proof}")] {
-        for token in [&ada, &alan] {
-            let thief = McpClient::at(&server, &id);
-            assert_eq!(thief.status_of_call(token).await, 404, "{id}");
-            assert_eq!(
-                Exchange::of(thief.request(Method::DELETE, token)).await.status,
-                404
-            );
-        }
-    }
-    // Two ids are none.
-    let twice = client
-        .request(Method::DELETE, &ada)
-        .header("Mcp-Session-Id", &own.id);
-    assert_eq!(Exchange::of(twice).await.status, 404);
-    assert_eq!(
-        client.status_of_call(&ada).await,
-        200,
-        "it's still there, and its owner's"
-    );
+    // The session is still open for its owner.
+    assert_eq!(client.status_of_call(&ada).await, 200);
     assert!(get(&ada).send().await.unwrap().status().is_success());
 }
 
 #[tokio::test]
-async fn a_session_outlives_its_first_token() {
+async fn an_invalid_session_id_is_not_found() {
+    let server = with_sessions().await;
+    let token = server.oauth_token("ada").mint();
+    let client = McpClient::connect(&server, &token).await;
+    let other = McpClient::connect(&server, &token).await;
+    let altered = [
+        "",
+        "any",
+        &client.id[1..],
+        &format!("{}0", client.id),
+        &client.id.to_uppercase(),
+    ];
+    for id in altered {
+        let client = McpClient::at(&server, id);
+        assert_eq!(client.status_of_call(&token).await, 404, "{id}");
+        let delete = client.request(Method::DELETE, &token);
+        assert_eq!(Exchange::of(delete).await.status, 404, "{id}");
+    }
+    let two_ids = client
+        .request(Method::DELETE, &token)
+        .header("Mcp-Session-Id", &other.id);
+    assert_eq!(Exchange::of(two_ids).await.status, 404);
+    for client in [client, other] {
+        assert_eq!(client.status_of_call(&token).await, 200);
+    }
+}
+
+/// With several replicas, requests have to be routed by `Mcp-Session-Id`.
+#[tokio::test]
+async fn a_session_of_another_replica_is_not_found_and_a_new_one_can_be_opened() {
+    let (here, there) = (with_sessions().await, with_sessions().await);
+    let client = McpClient::connect(&here, &here.oauth_token("ada").mint()).await;
+    let token = there.oauth_token("ada").mint();
+    assert_eq!(
+        McpClient::at(&there, &client.id).status_of_call(&token).await,
+        404
+    );
+    let reopened = McpClient::connect(&there, &token).await;
+    assert_eq!(reopened.status_of_call(&token).await, 200);
+}
+
+#[tokio::test]
+async fn a_session_outlives_the_token_that_opened_it() {
     let server = with_sessions().await;
     let first = server.session_token("ada").mint();
     let client = McpClient::connect(&server, &first).await;
@@ -119,18 +138,18 @@ async fn a_session_outlives_its_first_token() {
 }
 
 #[tokio::test]
-async fn a_session_that_was_ended_is_gone() {
+async fn a_deleted_session_is_not_found() {
     let server = with_sessions().await;
     let token = server.oauth_token("ada").mint();
     let client = McpClient::connect(&server, &token).await;
-    let end = async || Exchange::of(client.request(Method::DELETE, &token)).await.status;
-    assert_eq!(end().await, StatusCode::ACCEPTED);
+    let delete = async || Exchange::of(client.request(Method::DELETE, &token)).await.status;
+    assert_eq!(delete().await, StatusCode::ACCEPTED);
     assert_eq!(client.status_of_call(&token).await, 404);
-    assert_eq!(end().await, StatusCode::NOT_FOUND);
+    assert_eq!(delete().await, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
-async fn what_needs_a_session_says_so() {
+async fn a_request_that_needs_a_session_is_told_so() {
     let server = with_sessions().await;
     let token = server.oauth_token("ada").mint();
     let get = server
@@ -144,16 +163,15 @@ async fn what_needs_a_session_says_so() {
             (
                 400,
                 &json!(
-                    "This request needs a session: send initialize, then the Mcp-Session-Id of its answer"
+                    "This request needs a session: send initialize, then use the Mcp-Session-Id of its response"
                 )
             )
         );
     }
 }
 
-/// Other faults are told as what they are.
 #[tokio::test]
-async fn what_is_wrong_within_a_session_is_not_the_session() {
+async fn other_faults_are_not_reported_as_a_missing_session() {
     let server = with_sessions().await;
     let token = server.oauth_token("ada").mint();
     let client = McpClient::connect(&server, &token).await;
@@ -180,7 +198,7 @@ async fn what_is_wrong_within_a_session_is_not_the_session() {
 }
 
 #[tokio::test]
-async fn there_are_only_so_many_in_all() {
+async fn a_session_above_the_total_limit_is_rejected() {
     let server = TestServer::builder()
         .sessions(|sessions| sessions.max_in_all = 1)
         .spawn()
@@ -190,23 +208,22 @@ async fn there_are_only_so_many_in_all() {
         server.oauth_token("alan").mint(),
     );
     McpClient::connect(&server, &ada).await;
-    let refused = open(&server, &alan).await;
+    let rejected = open(&server, &alan).await;
     assert_eq!(
         (
-            refused.status.as_u16(),
-            refused.header("retry-after"),
-            &refused.json()["error"]["code"]
+            rejected.status.as_u16(),
+            rejected.header("retry-after"),
+            &rejected.json()["error"]["code"]
         ),
         (503, Some("60"), &json!(-32000))
     );
-    // Whoever needs no session isn't kept out.
+    // Requests without a session are still served.
     let request = modern(&server, "tools/list", json!({})).bearer_auth(&alan);
     assert_eq!(Exchange::of(request).await.status, 200);
 }
 
-/// What a tool asks of its callers, it asks of each request.
 #[tokio::test]
-async fn a_session_is_not_above_the_policy() {
+async fn the_policy_applies_to_each_request_of_a_session() {
     let policy = ToolPolicy::new().require("greet", Requirement::new().scopes(["email"]));
     let server = TestServer::builder()
         .policy(policy)
@@ -222,25 +239,24 @@ async fn a_session_is_not_above_the_policy() {
     );
 }
 
-/// A start that fails holds no place.
 #[tokio::test]
-async fn a_session_that_never_began_takes_no_place() {
+async fn an_invalid_initialize_does_not_count_towards_the_limit() {
     let server = TestServer::builder()
         .sessions(|sessions| sessions.max_per_user = 1)
         .spawn()
         .await;
     let token = server.oauth_token("ada").mint();
-    let broken = server
+    let invalid = server
         .rpc("initialize", &json!({ "protocolVersion": 7 }))
         .bearer_auth(&token);
-    assert!(Exchange::of(broken).await.status.is_client_error());
+    assert!(Exchange::of(invalid).await.status.is_client_error());
     McpClient::connect(&server, &token).await;
 }
 
 #[tokio::test]
 async fn an_idle_session_ends() {
     let server = TestServer::builder()
-        // No session ends before a call could.
+        // The idle timeout is never shorter than the time limit of a call.
         .set("REQUEST_TIMEOUT", "1s")
         .sessions(|sessions| {
             sessions.max_per_user = 1;
@@ -256,13 +272,16 @@ async fn an_idle_session_ends() {
         .send()
         .await
         .unwrap();
-    assert_eq!(Events::of(stream).next().await, None, "its stream ends with it");
+    assert_eq!(
+        Events::of(stream).next().await,
+        None,
+        "the stream ends with its session"
+    );
     assert_eq!(client.status_of_call(&token).await, 404);
-    assert_eq!(open(&server, &token).await.status, 200, "its place is free");
+    assert_eq!(open(&server, &token).await.status, 200, "its slot is free");
 }
 
-/// A stream that would go on for ever doesn't hold up the server's stop. The grace for requests in flight is 20 s; a test that
-/// takes that long is told by its runner.
+/// An open stream must not delay the shutdown: the grace period for requests in flight is 20 s.
 #[tokio::test]
 async fn streams_end_when_the_server_stops() {
     let server = TestServer::builder()
@@ -283,9 +302,8 @@ async fn streams_end_when_the_server_stops() {
     assert_eq!(rest, None);
 }
 
-/// One endpoint, both eras: what says everything about itself has no session, whatever id it brings.
 #[tokio::test]
-async fn requests_of_2026_have_no_session() {
+async fn requests_of_2026_have_no_session_whatever_id_they_name() {
     let server = with_sessions().await;
     let (ada, alan) = (
         server.oauth_token("ada").mint(),
@@ -314,29 +332,4 @@ async fn requests_of_2026_have_no_session() {
         }
     }
     assert_eq!(client.status_of_call(&ada).await, 200);
-}
-
-#[tokio::test]
-async fn a_replica_takes_a_session_over() {
-    let store = Arc::new(MemoryStore::default());
-    let replica = || store.replica(|sessions| sessions.max_per_user = 1);
-    let (here, there) = (replica().await, replica().await);
-    let (ada_here, ada_there) = (here.oauth_token("ada").mint(), there.oauth_token("ada").mint());
-    let client = McpClient::connect(&here, &ada_here).await;
-    let moved = McpClient::at(&there, &client.id);
-    assert_eq!(moved.status_of_call(&there.oauth_token("alan").mint()).await, 404);
-    let answer = moved.call(&ada_there, "greet", &json!({ "name": "Ada" })).await;
-    assert!(text_of(&answer).starts_with("Hello, Ada!"));
-    // It has its place there; when another session takes that, it's gone from the store, too.
-    let other = McpClient::connect(&there, &ada_there).await;
-    assert_eq!(moved.status_of_call(&ada_there).await, 404);
-    assert_eq!(store.len(), 1);
-    assert_eq!(
-        Exchange::of(other.request(Method::DELETE, &ada_there))
-            .await
-            .status,
-        202
-    );
-    assert_eq!(store.len(), 0);
-    assert_eq!(other.status_of_call(&ada_there).await, 404);
 }

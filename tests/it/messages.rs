@@ -1,11 +1,11 @@
-//! What is posted to `/mcp` and is no message, or not one that may be passed on: JSON-RPC 2.0 §5.1, in its words and codes.
+//! Bodies of a POST to `/mcp` that are not valid JSON-RPC messages of MCP (JSON-RPC 2.0 §5.1).
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::support::{Exchange, McpClient, TestServer, modern};
 
-/// A request with `body`, as it stands.
+/// Builds a request with `body`, unchanged.
 fn post(server: &TestServer, token: &str, body: impl Into<String>) -> RequestBuilder {
     server
         .request(Method::POST, "/mcp")
@@ -15,8 +15,8 @@ fn post(server: &TestServer, token: &str, body: impl Into<String>) -> RequestBui
         .body(body.into())
 }
 
-/// Status and code of what `body` is answered with, and the id there.
-async fn refusal(server: &TestServer, token: &str, body: &str) -> (u16, Value, Value) {
+/// Returns the status, the error code and the id of the response to `body`.
+async fn rejection(server: &TestServer, token: &str, body: &str) -> (u16, Value, Value) {
     let answer = Exchange::of(post(server, token, body)).await;
     assert_eq!(answer.header("cache-control"), Some("no-store"), "{body:.80}");
     let json = answer.json();
@@ -32,7 +32,7 @@ async fn refusal(server: &TestServer, token: &str, body: &str) -> (u16, Value, V
 }
 
 #[tokio::test]
-async fn what_is_no_message_is_answered_as_json_rpc_says() {
+async fn a_body_that_is_not_a_message_gets_the_json_rpc_error_for_it() {
     let server = TestServer::builder().set("MAX_BODY", "2 KiB").spawn().await;
     let token = server.oauth_token("ada").mint();
     let long = format!("\"{}\"", "x".repeat(3_000));
@@ -63,16 +63,16 @@ async fn what_is_no_message_is_answered_as_json_rpc_says() {
         (&long, 413, -32600),
     ] {
         assert_eq!(
-            refusal(&server, &token, body).await,
+            rejection(&server, &token, body).await,
             (status, json!(code), Value::Null),
             "{body:.80}"
         );
     }
 }
 
-/// Of a message that can be told from rubbish, the answer names the id: whoever sent it finds the request that was wrong.
+/// With the id, the client can match the error to its request.
 #[tokio::test]
-async fn a_message_of_the_wrong_shape_is_told_so() {
+async fn the_error_for_an_invalid_message_has_its_id() {
     let server = TestServer::spawn().await;
     let token = server.oauth_token("ada").mint();
     let deep = format!(
@@ -135,7 +135,7 @@ async fn a_message_of_the_wrong_shape_is_told_so() {
             r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":7}}"#,
             -32602,
         ),
-        // Cut in the middle of a character that takes two escapes.
+        // Half of a surrogate pair.
         (
             r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"greet","arguments":{"name":"\ud800"}}}"#,
             -32600,
@@ -146,16 +146,16 @@ async fn a_message_of_the_wrong_shape_is_told_so() {
         (&name, -32602),
     ] {
         assert_eq!(
-            refusal(&server, &token, body).await,
+            rejection(&server, &token, body).await,
             (400, json!(code), json!(1)),
             "{body:.120}"
         );
     }
 }
 
-/// Requests that rmcp knows, but for their parameters: not methods that there aren't.
+/// rmcp reports a known method with invalid params as an unknown method.
 #[tokio::test]
-async fn wrong_parameters_are_no_unknown_method() {
+async fn invalid_params_are_not_reported_as_an_unknown_method() {
     let server = TestServer::spawn().await;
     let token = server.oauth_token("ada").mint();
     for (method, params) in [
@@ -172,7 +172,7 @@ async fn wrong_parameters_are_no_unknown_method() {
         );
         let mut request = modern(&server, method, params).bearer_auth(&token);
         if method == "resources/read" {
-            // SEP-2243 has the header mirror what the body should have.
+            // SEP-2243: the header has to repeat a value of the body.
             request = request.header("Mcp-Name", "x");
         }
         let modern = Exchange::of(request).await;
@@ -187,9 +187,9 @@ async fn wrong_parameters_are_no_unknown_method() {
     assert_eq!(unknown.json()["error"]["code"], -32601);
 }
 
-/// What 2026-07-28 has no more, it doesn't know, whatever its parameters (SEP-2575).
+/// SEP-2575.
 #[tokio::test]
-async fn removed_methods_are_unknown() {
+async fn methods_removed_in_2026_are_unknown_with_any_params() {
     for server in [
         TestServer::spawn().await,
         TestServer::builder().sessions(|_| {}).spawn().await,
@@ -219,15 +219,16 @@ async fn removed_methods_are_unknown() {
             (answer.status.as_u16(), &answer.json()["error"]["code"]),
             (404, &json!(-32601))
         );
-        // Without a word of its revision it's an older client's, which would like 2026-07-28 and gets what it knows.
+        // Without the revision in `_meta`, this is an older client's handshake, and the server negotiates a
+        // revision.
         let answer = Exchange::of(server.rpc("initialize", &params).bearer_auth(&token)).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
 }
 
-/// JSON-RPC 2.0 §5 has it null, MCP leaves it out.
+/// JSON-RPC 2.0 §5 requires an id of null, MCP leaves the id out.
 #[tokio::test]
-async fn an_error_without_an_id_is_a_message() {
+async fn an_error_response_without_an_id_is_accepted() {
     let server = TestServer::builder().sessions(|_| {}).spawn().await;
     let token = server.oauth_token("ada").mint();
     let client = McpClient::connect(&server, &token).await;
@@ -238,28 +239,27 @@ async fn an_error_without_an_id_is_a_message() {
     assert_eq!(client.post(&token, &error).await.status(), 202);
 }
 
-/// Which of its members it lacks, or has in another shape.
 #[tokio::test]
-async fn an_initialize_is_told_what_it_lacks() {
+async fn the_error_for_an_invalid_initialize_names_the_member() {
     let server = TestServer::spawn().await;
     let token = server.oauth_token("ada").mint();
     let client = json!({ "name": "test", "version": "1" });
     for (params, message) in [
         (
             json!({ "capabilities": {}, "clientInfo": client }),
-            "initialize needs params.protocolVersion, a text",
+            "initialize requires params.protocolVersion, a string",
         ),
         (
             json!({ "protocolVersion": "2025-11-25", "clientInfo": client }),
-            "initialize needs params.capabilities, an object as MCP describes it",
+            "initialize requires params.capabilities, an object as defined by MCP",
         ),
         (
             json!({ "protocolVersion": "2025-11-25", "capabilities": { "roots": 7 }, "clientInfo": client }),
-            "initialize needs params.capabilities, an object as MCP describes it",
+            "initialize requires params.capabilities, an object as defined by MCP",
         ),
         (
             json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "test" } }),
-            "initialize needs params.clientInfo, an object with name and version",
+            "initialize requires params.clientInfo, an object with name and version",
         ),
     ] {
         let answer = Exchange::of(server.rpc("initialize", &params).bearer_auth(&token)).await;
@@ -270,12 +270,12 @@ async fn an_initialize_is_told_what_it_lacks() {
     }
 }
 
-/// As it was written, up to the last whole number that a double tells from the next.
+/// Integers are covered up to the largest one that a double represents exactly.
 #[tokio::test]
-async fn an_id_comes_back_unchanged() {
+async fn the_response_has_the_id_of_the_request() {
     let server = TestServer::spawn().await;
     let token = server.oauth_token("ada").mint();
-    for (id, back) in [
+    for (id, expected) in [
         ("9223372036854775807", json!(i64::MAX)),
         ("-9223372036854775808", json!(i64::MIN)),
         ("9007199254740991.0", json!(9_007_199_254_740_991_i64)),
@@ -287,14 +287,14 @@ async fn an_id_comes_back_unchanged() {
         let answer = Exchange::of(post(&server, &token, body)).await;
         assert_eq!(
             (answer.status.as_u16(), &answer.json()["id"]),
-            (200, &back),
+            (200, &expected),
             "{id}"
         );
     }
 }
 
 #[tokio::test]
-async fn what_rmcp_refuses_in_words_is_refused_in_json() {
+async fn plain_text_errors_of_rmcp_become_json_rpc_errors() {
     let server = TestServer::spawn().await;
     let token = server.oauth_token("ada").mint();
     for (name, value, status) in [

@@ -1,4 +1,4 @@
-//! Tools that do what they shouldn't: whatever it is, the client gets an answer, and nobody else notices.
+//! Handlers that panic, hang or flood: their client gets a response, and other requests are not affected.
 
 use std::{pin::pin, sync::Arc};
 
@@ -23,17 +23,17 @@ use crate::support::{
     modern,
 };
 
-/// One bad tool per name.
+/// A server whose tools each misbehave in a different way.
 #[derive(Clone, Default)]
 struct Bad {
     begun: Arc<Notify>,
     ended: Arc<Notify>,
 }
 
-/// Tells when it's dropped.
-struct Ended(Arc<Notify>);
+/// Notifies when it is dropped.
+struct NotifyOnDrop(Arc<Notify>);
 
-impl Drop for Ended {
+impl Drop for NotifyOnDrop {
     fn drop(&mut self) {
         self.0.notify_one();
     }
@@ -45,7 +45,7 @@ impl ServerHandler for Bad {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let _ended = Ended(Arc::clone(&self.ended));
+        let _ended = NotifyOnDrop(Arc::clone(&self.ended));
         self.begun.notify_one();
         let text = match request.name.as_ref() {
             "panic" => panic!("with a secret in the message"),
@@ -85,12 +85,13 @@ impl ServerHandler for Bad {
     }
 }
 
-/// A server of bad tools, which may take 1.8 seconds. It has its keys, so that nothing else takes time.
+/// Starts a server whose calls time out after 1.8 seconds.
 async fn server(with_sessions: bool) -> (TestServer, Bad) {
     server_with("2s", with_sessions).await
 }
 
-/// The same with another time limit, of which calls have nine tenths.
+/// Starts a server whose calls time out at 90 % of `limit`. Its key set is fetched beforehand, so that a call
+/// does not have to wait for it.
 async fn server_with(limit: &str, with_sessions: bool) -> (TestServer, Bad) {
     let bad = Bad::default();
     let mut server = TestServer::builder().set("REQUEST_TIMEOUT", limit);
@@ -102,7 +103,7 @@ async fn server_with(limit: &str, with_sessions: bool) -> (TestServer, Bad) {
     (server, bad)
 }
 
-/// The answer of each way to call: in either era, and within a session.
+/// Calls a tool in each way (2026-07-28, an older revision, and in a session), and returns the responses.
 async fn answers(tool: &str) -> [Value; 3] {
     let (server, _) = server(true).await;
     let (stateless, _) = self::server(false).await;
@@ -123,7 +124,7 @@ async fn answers(tool: &str) -> [Value; 3] {
 }
 
 #[tokio::test]
-async fn a_tool_that_panics() {
+async fn a_panic_in_a_tool_is_an_internal_error() {
     for answer in answers("panic").await {
         assert_eq!(
             answer["error"],
@@ -133,19 +134,19 @@ async fn a_tool_that_panics() {
 }
 
 #[tokio::test]
-async fn a_tool_that_sleeps_past_the_time_limit() {
+async fn a_tool_that_exceeds_the_time_limit_fails_with_a_tool_result() {
     for answer in answers("sleep").await {
         assert_eq!(answer["result"]["isError"], true, "{answer}");
         assert_eq!(
             answer["result"]["content"][0]["text"],
-            "This took longer than the 1.8 seconds that it may, and was stopped. Trying again may help."
+            "This call timed out after 1.8 seconds. Trying again may help."
         );
     }
 }
 
-/// An answer that has begun has no time limit of HTTP's left.
+/// The time limit for the HTTP request does not apply once the response has begun.
 #[tokio::test]
-async fn a_tool_that_begins_to_answer_and_then_sleeps() {
+async fn the_time_limit_applies_after_a_tool_has_sent_progress() {
     let (server, bad) = server(false).await;
     let response = server
         .rpc("tools/call", &json!({ "name": "talk and sleep" }))
@@ -161,7 +162,7 @@ async fn a_tool_that_begins_to_answer_and_then_sleeps() {
 }
 
 #[tokio::test]
-async fn another_handler_that_sleeps() {
+async fn another_handler_that_exceeds_the_time_limit_is_a_json_rpc_error() {
     let (server, _) = server(false).await;
     let request = server
         .rpc("prompts/list", &json!({}))
@@ -173,9 +174,9 @@ async fn another_handler_that_sleeps() {
     );
 }
 
-/// A handler need not be an `async fn`.
+/// A handler that is not an `async fn` can panic before it returns a future.
 #[tokio::test]
-async fn a_handler_that_panics_before_there_is_anything_to_wait_for() {
+async fn a_panic_before_the_future_is_an_internal_error() {
     let (server, _) = server(false).await;
     let request = server
         .rpc("resources/list", &json!({}))
@@ -187,7 +188,7 @@ async fn a_handler_that_panics_before_there_is_anything_to_wait_for() {
 }
 
 #[tokio::test]
-async fn a_tool_that_returns_five_megabytes() {
+async fn a_tool_can_return_five_megabytes() {
     for answer in answers("flood").await {
         let text = answer["result"]["content"][0]["text"].as_str().unwrap();
         assert_eq!(text.len(), 5_000_000);
@@ -195,7 +196,7 @@ async fn a_tool_that_returns_five_megabytes() {
 }
 
 #[tokio::test]
-async fn a_tool_that_asks_for_the_session_in_a_task_of_its_own() {
+async fn a_task_that_a_tool_spawns_has_no_session() {
     for answer in answers("spawn").await {
         let text = answer["result"]["content"][0]["text"].as_str().unwrap();
         assert!(text.starts_with("[Clerk] Session not initialized."), "{text}");
@@ -203,7 +204,7 @@ async fn a_tool_that_asks_for_the_session_in_a_task_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_taken_back() {
+async fn a_call_in_a_session_is_cancelled_by_a_notification() {
     let (server, bad) = server(true).await;
     let token = server.oauth_token("ada").mint();
     let client = McpClient::connect(&server, &token).await;
@@ -215,23 +216,22 @@ async fn a_call_that_is_taken_back() {
     bad.ended.notified().await;
 }
 
-/// A session's calls go on while nobody listens, for the client may come back for the answer (MCP 2025-11-25, "Resumability
-/// and Redelivery"), but not for ever.
+/// The client may reconnect and resume the stream (MCP 2025-11-25, "Resumability and Redelivery").
 #[tokio::test]
-async fn a_client_of_a_session_that_goes_away_leaves_its_call_its_time() {
-    // Long enough for two requests, on a busy machine too.
+async fn a_call_in_a_session_runs_until_its_time_limit_after_its_client_disconnects() {
+    // Long enough for two requests, even on a busy machine.
     let (server, bad) = server_with("6s", true).await;
     let token = server.oauth_token("ada").mint();
     let client = McpClient::connect(&server, &token).await;
     let stream = client.post(&token, &call(1, "sleep", &json!({}))).await;
     bad.begun.notified().await;
     drop(stream);
-    // Whatever the end of the connection ends has ended when the next request is answered.
+    // When the next request is answered, the server has processed the disconnect.
     let ping = json!({ "jsonrpc": "2.0", "id": 2, "method": "ping" });
     let mut events = Events::of(client.post(&token, &ping).await);
     assert_eq!(events.next().await.unwrap()["result"], json!({}));
     let mut ended = pin!(bad.ended.notified());
-    assert!(ended.as_mut().now_or_never().is_none(), "the call goes on");
+    assert!(ended.as_mut().now_or_never().is_none(), "the call keeps running");
     ended.await;
     assert_eq!(
         client
@@ -244,9 +244,8 @@ async fn a_client_of_a_session_that_goes_away_leaves_its_call_its_time() {
     );
 }
 
-/// A Clerk that is slower than the whole request may be: the tool fails, the server doesn't.
 #[tokio::test]
-async fn a_slow_clerk_is_a_tool_s_failure() {
+async fn a_tool_fails_when_clerk_is_slower_than_the_time_limit() {
     let server = TestServer::builder().set("REQUEST_TIMEOUT", "2s").spawn().await;
     assert_eq!(server.status_of(server.oauth_token("ada")).await, 200);
     server.clerk.inject(Fault::Hold.at(Endpoint::BackendUser));

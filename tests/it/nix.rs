@@ -1,5 +1,5 @@
-//! The NixOS module against the configuration. `.nix/tests/units.json` holds what the module makes of its options; that
-//! the module still makes it is checked where there is Nix.
+//! Checks the NixOS module against the configuration. `.nix/tests/units.json` holds the units that the module
+//! generates; a Nix check verifies that the file is up to date.
 
 use std::{
     collections::HashMap,
@@ -10,10 +10,10 @@ use std::{
 use clerk_mcp::config::{Config, VARIABLES, Variables};
 use serde_json::Value;
 
-/// What systemd hands over as a credential.
+/// The variables that systemd passes as a credential instead of in the environment.
 const CREDENTIALS: [&str; 2] = ["CLERK_SECRET_KEY", "CLERK_SECRET_KEY_FILE"];
 
-/// The environment of a unit, as systemd makes it.
+/// Returns the environment of a unit, with systemd's `%%` escapes resolved.
 fn environment(unit: &str) -> HashMap<String, String> {
     let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/.nix/tests/units.json")).unwrap();
     let units: Value = serde_json::from_str(&text).unwrap();
@@ -26,31 +26,34 @@ fn environment(unit: &str) -> HashMap<String, String> {
 }
 
 #[test]
-fn every_variable_has_an_option() {
+fn every_variable_has_a_module_option() {
     let mut environment = environment("everything");
     for variable in VARIABLES {
         let set = environment.remove(variable.name).is_some();
         assert_eq!(set, !CREDENTIALS.contains(&variable.name), "{}", variable.name);
     }
-    assert!(environment.is_empty(), "not of this server: {environment:?}");
+    assert!(
+        environment.is_empty(),
+        "the server does not know these variables: {environment:?}"
+    );
 }
 
 #[test]
-fn defaults_are_those_of_the_server() {
+fn module_defaults_match_the_server_defaults() {
     let minimal = environment("minimal");
     for variable in VARIABLES {
-        let given = ["CLERK_DOMAIN", "BASE_URL"].contains(&variable.name);
-        if let Some(value) = minimal.get(variable.name).filter(|_| !given) {
+        let is_required = ["CLERK_DOMAIN", "BASE_URL"].contains(&variable.name);
+        if let Some(value) = minimal.get(variable.name).filter(|_| !is_required) {
             assert_eq!(value, variable.default, "{}", variable.name);
         }
     }
 }
 
 #[test]
-fn the_server_takes_what_the_units_say() {
+fn server_accepts_the_configuration_of_each_unit() {
     for unit in ["minimal", "everything"] {
         let mut environment = environment(unit);
-        let folder = own_folder(unit);
+        let folder = credentials_folder(unit);
         fs::write(
             folder.join("CLERK_SECRET_KEY"),
             "sk_live_0000000000000000000000000000000000000000000\n",
@@ -61,7 +64,7 @@ fn the_server_takes_what_the_units_say() {
             folder.to_str().unwrap().to_owned(),
         );
         if let Some(file) = environment.remove("CLERK_CA_FILE") {
-            // %d is the folder of the credentials.
+            // systemd replaces %d with the credentials directory.
             assert_eq!(file, "%d/ca.pem");
         }
         let variables = Variables::from_sources(
@@ -76,8 +79,8 @@ fn the_server_takes_what_the_units_say() {
     }
 }
 
-/// A folder of the test's own.
-fn own_folder(name: &str) -> PathBuf {
+/// Creates a folder for the credentials of one unit.
+fn credentials_folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("nix-{name}"));
     fs::create_dir_all(&folder).unwrap();
     folder

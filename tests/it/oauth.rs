@@ -1,5 +1,5 @@
-//! The whole way of a client that knows nothing but a URL: 401, both metadata documents, registration, PKCE, token,
-//! and every tool, with rmcp's own OAuth client.
+//! Tests of the complete OAuth flow with rmcp's OAuth client, which starts with only the server's URL: 401
+//! challenge, both metadata documents, client registration, PKCE, token, and a call of every tool.
 
 use reqwest::redirect::Policy;
 use rmcp::{
@@ -18,16 +18,19 @@ use crate::support::{Exchange, TestServer};
 
 const REDIRECT_URI: &str = "http://127.0.0.1:7777/callback";
 
+/// Starts a server whose local Clerk signs in Ada without asking.
 async fn spawn() -> TestServer {
     let server = TestServer::builder().published_at_its_own_address().spawn().await;
     server.clerk.set_auto_approve(Some("ada")).unwrap();
     server
 }
 
-/// Signs in as the local Clerk's auto-approved user, starting from the challenge of a refused request.
+/// Signs in as the auto-approved user, starting from the challenge in a 401 response.
 async fn sign_in(server: &TestServer) -> OAuthState {
-    let refused = Exchange::of(server.mcp()).await;
-    let challenge = refused.header("www-authenticate").expect("a challenge");
+    let rejected = Exchange::of(server.mcp()).await;
+    let challenge = rejected
+        .header("www-authenticate")
+        .expect("a 401 response has a challenge");
     let mut state = OAuthState::new(format!("{}/mcp", server.url), None)
         .await
         .unwrap();
@@ -50,7 +53,7 @@ async fn sign_in(server: &TestServer) -> OAuthState {
     state
 }
 
-/// An access token, got as a client gets one.
+/// Obtains an access token through the complete OAuth flow.
 pub async fn access_token(server: &TestServer) -> String {
     sign_in(server)
         .await
@@ -128,7 +131,7 @@ async fn use_every_tool(client: &RunningService<RoleClient, ()>) {
 }
 
 #[tokio::test]
-async fn a_client_of_the_initialize_era_signs_in_and_uses_every_tool() {
+async fn client_that_sends_initialize_signs_in_and_uses_every_tool() {
     let server = spawn().await;
     let state = sign_in(&server).await;
     let client = ().serve(transport(&server, state)).await.unwrap();
@@ -137,7 +140,7 @@ async fn a_client_of_the_initialize_era_signs_in_and_uses_every_tool() {
 }
 
 #[tokio::test]
-async fn a_client_of_2026_07_28_signs_in_and_uses_every_tool() {
+async fn client_of_revision_2026_07_28_signs_in_and_uses_every_tool() {
     let server = spawn().await;
     let state = sign_in(&server).await;
     let lifecycle = ClientLifecycleMode::Discover {
@@ -149,7 +152,7 @@ async fn a_client_of_2026_07_28_signs_in_and_uses_every_tool() {
 }
 
 #[tokio::test]
-async fn a_refreshed_token_is_accepted_and_the_client_keeps_its_audience() {
+async fn refreshed_token_is_accepted() {
     let server = spawn().await;
     let state = sign_in(&server).await;
     let manager = state.into_authorization_manager().unwrap();
@@ -161,9 +164,9 @@ async fn a_refreshed_token_is_accepted_and_the_client_keeps_its_audience() {
 }
 
 #[tokio::test]
-async fn a_token_for_another_server_is_refused_here() {
-    let ours = spawn().await;
-    let token = ours
+async fn token_for_another_server_is_rejected() {
+    let server = spawn().await;
+    let token = server
         .clerk
         .oauth_token(
             "ada",
@@ -172,5 +175,5 @@ async fn a_token_for_another_server_is_refused_here() {
             Some("https://other.example.com/mcp"),
         )
         .unwrap();
-    assert_eq!(ours.status_of(token).await, 401);
+    assert_eq!(server.status_of(token).await, 401);
 }

@@ -1,4 +1,4 @@
-//! Opaque tokens: Clerk is asked, and its every answer has its own consequence.
+//! Opaque tokens: how each response of Clerk's verify endpoints is treated, and how the results are cached.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::support::{Exchange, TestServer, server::RESOURCE, start_time};
 
 const TOKEN: &str = "oat_0123456789ABCDEF0123456789ABCDEF";
 
-/// A report of a good access token, with these members changed.
+/// Returns a report about a valid access token, with these members changed.
 fn report(changes: &Value) -> Value {
     let now = start_time().as_second();
     let mut report = json!({
@@ -39,7 +39,7 @@ async fn server(clerk: &MockServer) -> TestServer {
         .await
 }
 
-/// `tools/call greet` with an opaque token, after Clerk is set to answer `response`.
+/// Calls `greet` with an opaque token while Clerk answers with `response`.
 async fn answer_to(response: ResponseTemplate) -> Exchange {
     let clerk = MockServer::start().await;
     let server = server(&clerk).await;
@@ -56,7 +56,7 @@ async fn greet(server: &TestServer, token: &str) -> Exchange {
 }
 
 #[tokio::test]
-async fn a_good_token_is_a_session() {
+async fn valid_opaque_token_is_accepted() {
     let clerk = MockServer::start().await;
     let server = server(&clerk).await;
     Mock::given(method("POST"))
@@ -78,7 +78,7 @@ async fn a_good_token_is_a_session() {
 }
 
 #[tokio::test]
-async fn the_local_clerks_opaque_tokens_pass() {
+async fn opaque_token_of_the_local_clerk_is_accepted() {
     use local_clerk::{AccessTokens, LocalClerk};
     let clerk = LocalClerk::builder()
         .signing_key(crate::support::server::signing_key())
@@ -94,7 +94,7 @@ async fn the_local_clerks_opaque_tokens_pass() {
             builder.set(name, value)
         });
     let server = builder.published_at_its_own_address().spawn().await;
-    // Issued by that Clerk's clock.
+    // The local Clerk issues tokens by the machine's clock.
     server.clock.set(
         std::time::SystemTime::UNIX_EPOCH
             .elapsed()
@@ -102,7 +102,10 @@ async fn the_local_clerks_opaque_tokens_pass() {
             .unwrap(),
     );
     let token = crate::oauth::access_token(&server).await;
-    assert!(token.starts_with("oat_"), "an opaque one");
+    assert!(
+        token.starts_with("oat_"),
+        "the local Clerk issued another kind of token"
+    );
     let answer = server.call(&token, "greet", json!({ "name": "Ada" })).await;
     let user = &clerk.sample_users()[0].id;
     assert_eq!(
@@ -112,7 +115,7 @@ async fn the_local_clerks_opaque_tokens_pass() {
 }
 
 #[tokio::test]
-async fn machines_and_api_keys_have_their_own_questions() {
+async fn machine_tokens_and_api_keys_have_their_own_endpoints() {
     let clerk = MockServer::start().await;
     let server = server(&clerk).await;
     for (route, member, token, subject) in [
@@ -139,7 +142,7 @@ async fn machines_and_api_keys_have_their_own_questions() {
     assert_eq!(
         server.with_token(&m2m).await.status,
         200,
-        "a machine's JWT is verified here"
+        "the JWT of a machine is verified without Clerk"
     );
     let answer = server
         .call("mt_0123456789abcdef", "greet", json!({ "name": "x" }))
@@ -151,7 +154,7 @@ async fn machines_and_api_keys_have_their_own_questions() {
 }
 
 #[tokio::test]
-async fn kinds_that_are_not_accepted_are_not_asked_about() {
+async fn kinds_that_are_not_accepted_are_not_sent_to_clerk() {
     let clerk = MockServer::start().await;
     let server = TestServer::builder()
         .set("CLERK_API_URL", clerk.uri())
@@ -166,7 +169,7 @@ async fn kinds_that_are_not_accepted_are_not_asked_about() {
 }
 
 #[tokio::test]
-async fn every_fault_of_a_token_is_401() {
+async fn token_that_clerk_rejects_is_401() {
     let now = start_time().as_second();
     let expired =
         answer_to(ResponseTemplate::new(200).set_body_json(report(&json!({ "expiration": now - 1 })))).await;
@@ -206,7 +209,7 @@ async fn every_fault_of_a_token_is_401() {
 }
 
 #[tokio::test]
-async fn our_bad_key_is_our_fault() {
+async fn rejected_secret_key_is_500() {
     for status in [401, 403] {
         let answer = answer_to(ResponseTemplate::new(status)).await;
         insta::allow_duplicates! { insta::assert_snapshot!(answer.text(&[]), @r#"
@@ -228,7 +231,7 @@ async fn our_bad_key_is_our_fault() {
 }
 
 #[tokio::test]
-async fn an_outage_is_503() {
+async fn unavailable_clerk_is_503() {
     for (what, response, retry_after) in [
         (
             "429",
@@ -248,12 +251,12 @@ async fn an_outage_is_503() {
             "5",
         ),
         (
-            "no JSON",
+            "not JSON",
             ResponseTemplate::new(200).set_body_string("<html>"),
             "5",
         ),
         (
-            "half a report",
+            "incomplete report",
             ResponseTemplate::new(200).set_body_json(json!({ "subject": "user_1" })),
             "5",
         ),
@@ -283,7 +286,7 @@ async fn an_outage_is_503() {
 }
 
 #[tokio::test]
-async fn two_hundred_at_once_are_one_question() {
+async fn simultaneous_requests_share_one_call_to_clerk() {
     let clerk = MockServer::start().await;
     let server = server(&clerk).await;
     let slow = ResponseTemplate::new(200)
@@ -299,7 +302,7 @@ async fn two_hundred_at_once_are_one_question() {
 }
 
 #[tokio::test]
-async fn a_verdict_stands_for_a_minute_and_never_past_expiry() {
+async fn accepted_token_is_cached_for_a_minute_but_not_past_expiry() {
     let clerk = MockServer::start().await;
     let server = server(&clerk).await;
     let now = start_time().as_second();
@@ -332,11 +335,15 @@ async fn a_verdict_stands_for_a_minute_and_never_past_expiry() {
         server.with_token("oat_short").await.json()["error"],
         "token_expired"
     );
-    assert_eq!(asked().await, 4, "asked again, not answered from memory");
+    assert_eq!(
+        asked().await,
+        4,
+        "the expired result must not come from the cache"
+    );
 }
 
 #[tokio::test]
-async fn a_refusal_stands_for_five_seconds() {
+async fn rejected_token_is_cached_for_five_seconds() {
     let clerk = MockServer::start().await;
     let server = server(&clerk).await;
     Mock::given(method("POST"))
@@ -353,9 +360,9 @@ async fn a_refusal_stands_for_five_seconds() {
     assert_eq!(asked().await, 2);
 }
 
-/// Made-up tokens cost a stranger nothing; Clerk's limit is what tools live on.
+/// Made-up tokens must not use up Clerk's rate limit, which tools need.
 #[tokio::test]
-async fn a_flood_of_unknown_tokens_is_not_passed_on() {
+async fn lookups_of_unknown_tokens_are_limited() {
     let clerk = MockServer::start().await;
     let server = server(&clerk).await;
     Mock::given(method("POST"))
@@ -370,17 +377,17 @@ async fn a_flood_of_unknown_tokens_is_not_passed_on() {
             .all(|answer| matches!(answer.status.as_u16(), 401 | 503))
     );
     let asked = clerk.received_requests().await.unwrap().len();
-    assert!(asked <= 50, "{asked} questions");
+    assert!(asked <= 50, "{asked} calls to Clerk");
     server.clock.advance(Duration::from_secs(10));
     assert_eq!(
         server.with_token("oat_later").await.status,
         401,
-        "asked about again"
+        "lookups must resume after the window"
     );
 }
 
 #[tokio::test]
-async fn after_a_429_nothing_is_asked_until_clerk_said() {
+async fn retry_after_of_clerk_pauses_lookups() {
     let clerk = MockServer::start().await;
     let server = server(&clerk).await;
     let limited = ResponseTemplate::new(429).insert_header("Retry-After", "30");

@@ -1,4 +1,4 @@
-//! The API document and its page: they say what there is, and what really comes.
+//! Tests of the OpenAPI document and its page: every route is described, and examples match real responses.
 
 use reqwest::Method;
 use serde_json::Value;
@@ -29,11 +29,14 @@ async fn openapi_document_describes_every_route() {
         "/openapi.yaml",
         "/readyz",
     ] {
-        assert!(paths.contains(&path), "{path} is not described");
+        assert!(
+            paths.contains(&path),
+            "{path} is missing from the OpenAPI document"
+        );
         assert_ne!(
             server.get(path).await.status,
             404,
-            "{path} is described, but not there"
+            "{path} is in the OpenAPI document but returns 404"
         );
     }
     insta::assert_json_snapshot!("openapi_mcp", document["paths"]["/mcp"]);
@@ -41,9 +44,8 @@ async fn openapi_document_describes_every_route() {
     assert_eq!(yaml, document);
 }
 
-/// Whoever reads the document sees what they would get.
 #[tokio::test]
-async fn examples_in_the_openapi_document_are_real_answers() {
+async fn openapi_examples_match_real_responses() {
     let server = TestServer::spawn().await;
     let document = server.get("/openapi.json").await.json();
     let operation = &document["paths"]["/mcp"]["post"];
@@ -51,31 +53,37 @@ async fn examples_in_the_openapi_document_are_real_answers() {
         operation["requestBody"]["content"]["application/json"]["examples"][name]["value"].to_string()
     };
     let token = server.oauth_token("ada").mint();
-    let both = "application/json, text/event-stream";
-    let unnamed =
+    let both_types = "application/json, text/event-stream";
+    let without_name =
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"greet","arguments":{}}}"#;
     let large = " ".repeat(4 * 1024 * 1024 + 1);
-    let nothing = ("x-nothing", "1");
+    let no_header = ("x-nothing", "1");
     for (name, accept, kind, header, body) in [
-        ("greet", both, "application/json", nothing, body("greet")),
+        ("greet", both_types, "application/json", no_header, body("greet")),
         (
             "missing-argument",
-            both,
+            both_types,
             "application/json",
-            nothing,
-            unnamed.to_owned(),
+            no_header,
+            without_name.to_owned(),
         ),
-        ("no-json", both, "application/json", nothing, "Ada".to_owned()),
+        (
+            "no-json",
+            both_types,
+            "application/json",
+            no_header,
+            "Ada".to_owned(),
+        ),
         (
             "unknown-revision",
-            both,
+            both_types,
             "application/json",
             ("MCP-Protocol-Version", "1999-01-01"),
             body("list"),
         ),
         (
             "other-origin",
-            both,
+            both_types,
             "application/json",
             ("Origin", "https://elsewhere.test"),
             body("list"),
@@ -84,11 +92,11 @@ async fn examples_in_the_openapi_document_are_real_answers() {
             "one-media-type",
             "application/json",
             "application/json",
-            nothing,
+            no_header,
             body("list"),
         ),
-        ("too-large", both, "application/json", nothing, large),
-        ("no-json-type", both, "text/plain", nothing, body("list")),
+        ("too-large", both_types, "application/json", no_header, large),
+        ("no-json-type", both_types, "text/plain", no_header, body("list")),
     ] {
         let request = server
             .request(Method::POST, "/mcp")
@@ -106,7 +114,7 @@ async fn examples_in_the_openapi_document_are_real_answers() {
         let request = server
             .request(Method::POST, "/mcp")
             .bearer_auth(&token)
-            .header("Accept", both)
+            .header("Accept", both_types)
             .header("Content-Type", "application/json")
             .body(body(name));
         let answer = Exchange::of(request).await.json();
@@ -116,24 +124,24 @@ async fn examples_in_the_openapi_document_are_real_answers() {
 }
 
 #[tokio::test]
-async fn docs_work_offline() {
+async fn docs_page_loads_nothing_and_allows_only_its_own_scripts() {
     let server = TestServer::spawn().await;
     let page = server.get("/docs").await;
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
     assert!(page.body.starts_with("<!doctype html>"));
     assert!(page.body.contains("<title>Clerk MCP server: API</title>"));
-    for loading in ["<script src", "<link rel=\"stylesheet", "@import"] {
-        assert!(!page.body.contains(loading), "{loading}");
+    for external in ["<script src", "<link rel=\"stylesheet", "@import"] {
+        assert!(!page.body.contains(external), "{external}");
     }
-    // Swagger UI itself, and its style.
+    // Swagger UI's script and stylesheet are inlined.
     assert!(page.body.contains("SwaggerUIBundle=") && page.body.contains(".swagger-ui .opblock"));
     let policy = page.header("content-security-policy").unwrap();
-    // Two scripts and two styles, and no other: a token is put into this page.
+    // Users enter tokens on this page, so only its own two scripts and two styles may run.
     assert_eq!(policy.matches("'sha256-").count(), 4, "{policy}");
     assert!(!policy.contains("unsafe"), "{policy}");
     assert!(policy.contains("connect-src 'self'"), "{policy}");
 
-    // The page's document is the whole one.
+    // The page embeds the complete OpenAPI document.
     let (_, data) = page
         .body
         .split_once("<script type=\"application/json\" id=\"data\">")
@@ -142,7 +150,7 @@ async fn docs_work_offline() {
     let data: Value = serde_json::from_str(data).unwrap();
     assert_eq!(data["document"], server.get("/openapi.json").await.json());
     assert_eq!(data["token"], Value::Null);
-    // MCP wants both media types accepted, and Swagger UI alone would send one.
+    // MCP requires a client to accept both media types; Swagger UI would send only one by default.
     assert!(
         page.body
             .contains("request.headers.accept = \"application/json, text/event-stream\"")

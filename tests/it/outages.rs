@@ -1,4 +1,4 @@
-//! Clerk's bad days: each way to fail, cold and warm, and that it's over when Clerk is back.
+//! Tests of Clerk outages: every kind of failure, with and without cached keys, and recovery afterwards.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::support::{
     start_time,
 };
 
-/// Everything that an endpoint can do instead of answering.
+/// Returns every way in which an endpoint of the local Clerk can fail.
 fn faults() -> Vec<Fault> {
     vec![
         Fault::Status(401),
@@ -35,7 +35,7 @@ fn faults() -> Vec<Fault> {
 }
 
 #[tokio::test]
-async fn without_keys_every_fault_is_503_and_over_when_clerk_is_back() {
+async fn jwks_failure_without_cached_keys_is_503_until_clerk_recovers() {
     for fault in faults() {
         let server = TestServer::spawn().await;
         let token = server.oauth_token("ada").mint();
@@ -55,7 +55,7 @@ async fn without_keys_every_fault_is_503_and_over_when_clerk_is_back() {
 }
 
 #[tokio::test]
-async fn with_keys_no_fault_is_noticed_for_an_hour() {
+async fn cached_keys_bridge_a_jwks_failure_for_one_hour() {
     for fault in faults() {
         let server = TestServer::spawn().await;
         let token = server.oauth_token("ada").mint();
@@ -68,7 +68,7 @@ async fn with_keys_no_fault_is_noticed_for_an_hour() {
                 200,
                 "{fault:?} after {minutes} minutes"
             );
-            // One that was not seen before, too.
+            // Verifies a new token, which is not in the cache of verified tokens.
             assert_eq!(
                 server.status_of(server.oauth_token("grace")).await,
                 200,
@@ -79,18 +79,18 @@ async fn with_keys_no_fault_is_noticed_for_an_hour() {
         assert_eq!(
             server.with_token(&token).await.status,
             503,
-            "{fault:?}: too old to be trusted"
+            "{fault:?}: keys older than an hour are still used"
         );
     }
 }
 
 #[tokio::test]
-async fn nobody_waits_for_keys_that_are_slow_while_there_are_some() {
+async fn slow_key_refresh_does_not_delay_requests_while_keys_are_cached() {
     let server = TestServer::spawn().await;
     assert_eq!(server.status_of(server.oauth_token("ada")).await, 200);
     let slow = server.clerk.inject(Fault::Hold.at(Endpoint::Jwks));
     server.clock.advance(Duration::from_mins(6));
-    // Were anybody to wait, this would, for the answer is held back until it's done.
+    // The JWKS response is held until the fault is cleared below, so a request that waits for it would hang.
     for user in ["ada", "grace", "alan"] {
         assert_eq!(server.status_of(server.oauth_token(user)).await, 200);
     }
@@ -98,23 +98,27 @@ async fn nobody_waits_for_keys_that_are_slow_while_there_are_some() {
 }
 
 #[tokio::test]
-async fn rotation_with_overlap_and_the_end_of_the_old_key() {
+async fn key_rotation_accepts_the_old_key_until_it_is_withdrawn() {
     let server = TestServer::spawn().await;
-    // Good for a day, so that only the key decides.
+    // The token is valid for a day, so that only the key decides the outcome.
     let old = server.oauth_token("ada").mint();
     assert_eq!(server.with_token(&old).await.status, 200);
     server.clerk.rotate_key_with_overlap(foreign_key());
     let new = server.oauth_token("ada").mint();
     assert_eq!(server.with_token(&new).await.status, 200);
-    assert_eq!(server.with_token(&old).await.status, 200, "both are published");
+    assert_eq!(
+        server.with_token(&old).await.status,
+        200,
+        "the old key is still published"
+    );
     server.clerk.drop_key(signing_key().kid());
     assert_eq!(
         server.with_token(&old).await.status,
         200,
-        "until the next refresh"
+        "the old key stays cached until the next refresh"
     );
     server.clock.advance(Duration::from_mins(5));
-    // The refresh runs beside the request that sets it off; an unknown key's look joins it.
+    // The first request only starts the refresh; a request with an unknown `kid` waits for it.
     server.with_token(&old).await;
     server
         .status_of(server.oauth_token("ada").header("kid", "ins_unknown"))
@@ -122,13 +126,13 @@ async fn rotation_with_overlap_and_the_end_of_the_old_key() {
     assert_eq!(
         server.with_token(&old).await.status,
         401,
-        "a kept verification doesn't outlive its key"
+        "a cached verification outlives its key"
     );
     assert_eq!(server.with_token(&new).await.status, 200);
 }
 
 #[tokio::test]
-async fn a_kid_that_is_there_twice_is_the_first_one() {
+async fn first_key_with_a_duplicate_kid_is_used() {
     let clerk = wiremock::MockServer::start().await;
     let keys = json!({ "keys": [signing_key().jwk(), foreign_key().with_kid(signing_key().kid()).jwk()] });
     wiremock::Mock::given(wiremock::matchers::any())
@@ -145,7 +149,7 @@ async fn a_kid_that_is_there_twice_is_the_first_one() {
 }
 
 #[tokio::test]
-async fn a_backend_api_that_fails_costs_tools_their_answer_and_nothing_else() {
+async fn backend_api_failure_affects_only_tools_that_call_it() {
     for fault in faults() {
         let server = TestServer::spawn().await;
         let token = server.oauth_token("ada").mint();

@@ -1,4 +1,5 @@
-//! Requirements of tools: refused before the tool runs, with an answer that says whether signing in again helps.
+//! Requirements of tools: calls are rejected before the tool runs, and the response says whether signing in
+//! again helps.
 
 use clerk_mcp::{
     app::App,
@@ -26,7 +27,7 @@ async fn server() -> TestServer {
     TestServer::builder().policy(policy).spawn().await
 }
 
-/// A session token of Ada's in the organization of this slug.
+/// Returns a session token for Ada in the organization with this slug.
 fn in_organization(server: &TestServer, slug: &str) -> Recipe {
     server.clerk.session_token_in("ada", slug).unwrap()
 }
@@ -42,7 +43,7 @@ async fn call(server: &TestServer, token: &Recipe, tool: &str) -> Exchange {
 }
 
 #[tokio::test]
-async fn missing_scopes_are_all_told_at_once() {
+async fn one_challenge_names_all_scopes_of_a_tool() {
     let server = server().await;
     let with = |scopes: &[&str]| {
         server
@@ -74,9 +75,10 @@ async fn missing_scopes_are_all_told_at_once() {
     );
 }
 
-/// A client that asks for exactly what the challenge names must get through with it, or it signs in again for ever.
+/// A client that requests exactly the scopes of the challenge must be accepted. Otherwise it signs in again
+/// forever.
 #[tokio::test]
-async fn a_challenge_names_what_every_request_needs_too() {
+async fn challenge_of_a_tool_includes_the_required_scopes_of_the_server() {
     let policy = ToolPolicy::new().require("greet", Requirement::new().scopes(["greetings:read", "profile"]));
     let server = TestServer::builder()
         .set("REQUIRED_SCOPES", "profile,email")
@@ -108,7 +110,7 @@ async fn a_challenge_names_what_every_request_needs_too() {
 }
 
 #[tokio::test]
-async fn a_missing_role_is_no_matter_of_scopes() {
+async fn missing_role_is_403_without_a_challenge() {
     let server = server().await;
     insta::assert_snapshot!(call(&server, &in_organization(&server, "compiler-works"), "whoami").await.text(&[]), @r#"
     403 Forbidden
@@ -136,7 +138,7 @@ async fn a_missing_role_is_no_matter_of_scopes() {
             .status,
         200
     );
-    // Without an active organization there's no role at all.
+    // Without an active organization the caller has no role.
     assert_eq!(
         call(&server, &server.session_token("ada"), "whoami").await.status,
         403
@@ -144,7 +146,7 @@ async fn a_missing_role_is_no_matter_of_scopes() {
 }
 
 #[tokio::test]
-async fn a_missing_permission_is_named() {
+async fn missing_permission_is_named_in_the_response() {
     let server = server().await;
     let refused = call(
         &server,
@@ -170,7 +172,7 @@ async fn a_missing_permission_is_named() {
         .status,
         200
     );
-    // An access token carries no permissions: whoever wants them of one has to ask Clerk.
+    // Access tokens contain no permissions, even if they name an organization.
     assert_eq!(
         call(
             &server,
@@ -184,18 +186,18 @@ async fn a_missing_permission_is_named() {
 }
 
 #[tokio::test]
-async fn what_has_no_requirement_is_for_everyone() {
+async fn tool_without_a_requirement_is_open_to_every_caller() {
     let server = server().await;
     let token = server.session_token("alan");
     assert_eq!(call(&server, &token, "get-my-organizations").await.status, 200);
     assert_eq!(
         server.with_token(&token.mint()).await.status,
         200,
-        "listing tools calls none"
+        "listing tools needs no permission"
     );
 }
 
-/// What is asked of a tool in two places is asked in both.
+/// Two requirements of one tool both apply.
 #[tokio::test]
 async fn requirements_add_up() {
     let policy = ToolPolicy::new()
@@ -209,7 +211,7 @@ async fn requirements_add_up() {
         .role("org:admin")
         .permissions(["org:x:read"]);
     assert_eq!(policy.of("greet"), Some(&both));
-    // Nobody has two roles, so nobody gets through.
+    // A member has exactly one role, so no caller meets two.
     let two = ToolPolicy::new()
         .require("whoami", Requirement::new().role("org:admin"))
         .require("whoami", Requirement::new().role("org:member"));
@@ -218,9 +220,9 @@ async fn requirements_add_up() {
     assert_eq!(call(&server, &admin, "whoami").await.status, 403);
 }
 
-/// A tool that is spelt wrongly in the policy would be open to everyone.
+/// A misspelled tool in the policy would leave the real tool open to every caller.
 #[test]
-fn a_policy_for_a_tool_that_is_not_there_is_refused() {
+fn policy_for_an_unknown_tool_is_rejected() {
     let values = [
         ("CLERK_SECRET_KEY", "sk_test_x"),
         ("CLERK_DOMAIN", "great-fox-12.clerk.accounts.dev"),
@@ -235,13 +237,13 @@ fn a_policy_for_a_tool_that_is_not_there_is_refused() {
     let error = build("greeet").unwrap_err().to_string();
     assert_eq!(
         error,
-        "the policy names a tool that the server doesn't have: greeet"
+        "the policy names a tool that the server does not have: greeet"
     );
 }
 
-/// The name that counts is the one that is executed, however the message is written.
+/// The policy must see the same tool name as the code that runs the tool, for every valid JSON spelling.
 #[tokio::test]
-async fn no_way_of_writing_a_call_gets_by() {
+async fn policy_applies_to_every_spelling_of_a_call() {
     let server = server().await;
     let token = server.session_token("alan").mint();
     let post = |body: &str| {
@@ -270,7 +272,7 @@ async fn no_way_of_writing_a_call_gets_by() {
         let answer = post(body).await;
         assert_eq!(answer.status, 400, "{body}");
         assert!(answer.json()["error"]["code"].is_i64(), "{body}");
-        // What could be read of the id is told, so that the client can match it.
+        // The response has the id if it could be read, so that the client can match it.
         let repeated = |member: &str| body.matches(member).count() > 1;
         let id = if repeated("\"method\"") || repeated("\"params\"") {
             Value::Null
@@ -297,7 +299,7 @@ async fn no_way_of_writing_a_call_gets_by() {
         assert_eq!(
             Exchange::of(request).await.status,
             403,
-            "the body decides, not Mcp-Name: {name}"
+            "the body names the tool, not the Mcp-Name header: {name}"
         );
     }
     assert_eq!(
@@ -307,7 +309,7 @@ async fn no_way_of_writing_a_call_gets_by() {
     );
 }
 
-/// The examples, as they are run.
+/// Starts each example as a program and calls its tools.
 #[tokio::test]
 async fn the_examples_run() {
     let clerk = local_clerk::LocalClerk::builder().start().await.unwrap();
@@ -324,11 +326,11 @@ async fn the_examples_run() {
             .spawn()
             .unwrap();
         let mut line = String::new();
-        // Open to the end: a program that logs must have somewhere to log to.
+        // The pipe stays open, because the program fails if it cannot write its log.
         let mut log = std::io::BufReader::new(server.stderr.take().unwrap());
         std::io::BufRead::read_line(&mut log, &mut line).unwrap();
         let address = line.trim().strip_prefix("listening on ").unwrap().to_owned();
-        // Of 2026-07-28, whose requests need no session from a server that keeps them.
+        // Revision 2026-07-28, in which requests need no MCP session.
         let meta = json!({
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },

@@ -1,4 +1,4 @@
-//! The program while it runs: the demo, the server, and what they print.
+//! The running program: the demo, the server, and their output.
 
 use std::io::{BufRead, BufReader};
 
@@ -10,9 +10,9 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn the_demo_prints_everything_and_what_it_prints_works() {
+async fn demo_prints_tokens_and_commands_that_work() {
     let folder = Folder::new("demo");
-    // Somebody's half-written file must not be in the way.
+    // The demo must ignore this file, which is not even valid.
     folder.write(".env", "not an env file\nCLERK_SECRET_KEY=sk_live_other\n");
     let mut demo = Running::start(program(&folder.0).args([
         "demo",
@@ -23,7 +23,7 @@ async fn the_demo_prints_everything_and_what_it_prints_works() {
         "0",
         "--auto-approve",
         "ada",
-        // What works as printed has to work with these, too.
+        // The printed tokens must have these scopes.
         "--required-scopes",
         "user:org:read",
     ]));
@@ -45,9 +45,9 @@ async fn the_demo_prints_everything_and_what_it_prints_works() {
     assert_eq!(sheet["clients"].as_array().unwrap().len(), 4);
     assert_eq!(
         sheet["notes"],
-        json!(["Whoever signs in is ada, without a page (--auto-approve)."])
+        json!(["Every sign-in succeeds as ada, without a page (--auto-approve)."])
     );
-    // A client that would rather be known by a document of its own has to register: nobody here can fetch that.
+    // Clients must register dynamically: client ID metadata documents need network access.
     let metadata = format!(
         "{}/.well-known/oauth-authorization-server",
         text("/clerk/frontendApiUrl")
@@ -71,7 +71,7 @@ async fn the_demo_prints_everything_and_what_it_prints_works() {
         );
     }
 
-    // The line for the terminal, as it stands, if there's a shell and curl to try it with.
+    // The command to copy into a terminal.
     let curl = text("/curl");
     assert!(
         curl.starts_with(&format!(
@@ -83,9 +83,9 @@ async fn the_demo_prints_everything_and_what_it_prints_works() {
     assert_eq!(demo.terminate(), Some(0));
 }
 
-/// Whoever took the log may be gone; that is no reason to refuse anybody.
+/// If the process that reads the log has ended, the server must still answer requests.
 #[tokio::test]
-async fn a_log_that_nobody_takes_stops_nothing() {
+async fn server_keeps_running_when_stderr_is_closed() {
     let folder = Folder::new("closed-log");
     let mut command = program(&folder.0);
     command
@@ -105,7 +105,7 @@ async fn a_log_that_nobody_takes_stops_nothing() {
 }
 
 #[tokio::test]
-async fn the_server_reads_an_env_file_and_stops_when_asked() {
+async fn server_reads_an_env_file_and_stops_on_sigterm() {
     let folder = Folder::new("serve");
     folder.write("key", "sk_test_from_a_file\n");
     folder.write(
@@ -137,7 +137,10 @@ async fn the_server_reads_an_env_file_and_stops_when_asked() {
         .json()
         .await
         .unwrap();
-    assert_eq!(ready["status"], "ready", "with a fixed key it's ready at once");
+    assert_eq!(
+        ready["status"], "ready",
+        "with CLERK_JWT_KEY the server is ready at once"
+    );
     let metrics = format!("http://{}/metrics", metrics["address"].as_str().unwrap());
     let metrics = reqwest::get(metrics).await.unwrap().text().await.unwrap();
     assert!(

@@ -1,4 +1,4 @@
-//! Properties of verification, tried on inputs that nobody thought of.
+//! Property tests of token verification.
 
 use clerk_mcp::{clock::ManualClock, token::BearerToken};
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
@@ -13,23 +13,23 @@ use crate::support::{
 
 proptest! {
     #[test]
-    fn no_bytes_in_authorization_panic_or_pass(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+    fn arbitrary_authorization_bytes_are_rejected_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         try_header(&bytes)?;
     }
 
     #[test]
-    fn nothing_like_a_token_passes(text in "(?i:bearer) {1,3}[A-Za-z0-9._~+/=-]{0,200}") {
+    fn arbitrary_bearer_tokens_are_rejected(text in "(?i:bearer) {1,3}[A-Za-z0-9._~+/=-]{0,200}") {
         try_header(text.as_bytes())?;
     }
 
     #[test]
-    fn no_three_parts_of_json_pass(header in ".{0,60}", claims in ".{0,60}", signature in "[A-Za-z0-9_-]{0,40}") {
+    fn arbitrary_three_part_tokens_are_rejected(header in ".{0,60}", claims in ".{0,60}", signature in "[A-Za-z0-9_-]{0,40}") {
         use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
         let token = format!("{}.{}.{signature}", BASE64_URL_SAFE_NO_PAD.encode(header), BASE64_URL_SAFE_NO_PAD.encode(claims));
         try_header(format!("Bearer {token}").as_bytes())?;
     }
 
-    /// Strict base64url and JSON leave one text for each token.
+    /// Strict base64url and JSON allow exactly one text for each token.
     #[test]
     fn changing_any_character_of_a_valid_token_makes_it_invalid(position in any::<prop::sample::Index>(), with in "[ -~]") {
         let verifier = verifier(&ManualClock::at(start_time()));
@@ -39,7 +39,7 @@ proptest! {
         let mut changed = token.clone();
         changed.replace_range(position..=position, &with);
         prop_assume!(changed != token);
-        // What is no token68 any more is refused before it's verified.
+        // Text that is no longer a token68 is rejected before verification.
         if changed.parse::<BearerToken>().is_ok() {
             prop_assert!(verify(&verifier, &changed).is_err(), "{position} {with:?}");
         }
@@ -56,7 +56,7 @@ proptest! {
     }
 
     #[test]
-    fn acceptance_turns_exactly_at_the_bounds(lifetime in 1_i64..1_000_000, begins in -1_000_000_i64..0, leeway_ms in -3_000_i64..3_000) {
+    fn tokens_are_accepted_exactly_within_the_time_bounds(lifetime in 1_i64..1_000_000, begins in -1_000_000_i64..0, leeway_ms in -3_000_i64..3_000) {
         let start = start_time();
         let (not_before, expires) = (start.as_second() + begins, start.as_second() + lifetime);
         let token = access_token().claim("nbf", not_before).without_claim("iat").claim("exp", expires).mint();
@@ -67,19 +67,19 @@ proptest! {
             ((not_before - LEEWAY_SECONDS) * 1000, true),
         ] {
             clock.set(Timestamp::from_millisecond(bound_ms + leeway_ms).unwrap());
-            // At exp + leeway it's over; at nbf - leeway it has begun.
+            // The token is invalid at exp + leeway, and valid at nbf - leeway.
             let expected = if leeway_ms >= 0 { accepted_after } else { !accepted_after };
             prop_assert_eq!(verify(&verifier, &token).is_ok(), expected, "{} ms from {}", leeway_ms, bound_ms);
         }
     }
 
     #[test]
-    fn v1_and_v2_claims_of_one_membership_give_one_session(
+    fn v1_and_v2_claims_of_one_membership_give_the_same_session(
         slug in proptest::option::of("[a-z][a-z0-9-]{0,12}"),
         role in "[a-z_]{1,12}",
         features in proptest::collection::btree_map("[a-z]{1,6}", proptest::collection::btree_set("[a-z]{1,6}", 0..5), 0..5),
     ) {
-        // v2 packs the permissions into one list of names and a mask for each feature; v1 writes them out.
+        // v2 packs the permissions into one list of names and a mask for each feature; v1 lists them.
         let names: Vec<&str> = features.values().flatten().map(String::as_str).collect::<std::collections::BTreeSet<_>>().into_iter().collect();
         let granted: Vec<String> = features
             .iter()
@@ -112,7 +112,7 @@ proptest! {
         prop_assert_eq!(&sessions[0], &sessions[1]);
     }
 
-    /// Malformed organization claims never panic, and never give a permission that isn't spelled out.
+    /// Malformed organization claims never cause a panic and never grant a permission.
     #[test]
     fn malformed_organization_claims_grant_nothing(value in json_value(), member in "id|slg|rol|per|fpm") {
         let verifier = verifier(&ManualClock::at(start_time()));
@@ -141,7 +141,7 @@ fn json_value() -> impl Strategy<Value = serde_json::Value> {
     ]
 }
 
-/// Reads `value` as an `Authorization` header; if there's a token in it, it must not verify.
+/// Asserts that `value`, as an `Authorization` header, contains no token that verifies.
 fn try_header(value: &[u8]) -> Result<(), TestCaseError> {
     let Ok(value) = HeaderValue::from_bytes(value) else {
         return Ok(());
@@ -149,7 +149,8 @@ fn try_header(value: &[u8]) -> Result<(), TestCaseError> {
     let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
     if let Ok(token) = BearerToken::from_headers(&headers) {
         let verifier = verifier(&ManualClock::at(start_time()));
-        let outcome = futures_util::FutureExt::now_or_never(verifier.verify(&token)).expect("no waiting");
+        let outcome = futures_util::FutureExt::now_or_never(verifier.verify(&token))
+            .expect("a static key needs no await");
         prop_assert!(outcome.is_err());
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Endpoints of one's own behind the authentication of `/mcp`.
+//! Tests of custom endpoints behind the same authentication as `/mcp`.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use reqwest::Method;
 
 use crate::support::{Exchange, TestServer, server::config};
 
-/// An endpoint of somebody's own, beside `/mcp`.
+/// A custom endpoint that returns the caller's subject and the `Authorization` header it received.
 #[handler]
 fn me(Data(session): Data<&Arc<Session>>, headers: &HeaderMap) -> String {
     format!("{} {:?}", session.subject, headers.get("authorization"))
 }
 
 #[tokio::test]
-async fn an_endpoint_of_one_s_own_is_protected_like_mcp() {
+async fn custom_endpoint_is_protected_like_mcp() {
     for (base_url, prefix) in [
         ("https://mcp.example.com", ""),
         ("https://mcp.example.com/tenant", "/tenant"),
@@ -31,10 +31,10 @@ async fn an_endpoint_of_one_s_own_is_protected_like_mcp() {
             .oauth_token("ada", "client", &["email"], Some(&resource))
             .unwrap();
         for path in ["/me".to_owned(), format!("{prefix}/me")] {
-            let refused = server.get(&path).await;
-            assert_eq!(refused.status, 401, "{path}");
+            let rejected = server.get(&path).await;
+            assert_eq!(rejected.status, 401, "{path}");
             assert!(
-                refused
+                rejected
                     .header("www-authenticate")
                     .unwrap()
                     .contains(&format!("oauth-protected-resource{prefix}/mcp"))
@@ -56,7 +56,7 @@ async fn an_endpoint_of_one_s_own_is_protected_like_mcp() {
 }
 
 #[test]
-fn what_is_taken_cannot_be_protected() {
+fn path_that_is_taken_or_invalid_cannot_be_protected() {
     let values = [
         ("CLERK_SECRET_KEY", "sk_test_x"),
         ("CLERK_DOMAIN", "great-fox-12.clerk.accounts.dev"),

@@ -1,4 +1,4 @@
-//! A server that is treated badly goes on answering.
+//! Tests that the server keeps answering under malformed requests, a silent Clerk and concurrent load.
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -9,7 +9,7 @@ use tokio::{
 
 use crate::support::{Exchange, TestServer};
 
-/// Bad requests as bytes: what no client library would send, in each part that a request has.
+/// Returns malformed requests that no client library would send, with errors in each part of a request.
 fn bad_requests(address: &str, token: &str) -> Vec<Vec<u8>> {
     let post = |headers: &str, body: &[u8]| {
         let length = body.len();
@@ -61,7 +61,7 @@ fn bad_requests(address: &str, token: &str) -> Vec<Vec<u8>> {
 }
 
 #[tokio::test]
-async fn a_thousand_bad_requests_leave_the_server_answering() {
+async fn server_keeps_answering_after_a_thousand_bad_requests() {
     let server = TestServer::spawn().await;
     let address = server.url.strip_prefix("http://").unwrap();
     let token = server.oauth_token("ada").mint();
@@ -69,12 +69,15 @@ async fn a_thousand_bad_requests_leave_the_server_answering() {
     for round in 0..=1_000 / requests.len() {
         for (kind, request) in requests.iter().enumerate() {
             let mut stream = TcpStream::connect(address).await.unwrap();
-            // The server may refuse before everything is sent.
+            // The server may reject the request and close before everything is sent.
             let _ = stream.write_all(request).await;
             let mut answer = [0; 64];
             let length = stream.read(&mut answer).await.unwrap_or(0);
             let answer = String::from_utf8_lossy(&answer[..length]);
-            assert!(length > 0, "round {round}, kind {kind}: closed without a word");
+            assert!(
+                length > 0,
+                "round {round}, kind {kind}: the connection was closed without a response"
+            );
             assert!(
                 !answer.starts_with("HTTP/1.1 5"),
                 "round {round}, kind {kind}: {answer}"
@@ -92,8 +95,9 @@ async fn a_thousand_bad_requests_leave_the_server_answering() {
 }
 
 #[tokio::test]
-async fn a_request_that_takes_too_long_is_ended() {
-    // A Clerk that accepts connections and says nothing: verification waits for its keys, and has less time than their fetch.
+async fn request_over_the_time_limit_gets_503() {
+    // This Clerk accepts connections but never answers. Verification waits for the keys, and the request's
+    // time limit is shorter than that of the key fetch.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
     let server = TestServer::builder()
@@ -122,7 +126,7 @@ async fn a_request_that_takes_too_long_is_ended() {
 }
 
 #[tokio::test]
-async fn concurrent_callers_get_their_own_answers() {
+async fn concurrent_callers_get_their_own_results() {
     let server = TestServer::spawn().await;
     let users = server.clerk.sample_users();
     let tokens: Vec<_> = users

@@ -1,4 +1,4 @@
-//! A secret key that is bad, or of another application: our fault, said as such, and over when it's mended.
+//! An invalid secret key, or one of another application: requests get 500 until a probe succeeds again.
 
 use local_clerk::{Endpoint, Fault, LocalClerk, mint::SigningKey};
 use serde_json::json;
@@ -6,7 +6,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
 
 use crate::support::{Exchange, TestServer, server::foreign_key};
 
-/// A server with the Frontend API of its own Clerk and the secret key of `other`.
+/// Starts a server with the Frontend API of its own Clerk, but the Backend API and secret key of `other`.
 async fn with_key_of(other: &LocalClerk) -> TestServer {
     TestServer::builder()
         .set("CLERK_API_URL", other.backend_api_url())
@@ -15,6 +15,7 @@ async fn with_key_of(other: &LocalClerk) -> TestServer {
         .await
 }
 
+/// Returns the status of `/readyz`, and what it says about the secret key.
 async fn readiness(server: &TestServer) -> (u16, String) {
     let answer = server.get("/readyz").await;
     (
@@ -24,7 +25,7 @@ async fn readiness(server: &TestServer) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn the_key_of_another_application() {
+async fn secret_key_of_another_application_gets_500_until_corrected() {
     let other = LocalClerk::builder()
         .signing_key(foreign_key())
         .start()
@@ -35,7 +36,7 @@ async fn the_key_of_another_application() {
     assert_eq!(
         server.with_token(&token).await.status,
         200,
-        "nothing is known before the first probe"
+        "the key counts as good before the first probe"
     );
     server.probe.run_once().await;
     insta::assert_snapshot!(server.with_token(&token).await.text(&[]), @r#"
@@ -57,10 +58,10 @@ async fn the_key_of_another_application() {
         readiness(&server).await,
         (503, "secret-key-of-another-application".to_owned())
     );
-    // Without a token there's nothing of ours to fail: the client learns where to sign in.
+    // A request without a token still gets 401: the client can find out where to sign in.
     assert_eq!(Exchange::of(server.mcp()).await.status, 401);
 
-    // Mended at Clerk's side, found without a restart.
+    // The server notices the correction at Clerk without a restart.
     other.rotate_key(server.clerk.signing_key());
     server.probe.run_once().await;
     assert_eq!(server.with_token(&token).await.status, 200);
@@ -68,7 +69,7 @@ async fn the_key_of_another_application() {
 }
 
 #[tokio::test]
-async fn one_shared_key_is_enough() {
+async fn one_common_key_id_is_enough() {
     let keys = [foreign_key(), crate::support::server::signing_key()];
     let jwks = json!({ "keys": keys.iter().map(SigningKey::jwk).collect::<Vec<_>>() });
     let clerk = MockServer::start().await;
@@ -85,7 +86,7 @@ async fn one_shared_key_is_enough() {
 }
 
 #[tokio::test]
-async fn a_key_that_clerk_refuses_takes_two_probes_after_a_good_one_and_one_before() {
+async fn rejected_key_needs_two_failed_probes_after_a_success_and_one_otherwise() {
     for (was_good, probes) in [(true, 2), (false, 1)] {
         let server = TestServer::spawn().await;
         let token = server.oauth_token("ada").mint();
@@ -98,7 +99,7 @@ async fn a_key_that_clerk_refuses_takes_two_probes_after_a_good_one_and_one_befo
             assert_eq!(
                 server.with_token(&token).await.status,
                 200,
-                "one alone may be a fault of Clerk's"
+                "a single failed probe can be a fault of Clerk"
             );
         }
         server.probe.run_once().await;
@@ -110,9 +111,9 @@ async fn a_key_that_clerk_refuses_takes_two_probes_after_a_good_one_and_one_befo
     }
 }
 
-/// The Frontend API's keys that are held may be older than a rotation; that is nobody's misconfiguration.
+/// After a rotation the cached keys of the Frontend API can be outdated. That is not a misconfiguration.
 #[tokio::test]
-async fn a_rotation_is_not_taken_for_another_application() {
+async fn key_rotation_is_not_mistaken_for_another_application() {
     let server = TestServer::spawn().await;
     server.probe.run_once().await;
     server.clerk.rotate_key(foreign_key());
@@ -123,7 +124,7 @@ async fn a_rotation_is_not_taken_for_another_application() {
 }
 
 #[tokio::test]
-async fn a_clerk_that_is_away_says_nothing_about_the_key() {
+async fn unavailable_clerk_does_not_invalidate_the_key() {
     for response in [
         ResponseTemplate::new(403),
         ResponseTemplate::new(500),

@@ -1,8 +1,8 @@
-//! The accept loop by itself: clients that say nothing, take nothing, or are in the middle of something when it stops.
+//! Tests of the accept loop alone: silent clients, clients that read no response, and graceful shutdown.
 
 use std::{sync::Arc, time::Duration};
 
-use clerk_mcp::server::{ServerLimits, serve};
+use clerk_mcp::http::{ServerLimits, serve};
 use poem::{EndpointExt, Route, endpoint::make};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -11,8 +11,8 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// A server with short limits and one place: whoever holds it keeps all others out.
-struct OnePlace {
+/// A server with short timeouts that accepts one connection at a time; further connections wait.
+struct SingleConnectionServer {
     address: std::net::SocketAddr,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
@@ -20,7 +20,8 @@ struct OnePlace {
     release: Arc<Notify>,
 }
 
-async fn one_place() -> OnePlace {
+/// Starts the server. A request to `/wait` notifies `begun`, and is answered after `release` is notified.
+async fn single_connection_server() -> SingleConnectionServer {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (begun, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -48,7 +49,7 @@ async fn one_place() -> OnePlace {
         };
         serve(listener, endpoint, limits, stopped).await.unwrap();
     });
-    OnePlace {
+    SingleConnectionServer {
         address,
         stop,
         task,
@@ -57,7 +58,7 @@ async fn one_place() -> OnePlace {
     }
 }
 
-/// Asks for `/` and gives the whole answer, however long it takes to be let in.
+/// Requests `/` and returns the whole response, waiting as long as it takes until the connection is accepted.
 async fn hello(address: std::net::SocketAddr) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream
@@ -70,28 +71,28 @@ async fn hello(address: std::net::SocketAddr) -> String {
 }
 
 #[tokio::test]
-async fn whoever_says_nothing_loses_their_place() {
-    for said in [
+async fn silent_connection_is_closed() {
+    for sent in [
         &b""[..],
         b"GET",
         b"PRI * HTTP/2.0\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nX: ",
         b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
     ] {
-        let server = one_place().await;
+        let server = single_connection_server().await;
         let mut silent = TcpStream::connect(server.address).await.unwrap();
-        silent.write_all(said).await.unwrap();
+        silent.write_all(sent).await.unwrap();
         assert!(
             hello(server.address).await.ends_with("hello"),
             "{}",
-            String::from_utf8_lossy(said)
+            String::from_utf8_lossy(sent)
         );
     }
 }
 
 #[tokio::test]
-async fn whoever_takes_no_answer_loses_their_place() {
-    let server = one_place().await;
+async fn connection_that_reads_no_response_is_closed() {
+    let server = single_connection_server().await;
     let mut greedy = TcpStream::connect(server.address).await.unwrap();
     for _ in 0..10 {
         greedy
@@ -99,13 +100,13 @@ async fn whoever_takes_no_answer_loses_their_place() {
             .await
             .unwrap();
     }
-    // The grace is for answers that are being taken; this one is cut.
+    // The client reads nothing, so the idle timeout closes its connection in the middle of the response.
     assert!(hello(server.address).await.ends_with("hello"));
 }
 
 #[tokio::test]
-async fn a_request_in_flight_is_finished_before_the_server_stops() {
-    let server = one_place().await;
+async fn request_in_flight_finishes_before_the_server_stops() {
+    let server = single_connection_server().await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream
         .write_all(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -122,15 +123,15 @@ async fn a_request_in_flight_is_finished_before_the_server_stops() {
 }
 
 #[tokio::test]
-async fn whoever_comes_while_the_server_drains_is_let_in() {
+async fn new_connection_is_accepted_while_the_server_drains() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let endpoint = Route::new().at("/", make(|_| async { "hello" })).boxed();
     let mut limits = ServerLimits::new(1, Duration::from_mins(2));
     limits.drain = Duration::from_mins(1);
     let stopped = Arc::new(Notify::new());
-    let tell = Arc::clone(&stopped);
-    let stop = async move { tell.notify_one() };
+    let notify = Arc::clone(&stopped);
+    let stop = async move { notify.notify_one() };
     let server = tokio::spawn(serve(listener, endpoint, limits, stop));
     stopped.notified().await;
     assert!(hello(address).await.ends_with("hello"));
@@ -138,20 +139,20 @@ async fn whoever_comes_while_the_server_drains_is_let_in() {
 }
 
 #[tokio::test]
-async fn a_connection_in_the_middle_of_nothing_does_not_hold_up_the_stop() {
-    for said in [&b""[..], b"GET /hea", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"] {
-        let server = one_place().await;
+async fn connection_without_a_request_in_flight_does_not_delay_shutdown() {
+    for sent in [&b""[..], b"GET /hea", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"] {
+        let server = single_connection_server().await;
         let mut idle = TcpStream::connect(server.address).await.unwrap();
-        idle.write_all(said).await.unwrap();
+        idle.write_all(sent).await.unwrap();
         server.stop.send(()).unwrap();
-        // The grace is a minute; a test that takes that long fails by its runner's patience.
+        // If shutdown waited for this connection, it would take the whole grace period of one minute.
         server.task.await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn http_2_is_spoken_too() {
-    let server = one_place().await;
+async fn http_2_is_supported() {
+    let server = single_connection_server().await;
     let client = reqwest::Client::builder()
         .http2_prior_knowledge()
         .build()

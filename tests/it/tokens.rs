@@ -1,4 +1,4 @@
-//! Every fault of a token: its reason, which is for the log, and that the caller is told none of it.
+//! Every defect of a token: the reason in the log, and a response that does not reveal it.
 
 use clerk_mcp::{
     auth::{AuthError, Authenticator, ChallengeContext},
@@ -22,7 +22,7 @@ fn seconds(offset: i64) -> i64 {
     start_time().as_second() + offset
 }
 
-/// The one key of the test's Clerk, by its id.
+/// A key source with the one key of the local Clerk.
 #[derive(Debug)]
 struct OneKey(StaticKey);
 
@@ -40,7 +40,7 @@ impl KeySource for OneKey {
     }
 }
 
-/// A verifier of the tokens of `server`'s Clerk, to ask for reasons.
+/// Creates a verifier for tokens of `server`'s Clerk, which returns the reasons.
 fn verifier(server: &TestServer) -> TokenVerifier<OneKey> {
     let mut policy = policy();
     server.clerk.issuer().clone_into(&mut policy.issuer);
@@ -48,24 +48,25 @@ fn verifier(server: &TestServer) -> TokenVerifier<OneKey> {
     TokenVerifier::new(OneKey(key), policy, std::sync::Arc::new(server.clock.clone()))
 }
 
-/// An authenticator with such a verifier.
+/// Creates an authenticator with such a verifier.
 fn authenticator(server: &TestServer) -> Authenticator {
     let challenge = ChallengeContext::new(&names(), Vec::new());
     let clock = std::sync::Arc::new(server.clock.clone());
     Authenticator::new(verifier(server), None, challenge, clock)
 }
 
-async fn fault(verifier: &TokenVerifier<OneKey>, token: &str) -> TokenError {
+/// Returns why `token` is rejected.
+async fn rejection(verifier: &TokenVerifier<OneKey>, token: &str) -> TokenError {
     let token: BearerToken = token.parse().unwrap();
     match verifier.verify(&token).await {
         Err(VerifyError::Token(error)) => error,
         Err(other) => panic!("{other}"),
-        Ok(_) => panic!("it passes"),
+        Ok(_) => panic!("the token was accepted"),
     }
 }
 
 #[tokio::test]
-async fn every_fault_has_its_reason_and_the_same_answer() {
+async fn each_defect_has_its_reason_but_all_have_the_same_response() {
     let server = TestServer::spawn().await;
     let verifier = verifier(&server);
     let session = || server.session_token("ada");
@@ -74,7 +75,7 @@ async fn every_fault_has_its_reason_and_the_same_answer() {
     let other_issuer = format!("{}.evil.test", server.clerk.issuer());
     let issuer_with_slash = format!("{}/", server.clerk.issuer());
     let claims = oauth().claims_json();
-    let faults: Vec<(&str, Recipe, &str)> = vec![
+    let defects: Vec<(&str, Recipe, &str)> = vec![
         (
             "alg none, unsigned",
             oauth().header("alg", "none").unsigned(),
@@ -138,19 +139,19 @@ async fn every_fault_has_its_reason_and_the_same_answer() {
             "token-invalid",
         ),
         ("claims are a list", oauth().raw_claims("[]"), "token-invalid"),
-        ("header is no JSON", oauth().raw_header("{"), "token-invalid"),
+        ("header is not JSON", oauth().raw_header("{"), "token-invalid"),
         (
             "no iss",
             oauth().without_claim("iss"),
             "token-verification-failed",
         ),
         (
-            "iss of another",
+            "iss of another application",
             oauth().claim("iss", other_issuer),
             "token-invalid-issuer",
         ),
         (
-            "iss with a slash",
+            "iss with a trailing slash",
             oauth().claim("iss", issuer_with_slash),
             "token-invalid-issuer",
         ),
@@ -160,7 +161,7 @@ async fn every_fault_has_its_reason_and_the_same_answer() {
             "token-verification-failed",
         ),
         (
-            "session token with a template's sid",
+            "session token with a sid from a template",
             session().claim("sid", "mine"),
             "token-verification-failed",
         ),
@@ -171,12 +172,12 @@ async fn every_fault_has_its_reason_and_the_same_answer() {
         ),
         ("empty sub", oauth().claim("sub", ""), "token-verification-failed"),
         (
-            "sub of a client",
+            "sub is a client",
             oauth().claim("sub", "client_x"),
             "token-verification-failed",
         ),
         (
-            "bare prefix",
+            "sub is only the prefix",
             oauth().claim("sub", "user_"),
             "token-verification-failed",
         ),
@@ -191,7 +192,7 @@ async fn every_fault_has_its_reason_and_the_same_answer() {
             "token-verification-failed",
         ),
         (
-            "exp as text",
+            "exp as a string",
             oauth().claim("exp", seconds(60).to_string()),
             "token-verification-failed",
         ),
@@ -201,33 +202,33 @@ async fn every_fault_has_its_reason_and_the_same_answer() {
             "token-verification-failed",
         ),
         (
-            "exp beyond all time",
+            "exp out of range",
             oauth().claim("exp", i64::MAX),
             "token-verification-failed",
         ),
         (
-            "nbf to come",
+            "nbf in the future",
             oauth().claim("nbf", seconds(60)),
             "token-not-active-yet",
         ),
         (
-            "nbf as text",
+            "nbf as a string",
             oauth().claim("nbf", "0"),
             "token-verification-failed",
         ),
         (
-            "iat to come",
+            "iat in the future",
             oauth().claim("iat", seconds(60)),
             "token-iat-in-the-future",
         ),
         ("no aud", oauth().without_claim("aud"), "audience-missing"),
         (
-            "aud of another",
+            "aud of another server",
             oauth().claim("aud", "https://other.example.com/mcp"),
             "audience-mismatch",
         ),
         (
-            "aud with a prefix of us",
+            "aud below the URL of this server",
             oauth().claim("aud", format!("{RESOURCE}/sub")),
             "audience-mismatch",
         ),
@@ -278,7 +279,7 @@ async fn every_fault_has_its_reason_and_the_same_answer() {
             "token-verification-failed",
         ),
         (
-            "session token for another",
+            "session token for another server",
             session().claim("aud", "https://other.example.com"),
             "audience-mismatch",
         ),
@@ -293,12 +294,12 @@ async fn every_fault_has_its_reason_and_the_same_answer() {
             "token-verification-failed",
         ),
         (
-            "category of templates",
+            "class of JWT templates",
             session().header("cat", "cl_B7d4PD222AAA"),
             "token-invalid",
         ),
         (
-            "category of machines",
+            "class of machine tokens",
             session().header("cat", "cl_B7d4PD333AAA"),
             "token-invalid",
         ),
@@ -318,36 +319,39 @@ async fn every_fault_has_its_reason_and_the_same_answer() {
             "token-type-mismatch",
         ),
         (
-            "access token with a session's class",
+            "access token with the class of session tokens",
             oauth().header("cat", "cl_B7d4PD111AAA"),
             "token-invalid",
         ),
-        // The signature comes first: a forged token learns nothing of what its claims should say.
+        // The signature is checked first, so that a forger cannot learn what the claims should contain.
         (
             "expired and forged",
             oauth().claim("exp", seconds(-3600)).signed_by(&foreign_key()),
             "token-invalid-signature",
         ),
         (
-            "of another issuer and forged",
+            "from another issuer and forged",
             oauth().claim("iss", "x").signed_by(&foreign_key()),
             "token-invalid-signature",
         ),
     ];
     let expected = server.with_token("abc").await.text(&[]);
     let authenticator = authenticator(&server);
-    for (what, recipe, reason) in faults {
+    for (what, recipe, reason) in defects {
         let token = recipe.mint();
-        let fault = fault(&verifier, &token).await;
-        assert_eq!(fault.reason().as_str(), reason, "{what}");
-        // What explains a token judges it as what verifies it.
+        let error = rejection(&verifier, &token).await;
+        assert_eq!(error.reason().as_str(), reason, "{what}");
+        // `explain` must come to the same result as a request.
         let explanation = authenticator.explain(&token).await;
-        assert_eq!(explanation.refusal(), Some(&AuthError::Token(fault)), "{what}");
+        assert_eq!(explanation.refusal(), Some(&AuthError::Token(error)), "{what}");
         assert!(explanation.session.is_none(), "{what}");
         let answer = server.with_token(&token).await.text(&[]);
         assert_eq!(answer, expected, "{what}");
         for part in token.split('.').filter(|part| part.len() > 8) {
-            assert!(!answer.contains(part), "{what}: the answer repeats the token");
+            assert!(
+                !answer.contains(part),
+                "{what}: the response contains a part of the token"
+            );
         }
     }
     for token in [
@@ -363,6 +367,6 @@ async fn every_fault_has_its_reason_and_the_same_answer() {
     assert_eq!(
         server.clock.now(),
         start_time(),
-        "nothing here depends on time going by"
+        "the test must not move the clock"
     );
 }

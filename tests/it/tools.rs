@@ -1,4 +1,4 @@
-//! The four tools: what they are listed as, what they answer, and what they say when Clerk fails.
+//! The four example tools: their listing, their results, and their errors when Clerk fails.
 
 use local_clerk::{NewOrganization, NewUser};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ fn text(answer: &Value) -> &str {
         .unwrap_or_else(|| panic!("no text in {answer}"))
 }
 
-/// The structured content, after checking that the text says the same.
+/// Returns the structured content, after checking that the text is the same JSON.
 #[track_caller]
 fn data(answer: &Value) -> &Value {
     let structured = &answer["result"]["structuredContent"];
@@ -25,7 +25,7 @@ fn data(answer: &Value) -> &Value {
 }
 
 #[tokio::test]
-async fn listed() {
+async fn tools_are_listed_with_schemas_and_annotations() {
     let server = TestServer::spawn().await;
     insta::assert_json_snapshot!(
         "tools_list",
@@ -34,7 +34,7 @@ async fn listed() {
 }
 
 #[tokio::test]
-async fn greet() {
+async fn greet_returns_the_name_and_the_user_id() {
     let server = TestServer::spawn().await;
     let token = server.session_token("ada").mint();
     let answer = server.call(&token, "greet", json!({ "name": "Zoë <b>" })).await;
@@ -43,12 +43,12 @@ async fn greet() {
         text(&answer),
         format!("Hello, Zoë <b>! Your Clerk user ID is {user}")
     );
-    // Greeting asks Clerk nothing.
+    // `greet` does not call Clerk.
     assert_eq!(server.clerk.request_count(local_clerk::Endpoint::BackendUser), 0);
 }
 
 #[tokio::test]
-async fn whoami_with_an_active_organization() {
+async fn whoami_returns_the_active_organization_of_a_session_token() {
     let server = TestServer::spawn().await;
     let organization = &server.clerk.sample_users()[0].organizations[0].id;
     let token = server.clerk.session_token_in("ada", organization).unwrap().mint();
@@ -83,7 +83,7 @@ async fn whoami_with_an_active_organization() {
 }
 
 #[tokio::test]
-async fn whoami_of_an_access_token() {
+async fn whoami_returns_null_for_what_an_access_token_lacks() {
     let server = TestServer::spawn().await;
     let token = server.oauth_token("alan").mint();
     let answer = server.call(&token, "whoami", json!({})).await;
@@ -101,7 +101,7 @@ async fn whoami_of_an_access_token() {
 }
 
 #[tokio::test]
-async fn get_user_info() {
+async fn get_user_info_returns_the_profile_and_the_organization() {
     let server = TestServer::spawn().await;
     let organization = &server.clerk.sample_users()[1].organizations[0].id;
     let token = server
@@ -124,7 +124,7 @@ async fn get_user_info() {
 }
 
 #[tokio::test]
-async fn get_my_organizations() {
+async fn get_my_organizations_returns_the_memberships() {
     let server = TestServer::spawn().await;
     let answer = server
         .call(
@@ -151,7 +151,7 @@ async fn get_my_organizations() {
 }
 
 #[tokio::test]
-async fn no_organizations() {
+async fn get_my_organizations_without_memberships_returns_a_sentence() {
     let server = TestServer::spawn().await;
     let answer = server
         .call(
@@ -161,12 +161,12 @@ async fn no_organizations() {
         )
         .await;
     assert_eq!(text(&answer), "You are not a member of any organizations.");
-    // The output schema is still kept to.
+    // The structured content still matches the output schema.
     assert_eq!(answer["result"]["structuredContent"]["membershipCount"], 0);
 }
 
 #[tokio::test]
-async fn all_pages_of_organizations() {
+async fn get_my_organizations_returns_all_pages() {
     let server = TestServer::spawn().await;
     let user = server
         .clerk
@@ -209,10 +209,10 @@ async fn all_pages_of_organizations() {
 }
 
 #[tokio::test]
-async fn inputs_are_checked() {
+async fn invalid_arguments_are_reported_as_a_tool_result() {
     let server = TestServer::spawn().await;
     let token = server.oauth_token("ada").mint();
-    for (tool, arguments, said) in [
+    for (tool, arguments, expected) in [
         ("greet", json!({}), "The argument `name` is missing."),
         (
             "greet",
@@ -232,28 +232,29 @@ async fn inputs_are_checked() {
         (
             "greet",
             json!({ "name": "x", "more": true }),
-            "There is no argument `more`; this tool takes `name`.",
+            "Unknown argument `more`: this tool takes `name`.",
         ),
         (
             "whoami",
             json!({ "userId": "user_other" }),
-            "There is no argument `userId`; this tool takes no arguments.",
+            "Unknown argument `userId`: this tool takes no arguments.",
         ),
         (
             "get-user-info",
             json!({ "x": null }),
-            "There is no argument `x`; this tool takes no arguments.",
+            "Unknown argument `x`: this tool takes no arguments.",
         ),
         (
             "get-my-organizations",
             json!({ "limit": 1 }),
-            "There is no argument `limit`; this tool takes no arguments.",
+            "Unknown argument `limit`: this tool takes no arguments.",
         ),
     ] {
-        // A result, not a protocol error: the model reads it and can mend its call (MCP, "Tools", error handling).
+        // A result rather than a protocol error, so that the model can read it and correct its call (MCP,
+        // "Tools", error handling).
         let answer = server.call(&token, tool, arguments.clone()).await;
         assert_eq!(answer["result"]["isError"], true, "{tool} {arguments}: {answer}");
-        assert_eq!(text(&answer), said, "{tool} {arguments}");
+        assert_eq!(text(&answer), expected, "{tool} {arguments}");
     }
     let unknown = server.call(&token, "drop-tables", json!({})).await;
     assert_eq!(
@@ -262,30 +263,30 @@ async fn inputs_are_checked() {
     );
 }
 
-/// MCP Inspector warns of a `type` that is a list, once for each; clients that turn schemas into their model's own don't
-/// know it either.
+/// MCP Inspector warns about each `type` that is a list, and clients that convert schemas for their model
+/// ignore it.
 #[tokio::test]
-async fn no_schema_has_a_type_that_is_a_list() {
+async fn no_schema_has_a_list_as_type() {
     let server = TestServer::spawn().await;
     let listed = server.with_token(&server.oauth_token("ada").mint()).await.json();
-    let mut left = vec![&listed["result"]["tools"]];
-    while let Some(value) = left.pop() {
+    let mut remaining = vec![&listed["result"]["tools"]];
+    while let Some(value) = remaining.pop() {
         assert!(!value["type"].is_array(), "{value:#}");
-        left.extend(value.as_array().into_iter().flatten());
-        left.extend(value.as_object().into_iter().flat_map(serde_json::Map::values));
+        remaining.extend(value.as_array().into_iter().flatten());
+        remaining.extend(value.as_object().into_iter().flat_map(serde_json::Map::values));
     }
 }
 
-/// Each way for Clerk to fail: the answer is a result with `isError` and a sentence, and HTTP knows nothing of it.
+/// Every failure of Clerk is a result with `isError`, never an HTTP error.
 #[tokio::test]
-async fn when_clerk_fails_the_tool_says_so() {
+async fn a_tool_reports_how_clerk_failed() {
     let clerk = MockServer::start().await;
     let server = TestServer::builder()
         .set("CLERK_API_URL", clerk.uri())
         .spawn()
         .await;
     let token = server.oauth_token("ada").mint();
-    let mut said = Vec::new();
+    let mut texts = Vec::new();
     for (what, response) in [
         (
             "401",
@@ -304,7 +305,7 @@ async fn when_clerk_fails_the_tool_says_so() {
             "redirect",
             ResponseTemplate::new(302).insert_header("Location", "https://evil.test"),
         ),
-        ("no JSON", ResponseTemplate::new(200).set_body_string("<html>")),
+        ("not JSON", ResponseTemplate::new(200).set_body_string("<html>")),
         (
             "other JSON",
             ResponseTemplate::new(200).set_body_json(json!({ "id": 1 })),
@@ -324,11 +325,11 @@ async fn when_clerk_fails_the_tool_says_so() {
         let answer = Exchange::of(request).await;
         assert_eq!(answer.status, 200, "{what}");
         assert_eq!(answer.json()["result"]["isError"], true, "{what}");
-        // A failure stands for a second.
+        // Failures are cached for a second.
         server.clock.advance(std::time::Duration::from_secs(1));
-        said.push(format!("{what}: {}", text(&answer.json())));
+        texts.push(format!("{what}: {}", text(&answer.json())));
     }
-    insta::assert_snapshot!(said.join("\n"), @"
+    insta::assert_snapshot!(texts.join("\n"), @"
     401: Clerk refused this server's secret key. Trying again won't help; tell the server's operator.
     403: Clerk does not allow that for this application. Trying again won't help; tell the server's operator.
     404: Clerk knows nothing of that id; it may have been deleted. Trying again won't help.
@@ -337,14 +338,14 @@ async fn when_clerk_fails_the_tool_says_so() {
     500: Clerk is not available at the moment. Try again in a minute.
     422: Clerk refused the request (HTTP status 422). Trying again won't help; tell the server's operator.
     redirect: Clerk refused the request (HTTP status 302). Trying again won't help; tell the server's operator.
-    no JSON: Clerk answered in an unexpected form. Trying again is unlikely to help; tell the server's operator.
+    not JSON: Clerk answered in an unexpected form. Trying again is unlikely to help; tell the server's operator.
     other JSON: Clerk answered in an unexpected form. Trying again is unlikely to help; tell the server's operator.
     2 MB: Clerk answered in an unexpected form. Trying again is unlikely to help; tell the server's operator.
     ");
 }
 
 #[tokio::test]
-async fn a_backend_that_is_not_there_is_said_to_be_away() {
+async fn an_unreachable_backend_api_is_reported_as_unavailable() {
     let server = TestServer::builder()
         .set("CLERK_API_URL", "http://127.0.0.1:9")
         .spawn()

@@ -1,4 +1,4 @@
-//! How long a local Clerk takes to start, key generation left out, and to mint a token.
+//! Measures how long a local Clerk takes to start (without key generation) and to mint a token.
 
 use std::hint::black_box;
 
@@ -6,23 +6,20 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use local_clerk::{Authority, LocalClerk, LocalClerkBuilder, mint::SigningKey};
 use tokio::runtime::{Builder, Runtime};
 
-#[expect(
-    clippy::expect_used,
-    reason = "a benchmark without a runtime has nothing to measure"
-)]
+#[expect(clippy::expect_used, reason = "a benchmark cannot continue without a runtime")]
 fn runtime() -> Runtime {
     Builder::new_current_thread()
         .enable_all()
         .build()
-        .expect("a runtime can be made")
+        .expect("the runtime starts")
 }
 
 #[expect(
     clippy::expect_used,
-    reason = "a benchmark without a local Clerk has nothing to measure"
+    reason = "a benchmark cannot continue without a local Clerk"
 )]
 fn started(runtime: &Runtime, builder: LocalClerkBuilder) -> LocalClerk {
-    runtime.block_on(builder.start()).expect("a local Clerk starts")
+    runtime.block_on(builder.start()).expect("the local Clerk starts")
 }
 
 fn start(criterion: &mut Criterion) {
@@ -31,7 +28,7 @@ fn start(criterion: &mut Criterion) {
     criterion.bench_function("start, http", |bencher| {
         bencher.iter(|| started(&runtime, LocalClerk::builder().signing_key(key.clone())));
     });
-    criterion.bench_function("start, https with an authority of its own", |bencher| {
+    criterion.bench_function("start, https with its own certificate authority", |bencher| {
         bencher.iter(|| {
             let builder = LocalClerk::builder().signing_key(key.clone());
             let builder = match Authority::generate() {

@@ -1,7 +1,10 @@
+//! [`LocalClerkBuilder`]: settings of a local Clerk, and starting it.
+
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine as _};
@@ -11,32 +14,39 @@ use poem::Server;
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
-    AccessTokens, Authority, CertificateError, InactiveTokens, LocalClerk, RateLimit, ResourceIndicators,
-    SHUTDOWN_GRACE,
     clock::Clock,
-    http::listener::{ClerkAcceptor, Connections},
+    handle::LocalClerk,
+    http::{
+        authority::{Authority, CertificateError},
+        listener::{ClerkAcceptor, Connections},
+    },
     mint::SigningKey,
     routes,
     store::{
+        faults::Faults,
         ids::Ids,
+        instance::Instance,
         keyring::Keyring,
         people::DirectoryError,
-        rate_limit::Limiter,
+        rate_limit::{Limiter, RateLimit},
         request_log::RequestLog,
         samples,
-        settings::Settings,
-        state::Instance,
+        settings::{AccessTokens, InactiveTokens, ResourceIndicators, Settings},
         state_file::{State, StateError},
     },
 };
 
-/// Settings of a [`LocalClerk`] before it starts.
+/// Time limit for requests in flight once the server has been told to stop.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
+
+/// Settings of a [`LocalClerk`] that has not started yet. Created by [`LocalClerk::builder`].
 #[derive(Debug)]
 #[must_use = "nothing runs before `start`"]
 pub struct LocalClerkBuilder {
     address: SocketAddr,
     auto_approve: Option<String>,
-    pass_for: Option<String>,
+    /// The Frontend API host of the instance to stand in for.
+    public_host: Option<String>,
     authority: Option<Authority>,
     clock: Clock,
     seed: Option<u64>,
@@ -49,32 +59,41 @@ pub struct LocalClerkBuilder {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// Another program listens there.
-    #[error("{address} is taken: stop what listens there, or choose another port (0 picks a free one)")]
+    /// Another process listens on the address.
+    #[error(
+        "{address} is in use: stop the process that uses it, or choose another port (0 picks a free one)"
+    )]
     AddressInUse {
-        /// The address that was asked for.
+        /// The requested address.
         address: SocketAddr,
     },
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}: choose an address of this machine, 127.0.0.1 for example")]
+    /// The operating system does not allow listening on the address.
+    #[error("cannot listen on {address}: choose an address of this machine, for example 127.0.0.1")]
     Bind {
-        /// The address that was asked for.
+        /// The requested address.
         address: SocketAddr,
-        /// What the operating system says.
+        /// The I/O error.
         source: io::Error,
     },
-    /// The user to sign in without a page does not exist.
-    #[error("cannot sign anyone in without a page")]
+    /// The user for [`auto_approve`](LocalClerkBuilder::auto_approve) does not exist.
+    #[error("cannot auto-approve sign-ins")]
     AutoApprove(#[source] DirectoryError),
-    /// The people to start with do not fit together.
-    #[error("the people to start with do not fit together")]
+    /// The sample users and organizations are inconsistent.
+    #[error("the sample users and organizations are inconsistent")]
     Directory(#[source] DirectoryError),
-    /// The file of users and organizations is wrong.
+    /// The [`State`] is inconsistent.
     #[error(transparent)]
     State(#[from] StateError),
-    /// There is no certificate for https.
+    /// The certificate for https could not be created.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+}
+
+impl LocalClerk {
+    /// Returns a builder with the default settings.
+    pub fn builder() -> LocalClerkBuilder {
+        LocalClerkBuilder::default()
+    }
 }
 
 impl Default for LocalClerkBuilder {
@@ -82,7 +101,7 @@ impl Default for LocalClerkBuilder {
         Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             auto_approve: None,
-            pass_for: None,
+            public_host: None,
             authority: None,
             clock: Clock::system(),
             seed: None,
@@ -94,44 +113,48 @@ impl Default for LocalClerkBuilder {
 }
 
 impl LocalClerkBuilder {
-    /// Where to listen. Default: a free port on 127.0.0.1.
+    /// Sets the address to listen on. Default: a free port on 127.0.0.1.
     ///
-    /// **Whoever reaches the listener can act as any sample user**, so anything but loopback is for closed networks.
+    /// **Anyone who can connect can act as any user**, so use other addresses than loopback only on isolated
+    /// networks.
     pub fn bind(mut self, address: SocketAddr) -> Self {
         self.address = address;
         self
     }
 
-    /// Serves https with a certificate of this authority, which clients must be told to trust. Default: http.
+    /// Serves https with a certificate issued by this authority, which clients must trust. Default: http.
     pub fn https(mut self, authority: &Authority) -> Self {
         self.authority = Some(authority.clone());
         self
     }
 
-    /// Passes for the instance at Clerk whose Frontend API is at this host, and for `api.clerk.com`: in every URL and
-    /// token, by its certificate, and by answering requests for these hosts. Needs [`https`](Self::https), and somebody
-    /// who brings such requests here.
-    pub fn pass_for(mut self, frontend_api_host: impl Into<String>) -> Self {
-        self.pass_for = Some(frontend_api_host.into());
+    /// Stands in for the Clerk instance with this Frontend API host, and for `api.clerk.com`: URLs and tokens
+    /// name that host, the certificate is valid for both hosts, and requests for `api.clerk.com` get the
+    /// Backend API.
+    ///
+    /// Requires [`https`](Self::https), and a proxy or DNS override that sends requests for these hosts here.
+    pub fn stand_in_for(mut self, frontend_api_host: impl Into<String>) -> Self {
+        self.public_host = Some(frontend_api_host.into());
         self
     }
 
-    /// Signs this user (id, email address or first name) in without showing a page, and consents for them.
+    /// Signs this user (id, email address or first name) in and consents without showing a page.
     pub fn auto_approve(mut self, user: impl Into<String>) -> Self {
         self.auto_approve = Some(user.into());
         self
     }
 
-    /// Reads the time from `now` instead of the system.
+    /// Calls `now` for the current time instead of reading the system clock.
     pub fn clock(mut self, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         self.clock = Clock::new(now);
         self
     }
 
-    /// Makes ids and secrets from this number: the same requests in the same order give the same ones. Signing keys
-    /// stay random; with [`signing_key`](Self::signing_key) and [`clock`](Self::clock) whole tokens repeat.
+    /// Derives ids and secrets from this number, so that the same requests in the same order give the same
+    /// values. Signing keys stay random; set [`signing_key`](Self::signing_key) and [`clock`](Self::clock)
+    /// too to get identical tokens.
     ///
-    /// **Every secret of the instance, the secret key included, can then be guessed.**
+    /// **Every secret of the instance, including the secret key, can then be guessed.**
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
@@ -143,45 +166,46 @@ impl LocalClerkBuilder {
         self
     }
 
-    /// Signs with this key instead of making one. Its key id becomes the instance id.
+    /// Signs with this key instead of a new one. Its key id becomes the instance id.
     pub fn signing_key(mut self, key: SigningKey) -> Self {
         self.signing_key = Some(key);
         self
     }
 
-    /// The form of the access tokens that the token endpoint issues. Default: JWT.
+    /// Sets the format of the access tokens that the token endpoint issues. Default: JWT.
     pub fn access_tokens(mut self, form: AccessTokens) -> Self {
         self.settings.access_tokens = form;
         self
     }
 
-    /// What becomes of `resource`. Default: strict.
+    /// Sets how the `resource` parameter is handled. Default: strict.
     pub fn resource_indicators(mut self, mode: ResourceIndicators) -> Self {
         self.settings.resource_indicators = mode;
         self
     }
 
-    /// What the verify endpoints say about what has ended. Default: its flags.
+    /// Sets how the verify endpoints answer for revoked and expired tokens. Default: 200 with flags.
     pub fn inactive_tokens(mut self, mode: InactiveTokens) -> Self {
         self.settings.inactive_tokens = mode;
         self
     }
 
-    /// Whether clients may register themselves. Default: yes; at Clerk it is off until somebody turns it on.
+    /// Turns dynamic client registration (RFC 7591) on or off. Default: on. At Clerk it is off until someone
+    /// turns it on.
     pub fn dynamic_registration(mut self, on: bool) -> Self {
         self.settings.dynamic_registration = on;
         self
     }
 
-    /// Whether a client id may be the https URL of a document about the client. Default: yes; at Clerk it is off
-    /// until somebody turns it on.
+    /// Turns client ids that are the https URL of a client metadata document on or off. Default: on. At Clerk
+    /// they are off until someone turns them on.
     pub fn client_id_metadata_documents(mut self, on: bool) -> Self {
         self.settings.client_id_metadata_documents = on;
         self
     }
 
-    /// Trusts this authority (PEM), besides those of the system, when it fetches documents about clients. The one
-    /// given to [`https`](Self::https) is trusted anyway.
+    /// Trusts this certificate authority (PEM), in addition to the system's, when fetching client metadata
+    /// documents. The authority given to [`https`](Self::https) is always trusted.
     pub fn trust(mut self, pem: impl Into<String>) -> Self {
         self.settings.trusted.push(pem.into());
         self
@@ -193,18 +217,20 @@ impl LocalClerkBuilder {
         self
     }
 
-    /// The scopes of a client that registers without naming any. Default: `email offline_access profile`.
+    /// Sets the scopes of clients that register without `scope`. Default: `email offline_access profile`.
     pub fn default_scopes(mut self, scopes: &[&str]) -> Self {
         self.settings.default_scopes = scopes.iter().copied().collect();
         self
     }
 
-    /// Starts listening. The server runs on the current tokio runtime until the handle is stopped or dropped.
+    /// Starts the server on the current tokio runtime. It runs until the handle is stopped or dropped.
     ///
     /// # Errors
     ///
-    /// [`StartError::AddressInUse`] and [`StartError::Bind`] when the address cannot be had, [`StartError::State`]
-    /// when the users and organizations do not fit together, [`StartError::AutoApprove`] when there is no such user.
+    /// [`StartError::AddressInUse`] and [`StartError::Bind`] if the address cannot be listened on,
+    /// [`StartError::State`] if the users and organizations are inconsistent, [`StartError::AutoApprove`] if
+    /// the user does not exist or is ambiguous, [`StartError::Certificate`] if the certificate for https
+    /// cannot be created.
     pub async fn start(mut self) -> Result<LocalClerk, StartError> {
         let bind_error = |source: io::Error| {
             if source.kind() == io::ErrorKind::AddrInUse {
@@ -219,13 +245,13 @@ impl LocalClerkBuilder {
             }
         };
         let listener = TcpListener::bind(self.address).await.map_err(bind_error)?;
-        let address = reachable(listener.local_addr().map_err(bind_error)?);
+        let address = connectable(listener.local_addr().map_err(bind_error)?);
         let connections = Connections::default();
         let (scheme, tls) = match &self.authority {
             Some(authority) => {
                 self.settings.trusted.push(authority.pem().to_owned());
                 let names = self
-                    .pass_for
+                    .public_host
                     .iter()
                     .map(String::as_str)
                     .chain([routes::BACKEND_HOST]);
@@ -260,7 +286,7 @@ impl LocalClerkBuilder {
             .signing_key
             .unwrap_or_else(|| SigningKey::generate(ids.id("ins")));
         let origin = format!("{scheme}://{address}");
-        let (issuer, domain, backend_api_url) = match self.pass_for {
+        let (issuer, domain, backend_api_url) = match self.public_host {
             Some(host) => (
                 format!("https://{host}"),
                 host,
@@ -288,7 +314,7 @@ impl LocalClerkBuilder {
             auto_approve: RwLock::new(auto_approve),
             grants: Mutex::default(),
             credentials: Mutex::default(),
-            faults: crate::store::faults::Faults::default(),
+            faults: Faults::default(),
             log: RequestLog::new(),
             connections,
             http: OnceLock::new(),
@@ -298,9 +324,9 @@ impl LocalClerkBuilder {
         let server = Server::new_with_acceptor(acceptor)
             .name("local Clerk")
             .run_with_graceful_shutdown(
-                routes::all(&instance),
+                routes::endpoint(&instance),
                 async {
-                    // A dropped sender is a dropped handle: stop then, too.
+                    // Also completes when the handle, and with it the sender, is dropped.
                     let _ = stopped.await;
                 },
                 Some(SHUTDOWN_GRACE),
@@ -317,8 +343,9 @@ impl LocalClerkBuilder {
     }
 }
 
-/// The address a program on this machine can connect to: an unspecified one is reached over loopback.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
+/// Returns the address that programs on this machine can connect to: loopback in place of an unspecified
+/// address.
+fn connectable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),

@@ -1,10 +1,10 @@
-//! Where the time comes from: the one place that may ask the system.
+//! The clock. No other code reads the system time.
 
 use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
 
-/// A source of the current time that tests can move.
+/// A source of the current time, which tests can replace.
 #[derive(Clone)]
 pub(crate) struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
@@ -16,7 +16,7 @@ impl Clock {
     pub(crate) fn system() -> Self {
         #[expect(
             clippy::disallowed_methods,
-            reason = "this is the clock that everything else takes"
+            reason = "all other code reads the time from this clock"
         )]
         Self::new(Timestamp::now)
     }

@@ -1,4 +1,5 @@
-//! The route table: every path, its methods, its handler. What is not here is a JSON 404.
+//! The route table of the Frontend API, and the router that joins it with the Backend API and the admin API.
+//! Other paths get a JSON 404.
 
 use std::sync::Arc;
 
@@ -14,37 +15,37 @@ use serde_json::json;
 
 use crate::{
     admin, backend,
+    fault_injection::answer_with_faults,
     http::{
-        faulty,
         incoming::{BodyError, Incoming},
         respond,
     },
     oauth::{authorize, client_document, decision, metadata, register, revoke, token, token_info, userinfo},
-    store::{endpoint::Endpoint, state::Instance},
+    store::{endpoint::Endpoint, instance::Instance},
 };
 
-/// Where the Backend API begins.
+/// The path prefix of the Backend API.
 pub(crate) const BACKEND: &str = "/backend";
 
-/// The host of Clerk's Backend API: what is asked of it is below [`BACKEND`] here.
+/// The host of Clerk's Backend API. Requests for this host are routed below [`BACKEND`].
 pub(crate) const BACKEND_HOST: &str = "api.clerk.com";
 
 const GET: &[Method] = &[Method::GET];
 const POST: &[Method] = &[Method::POST];
 const GET_AND_POST: &[Method] = &[Method::GET, Method::POST];
 
-/// Whether pages of other origins may read the answers (Fetch Standard, CORS protocol).
+/// Whether web pages of other origins may read the responses (Fetch Standard, CORS protocol).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Cors {
-    /// Any origin, without credentials: clients that run in a browser discover, register, redeem and refresh.
+    /// Any origin may, without credentials: clients that run in a browser use these endpoints.
     Open,
-    /// None: what a person sees, and what servers ask.
+    /// None may: pages shown to users, and endpoints that only servers call.
     Closed,
 }
 
 /// One endpoint of the Frontend API.
 #[derive(Clone, Copy)]
-struct Row {
+struct FrontendRoute {
     path: &'static str,
     endpoint: Endpoint,
     methods: &'static [Method],
@@ -52,7 +53,7 @@ struct Row {
     handler: fn(&Instance, &Incoming) -> Response,
 }
 
-impl Row {
+impl FrontendRoute {
     const fn new(
         path: &'static str,
         endpoint: Endpoint,
@@ -71,29 +72,29 @@ impl Row {
 }
 
 #[rustfmt::skip]
-const FRONTEND: [Row; 10] = [
-    Row::new("/.well-known/jwks.json", Endpoint::Jwks, GET, Cors::Open, metadata::jwks),
-    Row::new("/.well-known/oauth-authorization-server", Endpoint::AuthorizationServerMetadata, GET, Cors::Open, metadata::authorization_server),
-    Row::new("/.well-known/openid-configuration", Endpoint::OpenIdConfiguration, GET, Cors::Open, metadata::openid_configuration),
-    Row::new("/oauth/authorize", Endpoint::Authorize, GET_AND_POST, Cors::Closed, authorize::authorize),
-    Row::new("/oauth/authorize/decision", Endpoint::Decision, POST, Cors::Closed, decision::decide),
-    Row::new("/oauth/token", Endpoint::Token, POST, Cors::Open, token::token),
-    Row::new("/oauth/token/revoke", Endpoint::Revoke, POST, Cors::Open, revoke::revoke),
-    Row::new("/oauth/token_info", Endpoint::TokenInfo, POST, Cors::Closed, token_info::token_info),
-    Row::new("/oauth/userinfo", Endpoint::UserInfo, GET_AND_POST, Cors::Open, userinfo::userinfo),
-    Row::new("/oauth/register", Endpoint::Register, POST, Cors::Open, register::register),
+const FRONTEND: [FrontendRoute; 10] = [
+    FrontendRoute::new("/.well-known/jwks.json", Endpoint::Jwks, GET, Cors::Open, metadata::jwks),
+    FrontendRoute::new("/.well-known/oauth-authorization-server", Endpoint::AuthorizationServerMetadata, GET, Cors::Open, metadata::authorization_server),
+    FrontendRoute::new("/.well-known/openid-configuration", Endpoint::OpenIdConfiguration, GET, Cors::Open, metadata::openid_configuration),
+    FrontendRoute::new("/oauth/authorize", Endpoint::Authorize, GET_AND_POST, Cors::Closed, authorize::authorize),
+    FrontendRoute::new("/oauth/authorize/decision", Endpoint::Decision, POST, Cors::Closed, decision::decide),
+    FrontendRoute::new("/oauth/token", Endpoint::Token, POST, Cors::Open, token::token),
+    FrontendRoute::new("/oauth/token/revoke", Endpoint::Revoke, POST, Cors::Open, revoke::revoke),
+    FrontendRoute::new("/oauth/token_info", Endpoint::TokenInfo, POST, Cors::Closed, token_info::token_info),
+    FrontendRoute::new("/oauth/userinfo", Endpoint::UserInfo, GET_AND_POST, Cors::Open, userinfo::userinfo),
+    FrontendRoute::new("/oauth/register", Endpoint::Register, POST, Cors::Open, register::register),
 ];
 
-/// The whole local Clerk as one endpoint that always answers.
-pub(crate) fn all(instance: &Arc<Instance>) -> impl IntoEndpoint<Endpoint: 'static> + use<> {
+/// Returns the endpoint that serves all three APIs. It answers every request.
+pub(crate) fn endpoint(instance: &Arc<Instance>) -> impl IntoEndpoint<Endpoint: 'static> + use<> {
     let mut route = Route::new();
-    for row in FRONTEND {
+    for entry in FRONTEND {
         let instance = Arc::clone(instance);
         route = route.at(
-            row.path,
+            entry.path,
             make(move |request| {
                 let instance = Arc::clone(&instance);
-                async move { serve(&instance, row, request).await }
+                async move { serve(&instance, entry, request).await }
             }),
         );
     }
@@ -104,22 +105,22 @@ pub(crate) fn all(instance: &Arc<Instance>) -> impl IntoEndpoint<Endpoint: 'stat
         "/*",
         make(move |request| {
             let instance = Arc::clone(&instance);
-            async move { faulty::observe(&instance, None, request, async |_| not_found()).await }
+            async move { answer_with_faults(&instance, None, request, async |_| not_found()).await }
         }),
     );
-    // What the router itself refuses.
+    // Requests that the router itself rejects.
     route
         .catch_all_error(|_| async { not_found() })
-        .before(|request| async { Ok(at_own_path(request)) })
+        .before(|request| async { Ok(route_backend_host(request)) })
 }
 
-/// Moves a request for Clerk's Backend API to where it is here.
-fn at_own_path(mut request: Request) -> Request {
+/// Rewrites the path of a request for [`BACKEND_HOST`], so that it reaches the Backend API.
+fn route_backend_host(mut request: Request) -> Request {
     let host = request
         .headers()
         .get(header::HOST)
         .and_then(|value| value.to_str().ok())
-        // HTTP/2 has the host in its own place.
+        // HTTP/2 sends `:authority` instead of `Host` (RFC 9113 §8.3.1).
         .or_else(|| request.original_uri().authority().map(Authority::as_str));
     let is_backend = host.is_some_and(|host| host.split(':').next() == Some(BACKEND_HOST));
     let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
@@ -129,50 +130,50 @@ fn at_own_path(mut request: Request) -> Request {
     request
 }
 
-async fn serve(instance: &Instance, row: Row, request: Request) -> Response {
+async fn serve(instance: &Instance, entry: FrontendRoute, request: Request) -> Response {
     let method = request.method().clone();
-    if row.cors == Cors::Open
+    if entry.cors == Cors::Open
         && method == Method::OPTIONS
         && request
             .headers()
             .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
     {
-        return preflight(row.methods);
+        return preflight(entry.methods);
     }
-    let response = faulty::observe(instance, Some(row.endpoint), request, async |request| {
-        if !respond::is_allowed(&method, row.methods) {
-            let response = problem(
+    let response = answer_with_faults(instance, Some(entry.endpoint), request, async |request| {
+        if !respond::is_allowed(&method, entry.methods) {
+            let response = json_error(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "method_not_allowed",
                 "Method not allowed",
             );
-            return respond::with_header(response, header::ALLOW, respond::allow(row.methods));
+            return respond::with_header(response, header::ALLOW, respond::allow(entry.methods));
         }
         match Incoming::read(request).await {
-            Ok(incoming) => answer(instance, row, &incoming).await,
-            Err(error) => unreadable(error),
+            Ok(incoming) => answer(instance, entry, &incoming).await,
+            Err(error) => body_error(error),
         }
     })
     .await;
-    match row.cors {
-        Cors::Open => opened(response),
+    match entry.cors {
+        Cors::Open => with_cors(response),
         Cors::Closed => response,
     }
 }
 
-async fn answer(instance: &Instance, row: Row, incoming: &Incoming) -> Response {
-    // The one thing that is not in memory: what a client says about itself elsewhere.
-    if row.endpoint == Endpoint::Authorize
+async fn answer(instance: &Instance, entry: FrontendRoute, incoming: &Incoming) -> Response {
+    // Handlers are synchronous, so the client metadata document is fetched before the handler runs.
+    if entry.endpoint == Endpoint::Authorize
         && let Err(error) = client_document::resolve(instance, incoming).await
     {
         return authorize::no_client(&error);
     }
-    (row.handler)(instance, incoming)
+    (entry.handler)(instance, incoming)
 }
 
-/// The answer to a CORS preflight. Credentials are not allowed, so any origin may be.
+/// Returns the response to a CORS preflight. Any origin is allowed because credentials are not.
 fn preflight(methods: &[Method]) -> Response {
-    let mut response = opened(respond::empty(StatusCode::NO_CONTENT));
+    let mut response = with_cors(respond::empty(StatusCode::NO_CONTENT));
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, respond::allow(methods));
     headers.insert(
@@ -184,7 +185,7 @@ fn preflight(methods: &[Method]) -> Response {
     response
 }
 
-fn opened(mut response: Response) -> Response {
+fn with_cors(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(
@@ -195,17 +196,21 @@ fn opened(mut response: Response) -> Response {
 }
 
 fn not_found() -> Response {
-    problem(StatusCode::NOT_FOUND, "not_found", "There is nothing here")
+    json_error(
+        StatusCode::NOT_FOUND,
+        "not_found",
+        "There is no endpoint at this path",
+    )
 }
 
-fn unreadable(error: BodyError) -> Response {
+fn body_error(error: BodyError) -> Response {
     match error {
-        BodyError::TooLarge => problem(
+        BodyError::TooLarge => json_error(
             StatusCode::PAYLOAD_TOO_LARGE,
             "invalid_request",
             "The request body is too large",
         ),
-        BodyError::Broken => problem(
+        BodyError::Unreadable => json_error(
             StatusCode::BAD_REQUEST,
             "invalid_request",
             "The request body could not be read",
@@ -213,7 +218,7 @@ fn unreadable(error: BodyError) -> Response {
     }
 }
 
-fn problem(status: StatusCode, error: &str, description: &str) -> Response {
+fn json_error(status: StatusCode, error: &str, description: &str) -> Response {
     respond::json(
         status,
         &json!({ "error": error, "error_description": description }),

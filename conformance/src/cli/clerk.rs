@@ -1,4 +1,4 @@
-//! `clerk`: starts local Clerks and says how to use them.
+//! `clerk`: runs one or more local Clerks and prints how to use them.
 
 use std::{
     fs,
@@ -16,17 +16,17 @@ use local_clerk::{
     State,
 };
 
-use super::clerk_text;
+use super::clerk_output;
 
 pub(crate) const EXAMPLES: &str = "Examples:
   clerk-mcp-conformance clerk
-      A free port; prints the environment for the server that is to use it.
+      Uses a free port and prints the environment variables for your server.
   clerk-mcp-conformance clerk --port 4567 --auto-approve ada@example.com
-      A fixed port; Ada signs in and consents without a page, for scripts.
+      Uses a fixed port. Ada is signed in and consents without a page, for scripts.
   clerk-mcp-conformance clerk --json | jq -r '.environment | to_entries[] | \"\\(.key)=\\(.value)\"'
-      The environment, in the form of a .env file.
+      Prints the environment variables in the format of a .env file.
   clerk-mcp-conformance clerk --https --save-authority ca.pem --instances 2
-      Two applications over https; clients trust them by ca.pem.
+      Runs two instances with https. Clients can trust the certificate in ca.pem.
 
 A file for --state:
   [[users]]
@@ -35,13 +35,13 @@ A file for --state:
   [[organizations]]
   name = \"Celestial Mechanics\"   # also id, slug
   members = [{ user = \"mary@example.com\", role = \"org:admin\" }]
-  [[roles]]                       # instead of those of the samples
+  [[roles]]                       # replaces the sample roles
   key = \"org:admin\"
   name = \"Admin\"
   permissions = [\"org:reports:read\"]
 
-Admin API, on the same port, closed to web pages of other origins: GET /admin lists what it can do with users, \
-tokens, keys, faults, counters and the log of requests. For example, no more keys:
+Admin API: GET /admin on the same port lists the operations on users, tokens, keys, faults, counters and the request \
+log. Web pages of other origins cannot use it. For example, make the key set unavailable:
   curl --json '{\"fault\":\"down\",\"endpoints\":[\"jwks\"]}' http://127.0.0.1:4567/admin/faults
 
 Stops on Ctrl-C or SIGTERM. Exit codes: 0 stopped, 2 could not start.";
@@ -49,84 +49,86 @@ Stops on Ctrl-C or SIGTERM. Exit codes: 0 stopped, 2 could not start.";
 #[derive(Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Arguments {
-    /// Port to listen on; 0 picks a free one. With several instances, the first of as many ports.
+    /// Port to listen on; 0 picks a free port. Further instances use the following ports.
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// Address to listen on. Whoever reaches it can act as any sample user.
+    /// Address to listen on. Anyone who can connect to it can sign in as any sample user.
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     host: IpAddr,
-    /// How many to run, each with keys, users and tokens of its own. With --json, one line for each.
+    /// Number of instances, each with its own keys, users and tokens. With --json, prints one line per
+    /// instance.
     #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
     instances: u16,
-    /// Sign this user (id, email address or first name) in without showing a page.
+    /// Sign in this user (id, email address or first name) without showing a page.
     #[arg(long, value_name = "USER")]
     auto_approve: Option<String>,
-    /// Users and organizations (TOML) instead of the samples.
+    /// TOML file with users and organizations that replace the samples.
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
-    /// Serve https, by a throw-away certificate authority.
+    /// Serve https with a certificate from a temporary certificate authority.
     #[arg(long)]
     https: bool,
-    /// Save that authority's certificate (PEM), for clients to trust it.
+    /// Save the certificate of this authority (PEM), so that clients can trust it.
     #[arg(long, value_name = "FILE", requires = "https")]
     save_authority: Option<PathBuf>,
-    /// Make the same ids and secrets every time, which anyone can then guess. Instances after the first count up.
+    /// Generate the same ids and secrets in every run. They are predictable. Each further instance adds 1 to
+    /// the seed.
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
-    /// The form of OAuth access tokens.
+    /// Format of OAuth access tokens.
     #[arg(long, value_enum, default_value_t)]
-    access_tokens: Form,
-    /// `resource` and `aud`: strict as Clerk is now, legacy ignores them as before.
+    access_tokens: AccessTokenFormat,
+    /// Resource indicators (`resource` and `aud`): strict behaves as Clerk does now, legacy ignores them.
     #[arg(long, value_enum, default_value_t)]
-    resource: Resource,
-    /// What the verify endpoints say about revoked and expired tokens: their flags, or 404.
+    resource: ResourceMode,
+    /// Response of the verify endpoints for revoked and expired tokens: the token with flags, or 404.
     #[arg(long, value_enum, default_value_t)]
-    inactive_tokens: Inactive,
-    /// Refuse dynamic client registration.
+    inactive_tokens: InactiveTokenResponse,
+    /// Reject dynamic client registration.
     #[arg(long)]
     no_registration: bool,
-    /// Refuse client ids that are the URL of a document.
+    /// Reject client ids that are URLs of client metadata documents.
     #[arg(long)]
     no_client_documents: bool,
-    /// Trust the authorities in this file (PEM) when fetching such documents.
+    /// Also trust these certificate authorities (PEM) when fetching client metadata documents.
     #[arg(long, value_name = "FILE")]
     trust: Option<PathBuf>,
-    /// Scopes of clients that name none.
+    /// Scopes of clients that do not request any.
     #[arg(long, value_name = "SCOPES", default_value = "email offline_access profile")]
     default_scopes: String,
-    /// Limit the Backend API: development (100/10), production (1000/10), or REQUESTS/SECONDS.
+    /// Rate limit of the Backend API: development (100/10), production (1000/10), or REQUESTS/SECONDS.
     #[arg(long, value_name = "LIMIT")]
-    rate_limit: Option<Limit>,
-    /// Print one JSON object instead of text.
+    rate_limit: Option<RateLimitArgument>,
+    /// Print JSON instead of text.
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
-enum Form {
+enum AccessTokenFormat {
     #[default]
     Jwt,
     Opaque,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
-enum Resource {
+enum ResourceMode {
     #[default]
     Strict,
     Legacy,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
-enum Inactive {
+enum InactiveTokenResponse {
     #[default]
     Flagged,
     NotFound,
 }
 
 #[derive(Clone, Copy)]
-struct Limit(RateLimit);
+struct RateLimitArgument(RateLimit);
 
-impl FromStr for Limit {
+impl FromStr for RateLimitArgument {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -143,7 +145,7 @@ impl FromStr for Limit {
                 requests,
                 period: Duration::from_secs(seconds),
             })),
-            Some(_) | None => Err("use development, production, or REQUESTS/SECONDS, 100/10 for example"),
+            Some(_) | None => Err("use development, production, or REQUESTS/SECONDS such as 100/10"),
         }
     }
 }
@@ -180,9 +182,9 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     for clerk in &clerks {
         let saved = arguments.save_authority.as_deref();
         let text = if arguments.json {
-            clerk_text::json(clerk, saved)?
+            clerk_output::json(clerk, saved)?
         } else {
-            clerk_text::text(clerk, saved)?
+            clerk_output::text(clerk, saved)?
         };
         print(&text).context("cannot write to stdout")?;
     }
@@ -193,27 +195,28 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Returns a builder for the instance with this index.
 fn builder(arguments: &Arguments, index: u16) -> anyhow::Result<LocalClerkBuilder> {
     let port = match arguments.port {
         0 => 0,
         first => first
             .checked_add(index)
-            .context("there are not as many ports after --port")?,
+            .context("the ports after --port are too few for --instances")?,
     };
     let scopes: Vec<&str> = arguments.default_scopes.split_whitespace().collect();
     let mut builder = LocalClerk::builder()
         .bind(SocketAddr::new(arguments.host, port))
         .access_tokens(match arguments.access_tokens {
-            Form::Jwt => AccessTokens::Jwt,
-            Form::Opaque => AccessTokens::Opaque,
+            AccessTokenFormat::Jwt => AccessTokens::Jwt,
+            AccessTokenFormat::Opaque => AccessTokens::Opaque,
         })
         .resource_indicators(match arguments.resource {
-            Resource::Strict => ResourceIndicators::Strict,
-            Resource::Legacy => ResourceIndicators::Legacy,
+            ResourceMode::Strict => ResourceIndicators::Strict,
+            ResourceMode::Legacy => ResourceIndicators::Legacy,
         })
         .inactive_tokens(match arguments.inactive_tokens {
-            Inactive::Flagged => InactiveTokens::Flagged,
-            Inactive::NotFound => InactiveTokens::NotFound,
+            InactiveTokenResponse::Flagged => InactiveTokens::Flagged,
+            InactiveTokenResponse::NotFound => InactiveTokens::NotFound,
         })
         .dynamic_registration(!arguments.no_registration)
         .client_id_metadata_documents(!arguments.no_client_documents)
@@ -224,13 +227,14 @@ fn builder(arguments: &Arguments, index: u16) -> anyhow::Result<LocalClerkBuilde
     if let Some(seed) = arguments.seed {
         builder = builder.seed(seed.wrapping_add(index.into()));
     }
-    if let Some(Limit(limit)) = arguments.rate_limit {
+    if let Some(RateLimitArgument(limit)) = arguments.rate_limit {
         builder = builder.rate_limit(limit);
     }
     Ok(builder)
 }
 
-/// Resolves on Ctrl-C or SIGTERM. The handlers are in place when this returns.
+/// Returns a future that resolves on Ctrl-C or SIGTERM. The signal handlers are installed before this
+/// returns.
 fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
@@ -246,10 +250,11 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     })
 }
 
+/// Prints `text` and flushes stdout.
 fn print(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{text}")?;
-    // A script that reads the environment waits for it.
+    // A script may be waiting for this output.
     stdout.flush()
 }
 
@@ -258,15 +263,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_in_the_help_can_be_read() {
+    fn state_file_in_the_help_text_is_valid() {
         let (_, rest) = EXAMPLES.split_once("A file for --state:\n").unwrap();
         let (example, _) = rest.split_once("\n\n").unwrap();
         State::parse("help", example).unwrap();
     }
 
     #[test]
-    fn limits_are_named_or_written_out() {
-        let limit = |text: &str| text.parse::<Limit>().map(|Limit(limit)| limit);
+    fn rate_limits_are_names_or_numbers() {
+        let limit = |text: &str| {
+            text.parse::<RateLimitArgument>()
+                .map(|RateLimitArgument(limit)| limit)
+        };
         assert_eq!(limit("production"), Ok(RateLimit::PRODUCTION));
         assert_eq!(limit("100/10"), Ok(RateLimit::DEVELOPMENT));
         for wrong in ["", "100", "100/0", "a/b", "-1/1"] {

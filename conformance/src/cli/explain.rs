@@ -1,4 +1,4 @@
-//! `explain`: one case, for whoever met it in a report.
+//! `explain`: explains one case of a report.
 
 use clap::Args;
 use clerk_mcp_conformance::{explain::explain, profile::Profile};
@@ -7,15 +7,15 @@ use super::{CasesArgument, print, terminal_style};
 
 pub(crate) const EXAMPLES: &str = "Examples:
   clerk-mcp-conformance explain claims.expired
-      What is required and why, what would be sent, and what is expected.
+      Prints the requirement and the reason for it, the request, and the expected answer. Sends nothing.
 
-Exit codes: 0 explained, 2 there is no such case.";
+Exit codes: 0 explained, 2 unknown case.";
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The case's id.
+    /// Id of the case.
     id: String,
-    /// As it is sent to a target of this profile: a name (list --profiles) or a .toml file.
+    /// Profile of the target that the requests are for: a name (list --profiles) or a .toml file.
     #[arg(long, value_name = "NAME|FILE", default_value = "generic")]
     profile: String,
     #[command(flatten)]
@@ -31,11 +31,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             .take(5)
             .collect();
         let hint = if near.is_empty() {
-            "`list` shows them all".to_owned()
+            "`list` prints all cases".to_owned()
         } else {
-            format!("perhaps {}?", near.join(", "))
+            format!("did you mean {}?", near.join(", "))
         };
-        anyhow::bail!("there is no case {:?}: {hint}", arguments.id);
+        anyhow::bail!("unknown case {:?}: {hint}", arguments.id);
     };
     let profile = Profile::find(&arguments.profile)?;
     print(&explain(section, case, &profile, terminal_style().width))

@@ -1,4 +1,4 @@
-//! `list`: which cases there are, and what they can name.
+//! `list`: prints the cases, and the names that cases and profiles can use.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -15,34 +15,34 @@ use super::{CasesArgument, print};
 
 pub(crate) const EXAMPLES: &str = "Examples:
   clerk-mcp-conformance list
-      Every case, by section.
+      Prints all cases by section.
   clerk-mcp-conformance list claims 'session.permissions*'
-      Those of a section, and those whose id begins so.
+      Prints one section, and all cases whose id begins with session.permissions.
   clerk-mcp-conformance list --level must --json | jq -r '.[].id'
-      The ids of what is required.
+      Prints the ids of all required cases.
   clerk-mcp-conformance list --profiles
 
-Exit codes: 0 listed, 2 a selector matches nothing, or a case file is wrong.";
+Exit codes: 0 listed, 2 a selector matches no case, or a case file is invalid.";
 
 #[derive(Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Arguments {
-    /// Ids, sections, or patterns with `*` (`claims.exp*`).
+    /// Cases to print: ids, sections, or patterns with `*` (`claims.exp*`). Default: all.
     selectors: Vec<String>,
-    /// Only those of this level.
+    /// Print only cases of this level.
     #[arg(long, value_enum)]
     level: Option<LevelArgument>,
-    /// The table of references that cases can cite, instead.
-    #[arg(long, group = "what")]
+    /// Print the references that cases can cite.
+    #[arg(long, group = "list")]
     references: bool,
-    /// What profiles can offer, instead.
-    #[arg(long, group = "what")]
+    /// Print the options that profiles can list in `offers`.
+    #[arg(long, group = "list")]
     options: bool,
-    /// The settings that cases change, instead.
-    #[arg(long, group = "what")]
+    /// Print the settings that cases change.
+    #[arg(long, group = "list")]
     settings: bool,
-    /// The profiles that come with the program, instead.
-    #[arg(long, group = "what")]
+    /// Print the built-in profiles.
+    #[arg(long, group = "list")]
     profiles: bool,
     /// Print JSON.
     #[arg(long)]
@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
     cases: CasesArgument,
 }
 
-/// A level, on the command line.
+/// The level of a case on the command line.
 #[derive(Clone, Copy, clap::ValueEnum)]
 pub(crate) enum LevelArgument {
     /// Requirements.
@@ -74,12 +74,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         references()
     } else if arguments.options {
         table(
-            "Besides these, cases need kinds of tokens (accepts): session_token, oauth_token,\nopaque_oauth_token, m2m_token, opaque_m2m_token, api_key.",
+            "In a profile, `accepts` lists kinds of tokens: session_token, oauth_token,\nopaque_oauth_token, m2m_token, opaque_m2m_token, api_key. `offers` lists these:",
             OPTIONS,
         )
     } else if arguments.settings {
         table(
-            "A profile maps these to variables, where the server takes such values:",
+            "A profile maps each setting that the server supports to an environment variable:",
             SETTINGS,
         )
     } else if arguments.profiles {

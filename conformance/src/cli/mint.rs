@@ -1,4 +1,4 @@
-//! `mint`: a token from a recipe, to try a server by hand.
+//! `mint`: creates a token from a recipe, for manual tests.
 
 use std::{fs, path::PathBuf};
 
@@ -16,30 +16,32 @@ use super::{bare_url, print};
 
 pub(crate) const EXAMPLES: &str = "Examples:
   clerk-mcp-conformance mint session_token --clerk http://127.0.0.1:4567
-      One that the server accepts which uses this local Clerk (clerk-mcp-conformance clerk --port 4567).
+      A valid token for a server that uses this local Clerk (clerk-mcp-conformance clerk --port 4567).
   clerk-mcp-conformance mint 'kind = \"session_token\", claims = { exp = \"@now-1h\" }' --clerk http://127.0.0.1:4567
-      One that expired an hour ago.
+      A token that expired an hour ago.
   clerk-mcp-conformance mint '{\"kind\":\"oauth_token\",\"header\":{\"alg\":\"none\"},\"sign\":\"nobody\"}' --jwks keys.json
-      One without a signature, by a Clerk that lives only for this; its keys go to a file.
+      An unsigned token from a temporary local Clerk, whose key set is written to a file.
   clerk-mcp-conformance mint 'kind = \"oauth_token\", resource = \"{mcp_url}\"' --url http://127.0.0.1:3001/mcp
-      One for this server, as the recipes in reports have it.
+      A token for this server. Recipes in reports contain {mcp_url}.
 
-A recipe is a kind (\"any\" makes a session token), or its members as TOML or JSON: kind, user, organization, version, client_id, scopes, resource, \
-machine, subject, header, claims, raw_header, raw_claims, sign, damage, end (clerk-mcp-conformance schema --of token).
+A recipe is a kind of token (\"any\" creates a session token), or TOML or JSON with these members: kind, user, \
+organization, version, client_id, scopes, resource, machine, subject, header, claims, raw_header, raw_claims, sign, \
+damage, end. See clerk-mcp-conformance schema --of token.
 
-Exit codes: 0 minted, 2 the recipe is wrong, or the local Clerk is not there.";
+Exit codes: 0 created, 2 the recipe is invalid, or the local Clerk is unreachable.";
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// What to make.
+    /// Recipe of the token.
     recipe: String,
-    /// Ask this local Clerk, instead of starting one for this token alone.
+    /// Create the token with this local Clerk, instead of a temporary one.
     #[arg(long, value_name = "URL", conflicts_with = "jwks")]
     clerk: Option<String>,
-    /// The MCP endpoint that the token is for: what `{mcp_url}`, `{base_url}` and the like stand for in a recipe.
+    /// MCP endpoint that the token is for. Gives `{mcp_url}`, `{base_url}` and similar placeholders their
+    /// values.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// Write the key set that verifies the token.
+    /// Write the key set that verifies the token to this file.
     #[arg(long, value_name = "FILE")]
     jwks: Option<PathBuf>,
 }
@@ -47,7 +49,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut spec = parse(&arguments.recipe)?;
     if spec.kind == TokenKind::Any {
-        // Most targets take it, and there is none here to say otherwise.
+        // Most servers accept session tokens, and no profile says which kinds this server accepts.
         spec.kind = TokenKind::SessionToken;
     }
     let mcp_url = arguments
@@ -59,7 +61,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     if let Some(url) = &arguments.clerk {
         let url = bare_url("--clerk", url)?;
         let issuer = url.as_str().trim_end_matches('/');
-        return print(&ask(&url, &recipe(issuer)?).await?);
+        return print(&mint_with(&url, &recipe(issuer)?).await?);
     }
     let clerk = LocalClerk::builder().start().await?;
     let token = clerk.mint(&recipe(clerk.issuer())?)?;
@@ -72,7 +74,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     print(&token)
 }
 
-async fn ask(url: &Url, spec: &TokenSpec) -> anyhow::Result<String> {
+/// Creates a token with the local Clerk at `url`.
+async fn mint_with(url: &Url, spec: &TokenSpec) -> anyhow::Result<String> {
     let address = format!("{}/admin/tokens", url.as_str().trim_end_matches('/'));
     let response = reqwest::Client::builder()
         .no_proxy()
@@ -82,11 +85,11 @@ async fn ask(url: &Url, spec: &TokenSpec) -> anyhow::Result<String> {
         .send()
         .await
         .map_err(reqwest::Error::without_url)
-        .with_context(|| format!("there is no local Clerk at {url}: start one with `clerk`"))?;
+        .with_context(|| format!("no local Clerk is reachable at {url}: start one with `clerk`"))?;
     let answer: Value = response
         .json()
         .await
-        .with_context(|| format!("{url} is no local Clerk"))?;
+        .with_context(|| format!("the server at {url} is not a local Clerk"))?;
     match answer.get("token").and_then(Value::as_str) {
         Some(token) => Ok(token.to_owned()),
         None => anyhow::bail!(
@@ -94,33 +97,33 @@ async fn ask(url: &Url, spec: &TokenSpec) -> anyhow::Result<String> {
             answer
                 .get("error")
                 .and_then(Value::as_str)
-                .unwrap_or("it made no token")
+                .unwrap_or("the local Clerk returned no token")
         ),
     }
 }
 
-/// A recipe as the value of a member, for TOML has no inline table on its own.
+/// Wraps a recipe in a member, because a TOML document cannot be an inline table.
 #[derive(serde::Deserialize)]
 struct Inline {
     recipe: TokenSpec,
 }
 
-/// A kind alone, JSON, or TOML: on lines, or as the members of an inline table.
+/// Parses a recipe: a kind, JSON, a TOML document, or the members of a TOML inline table.
 fn parse(recipe: &str) -> anyhow::Result<TokenSpec> {
-    let wrong = |error: &dyn std::fmt::Display| anyhow::anyhow!("the recipe is wrong: {error}");
+    let invalid = |error: &dyn std::fmt::Display| anyhow::anyhow!("invalid recipe: {error}");
     if recipe.trim_start().starts_with('{') {
-        return serde_json::from_str(recipe).map_err(|error| wrong(&error));
+        return serde_json::from_str(recipe).map_err(|error| invalid(&error));
     }
     if !recipe.contains('=') {
         let kind: TokenKind =
-            serde_json::from_value(Value::from(recipe.trim())).map_err(|error| wrong(&error))?;
+            serde_json::from_value(Value::from(recipe.trim())).map_err(|error| invalid(&error))?;
         return Ok(TokenSpec::of(kind));
     }
     if let Ok(spec) = toml::from_str(recipe) {
         return Ok(spec);
     }
     let inline: Inline =
-        toml::from_str(&format!("recipe = {{ {recipe} }}")).map_err(|error| wrong(&error.message()))?;
+        toml::from_str(&format!("recipe = {{ {recipe} }}")).map_err(|error| invalid(&error.message()))?;
     Ok(inline.recipe)
 }
 
@@ -129,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn recipes_are_kinds_json_or_toml() {
+    fn parses_kinds_json_and_toml() {
         let expired = parse(r#"{"kind":"session_token","claims":{"exp":"@now-1h"}}"#).unwrap();
         assert_eq!(
             parse("kind = \"session_token\", claims = { exp = \"@now-1h\" }").unwrap(),
@@ -140,8 +143,8 @@ mod tests {
             expired
         );
         assert_eq!(parse("api_key").unwrap(), TokenSpec::of(TokenKind::ApiKey));
-        for wrong in ["password", "kind = \"session_token\", claim = {}", "{}"] {
-            parse(wrong).unwrap_err();
+        for invalid in ["password", "kind = \"session_token\", claim = {}", "{}"] {
+            parse(invalid).unwrap_err();
         }
     }
 }

@@ -1,26 +1,26 @@
-//! A line on the terminal that says how far the run is.
+//! A progress line on the terminal.
 
 use clerk_mcp_conformance::{results::Outcome, runner::Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// The line; it is gone when this is dropped.
-pub(crate) struct Line(ProgressBar);
+/// A progress line. Dropping it clears the line.
+pub(crate) struct ProgressLine(ProgressBar);
 
-impl Line {
+impl ProgressLine {
     pub(crate) fn new() -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        show(&bar, "{msg}");
+        set_template(&bar, "{msg}");
         bar.set_message("starting the target");
         bar.tick();
         Self(bar)
     }
 }
 
-impl Progress for Line {
+impl Progress for ProgressLine {
     fn started(&self, cases: usize) {
         self.0.set_length(u64::try_from(cases).unwrap_or(u64::MAX));
         self.0.set_message("");
-        show(&self.0, "{pos:>4} of {len} {wide_bar} {msg}");
+        set_template(&self.0, "{pos:>4} of {len} {wide_bar} {msg}");
         self.0.tick();
     }
 
@@ -33,13 +33,13 @@ impl Progress for Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for ProgressLine {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }
 }
 
-fn show(bar: &ProgressBar, template: &str) {
+fn set_template(bar: &ProgressBar, template: &str) {
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }

@@ -1,4 +1,4 @@
-//! `--report`: the files are opened before a run that may take minutes, and written after it.
+//! `--report`: opens the report files before the run, so that errors show early, and writes them after it.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -12,7 +12,7 @@ use clerk_mcp_conformance::{report::Format, results::Results};
 
 use super::{print, terminal_style};
 
-/// A format, and where it goes.
+/// The format of a report, and its file if it does not go to stdout.
 #[derive(Clone)]
 pub(crate) struct ReportArgument(Format, Option<PathBuf>);
 
@@ -21,7 +21,7 @@ impl FromStr for ReportArgument {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (format, file) = match text.split_once('=') {
-            Some((_, "")) => return Err("the name of the file is missing after =".to_owned()),
+            Some((_, "")) => return Err("the file name after = is missing".to_owned()),
             Some((format, file)) => (format, Some(file.into())),
             None => (text, None),
         };
@@ -30,79 +30,80 @@ impl FromStr for ReportArgument {
     }
 }
 
-/// Reports to write, each with the place where it can be.
+/// The reports to write.
 pub(crate) struct Reports {
-    /// That on stdout.
-    shown: Format,
-    files: Vec<Place>,
+    /// The format on stdout.
+    stdout: Format,
+    files: Vec<ReportFile>,
 }
 
-/// A file that is open for a report.
-struct Place {
+/// An open report file.
+struct ReportFile {
     format: Format,
     path: PathBuf,
     file: File,
-    /// Made for this run: it goes away again when the run brings no report.
+    /// Whether the file was created for this run. Such a file is removed if the run produces no report.
     is_new: bool,
 }
 
 impl Reports {
-    /// Opens every file, which loses nothing that is in it.
+    /// Opens all files. Keeps their content until the run has a result.
     pub(crate) fn open(arguments: &[ReportArgument]) -> anyhow::Result<Self> {
-        let mut shown = None;
-        let mut files: Vec<Place> = Vec::new();
+        let mut stdout = None;
+        let mut files: Vec<ReportFile> = Vec::new();
         for ReportArgument(format, file) in arguments {
             let Some(path) = file else {
                 anyhow::ensure!(
-                    shown.is_none(),
-                    "two reports cannot go to stdout: give one of them a file, --report {format}=FILE"
+                    stdout.is_none(),
+                    "two reports cannot go to stdout: write one of them to a file with --report {format}=FILE"
                 );
-                shown = Some(*format);
+                stdout = Some(*format);
                 continue;
             };
-            let place =
-                Place::open(*format, path).with_context(|| format!("cannot write {}", path.display()))?;
+            let opened = ReportFile::open(*format, path)
+                .with_context(|| format!("cannot write {}", path.display()))?;
             anyhow::ensure!(
-                files.iter().all(|other| !place.is(other)),
+                files.iter().all(|other| !opened.is_same_file(other)),
                 "two reports cannot go to {}",
                 path.display()
             );
-            files.push(place);
+            files.push(opened);
         }
         Ok(Self {
-            shown: shown.unwrap_or(Format::Terminal),
+            stdout: stdout.unwrap_or(Format::Terminal),
             files,
         })
     }
 
-    /// Writes what can be written, that on stdout first.
+    /// Writes all reports, beginning with stdout. If one fails, the others are still written.
     pub(crate) fn write(self, results: &Results) -> anyhow::Result<()> {
         let style = terminal_style();
-        let mut trouble: Vec<String> = Vec::new();
-        let mut note = |written: anyhow::Result<()>| {
-            trouble.extend(written.err().map(|error| format!("{error:#}")));
+        let mut errors: Vec<String> = Vec::new();
+        let mut collect_error = |written: anyhow::Result<()>| {
+            errors.extend(written.err().map(|error| format!("{error:#}")));
         };
-        note(
-            self.shown
+        collect_error(
+            self.stdout
                 .render(results, style)
                 .map_err(Into::into)
                 .and_then(|report| print(&report)),
         );
-        for mut place in self.files {
-            let path = place.path.display().to_string();
-            let written = place
+        for mut file in self.files {
+            let path = file.path.display().to_string();
+            let written = file
                 .format
                 .render(results, style)
                 .map_err(anyhow::Error::from)
-                .and_then(|report| Ok(place.write(&report)?));
-            note(written.with_context(|| format!("cannot write {path}")));
+                .and_then(|report| Ok(file.write(&report)?));
+            collect_error(written.with_context(|| format!("cannot write {path}")));
         }
-        anyhow::ensure!(trouble.is_empty(), trouble.join("\n"));
+        anyhow::ensure!(errors.is_empty(), errors.join("\n"));
         Ok(())
     }
 }
 
-impl Place {
+impl ReportFile {
+    /// Opens or creates the file without truncating it.
     fn open(format: Format, path: &Path) -> io::Result<Self> {
         let is_new = !path.try_exists()?;
         Ok(Self {
@@ -117,12 +118,14 @@ impl Place {
         })
     }
 
-    /// Whether both are the same file. What is no file, `/dev/stderr` for example, can take many.
-    fn is(&self, other: &Self) -> bool {
-        let real = |place: &Self| fs::canonicalize(&place.path).ok();
-        self.path.is_file() && real(self).is_some_and(|path| real(other) == Some(path))
+    /// Returns whether both are the same regular file. Devices such as `/dev/stderr` can take several
+    /// reports.
+    fn is_same_file(&self, other: &Self) -> bool {
+        let canonical = |file: &Self| fs::canonicalize(&file.path).ok();
+        self.path.is_file() && canonical(self).is_some_and(|path| canonical(other) == Some(path))
     }
 
+    /// Replaces the content of the file.
     fn write(&mut self, report: &str) -> io::Result<()> {
         self.is_new = false;
         if self.file.metadata()?.is_file() {
@@ -132,10 +135,10 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ReportFile {
     fn drop(&mut self) {
         if self.is_new {
-            // An empty file is no report; if it stays, nothing is lost.
+            // Best effort: a leftover empty file does no harm.
             let _ = fs::remove_file(&self.path);
         }
     }

@@ -1,4 +1,4 @@
-//! `run`: judges a target.
+//! `run`: tests a target and writes reports.
 
 use std::{collections::BTreeMap, fs, path::PathBuf, str::FromStr, time::Duration};
 
@@ -7,143 +7,147 @@ use clap::Args;
 use clerk_mcp_conformance::{
     baseline::Baseline,
     profile::Profile,
-    redact::shown_command,
+    redact::program_name,
     results::Conclusion,
     runner::{self, Options, Selection, TargetOptions},
 };
 use local_clerk::mint::{Evidence, TokenKind};
 
 use super::{
-    CasesArgument, End, bare_url,
-    interrupt::interrupted,
+    CasesArgument, CommandOutcome, bare_url,
     list::LevelArgument,
-    progress::Line,
+    progress::ProgressLine,
     reports::{ReportArgument, Reports},
+    signals::stop_signal,
 };
 
 pub(crate) const EXAMPLES: &str = "Examples:
   clerk-mcp-conformance run --profile clerk-mcp --command 'target/debug/clerk-mcp'
-      Starts the server beside a local Clerk, judges it, and stops it.
+      Starts a local Clerk and the server, tests the server, and stops both.
   clerk-mcp-conformance run --profile ./mine.toml --command 'npm start' --report junit=result.xml --report html=result.html
-      A server of your own, described by a file; reports besides that in the terminal.
+      Tests your own server, described by mine.toml, and writes two reports in addition to the terminal report.
   clerk-mcp-conformance run --url https://mcp.example.com/mcp
-      What anybody can see of a running server.
+      Tests a running server without a token.
   clerk-mcp-conformance run --url http://127.0.0.1:3001/mcp --clerk http://127.0.0.1:4567
-      A running server that uses this local Clerk.
+      Tests a running server that uses this local Clerk.
   clerk-mcp-conformance run … --only claims --skip 'claims.nbf*' --baseline known.toml
 
-How far it goes: with --command, everything. With --url, what needs no token; with --token also what such a token can \
-show; with --clerk everything that needs no server of its own. What could not be tried is reported, with the reason.
+Which cases run: with --command all, with --url those that need no token, with --token also those that need only such \
+a token, with --clerk all that do not restart or configure the server. Other cases are reported with the reason.
 
-Exit codes: 0 clean, 1 findings (or a stale baseline), 2 wrong arguments, a wrong file, no target to judge or nothing \
-tried, \
-130 after Ctrl-C, which stops the target too (143 and 129 for SIGTERM and SIGHUP).";
+Exit codes: 0 no findings, 1 findings or errors in the baseline, 2 no result (invalid arguments or files, the target \
+did not start or answer, or no case applied), 130 stopped by Ctrl-C (143 by SIGTERM, 129 by SIGHUP). The target is \
+stopped too.";
 
-/// Unless said otherwise, in seconds.
+/// The default of `--timeout`, in seconds.
 const TIMEOUT: u64 = 10;
+/// The default of `--start-timeout`, in seconds.
 const START_TIMEOUT: u64 = 30;
 
 #[derive(Args)]
 #[command(group(clap::ArgGroup::new("target").required(true).args(["command", "url"])))]
 pub(crate) struct Arguments {
-    /// The command (of sh) that starts the target.
+    /// Shell command (sh) that starts the target.
     #[arg(long, value_name = "COMMAND")]
     command: Option<String>,
-    /// Bring the target's requests for Clerk's own hosts to the local Clerk, for servers that have them built in: by
-    /// `HTTPS_PROXY` and a throw-away authority.
+    /// Forward requests for Clerk's own hosts to the local Clerk, for targets with built-in hosts. Uses
+    /// `HTTPS_PROXY` and a temporary certificate authority.
     #[arg(long, conflicts_with = "url")]
     intercept: bool,
-    /// The MCP endpoint of a target that runs already. It gets into reports, so it has no user, query or fragment.
+    /// MCP endpoint of a running target. Reports show it, so it must not have a user, query or fragment.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// What the target offers and what it is told at its start: a name (list --profiles) or a .toml file.
+    /// Profile that describes the target and how to start it: a name (list --profiles) or a .toml file.
     #[arg(long, value_name = "NAME|FILE", default_value = "generic")]
     profile: String,
-    /// A valid token of this kind, read from a file: `session_token=token.txt`.
+    /// File with a valid token of this kind: `session_token=token.txt`. Repeatable.
     #[arg(long, value_name = "KIND=FILE", conflicts_with = "command")]
     token: Vec<String>,
-    /// The local Clerk that the running target uses.
+    /// Local Clerk that the running target uses.
     #[arg(long, value_name = "URL", conflicts_with = "command")]
     clerk: Option<String>,
-    /// The issuer of the running target's tokens, its Frontend API.
+    /// Issuer of the tokens that the running target accepts (its Frontend API URL).
     #[arg(long, value_name = "URL", conflicts_with_all = ["command", "clerk"])]
     issuer: Option<String>,
-    /// An authority to trust besides the machine's (PEM), for a running target on https.
+    /// Certificate authorities (PEM) to trust in addition to those of the system, for a running target with
+    /// https.
     #[arg(long, value_name = "FILE", conflicts_with = "command")]
     ca_file: Option<PathBuf>,
-    /// Only these cases: ids, sections, or patterns with `*` (`claims.exp*`). Again for more.
+    /// Run only these cases: ids, sections, or patterns with `*` (`claims.exp*`). Repeatable.
     #[arg(long, value_name = "CASES")]
     only: Vec<String>,
-    /// Not these cases.
+    /// Skip these cases. Repeatable.
     #[arg(long, value_name = "CASES")]
     skip: Vec<String>,
-    /// Only cases of this level.
+    /// Run only cases of this level.
     #[arg(long, value_enum)]
     level: Option<LevelArgument>,
-    /// Known failures, with reasons (TOML). An entry that passes now, or names no case, fails the run.
+    /// TOML file with known failures and reasons. An entry whose case passes or does not exist fails the run.
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
-    /// A report: terminal, json, junit, sarif, markdown or html. Into a file, or without one on stdout instead of
-    /// that for the terminal. Again for more.
+    /// Report format: terminal, json, junit, sarif, markdown or html. `FORMAT=FILE` writes a file; `FORMAT`
+    /// alone replaces the terminal report. Repeatable.
     #[arg(long, value_name = "FORMAT[=FILE]")]
     report: Vec<ReportArgument>,
-    /// How many cases to try at once; with 1 really one, else those that wait for time to pass come on top.
+    /// Cases to run in parallel. Above 1, cases that sleep run in addition.
     #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..))]
     jobs: u8,
-    /// How many seconds one answer may take.
+    /// Time limit for one answer, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT)]
     timeout: u64,
-    /// How many seconds the target may take to start.
+    /// Time limit for the start of the target, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = START_TIMEOUT)]
     start_timeout: u64,
     #[command(flatten)]
     cases: CasesArgument,
 }
 
-/// A kind of token, and the file that has one.
+/// A kind of token, and a file with a token of this kind.
 struct TokenFile(TokenKind, PathBuf);
 
 impl FromStr for TokenFile {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (kind, file) = text
-            .split_once('=')
-            .ok_or("write KIND=FILE: tokens are read from files, for others can read a command line")?;
+        let (kind, file) = text.split_once('=').ok_or(
+            "expected KIND=FILE. Tokens are read from files, because other users can read a command line",
+        )?;
         let kind = serde_json::from_value(kind.into()).map_err(|error: serde_json::Error| {
-            // What was given is not repeated: it may be a token.
+            // The error does not repeat the argument, because it may be a token.
             let error = error.to_string();
             let kinds = error.split_once("expected ").map_or("", |(_, kinds)| kinds);
-            format!("there is no such kind of token: write {kinds}, before the =")
+            format!("unknown kind of token before =: expected {kinds}")
         })?;
         Ok(Self(kind, file.into()))
     }
 }
 
-pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<End> {
+pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<CommandOutcome> {
     let catalogue = arguments.cases.catalogue()?;
     let options = arguments.options()?;
     let reports = Reports::open(&arguments.report)?;
-    let interrupted = interrupted()?;
-    let progress = Line::new();
+    let stop = stop_signal()?;
+    let progress = ProgressLine::new();
     let results = tokio::select! {
         biased;
-        // The run is dropped, and every target with it: they are in groups of their own, which Ctrl-C doesn't reach.
-        signal = interrupted => return Ok(End::Interrupted(signal)),
+        // Drops the run, which stops every target. Ctrl-C does not reach targets, which have their own
+        // process groups.
+        signal = stop => return Ok(CommandOutcome::Interrupted(signal)),
         results = runner::run(&catalogue, &options, &progress) => results?,
     };
     drop(progress);
     reports.write(&results)?;
     match results.conclusion() {
-        Conclusion::Clean => Ok(End::Clean),
-        Conclusion::Findings => Ok(End::Findings),
-        Conclusion::NothingTried => anyhow::bail!(
-            "nothing was tried: no selected case applies to this target, or the run does not reach as far"
-        ),
+        Conclusion::Clean => Ok(CommandOutcome::Clean),
+        Conclusion::Findings => Ok(CommandOutcome::Findings),
+        Conclusion::NothingTried => {
+            anyhow::bail!("no case was tested: no selected case applies to this target with these options")
+        }
     }
 }
 
 impl Arguments {
+    /// Converts the arguments to the options of the runner.
     fn options(&self) -> anyhow::Result<Options> {
         let token_files = self
             .token
@@ -187,7 +191,7 @@ impl Arguments {
         })
     }
 
-    /// As it was written: it has to be what the tokens say.
+    /// Returns the issuer exactly as given, because it must equal the `iss` claim of the tokens.
     fn issuer(&self) -> anyhow::Result<Option<String>> {
         if let Some(issuer) = &self.issuer {
             bare_url("--issuer", issuer)?;
@@ -195,13 +199,14 @@ impl Arguments {
         Ok(self.issuer.clone())
     }
 
-    /// This command line, for one case.
+    /// Returns this command line without a selection of cases. The command of the target can contain secrets,
+    /// so only its program is named.
     fn rerun(&self, tokens: &[TokenFile]) -> String {
         let mut words = vec!["clerk-mcp-conformance".to_owned(), "run".to_owned()];
         let mut option = |name: &str, value: String| words.extend([name.to_owned(), quoted(&value)]);
         option("--profile", self.profile.clone());
         if let Some(command) = &self.command {
-            option("--command", shown_command(command));
+            option("--command", format!("{} …", program_name(command)));
         }
         if self.intercept {
             words.push("--intercept".to_owned());
@@ -237,46 +242,42 @@ impl Arguments {
     }
 }
 
-/// The tokens in the files, one of a kind.
+/// Reads the tokens, at most one of each kind.
 fn tokens(files: &[TokenFile]) -> anyhow::Result<BTreeMap<TokenKind, String>> {
     let mut tokens = BTreeMap::new();
     for TokenFile(kind, path) in files {
-        // What was given is not repeated: it may be the token and no file.
+        // The error does not repeat the argument, because it may be the token itself.
         let token = fs::read_to_string(path)
-            .with_context(|| format!("--token: the file after {}= cannot be read", kind.name()))?;
+            .with_context(|| format!("--token: cannot read the file after {}=", kind.name()))?;
         let token = token.trim();
-        anyhow::ensure!(
-            !token.is_empty(),
-            "{} is empty: it has to hold a token",
-            path.display()
-        );
-        believe(*kind, token)?;
+        anyhow::ensure!(!token.is_empty(), "{} is empty: expected a token", path.display());
+        check_kind(*kind, token)?;
         anyhow::ensure!(
             tokens.insert(*kind, token.to_owned()).is_none(),
-            "--token: there are two of the kind {}",
+            "--token: two tokens of the kind {}",
             kind.name()
         );
     }
     Ok(tokens)
 }
 
-/// Whether the token can be of the kind it is given as: with one of another, nothing that is found would be true.
-fn believe(kind: TokenKind, token: &str) -> anyhow::Result<()> {
+/// Checks that the token looks like one of this kind. A token of another kind would make all results wrong.
+fn check_kind(kind: TokenKind, token: &str) -> anyhow::Result<()> {
     let Evidence { kinds, because } = Evidence::of(token);
     let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
     anyhow::ensure!(
         kinds.contains(&kind),
-        "--token: what the file after {}= holds is none: {because}. That is how {} looks.",
+        "--token: the file after {}= contains another kind of token: {because}. It looks like {}.",
         kind.name(),
         names.join(" or ")
     );
     Ok(())
 }
 
-/// A word for a shell.
+/// Quotes a word for a shell if necessary.
 fn quoted(word: &str) -> String {
-    let plain = |one: char| one.is_ascii_alphanumeric() || "-_./:=@%+,".contains(one);
-    if !word.is_empty() && word.chars().all(plain) {
+    let is_safe = |one: char| one.is_ascii_alphanumeric() || "-_./:=@%+,".contains(one);
+    if !word.is_empty() && word.chars().all(is_safe) {
         return word.to_owned();
     }
     format!("'{}'", word.replace('\'', r"'\''"))
@@ -287,14 +288,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_quoted_for_a_shell() {
-        for (word, due) in [
+    fn quotes_words_for_a_shell() {
+        for (word, expected) in [
             ("clerk-mcp", "clerk-mcp"),
             ("npm start", "'npm start'"),
             ("it's", r"'it'\''s'"),
             ("", "''"),
         ] {
-            assert_eq!(quoted(word), due);
+            assert_eq!(quoted(word), expected);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `schema`: JSON Schemas for the files people write.
+//! `schema`: prints JSON Schemas of case files, profiles, baselines and token recipes.
 
 use clap::{Args, ValueEnum};
 use clerk_mcp_conformance::{baseline, case::CaseFile, profile::Profile};
@@ -9,37 +9,37 @@ use super::print;
 
 pub(crate) const EXAMPLES: &str = "Examples:
   clerk-mcp-conformance schema > case.schema.json
-      For files of cases; editors complete and check TOML with it.
+      For case files. Editors use it to complete and check TOML.
   clerk-mcp-conformance schema --of profile
 
 Exit code: 0.";
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Which files.
+    /// Kind of file.
     #[arg(long, value_enum, default_value_t)]
-    of: What,
+    of: SchemaKind,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
-enum What {
-    /// Files of cases.
+enum SchemaKind {
+    /// Case files.
     #[default]
     Cases,
     /// Profiles.
     Profile,
     /// Baselines.
     Baseline,
-    /// Recipes of tokens.
+    /// Token recipes.
     Token,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let schema: Schema = match arguments.of {
-        What::Cases => schema_for!(CaseFile),
-        What::Profile => schema_for!(Profile),
-        What::Baseline => baseline::schema(),
-        What::Token => schema_for!(TokenSpec),
+        SchemaKind::Cases => schema_for!(CaseFile),
+        SchemaKind::Profile => schema_for!(Profile),
+        SchemaKind::Baseline => baseline::schema(),
+        SchemaKind::Token => schema_for!(TokenSpec),
     };
     print(&serde_json::to_string_pretty(&schema)?)
 }

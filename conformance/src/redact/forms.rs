@@ -1,257 +1,164 @@
-//! What looks like a token or a secret by its form, or by the name beside it.
+//! Secrets that are recognized by their form, without knowing their value.
 
-use std::{ops::Range, sync::LazyLock};
+use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{
-    names::{Telling, is_harmless, is_placeholder, telling},
-    random::looks_random,
-};
+/// Patterns of secrets. The groups `before` and `after` are kept.
+const FORMS: [&str; 5] = [
+    // JSON Web Tokens, whole or cut off: the header begins with `{"`, which is `eyJ` in base64.
+    r"\beyJ[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]*)*",
+    // Secret keys, webhook secrets, and Clerk's opaque tokens and API keys.
+    r"\b(?:[sr]k_(?:test|live)|whsec|oat|mt|ak)_[A-Za-z0-9_/+-]{16,}=*",
+    // Private keys, also if the end or the beginning is missing from the text.
+    r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)",
+    r"[A-Za-z0-9+/=\\\s]{16,}-----END [A-Z ]*PRIVATE KEY-----",
+    // User name and password in a URL. A password may contain `@`.
+    r#"(?P<before>://)[^/?#\s'"]+(?P<after>@)"#,
+];
 
-/// A pattern, and what of it may be a secret: `name` and `value` where it has them, else all of it.
-struct Form {
-    pattern: Regex,
-    is_secret: IsSecret,
+/// The credential in an `Authorization` header, as HTTP, JSON and programs write it.
+const AUTHORIZATION: &str =
+    r#"(?i)(?P<before>\bauthorization["'\\]*\s*[:=]\s*["'\\]*(?:bearer|basic|dpop)\s+)[^\s'"<>,\\]{8,}"#;
+
+/// Replaces secrets that have one of the forms above, except [`AUTHORIZATION`].
+pub(super) fn hide(text: &str) -> String {
+    static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| compile(&FORMS));
+    replace(&PATTERNS, text)
 }
 
-/// Whether the value beside such a name is one.
-type IsSecret = fn(name: &str, value: &str) -> bool;
-
-/// A value in quotes or without, as shells, JSON, TOML, YAML and the languages write it.
-const QUOTED: &str = r#"'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|\\+"[^"\n]*""#;
-
-/// What is a token or key wherever it stands.
-static TOKENS: LazyLock<Vec<Form>> = LazyLock::new(|| {
-    forms([
-        // As far as it's there: the beginning may have been printed too long ago, the end not yet.
-        (
-            r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)".to_owned(),
-            always,
-        ),
-        (
-            r"[A-Za-z0-9+/=]{16,}(?:\s+[A-Za-z0-9+/=]+)*\s*-----END [A-Z ]*PRIVATE KEY-----".to_owned(),
-            always,
-        ),
-        (
-            r"(?m)^\s*(?P<value>[A-Za-z0-9+/]{48,}=*)\s*$".to_owned(),
-            |_, value| looks_random(value),
-        ),
-        // JSON Web Tokens: what begins with `{"` or with a space or line end in between.
-        (
-            r"\be[wy][A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*)*|\beyJ[A-Za-z0-9_-]{24,}"
-                .to_owned(),
-            always,
-        ),
-        (
-            r"\b(?P<value>(?:[sr]k_(?:test|live)|oat|mt|ak|whsec)_(?P<name>[A-Za-z0-9_/+=-]{8,}))".to_owned(),
-            |rest, value| !is_placeholder(value) && !is_words(rest),
-        ),
-        // To the last @ of the authority, for a password may have one in it.
-        (r"://(?P<value>[^/?#\s'\x22]+)@".to_owned(), |_, value| {
-            !is_placeholder(value)
-        }),
-        // One with a slash in it is no part of an authority, but that's what people write.
-        (
-            r"://[^\s'\x22/@:]+:(?P<value>[^\s'\x22]+)@".to_owned(),
-            |_, value| !is_placeholder(value) && !begins_with_port(value),
-        ),
-    ])
-});
-
-/// A variable on a line of its own, as `env` prints it and files have it.
-static LINES: LazyLock<Vec<Form>> = LazyLock::new(|| {
-    // The value is the rest of the line, for it may have spaces in it. Errors about files number the lines.
-    let start = r"(?m)^\s*(?:\d+ \| |export |declare -x )?";
-    forms([(
-        format!(r"{start}(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)\s*=\s*(?P<value>\S[^\n]*)"),
-        is_assigned,
-    )])
-});
-
-/// What is one by what stands beside it.
-static NAMED: LazyLock<Vec<Form>> = LazyLock::new(|| {
-    let name = r"\b(?P<name>[A-Za-z0-9_.-]+)";
-    // In JSON within JSON, quotes have backslashes before them.
-    let quote = r#"(?:["']|\\+")?"#;
-    forms([
-        (
-            format!(r#"{name}\s?=\s?(?P<value>{QUOTED}|\[[^\]\n]*\]|[^\s'",;&|<>\\{{(\[][^\s'",;&|<>\\]*)"#),
-            is_assigned,
-        ),
-        (format!(r"{name}{quote}\s*:\s*(?P<value>{QUOTED})"), is_member),
-        // Prose has such lines as well, but for the digit.
-        (
-            format!(r#"(?m){name}\s*:\s+(?P<value>[^\s'",<>]*\d[^\s'",<>]*)\s*$"#),
-            |name, value| value.len() >= 8 && is_member(name, value),
-        ),
-        // Without a scheme that is known.
-        (
-            r#"(?i)\bauthorization["']\s*:\s*["'](?P<value>[^\s"'<>]{6,})["']"#.to_owned(),
-            |_, value| !is_harmless(value),
-        ),
-        (
-            r"(?im)^(?:proxy-)?authorization\s*:\s*(?P<value>[^\s<>]{6,})\s*$".to_owned(),
-            |_, value| !is_harmless(value),
-        ),
-        (
-            r"(?im)^(?P<name>x-[a-z0-9-]+):[ \t]*(?P<value>[^\s<>]{6,})\s*$".to_owned(),
-            |name, value| telling(name).is_some() && !is_harmless(value),
-        ),
-        (
-            format!(
-                r#"(?i)\bauthorization{quote}\s*[:=]\s*{quote}(?:bearer|basic|dpop)\s+(?P<value>[^\s'"<>,\\]+)"#
-            ),
-            |_, value| !["token", "scheme", "header", "credentials"].contains(&value),
-        ),
-        (
-            format!(r#"(?i)\bset-cookie{quote}\s*[:=]\s*{quote}[^\s=;,]+=(?P<value>[^;\s"']+)"#),
-            always,
-        ),
-        (
-            format!(r#"(?i)(?:^|[^-\w])cookie{quote}\s*:\s*{quote}(?P<value>[^"'\n]+=[^"'\n]*)"#),
-            always,
-        ),
-    ])
-});
-
-/// What else is one in a command.
-static IN_COMMANDS: LazyLock<Vec<Form>> = LazyLock::new(|| {
-    let name = r"\b(?P<name>[A-Za-z0-9_.-]+)";
-    let is_secret: IsSecret = |name, value| telling(name).is_some() && !is_harmless(value);
-    forms([
-        (format!(r#"{name}=(?P<value>{QUOTED}|[^\s'"&|;]+)"#), is_secret),
-        (
-            r#"(?i)\b(?:proxy-)?authorization:\s*(?:(?:bearer|basic|dpop)\s+)?(?P<value>[^\s'"][^'"\n]*)"#
-                .to_owned(),
-            |_, value| !is_harmless(value),
-        ),
-        // A header, to the end of its word.
-        (format!(r#"{name}:\s*(?P<value>[^\s'"][^'"\n]*)"#), is_secret),
-    ])
-});
-
-/// Where there are tokens and keys.
-pub(super) fn tokens(text: &str) -> Vec<Range<usize>> {
-    found(&[&TOKENS], text)
+/// Replaces the credential in an `Authorization` header.
+pub(super) fn hide_authorization(text: &str) -> String {
+    static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| compile(&[AUTHORIZATION]));
+    replace(&PATTERNS, text)
 }
 
-/// The same, and what has a telling name beside it.
-pub(super) fn tokens_and_named(text: &str) -> Vec<Range<usize>> {
-    found(&[&TOKENS, &LINES, &NAMED], text)
-}
-
-/// The same in a word of a command, which may be a command itself.
-pub(super) fn in_commands(text: &str) -> Vec<Range<usize>> {
-    let mut ranges = found(&[&TOKENS, &NAMED, &IN_COMMANDS], text);
-    ranges.extend(in_addresses(text));
-    ranges
-}
-
-/// The same in the lines of a file that a command writes.
-pub(super) fn in_files(text: &str) -> Vec<Range<usize>> {
-    static MEMBERS: LazyLock<Vec<Form>> = LazyLock::new(|| {
-        forms([(
-            r"(?m)^\s*(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)\s*:\s+(?P<value>\S[^\n]*)".to_owned(),
-            is_member,
-        )])
-    });
-    found(&[&LINES, &NAMED, &MEMBERS], text)
-}
-
-/// The parts of a URL's path and query that nobody can guess, for some need no more than the URL.
-pub(super) fn in_addresses(text: &str) -> Vec<Range<usize>> {
-    let mut ranges = Vec::new();
-    for (start, _) in text.match_indices("://") {
-        let rest = text.get(start + 3..).unwrap_or_default();
-        let address = rest.split(char::is_whitespace).next().unwrap_or_default();
-        let mut at = start + 3;
-        for (number, part) in address.split(['/', '?', '&', '=', '#', '\'', '"']).enumerate() {
-            if number > 0 && looks_random(part) {
-                ranges.push(at..at + part.len());
-            }
-            at += part.len() + 1;
-        }
-    }
-    ranges
-}
-
-fn found(forms: &[&[Form]], text: &str) -> Vec<Range<usize>> {
-    let mut ranges = Vec::new();
-    for form in forms.iter().copied().flatten() {
-        let mut at = 0;
-        while let Some(captures) = form.pattern.captures_at(text, at) {
-            let name = captures.name("name").map_or("", |name| name.as_str());
-            let Some(value) = captures.name("value").or_else(|| captures.get(0)) else {
-                break;
-            };
-            let is_secret = (form.is_secret)(name, value.as_str());
-            if is_secret {
-                ranges.push(value.range());
-            }
-            // What is none may have another name and value in it.
-            let is_behind = captures.get(0).is_some_and(|whole| whole.start() < value.start());
-            at = if is_behind && !is_secret {
-                value.start()
-            } else {
-                value.end()
-            };
-        }
-    }
-    ranges
-}
-
-fn forms<const COUNT: usize>(patterns: [(String, IsSecret); COUNT]) -> Vec<Form> {
+fn compile(patterns: &[&str]) -> Vec<Regex> {
     patterns
-        .into_iter()
-        .filter_map(|(pattern, is_secret)| {
-            Some(Form {
-                pattern: Regex::new(&pattern).ok()?,
-                is_secret,
-            })
-        })
+        .iter()
+        .filter_map(|pattern| Regex::new(pattern).ok())
         .collect()
 }
 
-fn always(_: &str, _: &str) -> bool {
-    true
+fn replace(patterns: &[Regex], text: &str) -> String {
+    patterns.iter().fold(text.to_owned(), |text, pattern| {
+        pattern
+            .replace_all(&text, "${before}<secret>${after}")
+            .into_owned()
+    })
 }
 
-/// Whether what is behind the colon of an authority is a port and a path.
-fn begins_with_port(value: &str) -> bool {
-    let port = value.split(['/', '?', '#']).next().unwrap_or_default();
-    port.bytes().all(|one| one.is_ascii_digit())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Behind `=`: variables are written so, and a name in capitals is one.
-fn is_assigned(name: &str, value: &str) -> bool {
-    let is_variable = !name.contains(|one: char| one.is_ascii_lowercase());
-    match telling(name) {
-        Some(Telling::Perhaps) if !is_variable => !is_harmless(value) && !is_words(value),
-        Some(_) => !is_harmless(value),
-        None => false,
+    #[track_caller]
+    fn assert_hidden(cases: &[(&str, &str)]) {
+        for (text, expected) in cases {
+            assert_eq!(hide_authorization(&hide(text)), *expected);
+        }
     }
-}
 
-/// Behind `:`, where much may stand that is about a token and is none.
-fn is_member(name: &str, value: &str) -> bool {
-    match telling(name) {
-        Some(Telling::Perhaps) => !is_harmless(value) && !is_words(value),
-        Some(Telling::Surely) => !is_harmless(value),
-        None => false,
+    #[test]
+    fn every_pattern_compiles() {
+        assert_eq!(compile(&FORMS).len(), FORMS.len());
+        assert_eq!(compile(&[AUTHORIZATION]).len(), 1);
     }
-}
 
-/// Whether it has nothing but words: all small, or all capitals.
-fn is_words(value: &str) -> bool {
-    let is_other = |one: char| !one.is_ascii_alphabetic();
-    let separates = |one: char| "_- '\",.".contains(one);
-    let has = |test: fn(&char) -> bool| value.chars().any(|one| test(&one));
-    let is_one_case = !(has(char::is_ascii_lowercase) && has(char::is_ascii_uppercase));
-    // One long run of letters is no word.
-    is_one_case
-        && value.split(is_other).all(|word| word.len() < 12)
-        && value
-            .chars()
-            .all(|one| one.is_ascii_alphabetic() || separates(one))
+    #[test]
+    fn jwts_are_hidden() {
+        assert_hidden(&[
+            ("eyJhbGciOiJub25lIn0.e30. is a JWT", "<secret> is a JWT"),
+            ("(eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2ln)", "(<secret>)"),
+            ("token=eyJhbGciOiJSUzI1Ni… (cut off)", "token=<secret>… (cut off)"),
+        ]);
+    }
+
+    #[test]
+    fn keys_and_opaque_tokens_are_hidden() {
+        assert_hidden(&[
+            (
+                "sk_test_0123456789abcdef, sk_live_0123456789abcdef",
+                "<secret>, <secret>",
+            ),
+            (
+                "rk_live_0123456789abcdef whsec_MfKQ9r8GKYqrTwjU==",
+                "<secret> <secret>",
+            ),
+            (
+                "oat_ab-cd_ef-gh12345 mt_0123456789abcdef ak_0123456789abcdef",
+                "<secret> <secret> <secret>",
+            ),
+            ("peak_0123456789abcdef", "peak_0123456789abcdef"),
+        ]);
+    }
+
+    #[test]
+    fn private_keys_are_hidden_as_far_as_they_are_there() {
+        assert_hidden(&[
+            (
+                "-----BEGIN RSA PRIVATE KEY-----\nMIIE\nvQ==\n-----END RSA PRIVATE KEY----- x",
+                "<secret> x",
+            ),
+            (
+                r#"{"key": "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n"}"#,
+                r#"{"key": "<secret>\n"}"#,
+            ),
+            ("-----BEGIN PRIVATE KEY-----\nMIIE\nvQ", "<secret>"),
+            (
+                "MIIEvQIBADANBgkqhkiG9w0BAQEFAA\nvQ==\n-----END PRIVATE KEY-----",
+                "<secret>",
+            ),
+            (
+                "-----BEGIN PUBLIC KEY-----\nMIIB",
+                "-----BEGIN PUBLIC KEY-----\nMIIB",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn userinfo_in_urls_is_hidden() {
+        assert_hidden(&[
+            ("postgres://app:Sup@rPass99@h/db", "postgres://<secret>@h/db"),
+            ("http://token@h:80/a?b=c@d", "http://<secret>@h:80/a?b=c@d"),
+            (
+                "http://h:80/users/me@example.com",
+                "http://h:80/users/me@example.com",
+            ),
+            ("http://h?user=me@example.com", "http://h?user=me@example.com"),
+        ]);
+    }
+
+    #[test]
+    fn credentials_in_authorization_headers_are_hidden() {
+        assert_hidden(&[
+            ("Authorization: Basic bWU6cHc=", "Authorization: Basic <secret>"),
+            ("authorization=bearer swordfish", "authorization=bearer <secret>"),
+            (
+                r#"{"text": "{\"authorization\": \"DPoP swordfish\"}"}"#,
+                r#"{"text": "{\"authorization\": \"DPoP <secret>\"}"}"#,
+            ),
+        ]);
+    }
+
+    #[test]
+    fn answers_of_servers_stay_readable() {
+        for text in [
+            r#"{"token_endpoint":"https://a/oauth/token","token_endpoint_auth_methods_supported":["none"]}"#,
+            r#"{"token_type":"Bearer","keys":[{"kty":"RSA","kid":"ins_1"}]}"#,
+            "www-authenticate: Bearer error=\"invalid_token\", error_description=\"The token is expired\"",
+            "CLERK_SECRET_KEY is missing: it begins with sk_test_… or sk_live_…, as in sk_test_your_secret_key",
+            "access-control-allow-headers: Authorization, Mcp-Session-Id",
+            "CLERK_PUBLISHABLE_KEY=pk_test_bG9jYWwuY2xlcmsuYWNjb3VudHMuZGV2JA",
+            "Bearer token is missing",
+        ] {
+            assert_hidden(&[(text, text)]);
+        }
+    }
+
+    #[test]
+    fn hidden_texts_stay_as_they_are() {
+        let text = "postgres://<secret>@h Authorization: Bearer <secret> <session_token>";
+        assert_hidden(&[(text, text)]);
+    }
 }

@@ -1,240 +1,293 @@
-//! Takes tokens and secrets out of everything that somebody may read: reports, errors, the terminal.
+//! Removes secrets from everything that leaves the process: reports, error messages and terminal output.
 //!
-//! First what is known by its value: tokens of the run, and what the environment, the command, the profile and the
-//! target's URL have of secrets. It is found wherever it stands, encoded or in part. Then what has the form of a token,
-//! or a name that tells, for a target may say what nobody here knows.
+//! A secret is found in one of two ways:
+//!
+//! - by its value, if the run knows it: supplied and minted tokens, secret keys, and variables whose name says that
+//!   they hold a secret. Such a value is found as it is, inside a JSON string, percent-encoded and in base64.
+//! - by its form: JWTs, keys and tokens with Clerk's prefixes, private keys in PEM, user names and passwords in
+//!   URLs, and credentials in an `Authorization` header.
+//!
+//! There are three ways out of the process, and all of them end here:
+//!
+//! - [`runner::run`](crate::runner::run) redacts its results, which reports are made of, and its errors about the
+//!   target.
+//! - The program redacts every error before it prints it: [`redact_text`].
+//! - `compare` redacts the reports that it reads: [`redact_results`].
+//!
+//! A run also replaces values that differ in each run, such as ports, so that two runs can be compared.
 
-mod command;
 mod forms;
-mod known;
-mod names;
-mod random;
-#[cfg(test)]
-mod tests;
-mod views;
+mod variables;
 
-use std::{collections::BTreeMap, env, fmt, ops::Range, sync::LazyLock};
+use std::{collections::HashMap, env, sync::Arc};
 
-use url::Url;
+use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD, Engine as _};
+use parking_lot::RwLock;
+use url::form_urlencoded;
 
-use self::{
-    known::{Found, Known, Parts},
-    names::{is_harmless_literal, is_placeholder, telling},
-    random::looks_random,
-    views::View,
-};
+pub use self::variables::program_name;
+use self::variables::{assignments, is_telling};
 use crate::{report, results::Results};
 
-const SECRET: &str = "<secret>";
+/// Shorter values are not replaced: they occur in too many texts by chance.
+const SHORTEST: usize = 6;
 
-/// What a run knows of secrets, and what it calls them.
-#[derive(Clone)]
-pub(crate) struct Redactor {
-    known: Known,
-    /// What is no secret but another in each run, and its name; the longest first, for one may be part of another.
-    names: Vec<(String, String)>,
-}
+/// Replaces the secrets and the per-run values of one run. All clones share what they learn.
+#[derive(Clone, Default)]
+pub(crate) struct Redactor(Arc<RwLock<Known>>);
+
+/// Texts to replace, each with its replacement, by the bytes that they begin with.
+type Known = HashMap<[u8; SHORTEST], Vec<(String, Arc<str>)>>;
 
 impl Redactor {
-    /// One that knows the environment of this process: what it starts has the same, and may say it.
+    /// Creates a redactor that knows the secrets in the environment of this process. A target inherits them and
+    /// may print them.
     pub(crate) fn new() -> Self {
-        static ENVIRONMENT: LazyLock<Redactor> = LazyLock::new(|| {
-            let mut redactor = Redactor::empty();
-            for (name, value) in env::vars_os() {
-                redactor.know_variable(&name.to_string_lossy(), &value.to_string_lossy());
-            }
-            redactor
-        });
-        ENVIRONMENT.clone()
+        let redactor = Self::default();
+        for (name, value) in env::vars_os() {
+            redactor.learn_variable(&name.to_string_lossy(), &value.to_string_lossy());
+        }
+        redactor
     }
 
-    fn empty() -> Self {
-        Self {
-            known: Known::default(),
-            names: Vec::new(),
+    /// Replaces `secret` with `<name>`, in each of the encodings that this module lists.
+    pub(crate) fn learn(&self, secret: &str, name: &str) {
+        // The name may be the recipe of a token, which contains per-run values.
+        let label = self.without_known(&format!("<{name}>")).into();
+        for encoded in encodings(secret) {
+            self.insert(encoded, &label);
         }
     }
 
-    /// From now on the token or key `secret` is shown as `name`, and so is each of its parts.
-    pub(crate) fn know(&mut self, secret: &str, name: &str) {
-        let (whole, part) = (format!("<{name}>"), format!("<part of {name}>"));
-        self.known.add(secret, &whole, Parts::All(&part));
-    }
-
-    /// From now on `value`, which is no secret, is shown as `name`.
-    pub(crate) fn name(&mut self, value: &str, name: &str) {
-        if !value.is_empty() {
-            self.names.push((value.to_owned(), name.to_owned()));
-            self.names
-                .sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
+    /// Replaces the value of a variable with `<name>` if the name says that it is a secret. A value in braces is
+    /// a placeholder of a profile, which the run fills in.
+    pub(crate) fn learn_variable(&self, name: &str, value: &str) {
+        let value = value.trim();
+        let is_placeholder = value.starts_with('{') && value.ends_with('}');
+        if is_telling(name) && !is_placeholder {
+            self.learn(value, name);
         }
     }
 
-    /// What the variable holds is secret if its name says so, or if it looks like it.
-    pub(crate) fn know_variable(&mut self, name: &str, value: &str) {
-        if telling(name).is_some() && !is_harmless_literal(value) {
-            self.know_value(value, Parts::Random(SECRET));
-        } else if looks_random(value) {
-            // It may as well be a name with a number in it, of which the rest is a word.
-            self.know_value(value, Parts::None);
-        } else {
-            let ranges = [forms::tokens_and_named(value), forms::in_addresses(value)].concat();
-            self.know_all(ranges.into_iter().filter_map(|range| value.get(range)));
+    /// Replaces the secrets in variables that a shell command sets, such as `API_KEY=… npm start`.
+    pub(crate) fn learn_command(&self, command: &str) {
+        for (name, value) in assignments(command) {
+            self.learn_variable(name, value);
         }
     }
 
-    /// What the variables of a profile hold that a run doesn't fill in.
-    pub(crate) fn know_variables(&mut self, variables: &BTreeMap<String, String>) {
-        for (name, value) in variables.iter().filter(|(_, value)| !is_placeholder(value)) {
-            self.know_variable(name, value);
-        }
+    /// Replaces `value`, which is not a secret but differs in each run, with `{name}`.
+    pub(crate) fn name(&self, value: &str, name: &str) {
+        self.insert(value.to_owned(), &format!("{{{name}}}").into());
     }
 
-    /// What is secret in a command.
-    pub(crate) fn know_command(&mut self, command: &str) {
-        let secrets = command::secrets(command);
-        self.know_all(secrets.iter().map(|secret| secret.value.as_str()));
+    /// Returns `text` without secrets. Use [`redact_own`](Self::redact_own) for texts that the suite wrote.
+    pub(crate) fn redact(&self, text: &str) -> String {
+        forms::hide_authorization(&self.redact_own(text))
     }
 
-    /// The parts of the path that nobody can guess: whoever has such a URL needs no token.
-    pub(crate) fn know_url(&mut self, url: &Url) {
-        self.know_all(
-            url.path_segments()
-                .into_iter()
-                .flatten()
-                .filter(|part| looks_random(part)),
-        );
+    /// Returns a text that the suite wrote without secrets. Keeps an unknown credential in an `Authorization`
+    /// header: it is a malformed one that a case sends, and the reader of the report has to see it.
+    pub(crate) fn redact_own(&self, text: &str) -> String {
+        forms::hide(&self.without_known(text))
     }
 
-    fn know_all<'a>(&mut self, values: impl Iterator<Item = &'a str>) {
-        for value in values {
-            self.know_value(value, Parts::Random(SECRET));
-        }
-    }
-
-    /// A value, and what is used of it: decoded, the password behind a user, each line of several.
-    fn know_value(&mut self, value: &str, parts: Parts<'_>) {
-        let value = value.trim().trim_matches(['"', '\'']);
-        for view in View::all(value) {
-            let value = String::from_utf8_lossy(view.bytes());
-            self.known.add(&value, SECRET, parts);
-            if let Some((_, password)) = value.split_once(':') {
-                self.known.add(password, SECRET, parts);
-            }
-        }
-        // What a variable stands for when it has no value: `${KEY:-value}`.
-        let default = value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
-        if let Some((_, default)) = default.and_then(|inner| inner.split_once('-')) {
-            self.known.add(default, SECRET, parts);
-        }
-        // Some programs indent them.
-        let lines = value.lines().map(str::trim);
-        for line in lines.filter(|line| line.len() >= LINE && !line.starts_with("-----")) {
-            self.known.add(line, SECRET, parts);
-        }
-    }
-
-    /// A text of whatever origin, without secrets.
-    pub(crate) fn clean(&self, text: &str) -> String {
-        self.without(text, forms::tokens_and_named)
-    }
-
-    /// A text of the suite's own, in which nothing but values can be secret.
-    pub(crate) fn clean_own(&self, text: &str) -> String {
-        self.without(text, forms::tokens)
-    }
-
-    fn without(&self, text: &str, forms: impl Fn(&str) -> Vec<Range<usize>>) -> String {
-        let mut text = replaced(text, self.known.find(text));
-        for (value, name) in &self.names {
-            if text.contains(value.as_str()) {
-                text = text.replace(value.as_str(), name);
-            }
-        }
-        let found = forms(&text);
-        replaced(&text, found.into_iter().map(secret).collect())
-    }
-
-    /// Takes what is known out of everything in results that somebody else wrote. The last gate before reports.
-    pub(crate) fn clean_results(&self, results: &mut Results) {
-        let own = |text: &mut String| *text = self.clean_own(text);
+    /// Redacts every text in `results` that is not fixed by the suite.
+    pub(crate) fn redact_results(&self, results: &mut Results) {
+        let own = |text: &mut String| *text = self.redact_own(text);
+        let any = |text: &mut String| *text = self.redact(text);
         own(&mut results.suite.name);
         own(&mut results.target.profile);
         own(&mut results.target.address);
-        if let Some(refused) = &mut results.good_token_refused {
-            own(refused);
-        }
+        results.good_token_refused.iter_mut().for_each(any);
         for case in &mut results.cases {
-            for text in case.reason.iter_mut().chain([&mut case.rerun]) {
-                own(text);
-            }
+            own(&mut case.rerun);
+            case.reason.iter_mut().chain(&mut case.known).for_each(any);
             for finding in &mut case.findings {
                 own(&mut finding.expected);
-                own(&mut finding.actual);
+                any(&mut finding.actual);
             }
             if let Some(exchange) = &mut case.exchange {
                 own(&mut exchange.request);
-                own(&mut exchange.response);
-            }
-            if let Some(known) = &mut case.known {
-                *known = self.clean(known);
+                any(&mut exchange.response);
             }
         }
-        for complaint in &mut results.baseline {
-            complaint.case = self.clean(&complaint.case);
+        results.baseline.iter_mut().for_each(|stale| any(&mut stale.case));
+    }
+
+    /// Adds a text to replace. The first label that a text gets stays.
+    fn insert(&self, text: String, label: &Arc<str>) {
+        let Some(start) = text.as_bytes().first_chunk() else {
+            return;
+        };
+        let mut known = self.0.write();
+        let same_start = known.entry(*start).or_default();
+        if same_start.iter().all(|(other, _)| *other != text) {
+            same_start.push((text, Arc::clone(label)));
         }
+    }
+
+    /// Replaces every known text. Where several begin at the same byte, the longest is replaced.
+    fn without_known(&self, text: &str) -> String {
+        let known = self.0.read();
+        let mut redacted = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            let same_start = rest.as_bytes().first_chunk().and_then(|start| known.get(start));
+            let longest = same_start
+                .into_iter()
+                .flatten()
+                .filter_map(|(known, label)| Some((rest.strip_prefix(known.as_str())?, label)))
+                .min_by_key(|(after, _)| after.len());
+            if let Some((after, label)) = longest {
+                redacted.push_str(label);
+                rest = after;
+            } else {
+                redacted.push(first);
+                rest = rest.get(first.len_utf8()..).unwrap_or_default();
+            }
+        }
+        redacted
     }
 }
 
-/// A shorter line of a secret stands in too many texts.
-const LINE: usize = 8;
-
-impl fmt::Debug for Redactor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Redactor").finish_non_exhaustive()
-    }
+/// Redacts a text with the secrets in the environment, and escapes control characters, so that a terminal can show
+/// it.
+pub fn redact_text(text: &str) -> String {
+    report::lines(&Redactor::new().redact(text))
 }
 
-/// A command of a shell as it may be shown: without the secrets that are written into it.
-pub fn shown_command(command: &str) -> String {
-    let secrets = command::secrets(command)
-        .into_iter()
-        .map(|written| secret(written.range));
-    let text = replaced(command, secrets.collect());
-    Redactor::new().clean_own(&text)
-}
-
-/// A text of whatever origin as a terminal may show it: without secrets, and without what acts on the terminal.
-pub fn shown_text(text: &str) -> String {
-    report::lines(&Redactor::new().clean(text))
-}
-
-/// Results that somebody else wrote into a file, as they may be shown.
-pub fn shown_results(mut results: Results) -> Results {
-    Redactor::new().clean_results(&mut results);
+/// Redacts results that were read from a file.
+pub fn redact_results(mut results: Results) -> Results {
+    Redactor::new().redact_results(&mut results);
     results
 }
 
-fn secret(range: Range<usize>) -> Found {
-    Found {
-        range,
-        label: SECRET.into(),
+/// Returns `secret` as it is and in each encoding that is searched for.
+fn encodings(secret: &str) -> Vec<String> {
+    let json = serde_json::Value::from(secret).to_string();
+    let form: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let mut all = vec![
+        secret.to_owned(),
+        json.trim_matches('"').to_owned(),
+        form.replace('+', "%20"),
+        form,
+    ];
+    for before in 0..3 {
+        all.extend(base64_after(before, secret.as_bytes()));
     }
+    all
 }
 
-/// The text with what was found replaced. Of what overlaps, what begins first says what it was.
-fn replaced(text: &str, mut found: Vec<Found>) -> String {
-    found.sort_by_key(|one| (one.range.start, std::cmp::Reverse(one.range.end)));
-    let mut out = String::with_capacity(text.len());
-    let mut end = 0;
-    for one in found {
-        let range = text.floor_char_boundary(one.range.start)..text.ceil_char_boundary(one.range.end);
-        if range.start >= end {
-            out.push_str(text.get(end..range.start).unwrap_or_default());
-            out.push_str(&one.label);
+/// Returns the base64 of `secret` within a longer text, in both alphabets. `before` is the number of bytes before
+/// it, modulo 3. Leaves out the characters at both ends that also encode bits of the bytes around it.
+fn base64_after(before: usize, secret: &[u8]) -> impl Iterator<Item = String> {
+    let mut bytes = vec![0; before];
+    bytes.extend_from_slice(secret);
+    let characters = (before * 8).div_ceil(6)..bytes.len() * 8 / 6;
+    [BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD]
+        .into_iter()
+        .filter_map(move |engine| engine.encode(&bytes).get(characters.clone()).map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_replaced_in_every_encoding() {
+        let redactor = Redactor::default();
+        redactor.learn("it's \"a\" pass&word", "DB_PASSWORD");
+        for written in [
+            "it's \"a\" pass&word",
+            r#"it's \"a\" pass&word"#,
+            "it%27s%20%22a%22%20pass%26word",
+            "it%27s+%22a%22+pass%26word",
+        ] {
+            assert_eq!(redactor.redact(&format!("({written})")), "(<DB_PASSWORD>)");
         }
-        end = end.max(range.end);
     }
-    out.push_str(text.get(end..).unwrap_or_default());
-    out
+
+    #[test]
+    fn base64_is_replaced_at_every_offset_in_both_alphabets() {
+        let redactor = Redactor::default();
+        let secret = "ÿþ?>~ pass word ÿþ?>~";
+        redactor.learn(secret, "secret");
+        for before in ["", "a", "ab", "abc", "user:"] {
+            for after in ["", "!", "!!", "!!!"] {
+                let plain = format!("{before}{secret}{after}");
+                for engine in [BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD] {
+                    let redacted = redactor.redact(&engine.encode(&plain));
+                    let (left, right) = redacted.split_once("<secret>").unwrap();
+                    // Only bits of the neighbors, and at most six bits of the secret, are left.
+                    assert!(left.len() <= (before.len() * 8).div_ceil(6), "{redacted}");
+                    assert!(right.len() <= (after.len() * 8).div_ceil(6) + 1, "{redacted}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn longest_known_text_is_replaced() {
+        let redactor = Redactor::default();
+        redactor.name("127.0.0.1:4567", "authority");
+        redactor.name("http://127.0.0.1:4567", "base_url");
+        redactor.learn("token-1", "one");
+        redactor.learn("token-1-and-more", "two");
+        redactor.learn("token-1", "three");
+        assert_eq!(
+            redactor.redact("token-1-and-more token-1 http://127.0.0.1:4567/mcp 127.0.0.1:4567"),
+            "<two> <one> {base_url}/mcp {authority}"
+        );
+    }
+
+    #[test]
+    fn per_run_values_are_replaced_in_labels_too() {
+        let redactor = Redactor::default();
+        redactor.name("http://127.0.0.1:4567", "issuer");
+        redactor.learn("the-token", r#"{"iss":"http://127.0.0.1:4567"}"#);
+        assert_eq!(redactor.redact("the-token"), r#"<{"iss":"{issuer}"}>"#);
+    }
+
+    #[test]
+    fn short_values_are_kept() {
+        let redactor = Redactor::default();
+        redactor.learn("short", "DB_PASS");
+        redactor.name("", "domain");
+        assert_eq!(redactor.redact("short"), "short");
+        redactor.learn("hunter2", "DB_PASS");
+        assert_eq!(redactor.redact("hunter2"), "<DB_PASS>");
+    }
+
+    #[test]
+    fn clones_share_what_they_learn() {
+        let redactor = Redactor::default();
+        redactor.clone().learn("hunter2", "DB_PASS");
+        assert_eq!(redactor.redact("hunter2"), "<DB_PASS>");
+    }
+
+    #[test]
+    fn only_variables_with_telling_names_are_learned() {
+        let redactor = Redactor::default();
+        for (name, value) in [
+            ("DB_PASSWORD", " two words\n"),
+            ("APP_MODE", "production"),
+            ("CLERK_SECRET_KEY", "{secret_key}"),
+        ] {
+            redactor.learn_variable(name, value);
+        }
+        redactor.learn_command("API_TOKEN='four words, plain' LOG=verbose npm start");
+        assert_eq!(
+            redactor.redact("two words, four words, plain, production, {secret_key}, verbose"),
+            "<DB_PASSWORD>, <API_TOKEN>, production, {secret_key}, verbose"
+        );
+    }
+
+    #[test]
+    fn malformed_credentials_of_a_case_are_kept_in_its_request() {
+        let redactor = Redactor::default();
+        let request = "authorization: Bearer not-a-token";
+        assert_eq!(redactor.redact_own(request), request);
+        assert_eq!(redactor.redact(request), "authorization: Bearer <secret>");
+    }
 }

@@ -1,17 +1,17 @@
-//! HTML: one page that needs nothing else, no script, no other host.
+//! The HTML report: one self-contained page without scripts.
 //!
-//! The page can only be read: its policy lets nothing run and nothing load, should a text of a target ever be taken
-//! for markup.
+//! Its content security policy blocks scripts and network requests, in case text from a target is ever
+//! interpreted as markup.
 
 use askama::Template;
 
 use super::{
-    plain::{self, Limit},
-    standing::{self, Standing, by_reason, standing_so},
+    sanitize::{self, Limit},
+    status::{self, Status, by_reason, with_status},
 };
 use crate::results::{CaseResult, Results, Section, StaleEntry, Summary};
 
-/// Of a finding, or a message of an exchange.
+/// The limit for an expected or actual answer, and for a request or response.
 const LIMIT: Limit = Limit {
     lines: 400,
     characters: 20_000,
@@ -24,10 +24,10 @@ struct Page<'a> {
     results: &'a Results,
     summary: Summary,
     sections: Vec<SectionView<'a>>,
-    /// What was not met, the worst first.
+    /// Every group of findings, worst first.
     findings: Vec<FindingsView<'a>>,
     not_applicable: Vec<(&'a str, Vec<&'a CaseResult>)>,
-    complaints: &'a [StaleEntry],
+    stale_entries: &'a [StaleEntry],
 }
 
 struct SectionView<'a> {
@@ -37,35 +37,35 @@ struct SectionView<'a> {
 }
 
 impl SectionView<'_> {
-    /// The first of its cases that stands so, if such cases are told of one by one.
-    fn first(&self, standing: Standing) -> Option<&str> {
-        let is_told = !matches!(standing, Standing::Pass | Standing::NotApplicable);
-        let mut those = standing_so(self.cases, standing);
-        is_told
-            .then(|| those.next())
+    /// Returns the id of the first case with this status, if the page describes such cases one by one.
+    fn first(&self, status: Status) -> Option<&str> {
+        let is_described = !matches!(status, Status::Pass | Status::NotApplicable);
+        let mut cases = with_status(self.cases, status);
+        is_described
+            .then(|| cases.next())
             .flatten()
             .map(|case| case.id.as_str())
     }
 }
 
-/// What stands so, case by case, or by the reason that many share.
+/// The findings with one status: a list of cases, or groups of cases with the same reason.
 struct FindingsView<'a> {
-    standing: Standing,
+    status: Status,
     title: &'static str,
     cases: Vec<&'a CaseResult>,
     reasons: Vec<(&'a str, Vec<&'a CaseResult>)>,
 }
 
 impl<'a> FindingsView<'a> {
-    fn of(results: &'a Results, standing: Standing, title: &'static str) -> Self {
+    fn of(results: &'a Results, status: Status, title: &'static str) -> Self {
         let all = &results.cases;
-        let (cases, reasons) = if standing == Standing::NotTestable {
-            (Vec::new(), by_reason(all, standing))
+        let (cases, reasons) = if status == Status::NotTestable {
+            (Vec::new(), by_reason(all, status))
         } else {
-            (standing_so(all, standing).collect(), Vec::new())
+            (with_status(all, status).collect(), Vec::new())
         };
         Self {
-            standing,
+            status,
             title,
             cases,
             reasons,
@@ -86,17 +86,17 @@ pub(super) fn render(results: &Results) -> Result<String, askama::Error> {
             })
             .collect(),
         findings: [
-            (Standing::Fail, "Failed"),
-            (Standing::NotTestable, "Not testable, which counts as failed"),
-            (Standing::Warn, "Warned"),
-            (Standing::Known, "Known, by the baseline"),
+            (Status::Fail, "Failed"),
+            (Status::NotTestable, "Not testable, counted as failures"),
+            (Status::Warn, "Warnings"),
+            (Status::Known, "Known failures"),
         ]
         .into_iter()
-        .map(|(standing, title)| FindingsView::of(results, standing, title))
+        .map(|(status, title)| FindingsView::of(results, status, title))
         .filter(|findings| !findings.cases.is_empty() || !findings.reasons.is_empty())
         .collect(),
-        not_applicable: by_reason(&results.cases, Standing::NotApplicable),
-        complaints: &results.baseline,
+        not_applicable: by_reason(&results.cases, Status::NotApplicable),
+        stale_entries: &results.baseline,
     }
     .render()?;
     page.truncate(page.trim_end().len());
@@ -104,7 +104,7 @@ pub(super) fn render(results: &Results) -> Result<String, askama::Error> {
     Ok(page)
 }
 
-/// A message, or what was due, as the page shows it.
+/// Returns a message, or an expected or actual answer, as the page shows it.
 fn shown(text: &str) -> String {
-    plain::block(text, LIMIT)
+    sanitize::block(text, LIMIT)
 }

@@ -1,11 +1,11 @@
-//! JSON: the results themselves, for programs, for `compare` and for keeping.
+//! The JSON report: the complete results, for programs and for `compare`.
 
 use serde::Serialize;
 
-use super::plain;
+use super::sanitize;
 use crate::results::{Results, Summary};
 
-/// The counts come first, where somebody who opens the file sees them; they are not read back.
+/// The results, preceded by the counts. The counts are for readers of the file; `compare` ignores them.
 #[derive(Serialize)]
 struct Document<'a> {
     summary: Summary,
@@ -14,7 +14,7 @@ struct Document<'a> {
 }
 
 pub(super) fn render(results: &Results) -> Result<String, serde_json::Error> {
-    plain::json(&Document {
+    sanitize::to_json(&Document {
         summary: results.summary(),
         results,
     })

@@ -1,17 +1,19 @@
-//! JUnit's XML: a suite for each section, a test case for each case. Without times, so that two runs differ only where
-//! the target does.
+//! The JUnit XML report: one test suite per section, one test case per case.
+//!
+//! It has no timestamps or durations, so reports of two runs differ only where the target behaves
+//! differently.
 
 use std::fmt::Write as _;
 
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
 use super::{
-    plain::{Limit, block, line},
-    standing::Standing,
+    sanitize::{Limit, block, line},
+    status::Status,
 };
 use crate::results::{CaseResult, Results};
 
-/// Enough for any answer of a well-behaved target, and little enough for a CI to show.
+/// Larger than any answer of a correct target, and small enough for CI systems to show.
 const LIMIT: Limit = Limit {
     lines: 200,
     characters: 8_000,
@@ -28,13 +30,13 @@ pub(super) fn render(results: &Results) -> Result<String, SerializeError> {
         );
         report.add_test_suite(suite);
     }
-    // The run fails by them, so a CI that reads only this must see why.
+    // These entries fail the run, so a CI system that reads only this report must show them.
     if !results.baseline.is_empty() {
         let mut suite = TestSuite::new("Baseline");
-        suite.add_test_cases(results.baseline.iter().map(|complaint| {
+        suite.add_test_cases(results.baseline.iter().map(|entry| {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            status.set_message(line(&complaint.problem)).set_type("baseline");
-            let mut test = TestCase::new(line(&complaint.case), status);
+            status.set_message(line(&entry.problem)).set_type("baseline");
+            let mut test = TestCase::new(line(&entry.case), status);
             test.set_classname(line(&format!("{}.baseline", results.suite.name)));
             test
         }));
@@ -44,25 +46,25 @@ pub(super) fn render(results: &Results) -> Result<String, SerializeError> {
 }
 
 fn test_case(suite: &str, section: &str, case: &CaseResult) -> TestCase {
-    let standing = Standing::of(case);
+    let status = Status::of(case);
     let reason = case.reason.as_deref().unwrap_or("no reason given");
     let mut test = TestCase::new(
         line(&case.id),
-        match standing {
-            Standing::Pass | Standing::Warn => TestCaseStatus::success(),
-            Standing::Fail => wrong(
+        match status {
+            Status::Pass | Status::Warn => TestCaseStatus::success(),
+            Status::Fail => wrong(
                 NonSuccessKind::Failure,
                 case.level.name(),
                 &case.requirement,
                 case,
             ),
-            Standing::NotTestable => wrong(NonSuccessKind::Error, "not-testable", reason, case),
-            Standing::NotApplicable => skipped(reason),
-            Standing::Known => skipped(&format!("known: {}", case.known.as_deref().unwrap_or_default())),
+            Status::NotTestable => wrong(NonSuccessKind::Error, "not-testable", reason, case),
+            Status::NotApplicable => skipped(reason),
+            Status::Known => skipped(&format!("known: {}", case.known.as_deref().unwrap_or_default())),
         },
     );
     test.set_classname(line(&format!("{suite}.{section}")));
-    if standing == Standing::Warn {
+    if status == Status::Warn {
         test.set_system_out(format!("warning: {}", details(case)));
     }
     test
@@ -83,7 +85,7 @@ fn skipped(reason: &str) -> TestCaseStatus {
     status
 }
 
-/// Everything about a case, as plain text.
+/// Returns everything about a case as plain text.
 fn details(case: &CaseResult) -> String {
     let mut out = format!("{}\n\nWhy: {}\n", line(&case.requirement), line(&case.why));
     for reference in &case.references {
@@ -109,6 +111,6 @@ fn details(case: &CaseResult) -> String {
             block(&exchange.response, LIMIT)
         );
     }
-    let _ = write!(out, "\nAgain: {}\n", line(&case.rerun));
+    let _ = write!(out, "\nRun again: {}\n", line(&case.rerun));
     out
 }

@@ -1,22 +1,22 @@
-//! Markdown as GitHub reads it, for the summary of a CI job: the outcome, a table of the sections, and what was not
-//! met, folded.
+//! The Markdown report, for GitHub job summaries: the conclusion, a table of the sections, and collapsed
+//! findings.
 //!
-//! What a target sent stands in code only, where nothing is markup.
+//! Text from a target appears only in code spans and code blocks, where it cannot act as markup.
 
 use std::fmt::Write as _;
 
 use super::{
-    plain::{Limit, block, line},
-    standing::{Standing, all_counts, by_reason, cases, concluded, headline, standing_so},
+    sanitize::{Limit, block, line},
+    status::{Status, all_counts, by_reason, cases, headline, run_status, with_status},
 };
 use crate::results::{CaseResult, Results, Summary};
 
-/// Of a finding, or a message of an exchange.
+/// The limit for an expected or actual answer, and for a request or response.
 const LIMIT: Limit = Limit {
     lines: 40,
     characters: 2_000,
 };
-/// GitHub takes a summary of 1 MiB, and drops a larger one whole.
+/// The maximum size. GitHub discards a job summary of more than 1 MiB.
 const BYTES: usize = 900_000;
 
 pub(super) fn render(results: &Results) -> String {
@@ -25,7 +25,7 @@ pub(super) fn render(results: &Results) -> String {
     let _ = write!(
         out,
         "## {} {}: {}\n\n{}\n\n{}, {}. {} {}, {}.\n\n",
-        concluded(results).sign(),
+        run_status(results).symbol(),
         results.conclusion().describe(),
         text(&results.target.profile),
         all_counts(results),
@@ -36,27 +36,27 @@ pub(super) fn render(results: &Results) -> String {
         cases(results.cases.len()),
     );
     if let Some(headline) = headline(results) {
-        let _ = write!(out, "**{}** {}\n\n", Standing::Fail.sign(), text(&headline));
+        let _ = write!(out, "**{}** {}\n\n", Status::Fail.symbol(), text(&headline));
     }
     table(&mut out, results, &summary);
     baseline(&mut out, results);
-    for (title, standing) in [
-        ("Failed", Standing::Fail),
-        ("Not testable, which counts as failed", Standing::NotTestable),
-        ("Warned", Standing::Warn),
+    for (title, status) in [
+        ("Failed", Status::Fail),
+        ("Not testable, counted as failures", Status::NotTestable),
+        ("Warnings", Status::Warn),
     ] {
-        let those: Vec<&CaseResult> = standing_so(&results.cases, standing).collect();
-        if those.is_empty() {
+        let found: Vec<&CaseResult> = with_status(&results.cases, status).collect();
+        if found.is_empty() {
             continue;
         }
         let _ = write!(out, "### {title}\n\n");
-        for (number, case) in those.iter().enumerate() {
-            let details = details(case, standing);
+        for (number, case) in found.iter().enumerate() {
+            let details = details(case, status);
             if out.len() + details.len() > BYTES {
-                let left = cases(those.len() - number);
+                let left = cases(found.len() - number);
                 let _ = write!(
                     out,
-                    "There is no room here for {left} more; see the other reports.\n\n"
+                    "{left} left out to keep this report below GitHub's size limit. Use another format to see all.\n\n"
                 );
                 break;
             }
@@ -72,18 +72,18 @@ pub(super) fn render(results: &Results) -> String {
 
 fn table(out: &mut String, results: &Results, all: &Summary) {
     out.push_str("| Section |");
-    for standing in Standing::ALL {
-        let _ = write!(out, " {} |", standing.plural());
+    for status in Status::ALL {
+        let _ = write!(out, " {} |", status.plural());
     }
     out.push_str("\n| :-- |");
-    for _ in Standing::ALL {
+    for _ in Status::ALL {
         out.push_str(" --: |");
     }
     out.push('\n');
     let mut row = |title: &str, summary: &Summary| {
         let _ = write!(out, "| {title} |");
-        for standing in Standing::ALL {
-            match standing.count(summary) {
+        for status in Status::ALL {
+            match status.count(summary) {
                 0 => out.push_str("  |"),
                 count => {
                     let _ = write!(out, " {count} |");
@@ -102,12 +102,12 @@ fn table(out: &mut String, results: &Results, all: &Summary) {
     out.push('\n');
 }
 
-fn details(case: &CaseResult, standing: Standing) -> String {
+fn details(case: &CaseResult, status: Status) -> String {
     let mut out = String::new();
     let _ = write!(
         out,
         "<details>\n<summary>{} <code>{}</code> {}</summary>\n\n",
-        standing.sign(),
+        status.symbol(),
         html(&case.id),
         html(&case.requirement)
     );
@@ -140,11 +140,11 @@ fn details(case: &CaseResult, standing: Standing) -> String {
             fenced(&exchange.response)
         );
     }
-    let _ = write!(out, "**Again**\n\n{}\n\n</details>\n\n", fenced(&case.rerun));
+    let _ = write!(out, "**Run again**\n\n{}\n\n</details>\n\n", fenced(&case.rerun));
     out
 }
 
-/// Most cases have one step, of which nothing needs to be said.
+/// Names the step, unless it is the first. Most cases have only one step.
 fn in_step(step: usize) -> String {
     if step > 1 {
         format!(" in step {step}")
@@ -157,19 +157,19 @@ fn baseline(out: &mut String, results: &Results) {
     if results.baseline.is_empty() {
         return;
     }
-    out.push_str("### Wrong in the baseline, which counts as failed\n\n");
-    for complaint in &results.baseline {
-        let _ = writeln!(out, "- {}: {}", code(&complaint.case), text(&complaint.problem));
+    out.push_str("### Errors in the baseline, counted as failures\n\n");
+    for entry in &results.baseline {
+        let _ = writeln!(out, "- {}: {}", code(&entry.case), text(&entry.problem));
     }
     out.push('\n');
 }
 
 fn known(out: &mut String, results: &Results) {
-    let known: Vec<&CaseResult> = standing_so(&results.cases, Standing::Known).collect();
+    let known: Vec<&CaseResult> = with_status(&results.cases, Status::Known).collect();
     if known.is_empty() {
         return;
     }
-    out.push_str("### Known, by the baseline\n\n");
+    out.push_str("### Known failures\n\n");
     for case in known {
         let reason = case.known.as_deref().unwrap_or_default();
         let _ = writeln!(
@@ -184,30 +184,30 @@ fn known(out: &mut String, results: &Results) {
 }
 
 fn not_applicable(out: &mut String, results: &Results) {
-    let groups = by_reason(&results.cases, Standing::NotApplicable);
+    let groups = by_reason(&results.cases, Status::NotApplicable);
     if groups.is_empty() {
         return;
     }
     out.push_str("### Not applicable\n\n");
-    for (reason, those) in groups {
-        let ids: Vec<String> = those.iter().map(|case| code(&case.id)).collect();
+    for (reason, group) in groups {
+        let ids: Vec<String> = group.iter().map(|case| code(&case.id)).collect();
         let _ = writeln!(out, "- {}: {}", text(reason), ids.join(", "));
     }
     out.push('\n');
 }
 
-/// A fenced block, with a fence that its text doesn't have.
+/// Returns a fenced code block. The fence is longer than any run of backticks in the text.
 fn fenced(body: &str) -> String {
     let body = block(body, LIMIT);
     let fence = "`".repeat(longest_run(&body).max(2) + 1);
     format!("{fence}text\n{body}\n{fence}")
 }
 
-/// A code span, with a delimiter that its text doesn't have.
+/// Returns a code span. The delimiter is longer than any run of backticks in the text.
 fn code(span: &str) -> String {
     let span = line(span);
     let delimiter = "`".repeat(longest_run(&span) + 1);
-    // A delimiter and a backtick must not touch. One blank on either side is taken away again.
+    // Separates the delimiter from a backtick in the text. Renderers remove one space on each side.
     let blank = if span.starts_with('`') || span.ends_with('`') {
         " "
     } else {
@@ -223,7 +223,7 @@ fn longest_run(text: &str) -> usize {
         .unwrap_or(0)
 }
 
-/// Words, of which none are markup, an entity or an address to link to.
+/// Escapes text so that it contains no markup, no entity, and no URL that GitHub turns into a link.
 fn text(words: &str) -> String {
     let mut out = String::with_capacity(words.len());
     for character in line(words).chars() {
@@ -235,7 +235,7 @@ fn text(words: &str) -> String {
     out.replace(":/", "\\:/").replace("www.", "www\\.")
 }
 
-/// The same inside an HTML element.
+/// Escapes text for the inside of an HTML element.
 fn html(words: &str) -> String {
     line(words)
         .replace('&', "&amp;")
@@ -244,7 +244,7 @@ fn html(words: &str) -> String {
         .replace('"', "&quot;")
 }
 
-/// The destination of a link.
+/// Returns a URL as the destination of a link.
 fn address(url: &str) -> String {
     format!("<{}>", line(url).replace('<', "%3C").replace('>', "%3E"))
 }

@@ -1,75 +1,75 @@
-//! Reports: six views of one [`Results`], for people, for programs and for a CI.
+//! Renders [`Results`] in six formats, for people, programs and CI systems.
 //!
-//! A report adds nothing to the results and judges nothing. What a target sent is hostile: a header may hold escape
-//! sequences for the terminal, a body may hold markup for the page. Each view writes such text so that it stays text.
+//! A report only presents results. Text from a target is untrusted: a header can contain terminal escape
+//! sequences, and a body can contain markup. Each format escapes such text.
 
 mod html;
 mod json;
 mod junit;
 mod markdown;
-mod plain;
+mod sanitize;
 mod sarif;
-mod screen;
-mod standing;
+mod status;
 mod terminal;
+mod text_writer;
 
 use std::{fmt, str::FromStr};
 
 use clap::ValueEnum;
 
 pub(crate) use self::{
-    plain::{excerpt, line, lines},
-    screen::{BAD, DIM, DOUBTFUL, GOOD, Lead, PLAIN, Screen},
+    sanitize::{excerpt, line, lines},
+    text_writer::{BAD, DIM, DOUBTFUL, GOOD, PLAIN, Prefix, TextWriter},
 };
 use crate::results::Results;
 
-/// What a report looks like.
+/// The format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
 pub enum Format {
-    /// For people, in a terminal.
+    /// Text for a terminal.
     Terminal,
-    /// The results themselves, with a `summary`; it can be read back.
+    /// The complete results with a `summary`. Input of `compare`.
     Json,
-    /// JUnit's XML, which every CI can show.
+    /// JUnit XML, which most CI systems can show.
     Junit,
-    /// SARIF 2.1.0, for GitHub code scanning and its like.
+    /// SARIF 2.1.0, for GitHub code scanning and similar tools.
     Sarif,
-    /// GitHub's Markdown, for the summary of a CI job.
+    /// GitHub Markdown, for job summaries.
     Markdown,
-    /// One page that needs nothing else.
+    /// One self-contained page.
     Html,
 }
 
-/// How a report for the terminal is set. Other formats take no notice.
+/// The style of a terminal report. Other formats ignore it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
-    /// Whether to colour it. It can be read without.
-    pub colour: bool,
-    /// The width of the terminal, in columns. Commands and addresses are never broken, and may be longer.
+    /// Whether to use colors. The text is complete without them.
+    pub color: bool,
+    /// The width of the terminal in columns. Commands and URLs are not wrapped and can be longer.
     pub width: usize,
 }
 
-/// A report could not be written.
+/// A report could not be rendered.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
-    /// As JSON or SARIF.
-    #[error("the report cannot be written as JSON: {0}")]
+    /// Serialization as JSON or SARIF failed.
+    #[error("cannot render the report as JSON: {0}")]
     Json(#[from] serde_json::Error),
-    /// As JUnit's XML.
-    #[error("the report cannot be written as XML: {0}")]
+    /// Serialization as JUnit XML failed.
+    #[error("cannot render the report as XML: {0}")]
     Xml(#[from] quick_junit::SerializeError),
-    /// As HTML.
-    #[error("the report cannot be written as HTML: {0}")]
+    /// The HTML template failed.
+    #[error("cannot render the report as HTML: {0}")]
     Html(#[from] askama::Error),
 }
 
-/// There is no such format.
+/// The name of a report format is unknown.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no format {0:?}: there are {all}", all = Format::names().join(", "))]
+#[error("unknown format {0:?}: expected one of {all}", all = Format::names().join(", "))]
 pub struct UnknownFormat(String);
 
 impl Format {
-    /// What it is called on the command line: `terminal`.
+    /// Returns the name on the command line, such as `terminal`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Terminal => "terminal",
@@ -81,11 +81,11 @@ impl Format {
         }
     }
 
-    /// The report, with a line end at its end. The same results give the same text.
+    /// Renders the report. It ends with a newline. The same results always produce the same text.
     ///
     /// # Errors
     ///
-    /// [`RenderError`], when a writer of the format fails.
+    /// Returns [`RenderError`] if serialization fails.
     pub fn render(self, results: &Results, style: Style) -> Result<String, RenderError> {
         match self {
             Self::Terminal => Ok(terminal::render(results, style)),
@@ -126,7 +126,7 @@ impl fmt::Display for Format {
 impl Default for Style {
     fn default() -> Self {
         Self {
-            colour: false,
+            color: false,
             width: 80,
         }
     }

@@ -1,23 +1,26 @@
-//! SARIF 2.1.0 (OASIS): rules are the cases, results are those that were not met. Written for GitHub code scanning,
-//! which takes a part of the format and asks for some that is optional.
+//! The SARIF 2.1.0 report (OASIS): each case is a rule, each finding is a result.
+//!
+//! Written for GitHub code scanning, which supports a part of the format and requires some optional
+//! properties.
 
 use serde::Serialize;
 
 use super::{
-    plain::{self, Limit, block, line},
-    standing::Standing,
+    sanitize::{self, Limit, block, line},
+    status::Status,
 };
 use crate::{
     case::Level,
     results::{CaseResult, Results, StaleEntry},
 };
 
-/// A message is for a list of alerts; the whole exchange is in the other reports.
+/// The limit for an expected or actual answer. A message appears in a list of alerts; the other formats
+/// contain the complete exchange.
 const MESSAGE: Limit = Limit {
     lines: 8,
     characters: 600,
 };
-/// The rule of what is wrong with the baseline itself.
+/// The id of the rule for errors in the baseline.
 const BASELINE: &str = "baseline";
 
 #[derive(Serialize)]
@@ -48,7 +51,7 @@ struct Driver {
     rules: Vec<Rule>,
 }
 
-/// Tells runs against different targets apart, so that one doesn't close the alerts of another.
+/// Distinguishes runs against different targets, so that one run does not close the alerts of another.
 #[derive(Serialize)]
 struct AutomationDetails {
     id: String,
@@ -91,7 +94,7 @@ struct Finding {
     message: Text,
     locations: [Location; 1],
     partial_fingerprints: Fingerprints,
-    /// Always there: what is not suppressed has none (section 3.27.23).
+    /// Always present. An empty list means that the result is not suppressed (section 3.27.23).
     suppressions: Vec<Suppression>,
 }
 
@@ -127,7 +130,8 @@ struct LogicalLocation {
     kind: &'static str,
 }
 
-/// Without one of its own, GitHub takes the line of the location, which is the same for all of them here.
+/// Identifies an alert across runs. By default GitHub uses the location, which is the same for all results
+/// here.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Fingerprints {
@@ -154,11 +158,11 @@ pub(super) fn render(results: &Results) -> Result<String, serde_json::Error> {
             results
                 .baseline
                 .iter()
-                .map(|complaint| stale(rules.len(), complaint, &results.target.profile)),
+                .map(|entry| baseline_finding(rules.len(), entry, &results.target.profile)),
         );
         rules.push(baseline_rule());
     }
-    plain::json(&Log {
+    sanitize::to_json(&Log {
         schema: "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
         version: "2.1.0",
         runs: [Run {
@@ -170,7 +174,8 @@ pub(super) fn render(results: &Results) -> Result<String, serde_json::Error> {
                 },
             },
             automation_details: AutomationDetails {
-                // What follows the last slash would tell runs of one target apart.
+                // The part after the last slash identifies one run. It is empty, so that runs of one target
+                // are comparable.
                 id: format!("{}/", address(&results.target.profile)),
             },
             results: findings,
@@ -203,18 +208,18 @@ fn rule(case: &CaseResult) -> Rule {
 }
 
 fn finding(rule_index: usize, case: &CaseResult, profile: &str) -> Option<Finding> {
-    let (level, suppressions) = match Standing::of(case) {
-        Standing::Pass | Standing::NotApplicable => return None,
-        Standing::Fail | Standing::NotTestable => ("error", Vec::new()),
-        Standing::Warn => ("warning", Vec::new()),
-        Standing::Known => (
+    let (level, suppressions) = match Status::of(case) {
+        Status::Pass | Status::NotApplicable => return None,
+        Status::Fail | Status::NotTestable => ("error", Vec::new()),
+        Status::Warn => ("warning", Vec::new()),
+        Status::Known => (
             if case.outcome.is_failure() {
                 "error"
             } else {
                 "warning"
             },
             vec![Suppression {
-                // Not in the target's source but in the baseline.
+                // The suppression is in the baseline, not in the source of the target.
                 kind: "external",
                 status: "accepted",
                 justification: line(case.known.as_deref().unwrap_or_default()),
@@ -229,7 +234,7 @@ fn finding(rule_index: usize, case: &CaseResult, profile: &str) -> Option<Findin
         message.push(format!("Expected: {}", block(&finding.expected, MESSAGE)));
         message.push(format!("Actual: {}", block(&finding.actual, MESSAGE)));
     }
-    message.push(format!("Again: {}", line(&case.rerun)));
+    message.push(format!("Run again: {}", line(&case.rerun)));
     Some(Finding {
         rule_id: line(&case.id),
         rule_index,
@@ -244,10 +249,8 @@ fn finding(rule_index: usize, case: &CaseResult, profile: &str) -> Option<Findin
 fn baseline_rule() -> Rule {
     Rule {
         id: BASELINE.to_owned(),
-        short_description: text("The baseline names failures that there are."),
-        full_description: text(
-            "An entry whose case passes, or that names no case, hides nothing and must go.",
-        ),
+        short_description: text("Every entry of the baseline names a case that fails."),
+        full_description: text("An entry whose case passes or does not exist must be corrected or removed."),
         help_uri: None,
         help: text("Correct the entry, or remove it."),
         default_configuration: Configuration { level: "error" },
@@ -257,21 +260,21 @@ fn baseline_rule() -> Rule {
     }
 }
 
-fn stale(rule_index: usize, complaint: &StaleEntry, profile: &str) -> Finding {
-    let name = format!("{BASELINE}.{}", complaint.case);
+fn baseline_finding(rule_index: usize, entry: &StaleEntry, profile: &str) -> Finding {
+    let name = format!("{BASELINE}.{}", entry.case);
     Finding {
         rule_id: BASELINE.to_owned(),
         rule_index,
         level: "error",
-        message: text(&line(&format!("{} {}", complaint.case, complaint.problem))),
+        message: text(&line(&format!("{} {}", entry.case, entry.problem))),
         locations: [location(profile, &name)],
         partial_fingerprints: fingerprints(&name),
         suppressions: Vec::new(),
     }
 }
 
-/// GitHub refuses results without a file. A finding about a running server has none, so the profile stands in: unlike
-/// the command or the URL it is the same in every run, and an alert whose file changes is closed and opened anew.
+/// Returns a location with the profile as its file. GitHub rejects results without a file, and closes and
+/// reopens an alert whose file changes. The profile, unlike the command or the URL, is the same in every run.
 fn location(profile: &str, id: &str) -> Location {
     Location {
         physical_location: PhysicalLocation {
@@ -293,13 +296,13 @@ fn fingerprints(id: &str) -> Fingerprints {
     }
 }
 
-/// A relative reference (RFC 3986) for a profile.
+/// Returns the relative reference (RFC 3986) of a profile.
 fn address(profile: &str) -> String {
     let name: String = url::form_urlencoded::byte_serialize(profile.as_bytes()).collect();
     format!("clerk-mcp-conformance/{}", name.replace('+', "%20"))
 }
 
-/// A message as SARIF reads it: braces are for placeholders (section 3.11.5), and `[text](address)` would be a link
+/// Escapes a SARIF message, in which braces are placeholders (section 3.11.5) and `[text](address)` is a link
 /// (section 3.11.6).
 fn text(plain: &str) -> Text {
     Text {

@@ -1,52 +1,53 @@
-//! The terminal: a line for each section, everything about what failed, and at the end all of it again in short.
+//! The terminal report: one line per section, details of each failure, and a summary at the end.
 //!
-//! Colours repeat what words and signs say; without them nothing is lost.
+//! Colors only repeat what words and symbols say.
 
 use super::{
     Style,
-    plain::{self, Limit, line},
-    screen::{BAD, BOLD, DIM, DOUBTFUL, Lead, PLAIN, Screen},
-    standing::{Standing, all_counts, by_reason, cases, concluded, counts, headline, standing_so},
+    sanitize::{self, Limit, line},
+    status::{Status, all_counts, by_reason, cases, counts, headline, run_status, with_status},
+    text_writer::{BAD, BOLD, DIM, DOUBTFUL, PLAIN, Prefix, TextWriter},
 };
 use crate::results::{CaseResult, Results, Section, Summary};
 
-/// A message of an exchange is shown up to here; JSON and HTML have more.
+/// The limit for a request or response. The JSON and HTML reports show more.
 const MESSAGE: Limit = Limit {
     lines: 20,
     characters: 1_200,
 };
-/// The same for what was due and what came.
+/// The limit for an expected or actual answer.
 const FINDING: Limit = Limit {
     lines: 8,
     characters: 600,
 };
-/// Where the text of a failure begins, and where it begins behind its labels.
+/// The column where the text of a failure begins.
 const INDENT: usize = 5;
+/// The column where the text after a label begins.
 const VALUES: usize = 16;
 
 pub(super) fn render(results: &Results, style: Style) -> String {
-    let mut screen = Screen::new(style);
-    heading(&mut screen, results);
+    let mut out = TextWriter::new(style);
+    heading(&mut out, results);
     for (section, all) in results.sections() {
-        section_line(&mut screen, section, &Summary::of(all));
-        for standing in [Standing::Fail, Standing::Warn] {
-            for case in standing_so(all, standing) {
-                details(&mut screen, case, standing);
+        section_line(&mut out, section, &Summary::of(all));
+        for status in [Status::Fail, Status::Warn] {
+            for case in with_status(all, status) {
+                details(&mut out, case, status);
             }
         }
     }
-    again(&mut screen, "Failed", &results.cases, Standing::Fail);
-    again(&mut screen, "Warned", &results.cases, Standing::Warn);
-    not_testable(&mut screen, results);
-    not_applicable(&mut screen, results);
-    baseline(&mut screen, results);
-    conclusion(&mut screen, results);
-    screen.finish()
+    brief_list(&mut out, "Failed", &results.cases, Status::Fail);
+    brief_list(&mut out, "Warnings", &results.cases, Status::Warn);
+    not_testable(&mut out, results);
+    not_applicable(&mut out, results);
+    baseline(&mut out, results);
+    conclusion(&mut out, results);
+    out.finish()
 }
 
-fn heading(screen: &mut Screen, results: &Results) {
+fn heading(out: &mut TextWriter, results: &Results) {
     let suite = &results.suite;
-    screen.heading(&line(&format!("{} {}", suite.name, suite.version)));
+    out.heading(&line(&format!("{} {}", suite.name, suite.version)));
     let target = &results.target;
     let selected = match results.cases.len() {
         all if all == suite.cases => cases(all),
@@ -60,214 +61,215 @@ fn heading(screen: &mut Screen, results: &Results) {
         ),
         ("Cases", &selected),
     ] {
-        labelled(screen, 0, 9, label, &line(value));
+        labeled(out, 0, 9, label, &line(value));
     }
-    screen.blank();
+    out.blank();
     if let Some(headline) = headline(results) {
-        let lead = Lead {
-            text: Standing::Fail.sign(),
+        let prefix = Prefix {
+            text: Status::Fail.symbol(),
             paint: BAD,
             column: 0,
         };
-        screen.wrapped(&lead, &line(&headline), BAD);
-        screen.blank();
+        out.wrapped(&prefix, &line(&headline), BAD);
+        out.blank();
     }
 }
 
-fn section_line(screen: &mut Screen, section: &Section, summary: &Summary) {
-    let standing = Standing::worst(summary).unwrap_or(Standing::NotApplicable);
-    let lead = Lead {
+fn section_line(out: &mut TextWriter, section: &Section, summary: &Summary) {
+    let status = Status::worst(summary).unwrap_or(Status::NotApplicable);
+    let prefix = Prefix {
         text: &format!(
             "{} {:>2} {}",
-            standing.sign(),
+            status.symbol(),
             section.number,
             line(&section.title)
         ),
-        paint: standing.paint(),
+        paint: status.paint(),
         column: 42,
     };
-    screen.wrapped(&lead, &counts(summary), PLAIN);
+    out.wrapped(&prefix, &counts(summary), PLAIN);
 }
 
-/// All there is to say of a case that was not met.
-fn details(screen: &mut Screen, case: &CaseResult, standing: Standing) {
-    screen.blank();
-    let lead = Lead {
+/// Writes everything about a failed case.
+fn details(out: &mut TextWriter, case: &CaseResult, status: Status) {
+    out.blank();
+    let prefix = Prefix {
         text: &format!(
             "   {} {} {}",
-            standing.sign(),
-            standing.word().to_uppercase(),
+            status.symbol(),
+            status.word().to_uppercase(),
             line(&case.id)
         ),
-        paint: standing.paint(),
+        paint: status.paint(),
         column: 0,
     };
-    screen.wrapped(&lead, &format!("({})", case.level.name()), DIM);
-    let lead = indented(INDENT);
-    screen.wrapped(&lead, &line(&case.requirement), BOLD);
-    labelled(screen, INDENT, VALUES, "Why", &line(&case.why));
+    out.wrapped(&prefix, &format!("({})", case.level.name()), DIM);
+    let prefix = indented(INDENT);
+    out.wrapped(&prefix, &line(&case.requirement), BOLD);
+    labeled(out, INDENT, VALUES, "Why", &line(&case.why));
     for (number, reference) in case.references.iter().enumerate() {
         let label = if number == 0 { "Reference" } else { "" };
-        labelled(screen, INDENT, VALUES, label, &line(&reference.title));
+        labeled(out, INDENT, VALUES, label, &line(&reference.title));
         if let Some(url) = &reference.url {
-            screen.whole(&indented(VALUES), &line(url));
+            out.unwrapped(&indented(VALUES), &line(url));
         }
     }
-    // Most cases have one step, of which nothing needs to be said.
+    // Names a step only if it is not the first. Most cases have only one step.
     let mut step = 1;
-    let mut go_on = |screen: &mut Screen, next: usize| {
+    let mut name_step = |out: &mut TextWriter, next: usize| {
         if next != step {
-            labelled(screen, INDENT, VALUES, "Step", &next.to_string());
+            labeled(out, INDENT, VALUES, "Step", &next.to_string());
             step = next;
         }
     };
     for finding in &case.findings {
-        go_on(screen, finding.step);
-        message(screen, "Expected", "", &plain::block(&finding.expected, FINDING));
-        message(screen, "Actual", "", &plain::block(&finding.actual, FINDING));
+        name_step(out, finding.step);
+        message(out, "Expected", "", &sanitize::block(&finding.expected, FINDING));
+        message(out, "Actual", "", &sanitize::block(&finding.actual, FINDING));
     }
     if let Some(exchange) = &case.exchange {
-        go_on(screen, exchange.step);
-        message(screen, "Request", "> ", &plain::block(&exchange.request, MESSAGE));
+        name_step(out, exchange.step);
+        message(out, "Request", "> ", &sanitize::block(&exchange.request, MESSAGE));
         message(
-            screen,
+            out,
             "Response",
             "< ",
-            &plain::block(&exchange.response, MESSAGE),
+            &sanitize::block(&exchange.response, MESSAGE),
         );
     }
-    // On a line of its own, where it is easily copied.
-    labelled(screen, INDENT, VALUES, "Again", "");
-    screen.whole(&indented(INDENT), &line(&case.rerun));
-    screen.blank();
+    // The command is on a line of its own, so that it is easy to copy.
+    labeled(out, INDENT, VALUES, "Run again", "");
+    out.unwrapped(&indented(INDENT), &line(&case.rerun));
+    out.blank();
 }
 
-/// A text of several lines behind a label, each line with a mark in front.
-fn message(screen: &mut Screen, label: &str, mark: &str, text: &str) {
+/// Writes a text of several lines after a label, with a mark before each line.
+fn message(out: &mut TextWriter, label: &str, mark: &str, text: &str) {
     let label = format!("{:INDENT$}{label}", "");
     for (number, part) in text.split('\n').enumerate() {
         let first = if number == 0 { label.as_str() } else { "" };
-        let lead = Lead {
+        let prefix = Prefix {
             text: &format!("{first:VALUES$}{mark}"),
             paint: DIM,
             column: VALUES + mark.len(),
         };
-        screen.marked(&lead, part);
+        out.message_line(&prefix, part);
     }
 }
 
-/// What stands so, one line for each with what it requires.
-fn again(screen: &mut Screen, title: &str, all: &[CaseResult], standing: Standing) {
-    let mut those = standing_so(all, standing).peekable();
-    if those.peek().is_none() {
+/// Lists the cases with this status, each with its requirement.
+fn brief_list(out: &mut TextWriter, title: &str, all: &[CaseResult], status: Status) {
+    let mut cases = with_status(all, status).peekable();
+    if cases.peek().is_none() {
         return;
     }
-    screen.blank();
-    screen.heading(title);
-    for case in those {
-        let lead = Lead {
-            text: &format!("  {} {}", standing.sign(), line(&case.id)),
-            paint: standing.paint(),
+    out.blank();
+    out.heading(title);
+    for case in cases {
+        let prefix = Prefix {
+            text: &format!("  {} {}", status.symbol(), line(&case.id)),
+            paint: status.paint(),
             column: 0,
         };
-        screen.wrapped(&lead, "", PLAIN);
-        screen.wrapped(&indented(4), &line(&case.requirement), PLAIN);
+        out.wrapped(&prefix, "", PLAIN);
+        out.wrapped(&indented(4), &line(&case.requirement), PLAIN);
     }
 }
 
-/// What could not be tried, by its reason, and how to see it again: one case of a reason will do for that.
-fn not_testable(screen: &mut Screen, results: &Results) {
-    let groups = by_reason(&results.cases, Standing::NotTestable);
+/// Lists the cases that could not be tested, grouped by reason, with the command that reruns the first of
+/// each group.
+fn not_testable(out: &mut TextWriter, results: &Results) {
+    let groups = by_reason(&results.cases, Status::NotTestable);
     if groups.is_empty() {
         return;
     }
-    screen.blank();
-    screen.heading("Not testable, which counts as failed");
-    for (reason, those) in groups {
-        because(screen, reason, Standing::NotTestable);
-        for case in &those {
-            let lead = Lead {
+    out.blank();
+    out.heading("Not testable, counted as failures");
+    for (reason, group) in groups {
+        reason_line(out, reason, Status::NotTestable);
+        for case in &group {
+            let prefix = Prefix {
                 text: &format!("    {}", line(&case.id)),
                 paint: PLAIN,
                 column: 0,
             };
-            screen.wrapped(&lead, "", PLAIN);
-            screen.wrapped(&indented(6), &line(&case.requirement), DIM);
+            out.wrapped(&prefix, "", PLAIN);
+            out.wrapped(&indented(6), &line(&case.requirement), DIM);
         }
-        if let Some(first) = those.first() {
-            let label = if those.len() > 1 {
-                "Again, the first of them"
+        if let Some(first) = group.first() {
+            let label = if group.len() > 1 {
+                "Run the first of these cases again"
             } else {
-                "Again"
+                "Run again"
             };
-            labelled(screen, 4, 0, label, "");
-            screen.whole(&indented(4), &line(&first.rerun));
+            labeled(out, 4, 0, label, "");
+            out.unwrapped(&indented(4), &line(&first.rerun));
         }
-        screen.blank();
+        out.blank();
     }
 }
 
-/// What does not apply, by its reason.
-fn not_applicable(screen: &mut Screen, results: &Results) {
-    let groups = by_reason(&results.cases, Standing::NotApplicable);
+/// Lists the cases that do not apply, grouped by reason.
+fn not_applicable(out: &mut TextWriter, results: &Results) {
+    let groups = by_reason(&results.cases, Status::NotApplicable);
     if groups.is_empty() {
         return;
     }
-    screen.blank();
-    screen.heading("Not applicable");
-    for (reason, those) in groups {
-        because(screen, reason, Standing::NotApplicable);
-        let ids: Vec<String> = those.iter().map(|case| line(&case.id)).collect();
-        screen.wrapped(&indented(4), &ids.join(", "), DIM);
+    out.blank();
+    out.heading("Not applicable");
+    for (reason, group) in groups {
+        reason_line(out, reason, Status::NotApplicable);
+        let ids: Vec<String> = group.iter().map(|case| line(&case.id)).collect();
+        out.wrapped(&indented(4), &ids.join(", "), DIM);
     }
 }
 
-fn because(screen: &mut Screen, reason: &str, standing: Standing) {
-    let lead = Lead {
-        text: &format!("  {}", standing.sign()),
-        paint: standing.paint(),
+fn reason_line(out: &mut TextWriter, reason: &str, status: Status) {
+    let prefix = Prefix {
+        text: &format!("  {}", status.symbol()),
+        paint: status.paint(),
         column: 4,
     };
-    screen.wrapped(&lead, &line(reason), PLAIN);
+    out.wrapped(&prefix, &line(reason), PLAIN);
 }
 
-/// What the baseline knows, and what is wrong with it.
-fn baseline(screen: &mut Screen, results: &Results) {
-    let known: Vec<&CaseResult> = standing_so(&results.cases, Standing::Known).collect();
+/// Lists the known failures, and the errors in the baseline.
+fn baseline(out: &mut TextWriter, results: &Results) {
+    let known: Vec<&CaseResult> = with_status(&results.cases, Status::Known).collect();
     if !known.is_empty() {
-        screen.blank();
-        screen.heading("Known, by the baseline");
+        out.blank();
+        out.heading("Known failures");
     }
     for case in known {
-        let lead = Lead {
-            text: &format!("  {} {}", Standing::Known.sign(), line(&case.id)),
+        let prefix = Prefix {
+            text: &format!("  {} {}", Status::Known.symbol(), line(&case.id)),
             paint: DOUBTFUL,
             column: 0,
         };
-        screen.wrapped(&lead, &format!("({})", case.outcome.describe()), DIM);
+        out.wrapped(&prefix, &format!("({})", case.outcome.describe()), DIM);
         let reason = case.known.as_deref().unwrap_or_default();
-        screen.wrapped(&indented(4), &line(reason), PLAIN);
+        out.wrapped(&indented(4), &line(reason), PLAIN);
     }
     if !results.baseline.is_empty() {
-        screen.blank();
-        screen.heading("Wrong in the baseline, which counts as failed");
+        out.blank();
+        out.heading("Errors in the baseline, counted as failures");
     }
-    for complaint in &results.baseline {
-        let lead = Lead {
-            text: &format!("  {} {}", Standing::Fail.sign(), line(&complaint.case)),
+    for entry in &results.baseline {
+        let prefix = Prefix {
+            text: &format!("  {} {}", Status::Fail.symbol(), line(&entry.case)),
             paint: BAD,
             column: 0,
         };
-        screen.wrapped(&lead, "", PLAIN);
-        screen.wrapped(&indented(4), &line(&complaint.problem), PLAIN);
+        out.wrapped(&prefix, "", PLAIN);
+        out.wrapped(&indented(4), &line(&entry.problem), PLAIN);
     }
 }
 
-fn conclusion(screen: &mut Screen, results: &Results) {
-    screen.blank();
-    let lead = Lead {
+fn conclusion(out: &mut TextWriter, results: &Results) {
+    out.blank();
+    let prefix = Prefix {
         text: &results.conclusion().describe().to_uppercase(),
-        paint: concluded(results).paint(),
+        paint: run_status(results).paint(),
         column: 0,
     };
     let target = &results.target;
@@ -278,20 +280,20 @@ fn conclusion(screen: &mut Screen, results: &Results) {
         target.reach.describe(),
         target.address
     );
-    screen.wrapped(&lead, &line(&text), PLAIN);
+    out.wrapped(&prefix, &line(&text), PLAIN);
 }
 
-fn labelled(screen: &mut Screen, indent: usize, column: usize, label: &str, value: &str) {
-    let lead = Lead {
+fn labeled(out: &mut TextWriter, indent: usize, column: usize, label: &str, value: &str) {
+    let prefix = Prefix {
         text: &format!("{:indent$}{label}", ""),
         paint: DIM,
         column,
     };
-    screen.wrapped(&lead, value, PLAIN);
+    out.wrapped(&prefix, value, PLAIN);
 }
 
-fn indented(column: usize) -> Lead<'static> {
-    Lead {
+fn indented(column: usize) -> Prefix<'static> {
+    Prefix {
         text: "",
         paint: PLAIN,
         column,

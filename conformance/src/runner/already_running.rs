@@ -56,7 +56,7 @@ pub(super) async fn connect(
     if let Err(error) = client.probe().await {
         return Err(RunError::Target(format!("{mcp_url} does not answer: {error}")));
     }
-    let target = RunningTarget::new(client, None, redactor.clone());
+    let target = RunningTarget::new(client, None);
     let mut fixture = Fixture::new(profile, values, target, clerk_admin, redactor.clone());
     fixture.tokens.supplied.clone_from(tokens);
     Ok(fixture)

@@ -13,7 +13,6 @@ use crate::{
     assertions::{describe_matcher, matches},
     case::{Case, Level, Section, StartExpectation},
     profile::Profile,
-    redact::Redactor,
     results::{CaseResult, Finding, Outcome},
     spec::Reference,
     target::Ended,
@@ -24,8 +23,6 @@ pub(super) struct CaseRunner<'a> {
     pub(super) shared: &'a SharedTarget<'a>,
     /// `None` when the target was already running.
     pub(super) starter: Option<&'a TargetStarter<'a>>,
-    /// Knows the secrets in the options.
-    pub(super) redactor: &'a Redactor,
 }
 
 impl CaseRunner<'_> {
@@ -41,10 +38,7 @@ impl CaseRunner<'_> {
                 Level::Must => (Outcome::Fail, None, failure),
                 Level::Should => (Outcome::Warn, None, failure),
             },
-            CaseOutcome::NotTestable(reason) => {
-                let reason = self.redactor.clean(&reason);
-                (Outcome::NotTestable, Some(reason), Failure::default())
-            }
+            CaseOutcome::NotTestable(reason) => (Outcome::NotTestable, Some(reason), Failure::default()),
             CaseOutcome::OutOfReach(reason) => (Outcome::NotApplicable, Some(reason), Failure::default()),
         };
         CaseResult {
@@ -73,7 +67,7 @@ impl CaseRunner<'_> {
             );
         };
         match &case.refuses_to_start {
-            Some(expect) => expect_exit(starter, case, expect, self.redactor).await,
+            Some(expect) => expect_exit(starter, case, expect).await,
             None => self.run_on_own(starter, case).await,
         }
     }
@@ -155,12 +149,7 @@ fn target_ended(outcome: CaseOutcome, ended: &Ended) -> CaseOutcome {
 }
 
 /// Starts a target that must exit.
-async fn expect_exit(
-    starter: &TargetStarter<'_>,
-    case: &Case,
-    expect: &StartExpectation,
-    redactor: &Redactor,
-) -> CaseOutcome {
+async fn expect_exit(starter: &TargetStarter<'_>, case: &Case, expect: &StartExpectation) -> CaseOutcome {
     let ended = match starter.start_expecting_exit(case, &expect.without).await {
         Ok(ended) => ended,
         Err(error) => return no_fixture(&error),
@@ -170,7 +159,7 @@ async fn expect_exit(
         failure.findings.push(Finding {
             step: 1,
             expected,
-            actual: redactor.clean(actual),
+            actual: actual.to_owned(),
         });
     };
     let exit = format!("the target does not start and exits with {}", expect.exit);

@@ -18,6 +18,7 @@ use crate::{
     case::{Case, OTHER},
     intercept::Intercept,
     profile::Profile,
+    redact::Redactor,
     target::Environment,
 };
 
@@ -38,11 +39,13 @@ pub(super) struct Prepared {
     pub(super) intercept: Option<Intercept>,
 }
 
-/// Prepares the start of a target on this port, with the settings and actions of the case.
+/// Prepares the start of a target on this port, with the settings and actions of the case. The redactor learns
+/// the secrets and per-run values.
 pub(super) async fn prepare(
     profile: &Profile,
     port: u16,
     case: Option<&Case>,
+    redactor: &Redactor,
 ) -> Result<Prepared, FixtureError> {
     let mut values = Values::default();
     let is_https = profile.https || profile.intercept;
@@ -77,6 +80,8 @@ pub(super) async fn prepare(
     values.set("key_interval", &profile.key_interval);
     values.set("host", "127.0.0.1");
     values.set("port", port.to_string());
+    // The base URL that a case may set below is the same in every run, so reports show it.
+    learn_values(redactor, &values);
 
     for action in case.iter().flat_map(|case| &case.before) {
         let action = values.fill_in(action).map_err(FixtureError::setup)?;
@@ -98,6 +103,21 @@ pub(super) async fn prepare(
         ca_file,
         intercept,
     })
+}
+
+/// Teaches the redactor the secret keys, and the values that differ in each run, so that reports of two runs can
+/// be compared.
+fn learn_values(redactor: &Redactor, values: &Values) {
+    for name in ["secret_key", "other.secret_key"] {
+        if let Some(secret) = values.get(name) {
+            redactor.learn(secret, name);
+        }
+    }
+    for name in ["base_url", "authority", "issuer", "domain"] {
+        if let Some(value) = values.get(name) {
+            redactor.name(value, name);
+        }
+    }
 }
 
 /// Returns the environment variables of the profile, with the settings of the case.
@@ -209,7 +229,7 @@ async fn start_clerk(
         builder = builder.https(authority);
     }
     if let Some(host) = frontend_api_host {
-        builder = builder.pass_for(host);
+        builder = builder.stand_in_for(host);
     }
     let clerk = builder.start().await.map_err(FixtureError::setup)?;
     let admin = ClerkAdmin::new(&clerk.admin_url(), authority.map(Authority::pem))?;

@@ -24,9 +24,9 @@ impl RunError {
         Self::Target(error.into().to_string())
     }
 
-    /// Removes secrets and control characters from the message.
+    /// Redacts secrets and escapes control characters in the message.
     pub(super) fn redacted(self, redactor: &Redactor) -> Self {
-        let redacted = |text: String| report::lines(&redactor.clean(&text));
+        let redacted = |text: String| report::lines(&redactor.redact(&text));
         match self {
             Self::Selection(_) => self,
             Self::Target(text) => Self::Target(redacted(text)),

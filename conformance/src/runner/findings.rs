@@ -13,8 +13,8 @@ const MAX_BYTES: usize = 2_000;
 pub(super) fn finding(step: usize, difference: &Difference, redactor: &Redactor) -> Finding {
     Finding {
         step,
-        expected: redactor.clean_own(&difference.expected),
-        actual: cut(&difference.actual, |text| redactor.clean(text)),
+        expected: difference.expected.clone(),
+        actual: cut(&difference.actual, |text| redactor.redact(text)),
     }
 }
 
@@ -30,8 +30,8 @@ pub(super) fn exchange(
     };
     Exchange {
         step,
-        request: cut(&request.as_text(), |text| redactor.clean_own(text)),
-        response: cut(&response, |text| redactor.clean(text)),
+        request: cut(&request.as_text(), |text| redactor.redact_own(text)),
+        response: cut(&response, |text| redactor.redact(text)),
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) struct Fixture {
     /// The Clerk of another application, if the case needs one.
     pub(super) other_clerk: Option<ClerkAdmin>,
     pub(super) controls: ControlOutcomes,
-    /// Knows the secrets and per-run values of this fixture, except its tokens.
+    /// The redactor of the run. Learns every token before it is sent.
     pub(super) redactor: Redactor,
 }
 
@@ -94,42 +94,20 @@ impl Fixture {
         Ok(counts)
     }
 
-    /// Returns a token for the recipe. `redactor` and the redactor of the target's output learn it.
-    pub(super) async fn token(&self, spec: &TokenSpec, redactor: &mut Redactor) -> Result<String, StepError> {
+    /// Returns a token for the recipe. The redactor learns it.
+    pub(super) async fn token(&self, spec: &TokenSpec) -> Result<String, StepError> {
         let (spec, token) = self.tokens.token(spec, &self.profile).await?;
-        redactor.know(&token, &recipe_line(&spec));
-        self.target.redact_token(&token);
+        self.redactor.learn(&token, &recipe_line(&spec));
         Ok(token)
     }
 
     /// Returns whether the target accepts a control.
-    pub(super) async fn control(
-        &self,
-        spec: &TokenSpec,
-        redactor: &mut Redactor,
-    ) -> Result<ControlOutcome, StepError> {
-        let token = self.token(spec, redactor).await?;
+    pub(super) async fn control(&self, spec: &TokenSpec) -> Result<ControlOutcome, StepError> {
+        let token = self.token(spec).await?;
         let recipe = recipe_line(spec);
         Ok(self
             .controls
-            .get(recipe, &token, &self.target, &self.values, redactor)
+            .get(recipe, &token, &self.target, &self.values)
             .await)
     }
-}
-
-/// Returns a redactor that also knows the secrets among `values`, and the values that differ in each run, so that
-/// reports of two runs can be compared.
-pub(super) fn redactor_with(values: &Values, redactor: &Redactor) -> Redactor {
-    let mut redactor = redactor.clone();
-    for name in ["secret_key", "other.secret_key"] {
-        if let Some(secret) = values.get(name) {
-            redactor.know(secret, name);
-        }
-    }
-    for name in ["base_url", "authority", "listens_on", "issuer", "domain"] {
-        if let Some(value) = values.get(name) {
-            redactor.name(value, &format!("{{{name}}}"));
-        }
-    }
-    redactor
 }

@@ -81,7 +81,7 @@ pub async fn run(
     let redactor = options.redactor();
     match run_unredacted(catalogue, options, progress, &redactor).await {
         Ok(mut results) => {
-            redactor.clean_results(&mut results);
+            redactor.redact_results(&mut results);
             Ok(results)
         }
         Err(error) => Err(error.redacted(&redactor)),
@@ -106,7 +106,6 @@ async fn run_unredacted(
         options,
         shared: &shared,
         starter: starter.as_ref(),
-        redactor,
     };
     progress.started(selected.len());
     let mut cases = run_cases(&runner, selected, progress).await;

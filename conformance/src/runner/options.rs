@@ -9,7 +9,7 @@ use super::selection::Selection;
 use crate::{
     baseline::Baseline,
     profile::Profile,
-    redact::{Redactor, shown_command},
+    redact::{Redactor, program_name},
     results::Reach,
     target::Launcher,
 };
@@ -33,8 +33,8 @@ pub struct Options {
     pub start_timeout: Duration,
     /// A certificate authority (PEM) to trust besides the authorities of the system, for targets on https.
     pub authority: Option<String>,
-    /// The command line that runs a case again, without the case: `--only ID` is appended. Reports show it, without
-    /// the secrets that the run knows. Remove other secrets of a command with [`shown_command`].
+    /// The command line that runs one case again, without `--only` and the id of the case. Reports show it with
+    /// the run's secrets redacted. Of the target's command it should contain only the [`program_name`].
     pub rerun: String,
 }
 
@@ -60,22 +60,16 @@ pub enum TargetOptions {
 impl Options {
     /// Returns a redactor that knows the secrets in the options and in the environment.
     pub(super) fn redactor(&self) -> Redactor {
-        let mut redactor = Redactor::new();
-        redactor.know_variables(&self.profile.environment);
+        let redactor = Redactor::new();
+        for (name, value) in &self.profile.environment {
+            redactor.learn_variable(name, value);
+        }
         match &self.target {
-            TargetOptions::Command(command) => redactor.know_command(command),
+            TargetOptions::Command(command) => redactor.learn_command(command),
             TargetOptions::Inside(_) => {}
-            TargetOptions::Running {
-                mcp_url,
-                tokens,
-                clerk,
-                ..
-            } => {
+            TargetOptions::Running { tokens, .. } => {
                 for (kind, token) in tokens {
-                    redactor.know(token, kind.name());
-                }
-                for url in clerk.iter().chain([mcp_url]) {
-                    redactor.know_url(url);
+                    redactor.learn(token, kind.name());
                 }
             }
         }
@@ -84,10 +78,10 @@ impl Options {
 }
 
 impl TargetOptions {
-    /// Returns the command or URL of the target, for reports.
+    /// Returns the program name or the URL of the target, for reports.
     pub(super) fn address(&self) -> String {
         match self {
-            Self::Command(command) => shown_command(command),
+            Self::Command(command) => program_name(command).to_owned(),
             Self::Inside(_) => "inside this process".to_owned(),
             Self::Running { mcp_url, .. } => mcp_url.to_string(),
         }

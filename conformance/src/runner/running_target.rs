@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use local_clerk::LocalClerk;
-use parking_lot::Mutex;
 use tempfile::NamedTempFile;
 use tokio::time::{Instant, sleep};
 use url::Url;
@@ -12,7 +11,6 @@ use super::{request::compose, values::Values};
 use crate::{
     case::Step,
     intercept::Intercept,
-    redact::Redactor,
     target::{Ended, Started},
     wire::{Address, Answer, Outgoing, Trust, WireError, exchange},
 };
@@ -70,8 +68,6 @@ pub(super) struct RunningTarget {
     pub(super) client: TargetClient,
     /// `None` for a target that was already running.
     own: Option<OwnTarget>,
-    /// Knows every token that was sent: the target may print any of them.
-    output_redactor: Mutex<Redactor>,
 }
 
 /// A target that the suite started, with everything that runs only for it.
@@ -84,12 +80,8 @@ pub(super) struct OwnTarget {
 }
 
 impl RunningTarget {
-    pub(super) fn new(client: TargetClient, own: Option<OwnTarget>, redactor: Redactor) -> Self {
-        Self {
-            client,
-            own,
-            output_redactor: Mutex::new(redactor),
-        }
+    pub(super) fn new(client: TargetClient, own: Option<OwnTarget>) -> Self {
+        Self { client, own }
     }
 
     /// Returns whether the suite started the target.
@@ -97,26 +89,15 @@ impl RunningTarget {
         self.own.is_some()
     }
 
-    /// Redacts a token in what the target prints from now on.
-    pub(super) fn redact_token(&self, token: &str) {
-        if self.is_own() {
-            self.output_redactor.lock().know(token, "token");
-        }
-    }
-
-    /// Returns how the target ended, with redacted output, if it has ended.
+    /// Returns how the target ended, or `None` if it is running.
     pub(super) async fn ended(&self) -> Option<Ended> {
-        let ended = self.own.as_ref()?.started.ended().await?;
-        Some(Ended {
-            exit: ended.exit,
-            output: self.output_redactor.lock().clean(&ended.output),
-        })
+        self.own.as_ref()?.started.ended().await
     }
 
-    /// Returns the last output of the target, redacted.
+    /// Returns the last output of the target.
     pub(super) fn output(&self) -> String {
         let output = self.own.as_ref().map(|own| own.started.output());
-        self.output_redactor.lock().clean(&output.unwrap_or_default())
+        output.unwrap_or_default()
     }
 
     /// Returns how the target ended. If it does not answer, waits a moment for it to end, because a process closes

@@ -59,8 +59,7 @@ impl<'a> SharedTarget<'a> {
         let mut attempts = CONTROL_ATTEMPTS;
         loop {
             let fixture = self.running().await;
-            let mut redactor = fixture.redactor.clone();
-            let outcome = fixture.control(spec, &mut redactor).await?;
+            let outcome = fixture.control(spec).await?;
             attempts -= 1;
             if matches!(outcome, ControlOutcome::Accepted)
                 || attempts == 0

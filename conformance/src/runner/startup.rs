@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
     environment::{Prepared, prepare},
-    fixture::{Fixture, FixtureError, redactor_with},
+    fixture::{Fixture, FixtureError},
     options::{Options, TargetOptions},
     request::compose,
     running_target::{OwnTarget, POLL_INTERVAL, RunningTarget, TargetClient},
@@ -27,7 +27,7 @@ pub(super) struct TargetStarter<'a> {
     options: &'a Options,
     start: Start,
     trust: &'a Trust,
-    /// Knows the secrets in the options.
+    /// The redactor of the run.
     redactor: &'a Redactor,
 }
 
@@ -68,17 +68,17 @@ impl<'a> TargetStarter<'a> {
             clerks,
             ca_file,
             intercept,
-        } = prepare(&self.options.profile, port, case).await?;
+        } = prepare(&self.options.profile, port, case, self.redactor).await?;
         let own = OwnTarget {
             started: self.launch(variables).await.map_err(FixtureError::Target)?,
             clerks,
             _ca_file: ca_file,
             intercept,
         };
-        let redactor = redactor_with(&values, self.redactor);
         let client = TargetClient::new(&values, self.trust, self.options.timeout);
         let client = client.map_err(FixtureError::Setup)?;
-        let target = RunningTarget::new(client, Some(own), redactor.clone());
+        let target = RunningTarget::new(client, Some(own));
+        let redactor = self.redactor.clone();
         let mut fixture = Fixture::new(&self.options.profile, values, target, Some(clerk), redactor);
         fixture.other_clerk = other_clerk;
         // A server whose Clerk is unavailable from the start may never report that it is ready.
@@ -117,7 +117,7 @@ impl<'a> TargetStarter<'a> {
     ) -> Result<Option<Ended>, FixtureError> {
         let profile = &self.options.profile;
         // The Clerks, the proxy and the file live until this function returns.
-        let mut prepared = prepare(profile, port, Some(case)).await?;
+        let mut prepared = prepare(profile, port, Some(case), self.redactor).await?;
         prepared.variables.retain(|variable, _| {
             let template = profile.environment.get(variable).map_or("", String::as_str);
             !without.iter().any(|value| template == format!("{{{value}}}"))

@@ -19,7 +19,6 @@ use super::{
 use crate::{
     assertions::{self, Context, Difference, SentMessage},
     case::{Case, Step, endpoints},
-    redact::Redactor,
     results::Finding,
     vocabulary::duration,
     wire::{Answer, Outgoing, WireError},
@@ -30,7 +29,6 @@ pub(super) struct Trial<'a> {
     fixture: &'a Fixture,
     /// The target for controls of steps whose fault is not in the token. `None` if `fixture` has no faults.
     faultless: Option<&'a SharedTarget<'a>>,
-    redactor: Redactor,
     /// The token of each step so far.
     tokens: Vec<Option<String>>,
     /// The last answer of each step so far.
@@ -49,7 +47,6 @@ impl<'a> Trial<'a> {
         Self {
             fixture,
             faultless,
-            redactor: fixture.redactor.clone(),
             tokens: Vec::new(),
             answers: Vec::new(),
         }
@@ -67,9 +64,7 @@ impl<'a> Trial<'a> {
             match failure {
                 Ok(failure) if failure.findings.is_empty() => {}
                 Ok(failure) => return CaseOutcome::Failed(failure),
-                Err(StepError::NotTestable(reason)) => {
-                    return CaseOutcome::NotTestable(self.redactor.clean(&reason));
-                }
+                Err(StepError::NotTestable(reason)) => return CaseOutcome::NotTestable(reason),
                 Err(StepError::OutOfReach(reason)) => return CaseOutcome::OutOfReach(reason),
             }
         }
@@ -113,7 +108,7 @@ impl<'a> Trial<'a> {
         for (endpoint, expected) in &step.expect.clerk_requests {
             let requests = total(&counts_after, endpoint).saturating_sub(total(&counts_before, endpoint));
             let difference = assertions::compare_count(endpoint, *expected, requests);
-            let finding = difference.map(|one| finding(number, &one, &self.redactor));
+            let finding = difference.map(|one| finding(number, &one, &self.fixture.redactor));
             failure.findings.extend(finding);
         }
         self.tokens.push(tokens.into_iter().next().flatten());
@@ -125,7 +120,7 @@ impl<'a> Trial<'a> {
     }
 
     /// Returns the token of each request of a step.
-    async fn step_tokens(&mut self, step: &Step) -> Result<Vec<Option<String>>, StepError> {
+    async fn step_tokens(&self, step: &Step) -> Result<Vec<Option<String>>, StepError> {
         let count = usize::try_from(step.send.times.unwrap_or(1)).unwrap_or(usize::MAX);
         if let Some(earlier) = step.token_of_step {
             let token = earlier.checked_sub(1).and_then(|index| self.tokens.get(index));
@@ -136,7 +131,7 @@ impl<'a> Trial<'a> {
         };
         let mut tokens = Vec::new();
         for _ in 0..if step.send.new_tokens { count } else { 1 } {
-            tokens.push(Some(self.fixture.token(spec, &mut self.redactor).await?));
+            tokens.push(Some(self.fixture.token(spec).await?));
         }
         let last = tokens.last().cloned().flatten();
         tokens.resize(count, last);
@@ -145,7 +140,7 @@ impl<'a> Trial<'a> {
 
     /// Checks that the control of the step, if it has one, is accepted. Otherwise its rejection proves
     /// nothing.
-    async fn check_control(&mut self, step: &Step, number: usize) -> Result<(), StepError> {
+    async fn check_control(&self, step: &Step, number: usize) -> Result<(), StepError> {
         let fixture = self.fixture;
         let completed = step
             .token
@@ -157,7 +152,7 @@ impl<'a> Trial<'a> {
         };
         let outcome = match self.faultless {
             Some(faultless) if !on_same_target => faultless.control(&spec).await?,
-            _ => fixture.control(&spec, &mut self.redactor).await?,
+            _ => fixture.control(&spec).await?,
         };
         match outcome {
             ControlOutcome::Accepted => Ok(()),
@@ -228,13 +223,21 @@ impl<'a> Trial<'a> {
                 .filter(|_| !step.expect.clerk_requests.is_empty());
             return Failure {
                 findings: Vec::new(),
-                exchange: shown.map(|one| exchange(number, &one.request, &one.answer, &self.redactor)),
+                exchange: shown
+                    .map(|one| exchange(number, &one.request, &one.answer, &self.fixture.redactor)),
             };
         }
         let mut failure = Failure::default();
         if let Some((differences, one)) = differing.first() {
-            failure.exchange = Some(exchange(number, &one.request, &one.answer, &self.redactor));
-            let findings = differences.iter().map(|one| finding(number, one, &self.redactor));
+            failure.exchange = Some(exchange(
+                number,
+                &one.request,
+                &one.answer,
+                &self.fixture.redactor,
+            ));
+            let findings = differences
+                .iter()
+                .map(|one| finding(number, one, &self.fixture.redactor));
             failure.findings.extend(findings);
         }
         if total > 1 {

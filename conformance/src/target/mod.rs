@@ -1,8 +1,8 @@
-//! Targets: the servers under test, started with an environment, and stopped.
+//! Targets: starts and stops servers under test.
 
-mod leader;
 mod port;
 mod process;
+mod process_group;
 
 use std::{collections::BTreeMap, fmt, future::Future, pin::Pin, sync::Arc};
 
@@ -11,52 +11,55 @@ pub(crate) use self::{
     process::Process,
 };
 
-/// A server's environment: what its profile says, with this run's values.
+/// The environment variables of a server: those of its profile, with the values of this run.
 pub type Environment = BTreeMap<String, String>;
 
-/// Starts a server inside this process, for tests of the suite itself.
+/// A function that starts a server inside this process, for tests of the suite itself.
 pub type Launcher = Arc<dyn Fn(Environment) -> Launching + Send + Sync>;
 
-/// A server that is being started.
+/// A future that starts a server inside this process.
 pub type Launching = Pin<Box<dyn Future<Output = Result<Box<dyn Running>, Ended>> + Send>>;
 
 /// A server that runs inside this process. Dropping it stops it.
 pub trait Running: Send + Sync {
-    /// How it ended, if it has.
+    /// Returns how the server ended, or `None` while it runs.
     fn ended(&self) -> Option<Ended> {
         None
     }
 }
 
-/// How a server ended that was to run.
+/// How a server ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
-    /// Its exit code; `None` when a signal ended it.
+    /// The exit code, or `None` if a signal terminated the server.
     pub exit: Option<i32>,
-    /// The last of what it printed.
+    /// The last output of the server.
     pub output: String,
 }
 
-/// How to get a server to run.
+/// How to start a server.
 #[derive(Clone)]
 pub(crate) enum Start {
-    /// By this command of a shell.
+    /// Run this shell command.
     Command(String),
-    /// Inside this process.
+    /// Start it inside this process.
     Launch(Launcher),
 }
 
 /// A server that was started.
 pub(crate) enum Started {
+    /// A process.
     Process(Box<Process>),
+    /// A server inside this process.
     Inside(Box<dyn Running>),
 }
 
 impl Start {
-    /// Starts the server. It may not be ready yet, or end at once.
-    pub(crate) async fn start(&self, environment: Environment, without: &[String]) -> Result<Started, Ended> {
+    /// Starts the server without waiting until it is ready. A process does not inherit the variables in
+    /// `removed`.
+    pub(crate) async fn start(&self, environment: Environment, removed: &[String]) -> Result<Started, Ended> {
         match self {
-            Self::Command(command) => Process::start(command, &environment, without)
+            Self::Command(command) => Process::start(command, &environment, removed)
                 .map(|process| Started::Process(Box::new(process))),
             Self::Launch(launch) => launch(environment).await.map(Started::Inside),
         }
@@ -64,7 +67,7 @@ impl Start {
 }
 
 impl Started {
-    /// How it ended, if it has.
+    /// Returns how the server ended, or `None` while it runs.
     pub(crate) async fn ended(&self) -> Option<Ended> {
         match self {
             Self::Process(process) => process.ended().await,
@@ -72,7 +75,7 @@ impl Started {
         }
     }
 
-    /// The last of what it printed.
+    /// Returns the last output of the server.
     pub(crate) fn output(&self) -> String {
         match self {
             Self::Process(process) => process.output(),
@@ -80,7 +83,7 @@ impl Started {
         }
     }
 
-    /// Stops it and waits until it is gone.
+    /// Stops the server and waits until it has exited.
     pub(crate) async fn stop(self) {
         match self {
             Self::Process(process) => process.stop().await,
@@ -92,14 +95,14 @@ impl Started {
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.exit {
-            Some(code) => write!(f, "it ended with exit code {code}")?,
-            None => write!(f, "it was ended by a signal")?,
+            Some(code) => write!(f, "it exited with code {code}")?,
+            None => write!(f, "it was terminated by a signal")?,
         }
         let output = self.output.trim_end();
         if output.is_empty() {
-            write!(f, " and printed nothing")
+            write!(f, " without output")
         } else {
-            write!(f, "; the last it printed:\n{output}")
+            write!(f, "; its last output:\n{output}")
         }
     }
 }

@@ -1,3 +1,5 @@
+//! A target that runs as a process, started by a shell command.
+
 use std::{collections::VecDeque, process::Stdio, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
@@ -10,41 +12,43 @@ use tokio::{
 
 use super::{
     Ended, Environment,
-    leader::{Exit, Leader, Signal},
+    process_group::{Exit, ProcessGroup, Signal},
 };
 
 /// How long a server may take to stop before it is killed.
-const GRACE: Duration = Duration::from_secs(5);
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How much of what a server prints is kept: this many of the last lines, of each so much, and so much in all.
-const LINES: usize = 60;
-const LINE_BYTES: usize = 4 * 1024;
-const BYTES: usize = 16 * 1024;
+/// How many of the last lines of output are kept.
+const MAX_LINES: usize = 60;
+/// How much of one line is kept.
+const MAX_LINE_BYTES: usize = 4 * 1024;
+/// How much output is kept in total.
+const MAX_BYTES: usize = 16 * 1024;
 
-/// How long what it said last may be on its way, when something that it started has its pipes open.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long to wait for the last output after the leader exited, if another process still has the pipes open.
+const OUTPUT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A server that a command of the shell started, with everything it started itself.
+/// A server started by a shell command, with all processes that it started.
 pub(crate) struct Process {
-    leader: Leader,
+    group: ProcessGroup,
     output: Output,
     readers: Vec<JoinHandle<()>>,
-    /// Closed when nobody has the pipes open any more.
-    read: watch::Receiver<()>,
+    /// Closed when both output pipes are closed.
+    pipes: watch::Receiver<()>,
     ended: OnceCell<Ended>,
 }
 
-/// The last lines of both streams.
+/// The last lines of stdout and stderr.
 #[derive(Clone, Default)]
 struct Output(Arc<Mutex<VecDeque<Line>>>);
 
-/// A line, as far as it has come and is kept.
+/// A line of output, possibly incomplete or shortened.
 struct Line {
-    /// Which of the streams it came from.
     stream: Stream,
     bytes: Vec<u8>,
-    /// How many more there were.
+    /// How many bytes were left out.
     left_out: usize,
+    /// Whether the end of the line was read.
     ended: bool,
 }
 
@@ -55,10 +59,11 @@ enum Stream {
 }
 
 impl Process {
-    /// Runs `command` with these variables, and those that this process has, but for those in `without`.
-    pub(crate) fn start(command: &str, environment: &Environment, without: &[String]) -> Result<Self, Ended> {
+    /// Runs `command` with the variables of this process except those in `removed`, and with those of
+    /// `environment`.
+    pub(crate) fn start(command: &str, environment: &Environment, removed: &[String]) -> Result<Self, Ended> {
         let mut shell = Command::new("sh");
-        for variable in without {
+        for variable in removed {
             shell.env_remove(variable);
         }
         shell
@@ -68,13 +73,13 @@ impl Process {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        Leader::of_a_group(&mut shell);
+        ProcessGroup::configure(&mut shell);
         let mut child = shell.spawn().map_err(|error| Ended {
             exit: None,
-            output: format!("the shell cannot be started: {error}"),
+            output: format!("cannot start the shell: {error}"),
         })?;
         let output = Output::default();
-        let (reading, read) = watch::channel(());
+        let (reading, pipes) = watch::channel(());
         let mut readers = Vec::new();
         readers.extend(
             child
@@ -89,21 +94,21 @@ impl Process {
                 .map(|stream| output.keep(Stream::Stderr, stream, reading)),
         );
         Ok(Self {
-            leader: Leader::new(child),
+            group: ProcessGroup::new(child),
             output,
             readers,
-            read,
+            pipes,
             ended: OnceCell::new(),
         })
     }
 
-    /// How it ended, if it has.
+    /// Returns how the server ended, or `None` while it runs.
     pub(crate) async fn ended(&self) -> Option<Ended> {
-        let Exit(exit) = self.leader.exit()?;
+        let Exit(exit) = self.group.exit()?;
         let ended = self.ended.get_or_init(async || {
-            let mut read = self.read.clone();
-            let closed = async { while read.changed().await.is_ok() {} };
-            let _ = tokio::time::timeout(LAST_WORDS, closed).await;
+            let mut pipes = self.pipes.clone();
+            let closed = async { while pipes.changed().await.is_ok() {} };
+            let _ = tokio::time::timeout(OUTPUT_TIMEOUT, closed).await;
             Ended {
                 exit,
                 output: self.output(),
@@ -112,24 +117,24 @@ impl Process {
         Some(ended.await.clone())
     }
 
-    /// The last lines it printed.
+    /// Returns the last lines of output.
     pub(crate) fn output(&self) -> String {
         let lines = self.output.0.lock();
         lines.iter().map(Line::text).collect::<Vec<_>>().join("\n")
     }
 
-    /// Asks it to stop, and kills it when it does not.
+    /// Asks the server to stop, and kills it if it does not.
     pub(crate) async fn stop(mut self) {
-        self.leader.signal(Signal::Stop);
-        let _ = tokio::time::timeout(GRACE, self.leader.ended()).await;
-        // It may be gone and what it started not. Should nobody wait so long, dropping does the same.
-        self.leader.kill().await;
+        self.group.signal(Signal::Stop);
+        let _ = tokio::time::timeout(STOP_TIMEOUT, self.group.exited()).await;
+        // Processes that the server started may still run after it exits. Dropping also kills the group.
+        self.group.kill().await;
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.leader.signal(Signal::Kill);
+        self.group.signal(Signal::Kill);
         for reader in &self.readers {
             reader.abort();
         }
@@ -137,6 +142,7 @@ impl Drop for Process {
 }
 
 impl Output {
+    /// Starts to read a stream. Drops `reading` when the stream ends.
     fn keep(
         &self,
         stream: Stream,
@@ -145,7 +151,7 @@ impl Output {
     ) -> JoinHandle<()> {
         let output = self.clone();
         tokio::spawn(async move {
-            // It is dropped at the end, which tells whoever waits.
+            // Dropped when the task ends, which wakes waiting callers.
             let _reading = reading;
             let mut reader = BufReader::new(source);
             while let Ok(bytes) = reader.fill_buf().await
@@ -158,7 +164,7 @@ impl Output {
         })
     }
 
-    /// Adds what came next on a stream, which may be a part of a line.
+    /// Adds bytes from a stream, which can end within a line.
     fn add(&self, stream: Stream, bytes: &[u8]) {
         let mut lines = self.0.lock();
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
@@ -174,7 +180,7 @@ impl Output {
                 line.add(part);
             }
             let kept = |lines: &VecDeque<Line>| lines.iter().map(|line| line.bytes.len()).sum::<usize>();
-            while lines.len() > LINES || kept(&lines) > BYTES {
+            while lines.len() > MAX_LINES || kept(&lines) > MAX_BYTES {
                 lines.pop_front();
             }
         }
@@ -190,7 +196,7 @@ impl Line {
         let content = part.strip_suffix(b"\n");
         self.ended = content.is_some();
         let content = content.unwrap_or(part);
-        let room = LINE_BYTES - self.bytes.len();
+        let room = MAX_LINE_BYTES - self.bytes.len();
         let kept = content.get(..room).unwrap_or(content);
         self.bytes.extend_from_slice(kept);
         self.left_out += content.len() - kept.len();
@@ -215,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_both_streams_stay_whole() {
+    fn lines_of_both_streams_are_not_mixed() {
         let output = Output::default();
         output.add(Stream::Stdout, b"one\r\ntwo, in ");
         output.add(Stream::Stderr, b"wrong\n");
@@ -224,24 +230,28 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_is_cut() {
+    fn large_output_is_shortened() {
         let output = Output::default();
         for _ in 0..100 {
             output.add(Stream::Stdout, &[b'x'; 8_192]);
         }
         assert_eq!(
             text(&output),
-            format!("{}… (815104 more bytes)", "x".repeat(LINE_BYTES))
+            format!("{}… (815104 more bytes)", "x".repeat(MAX_LINE_BYTES))
         );
         for number in 0..1_000 {
             output.add(Stream::Stderr, format!("{number}\n").as_bytes());
         }
-        assert_eq!(text(&output).lines().count(), LINES);
+        assert_eq!(text(&output).lines().count(), MAX_LINES);
         assert!(text(&output).ends_with("\n999"));
         for _ in 0..1_000 {
             output.add(Stream::Stderr, &[&[b'y'; 9_000][..], b"\n"].concat());
         }
-        assert!(text(&output).len() <= BYTES + 1_000, "{}", text(&output).len());
+        assert!(
+            text(&output).len() <= MAX_BYTES + 1_000,
+            "{}",
+            text(&output).len()
+        );
     }
 
     fn start(command: &str) -> Process {
@@ -250,15 +260,15 @@ mod tests {
 
     #[cfg(unix)]
     #[tokio::test]
-    async fn who_holds_the_pipe_is_not_waited_for_forever() {
-        let process = start("sleep 600 & echo said; exit 3");
-        process.leader.ended().await;
+    async fn exit_is_reported_while_another_process_has_the_pipes_open() {
+        let process = start("sleep 600 & echo stopped; exit 3");
+        process.group.exited().await;
         let ended = process.ended().await.unwrap();
-        assert_eq!((ended.exit, ended.output.as_str()), (Some(3), "said"));
+        assert_eq!((ended.exit, ended.output.as_str()), (Some(3), "stopped"));
         assert_eq!(process.ended().await, Some(ended));
     }
 
-    /// As long as the leader is not reaped, its id, which is that of the group, is nobody else's.
+    /// The group has the id of its leader, which the system cannot reuse until the leader is reaped.
     #[cfg(unix)]
     #[tokio::test]
     async fn the_group_is_stopped_before_its_leader_is_reaped() {
@@ -276,13 +286,14 @@ mod tests {
             if is_stopped {
                 process.stop().await;
             } else {
-                // It ends before what it started, and is asked more than once.
-                process.leader.ended().await;
-                assert!(process.leader.exit().is_some());
-                assert!(process.leader.exit().is_some(), "it is not reaped");
+                // The leader exits before the process that it started. Its exit can be queried more than
+                // once.
+                process.group.exited().await;
+                assert!(process.group.exit().is_some());
+                assert!(process.group.exit().is_some(), "it is not reaped");
                 drop(process);
             }
-            // Whoever had it open is gone.
+            // The read ends only when no process has the pipe open.
             assert_eq!(read.await.unwrap().unwrap(), b"");
         }
     }

@@ -1,3 +1,5 @@
+//! Bodies of requests and answers, including event streams.
+
 use std::convert::Infallible;
 
 use http::HeaderMap;
@@ -9,7 +11,7 @@ use super::{MAX_ANSWER_BYTES, WireError, describe};
 
 pub(super) type Body = BoxBody<Bytes, Infallible>;
 
-/// A body of known length, or in chunks.
+/// Returns a request body with a Content-Length, or with chunked encoding.
 pub(super) fn outgoing(bytes: Vec<u8>, chunked: bool) -> Body {
     let bytes = Bytes::from(bytes);
     if chunked {
@@ -19,7 +21,8 @@ pub(super) fn outgoing(bytes: Vec<u8>, chunked: bool) -> Body {
     Full::new(bytes).boxed()
 }
 
-/// Reads to the end, or in an event stream until the response has come: some servers leave it open.
+/// Reads a body to its end. Reads an event stream only until the JSON-RPC response, because some servers keep
+/// it open.
 pub(super) async fn read(headers: &HeaderMap, mut body: Incoming) -> Result<Vec<u8>, WireError> {
     let stream = is_event_stream(headers);
     let mut bytes = Vec::new();
@@ -30,7 +33,7 @@ pub(super) async fn read(headers: &HeaderMap, mut body: Incoming) -> Result<Vec<
             bytes.extend_from_slice(data);
         }
         if bytes.len() > MAX_ANSWER_BYTES {
-            return Err(WireError::Broken("more than 8 MiB came".to_owned()));
+            return Err(WireError::Broken("the body is larger than 8 MiB".to_owned()));
         }
         if stream && events(&String::from_utf8_lossy(&bytes)).any(|data| response(&data).is_some()) {
             break;
@@ -39,13 +42,14 @@ pub(super) async fn read(headers: &HeaderMap, mut body: Incoming) -> Result<Vec<
     Ok(bytes)
 }
 
+/// Returns whether the answer is an event stream.
 pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
     headers
         .get(http::header::CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
 }
 
-/// The data of the complete events in a stream (HTML Standard §9.2.6).
+/// Returns the data of all complete events in a stream (HTML Standard §9.2.6).
 pub(super) fn events(text: &str) -> impl Iterator<Item = String> {
     let text = text.replace("\r\n", "\n");
     let complete = text.rfind("\n\n").map_or(0, |end| end + 2);
@@ -63,7 +67,7 @@ pub(super) fn events(text: &str) -> impl Iterator<Item = String> {
     events.into_iter()
 }
 
-/// The message, when it is a JSON-RPC response.
+/// Parses `data` as a JSON-RPC response. Returns `None` for any other data.
 pub(super) fn response(data: &str) -> Option<Value> {
     let message: Value = serde_json::from_str(data).ok()?;
     let is_response = message.get("jsonrpc").is_some()
@@ -76,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_end_with_an_empty_line() {
+    fn only_complete_events_are_returned() {
         let text = "event: message\r\ndata: {\"jsonrpc\":\"2.0\",\r\ndata: \"id\":1,\"result\":{}}\r\n\r\n: comment\n\ndata:cut";
         let found: Vec<String> = events(text).collect();
         assert_eq!(found, ["{\"jsonrpc\":\"2.0\",\n\"id\":1,\"result\":{}}"]);

@@ -1,3 +1,5 @@
+//! Connections to a target, with or without TLS.
+
 use std::{fmt, sync::Arc};
 
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -19,7 +21,7 @@ use url::Url;
 
 use super::{WireError, body::Body, describe};
 
-/// Where a target listens.
+/// The address of a target.
 #[derive(Clone)]
 pub(crate) struct Address {
     host: String,
@@ -27,17 +29,17 @@ pub(crate) struct Address {
     tls: Option<Trust>,
 }
 
-/// Whom to believe that a target is who it says: the machine's authorities, and perhaps one more.
+/// The trusted certificate authorities: those of the system, and optionally others.
 #[derive(Clone)]
 pub(crate) struct Trust(Arc<ClientConfig>);
 
-/// The authorities cannot be used.
+/// TLS could not be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("https cannot be set up: {0}")]
+#[error("cannot set up TLS: {0}")]
 pub(crate) struct TlsError(String);
 
 impl Trust {
-    /// The machine's authorities and those in `extra` (PEM).
+    /// Trusts the authorities of the system and those in `extra` (PEM).
     pub(crate) fn new(extra: Option<&str>) -> Result<Self, TlsError> {
         let failed = |error: &dyn fmt::Display| TlsError(error.to_string());
         let provider = Arc::new(aws_lc_rs::default_provider());
@@ -48,7 +50,7 @@ impl Trust {
             .unwrap_or_default();
         if extra.is_some() && roots.is_empty() {
             return Err(TlsError(
-                "there is no certificate (PEM) in the file of authorities".to_owned(),
+                "the file with certificate authorities contains no PEM certificate".to_owned(),
             ));
         }
         let verifier =
@@ -64,7 +66,7 @@ impl Trust {
 }
 
 impl Address {
-    /// That of an http or https URL.
+    /// Returns the address of an http or https URL.
     pub(crate) fn of(url: &Url, trust: &Trust) -> Option<Self> {
         Some(Self {
             host: url.host_str()?.trim_matches(['[', ']']).to_owned(),
@@ -73,7 +75,7 @@ impl Address {
         })
     }
 
-    /// A new connection.
+    /// Opens a new connection.
     pub(super) async fn connect(&self) -> Result<SendRequest<Body>, WireError> {
         let failed = |reason: String| WireError::Connect {
             address: self.to_string(),
@@ -83,7 +85,7 @@ impl Address {
             .await
             .map_err(|error| failed(error.to_string()))?;
         match &self.tls {
-            None => speak(stream).await,
+            None => start_http(stream).await,
             Some(Trust(config)) => {
                 let name =
                     ServerName::try_from(self.host.clone()).map_err(|error| failed(error.to_string()))?;
@@ -91,21 +93,21 @@ impl Address {
                     .connect(name, stream)
                     .await
                     .map_err(|error| failed(error.to_string()))?;
-                speak(stream).await
+                start_http(stream).await
             }
         }
     }
 }
 
-/// Starts HTTP on a connection, which ends when its sender is dropped.
-async fn speak(
+/// Starts HTTP/1.1 on a connection, which is closed when the sender is dropped.
+async fn start_http(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
 ) -> Result<SendRequest<Body>, WireError> {
     let (sender, connection) = handshake(TokioIo::new(stream))
         .await
         .map_err(|error| WireError::Broken(describe(&error)))?;
     tokio::spawn(async move {
-        // What goes wrong here is told to whoever waits for the answer.
+        // The sender of the request gets the same error.
         let _ = connection.await;
     });
     Ok(sender)

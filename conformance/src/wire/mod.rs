@@ -1,5 +1,5 @@
-//! One exchange over HTTP/1.1, byte for byte: nothing is normalized, followed, retried or pooled, because what a case
-//! says must be what the target gets.
+//! A minimal HTTP/1.1 client that sends exactly the request of a case. It does not normalize requests, follow
+//! redirects, retry, or reuse connections.
 
 mod body;
 mod connection;
@@ -12,23 +12,23 @@ use serde_json::Value;
 use self::body::read;
 pub(crate) use self::connection::{Address, Trust};
 
-/// More than any answer a case asks for.
+/// The maximum size of an answer. Larger than any answer that a case requests.
 pub(crate) const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 
-/// A request as it will be sent.
+/// A request to send.
 #[derive(Clone, Debug)]
 pub(crate) struct Outgoing {
     pub(crate) method: Method,
-    /// Path and query, as they are.
+    /// Path and query, unchanged.
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
-    /// Without a length.
+    /// Whether to use chunked encoding instead of a Content-Length.
     pub(crate) chunked: bool,
 }
 
 impl Outgoing {
-    /// As it goes over the wire, but for line ends and the length.
+    /// Returns the request as text, with LF line ends and without Content-Length.
     pub(crate) fn as_text(&self) -> String {
         format!(
             "{} {} HTTP/1.1\n{}\n{}",
@@ -40,7 +40,7 @@ impl Outgoing {
     }
 }
 
-/// What came back.
+/// The answer of a target.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -48,24 +48,25 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
-/// Why nothing came back.
+/// Why there is no answer.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum WireError {
-    #[error("the request cannot be sent: {0}")]
+    #[error("cannot send the request: {0}")]
     Request(String),
-    #[error("no connection to {address}: {reason}")]
+    #[error("cannot connect to {address}: {reason}")]
     Connect { address: String, reason: String },
-    #[error("the connection ended without an answer: {0}")]
+    #[error("the connection was closed without a complete answer: {0}")]
     Broken(String),
     #[error("no answer within {}", crate::wire::seconds(*.0))]
     Timeout(Duration),
 }
 
-/// Sends one request on a connection of its own, and reads the answer: all of it, or of an event stream as much as
-/// it takes to have the response.
+/// Sends one request on a new connection and reads the answer. Reads an event stream only until the JSON-RPC
+/// response.
 ///
 /// # Errors
-/// [`WireError`], when there is no answer.
+///
+/// Returns [`WireError`] if there is no complete answer within `limit`.
 pub(crate) async fn exchange(
     address: &Address,
     outgoing: &Outgoing,
@@ -99,7 +100,7 @@ fn request(outgoing: &Outgoing) -> Result<http::Request<body::Body>, WireError> 
     Ok(request)
 }
 
-/// An error with its causes.
+/// Describes an error and its causes.
 fn describe(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -110,12 +111,12 @@ fn describe(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// `10 s`, `0.5 s`.
+/// Formats a duration in seconds: `10 s`, `0.5 s`.
 pub(crate) fn seconds(duration: Duration) -> String {
     format!("{} s", duration.as_secs_f64())
 }
 
-/// A line for each header, but for what is another in each run and says nothing.
+/// Returns one line per header. Leaves out values that differ in every run without a meaning for the reader.
 fn header_lines(headers: &HeaderMap) -> String {
     let mut lines = String::new();
     for (name, value) in headers {
@@ -132,7 +133,7 @@ fn header_lines(headers: &HeaderMap) -> String {
 }
 
 impl Answer {
-    /// As it came over the wire, but for line ends.
+    /// Returns the answer as text, with LF line ends.
     pub(crate) fn as_text(&self) -> String {
         format!(
             "HTTP/1.1 {}\n{}\n{}",
@@ -142,7 +143,7 @@ impl Answer {
         )
     }
 
-    /// A header's values, as text.
+    /// Returns the values of a header as text.
     pub(crate) fn header_values<'a>(&'a self, name: &str) -> impl Iterator<Item = String> + use<'a> {
         self.headers
             .get_all(http::HeaderName::try_from(name).unwrap_or(http::header::TE))
@@ -150,23 +151,23 @@ impl Answer {
             .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
     }
 
-    /// A header's values in one line, as if they had been sent so (RFC 9110 §5.3).
+    /// Returns the values of a header, joined with commas (RFC 9110 §5.3).
     pub(crate) fn header(&self, name: &str) -> Option<String> {
         let values: Vec<String> = self.header_values(name).collect();
         (!values.is_empty()).then(|| values.join(", "))
     }
 
-    /// The body as text.
+    /// Returns the body as text.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The body as JSON.
+    /// Parses the body as JSON.
     pub(crate) fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
     }
 
-    /// The JSON-RPC response in the body, be it JSON or an event stream.
+    /// Returns the JSON-RPC response in the body, which is JSON or an event stream.
     pub(crate) fn rpc(&self) -> Option<Value> {
         if body::is_event_stream(&self.headers) {
             body::events(&self.text()).find_map(|data| body::response(&data))

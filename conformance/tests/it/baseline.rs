@@ -1,4 +1,4 @@
-//! The baseline: what it knows, and how it is kept from rotting.
+//! The baseline: known failures, and errors for stale entries.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use clerk_mcp_conformance::{
     results::{Conclusion, Outcome, StaleEntry, Summary},
 };
 
-use crate::sample::{Become as _, case, of};
+use crate::sample::{CaseResultExt as _, case, results_of};
 
 fn baseline(ids: &[&str]) -> Baseline {
     let entries: Vec<String> = ids
@@ -18,13 +18,13 @@ fn baseline(ids: &[&str]) -> Baseline {
 }
 
 #[test]
-fn it_knows_failures_warnings_and_what_could_not_be_tried() {
-    let mut results = of(vec![
+fn baseline_covers_failures_warnings_and_untestable_cases() {
+    let mut results = results_of(vec![
         case("challenges.scope", "It should.")
             .recommended()
             .failed(&[(1, "this", "that")]),
         case("claims.expired", "It must.").failed(&[(1, "this", "that")]),
-        case("claims.issued-at", "It must.").because(Outcome::NotTestable, "no answer"),
+        case("claims.issued-at", "It must.").with_reason(Outcome::NotTestable, "no answer"),
         case("claims.not-before", "It must.").failed(&[(1, "this", "that")]),
     ]);
     let ids = ["challenges.scope", "claims.expired", "claims.issued-at"];
@@ -56,10 +56,10 @@ fn it_knows_failures_warnings_and_what_could_not_be_tried() {
 }
 
 #[test]
-fn an_entry_that_hides_nothing_is_complained_about() {
-    let mut results = of(vec![
+fn entries_for_passing_or_unknown_cases_are_reported() {
+    let mut results = results_of(vec![
         case("claims.expired", "It must."),
-        case("machine.api-key", "It must.").because(Outcome::NotApplicable, "not accepted"),
+        case("machine.api-key", "It must.").with_reason(Outcome::NotApplicable, "not accepted"),
     ]);
     let all = ["claims.expired", "claims.not-selected", "machine.api-key"];
     let baseline = baseline(&[
@@ -81,12 +81,12 @@ fn an_entry_that_hides_nothing_is_complained_about() {
         ]
     );
     assert!(results.cases.iter().all(|case| case.known.is_none()));
-    // A stale entry fails a run that is clean otherwise.
+    // A stale entry fails a run without other findings.
     assert_eq!(results.conclusion(), Conclusion::Findings);
 }
 
 #[test]
-fn a_file_that_cannot_be_meant_is_refused() {
+fn invalid_baselines_are_rejected() {
     for (text, expected) in [
         (
             "[[known]]\ncase = \"claims.expired\"\nreason = \" \"\n",

@@ -1,4 +1,4 @@
-//! The case files: those there are, and what the loader says of wrong ones.
+//! The case files, and the errors of the loader.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,7 +8,7 @@ use std::{
 
 use clerk_mcp_conformance::case::{CaseFile, Catalogue, Level};
 
-/// The cases as they are in the source tree, so that a change needs no new build.
+/// Reads the cases from the source tree, so that a changed case needs no rebuild.
 pub(crate) fn cases() -> Catalogue {
     Catalogue::read(&folder()).unwrap_or_else(|error| panic!("{error}"))
 }
@@ -17,9 +17,9 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("cases")
 }
 
-/// What `schema` prints is what the loader takes: editors that check by it and the program agree.
+/// Editors that use the schema must accept the same files as the loader.
 #[test]
-fn every_file_is_as_the_schema_says() {
+fn case_files_match_the_schema() {
     let schema = serde_json::to_value(schemars::schema_for!(CaseFile)).unwrap();
     let schema = jsonschema::validator_for(&schema).unwrap();
     let mut files = Vec::new();
@@ -42,22 +42,22 @@ fn every_file_is_as_the_schema_says() {
     assert!(!schema.is_valid(&wrong));
 }
 
-/// A file with one case, in which a test replaces a line.
+/// A file with one case. Tests replace a line of it.
 pub(crate) const FILE: &str = r#"number = 6
 section = "claims"
 title = "Registered claims"
 
 [[case]]
 id = "claims.expired"
-requirement = "A token past its exp is refused."
+requirement = "The server rejects a token whose `exp` has passed."
 level = "must"
 refs = ["rfc7519#4.1.4"]
-why = "A token that leaked yesterday must be of no use today."
+why = "Otherwise a stolen token works forever."
 token = { kind = "any", claims = { exp = "@now-1h" } }
 expect = { is = "refused" }
 "#;
 
-/// What the loader says of these texts, which it must not take.
+/// Returns the error of the loader for these files. Panics if it accepts them.
 #[track_caller]
 fn error_of(texts: &[&str]) -> String {
     let files = texts
@@ -66,11 +66,11 @@ fn error_of(texts: &[&str]) -> String {
         .map(|(number, text)| (format!("cases/{}.toml", number + 1), (*text).to_owned()))
         .collect();
     Catalogue::parse(files)
-        .expect_err("a wrong file was taken")
+        .expect_err("the loader accepted an invalid file")
         .to_string()
 }
 
-/// The same for [`FILE`] with one line in place of another.
+/// Returns the error of the loader for [`FILE`] after replacing `line` with `instead`.
 #[track_caller]
 fn error_with(line: &str, instead: &str) -> String {
     assert!(FILE.contains(line), "{line} is not in the file");
@@ -78,7 +78,7 @@ fn error_with(line: &str, instead: &str) -> String {
 }
 
 #[test]
-fn the_case_files_are_right() {
+fn sections_and_ids_are_consistent() {
     let cases = cases();
     assert!(cases.len() >= 150, "{} cases", cases.len());
     let mut titles: BTreeMap<u8, BTreeSet<(String, String)>> = BTreeMap::new();
@@ -99,9 +99,9 @@ fn the_case_files_are_right() {
     assert_eq!(ids.len(), cases.len());
 }
 
-/// The program must be built with the files that are there.
+/// The build must not use outdated case files.
 #[test]
-fn the_program_has_the_cases_of_the_source_tree() {
+fn program_contains_all_cases_of_the_source_tree() {
     let built_in = Catalogue::built_in().unwrap();
     assert_eq!(
         built_in.ids().collect::<Vec<_>>(),
@@ -125,7 +125,7 @@ fn cases_are_found_by_id_and_sorted() {
 }
 
 #[test]
-fn broken_toml_is_named_with_file_and_line() {
+fn syntax_errors_name_file_and_line() {
     let error = error_with("level = \"must\"", "level = must");
     assert!(error.starts_with("cases/1.toml:8: "), "{error}");
     let error = error_with("level = \"must\"", "level = \"may\"");
@@ -134,7 +134,7 @@ fn broken_toml_is_named_with_file_and_line() {
 }
 
 #[test]
-fn an_unknown_member_is_refused() {
+fn unknown_members_are_rejected() {
     let error = error_with("why = ", "reason = ");
     assert!(error.contains("`reason`"), "{error}");
     let error = error_with("expect = { is = \"refused\" }", "expect = { was = \"refused\" }");
@@ -144,7 +144,7 @@ fn an_unknown_member_is_refused() {
 }
 
 #[test]
-fn a_reference_must_be_in_the_table() {
+fn unknown_references_are_rejected() {
     assert_eq!(
         error_with("rfc7519#4.1.4", "rfc7519#99"),
         "cases/1.toml:6: claims.expired: \"rfc7519#99\" is not in the table of references (list --references)"
@@ -154,7 +154,7 @@ fn a_reference_must_be_in_the_table() {
 }
 
 #[test]
-fn an_option_must_be_one_that_a_profile_can_offer() {
+fn unknown_options_are_rejected() {
     for member in ["needs", "unless"] {
         let error = error_with(
             "level = \"must\"",
@@ -168,7 +168,7 @@ fn an_option_must_be_one_that_a_profile_can_offer() {
 }
 
 #[test]
-fn an_id_is_taken_once() {
+fn duplicate_ids_are_rejected() {
     assert_eq!(
         error_of(&[FILE, FILE]),
         "cases/2.toml:6: claims.expired: another case has the same id"
@@ -176,7 +176,7 @@ fn an_id_is_taken_once() {
 }
 
 #[test]
-fn an_id_begins_with_its_section_and_has_plain_characters() {
+fn ids_without_section_prefix_or_with_invalid_characters_are_rejected() {
     for id in [
         "expired",
         "jose.expired",
@@ -194,7 +194,7 @@ fn an_id_begins_with_its_section_and_has_plain_characters() {
 }
 
 #[test]
-fn files_of_one_section_agree_on_it() {
+fn files_that_disagree_about_a_section_are_rejected() {
     let other = FILE
         .replace("claims.expired", "claims.other")
         .replace("\"Registered claims\"", "\"Claims\"");
@@ -205,8 +205,8 @@ fn files_of_one_section_agree_on_it() {
 }
 
 #[test]
-fn requirement_and_why_are_sentences() {
-    for (line, instead) in [("is refused.", "is refused"), ("no use today.", "no use today")] {
+fn requirement_and_why_must_end_with_a_period() {
+    for (line, instead) in [("has passed.", "has passed"), ("works forever.", "works forever")] {
         let error = error_with(line, instead);
         assert!(
             error.ends_with("requirement and why must be sentences"),
@@ -216,7 +216,7 @@ fn requirement_and_why_are_sentences() {
 }
 
 #[test]
-fn a_case_that_expects_nothing_is_refused() {
+fn cases_without_an_expectation_are_rejected() {
     let error = error_with("expect = { is = \"refused\" }\n", "");
     assert_eq!(
         error,
@@ -227,7 +227,7 @@ fn a_case_that_expects_nothing_is_refused() {
 }
 
 #[test]
-fn what_changes_or_counts_needs_a_target_of_its_own() {
+fn cases_that_change_clerk_or_count_requests_need_their_own_target() {
     let steps = |step: &str| {
         let start = FILE.split("token = ").next().unwrap();
         format!("{start}[[case.steps]]\n{step}\n")
@@ -264,7 +264,7 @@ fn what_changes_or_counts_needs_a_target_of_its_own() {
 }
 
 #[test]
-fn steps_are_checked_each_for_itself() {
+fn invalid_steps_are_rejected() {
     let start = FILE.split("token = ").next().unwrap();
     let accepted = "[[case.steps]]\nexpect = { is = \"accepted\" }\n";
     for (step, what) in [
@@ -336,10 +336,10 @@ fn steps_are_checked_each_for_itself() {
 }
 
 #[test]
-fn an_operation_must_be_one_of_the_local_clerk() {
+fn unknown_operations_of_the_local_clerk_are_rejected() {
     let start = FILE.split("token = ").next().unwrap();
     let own = start.replace("level = ", "own = {}\nlevel = ");
-    for (operation, right) in [
+    for (operation, valid) in [
         ("POST /faults", true),
         ("DELETE /faults/fault_1", true),
         ("PUT /organizations/{org.a}/members/Alan", true),
@@ -360,7 +360,7 @@ fn an_operation_must_be_one_of_the_local_clerk() {
                 &format!("before = [{{ do = \"{operation}\" }}]\nlevel = "),
             ) + "[[case.steps]]\nexpect = { is = \"refused\" }\n",
         ] {
-            if right {
+            if valid {
                 Catalogue::parse(vec![("right".to_owned(), text)]).unwrap();
             } else {
                 let error = error_of(&[&text]);
@@ -375,19 +375,19 @@ fn an_operation_must_be_one_of_the_local_clerk() {
 }
 
 #[test]
-fn an_endpoint_that_is_counted_must_be_one_of_clerks() {
+fn unknown_endpoints_in_clerk_requests_are_rejected() {
     for names in ["moon", "jwks+moon", "other.moon"] {
         let error = error_with(
             "expect = { is = \"refused\" }",
             &format!("own = {{}}\nexpect = {{ clerk_requests = {{ \"{names}\" = {{ at_most = 1 }} }} }}"),
         );
-        let due = format!("\"{names}\" is not an endpoint of Clerk");
-        assert!(error.ends_with(&due), "{error}");
+        let expected = format!("\"{names}\" is not an endpoint of Clerk");
+        assert!(error.ends_with(&expected), "{error}");
     }
 }
 
 #[test]
-fn a_case_has_steps_or_is_one() {
+fn case_with_both_steps_and_a_request_is_rejected() {
     let error = error_of(&[&format!(
         "{FILE}[[case.steps]]\nexpect = {{ is = \"refused\" }}\n"
     )]);
@@ -398,7 +398,7 @@ fn a_case_has_steps_or_is_one() {
 }
 
 #[test]
-fn a_target_that_must_not_start_is_not_asked() {
+fn case_with_refuses_to_start_and_requests_is_rejected() {
     let error = error_with(
         "level = \"must\"",
         "level = \"must\"\nrefuses_to_start = { exit = 78 }",
@@ -410,7 +410,7 @@ fn a_target_that_must_not_start_is_not_asked() {
 }
 
 #[test]
-fn a_folder_without_cases_is_refused() {
+fn folders_without_cases_are_rejected() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
     let error = Catalogue::read(&folder).unwrap_err().to_string();
     assert!(

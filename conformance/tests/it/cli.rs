@@ -1,4 +1,4 @@
-//! The program.
+//! The commands `clerk`, `--help` and `--version`.
 
 use std::process::Stdio;
 
@@ -19,7 +19,7 @@ fn program() -> Command {
 }
 
 #[tokio::test]
-async fn it_starts_says_so_in_json_and_stops_when_told() {
+async fn clerk_prints_json_and_stops_on_sigterm() {
     let mut child = program()
         .args(["clerk", "--json", "--auto-approve", "Ada"])
         .spawn()
@@ -29,10 +29,10 @@ async fn it_starts_says_so_in_json_and_stops_when_told() {
         .read_line(&mut line)
         .await
         .unwrap();
-    let said: Value = serde_json::from_str(&line).unwrap();
-    let url = said["environment"]["CLERK_FRONTEND_API_URL"].as_str().unwrap();
-    assert_eq!(said["frontendApiUrl"], url);
-    assert_eq!(said["users"][0]["organizations"].as_array().unwrap().len(), 3);
+    let printed: Value = serde_json::from_str(&line).unwrap();
+    let url = printed["environment"]["CLERK_FRONTEND_API_URL"].as_str().unwrap();
+    assert_eq!(printed["frontendApiUrl"], url);
+    assert_eq!(printed["users"][0]["organizations"].as_array().unwrap().len(), 3);
     let metadata: Value = reqwest::get(format!("{url}/.well-known/oauth-authorization-server"))
         .await
         .unwrap()
@@ -47,14 +47,14 @@ async fn it_starts_says_so_in_json_and_stops_when_told() {
 }
 
 #[tokio::test]
-async fn trouble_is_two_and_says_what_to_do() {
+async fn clerk_errors_exit_with_2_and_say_what_to_do() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     for (arguments, expected) in [
         (&["clerk", "--port", &port][..], "choose another port"),
         (
             &["clerk", "--auto-approve", "Nobody"],
-            "cannot sign anyone in without a page: no user has",
+            "cannot auto-approve sign-ins: no user has",
         ),
         (
             &["clerk", "--state", "/nowhere.toml"],
@@ -64,7 +64,7 @@ async fn trouble_is_two_and_says_what_to_do() {
         (&["clerk", "--save-authority", "ca.pem"], "--https"),
         (
             &["clerk", "--port", "65535", "--instances", "2"],
-            "not as many ports",
+            "the ports after --port are too few",
         ),
         (&["clerk", "--port", "many"], "invalid value 'many'"),
         (&[], "Usage:"),
@@ -78,7 +78,7 @@ async fn trouble_is_two_and_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn several_run_at_once_over_https() {
+async fn clerk_runs_several_instances_over_https() {
     let authority = std::env::temp_dir().join(format!("local-clerk-cli-{}.pem", std::process::id()));
     let mut child = program()
         .args([
@@ -95,29 +95,29 @@ async fn several_run_at_once_over_https() {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut said: Vec<Value> = Vec::new();
+    let mut printed: Vec<Value> = Vec::new();
     for _ in 0..2 {
-        said.push(serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap());
+        printed.push(serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap());
     }
-    assert_ne!(said[0]["instanceId"], said[1]["instanceId"]);
+    assert_ne!(printed[0]["instanceId"], printed[1]["instanceId"]);
     assert_ne!(
-        said[0]["environment"]["CLERK_SECRET_KEY"],
-        said[1]["environment"]["CLERK_SECRET_KEY"]
+        printed[0]["environment"]["CLERK_SECRET_KEY"],
+        printed[1]["environment"]["CLERK_SECRET_KEY"]
     );
-    let pem = std::fs::read(said[0]["environment"]["CLERK_CA_FILE"].as_str().unwrap()).unwrap();
+    let pem = std::fs::read(printed[0]["environment"]["CLERK_CA_FILE"].as_str().unwrap()).unwrap();
     std::fs::remove_file(&authority).unwrap();
     let http = reqwest::Client::builder()
         .tls_certs_only([reqwest::Certificate::from_pem(&pem).unwrap()])
         .build()
         .unwrap();
-    for one in &said {
+    for one in &printed {
         let admin = http.get(one["adminUrl"].as_str().unwrap()).send().await.unwrap();
         assert!(admin.status().is_success());
     }
 }
 
 #[tokio::test]
-async fn help_and_version_are_there() {
+async fn prints_help_and_version() {
     let output = program().args(["clerk", "--help"]).output().await.unwrap();
     let help = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(

@@ -1,4 +1,4 @@
-//! The list of requirements (`requirements.toml`): nothing that binds a server is left out without a reason.
+//! The list of requirements (`requirements.toml`): each requirement has cases or a reason why it has none.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -33,7 +33,7 @@ fn requirements() -> Vec<Requirement> {
 }
 
 #[test]
-fn every_requirement_is_there_once() {
+fn requirement_numbers_are_complete_and_unique() {
     let numbers: Vec<u8> = requirements().iter().map(|one| one.number).collect();
     assert_eq!(numbers, (1..=42).collect::<Vec<_>>());
 }
@@ -64,7 +64,7 @@ fn every_requirement_has_cases_or_a_reason() {
     }
 }
 
-/// A place that nobody cites is one that nobody looked at.
+/// A reference without a citation is a requirement that may have been overlooked.
 #[test]
 fn every_reference_is_cited() {
     let cited: BTreeSet<String> = cases()
@@ -80,7 +80,7 @@ fn every_reference_is_cited() {
 }
 
 #[test]
-fn every_case_that_is_named_exists() {
+fn cases_of_requirements_exist() {
     let catalogue = cases();
     for requirement in requirements() {
         let named: BTreeSet<&String> = requirement.cases.iter().collect();
@@ -95,9 +95,9 @@ fn every_case_that_is_named_exists() {
     }
 }
 
-/// A requirement that must be met is tried by a case that can fail, not only by ones that warn.
+/// A mandatory requirement needs a case that can fail the run, not only cases that can warn.
 #[test]
-fn what_must_be_is_tried_by_a_case_that_must_pass() {
+fn must_requirements_have_a_must_case() {
     let catalogue = cases();
     for Requirement { number, cases, .. } in requirements()
         .into_iter()

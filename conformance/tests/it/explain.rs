@@ -1,4 +1,4 @@
-//! What `explain` says is what a run does.
+//! The output of `explain`, which must describe what a run does.
 
 use clerk_mcp_conformance::{explain::explain, profile::Profile};
 
@@ -13,13 +13,13 @@ fn explained(id: &str, profile: &str) -> String {
 }
 
 #[test]
-fn a_refusal_is_told_with_what_must_be_accepted() {
+fn explains_an_expected_rejection_and_its_control() {
     insta::assert_snapshot!(explained("claims.expired", "generic"));
 }
 
-/// An OAuth token is for the target, and so is what the line makes.
+/// A run requests OAuth tokens for the target. The printed `mint` command must do the same.
 #[test]
-fn a_token_is_made_as_it_is_sent() {
+fn mint_command_creates_the_token_that_a_run_sends() {
     let cases = cases();
     let (section, case) = cases
         .iter()
@@ -39,15 +39,19 @@ fn a_token_is_made_as_it_is_sent() {
 }
 
 #[test]
-fn every_case_fits_and_leaves_nothing_open() {
+fn explanations_fit_the_width_and_leave_no_placeholder_of_the_profile() {
     for (section, case) in cases().iter() {
         let text = explain(section, case, &Profile::find("generic").unwrap(), WIDTH);
         for line in text.lines() {
-            let is_copied = line.trim().starts_with("clerk-mcp") || line.trim().starts_with("http");
-            assert!(is_copied || line.chars().count() <= WIDTH, "{}: {line}", case.id);
+            let is_command_or_url = line.trim().starts_with("clerk-mcp") || line.trim().starts_with("http");
+            assert!(
+                is_command_or_url || line.chars().count() <= WIDTH,
+                "{}: {line}",
+                case.id
+            );
         }
-        for open in ["{mcp}", "{base_path}", r#""kind":"any""#] {
-            assert!(!text.contains(open), "{}: {open}\n{text}", case.id);
+        for placeholder in ["{mcp}", "{base_path}", r#""kind":"any""#] {
+            assert!(!text.contains(placeholder), "{}: {placeholder}\n{text}", case.id);
         }
         for expected in text.split("Expected:\n").skip(1) {
             let expected = expected.split("\n\n").next().unwrap();

@@ -1,4 +1,4 @@
-//! The runner on targets inside this process: those that end while they are judged, and cases that cannot be tried.
+//! The runner with targets inside this process, which exit, hang or fail to start at chosen moments.
 
 use std::{
     net,
@@ -28,12 +28,12 @@ use tokio::{
     time::timeout,
 };
 
-/// A server that some requests end.
-struct Mortal {
+/// A server that exits when it receives certain requests.
+struct ExitingTarget {
     ended: Arc<AtomicBool>,
 }
 
-impl Running for Mortal {
+impl Running for ExitingTarget {
     fn ended(&self) -> Option<Ended> {
         self.ended.load(Ordering::SeqCst).then(|| Ended {
             exit: Some(139),
@@ -42,8 +42,9 @@ impl Running for Mortal {
     }
 }
 
-/// Challenges everybody, until a request comes that `ends` it.
-fn mortal(ends: fn(&Request) -> bool) -> Launcher {
+/// Returns a launcher for a server that rejects every request, and exits when `exits` returns true for a
+/// request.
+fn rejecting_until(exits: fn(&Request) -> bool) -> Launcher {
     Arc::new(move |environment| {
         Box::pin(async move {
             let ended = Arc::new(AtomicBool::new(false));
@@ -51,7 +52,7 @@ fn mortal(ends: fn(&Request) -> bool) -> Launcher {
             let address = format!("127.0.0.1:{}", environment["PORT"]);
             let acceptor = TcpListener::bind(address).into_acceptor().await.unwrap();
             let endpoint = make_sync(move |request| {
-                flag.fetch_or(ends(&request), Ordering::SeqCst);
+                flag.fetch_or(exits(&request), Ordering::SeqCst);
                 let challenge = r#"Bearer resource_metadata="http://127.0.0.1/""#;
                 Response::builder()
                     .status(StatusCode::UNAUTHORIZED)
@@ -59,14 +60,14 @@ fn mortal(ends: fn(&Request) -> bool) -> Launcher {
                     .finish()
             });
             tokio::spawn(Server::new_with_acceptor(acceptor).run(endpoint));
-            Ok(Box::new(Mortal { ended }) as Box<dyn Running>)
+            Ok(Box::new(ExitingTarget { ended }) as Box<dyn Running>)
         })
     })
 }
 
 #[tokio::test]
-async fn a_target_that_dies_is_a_failure_of_the_case_that_ended_it_alone() {
-    let target = TargetOptions::Inside(mortal(|request| request.method() == Method::DELETE));
+async fn target_exit_fails_only_the_case_that_caused_it() {
+    let target = TargetOptions::Inside(rejecting_until(|request| request.method() == Method::DELETE));
     let only = [
         "challenges.no-token",
         "challenges.delete",
@@ -84,14 +85,14 @@ async fn a_target_that_dies_is_a_failure_of_the_case_that_ended_it_alone() {
         assert_eq!(case.findings[0].expected, "the target keeps running");
         assert_eq!(
             case.findings[0].actual,
-            "it ended with exit code 139; the last it printed:\nthat was all"
+            "it exited with code 139; its last output:\nthat was all"
         );
     }
 }
 
 #[tokio::test]
-async fn a_target_that_cannot_be_started_again_is_trouble() {
-    let first = mortal(|request| request.method() == Method::DELETE);
+async fn run_fails_if_the_target_cannot_be_restarted() {
+    let first = rejecting_until(|request| request.method() == Method::DELETE);
     let starts = AtomicUsize::new(0);
     let launch: Launcher = Arc::new(move |environment| {
         if starts.fetch_add(1, Ordering::SeqCst) == 0 {
@@ -105,18 +106,19 @@ async fn a_target_that_cannot_be_started_again_is_trouble() {
         })
     });
     let options = options(TargetOptions::Inside(launch), &["challenges.delete"]);
-    let trouble = runner::run(&Catalogue::built_in().unwrap(), &options, &())
+    let error = runner::run(&Catalogue::built_in().unwrap(), &options, &())
         .await
         .unwrap_err();
     assert_eq!(
-        trouble.to_string(),
-        "the target ended during the run and could not be restarted: the target did not start: it ended with exit code \
-         1; the last it printed:\nthe lock is taken"
+        error.to_string(),
+        "the target ended during the run and could not be restarted: the target did not start: it exited with code 1; \
+         its last output:\nthe lock is taken"
     );
 }
 
-/// Takes every token, until a request comes that `ends` it.
-fn open_until(ends: fn(&Request) -> bool) -> Launcher {
+/// Returns a launcher for a server that accepts every token, and exits when `exits` returns true for a
+/// request.
+fn accepting_until(exits: fn(&Request) -> bool) -> Launcher {
     Arc::new(move |environment| {
         Box::pin(async move {
             let ended = Arc::new(AtomicBool::new(false));
@@ -124,7 +126,7 @@ fn open_until(ends: fn(&Request) -> bool) -> Launcher {
             let address = format!("127.0.0.1:{}", environment["PORT"]);
             let acceptor = TcpListener::bind(address).into_acceptor().await.unwrap();
             let endpoint = make_sync(move |request: Request| {
-                flag.fetch_or(ends(&request), Ordering::SeqCst);
+                flag.fetch_or(exits(&request), Ordering::SeqCst);
                 if flag.load(Ordering::SeqCst) || request.header(header::AUTHORIZATION).is_none() {
                     return Response::builder().status(StatusCode::UNAUTHORIZED).finish();
                 }
@@ -133,31 +135,32 @@ fn open_until(ends: fn(&Request) -> bool) -> Launcher {
                     .body(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#)
             });
             tokio::spawn(Server::new_with_acceptor(acceptor).run(endpoint));
-            Ok(Box::new(Mortal { ended }) as Box<dyn Running>)
+            Ok(Box::new(ExitingTarget { ended }) as Box<dyn Running>)
         })
     })
 }
 
-/// The shared target, which a case with a target of its own sends its control to, may just have been ended by another.
+/// A case with its own target sends its control to the shared target, which another case may have just
+/// terminated.
 #[tokio::test]
-async fn a_control_is_sent_again_when_the_shared_target_had_ended() {
+async fn control_is_repeated_if_the_shared_target_exited() {
     let file = r#"
         number = 1
         section = "a"
         title = "A"
         [[case]]
         id = "a.b"
-        requirement = "An outage is said."
+        requirement = "The server reports an outage."
         level = "must"
         refs = ["rfc6750#3.1"]
-        why = "It must be."
+        why = "Otherwise clients cannot react."
         own = {}
         token = { kind = "any" }
         expect = { status = 503 }
     "#;
     let catalogue = Catalogue::parse(vec![("a.toml".to_owned(), file.to_owned())]).unwrap();
-    let first = open_until(|request| request.header(header::AUTHORIZATION).is_some());
-    let others = open_until(|_| false);
+    let first = accepting_until(|request| request.header(header::AUTHORIZATION).is_some());
+    let others = accepting_until(|_| false);
     let starts = AtomicUsize::new(0);
     let launch: Launcher = Arc::new(move |environment| {
         if starts.fetch_add(1, Ordering::SeqCst) == 0 {
@@ -177,8 +180,8 @@ async fn a_control_is_sent_again_when_the_shared_target_had_ended() {
 }
 
 #[tokio::test]
-async fn a_port_that_another_program_took_is_left_to_it() {
-    let last = mortal(|_| false);
+async fn target_starts_on_another_port_if_the_port_is_taken() {
+    let last = rejecting_until(|_| false);
     let taken: Arc<Mutex<Vec<net::TcpListener>>> = Arc::default();
     let others = Arc::clone(&taken);
     let launch: Launcher = Arc::new(move |environment| {
@@ -190,7 +193,7 @@ async fn a_port_that_another_program_took_is_left_to_it() {
         Box::pin(async {
             Err(Ended {
                 exit: Some(1),
-                output: "another program listens there".to_owned(),
+                output: "the port is in use".to_owned(),
             })
         })
     });
@@ -202,10 +205,12 @@ async fn a_port_that_another_program_took_is_left_to_it() {
     assert_eq!(taken.lock().len(), 2);
 }
 
-/// It takes connections, for the system does that, and never says anything.
+/// The system accepts connections for the listener, but nothing ever answers.
 #[tokio::test]
-async fn a_target_that_hangs_is_waited_for_no_longer_than_said() {
-    struct Hanging(#[expect(dead_code, reason = "it listens for as long as it is held")] net::TcpListener);
+async fn start_timeout_applies_to_a_target_that_never_answers() {
+    struct Hanging(
+        #[expect(dead_code, reason = "the listener is closed when this is dropped")] net::TcpListener,
+    );
     impl Running for Hanging {}
     let launch: Launcher = Arc::new(|environment| {
         Box::pin(async move {
@@ -217,17 +222,17 @@ async fn a_target_that_hangs_is_waited_for_no_longer_than_said() {
     options.timeout = Duration::from_mins(10);
     options.start_timeout = Duration::from_secs(1);
     let catalogue = Catalogue::built_in().unwrap();
-    let trouble = timeout(Duration::from_secs(30), runner::run(&catalogue, &options, &()))
+    let error = timeout(Duration::from_secs(30), runner::run(&catalogue, &options, &()))
         .await
-        .expect("it is given up in time")
+        .expect("the run ends in time")
         .unwrap_err();
-    assert_eq!(trouble.to_string(), "the target was not ready within 1 s");
+    assert_eq!(error.to_string(), "the target was not ready within 1 s");
 }
 
-/// Tells which cases have a result.
-struct Told(UnboundedSender<String>);
+/// Sends the id of each case that has a result.
+struct ProgressSender(UnboundedSender<String>);
 
-impl Progress for Told {
+impl Progress for ProgressSender {
     fn started(&self, _: usize) {}
 
     fn finished(&self, id: &str, _: Outcome) {
@@ -236,45 +241,45 @@ impl Progress for Told {
 }
 
 #[tokio::test]
-async fn cases_that_wait_do_not_hold_up_the_others() {
+async fn sleeping_cases_do_not_block_other_cases() {
     let cases = [("one", "600s"), ("two", "600s"), ("other", "0s")].map(|(id, pause)| {
         format!(
-            "[[case]]\nid = \"a.{id}\"\nrequirement = \"It is refused.\"\nlevel = \"must\"\nrefs = [\"rfc6750#3.1\"]\n\
-             why = \"It must be.\"\n[[case.steps]]\npause = \"{pause}\"\nexpect = {{ status = 401 }}\n"
+            "[[case]]\nid = \"a.{id}\"\nrequirement = \"The server rejects the request.\"\nlevel = \"must\"\nrefs = [\"rfc6750#3.1\"]\n\
+             why = \"Otherwise clients cannot react.\"\n[[case.steps]]\npause = \"{pause}\"\nexpect = {{ status = 401 }}\n"
         )
     });
     let file = format!("number = 1\nsection = \"a\"\ntitle = \"A\"\n{}", cases.concat());
     let catalogue = Catalogue::parse(vec![("a.toml".to_owned(), file)]).unwrap();
-    let (sender, mut told) = unbounded_channel();
-    let options = options(TargetOptions::Inside(mortal(|_| false)), &[]);
-    let progress = Told(sender);
+    let (sender, mut finished) = unbounded_channel();
+    let options = options(TargetOptions::Inside(rejecting_until(|_| false)), &[]);
+    let progress = ProgressSender(sender);
     let first = tokio::select! {
-        _ = runner::run(&catalogue, &options, &progress) => panic!("it waits for ten minutes"),
-        first = timeout(Duration::from_secs(30), told.recv()) => first,
+        _ = runner::run(&catalogue, &options, &progress) => panic!("the run ended before its ten-minute pause"),
+        first = timeout(Duration::from_secs(30), finished.recv()) => first,
     };
     assert_eq!(
-        first.expect("the other case is tried").as_deref(),
+        first.expect("the other case has a result").as_deref(),
         Some("a.other")
     );
 }
 
 #[tokio::test]
-async fn a_misspelt_placeholder_is_no_reason_to_pass_a_case_over() {
+async fn misspelled_placeholder_makes_a_case_not_testable() {
     let file = r#"
         number = 1
         section = "a"
         title = "A"
         [[case]]
         id = "a.b"
-        requirement = "A path is found."
+        requirement = "The server has this path."
         level = "must"
         refs = ["rfc6750#3.1"]
-        why = "It must be."
+        why = "Otherwise clients cannot react."
         send = { path = "{mpc}" }
         expect = { status = 401 }
     "#;
     let catalogue = Catalogue::parse(vec![("a.toml".to_owned(), file.to_owned())]).unwrap();
-    let target = TargetOptions::Inside(mortal(|_| false));
+    let target = TargetOptions::Inside(rejecting_until(|_| false));
     let results = runner::run(&catalogue, &options(target, &[]), &()).await.unwrap();
     assert_eq!(results.cases[0].outcome, Outcome::NotTestable);
     assert_eq!(

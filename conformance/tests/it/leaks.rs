@@ -1,6 +1,11 @@
-//! What never gets into a report or onto a terminal: tokens, secrets, and what a target sends to act on either.
+//! No report, error or terminal output contains a secret, or a control character that a target sent.
 
-use std::{fs, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    sync::Arc,
+};
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use local_clerk::LocalClerk;
@@ -11,9 +16,12 @@ use poem::{
 };
 use tempfile::TempDir;
 
-use crate::run::{ONE, file, program, program_with, serve};
+use crate::run::{ONLY_NO_TOKEN, file, program, program_with, serve};
 
-/// A report of every format, each in a file of the folder.
+const SECRET: &str = "sk_test_0123456789abcdefghijklmnop";
+const TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl";
+
+/// Returns arguments that write a report of each format to a file in `folder`.
 fn every_report(folder: &TempDir) -> Vec<String> {
     ["terminal", "json", "junit", "sarif", "markdown", "html"]
         .iter()
@@ -24,39 +32,60 @@ fn every_report(folder: &TempDir) -> Vec<String> {
         .collect()
 }
 
-/// The reports in the folder, by their names.
-fn texts_in(folder: &TempDir) -> Vec<(String, String)> {
-    fs::read_dir(folder.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .map(|path| (path.display().to_string(), fs::read_to_string(&path).unwrap()))
-        .collect()
+/// Runs the program with reports of every format. Returns the exit code, and every text that left the
+/// process, by name.
+async fn all_output(
+    variables: &[(&str, &str)],
+    arguments: &[&str],
+) -> (Option<i32>, BTreeMap<String, String>) {
+    let folder = TempDir::new().unwrap();
+    let reports = every_report(&folder);
+    let reports = reports.iter().map(String::as_str);
+    let arguments: Vec<&str> = arguments.iter().copied().chain(reports).collect();
+    let (code, stdout, stderr) = program_with(variables, &arguments).await;
+    let mut texts = BTreeMap::from([("stdout".to_owned(), stdout), ("stderr".to_owned(), stderr)]);
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        texts.insert(name, fs::read_to_string(entry.path()).unwrap());
+    }
+    (code, texts)
 }
 
-/// A target that says everything it was told, in every place there is.
+/// Asserts that no text contains a secret. Ignores whitespace, because reports wrap lines.
+#[track_caller]
+fn assert_without(texts: &BTreeMap<String, String>, secrets: &[&str]) {
+    for (name, text) in texts {
+        let joined: String = text.split_whitespace().collect();
+        for secret in secrets {
+            let secret: String = secret.split_whitespace().collect();
+            assert!(!joined.contains(&secret), "{name} contains {secret}: {text}");
+        }
+    }
+}
+
+/// The target repeats each token in a header, in the challenge and in the body, together with the secret key.
 #[tokio::test]
-async fn no_token_and_no_secret_gets_into_a_report() {
+async fn minted_tokens_and_the_secret_key_are_redacted_in_every_report() {
     let clerk = LocalClerk::builder().start().await.unwrap();
     let seen: Arc<Mutex<Vec<String>>> = Arc::default();
     let secret = clerk.secret_key().to_owned();
-    let (heard, said) = (Arc::clone(&seen), secret.clone());
+    let (tokens, key) = (Arc::clone(&seen), secret.clone());
     let address = serve(move |request| {
         let token = request
             .header(header::AUTHORIZATION)
             .unwrap_or_default()
             .to_owned();
         let token = token.split(' ').next_back().unwrap_or_default().to_owned();
-        heard.lock().push(token.clone());
+        tokens.lock().push(token.clone());
         Response::builder()
             .status(StatusCode::IM_A_TEAPOT)
             .header(header::WWW_AUTHENTICATE, format!("Bearer error=\"{token}\""))
             .header("x-token", &token)
-            .body(format!("{{\"token\": \"{token}\", \"key\": \"{said}\"}}"))
+            .body(format!("{{\"token\": \"{token}\", \"key\": \"{key}\"}}"))
     })
     .await;
-    let folder = TempDir::new().unwrap();
     let url = format!("http://{address}/mcp");
-    let reports = every_report(&folder);
     let mut arguments = vec!["run", "--url", &url, "--clerk", clerk.origin()];
     for section in [
         "bearer",
@@ -69,14 +98,9 @@ async fn no_token_and_no_secret_gets_into_a_report() {
     ] {
         arguments.extend(["--only", section]);
     }
-    arguments.extend(reports.iter().map(String::as_str));
-    let (code, stdout, stderr) = program(&arguments).await;
-    assert_eq!(code, Some(1), "{stderr}");
-    assert!(stdout.contains("418"), "the answers are in the report: {stdout}");
-
-    let mut texts = texts_in(&folder);
-    texts.extend([("stdout".to_owned(), stdout), ("stderr".to_owned(), stderr)]);
-    assert_eq!(texts.len(), 8);
+    let (code, texts) = all_output(&[], &arguments).await;
+    assert_eq!((code, texts.len()), (Some(1), 8), "{}", texts["stderr"]);
+    assert!(texts["stdout"].contains("418"), "{}", texts["stdout"]);
     let seen = seen.lock().clone();
     let secrets: Vec<&str> = seen
         .iter()
@@ -85,194 +109,128 @@ async fn no_token_and_no_secret_gets_into_a_report() {
         .chain([secret.as_str()])
         .collect();
     assert!(secrets.len() > 50, "{}", secrets.len());
-    for (name, text) in &texts {
-        // Wrapped lines and escapes must not be what hides them.
-        let joined: String = text.chars().filter(|one| !one.is_whitespace()).collect();
-        for secret in &secrets {
-            assert!(!joined.contains(secret), "{name} has a token or secret in it");
-        }
-    }
+    assert_without(&texts, &secrets);
     clerk.stop().await;
 }
 
-const SECRET: &str = "sk_test_0123456789abcdefghijklmnop";
-const TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl";
-
-/// The local Clerk passes for a target here: it answers, if not as it should.
+/// The target is the local Clerk: it starts and answers, but not as an MCP server.
 #[tokio::test]
-async fn no_secret_of_the_command_gets_into_a_report() {
-    let folder = TempDir::new().unwrap();
+async fn only_the_program_name_of_the_command_is_shown() {
     let suite = env!("CARGO_BIN_EXE_clerk-mcp-conformance");
     let command = format!(
-        "CLERK_SECRET_KEY={SECRET} DB_PASSWORD='pass word' API_TOKEN=plain-token {suite} clerk --port $PORT \
+        "CLERK_SECRET_KEY={SECRET} MODE='plain mode' {suite} clerk --port $PORT \
          # --api-key plain-key postgres://me:pa55word@db/x {TOKEN}"
     );
-    let mut arguments = vec!["run", "--command", &command];
-    let reports = every_report(&folder);
-    arguments.extend(reports.iter().map(String::as_str));
-    arguments.extend(ONE);
-    let (code, stdout, stderr) = program(&arguments).await;
-    assert_eq!(code, Some(1), "{stderr}");
-    assert!(stdout.contains("CLERK_SECRET_KEY=<secret>"), "{stdout}");
-    let mut texts = texts_in(&folder);
-    texts.extend([("stdout".to_owned(), stdout), ("stderr".to_owned(), stderr)]);
-    assert_eq!(texts.len(), 8);
-    for (name, text) in &texts {
-        let joined: String = text.chars().filter(|one| !one.is_whitespace()).collect();
-        for secret in [SECRET, TOKEN, "password", "pa55word", "plain-token", "plain-key"] {
-            assert!(!joined.contains(secret), "{name} has {secret} in it: {text}");
-        }
-    }
+    let (code, texts) = all_output(
+        &[],
+        &[&["run", "--command", &command][..], &ONLY_NO_TOKEN].concat(),
+    )
+    .await;
+    assert_eq!((code, texts.len()), (Some(1), 8), "{}", texts["stderr"]);
+    let parts = [
+        SECRET,
+        TOKEN,
+        "CLERK_SECRET_KEY",
+        "plain-key",
+        "plain mode",
+        "pa55word",
+        "$PORT",
+        suite,
+    ];
+    assert_without(&texts, &parts);
+    let report: serde_json::Value = serde_json::from_str(&texts["json"]).unwrap();
+    assert_eq!(report["target"]["address"], "clerk-mcp-conformance");
+    assert_eq!(
+        report["cases"][0]["rerun"],
+        "clerk-mcp-conformance run --profile generic --command 'clerk-mcp-conformance …' --only challenges.no-token"
+    );
 }
 
-/// Everything that a run says, in files and otherwise, with its exit code.
-async fn everything_said(
-    variables: &[(&str, &str)],
-    arguments: &[&str],
-) -> (Option<i32>, Vec<(String, String)>) {
-    let folder = TempDir::new().unwrap();
-    let reports = every_report(&folder);
-    let arguments: Vec<&str> = arguments
-        .iter()
-        .copied()
-        .chain(reports.iter().map(String::as_str))
-        .collect();
-    let (code, stdout, stderr) = program_with(variables, &arguments).await;
-    let mut texts = texts_in(&folder);
-    texts.extend([("stdout".to_owned(), stdout), ("stderr".to_owned(), stderr)]);
-    (code, texts)
-}
-
-#[track_caller]
-fn assert_without(texts: &[(String, String)], secrets: &[&str]) {
-    for (name, text) in texts {
-        // Wrapped lines must not be what hides them.
-        let joined: String = text.split_whitespace().collect();
-        for secret in secrets {
-            let secret: String = secret.split_whitespace().collect();
-            assert!(!joined.contains(&secret), "{name} has {secret} in it: {text}");
-        }
-    }
-}
-
-const RANDOM: &str = "Zq8Lk2Vn5Xw9Tb3Rm7Yc1Hd4";
-
-/// The command, the profile and the baseline as people write them.
+/// The command exits at once, and its last output contains secrets.
 #[tokio::test]
-async fn what_a_command_and_a_profile_have_is_known_wherever_it_stands() {
+async fn variables_of_command_profile_and_environment_are_redacted_in_errors() {
     let folder = TempDir::new().unwrap();
     let profile = file(
         &folder,
         "mine.toml",
         "name = \"mine\"\nabout = \"Mine.\"\naccepts = [\"oauth_token\"]\n\
-         [environment]\nPORT = \"{port}\"\nHOOK = \"https://hooks.example.com/T0/aB3dE5fG7hJ9kL2mN4pQ6\"\n",
+         [environment]\nPORT = \"{port}\"\nHOOK_TOKEN = \"hook-number-1\"\n",
     );
+    let command = "export DB_PASSWORD='correct horse' MODE=production; \
+                   echo \"$HOOK_TOKEN and $DB_PASSWORD\" >&2; echo \"$AWS_SECRET_ACCESS_KEY in $MODE\"; exit 3";
+    let (code, texts) = all_output(
+        &[("AWS_SECRET_ACCESS_KEY", "plain-secret")],
+        &[
+            &["run", "--profile", &profile, "--command", command][..],
+            &ONLY_NO_TOKEN,
+        ]
+        .concat(),
+    )
+    .await;
+    assert_eq!((code, texts.len()), (Some(2), 2), "{texts:?}");
+    assert_without(&texts, &["hook-number-1", "correct horse", "plain-secret"]);
+    for part in [
+        "it exited with code 3",
+        "<HOOK_TOKEN> and <DB_PASSWORD>",
+        "<AWS_SECRET_ACCESS_KEY> in production",
+    ] {
+        assert!(texts["stderr"].contains(part), "{part}\n{texts:?}");
+    }
+}
+
+#[tokio::test]
+async fn variables_are_redacted_in_reasons_of_the_baseline() {
+    let folder = TempDir::new().unwrap();
     let baseline = file(
         &folder,
         "known.toml",
-        &format!(
-            "[[known]]\ncase = \"challenges.no-token\"\nreason = \"It has {RANDOM}, and SOME_KEY=of-mine.\"\n"
-        ),
+        "[[known]]\ncase = \"challenges.no-token\"\nreason = \"The key of-mine is old.\"\n",
     );
-    let suite = env!("CARGO_BIN_EXE_clerk-mcp-conformance");
-    let secrets = [
-        RANDOM,
-        "9f86d081884c7d65",
-        "correct horse",
-        "aB3dE5fG7hJ9kL2mN4pQ6",
-        "of-mine",
-        "pa55word",
-    ];
-    let settings = format!(
-        "NODE_ENV=production STRIPE={RANDOM} \"DB_PASSWORD=correct horse\" LOG='http://127.0.0.1:80/log'"
-    );
-    let command =
-        format!("env {settings} {suite} clerk --port $PORT # --conn 9f86d081884c7d65 -u me:pa55word");
+    let wrong = serve(|_| Response::builder().status(StatusCode::NOT_FOUND).finish()).await;
+    let url = format!("http://{wrong}/mcp");
     let arguments = [
-        "run",
-        "--profile",
-        &profile,
-        "--command",
-        &command,
-        "--baseline",
-        &baseline,
-    ];
-    let (code, texts) = everything_said(&[], &[&arguments[..], &ONE].concat()).await;
+        &["run", "--url", &url, "--baseline", &baseline][..],
+        &ONLY_NO_TOKEN,
+    ]
+    .concat();
+    let (code, texts) = all_output(&[("SOME_KEY", "of-mine")], &arguments).await;
     assert_eq!((code, texts.len()), (Some(0), 8), "{texts:?}");
-    assert_without(&texts, &secrets);
-    let (_, stdout) = texts.iter().find(|(name, _)| name == "stdout").unwrap();
-    let joined: String = stdout.split_whitespace().collect();
-    for readable in [
-        "NODE_ENV=production",
-        "LOG='http://127.0.0.1:80/log'",
-        "STRIPE=<secret>",
-    ] {
-        assert!(joined.contains(readable), "{readable}\n{stdout}");
-    }
-
-    // What it says itself.
-    let command = format!(
-        "export {settings}; echo \"$HOOK and $STRIPE\" >&2; echo \"  $DB_PASSWORD\"; \
-         printf %s \"$DB_PASSWORD\" | od -An -c >/dev/null; exit 3"
+    assert_without(&texts, &["of-mine"]);
+    assert!(
+        texts["stdout"].contains("The key <SOME_KEY> is old."),
+        "{texts:?}"
     );
-    let arguments = ["run", "--profile", &profile, "--command", &command];
-    let (code, texts) = everything_said(&[], &[&arguments[..], &ONE].concat()).await;
-    assert_eq!((code, texts.len()), (Some(2), 2), "{texts:?}");
-    assert!(texts[1].1.contains("it ended with exit code 3"), "{texts:?}");
-    assert_without(&texts, &secrets);
 }
 
-/// As a target writes it that has the same environment: in a URL, in JSON in JSON, in a page, in base64.
+/// The target has the same environment, and answers with its secrets in a URL, in JSON and in base64.
 #[tokio::test]
-async fn what_the_environment_has_is_known_however_it_is_written() {
+async fn variables_are_redacted_in_every_encoding() {
     const PASSPHRASE: &str = "it's \"zebra\" & <umbrella>";
-    const LINES: &str = "first line of it\nsecond line of it";
-    let json = serde_json::json!({ "said": PASSPHRASE }).to_string();
-    let twice = serde_json::json!({ "text": json }).to_string();
+    let json = serde_json::json!({ "text": PASSPHRASE }).to_string();
     let base64 = BASE64_STANDARD.encode(format!("me:{PASSPHRASE}"));
     let query: String = url::form_urlencoded::byte_serialize(PASSPHRASE.as_bytes()).collect();
-    let page = "it&#x27;s &quot;zebra&quot; &amp; &lt;umbrella&gt;";
-    let written = [
-        PASSPHRASE,
-        &json,
-        &twice,
-        &base64,
-        &query,
-        page,
-        "    second line of it",
-        "(hunter2)",
-    ];
-    let body = written.join("\n");
+    let body = [PASSPHRASE, &json, &base64, &query, "(hunter2)"].join("\n");
     let address = serve(move |_| {
         Response::builder()
             .status(StatusCode::IM_A_TEAPOT)
             .body(body.clone())
     })
     .await;
-    let url = format!("http://{address}/s/{RANDOM}/mcp");
-    let arguments = ["run", "--url", &url];
-    let environment = [
-        ("MY_PASSPHRASE", PASSPHRASE),
-        ("SOME_CREDENTIALS", LINES),
-        ("DB_PASS", "hunter2"),
-    ];
-    let (code, texts) = everything_said(&environment, &[&arguments[..], &ONE].concat()).await;
+    let url = format!("http://{address}/mcp");
+    let environment = [("MY_PASSPHRASE", PASSPHRASE), ("DB_PASS", "hunter2")];
+    let (code, texts) = all_output(
+        &environment,
+        &[&["run", "--url", &url][..], &ONLY_NO_TOKEN].concat(),
+    )
+    .await;
     assert_eq!((code, texts.len()), (Some(1), 8), "{texts:?}");
-    assert_without(
-        &texts,
-        &[
-            "zebra",
-            &base64[8..base64.len() - 8],
-            "second line of it",
-            "hunter2",
-            RANDOM,
-        ],
-    );
+    assert_without(&texts, &["zebra", &base64[8..base64.len() - 8], "hunter2"]);
+    assert!(texts["stdout"].contains("<MY_PASSPHRASE>"), "{texts:?}");
 }
 
-/// A token of somebody, which is worth something, at a target that gives it back in all ways, and in part.
+/// The target repeats the token percent-encoded, in base64, in a cookie and in part.
 #[tokio::test]
-async fn a_supplied_token_is_known_however_it_is_written() {
+async fn supplied_token_is_redacted_in_every_encoding() {
     const SUPPLIED: &str = "oat_Zebra-Umbrella_Lion.0123456789+abcdef";
     let address = serve(|request| {
         let token = request.header(header::AUTHORIZATION).unwrap_or_default();
@@ -307,7 +265,7 @@ async fn a_supplied_token_is_known_however_it_is_written() {
         "--only",
         "bearer",
     ];
-    let (code, texts) = everything_said(&[], &arguments).await;
+    let (code, texts) = all_output(&[], &arguments).await;
     assert_eq!((code, texts.len()), (Some(1), 8), "{texts:?}");
     assert_without(
         &texts,
@@ -321,12 +279,12 @@ async fn a_supplied_token_is_known_however_it_is_written() {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_not_repeated() {
+async fn rejected_arguments_are_not_repeated() {
     let with_query = format!("http://127.0.0.1:9/mcp?access_token={TOKEN}");
     let as_kind = format!("{TOKEN}=file");
     let as_file = format!("session_token={TOKEN}");
     let url = "http://127.0.0.1:9/mcp";
-    for (arguments, said) in [
+    for (arguments, expected) in [
         (
             vec!["--url", "http://user:pa55word@127.0.0.1:9/mcp"],
             "--url has a user",
@@ -335,25 +293,25 @@ async fn what_is_refused_is_not_repeated() {
         (vec!["--url", "http://127.0.0.1:9/mcp#pa55word"], "or fragment"),
         (
             vec!["--url", "//user:pa55word@host"],
-            "--url is no http or https URL",
+            "--url is not an http or https URL",
         ),
         (
             vec!["--url", url, "--clerk", "http://a:pa55word@b"],
             "--clerk has a user",
         ),
-        (vec!["--url", url, "--token", TOKEN], "write KIND=FILE"),
+        (vec!["--url", url, "--token", TOKEN], "expected KIND=FILE"),
         (
             vec!["--url", url, "--token", &as_kind],
-            "there is no such kind of token",
+            "unknown kind of token before =",
         ),
         (
             vec!["--url", url, "--token", &as_file],
-            "the file after session_token= cannot be read",
+            "cannot read the file after session_token=",
         ),
     ] {
         let (code, stdout, stderr) = program(&[&["run"][..], &arguments].concat()).await;
         assert_eq!(code, Some(2), "{stdout}{stderr}");
-        assert!(stderr.contains(said), "{said}\n{stderr}");
+        assert!(stderr.contains(expected), "{expected}\n{stderr}");
         for secret in ["pa55word", "eyJ"] {
             assert!(!stderr.contains(secret), "{stderr}");
         }
@@ -382,25 +340,127 @@ async fn what_is_refused_is_not_repeated() {
     }
 }
 
+/// A target that exits and one that never becomes ready. Escape sequences in their output are spelled out.
 #[tokio::test]
-async fn what_a_target_printed_last_is_cleaned() {
+async fn last_output_of_a_target_is_redacted() {
     let folder = TempDir::new().unwrap();
+    let key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\n-----END PRIVATE KEY-----";
     let printed = format!(
-        "CLERK_SECRET_KEY={SECRET}\nAWS_SECRET_ACCESS_KEY=plain-secret\n\u{1b}]0;owned\u{7}{TOKEN}\n"
+        "CLERK_SECRET_KEY={SECRET}\n{key}\npostgres://me:pa55word@db/x\n\u{1b}]0;owned\u{7}{TOKEN}\n"
     );
     let printed = file(&folder, "printed", &printed);
-    for (end, said) in [
-        ("exit 3", "it ended with exit code 3"),
+    for (end, expected) in [
+        ("exit 3", "it exited with code 3"),
         ("sleep 60", "was not ready within 1 s"),
     ] {
         let command = format!("cat {printed} >&2; {end}");
         let (code, _, stderr) = program(&["run", "--command", &command, "--start-timeout", "1"]).await;
         assert_eq!(code, Some(2), "{stderr}");
-        for part in [said, "CLERK_SECRET_KEY=<secret>", "\\u{1b}]0;owned\\u{7}<secret>"] {
+        for part in [
+            expected,
+            "CLERK_SECRET_KEY=<secret>",
+            "postgres://<secret>@db/x",
+            "\\u{1b}]0;owned\\u{7}<secret>",
+        ] {
             assert!(stderr.contains(part), "{part}\n{stderr}");
         }
-        for part in [SECRET, TOKEN, "plain-secret", "\u{1b}", "\u{7}"] {
+        for part in [SECRET, TOKEN, "MIIE", "pa55word", "\u{1b}", "\u{7}"] {
             assert!(!stderr.contains(part), "{part}\n{stderr}");
         }
     }
+}
+
+/// Returns the files below `folder`, with their paths relative to `root` and their code without unit tests.
+fn sources(root: &Path, folder: &Path) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(sources(root, &path));
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+        let name = path.strip_prefix(root).unwrap().display().to_string();
+        files.push((name, code));
+    }
+    files
+}
+
+/// Returns the files that contain one of the texts.
+fn files_with<'a>(sources: &'a [(String, String)], texts: &[&str]) -> BTreeSet<&'a str> {
+    let has_one = |code: &str| texts.iter().any(|text| code.contains(text));
+    let found = sources.iter().filter(|(_, code)| has_one(code));
+    found.map(|(name, _)| name.as_str()).collect()
+}
+
+/// Fails when a file is added that writes output. Redact what it writes, or say here why that is not needed.
+#[test]
+fn every_way_out_of_the_process_is_redacted() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let sources = sources(&root, &root);
+
+    // Results and errors of a run: one function makes them, and redacts both.
+    assert_eq!(files_with(&sources, &["Ok(Results {"]), ["runner/mod.rs"].into());
+    assert_eq!(
+        files_with(&sources, &["redact_results("]),
+        ["cli/compare.rs", "redact/mod.rs", "runner/mod.rs"].into()
+    );
+    // Reports are rendered from results alone. `compare` reads them from files.
+    assert_eq!(
+        files_with(&sources, &[".render(results"]),
+        ["cli/reports.rs"].into()
+    );
+    assert_eq!(
+        files_with(
+            &sources,
+            &["serde_json::from_str::<Results>", "anyhow::Result<Results>"]
+        ),
+        ["cli/compare.rs"].into()
+    );
+
+    let streams = [
+        "io::stdout",
+        "io::stderr",
+        "stdout()",
+        "stderr()",
+        "println!(",
+        "print!(",
+        "eprint!(",
+        "dbg!(",
+    ];
+    assert_eq!(
+        files_with(&sources, &streams),
+        [
+            // Credentials of a local Clerk, which the `clerk` command is asked for.
+            "cli/clerk.rs",
+            // Prints reports, and the answers of commands that do not start a target.
+            "cli/mod.rs",
+            // Ids of cases.
+            "cli/progress.rs",
+            // Errors, each through `redact_text`, and the log.
+            "main.rs",
+        ]
+        .into()
+    );
+    let (_, main) = sources.iter().find(|(name, _)| name == "main.rs").unwrap();
+    assert_eq!(
+        main.matches("writeln!(io::stderr()").count(),
+        main.matches("redact_text(&").count()
+    );
+
+    assert_eq!(
+        files_with(
+            &sources,
+            &["fs::write(", "File::create", "OpenOptions", "NamedTempFile::"]
+        ),
+        [
+            // Public keys.
+            "cli/mint.rs",
+            "cli/reports.rs",
+            // A certificate for the target.
+            "runner/plan.rs",
+        ]
+        .into()
+    );
 }

@@ -1,10 +1,10 @@
-//! The local Clerk from outside: over HTTP, and its tokens judged by another implementation.
+//! Tests of the suite: its library, its program, its case files and its reports.
 
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    reason = "a test that panics has failed, which is what is wanted; clippy sees only the test functions as tests"
+    reason = "a panic fails the test; clippy does not recognize helper functions as test code"
 )]
 
 mod baseline;

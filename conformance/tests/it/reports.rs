@@ -1,4 +1,4 @@
-//! The reports: as they look, as other readers of their formats see them, and with a target that means harm.
+//! The reports: snapshots, validation with parsers of the formats, and output of a hostile target.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use clerk_mcp_conformance::{
 use pulldown_cmark::{Event, Options, Parser, Tag};
 use serde_json::Value;
 
-use crate::sample::{Become as _, HOSTILE, case, of, results};
+use crate::sample::{CaseResultExt as _, HOSTILE, case, results, results_of};
 
 const FORMATS: [Format; 6] = [
     Format::Terminal,
@@ -26,74 +26,80 @@ fn render(format: Format, results: &Results) -> String {
 }
 
 fn clean() -> Results {
-    of(vec![case("claims.expired", "A token past its exp is refused.")])
+    results_of(vec![case(
+        "claims.expired",
+        "The server rejects a token whose `exp` has passed.",
+    )])
 }
 
 #[test]
-fn every_report_of_one_run() {
+fn renders_every_format() {
     for format in FORMATS {
         insta::assert_snapshot!(format.name(), render(format, &results()));
     }
 }
 
 #[test]
-fn every_report_of_a_clean_run() {
+fn renders_every_format_of_a_clean_run() {
     for format in FORMATS {
         insta::assert_snapshot!(format!("clean_{format}"), render(format, &clean()));
     }
 }
 
 #[test]
-fn formats_go_by_their_names() {
+fn formats_are_parsed_by_name() {
     for format in FORMATS {
         assert_eq!(format.name().parse::<Format>().unwrap(), format);
         assert_eq!(format.to_possible_value().unwrap().get_name(), format.name());
     }
     assert_eq!(
         "HTML".parse::<Format>().unwrap_err().to_string(),
-        "there is no format \"HTML\": there are terminal, json, junit, sarif, markdown, html"
+        "unknown format \"HTML\": expected one of terminal, json, junit, sarif, markdown, html"
     );
 }
 
-/// Line ends are the only controls that a report has, whatever the target sent; so the cursor cannot be moved, the
-/// title of the window set, or the direction of writing turned.
+/// Newlines are the only control characters in a report. Otherwise a target could move the cursor, set the
+/// title of the window, or change the writing direction.
 #[test]
-fn nothing_acts_on_the_text_around_it() {
+fn control_characters_from_a_target_are_escaped() {
     for format in FORMATS {
         let text = render(format, &results());
-        let acting: Vec<char> = text
+        let unescaped: Vec<char> = text
             .chars()
             .filter(|one| {
                 (one.is_control() && *one != '\n') || "\u{2028}\u{202e}\u{feff}\u{ffff}".contains(*one)
             })
             .collect();
-        assert!(acting.is_empty(), "{format}: {acting:?}");
-        assert!(text.contains("owned"), "{format}: the text itself must be there");
+        assert!(unescaped.is_empty(), "{format}: {unescaped:?}");
+        assert!(
+            text.contains("owned"),
+            "{format}: the text must be present in escaped form"
+        );
     }
 }
 
 #[test]
-fn colours_add_nothing_but_themselves() {
+fn colors_do_not_change_the_text() {
     let style = Style {
-        colour: true,
+        color: true,
         ..Style::default()
     };
-    let coloured = Format::Terminal.render(&results(), style).unwrap();
-    let colours = regex::Regex::new("\u{1b}\\[[0-9;]*m").unwrap();
-    assert!(colours.is_match(&coloured));
+    let colored = Format::Terminal.render(&results(), style).unwrap();
+    let colors = regex::Regex::new("\u{1b}\\[[0-9;]*m").unwrap();
+    assert!(colors.is_match(&colored));
     assert_eq!(
-        colours.replace_all(&coloured, ""),
+        colors.replace_all(&colored, ""),
         render(Format::Terminal, &results())
     );
-    // Each colour ends on its line, so that a pager that shows a part shows it right.
-    for line in coloured.lines() {
-        let last = colours.find_iter(line).last();
+    // Each color ends on its line, so that a pager can show any part of the report.
+    for line in colored.lines() {
+        let last = colors.find_iter(line).last();
         assert!(last.is_none_or(|last| last.as_str() == "\u{1b}[0m"), "{line:?}");
     }
 }
 
 #[test]
-fn lines_fit_unless_they_are_for_copying() {
+fn lines_fit_the_width_except_commands_and_urls() {
     for width in [60, 80, 120] {
         let style = Style {
             width,
@@ -109,7 +115,7 @@ fn lines_fit_unless_they_are_for_copying() {
 }
 
 #[test]
-fn json_reads_back() {
+fn json_report_can_be_read_back() {
     let text = render(Format::Json, &results());
     assert_eq!(serde_json::from_str::<Results>(&text).unwrap(), results());
     let value: Value = serde_json::from_str(&text).unwrap();
@@ -120,12 +126,12 @@ fn json_reads_back() {
 }
 
 #[test]
-fn junit_is_xml_and_counts_right() {
+fn junit_report_is_xml_with_correct_counts() {
     let text = render(Format::Junit, &results());
     let document = roxmltree::Document::parse(&text).unwrap();
     let root = document.root_element();
     let all = |name: &str| root.descendants().filter(|node| node.has_tag_name(name)).count();
-    // The baseline's complaints are cases of their own.
+    // Each error in the baseline is a test case.
     assert_eq!(root.attribute("tests"), Some("14"));
     assert_eq!((root.attribute("failures"), all("failure")), (Some("5"), 5));
     assert_eq!((root.attribute("errors"), all("error")), (Some("2"), 2));
@@ -141,7 +147,7 @@ fn junit_is_xml_and_counts_right() {
 }
 
 #[test]
-fn sarif_is_what_the_standard_says_and_github_asks() {
+fn sarif_report_satisfies_the_schema_and_github() {
     let schema: Value = serde_json::from_str(include_str!(concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../fixtures/sarif/sarif-2.1.0.schema.json"
@@ -180,13 +186,13 @@ fn sarif_is_what_the_standard_says_and_github_asks() {
         .map(|finding| &finding["ruleId"])
         .collect();
     assert_eq!(suppressed, ["audience.another-server"]);
-    // A warning, three failures, two that could not be tried, one that is known, two complaints.
+    // One warning, three failures, two untestable cases, one known failure, and two errors in the baseline.
     assert_eq!(findings.len(), 9);
 }
 
-/// Read as a browser does, but strictly: the page is written as XML that is HTML.
+/// The page is valid XML, so a strict parser can check it.
 #[test]
-fn html_holds_only_its_own_elements() {
+fn html_report_contains_no_elements_from_a_target() {
     for results in [results(), clean()] {
         let text = render(Format::Html, &results);
         let options = roxmltree::ParsingOptions {
@@ -231,9 +237,9 @@ fn html_holds_only_its_own_elements() {
     assert!(render(Format::Html, &results()).contains("&#60;script&#62;alert(1)&#60;/script&#62;"));
 }
 
-/// Many cases that one thing keeps from being tried are one entry, and the table leads to what it counts.
+/// Untestable cases with the same reason are one entry. Each count in the table links to its findings.
 #[test]
-fn html_leads_to_what_was_found() {
+fn html_report_links_counts_to_findings() {
     let text = render(Format::Html, &results());
     for part in [
         "<details class=\"section\" id=\"section-claims\">",
@@ -245,11 +251,11 @@ fn html_leads_to_what_was_found() {
         assert!(text.contains(part), "{part}");
     }
     assert!(!text.contains(">0<"));
-    assert_eq!(text.matches("a refusal proves nothing").count(), 1);
+    assert_eq!(text.matches("a rejection proves nothing").count(), 1);
 }
 
 #[test]
-fn markdown_holds_only_its_own_markup() {
+fn markdown_report_contains_no_markup_from_a_target() {
     let text = render(Format::Markdown, &results());
     let mut code = String::new();
     let mut in_code = false;
@@ -276,39 +282,39 @@ fn markdown_holds_only_its_own_markup() {
             Event::InlineMath(_)
             | Event::DisplayMath(_)
             | Event::FootnoteReference(_)
-            | Event::TaskListMarker(_) => panic!("not ours: {event:?}"),
+            | Event::TaskListMarker(_) => panic!("unexpected markup: {event:?}"),
         }
     }
-    // The target's text is all there, three times in a message and once in a finding.
-    let telling = HOSTILE
+    // The complete text of the target is present: three times in a message, and once in a finding.
+    let sent = HOSTILE
         .split_once("</pre>")
         .unwrap()
         .1
         .trim_end_matches(" {0} $x$");
-    assert_eq!(code.matches(telling).count(), 4, "{code}");
+    assert_eq!(code.matches(sent).count(), 4, "{code}");
 }
 
 #[test]
-fn markdown_stays_within_what_github_takes() {
+fn markdown_report_stays_below_the_size_limit_of_github() {
     let body = "a line\n".repeat(400);
     let cases: Vec<CaseResult> = (0..1_000)
         .map(|number| {
-            case(&format!("claims.{number}"), "Every claim is read.")
+            case(&format!("claims.{number}"), "The server reads every claim.")
                 .failed(&[(1, &body, &body)])
                 .exchanged(1, &body, &body)
         })
         .collect();
-    let text = render(Format::Markdown, &of(cases));
+    let text = render(Format::Markdown, &results_of(cases));
     assert!((800_000..1_024 * 1_024).contains(&text.len()), "{}", text.len());
-    let told = regex::Regex::new("There is no room here for ([0-9]+) cases more").unwrap();
-    let left: usize = told.captures(&text).unwrap()[1].parse().unwrap();
+    let note = regex::Regex::new("([0-9]+) cases left out").unwrap();
+    let left: usize = note.captures(&text).unwrap()[1].parse().unwrap();
     assert_eq!(text.matches("<details>").count() + left, 1_000);
 }
 
-/// Whoever reads a report with a hundred cases that could not be tried wants to know first why.
+/// Otherwise a reader would have to search many untestable cases for their common reason.
 #[test]
-fn that_no_token_is_accepted_stands_at_the_head() {
-    let refused = Results {
+fn reports_begin_with_a_warning_if_no_valid_token_was_accepted() {
+    let results = Results {
         good_token_refused: Some("{\"kind\":\"session_token\"}: 401".to_owned()),
         ..clean()
     };
@@ -318,14 +324,14 @@ fn that_no_token_is_accepted_stands_at_the_head() {
         (Format::Html, "<main>"),
         (Format::Json, "\"cases\": ["),
     ] {
-        let text = render(format, &refused);
+        let text = render(format, &results);
         let (head, _) = text.split_once(head).unwrap();
-        let said = match format {
+        let warning = match format {
             Format::Json => "\"goodTokenRefused\": \"{",
             Format::Terminal | Format::Junit | Format::Sarif | Format::Markdown | Format::Html => {
-                "No token was accepted, not even a good one"
+                "The target rejected a valid token and accepted none"
             }
         };
-        assert!(head.contains(said) && head.contains("401"), "{format}: {head}");
+        assert!(head.contains(warning) && head.contains("401"), "{format}: {head}");
     }
 }

@@ -1,4 +1,4 @@
-//! `run` from outside: what it exits with, what it says, and what it never says.
+//! The command `run`: exit codes, errors and signals.
 
 use std::{
     fs::{self, File},
@@ -25,12 +25,12 @@ use tokio::{
     time::timeout,
 };
 
-/// Runs the program to its end.
+/// Runs the program. Returns its exit code, stdout and stderr.
 pub(crate) async fn program(arguments: &[&str]) -> (Option<i32>, String, String) {
     program_with(&[], arguments).await
 }
 
-/// The same with these variables.
+/// Runs the program with these environment variables. Returns its exit code, stdout and stderr.
 pub(crate) async fn program_with(
     variables: &[(&str, &str)],
     arguments: &[&str],
@@ -51,7 +51,7 @@ pub(crate) async fn program_with(
     (status.code(), text(stdout), text(stderr))
 }
 
-/// Serves this on loopback until the test ends.
+/// Starts a server on loopback that runs until the test ends.
 pub(crate) async fn serve(answer: impl Fn(Request) -> Response + Send + Sync + 'static) -> SocketAddr {
     let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.unwrap();
     let address = *acceptor.local_addr()[0].as_socket_addr().unwrap();
@@ -59,7 +59,7 @@ pub(crate) async fn serve(answer: impl Fn(Request) -> Response + Send + Sync + '
     address
 }
 
-/// A server that knows one answer: the right challenge.
+/// Starts a server that answers every request with a correct challenge. Returns the URL of its MCP endpoint.
 pub(crate) async fn challenging() -> String {
     let address = serve(|_| {
         let challenge =
@@ -73,6 +73,7 @@ pub(crate) async fn challenging() -> String {
     format!("http://{address}/mcp")
 }
 
+/// Writes a file and returns its path.
 pub(crate) fn file(folder: &TempDir, name: &str, text: &str) -> String {
     let path = folder.path().join(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -80,18 +81,19 @@ pub(crate) fn file(folder: &TempDir, name: &str, text: &str) -> String {
     path.display().to_string()
 }
 
-pub(crate) const ONE: [&str; 2] = ["--only", "challenges.no-token"];
+/// Arguments that select one case, which needs no token.
+pub(crate) const ONLY_NO_TOKEN: [&str; 2] = ["--only", "challenges.no-token"];
 
 #[tokio::test]
-async fn clean_is_zero_and_findings_are_one() {
+async fn exits_with_0_if_clean_and_1_after_findings() {
     let url = challenging().await;
-    let (code, stdout, _) = program(&[&["run", "--url", &url][..], &ONE].concat()).await;
+    let (code, stdout, _) = program(&[&["run", "--url", &url][..], &ONLY_NO_TOKEN].concat()).await;
     assert_eq!(code, Some(0), "{stdout}");
     assert!(stdout.contains("CLEAN 1 passed"), "{stdout}");
 
     let wrong = serve(|_| StatusCode::NOT_FOUND.into_response()).await;
     let url = format!("http://{wrong}/mcp");
-    let (code, stdout, _) = program(&[&["run", "--url", &url][..], &ONE].concat()).await;
+    let (code, stdout, _) = program(&[&["run", "--url", &url][..], &ONLY_NO_TOKEN].concat()).await;
     assert_eq!(code, Some(1), "{stdout}");
     for part in [
         "FAIL challenges.no-token",
@@ -104,23 +106,23 @@ async fn clean_is_zero_and_findings_are_one() {
 }
 
 #[tokio::test]
-async fn what_is_out_of_reach_is_said_and_is_no_pass() {
+async fn cases_out_of_reach_are_not_applicable() {
     let url = challenging().await;
     let arguments = ["run", "--url", &url, "--only", "claims.expired"];
     let (code, stdout, stderr) = program(&arguments).await;
     assert_eq!(code, Some(2));
-    assert!(stderr.contains("nothing was tried"), "{stderr}");
+    assert!(stderr.contains("no case was tested"), "{stderr}");
     assert!(stdout.contains("NOTHING TRIED 1 not applicable"), "{stdout}");
     assert!(stdout.contains("1 not applicable"), "{stdout}");
     assert!(stdout.contains("the case needs the local Clerk"), "{stdout}");
     assert!(!stdout.contains("passed"), "{stdout}");
-    // Beside what could be tried it is no trouble.
-    let (code, stdout, _) = program(&[&arguments[..], &ONE].concat()).await;
+    // It is not an error if another case could be tested.
+    let (code, stdout, _) = program(&[&arguments[..], &ONLY_NO_TOKEN].concat()).await;
     assert_eq!(code, Some(0), "{stdout}");
 }
 
 #[tokio::test]
-async fn trouble_is_two() {
+async fn errors_exit_with_2() {
     let url = challenging().await;
     let folder = TempDir::new().unwrap();
     let broken = file(
@@ -141,15 +143,15 @@ async fn trouble_is_two() {
     );
     let no_token = format!("session_token={}", file(&folder, "token.txt", "\n"));
     let url = url.as_str();
-    for (arguments, said) in [
-        // Nothing listens at the discard port.
+    for (arguments, expected) in [
+        // Nothing listens on the discard port.
         (
             vec!["run", "--url", "http://127.0.0.1:9/mcp"],
-            "does not answer: no connection to 127.0.0.1:9",
+            "does not answer: cannot connect to 127.0.0.1:9",
         ),
         (
             vec!["run", "--command", "echo the last words >&2; exit 3"],
-            "the target did not start: it ended with exit code 3; the last it printed:\nthe last words",
+            "the target did not start: it exited with code 3; its last output:\nthe last words",
         ),
         (
             vec!["run", "--command", "sleep 60", "--start-timeout", "1"],
@@ -208,45 +210,45 @@ async fn trouble_is_two() {
         ),
         (
             vec!["run", "--url", url, "--report", "pdf"],
-            "there is no format \"pdf\"",
+            "unknown format \"pdf\"",
         ),
         (vec!["run", "--url", url, "--token", "session_token"], "KIND=FILE"),
         (
             vec!["run", "--url", url, "--token", &no_token],
-            "is empty: it has to hold a token",
+            "is empty: expected a token",
         ),
         (vec!["run"], "--command"),
         (
             vec!["explain", "claims.expierd"],
-            "there is no case \"claims.expierd\"",
+            "unknown case \"claims.expierd\"",
         ),
-        (vec!["explain", "expired"], "perhaps "),
+        (vec!["explain", "expired"], "did you mean "),
         (vec!["list", "nothing"], "\"nothing\" matches no case"),
         (
             vec!["mint", "password"],
-            "the recipe is wrong: unknown variant `password`",
+            "invalid recipe: unknown variant `password`",
         ),
         (
             vec!["mint", "session_token", "--clerk", "http://127.0.0.1:9"],
-            "there is no local Clerk at ",
+            "no local Clerk is reachable at ",
         ),
         (
             vec!["compare", "/nowhere.json", "/nowhere.json"],
             "cannot read /nowhere.json",
         ),
-        (vec!["compare", &broken, &broken], "is no JSON report"),
+        (vec!["compare", &broken, &broken], "is not a JSON report"),
     ] {
         let (code, stdout, stderr) = program(&arguments).await;
         assert_eq!(code, Some(2), "{arguments:?}\n{stdout}{stderr}");
-        assert!(stderr.contains(said), "{arguments:?}\n{said}\n{stderr}");
+        assert!(stderr.contains(expected), "{arguments:?}\n{expected}\n{stderr}");
     }
 }
 
 #[tokio::test]
-async fn a_stale_baseline_fails_the_run() {
+async fn stale_baseline_entry_fails_the_run() {
     let url = challenging().await;
     let folder = TempDir::new().unwrap();
-    for (case, said) in [
+    for (case, expected) in [
         ("challenges.no-token", "passes now"),
         ("challenges.no-tokens", "names no case"),
     ] {
@@ -255,10 +257,16 @@ async fn a_stale_baseline_fails_the_run() {
             "known.toml",
             &format!("[[known]]\ncase = \"{case}\"\nreason = \"Soon.\"\n"),
         );
-        let (code, stdout, _) =
-            program(&[&["run", "--url", &url, "--baseline", &baseline][..], &ONE].concat()).await;
+        let (code, stdout, _) = program(
+            &[
+                &["run", "--url", &url, "--baseline", &baseline][..],
+                &ONLY_NO_TOKEN,
+            ]
+            .concat(),
+        )
+        .await;
         assert_eq!(code, Some(1), "{stdout}");
-        assert!(stdout.contains(said) && stdout.contains(case), "{stdout}");
+        assert!(stdout.contains(expected) && stdout.contains(case), "{stdout}");
     }
     let wrong = serve(|_| StatusCode::NOT_FOUND.into_response()).await;
     let baseline = file(
@@ -267,14 +275,20 @@ async fn a_stale_baseline_fails_the_run() {
         "[[known]]\ncase = \"challenges.no-token\"\nreason = \"The gateway is in the way.\"\n",
     );
     let url = format!("http://{wrong}/mcp");
-    let (code, stdout, _) =
-        program(&[&["run", "--url", &url, "--baseline", &baseline][..], &ONE].concat()).await;
+    let (code, stdout, _) = program(
+        &[
+            &["run", "--url", &url, "--baseline", &baseline][..],
+            &ONLY_NO_TOKEN,
+        ]
+        .concat(),
+    )
+    .await;
     assert_eq!(code, Some(0), "{stdout}");
     assert!(stdout.contains("The gateway is in the way."), "{stdout}");
 }
 
 #[tokio::test]
-async fn that_no_token_is_accepted_is_said_first() {
+async fn report_begins_with_a_warning_if_no_token_was_accepted() {
     let url = challenging().await;
     let clerk = LocalClerk::builder().start().await.unwrap();
     let arguments = [
@@ -289,11 +303,15 @@ async fn that_no_token_is_accepted_is_said_first() {
     let (code, stdout, stderr) = program(&arguments).await;
     assert_eq!(code, Some(1), "{stderr}");
     let (head, _) = stdout.split_once("Registered claims").unwrap();
-    assert!(head.contains("No token was accepted"), "{stdout}");
+    assert!(
+        head.contains("The target rejected a valid token and accepted none"),
+        "{stdout}"
+    );
     clerk.stop().await;
 }
 
-/// What is written into a pipe, until nobody has it open any more. A thread, for opening waits for the other side.
+/// Returns the lines written to a named pipe until no writer has it open. Uses a thread, because opening the
+/// pipe blocks until a writer opens it.
 fn lines_of(pipe: PathBuf) -> UnboundedReceiver<String> {
     let (sender, receiver) = unbounded_channel();
     thread::spawn(move || {
@@ -304,12 +322,12 @@ fn lines_of(pipe: PathBuf) -> UnboundedReceiver<String> {
     receiver
 }
 
-/// Starts the suite with a target whose processes all have the pipe open, and waits until the target runs.
+/// Starts the suite with a target whose processes all have the pipe open. Waits until the target runs.
 async fn suite_with_target(pipe: &Path, start: &str) -> (Child, UnboundedReceiver<String>) {
     let made = Command::new("mkfifo").arg(pipe).status().await.unwrap();
     assert!(made.success());
     let mut lines = lines_of(pipe.to_owned());
-    // As npm does it: a shell that waits for another program.
+    // A shell that waits for a child process, as npm does.
     let target = format!("exec 3>{}; echo ready >&3; sleep 60; true", pipe.display());
     let suite = env!("CARGO_BIN_EXE_clerk-mcp-conformance");
     let suite = Command::new("sh")
@@ -332,7 +350,7 @@ fn send(suite: &Child, signal: Signal) {
 const LIMIT: Duration = Duration::from_secs(20);
 
 #[tokio::test]
-async fn a_signal_stops_the_target_too() {
+async fn signals_stop_the_target() {
     let folder = TempDir::new().unwrap();
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
         let pipe = folder.path().join(code.to_string());
@@ -341,14 +359,14 @@ async fn a_signal_stops_the_target_too() {
         let status = timeout(LIMIT, suite.wait()).await.unwrap().unwrap();
         assert_eq!(status.code(), Some(code));
         let end = timeout(LIMIT, lines.recv()).await;
-        assert_eq!(end.expect("the target is gone"), None);
+        assert_eq!(end.expect("the target has exited"), None);
     }
 }
 
-/// As `nohup` has it.
+/// `nohup` starts programs like this.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_signal_that_is_ignored_stays_so() {
+async fn ignored_signals_stay_ignored() {
     let folder = TempDir::new().unwrap();
     let (mut suite, _) = suite_with_target(&folder.path().join("pipe"), "trap '' HUP;").await;
     send(&suite, Signal::HUP);
@@ -357,7 +375,7 @@ async fn a_signal_that_is_ignored_stays_so() {
     assert_eq!(status.code(), Some(143));
 }
 
-/// The suite judges servers in any language by what they say over HTTP, this project's own as well.
+/// The suite tests servers in any language over HTTP only, including this project's own server.
 #[test]
 fn the_suite_does_not_depend_on_the_server() {
     let manifest = include_str!("../../Cargo.toml");

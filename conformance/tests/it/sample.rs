@@ -1,4 +1,4 @@
-//! Results to report about: every outcome, a baseline, and a target that means harm.
+//! Sample results with every outcome, errors in the baseline, and text from a hostile target.
 
 use clerk_mcp_conformance::{
     case::Level,
@@ -6,14 +6,14 @@ use clerk_mcp_conformance::{
     spec::Reference,
 };
 
-/// What a target may send to whoever reads a report: for terminals, for HTML and XML, for Markdown, for SARIF, and to
-/// turn the direction of writing.
+/// Text that attacks readers of a report: terminal escape sequences, HTML, XML, Markdown, SARIF placeholders,
+/// and marks that change the writing direction.
 pub(crate) const HOSTILE: &str = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\0\u{8}\rX\u{7f}\u{85}\u{2028}\u{202e}\u{feff}\u{ffff}\
     </pre></code></details><script>alert(1)</script>\"'><img src=x onerror=alert(1)> ]]> <!-- &lt;&#60; \
     ``` ` ~~~ | **bold** [link](javascript:alert(1)) ![image](https://evil.example/x.png) <https://evil.example> \
     www.evil.example @everyone {0} $x$";
 
-/// A case that passed; the methods make it another.
+/// Returns the result of a case that passed. The methods of [`CaseResultExt`] change it.
 pub(crate) fn case(id: &str, requirement: &str) -> CaseResult {
     let key = id.split('.').next().unwrap();
     let (number, _, title) = SECTIONS.into_iter().find(|(_, one, _)| *one == key).unwrap();
@@ -27,7 +27,7 @@ pub(crate) fn case(id: &str, requirement: &str) -> CaseResult {
         requirement: requirement.to_owned(),
         level: Level::Must,
         references: vec![Reference::find("rfc6750#3.1").unwrap()],
-        why: "Without it, a client cannot tell what to do next.".to_owned(),
+        why: "Otherwise a client does not know what to do next.".to_owned(),
         outcome: Outcome::Pass,
         reason: None,
         findings: Vec::new(),
@@ -46,21 +46,21 @@ const SECTIONS: [(u8, &str, &str); 4] = [
     (10, "machine", "Opaque and machine tokens"),
 ];
 
-/// What can become of a case.
-pub(crate) trait Become: Sized {
-    /// Not met, which is a warning for what should be.
+/// Changes the result of a case.
+pub(crate) trait CaseResultExt: Sized {
+    /// Makes the case fail with these findings, or warn if its level is `should`.
     fn failed(self, findings: &[(usize, &str, &str)]) -> Self;
-    /// With the exchange of a step.
+    /// Adds the request and response of a step.
     fn exchanged(self, step: usize, request: &str, response: &str) -> Self;
-    /// Not tried, or nothing to try.
-    fn because(self, outcome: Outcome, reason: &str) -> Self;
-    /// Only a recommendation.
+    /// Sets an outcome with its reason.
+    fn with_reason(self, outcome: Outcome, reason: &str) -> Self;
+    /// Sets the level to `should`.
     fn recommended(self) -> Self;
-    /// Known by the baseline.
+    /// Marks the case as a known failure.
     fn known(self, reason: &str) -> Self;
 }
 
-impl Become for CaseResult {
+impl CaseResultExt for CaseResult {
     fn failed(mut self, findings: &[(usize, &str, &str)]) -> Self {
         self.outcome = match self.level {
             Level::Must => Outcome::Fail,
@@ -86,7 +86,7 @@ impl Become for CaseResult {
         self
     }
 
-    fn because(mut self, outcome: Outcome, reason: &str) -> Self {
+    fn with_reason(mut self, outcome: Outcome, reason: &str) -> Self {
         self.outcome = outcome;
         self.reason = Some(reason.to_owned());
         self
@@ -103,8 +103,8 @@ impl Become for CaseResult {
     }
 }
 
-/// These cases, of a suite of 150.
-pub(crate) fn of(cases: Vec<CaseResult>) -> Results {
+/// Returns results with these cases, from a suite of 150.
+pub(crate) fn results_of(cases: Vec<CaseResult>) -> Results {
     Results {
         good_token_refused: None,
         suite: Suite {
@@ -122,11 +122,11 @@ pub(crate) fn of(cases: Vec<CaseResult>) -> Results {
     }
 }
 
-/// One of everything.
+/// Returns results with every outcome.
 pub(crate) fn results() -> Results {
     const REQUEST: &str = "POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:3001\r\nAuthorization: Bearer <session_token of ada, \
         exp -1h>\r\nContent-Type: application/json\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\"}";
-    let mut expired = case("claims.expired", "A token past its exp is refused.")
+    let mut expired = case("claims.expired", "The server rejects a token whose `exp` has passed.")
         .failed(&[
             (1, "status 401", "status 200"),
             (
@@ -151,61 +151,62 @@ pub(crate) fn results() -> Results {
         "line after line\n".repeat(300),
         "x".repeat(30_000)
     );
-    let mut results = of(vec![
+    let mut results =
+        results_of(vec![
         case(
             "challenges.no-token",
-            "A request without a token is answered 401 with a Bearer challenge.",
+            "The server answers a request without a token with 401 and a Bearer challenge.",
         ),
         case(
             "challenges.scope",
-            "The challenge of a request without a token names the scopes to ask for.",
+            "The challenge for a request without a token names the scopes to request.",
         )
         .recommended()
         .failed(&[(1, "scope=\"profile email\"", "no scope")]),
         case(
             "claims.audience",
-            "An aud that is not a text or a list is refused.",
+            "The server rejects an `aud` that is neither a string nor a list.",
         )
         .failed(&[(1, "status 401", "status 500")])
         .exchanged(1, REQUEST, &long),
         expired,
-        case("claims.hostile", "A claim that holds markup is not written back.")
+        case("claims.hostile", "The server does not repeat a claim that contains markup.")
             .failed(&[(1, "status 401", HOSTILE)])
             .exchanged(
                 1,
                 REQUEST,
                 &format!("HTTP/1.1 200 OK\r\nX-Note: {HOSTILE}\r\n\r\n{HOSTILE}\n```\n{HOSTILE}"),
             ),
-        case("claims.not-before", "A token before its nbf is refused."),
+        case("claims.not-before", "The server rejects a token before its `nbf`."),
         case(
             "audience.another-server",
-            "An OAuth token for another server is refused.",
+            "The server rejects an OAuth token for another server.",
         )
         .failed(&[(1, "status 401", "status 200")])
         .known("Our clients cannot send `resource` yet: <b>ISSUE-12</b>."),
-        case("audience.issuer", "A token of another issuer is refused.").because(
+        case("audience.issuer", "The server rejects a token of another issuer.").with_reason(
             Outcome::NotTestable,
-            "a refusal proves nothing: the same request with the undamaged token was answered 500",
+            "a rejection proves nothing: the target answered 500 to the same request with an undamaged token",
         ),
-        case("audience.party", "A token of another party is refused.").because(
+        case("audience.party", "The server rejects a token of another party.").with_reason(
             Outcome::NotTestable,
-            "a refusal proves nothing: the same request with the undamaged token was answered 500",
+            "a rejection proves nothing: the target answered 500 to the same request with an undamaged token",
         ),
         case(
             "machine.api-key",
-            "An API key that Clerk knows is taken for its subject.",
+            "The server accepts a valid API key as its subject.",
         )
-        .because(Outcome::NotApplicable, "the profile does not accept api_key"),
+        .with_reason(Outcome::NotApplicable, "the profile does not accept api_key"),
         case(
             "machine.m2m",
-            "A machine token that Clerk knows is taken for its machine.",
+            "The server accepts a valid machine token as its machine.",
         )
-        .because(Outcome::NotApplicable, "the profile does not accept m2m_token"),
+        .with_reason(Outcome::NotApplicable, "the profile does not accept m2m_token"),
         case(
             "machine.revoked-api-key",
-            "An API key that was revoked is refused.",
+            "The server rejects a revoked API key.",
         )
-        .because(Outcome::NotApplicable, "the profile does not accept api_key"),
+        .with_reason(Outcome::NotApplicable, "the profile does not accept api_key"),
     ]);
     results.baseline = vec![
         StaleEntry {

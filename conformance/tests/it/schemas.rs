@@ -1,4 +1,4 @@
-//! The schemas that `schema` prints, beside what the loader does with the same files.
+//! The schemas that `schema` prints.
 
 use std::{fs, path::Path};
 
@@ -6,15 +6,15 @@ use clerk_mcp_conformance::{case::CaseFile, profile::Profile};
 
 use crate::catalogue::FILE;
 
-/// Names that are listed somewhere are in the schemas, with what they mean, for editors to offer.
+/// The schemas list all valid names, so that editors can complete them and mark typos.
 #[test]
-fn schemas_know_the_names_there_are() {
+fn schemas_accept_only_known_names() {
     let valid = |schema: schemars::Schema, text: &str| {
         let file: toml::Table = toml::from_str(text).unwrap();
         let schema = jsonschema::validator_for(&serde_json::to_value(schema).unwrap()).unwrap();
         schema.is_valid(&serde_json::to_value(file).unwrap())
     };
-    for (line, due) in [
+    for (line, expected) in [
         ("needs = [\"tools\", \"session_token\"]", true),
         ("needs = [\"tool\"]", false),
         ("unless = [\"asks-clerk\"]", true),
@@ -24,7 +24,7 @@ fn schemas_know_the_names_there_are() {
         ("own = {}", true),
     ] {
         let file = format!("{FILE}{line}\n");
-        assert_eq!(valid(schemars::schema_for!(CaseFile), &file), due, "{line}");
+        assert_eq!(valid(schemars::schema_for!(CaseFile), &file), expected, "{line}");
     }
     let file = FILE.replace("rfc7519#4.1.4", "rfc7519#4.1.99");
     assert!(!valid(schemars::schema_for!(CaseFile), &file));

@@ -1,4 +1,4 @@
-//! Targets with sessions: who presents one, and who must not need any.
+//! Targets that require `Mcp-Session-Id`, and errors in profiles.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 
 const SESSION: &str = "Mcp-Session-Id";
 
-/// Strangers are challenged, `initialize` starts a session, and everything else needs it.
+/// Rejects requests without a token, starts a session on `initialize`, and requires the session for all other
+/// requests.
 #[handler]
 fn answer(request: &Request, body: String) -> Response {
     if !request.headers().contains_key(header::AUTHORIZATION) {
@@ -43,25 +44,25 @@ fn answer(request: &Request, body: String) -> Response {
         .body(json!({ "jsonrpc": "2.0", "id": message["id"], "result": {} }).to_string())
 }
 
-/// It ends with the test.
-struct Lasting;
+/// A server that runs until the test ends.
+struct AlwaysRunning;
 
-impl Running for Lasting {}
+impl Running for AlwaysRunning {}
 
 #[tokio::test]
-async fn a_session_is_started_for_whoever_has_a_token_and_needs_one() {
+async fn sessions_are_started_only_for_requests_with_a_token() {
     let launch: Launcher = Arc::new(|environment| {
         Box::pin(async move {
             let address = format!("127.0.0.1:{}", environment["PORT"]);
             let acceptor = TcpListener::bind(address).into_acceptor().await.unwrap();
             tokio::spawn(Server::new_with_acceptor(acceptor).run(answer));
-            Ok(Box::new(Lasting) as Box<dyn Running>)
+            Ok(Box::new(AlwaysRunning) as Box<dyn Running>)
         })
     });
     let mut profile = Profile::find("generic").unwrap();
     profile.sessions = true;
-    // A message as usual, one as text, one without a token and without a verdict by a word, and one that must not be
-    // refused for its session alone.
+    // An ordinary message, a message given as text, a request without a token whose case expects no named
+    // answer, and a request that the server must not reject only because the session is missing.
     let only = [
         "protocol.notification",
         "protocol.same-id",
@@ -86,15 +87,16 @@ async fn a_session_is_started_for_whoever_has_a_token_and_needs_one() {
         .await
         .unwrap();
     for case in &results.cases {
-        // It answers notifications with 200, which is what the case is about and not that it got through.
-        let due = match case.id.as_str() {
+        // The server answers notifications with 200, so the case fails for its own reason and not for lack of
+        // a session.
+        let expected = match case.id.as_str() {
             "protocol.notification" => Outcome::Fail,
-            // Of two methods it takes the last, as serde_json does.
+            // The server uses the second of two methods, as serde_json does.
             "protocol.method-twice" => Outcome::Warn,
             _ => Outcome::Pass,
         };
         assert_eq!(
-            case.outcome, due,
+            case.outcome, expected,
             "{}: {:?} {:?}",
             case.id, case.reason, case.findings
         );
@@ -102,9 +104,9 @@ async fn a_session_is_started_for_whoever_has_a_token_and_needs_one() {
 }
 
 #[test]
-fn a_profile_with_a_typing_error_is_refused() {
+fn profiles_with_typos_are_rejected() {
     let start = "name = \"a\"\nabout = \"b\"\naccepts = [\"session_token\"]\n";
-    for (line, said) in [
+    for (line, expected) in [
         (
             "offers = [\"cros\"]",
             "offers: unknown option \"cros\" (list --options)",
@@ -123,6 +125,6 @@ fn a_profile_with_a_typing_error_is_refused() {
         ),
     ] {
         let error = Profile::parse("mine.toml", &format!("{start}{line}\n")).unwrap_err();
-        assert_eq!(error.to_string(), format!("mine.toml: {said}"));
+        assert_eq!(error.to_string(), format!("mine.toml: {expected}"));
     }
 }

@@ -1,4 +1,4 @@
-//! What is wrong with a command line is said before the run, and nothing that was asked for is passed over.
+//! Errors in the command line, and options that a run must respect.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use poem::{IntoResponse as _, Response, http::StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::run::{ONE, challenging, file, program, serve};
+use crate::run::{ONLY_NO_TOKEN, challenging, file, program, serve};
 
 /// `{"alg":"none"}`, `{"sid":"a"}`.
 const SESSION_TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJzaWQiOiJhIn0.c2ln";
@@ -25,7 +25,7 @@ const SESSION_TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJzaWQiOiJhIn0.c2ln";
 const OAUTH_TOKEN: &str = "eyJ0eXAiOiJhdCtqd3QifQ.e30.c2ln";
 
 #[tokio::test]
-async fn no_flag_is_passed_over() {
+async fn conflicting_or_invalid_arguments_exit_with_2() {
     let folder = TempDir::new().unwrap();
     let token = format!("session_token={}", file(&folder, "token.txt", SESSION_TOKEN));
     let json = file(&folder, "own.json", "{}");
@@ -36,7 +36,7 @@ async fn no_flag_is_passed_over() {
         folder.path().file_name().unwrap().display()
     );
     let url = "http://127.0.0.1:9/mcp";
-    for (arguments, said) in [
+    for (arguments, expected) in [
         (
             vec!["--command", "true", "--token", &token],
             "cannot be used with",
@@ -50,11 +50,11 @@ async fn no_flag_is_passed_over() {
         (vec!["--url", url, "--intercept"], "cannot be used with"),
         (
             vec!["--url", url, "--token", &token, "--token", &token],
-            "there are two of the kind session_token",
+            "two tokens of the kind session_token",
         ),
         (
             vec!["--url", url, "--ca-file", &json],
-            "there is no certificate (PEM)",
+            "contains no PEM certificate",
         ),
         (
             vec!["--url", url, "--report", &report, "--report", &same],
@@ -66,19 +66,19 @@ async fn no_flag_is_passed_over() {
         ),
         (
             vec!["--url", url, "--report", "html="],
-            "the name of the file is missing",
+            "the file name after = is missing",
         ),
     ] {
         let (code, stdout, stderr) = program(&[&["run"][..], &arguments].concat()).await;
         assert_eq!(code, Some(2), "{arguments:?}\n{stdout}{stderr}");
-        assert!(stderr.contains(said), "{arguments:?}\n{said}\n{stderr}");
+        assert!(stderr.contains(expected), "{arguments:?}\n{expected}\n{stderr}");
     }
 }
 
 #[tokio::test]
-async fn a_report_that_cannot_be_written_is_noticed_before_the_run() {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&asked);
+async fn unwritable_report_file_is_an_error_before_the_run() {
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&requests);
     let address = serve(move |_| {
         counter.fetch_add(1, Ordering::SeqCst);
         StatusCode::NOT_FOUND.into_response()
@@ -88,13 +88,13 @@ async fn a_report_that_cannot_be_written_is_noticed_before_the_run() {
     let (code, _, stderr) = program(&["run", "--url", &url, "--report", "json=/nowhere/report.json"]).await;
     assert_eq!(code, Some(2));
     assert!(stderr.contains("cannot write /nowhere/report.json: "), "{stderr}");
-    assert_eq!(asked.load(Ordering::SeqCst), 0);
+    assert_eq!(requests.load(Ordering::SeqCst), 0);
 }
 
-/// The device is always full.
+/// Writing to `/dev/full` always fails.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_report_that_fails_leaves_the_others() {
+async fn failed_report_does_not_prevent_other_reports() {
     let url = challenging().await;
     let folder = TempDir::new().unwrap();
     let html = folder.path().join("report.html");
@@ -108,7 +108,7 @@ async fn a_report_that_fails_leaves_the_others() {
         "--report",
         &report,
     ];
-    let (code, stdout, stderr) = program(&[&arguments[..], &ONE].concat()).await;
+    let (code, stdout, stderr) = program(&[&arguments[..], &ONLY_NO_TOKEN].concat()).await;
     assert_eq!(code, Some(2), "{stderr}");
     assert!(stderr.contains("cannot write /dev/full: "), "{stderr}");
     assert!(stdout.contains("CLEAN 1 passed"), "{stdout}");
@@ -116,9 +116,9 @@ async fn a_report_that_fails_leaves_the_others() {
 }
 
 #[tokio::test]
-async fn a_run_without_results_leaves_files_as_they_were() {
+async fn run_without_results_keeps_report_files_unchanged() {
     let folder = TempDir::new().unwrap();
-    let old = file(&folder, "old.json", "what was there");
+    let old = file(&folder, "old.json", "old content");
     let new = folder.path().join("new.json");
     let (old_report, new_report) = (format!("json={old}"), format!("json={}", new.display()));
     let arguments = [
@@ -132,23 +132,24 @@ async fn a_run_without_results_leaves_files_as_they_were() {
     ];
     let (code, _, stderr) = program(&arguments).await;
     assert_eq!(code, Some(2), "{stderr}");
-    assert_eq!(fs::read_to_string(old).unwrap(), "what was there");
+    assert_eq!(fs::read_to_string(old).unwrap(), "old content");
     assert!(!new.exists());
 }
 
-/// What it is run again with is what it was run with.
+/// Otherwise the command would not reproduce the failure.
 #[tokio::test]
-async fn the_line_that_runs_a_case_again_is_whole() {
+async fn rerun_command_contains_all_options() {
     let address = serve(|_| StatusCode::NOT_FOUND.into_response()).await;
     let url = format!("http://{address}/mcp");
     let folder = TempDir::new().unwrap();
     let cases = folder.path().join("cases");
     fs::create_dir(&cases).unwrap();
-    let challenges = concat!(env!("CARGO_MANIFEST_DIR"), "/cases/server/challenges.toml");
+    let challenges = concat!(env!("CARGO_MANIFEST_DIR"), "/cases/authorization/challenges.toml");
     fs::copy(challenges, cases.join("challenges.toml")).unwrap();
     let cases = cases.display().to_string();
     let options = ["--cases", &cases, "--timeout", "7", "--start-timeout", "8"];
-    let (code, stdout, stderr) = program(&[&["run", "--url", &url][..], &options, &ONE].concat()).await;
+    let (code, stdout, stderr) =
+        program(&[&["run", "--url", &url][..], &options, &ONLY_NO_TOKEN].concat()).await;
     assert_eq!(code, Some(1), "{stderr}");
     let again = format!(
         "run --profile generic --url {url} {} --only challenges.no-token",
@@ -157,9 +158,9 @@ async fn the_line_that_runs_a_case_again_is_whole() {
     assert!(stdout.contains(&again), "{stdout}");
 }
 
-/// A token of one kind is what any ordinary token is, then.
+/// The kind `any` means any ordinary token, here the supplied one.
 #[tokio::test]
-async fn a_supplied_token_is_used_wherever_any_will_do() {
+async fn supplied_token_is_used_for_kind_any() {
     let address = serve(|request| match request.header("authorization") {
         Some(header) if header == format!("Bearer {OAUTH_TOKEN}") => Response::builder()
             .content_type("application/json")
@@ -177,25 +178,25 @@ async fn a_supplied_token_is_used_wherever_any_will_do() {
         title = "A"
         [[case]]
         id = "a.any"
-        requirement = "It is taken."
+        requirement = "The server accepts the token."
         level = "must"
         refs = ["rfc6750#3.1"]
-        why = "It must be."
+        why = "Otherwise clients cannot use the server."
         token = { kind = "any" }
         expect = { is = "accepted" }
         [[case]]
         id = "a.people"
-        requirement = "It is taken."
+        requirement = "The server accepts the token."
         level = "must"
         refs = ["rfc6750#3.1"]
-        why = "It must be."
+        why = "Otherwise clients cannot use the server."
         expect = { status = 401, body = { lacks = "{org.analytical-engines}" } }
         [[case]]
         id = "a.issuer"
-        requirement = "It is taken."
+        requirement = "The server accepts the token."
         level = "must"
         refs = ["rfc6750#3.1"]
-        why = "It must be."
+        why = "Otherwise clients cannot use the server."
         expect = { status = 401, body = { lacks = "{issuer}" } }
         "#,
     );
@@ -210,44 +211,44 @@ async fn a_supplied_token_is_used_wherever_any_will_do() {
     }
 }
 
-/// With a token of another kind the verdict would be about something else.
+/// Results for a token of another kind would be wrong.
 #[tokio::test]
-async fn a_token_that_is_plainly_of_another_kind_is_refused() {
+async fn supplied_token_of_another_kind_is_rejected() {
     let folder = TempDir::new().unwrap();
-    for (kind, token, said) in [
+    for (kind, token, expected) in [
         (
             "session_token",
             OAUTH_TOKEN,
-            "the typ of its header is at+jwt. That is how oauth_token looks",
+            "the typ of its header is at+jwt. It looks like oauth_token",
         ),
         (
             "oauth_token",
             SESSION_TOKEN,
-            "it has a sid. That is how session_token",
+            "it has a sid. It looks like session_token",
         ),
         (
             "oauth_token",
             "oat_0123456789",
-            "it begins with oat_. That is how opaque_oauth_token looks",
+            "it begins with oat_. It looks like opaque_oauth_token",
         ),
         (
             "opaque_oauth_token",
             "ak_0123456789",
-            "it begins with ak_. That is how api_key looks",
+            "it begins with ak_. It looks like api_key",
         ),
-        ("session_token", "opaque", "it is no JWT"),
-        ("any", SESSION_TOKEN, "That is how session_token"),
+        ("session_token", "opaque", "it is not a JWT"),
+        ("any", SESSION_TOKEN, "It looks like session_token"),
     ] {
         let token = format!("{kind}={}", file(&folder, "token.txt", token));
         let (code, _, stderr) = program(&["run", "--url", "http://127.0.0.1:9/mcp", "--token", &token]).await;
         assert_eq!(code, Some(2), "{stderr}");
-        assert!(stderr.contains(said), "{said}\n{stderr}");
+        assert!(stderr.contains(expected), "{expected}\n{stderr}");
     }
 }
 
-/// What Clerk issues looks like what it is.
+/// The check of supplied tokens must not reject a token of the right kind.
 #[tokio::test]
-async fn every_kind_is_told_by_the_token_itself() {
+async fn minted_tokens_are_recognized_as_their_kind() {
     let clerk = LocalClerk::builder().start().await.unwrap();
     for kind in [
         TokenKind::SessionToken,
@@ -271,10 +272,10 @@ async fn every_kind_is_told_by_the_token_itself() {
     clerk.stop().await;
 }
 
-/// As `explain` prints recipes, and as they are in cases.
+/// Recipes from `explain` and from case files contain placeholders.
 #[tokio::test]
-async fn a_recipe_with_names_in_it_needs_what_they_stand_for() {
-    for (recipe, said) in [
+async fn mint_rejects_placeholders_without_a_value() {
+    for (recipe, expected) in [
         (
             r#"{"kind":"oauth_token","resource":"{mcp_url}"}"#,
             "the recipe contains {mcp_url}: give --url",
@@ -286,7 +287,7 @@ async fn a_recipe_with_names_in_it_needs_what_they_stand_for() {
     ] {
         let (code, stdout, stderr) = program(&["mint", recipe]).await;
         assert_eq!((code, stdout.as_str()), (Some(2), ""), "{stderr}");
-        assert!(stderr.contains(said), "{said}\n{stderr}");
+        assert!(stderr.contains(expected), "{expected}\n{stderr}");
     }
     let recipe =
         r#"{"kind":"oauth_token","resource":"{mcp_url}","claims":{"azp":"{origin}","iss":"{issuer}"}}"#;

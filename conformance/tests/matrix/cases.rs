@@ -1,6 +1,6 @@
-//! Every case passes where nothing is wrong, and fails where something is.
+//! Every case passes against the server without a flaw, and fails against the flaws that it must detect.
 
-#![expect(clippy::unwrap_used, reason = "in a test the panic is the report")]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -14,18 +14,18 @@ use clerk_mcp_conformance::{
 use futures_util::{StreamExt as _, future::ready, stream};
 use local_clerk::mint::TokenKind;
 
-use crate::broken::{Flaw, server::Running, start};
+use crate::broken::{Flaw, server::RunningServer, start};
 
-impl target::Running for Running {}
+impl target::Running for RunningServer {}
 
-/// Starts the server with this flaw, for the runner.
+/// Returns a launcher that starts the server with this flaw inside the test process.
 fn launcher(flaw: Option<Flaw>) -> Launcher {
     Arc::new(move |environment| {
         Box::pin(async move {
             match start(environment, flaw).await {
                 Ok(running) => Ok(Box::new(running) as Box<dyn target::Running>),
                 Err(failure) => Err(Ended {
-                    exit: Some(failure.exit),
+                    exit: Some(failure.exit_code),
                     output: failure.output,
                 }),
             }
@@ -33,34 +33,36 @@ fn launcher(flaw: Option<Flaw>) -> Launcher {
     })
 }
 
-/// The server as it comes, and for MCP clients alone with sessions of MCP: some cases are for servers of that kind.
+/// Returns two profiles: the server's own, and one that accepts only OAuth tokens and keeps MCP sessions.
+/// Some cases apply only to servers like the second.
 fn profiles() -> [Profile; 2] {
-    let whole = Profile::find("clerk-mcp").unwrap();
-    let mut narrow = whole.clone();
+    let full = Profile::find("clerk-mcp").unwrap();
+    let mut narrow = full.clone();
     narrow.accepts.remove(&TokenKind::SessionToken);
     narrow.sessions = true;
     for (name, value) in [("CLERK_ACCEPTED_TOKENS", "oauth_token"), ("SESSIONS", "on")] {
         narrow.environment.insert(name.to_owned(), value.to_owned());
     }
-    [whole, narrow]
+    [full, narrow]
 }
 
-/// What comes of these cases, or of all when none is named. Those that do not apply to the server as it comes are tried
-/// on the other one.
-async fn judge(catalogue: &Catalogue, flaw: Option<Flaw>, only: &[&str]) -> Vec<CaseResult> {
-    let [whole, narrow] = profiles();
-    let (rest, mut results): (Vec<_>, Vec<_>) = judge_as(whole, catalogue, flaw, only)
+/// Runs these cases, or all if none is given, and returns the results. Cases that do not apply to the first
+/// profile run with the second.
+async fn run_cases(catalogue: &Catalogue, flaw: Option<Flaw>, only: &[&str]) -> Vec<CaseResult> {
+    let [full, narrow] = profiles();
+    let (rest, mut results): (Vec<_>, Vec<_>) = run_profile(full, catalogue, flaw, only)
         .await
         .into_iter()
         .partition(|case| case.outcome == Outcome::NotApplicable);
     let rest: Vec<&str> = rest.iter().map(|case| case.id.as_str()).collect();
     if !rest.is_empty() {
-        results.extend(judge_as(narrow, catalogue, flaw, &rest).await);
+        results.extend(run_profile(narrow, catalogue, flaw, &rest).await);
     }
     results
 }
 
-async fn judge_as(
+/// Runs these cases with one profile.
+async fn run_profile(
     profile: Profile,
     catalogue: &Catalogue,
     flaw: Option<Flaw>,
@@ -83,17 +85,17 @@ async fn judge_as(
     run(catalogue, &options, &()).await.unwrap().cases
 }
 
-/// What a person needs to see of the cases that apply and were not passed.
+/// Describes the cases that apply and did not pass.
 fn not_passed(results: &[CaseResult]) -> Vec<String> {
     results
         .iter()
         .filter(|case| !matches!(case.outcome, Outcome::Pass | Outcome::NotApplicable))
-        .map(told)
+        .map(describe)
         .collect()
 }
 
-/// What a person needs to see of a case that did not end as it should.
-fn told(case: &CaseResult) -> String {
+/// Describes a result for an assertion message.
+fn describe(case: &CaseResult) -> String {
     let findings: Vec<String> = case
         .findings
         .iter()
@@ -114,55 +116,67 @@ fn told(case: &CaseResult) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_flaw_every_case_passes() {
+async fn every_case_passes_without_a_flaw() {
     let catalogue = Catalogue::built_in().unwrap();
-    let cases = judge(&catalogue, None, &[]).await;
-    let wrong: Vec<String> = cases
+    let cases = run_cases(&catalogue, None, &[]).await;
+    let failed: Vec<String> = cases
         .iter()
         .filter(|case| case.outcome != Outcome::Pass)
-        .map(told)
+        .map(describe)
         .collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_flaw_fails_the_cases_that_it_is_meant_to_fail() {
+async fn each_flaw_fails_its_expected_cases() {
     let catalogue = Catalogue::built_in().unwrap();
-    let unnoticed: Vec<String> = stream::iter(Flaw::ALL)
+    let undetected: Vec<String> = stream::iter(Flaw::ALL)
         .map(|&flaw| {
             let catalogue = &catalogue;
-            async move { (flaw, judge(catalogue, Some(flaw), flaw.breaks()).await) }
+            async move {
+                (
+                    flaw,
+                    run_cases(catalogue, Some(flaw), flaw.expected_failures()).await,
+                )
+            }
         })
-        // Most of a flaw's time is spent waiting for a server to start, or for what only time changes.
-        .buffer_unordered(FLAWS)
+        // Runs mostly wait: for the server to start, and in cases that sleep.
+        .buffer_unordered(CONCURRENT_FLAWS)
         .flat_map(|(flaw, cases)| stream::iter(cases).map(move |case| (flaw, case)))
         .filter(|(_, case)| ready(!matches!(case.outcome, Outcome::Fail | Outcome::Warn)))
-        .map(|(flaw, case)| format!("{}: {}\n{}", flaw.name(), flaw.about(), told(&case)))
+        .map(|(flaw, case)| format!("{}: {}\n{}", flaw.name(), flaw.description(), describe(&case)))
         .collect()
         .await;
-    assert!(unnoticed.is_empty(), "{}", unnoticed.join("\n"));
+    assert!(undetected.is_empty(), "{}", undetected.join("\n"));
 }
 
 #[test]
-fn every_case_is_failed_by_a_flaw_and_every_flaw_fails_a_case() {
+fn every_case_has_a_flaw_that_fails_it_and_every_flaw_fails_a_case() {
     let catalogue = Catalogue::built_in().unwrap();
-    let named: BTreeSet<&str> = Flaw::ALL.iter().flat_map(|flaw| flaw.breaks()).copied().collect();
+    let named: BTreeSet<&str> = Flaw::ALL
+        .iter()
+        .flat_map(|flaw| flaw.expected_failures())
+        .copied()
+        .collect();
     let all: BTreeSet<&str> = catalogue.ids().collect();
-    let untried: Vec<&&str> = all.difference(&named).collect();
-    assert!(untried.is_empty(), "no flaw fails {untried:?}");
+    let uncovered: Vec<&&str> = all.difference(&named).collect();
+    assert!(uncovered.is_empty(), "no flaw fails these cases: {uncovered:?}");
     let unknown: Vec<&&str> = named.difference(&all).collect();
-    assert!(unknown.is_empty(), "there is no case {unknown:?}");
+    assert!(
+        unknown.is_empty(),
+        "expected failures name unknown cases: {unknown:?}"
+    );
     let harmless: Vec<&str> = Flaw::ALL
         .iter()
-        .filter(|flaw| flaw.breaks().is_empty())
+        .filter(|flaw| flaw.expected_failures().is_empty())
         .map(|flaw| flaw.name())
         .collect();
-    assert!(harmless.is_empty(), "nothing fails by {harmless:?}");
+    assert!(harmless.is_empty(), "these flaws fail no case: {harmless:?}");
 }
 
-/// A server that answers everybody alike is never right about a token.
+/// Otherwise a server that ignores tokens could pass cases about tokens.
 #[tokio::test(flavor = "multi_thread")]
-async fn one_answer_to_everything_passes_no_case_with_a_token() {
+async fn a_server_with_one_answer_to_everything_passes_no_case_with_a_token() {
     let catalogue = Catalogue::built_in().unwrap();
     let with_token: Vec<&str> = catalogue
         .iter()
@@ -172,43 +186,43 @@ async fn one_answer_to_everything_passes_no_case_with_a_token() {
     let mut passed = Vec::new();
     for flaw in [Flaw::RefusesAll, Flaw::ForbidsAll, Flaw::FailsAll, Flaw::TakesAll] {
         let [profile, _] = profiles();
-        let results = judge_as(profile, &catalogue, Some(flaw), &with_token).await;
-        let those = results.into_iter().filter(|case| case.outcome == Outcome::Pass);
-        passed.extend(those.map(|case| format!("{}: {}", flaw.name(), case.id)));
+        let results = run_profile(profile, &catalogue, Some(flaw), &with_token).await;
+        let passes = results.into_iter().filter(|case| case.outcome == Outcome::Pass);
+        passed.extend(passes.map(|case| format!("{}: {}", flaw.name(), case.id)));
     }
     assert!(passed.is_empty(), "{}", passed.join("\n"));
 }
 
-/// What is done to the parts of a JWT does nothing to a token that has none.
+/// Cases that damage a JWT do not apply to opaque tokens.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_for_opaque_tokens_alone_fails_no_case_that_needs_a_jwt() {
+async fn a_server_that_accepts_only_opaque_tokens_fails_no_case_that_needs_a_jwt() {
     let catalogue = Catalogue::built_in().unwrap();
     let [mut profile, _] = profiles();
     profile.accepts = [TokenKind::OpaqueOauthToken].into();
     let sections = ["jose", "claims", "signature", "audience"];
-    let results = judge_as(profile, &catalogue, None, &sections).await;
-    let wrong = not_passed(&results);
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let results = run_profile(profile, &catalogue, None, &sections).await;
+    let failed = not_passed(&results);
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
-/// A base URL may have a path; everything is then below it, but for the well-known documents.
+/// With a path in the base URL, all routes are below that path, except the well-known documents.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_below_a_path_is_tried_there() {
+async fn a_server_below_a_path_is_tested_at_that_path() {
     let catalogue = Catalogue::built_in().unwrap();
     let [mut profile, _] = profiles();
     profile.base_path = "/app".to_owned();
     let sections = ["discovery", "challenges", "refusals", "audience", "web"];
-    let results = judge_as(profile.clone(), &catalogue, None, &sections).await;
-    let wrong = not_passed(&results);
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let results = run_profile(profile.clone(), &catalogue, None, &sections).await;
+    let failed = not_passed(&results);
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
     let only = ["discovery.metadata-of-the-endpoint"];
-    let results = judge_as(profile, &catalogue, Some(Flaw::PathOfBaseIgnored), &only).await;
-    assert_eq!(results[0].outcome, Outcome::Fail, "{}", told(&results[0]));
+    let results = run_profile(profile, &catalogue, Some(Flaw::PathOfBaseIgnored), &only).await;
+    assert_eq!(results[0].outcome, Outcome::Fail, "{}", describe(&results[0]));
 }
 
-/// Who accepts machines without being told to is tried as those are who must be told.
+/// A server may accept machine tokens without a setting for it. The cases for machine tokens still apply.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_for_machines_alone_is_tried_without_a_setting() {
+async fn a_server_that_always_accepts_machine_tokens_is_tested_without_the_setting() {
     let catalogue = Catalogue::built_in().unwrap();
     let [mut profile, _] = profiles();
     profile.accepts = [TokenKind::M2mToken, TokenKind::OpaqueM2mToken].into();
@@ -221,17 +235,17 @@ async fn a_server_for_machines_alone_is_tried_without_a_setting() {
         "machine.opaque-m2m",
         "machine.api-key",
     ];
-    let results = judge_as(profile, &catalogue, None, &only).await;
+    let results = run_profile(profile, &catalogue, None, &only).await;
     for case in &results {
-        let due = match case.id.as_str() {
+        let expected = match case.id.as_str() {
             "machine.api-key" => Outcome::NotApplicable,
             _ => Outcome::Pass,
         };
-        assert_eq!(case.outcome, due, "{}", told(case));
+        assert_eq!(case.outcome, expected, "{}", describe(case));
     }
 }
 
-/// Cases at once.
+/// Cases that run in parallel.
 const JOBS: usize = 8;
-/// Flaws at once.
-const FLAWS: usize = 6;
+/// Flaws that run in parallel.
+const CONCURRENT_FLAWS: usize = 6;

@@ -1,4 +1,5 @@
-//! The suite tried on itself: against a server without a flaw, and against servers with one each.
+//! Tests that every case can pass and can fail, by running the suite against a server without a flaw and
+//! against each flaw.
 
 #[path = "../../broken/mod.rs"]
 mod broken;

@@ -1,9 +1,9 @@
-//! The server without a flaw does what it should, as far as the suite needs it to before it can be tried on it.
+//! Tests of the server itself, independent of the suite's cases.
 
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "in a test the panic is the report"
+    reason = "a panic fails the test"
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,16 +12,16 @@ use local_clerk::{LocalClerk, NewCredential};
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
-use crate::broken::{Flaw, server::Running, start};
+use crate::broken::{Flaw, server::RunningServer, start};
 
-/// A server beside a local Clerk of its own.
-struct Site {
+/// A server with its own local Clerk.
+struct Fixture {
     clerk: LocalClerk,
-    server: Running,
+    server: RunningServer,
     http: reqwest::Client,
 }
 
-impl Site {
+impl Fixture {
     async fn start(flaw: Option<Flaw>, settings: &[(&str, &str)]) -> Self {
         let clerk = LocalClerk::builder().start().await.unwrap();
         let server = start(environment(&clerk, settings), flaw).await.unwrap();
@@ -71,19 +71,19 @@ fn environment(clerk: &LocalClerk, settings: &[(&str, &str)]) -> BTreeMap<String
 }
 
 #[tokio::test]
-async fn tools_know_their_caller() {
-    let site = Site::start(None, &[]).await;
-    let user = site.clerk.sample_users()[0].clone();
+async fn tools_return_the_data_of_their_caller() {
+    let fixture = Fixture::start(None, &[]).await;
+    let user = fixture.clerk.sample_users()[0].clone();
     let organization = &user.organizations[0];
-    let token = site
+    let token = fixture
         .clerk
         .session_token_in("ada", &organization.id)
         .unwrap()
         .mint();
-    let greeting = site.call(&token, "greet", json!({ "name": "Zoë" })).await;
+    let greeting = fixture.call(&token, "greet", json!({ "name": "Zoë" })).await;
     let text = format!("Hello, Zoë! Your Clerk user ID is {}", user.id);
     assert_eq!(greeting["content"][0]["text"], text);
-    let whoami = site.call(&token, "whoami", json!({})).await;
+    let whoami = fixture.call(&token, "whoami", json!({})).await;
     let whoami = &whoami["structuredContent"];
     assert_eq!(whoami["user"]["email"], "ada@example.com");
     assert_eq!(whoami["session"]["organizationRole"], organization.role);
@@ -92,15 +92,15 @@ async fn tools_know_their_caller() {
         permissions.contains(&json!("org:billing:manage")),
         "{permissions:?}"
     );
-    let mine = site.call(&token, "get-my-organizations", json!({})).await;
+    let mine = fixture.call(&token, "get-my-organizations", json!({})).await;
     assert_eq!(mine["structuredContent"]["membershipCount"], 3);
 }
 
 #[tokio::test]
-async fn good_tokens_pass_and_bad_ones_do_not() {
+async fn valid_tokens_are_accepted_and_invalid_tokens_are_rejected() {
     let machines = "session_token,oauth_token,m2m_token,api_key";
-    let site = Site::start(None, &[("CLERK_ACCEPTED_TOKENS", machines)]).await;
-    let clerk = &site.clerk;
+    let fixture = Fixture::start(None, &[("CLERK_ACCEPTED_TOKENS", machines)]).await;
+    let clerk = &fixture.clerk;
     let session = clerk.session_token("ada").unwrap();
     let access = |resource| {
         clerk
@@ -119,7 +119,7 @@ async fn good_tokens_pass_and_bad_ones_do_not() {
         clerk.m2m_token("mch_1").mint(),
         key.secret,
     ] {
-        assert_eq!(site.status(&token).await, 200, "{token}");
+        assert_eq!(fixture.status(&token).await, 200, "{token}");
     }
     for recipe in [
         session.clone().header("alg", "none").unsigned(),
@@ -140,12 +140,12 @@ async fn good_tokens_pass_and_bad_ones_do_not() {
         access(None),
         access(Some("http://127.0.0.1:3001/mcp/other")),
     ] {
-        assert_eq!(site.status(&recipe.mint()).await, 401, "{recipe:?}");
+        assert_eq!(fixture.status(&recipe.mint()).await, 401, "{recipe:?}");
     }
 }
 
 #[tokio::test]
-async fn every_flaw_leaves_the_server_able_to_start() {
+async fn the_server_starts_with_every_flaw() {
     let clerk = LocalClerk::builder().start().await.unwrap();
     let names: BTreeSet<&str> = Flaw::ALL.iter().map(|flaw| flaw.name()).collect();
     assert_eq!(names.len(), Flaw::ALL.len());
@@ -157,11 +157,11 @@ async fn every_flaw_leaves_the_server_able_to_start() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_said() {
+async fn configuration_errors_are_reported() {
     let failure = start(BTreeMap::new(), None).await.unwrap_err();
     let first = failure.output.lines().next();
     let missing = "[Clerk] Missing required config: CLERK_SECRET_KEY, CLERK_DOMAIN, BASE_URL";
-    assert_eq!((failure.exit, first), (78, Some(missing)));
+    assert_eq!((failure.exit_code, first), (78, Some(missing)));
     let clerk = LocalClerk::builder().start().await.unwrap();
     let outcome = start(environment(&clerk, &[("CLERK_SECRET_KEY", "pk_test_hush")]), None).await;
     let output = outcome.unwrap_err().output;
@@ -172,14 +172,14 @@ async fn what_is_missing_is_said() {
 }
 
 #[tokio::test]
-async fn a_flaw_changes_what_it_says() {
-    let site = Site::start(Some(Flaw::AcceptsNone), &[]).await;
-    let unsigned = site
+async fn a_flaw_changes_the_described_behavior() {
+    let fixture = Fixture::start(Some(Flaw::AcceptsNone), &[]).await;
+    let unsigned = fixture
         .clerk
         .session_token("ada")
         .unwrap()
         .header("alg", "none")
         .unsigned();
-    assert_eq!(site.status(&unsigned.mint()).await, 200);
-    assert_eq!(site.status(&site.session()).await, 200);
+    assert_eq!(fixture.status(&unsigned.mint()).await, 200);
+    assert_eq!(fixture.status(&fixture.session()).await, 200);
 }

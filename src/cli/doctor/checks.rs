@@ -1,66 +1,70 @@
-//! The checks, in the order in which one thing depends on another.
+//! The checks, in the order in which they depend on each other.
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use clerk_mcp::{
-    app::AppError,
-    auth::ChallengeContext,
-    clerk::ClerkClient,
-    clock::{Clock, SystemClock},
-    config::Config,
-    outbound::{self, OutboundError},
-    token::{HttpJwks, JwksCache, ResourceNames},
-};
 use reqwest::{Client, Method, StatusCode, Url, header};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::{
-    Failure, Finding, Findings,
-    document::{Document, Missing},
+    diagnosis::{Diagnoses, Diagnosis},
+    document::{Document, DocumentError},
+};
+use crate::{
+    app::AppError,
+    auth::ChallengeContext,
+    clerk::ClerkClient,
+    cli::error::Failure,
+    clock::{Clock, SystemClock},
+    config::Config,
+    outbound::{self, OutboundError},
+    paths,
+    token::{HttpJwks, JwksCache, ResourceNames},
 };
 
 /// The name of the first check.
 pub(super) const CONFIG: &str = "config";
 
-/// Makes all of them.
-pub(super) async fn run(config: &Config, findings: &mut Findings) -> Result<(), Failure> {
-    findings.add(Finding::passed(
+/// Runs every check in order.
+pub(super) async fn run(config: &Config, diagnoses: &mut Diagnoses) -> Result<(), Failure> {
+    diagnoses.add(Diagnosis::passed(
         CONFIG,
-        "All that is needed is there and well formed",
+        "All required variables are set, and all values are valid",
     ))?;
-    findings.add(kind(config))?;
+    diagnoses.add(kind(config))?;
     let frontend = client(config, &config.clerk.frontend_api)?;
-    let metadata = Document::of(frontend.get(format!(
-        "{}/.well-known/oauth-authorization-server",
-        config.clerk.issuer()
+    let metadata = Document::fetch(frontend.get(format!(
+        "{}{}",
+        config.clerk.issuer(),
+        paths::AUTHORIZATION_SERVER
     )))
     .await;
-    findings.add(frontend_api(config, &metadata))?;
-    findings.add(issuer(config, &metadata))?;
-    let (keys, finding) = key_set(config, frontend).await?;
-    findings.add(finding)?;
-    let (ours, finding) = secret_key(config).await?;
-    findings.add(finding)?;
-    findings.add(same_application(keys.as_ref(), ours.as_ref()))?;
-    findings.add(registration(&metadata))?;
-    findings.add(pkce(&metadata))?;
-    findings.add(clock(config, &metadata))?;
+    diagnoses.add(frontend_api(config, &metadata))?;
+    diagnoses.add(issuer(config, &metadata))?;
+    let (frontend_keys, diagnosis) = key_set(config, frontend).await?;
+    diagnoses.add(diagnosis)?;
+    let (backend_keys, diagnosis) = secret_key(config).await?;
+    diagnoses.add(diagnosis)?;
+    diagnoses.add(same_application(frontend_keys.as_ref(), backend_keys.as_ref()))?;
+    diagnoses.add(registration(&metadata))?;
+    diagnoses.add(pkce(&metadata))?;
+    diagnoses.add(clock(config, &metadata))?;
     let names = ResourceNames::new(&config.base_url);
     let challenge = ChallengeContext::new(&names, Vec::new());
     let own = client(config, &config.base_url)?;
-    let resource = Document::of(own.get(&challenge.resource_metadata)).await;
-    findings.add(base_url(config, &names, &resource))?;
-    findings.add(endpoint(&own, &names, &challenge, &resource).await)
+    let resource = Document::fetch(own.get(&challenge.resource_metadata)).await;
+    diagnoses.add(base_url(config, &names, &resource))?;
+    diagnoses.add(endpoint(&own, &names, &challenge, &resource).await)
 }
 
-/// A client with the limits that all calls have, who trusts what the server trusts.
+/// Creates an HTTP client with the server's limits and trusted roots.
 fn client(config: &Config, target: &Url) -> Result<Client, Failure> {
     Ok(outbound::client(target, &config.clerk.roots).map_err(AppError::Tls)?)
 }
 
-/// That key and domain are of one kind, the configuration has checked.
-fn kind(config: &Config) -> Finding {
+/// Reports whether key and domain belong to a test or a live instance. `Config` has rejected a mixture
+/// already.
+fn kind(config: &Config) -> Diagnosis {
     const NAME: &str = "kind";
     let key = config.clerk.secret_key.expose_secret();
     let instance = if key.starts_with("sk_live_") {
@@ -69,50 +73,56 @@ fn kind(config: &Config) -> Finding {
         "development"
     };
     if config.clerk.frontend_api.scheme() == "http" {
-        return Finding::not_asked(
+        return Diagnosis::not_asked(
             NAME,
-            "The Frontend API is on this machine, where every key will do",
+            "The Frontend API is on this machine, where test and live keys both work",
         );
     }
-    Finding::passed(NAME, format!("Key and domain are of a {instance} instance"))
+    Diagnosis::passed(
+        NAME,
+        format!("Secret key and domain both belong to a {instance} instance"),
+    )
 }
 
-fn frontend_api(config: &Config, metadata: &Document) -> Finding {
+fn frontend_api(config: &Config, metadata: &Document) -> Diagnosis {
     const NAME: &str = "frontend-api";
     let issuer = config.clerk.issuer();
     match &metadata.body {
-        Ok(_) => Finding::passed(NAME, format!("{issuer} answers")),
-        Err(missing) => Finding::failed(
+        Ok(_) => Diagnosis::passed(NAME, format!("{issuer} serves its OAuth metadata")),
+        Err(missing) => Diagnosis::failed(
             NAME,
-            format!("The metadata of {issuer} can't be read: {missing}"),
-            "Compare CLERK_DOMAIN with Clerk Dashboard, Configure, Domains, Frontend API; behind a proxy set HTTPS_PROXY",
+            format!("Cannot read the OAuth metadata of {issuer}: {missing}"),
+            "Compare CLERK_DOMAIN with Clerk Dashboard > Configure > Domains > Frontend API. Behind a proxy, set HTTPS_PROXY.",
         ),
     }
 }
 
-/// RFC 8414 §3.3.
-fn issuer(config: &Config, metadata: &Document) -> Finding {
+/// Checks that the metadata names the expected issuer (RFC 8414 §3.3).
+fn issuer(config: &Config, metadata: &Document) -> Diagnosis {
     const NAME: &str = "issuer";
     let expected = config.clerk.issuer();
     let Ok(body) = &metadata.body else {
-        return Finding::not_reached(NAME, "There is no metadata");
+        return Diagnosis::not_reached(NAME, "Skipped: the OAuth metadata could not be read");
     };
     match body["issuer"].as_str() {
         Some(issuer) if issuer == expected => {
-            Finding::passed(NAME, format!("Tokens are issued by {expected}"))
+            Diagnosis::passed(NAME, format!("The issuer is {expected}, as configured"))
         }
-        other => Finding::failed(
+        other => Diagnosis::failed(
             NAME,
             format!(
-                "{expected} says that it is {}, and so will its tokens",
-                other.unwrap_or("nobody")
+                "{expected} names {} as its issuer, so its tokens would be rejected",
+                other.map_or_else(|| "nothing".to_owned(), |issuer| format!("{issuer:?}")),
             ),
-            "Set CLERK_DOMAIN to that one, or CLERK_FRONTEND_API_URL behind a proxy of yours",
+            "Set CLERK_DOMAIN to the host of that issuer (or CLERK_FRONTEND_API_URL, if you proxy the Frontend API).",
         ),
     }
 }
 
-async fn key_set(config: &Config, frontend: Client) -> Result<(Option<BTreeSet<String>>, Finding), Failure> {
+async fn key_set(
+    config: &Config,
+    frontend: Client,
+) -> Result<(Option<BTreeSet<String>>, Diagnosis), Failure> {
     const NAME: &str = "key-set";
     let issuer = config.clerk.issuer();
     let url = format!("{issuer}/.well-known/jwks.json")
@@ -121,34 +131,39 @@ async fn key_set(config: &Config, frontend: Client) -> Result<(Option<BTreeSet<S
     let keys = JwksCache::new(HttpJwks::new(frontend, url), Arc::new(SystemClock));
     let fetched = keys.refresh().await;
     let ids = keys.key_ids();
-    let finding = match (fetched, &ids) {
-        (Err(_), _) if config.clerk.jwt_key.is_some() => {
-            Finding::not_asked(NAME, "It can't be fetched, and CLERK_JWT_KEY takes its place")
-        }
-        (Err(error), _) => Finding::failed(
+    let diagnosis = match (fetched, &ids) {
+        (Err(_), _) if config.clerk.jwt_key.is_some() => Diagnosis::not_asked(
             NAME,
-            format!("No token can be verified: {error}"),
-            "Without a way there, CLERK_JWT_KEY takes the key from Clerk Dashboard, Configure, API keys, JWKS Public Key",
+            "The key set cannot be fetched, but is not needed: CLERK_JWT_KEY is set",
         ),
-        (Ok(()), ids) => Finding::passed(
+        (Err(error), _) => Diagnosis::failed(
             NAME,
-            format!("Keys that can be used: {}", ids.as_ref().map_or(0, BTreeSet::len)),
+            format!("Cannot fetch the key set, so no JWT can be verified: {error}"),
+            "Allow connections to the Frontend API, or set CLERK_JWT_KEY to the key from Clerk Dashboard > Configure > API \
+             keys > JWKS Public Key.",
+        ),
+        (Ok(()), ids) => Diagnosis::passed(
+            NAME,
+            format!("Usable keys: {}", ids.as_ref().map_or(0, BTreeSet::len)),
         ),
     };
-    Ok((ids, finding))
+    Ok((ids, diagnosis))
 }
 
-async fn secret_key(config: &Config) -> Result<(Option<BTreeSet<String>>, Finding), Failure> {
+async fn secret_key(config: &Config) -> Result<(Option<BTreeSet<String>>, Diagnosis), Failure> {
     const NAME: &str = "secret-key";
     let backend = client(config, &config.clerk.backend_api)?;
     let (base, key) = (config.clerk.backend_api.clone(), config.clerk.secret_key.clone());
     let backend = ClerkClient::new(backend, base, key, Arc::new(SystemClock));
-    // Its path is no id, so it can't be refused.
+    // This cannot fail: only IDs in the path are checked, and this path has none.
     let Ok(request) = backend.request(Method::GET, &["v1", "jwks"]) else {
-        return Ok((None, Finding::not_reached(NAME, "The request can't be made")));
+        return Ok((
+            None,
+            Diagnosis::not_reached(NAME, "Skipped: the request could not be built"),
+        ));
     };
     let host = config.clerk.backend_api.host_str().unwrap_or_default();
-    Ok(match Document::of(request).await.body {
+    Ok(match Document::fetch(request).await.body {
         Ok(body) => {
             let keys = body
                 .get("keys")
@@ -161,161 +176,170 @@ async fn secret_key(config: &Config) -> Result<(Option<BTreeSet<String>>, Findin
             let ids = ids.map(str::to_owned).collect();
             (
                 Some(ids),
-                Finding::passed(NAME, format!("{host} takes CLERK_SECRET_KEY")),
+                Diagnosis::passed(NAME, format!("{host} accepts CLERK_SECRET_KEY")),
             )
         }
-        Err(Missing::Status(StatusCode::UNAUTHORIZED)) => (
+        Err(DocumentError::Status(StatusCode::UNAUTHORIZED)) => (
             None,
-            Finding::failed(
+            Diagnosis::failed(
                 NAME,
-                format!("{host} refuses CLERK_SECRET_KEY"),
-                "Take the current one from Clerk Dashboard, Configure, API keys, Secret keys",
+                format!("{host} rejects CLERK_SECRET_KEY"),
+                "Copy the current key from Clerk Dashboard > Configure > API keys > Secret keys.",
             ),
         ),
         Err(missing) => (
             None,
-            Finding::failed(
+            Diagnosis::failed(
                 NAME,
-                format!("{host} could not be asked: {missing}"),
-                "Try again in a minute; behind a proxy set HTTPS_PROXY, and see that CLERK_API_URL is right",
+                format!("Cannot check CLERK_SECRET_KEY with {host}: {missing}"),
+                "Check CLERK_API_URL, and try again in a minute. Behind a proxy, set HTTPS_PROXY.",
             ),
         ),
     })
 }
 
-/// The keys of one application are the same, whichever API gives them.
-fn same_application(keys: Option<&BTreeSet<String>>, ours: Option<&BTreeSet<String>>) -> Finding {
+/// Checks that the key sets of both APIs share a key: both APIs of one application publish the same keys.
+fn same_application(
+    frontend_keys: Option<&BTreeSet<String>>,
+    backend_keys: Option<&BTreeSet<String>>,
+) -> Diagnosis {
     const NAME: &str = "same-application";
-    match (keys, ours) {
-        (Some(keys), Some(ours)) if keys.is_disjoint(ours) => Finding::failed(
+    match (frontend_keys, backend_keys) {
+        (Some(frontend), Some(backend)) if frontend.is_disjoint(backend) => Diagnosis::failed(
             NAME,
             "CLERK_SECRET_KEY and CLERK_DOMAIN belong to different applications",
-            "Take both from one instance of one application in the Clerk Dashboard",
+            "Copy both from the same instance of the same application in the Clerk Dashboard.",
         ),
-        (Some(_), Some(_)) => Finding::passed(NAME, "Secret key and domain are of the same application"),
-        _ => Finding::not_reached(NAME, "There are no keys to compare"),
+        (Some(_), Some(_)) => Diagnosis::passed(
+            NAME,
+            "CLERK_SECRET_KEY and CLERK_DOMAIN belong to the same application",
+        ),
+        _ => Diagnosis::not_reached(NAME, "Skipped: there are no keys to compare"),
     }
 }
 
-/// MCP, "Client Registration Approaches": one of the two.
-fn registration(metadata: &Document) -> Finding {
+/// Checks that clients can register in one of two ways (MCP, "Client Registration Approaches").
+fn registration(metadata: &Document) -> Diagnosis {
     const NAME: &str = "registration";
     let Ok(body) = &metadata.body else {
-        return Finding::not_reached(NAME, "There is no metadata");
+        return Diagnosis::not_reached(NAME, "Skipped: the OAuth metadata could not be read");
     };
     let ways: Vec<_> = [
         (body["registration_endpoint"].is_string(), "dynamic registration"),
         (
             body["client_id_metadata_document_supported"] == true,
-            "client id metadata documents",
+            "client ID metadata documents",
         ),
     ]
     .into_iter()
     .filter_map(|(is_on, way)| is_on.then_some(way))
     .collect();
     if ways.is_empty() {
-        return Finding::failed(
+        return Diagnosis::failed(
             NAME,
-            "MCP clients have no way to make themselves known",
-            "Turn on dynamic client registration or client ID metadata documents: Clerk Dashboard, Configure, OAuth \
-             applications, Settings",
+            "MCP clients cannot register",
+            "Turn on dynamic client registration or client ID metadata documents in Clerk Dashboard > Configure > OAuth \
+             applications > Settings.",
         );
     }
-    Finding::passed(NAME, format!("Clients are known by {}", ways.join(" or ")))
+    Diagnosis::passed(NAME, format!("Clients can register by {}", ways.join(" or ")))
 }
 
-/// MCP, "Authorization Code Protection": clients refuse to go on without it.
-fn pkce(metadata: &Document) -> Finding {
+/// Checks that PKCE with S256 is supported. Clients stop without it (MCP, "Authorization Code Protection").
+fn pkce(metadata: &Document) -> Diagnosis {
     const NAME: &str = "pkce";
     let Ok(body) = &metadata.body else {
-        return Finding::not_reached(NAME, "There is no metadata");
+        return Diagnosis::not_reached(NAME, "Skipped: the OAuth metadata could not be read");
     };
     let methods = body["code_challenge_methods_supported"].as_array();
     if methods.is_some_and(|methods| methods.contains(&json!("S256"))) {
-        return Finding::passed(NAME, "PKCE with S256 is offered (RFC 7636)");
+        return Diagnosis::passed(NAME, "PKCE with S256 is supported (RFC 7636)");
     }
-    Finding::failed(
+    Diagnosis::failed(
         NAME,
-        "The metadata doesn't offer PKCE with S256, without which MCP clients don't sign in",
-        "See whether a proxy of yours changes Clerk's metadata; else ask Clerk's support",
+        "The OAuth metadata does not list PKCE with S256, which MCP clients require",
+        "Check whether a proxy changes the metadata. If not, contact Clerk's support.",
     )
 }
 
-/// RFC 7519 §4.1.4: times are compared with this machine's clock.
-fn clock(config: &Config, metadata: &Document) -> Finding {
+/// Compares this machine's clock with Clerk's, because tokens are checked against this clock (RFC 7519
+/// §4.1.4).
+fn clock(config: &Config, metadata: &Document) -> Diagnosis {
     const NAME: &str = "clock";
-    let Some(theirs) = metadata.date else {
-        return Finding::not_reached(NAME, "No answer of Clerk's said what time it is");
+    let Some(clerk_time) = metadata.date else {
+        return Diagnosis::not_reached(NAME, "Skipped: Clerk sent no Date header");
     };
-    // Whole seconds, some of which the answer was on its way.
-    let apart = SystemClock.now().duration_since(theirs).as_secs();
+    // The header has whole seconds, and the response took some time to arrive.
+    let apart = SystemClock.now().duration_since(clerk_time).as_secs();
     let allowed = config.tokens.leeway.as_secs().max(2);
     if apart.unsigned_abs() <= allowed {
-        return Finding::passed(NAME, "This machine's clock and Clerk's agree");
+        return Diagnosis::passed(NAME, "This machine's clock agrees with Clerk's");
     }
-    Finding::failed(
+    Diagnosis::failed(
         NAME,
         format!(
-            "This machine's clock is {} s {} Clerk's, and tokens are good for a minute",
+            "This machine's clock is {} s {} Clerk's, so valid tokens can be rejected",
             apart.unsigned_abs(),
             if apart > 0 { "ahead of" } else { "behind" },
         ),
-        "Set it right, with NTP; CLERK_CLOCK_SKEW is for a few seconds",
+        "Synchronize the clock with NTP. CLERK_CLOCK_SKEW is meant for a few seconds only.",
     )
 }
 
-/// RFC 9728 §3.3.
-fn base_url(config: &Config, names: &ResourceNames, resource: &Document) -> Finding {
+/// Checks that the server answers at `BASE_URL` with metadata that matches (RFC 9728 §3.3).
+fn base_url(config: &Config, names: &ResourceNames, resource: &Document) -> Diagnosis {
     const NAME: &str = "base-url";
     let body = match &resource.body {
         Ok(body) => body,
         Err(missing) => {
-            return Finding::failed(
+            return Diagnosis::failed(
                 NAME,
-                format!("The server can't be reached at {}: {missing}", names.base()),
-                "Start it; if it runs, look at the way from BASE_URL to HOST and PORT (DNS, proxy, firewall)",
+                format!("Cannot reach the server at {}: {missing}", names.base()),
+                "Start the server. If it runs, check DNS, proxies and firewalls between BASE_URL and HOST:PORT.",
             );
         }
     };
     let servers = body["authorization_servers"].as_array();
     let issuer = json!(config.clerk.issuer());
     if body["resource"] != names.mcp() {
-        return Finding::failed(
+        return Diagnosis::failed(
             NAME,
             format!(
-                "The server there calls itself {}, not {}; clients compare the two",
+                "The server at BASE_URL publishes the resource {}, but clients expect {:?}",
                 body["resource"],
                 names.mcp()
             ),
-            "Start it with this BASE_URL",
+            "Start the server with this BASE_URL.",
         );
     }
     if !servers.is_some_and(|servers| servers.contains(&issuer)) {
-        return Finding::failed(
+        return Diagnosis::failed(
             NAME,
             format!(
-                "The server there sends its clients elsewhere than to {}",
+                "The server at BASE_URL sends clients to {}, not to {}",
+                body["authorization_servers"],
                 config.clerk.issuer()
             ),
-            "Start it with this CLERK_DOMAIN",
+            "Start the server with this CLERK_DOMAIN.",
         );
     }
-    Finding::passed(
+    Diagnosis::passed(
         NAME,
-        format!("The server answers at {}, and says so", names.base()),
+        format!("The server answers at {} with matching metadata", names.base()),
     )
 }
 
-/// RFC 9728 §5.1: how a client that knows nothing yet finds the way.
+/// Checks that a request without a token is answered with a challenge that leads to the metadata (RFC 9728
+/// §5.1).
 async fn endpoint(
     own: &Client,
     names: &ResourceNames,
     challenge: &ChallengeContext,
     resource: &Document,
-) -> Finding {
+) -> Diagnosis {
     const NAME: &str = "mcp-endpoint";
     if resource.body.is_err() {
-        return Finding::not_reached(NAME, "The server can't be reached");
+        return Diagnosis::not_reached(NAME, "Skipped: the server cannot be reached");
     }
     let request = own
         .post(names.mcp())
@@ -324,10 +348,10 @@ async fn endpoint(
         Ok(response) => response,
         Err(error) => {
             let error = OutboundError::from(error);
-            return Finding::failed(
+            return Diagnosis::failed(
                 NAME,
                 format!("{} does not answer: {error}", names.mcp()),
-                "Look at what stands between",
+                "Check proxies and firewalls between this machine and BASE_URL.",
             );
         }
     };
@@ -338,26 +362,30 @@ async fn endpoint(
         .iter()
         .any(|value| value.to_str().is_ok_and(|value| value.contains(&pointer)));
     match (response.status(), points) {
-        (StatusCode::UNAUTHORIZED, true) => Finding::passed(
-            NAME,
-            format!("{} asks for a token, and says where to get one", names.mcp()),
-        ),
-        (StatusCode::UNAUTHORIZED, false) => Finding::failed(
+        (StatusCode::UNAUTHORIZED, true) => Diagnosis::passed(
             NAME,
             format!(
-                "{} asks for a token, and doesn't say where to get one",
+                "{} asks for a token, and its challenge names the metadata",
                 names.mcp()
             ),
-            "See whether something between takes WWW-Authenticate away",
         ),
-        (status, _) => Finding::failed(
+        (StatusCode::UNAUTHORIZED, false) => Diagnosis::failed(
+            NAME,
+            format!(
+                "{} asks for a token, but its challenge does not name {}",
+                names.mcp(),
+                challenge.resource_metadata
+            ),
+            "Check whether a proxy removes or changes WWW-Authenticate.",
+        ),
+        (status, _) => Diagnosis::failed(
             NAME,
             format!(
                 "{} answers a request without a token with {}, not 401",
                 names.mcp(),
                 status.as_u16()
             ),
-            "With 500 or 503 see its log and /readyz; else look at what stands between",
+            "After 500 or 503, read the server's log and /readyz. Otherwise check proxies between this machine and BASE_URL.",
         ),
     }
 }

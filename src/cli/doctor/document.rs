@@ -1,66 +1,67 @@
-//! What is fetched to be looked at.
+//! Fetches the JSON documents that the checks examine.
 
 use std::fmt;
 
-use clerk_mcp::outbound::OutboundError;
 use jiff::{Timestamp, fmt::rfc2822};
 use reqwest::{RequestBuilder, Response, StatusCode, header};
 use serde_json::Value;
 
-/// A JSON document, or why there's none.
+use crate::outbound::OutboundError;
+
+/// A fetched JSON document, or why it could not be fetched.
 pub(super) struct Document {
-    pub(super) body: Result<Value, Missing>,
-    /// The time where it came from.
+    pub(super) body: Result<Value, DocumentError>,
+    /// The `Date` of the response: the server's clock.
     pub(super) date: Option<Timestamp>,
 }
 
-/// Why there's no document.
-pub(super) enum Missing {
+/// Why a document could not be fetched.
+pub(super) enum DocumentError {
     Unanswered(OutboundError),
     Status(StatusCode),
     NotJson,
 }
 
-impl fmt::Display for Missing {
+impl fmt::Display for DocumentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unanswered(error) => write!(f, "{error}"),
-            Self::Status(status) => write!(f, "the answer has status {}", status.as_u16()),
-            Self::NotJson => f.write_str("the answer is not a JSON document"),
+            Self::Status(status) => write!(f, "it answered with status {}", status.as_u16()),
+            Self::NotJson => f.write_str("its answer is not a JSON object"),
         }
     }
 }
 
 impl Document {
-    /// What comes upon `request`.
-    pub(super) async fn of(request: RequestBuilder) -> Self {
+    /// Sends `request`, and reads the response as a JSON object.
+    pub(super) async fn fetch(request: RequestBuilder) -> Self {
         let sent = request.header(header::ACCEPT, "application/json").send().await;
         let (body, date) = match sent {
             Ok(response) => {
                 let date = date(&response);
                 (Self::body(response).await, date)
             }
-            Err(error) => (Err(Missing::Unanswered(error.into())), None),
+            Err(error) => (Err(DocumentError::Unanswered(error.into())), None),
         };
         Self { body, date }
     }
 
-    async fn body(response: Response) -> Result<Value, Missing> {
+    async fn body(response: Response) -> Result<Value, DocumentError> {
         if response.status() != StatusCode::OK {
-            return Err(Missing::Status(response.status()));
+            return Err(DocumentError::Status(response.status()));
         }
         let text = response
             .bytes()
             .await
-            .map_err(|error| Missing::Unanswered(error.into()))?;
+            .map_err(|error| DocumentError::Unanswered(error.into()))?;
         serde_json::from_slice(&text)
             .ok()
             .filter(Value::is_object)
-            .ok_or(Missing::NotJson)
+            .ok_or(DocumentError::NotJson)
     }
 }
 
-/// RFC 9110 §6.6.1.
+/// Parses the `Date` header (RFC 9110 §6.6.1).
 fn date(response: &Response) -> Option<Timestamp> {
     let text = response.headers().get(header::DATE)?.to_str().ok()?;
     Some(rfc2822::parse(text).ok()?.timestamp())

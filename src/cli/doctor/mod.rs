@@ -1,21 +1,23 @@
-//! `doctor`: the configuration against the live Clerk and the server itself, a line for each check, with what to do.
+//! `doctor`: checks the configuration against Clerk and the running server. Prints one entry per check, with
+//! a remedy if the check failed.
 
 mod checks;
+mod diagnosis;
 mod document;
 
 use std::process::ExitCode;
 
 use clap::Args;
-use clerk_mcp::config::Config;
-use serde::Serialize;
 use serde_json::json;
 
-use super::{Failure, output, serve, settings::Settings, variables};
+use self::diagnosis::{Diagnoses, Diagnosis, Status};
+use super::{error::Failure, output, process, settings::Settings};
+use crate::config::Config;
 
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = format!("{EXAMPLES}\n\nEvery variable has a flag: see --help."),
+    after_help = format!("{EXAMPLES}\n\nRun with --help to see the configuration flags."),
     after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
 )]
 pub(super) struct DoctorArgs {
@@ -26,113 +28,36 @@ pub(super) struct DoctorArgs {
     settings: Settings,
 }
 
-/// One check, and what came of it.
-#[derive(Debug, Serialize)]
-struct Finding {
-    check: &'static str,
-    verdict: Verdict,
-    /// What is so.
-    detail: String,
-    /// What to do about it.
-    remedy: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Verdict {
-    Passed,
-    Failed,
-    /// Nothing could be found out, for want of what an earlier check would have found.
-    NotReached,
-    /// There's nothing to find out here.
-    NotAsked,
-}
-
-impl Finding {
-    fn passed(check: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(check, Verdict::Passed, detail)
-    }
-
-    fn failed(check: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self {
-            remedy: Some(remedy.into()),
-            ..Self::new(check, Verdict::Failed, detail)
-        }
-    }
-
-    fn not_reached(check: &'static str, why: &str) -> Self {
-        Self::new(check, Verdict::NotReached, why)
-    }
-
-    fn not_asked(check: &'static str, why: &str) -> Self {
-        Self::new(check, Verdict::NotAsked, why)
-    }
-
-    fn new(check: &'static str, verdict: Verdict, detail: impl Into<String>) -> Self {
-        Self {
-            check,
-            verdict,
-            detail: detail.into(),
-            remedy: None,
-        }
-    }
-
-    /// Readable without colour and in 80 columns.
-    fn in_words(&self) -> String {
-        let mark = match self.verdict {
-            Verdict::Passed => "ok",
-            Verdict::Failed => "FAIL",
-            Verdict::NotReached => "?",
-            Verdict::NotAsked => "-",
-        };
-        let remedy = self.remedy.as_deref().map(|remedy| format!(" {remedy}"));
-        let words = format!("{}.{}", self.detail, remedy.unwrap_or_default());
-        output::check(mark, self.check, WIDTH, &words)
-    }
-}
-
-/// What was found so far; each is told as soon as it's there.
-struct Findings {
-    are_printed: bool,
-    all: Vec<Finding>,
-}
-
-impl Findings {
-    fn add(&mut self, finding: Finding) -> Result<(), Failure> {
-        if self.are_printed {
-            output::print(&finding.in_words())?;
-        }
-        self.all.push(finding);
-        Ok(())
-    }
-}
-
-/// Looks at everything. Nothing is changed anywhere, and nobody contacted but Clerk and the server at `BASE_URL`.
+/// Runs every check. It changes nothing, and contacts only Clerk and the server at `BASE_URL`.
 pub(super) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
-    let mut findings = Findings {
+    let mut diagnoses = Diagnoses {
         are_printed: !args.json,
         all: Vec::new(),
     };
-    match variables(&args.settings).and_then(|variables| Config::from_variables(&variables)) {
-        Ok(config) => serve::runtime()?.block_on(checks::run(&config, &mut findings))?,
-        Err(error) => findings.add(Finding::failed(
+    match args
+        .settings
+        .variables()
+        .and_then(|variables| Config::from_variables(&variables))
+    {
+        Ok(config) => process::runtime()?.block_on(checks::run(&config, &mut diagnoses))?,
+        Err(error) => diagnoses.add(Diagnosis::failed(
             checks::CONFIG,
             error.to_string().trim_end_matches('.'),
-            "Nothing else was looked at.",
+            "Correct the configuration, then run doctor again: the other checks need it.",
         ))?,
     }
-    let failed = findings
+    let failed = diagnoses
         .all
         .iter()
-        .filter(|one| one.verdict == Verdict::Failed)
+        .filter(|one| one.status == Status::Failed)
         .count();
     output::print(&if args.json {
-        json!({ "healthy": failed == 0, "findings": findings.all }).to_string()
+        json!({ "healthy": failed == 0, "findings": diagnoses.all }).to_string()
     } else {
         match failed {
-            0 => "\nNothing is wrong.".to_owned(),
-            1 => "\n1 thing is wrong.".to_owned(),
-            several => format!("\n{several} things are wrong."),
+            0 => "\nAll checks passed.".to_owned(),
+            1 => "\n1 check failed.".to_owned(),
+            several => format!("\n{several} checks failed."),
         }
     })?;
     Ok(if failed == 0 {
@@ -142,9 +67,6 @@ pub(super) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
     })
 }
 
-/// Of the longest name of a check.
-const WIDTH: usize = 16;
-
 const EXAMPLES: &str = "\
 Examples:
   clerk-mcp doctor
@@ -152,6 +74,6 @@ Examples:
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0   nothing is wrong
-  1   something is wrong; each line says what to do
-  2   the command line is wrong";
+  0   all checks passed
+  1   at least one check failed; its entry says what to do
+  2   the command line is invalid";

@@ -1,276 +1,152 @@
-//! rmcp's sessions in memory, each in a place of its own.
+//! [`OwnedSessions`]: rmcp's in-memory sessions, each with an owner and within the limits.
 
-use std::{
-    collections::HashMap,
-    pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{cell::Cell, pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::{Stream, StreamExt};
 use rmcp::{
     model::{ClientJsonRpcMessage, ServerJsonRpcMessage},
-    transport::streamable_http_server::{
-        RestoreOutcome, SessionId, SessionManager,
-        session::{
-            self, ServerSseMessage, SessionStore,
-            local::{LocalSessionManager, LocalSessionManagerError},
+    transport::{
+        Transport,
+        streamable_http_server::{
+            SessionId, SessionManager,
+            session::{
+                ServerSseMessage,
+                local::{self, LocalSessionManager, LocalSessionManagerError},
+            },
         },
     },
 };
 use thiserror::Error;
 
-use super::{
-    McpSessions,
-    calls::Calls,
-    entrance::{Entrance, Entrances, NoEntrance},
-    places::{Full, Place, Places},
-};
+use super::slots::{SessionLimit, Slots};
 
 tokio::task_local! {
-    /// The request that rmcp works at: it asks for a session without saying whose it will be, and of a failure it says no
-    /// more than that there was one.
-    static CURRENT: Current;
+    /// The request that rmcp is processing. rmcp passes neither the user to
+    /// [`SessionManager::create_session`] nor the manager's error to its own caller.
+    static CURRENT: CurrentRequest;
 }
 
-struct Current {
-    subject: Arc<str>,
-    failure: Mutex<Option<Failure>>,
+struct CurrentRequest {
+    owner: Arc<str>,
+    failure: Cell<Option<SessionFailure>>,
 }
 
-impl Current {
-    /// Why it failed. The first cause counts; without a request there's nobody to tell.
-    fn failed(failure: Failure) {
-        let _ = CURRENT.try_with(|current| {
-            lock(&current.failure).get_or_insert(failure);
-        });
+impl CurrentRequest {
+    /// Records why the request failed.
+    fn fail(failure: SessionFailure) {
+        let _ = CURRENT.try_with(|current| current.failure.set(Some(failure)));
     }
 }
 
-/// Why a request within a session, or for one, could not be carried out.
-#[derive(Debug, Clone)]
-pub(super) enum Failure {
-    /// There's no room for the session that it was to open.
-    NoPlace(Full),
-    /// Its session came to an end.
-    Gone,
-    /// The server's own handler refused to open this one.
-    NotOpened(SessionId),
-    /// It refused to go on with one that was opened elsewhere.
-    NotRestored,
+/// The reason why a request failed in the session layer.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum SessionFailure {
+    /// The limit keeps the session from being opened.
+    LimitReached(SessionLimit),
+    /// The server's own handler rejected `initialize`, so the session was not opened.
+    InitializeRejected,
+    /// The session ended.
+    Ended,
 }
 
-/// Sessions that hold a place from their first request until they end, whichever way they do.
-pub(super) struct PlacedSessions {
-    local: Arc<LocalSessionManager>,
-    places: Arc<Places>,
-    calls: Arc<Calls>,
-    store: Option<Arc<dyn SessionStore>>,
-    held: Mutex<HashMap<SessionId, Held>>,
-    entrances: Entrances,
-}
-
-/// What is known of a session that is here.
-#[derive(Debug)]
-struct Held {
-    place: Place,
-    last_message: Instant,
-    /// Whether it comes from the store.
-    is_restored: bool,
-    /// Whether `initialize` was answered.
-    is_open: bool,
-}
-
-/// A session could not be used.
+/// The error that rmcp gets; it turns each one into a 500.
 #[derive(Debug, Error)]
 pub(super) enum SessionError {
-    /// Nobody is known whose it would be.
-    #[error("a session was to be opened for nobody")]
-    Nobody,
-    /// There's no room.
-    #[error("no place is free")]
-    NoPlace,
-    /// rmcp's own.
+    #[error("the request did not come through the session gate")]
+    NoOwner,
+    #[error("the session limit is reached: {0:?}")]
+    LimitReached(SessionLimit),
     #[error(transparent)]
     Local(#[from] LocalSessionManagerError),
 }
 
-impl PlacedSessions {
-    /// Sessions as `settings` has them, which live for at least `idle` without a message; those with `calls` in flight aren't
-    /// ended for others.
-    pub(super) fn new(settings: &McpSessions, idle: Duration, calls: Arc<Calls>) -> Self {
+/// A [`SessionManager`] that gives each session of [`LocalSessionManager`] a slot.
+pub(super) struct OwnedSessions {
+    local: Arc<LocalSessionManager>,
+    slots: Arc<Slots>,
+}
+
+impl OwnedSessions {
+    /// Creates a manager whose sessions end after `idle_timeout` without a message.
+    pub(super) fn new(slots: Arc<Slots>, idle_timeout: Duration) -> Self {
         let mut local = LocalSessionManager::default();
-        local.session_config.keep_alive = Some(idle);
+        local.session_config.keep_alive = Some(idle_timeout);
         Self {
             local: Arc::new(local),
-            places: Arc::new(Places::new(settings.max_per_user, settings.max_in_all)),
-            calls,
-            store: settings.store.clone(),
-            held: Mutex::default(),
-            entrances: Entrances::default(),
+            slots,
         }
     }
 
-    /// Runs `request` of `subject`, which may be within a session or open one; tells beside its output what failed about that.
+    /// Runs `request`, which may open a session for `owner`. Returns its output, and why the session layer
+    /// failed, if it did.
     pub(super) async fn on_behalf_of<F: Future>(
-        &self,
-        subject: &str,
+        owner: &str,
         request: F,
-    ) -> (F::Output, Option<Failure>) {
-        let current = Current {
-            subject: subject.into(),
-            failure: Mutex::default(),
+    ) -> (F::Output, Option<SessionFailure>) {
+        let current = CurrentRequest {
+            owner: owner.into(),
+            failure: Cell::new(None),
         };
-        CURRENT
-            .scope(current, async {
-                let output = request.await;
-                (output, CURRENT.with(|current| lock(&current.failure).take()))
-            })
-            .await
-    }
-
-    /// Lets a request into a session, if there is such a one: here, where this counts as a message, or in the store. That is
-    /// asked before there's a place for it, or an id that is long gone could cost the user a session that isn't.
-    ///
-    /// Of the requests that come at once for one that is only in the store, the first fetches it, and the others wait until it
-    /// lets go of the [`Entrance`]: rmcp would let them into a session that isn't open yet, and that would be its end.
-    ///
-    /// # Errors
-    /// When it may not enter.
-    pub(super) async fn enter(&self, session: &SessionId) -> Result<Entrance, NoEntrance> {
-        if self.touch(session) == Some(true) {
-            return Ok(Entrance::OPEN);
-        }
-        let store = self.store.as_ref().ok_or(NoEntrance::Unknown)?;
-        let stored = store.load(session).await.map_err(|error| {
-            tracing::warn!(%error, "the store of sessions could not be asked");
-            NoEntrance::StoreAway
-        })?;
-        if stored.is_none() {
-            return Err(NoEntrance::Unknown);
-        }
-        let entrance = self.entrances.wait(session).await;
-        match self.touch(session) {
-            Some(true) => Ok(Entrance::OPEN),
-            Some(false) => Err(NoEntrance::NotYet),
-            None => Ok(entrance),
-        }
-    }
-
-    /// A place for a session of the current request's user, if need be that of one of the user's own that is silent.
-    async fn place(&self) -> Result<Place, SessionError> {
-        let subject = CURRENT
-            .try_with(|current| Arc::clone(&current.subject))
-            .map_err(|_| SessionError::Nobody)?;
-        let full = match self.places.take(&subject) {
-            Ok(place) => return Ok(place),
-            Err(full) => full,
+        let request = async {
+            let output = request.await;
+            (output, CURRENT.with(|current| current.failure.get()))
         };
-        let Some((silent, place)) = self.longest_silent(&subject) else {
-            Current::failed(Failure::NoPlace(full));
-            return Err(SessionError::NoPlace);
-        };
-        self.end(silent).await;
-        Ok(place)
+        CURRENT.scope(current, request).await
     }
 
-    /// Takes out, of this subject's sessions, the one with the longest silence that isn't busy. Chosen and taken under one lock,
-    /// so that nobody else chooses it, and whoever looks for it either has made it busy before or doesn't find it.
-    fn longest_silent(&self, subject: &str) -> Option<(SessionId, Place)> {
-        let mut held = lock(&self.held);
-        let (id, _) = held
-            .iter()
-            .filter(|(id, held)| held.is_open && held.place.subject() == subject && !self.calls.has_any(id))
-            .min_by_key(|(_, held)| held.last_message)?;
-        let id = id.clone();
-        held.remove(&id).map(|held| (id, held.place))
-    }
-
-    /// Ends a session that has no place any more, also when the request that wants this goes away meanwhile.
-    async fn end(&self, session: SessionId) {
-        let (local, store) = (Arc::clone(&self.local), self.store.clone());
-        soon(async move {
-            forget(store.as_deref(), &session).await;
-            // However it ends, nobody finds it.
-            let _ = local.close_session(&session).await;
-        })
-        .await;
-    }
-
-    /// Takes a session that wasn't opened out of the store, where rmcp puts it all the same.
-    pub(super) async fn forget(&self, session: &SessionId) {
-        forget(self.store.as_deref(), session).await;
-    }
-
-    fn occupy(&self, id: &SessionId, place: Place, is_restored: bool) {
-        let held = Held {
-            place,
-            last_message: Instant::now(),
-            is_restored,
-            is_open: false,
-        };
-        lock(&self.held).insert(id.clone(), held);
-    }
-
-    /// A message came for this session; tells whether it's open, if it's here.
-    fn touch(&self, id: &SessionId) -> Option<bool> {
-        let mut held = lock(&self.held);
-        let held = held.get_mut(id)?;
-        held.last_message = Instant::now();
-        Some(held.is_open)
+    /// Ends a session that has no slot any more. It runs on a task of its own because rmcp waits for room in
+    /// the session's channel, which is full when the client does not read.
+    fn end(&self, session: SessionId) {
+        let local = Arc::clone(&self.local);
+        tokio::spawn(async move { local.close_session(&session).await });
     }
 }
 
-/// The messages of one request.
+/// The events of one response.
 type Events = Pin<Box<dyn Stream<Item = ServerSseMessage> + Send + Sync>>;
 
-const ENDING: LocalSessionManagerError =
-    LocalSessionManagerError::SessionError(session::local::SessionError::SessionServiceTerminated);
-
-/// Does `work` to its end, and waits a moment for that: rmcp tells a session that it's over by way of a channel, which is full
-/// when its client doesn't read what it's sent.
-async fn soon<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Option<T> {
-    tokio::time::timeout(A_MOMENT, tokio::spawn(work))
-        .await
-        .ok()?
-        .ok()
-}
-
-const A_MOMENT: Duration = Duration::from_secs(1);
-
-async fn forget(store: Option<&dyn SessionStore>, session: &SessionId) {
-    if let Some(store) = store
-        && let Err(error) = store.delete(session).await
-    {
-        tracing::warn!(%error, "a session that was ended could not be taken out of the store");
-    }
-}
-
-/// What rmcp makes of it, having noted that the session is gone if it's that.
-fn noted<T>(outcome: Result<T, LocalSessionManagerError>) -> Result<T, SessionError> {
+/// Records when an operation failed because its session ended.
+fn record_end<T>(outcome: Result<T, LocalSessionManagerError>) -> Result<T, SessionError> {
     if let Err(
         LocalSessionManagerError::SessionNotFound(_)
-        | LocalSessionManagerError::SessionError(session::local::SessionError::SessionServiceTerminated),
+        | LocalSessionManagerError::SessionError(local::SessionError::SessionServiceTerminated),
     ) = &outcome
     {
-        Current::failed(Failure::Gone);
+        CurrentRequest::fail(SessionFailure::Ended);
     }
     Ok(outcome?)
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl SessionManager for PlacedSessions {
+impl SessionManager for OwnedSessions {
     type Error = SessionError;
     type Transport = <LocalSessionManager as SessionManager>::Transport;
 
+    /// rmcp calls this after its own checks of the request, so a request that it rejects evicts no session.
     async fn create_session(&self) -> Result<(SessionId, Self::Transport), SessionError> {
-        let place = self.place().await?;
-        let (id, transport) = self.local.create_session().await?;
-        self.occupy(&id, place, false);
-        Ok((id, transport))
+        let owner = CURRENT
+            .try_with(|current| Arc::clone(&current.owner))
+            .map_err(|_| SessionError::NoOwner)?;
+        let (id, mut transport) = self.local.create_session().await?;
+        // From here on nothing is awaited until rmcp has spawned the task that ends the session, so a client
+        // that disconnects leaves no slot behind.
+        match self.slots.insert(&id, owner) {
+            Ok(evicted) => {
+                if let Some(evicted) = evicted {
+                    self.end(evicted);
+                }
+                Ok((id, transport))
+            }
+            Err(limit) => {
+                CurrentRequest::fail(SessionFailure::LimitReached(limit));
+                let local = Arc::clone(&self.local);
+                tokio::spawn(async move {
+                    // Stopped first: rmcp logs an error when a session ends that was never initialized.
+                    let _ = transport.close().await;
+                    local.close_session(&id).await
+                });
+                Err(SessionError::LimitReached(limit))
+            }
+        }
     }
 
     async fn initialize_session(
@@ -279,12 +155,11 @@ impl SessionManager for PlacedSessions {
         message: ClientJsonRpcMessage,
     ) -> Result<ServerJsonRpcMessage, SessionError> {
         let answer = self.local.initialize_session(id, message).await?;
-        if let Some(held) = lock(&self.held).get_mut(id) {
-            match (&answer, held.is_restored) {
-                (ServerJsonRpcMessage::Error(_), true) => Current::failed(Failure::NotRestored),
-                (ServerJsonRpcMessage::Error(_), false) => Current::failed(Failure::NotOpened(id.clone())),
-                _ => held.is_open = true,
-            }
+        if let ServerJsonRpcMessage::Error(_) = &answer {
+            self.slots.remove(id);
+            CurrentRequest::fail(SessionFailure::InitializeRejected);
+        } else {
+            self.slots.set_open(id);
         }
         Ok(answer)
     }
@@ -293,12 +168,11 @@ impl SessionManager for PlacedSessions {
         Ok(self.local.has_session(id).await?)
     }
 
-    /// rmcp calls this however a session ends: by DELETE, by idleness, by a failed start.
+    /// rmcp calls this however a session ends: by DELETE, by idleness, by a rejected `initialize`.
     async fn close_session(&self, id: &SessionId) -> Result<(), SessionError> {
-        lock(&self.held).remove(id);
-        let (local, id) = (Arc::clone(&self.local), id.clone());
-        let closed = soon(async move { local.close_session(&id).await }).await;
-        Ok(closed.unwrap_or(Ok(()))?)
+        self.slots.remove(id);
+        self.end(id.clone());
+        Ok(())
     }
 
     async fn create_stream(
@@ -306,20 +180,17 @@ impl SessionManager for PlacedSessions {
         id: &SessionId,
         message: ClientJsonRpcMessage,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, SessionError> {
-        self.touch(id);
-        // The request is over before its answer has gone through the stream.
-        let answer = self.calls.answer(id);
+        let response = self.slots.begin_response(id);
         let (local, id) = (Arc::clone(&self.local), id.clone());
-        // To the end, also when the client goes away: a stream that is asked for and not taken stays in the session as long as
-        // that lives.
+        // A task of its own, which finishes when the client disconnects: rmcp would keep a stream that was
+        // requested and never taken for as long as the session lives.
         let created = tokio::spawn(async move {
             let events: Events = Box::pin(local.create_stream(&id, message).await?);
             Ok(events)
         });
-        // It only doesn't end when the process does.
-        let events = noted(created.await.unwrap_or(Err(ENDING)))?;
+        let events = record_end(created.await.unwrap_or(Err(TERMINATED)))?;
         Ok(events.inspect(move |_| {
-            let _on_its_way = &answer;
+            let _until_the_stream_ends = &response;
         }))
     }
 
@@ -328,16 +199,14 @@ impl SessionManager for PlacedSessions {
         id: &SessionId,
         message: ClientJsonRpcMessage,
     ) -> Result<(), SessionError> {
-        self.touch(id);
-        noted(self.local.accept_message(id, message).await)
+        record_end(self.local.accept_message(id, message).await)
     }
 
     async fn create_standalone_stream(
         &self,
         id: &SessionId,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, SessionError> {
-        self.touch(id);
-        noted(self.local.create_standalone_stream(id).await)
+        record_end(self.local.create_standalone_stream(id).await)
     }
 
     async fn resume(
@@ -345,17 +214,10 @@ impl SessionManager for PlacedSessions {
         id: &SessionId,
         last_event_id: String,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, SessionError> {
-        self.touch(id);
-        noted(self.local.resume(id, last_event_id).await)
-    }
-
-    /// Of a session that another replica opened, as far as a store knows it.
-    async fn restore_session(&self, id: SessionId) -> Result<RestoreOutcome<Self::Transport>, SessionError> {
-        let place = self.place().await?;
-        let outcome = self.local.restore_session(id.clone()).await?;
-        if let RestoreOutcome::Restored(_) = &outcome {
-            self.occupy(&id, place, true);
-        }
-        Ok(outcome)
+        record_end(self.local.resume(id, last_event_id).await)
     }
 }
+
+/// The outcome of a task that the runtime dropped at shutdown.
+const TERMINATED: LocalSessionManagerError =
+    LocalSessionManagerError::SessionError(local::SessionError::SessionServiceTerminated);

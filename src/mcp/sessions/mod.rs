@@ -1,138 +1,118 @@
-//! Sessions for clients of 2025-11-25 and before (MCP 2025-11-25, "Transports", "Session Management"), each bound to its user.
+//! Sessions for clients of MCP 2025-11-25 and older (MCP 2025-11-25, "Transports", "Session Management").
 //!
-//! rmcp keeps sessions, but asks nobody whose they are: with a session's id alone any authenticated user could call tools on
-//! it or end it. Here an id is worth something only together with a token of the user who opened it.
+//! rmcp keeps sessions but not their owners: any authenticated user who knows a session's id could call tools
+//! in that session, or end it. Here a session belongs to the user who opened it, and is unknown to every
+//! other user.
+//!
+//! - [`SessionGate`] checks each request before rmcp gets it.
+//! - [`OwnedSessions`] is the session manager that rmcp calls.
+//! - [`Slots`] is the table of sessions that both use.
 
-mod calls;
-mod entrance;
-mod key;
 mod manager;
-mod places;
+mod slots;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use poem::{
     Endpoint, IntoResponse, Request, Response, Result,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, Method, StatusCode, header},
 };
-use rmcp::transport::streamable_http_server::{SessionId, SessionManager, session::SessionStore};
+use rmcp::transport::streamable_http_server::{SessionId, SessionManager};
 
-pub use self::key::SessionKey;
 use self::{
-    calls::{Busy, Calls},
-    entrance::NoEntrance,
-    manager::{Failure, PlacedSessions},
-    places::Full,
+    manager::{OwnedSessions, SessionFailure},
+    slots::{EnterError, SessionLimit, Slots},
 };
 use super::{
+    json_rpc_error::{INVALID_REQUEST, SERVER_ERROR, error, replace_text},
     message::{Message, Purpose, is_without_sessions},
-    refusal::{INVALID_REQUEST, SERVER_ERROR, error, worded},
 };
 use crate::reason::Reason;
 
-/// Sessions, as an option of the mount: with them tools can ask clients of 2025-11-25 and before (elicitation, sampling,
-/// roots), and those clients get an event stream by GET. Requests of 2026-07-28 have no session, on the same endpoint.
+/// Options for MCP sessions.
 ///
-/// A session lives in the process that opened it, costs it some 50 KB, and ends with it, unless there's a
-/// [store](Self::store).
+/// With sessions, tools can ask clients of 2025-11-25 and older (elicitation, sampling, roots), and those
+/// clients can open an event stream with GET. Clients of 2026-07-28 use the same endpoint without a session.
+///
+/// A session belongs to the user who opened it: the subject of the token, for the one issuer whose tokens the
+/// endpoint accepts. The session outlives that token; any valid token of the same user continues it.
 /// ```
 /// use std::time::Duration;
 ///
-/// use clerk_mcp::mcp::{McpSessions, SessionKey};
+/// use clerk_mcp::mcp::McpSessions;
 ///
-/// let mut sessions = McpSessions::new("https://clerk.example.com");
+/// let mut sessions = McpSessions::default();
 /// sessions.max_per_user = 4;
 /// sessions.idle_timeout = Duration::from_mins(10);
-/// // Replicas share a key, and a store of sessions if clients may move between them.
-/// # let from_a_secret_store = [0; 32];
-/// sessions.key = SessionKey::from_bytes(&from_a_secret_store);
 /// ```
-#[derive(Clone)]
+///
+/// # Several replicas
+/// A session lives in the memory of the process that opened it (about 50 KB) and ends with that process. With
+/// several replicas, use sticky routing: send each request with an `Mcp-Session-Id` header to the replica that
+/// opened the session. The proxy has to learn the id from the response to `initialize`, for example in a stick
+/// table; a hash of the header does not work, because `initialize` has no id yet. A replica answers 404 to an
+/// id that it does not know, and the client then opens a new session.
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct McpSessions {
-    /// Who issued the tokens: `user_1` of another Clerk application is another user.
-    pub issuer: String,
-    /// What binds an id to its user: a random key, unless replicas are to share one.
-    pub key: SessionKey,
-    /// Most sessions of one user (or machine, or organization: of one subject) at a time. One more ends the one that was
-    /// silent for longest, for clients that just end leave theirs behind; it's refused with 429 when all are busy.
+    /// Maximum number of sessions per user (more precisely, per subject, which can also be a machine or an
+    /// organization). At the limit, a new session ends the user's longest-silent one, because many clients
+    /// exit without ending theirs. If all of them are busy, `initialize` gets 429.
     pub max_per_user: usize,
-    /// Most sessions at a time; one more is refused with 503.
+    /// Maximum number of sessions of all users. At the limit, a new session ends the longest-silent session
+    /// of the same user; without one, `initialize` gets 503.
     pub max_in_all: usize,
-    /// Most requests of one session at a time; one more is refused with 429. A client that goes away leaves its session's
-    /// calls running, until their time is up ([`call_timeout`](super::McpSettings::call_timeout)).
+    /// Maximum number of requests in flight per session. Requests above it get 429. A client that disconnects
+    /// does not cancel its calls: they run until [`call_timeout`](super::McpSettings::call_timeout), because
+    /// the client may resume the stream.
     pub max_calls_per_session: usize,
-    /// How long a session lives without a message either way; in any case longer than a call may take.
+    /// A session without a message in either direction ends after this time. Values shorter than
+    /// [`call_timeout`](super::McpSettings::call_timeout) are raised to it, plus a second.
     pub idle_timeout: Duration,
-    /// Where a replica, or the next process, finds sessions that it didn't open itself. It needs the same
-    /// [key](Self::key) there. What was going on in a session is lost all the same; the limits are each process's own; and a
-    /// session that one replica ended goes on at another that has it in memory, until it's idle for long enough. Nothing is
-    /// taken out of it that ends by idleness, so it needs an expiry of its own.
-    pub store: Option<Arc<dyn SessionStore>>,
 }
 
-impl McpSessions {
-    /// 16 sessions per user and 1,024 in all, which end after half an hour of silence, and 64 requests at a time in each; for
-    /// tokens of `issuer`, which is the Frontend API URL ([`ClerkConfig::issuer`](crate::config::ClerkConfig::issuer)).
-    pub fn new(issuer: impl Into<String>) -> Self {
+impl Default for McpSessions {
+    /// Returns the defaults: 16 sessions per user, 1,024 in all, 64 requests per session, and an idle timeout
+    /// of 30 minutes.
+    fn default() -> Self {
         Self {
-            issuer: issuer.into(),
-            key: SessionKey::random(),
             max_per_user: 16,
             max_in_all: 1_024,
             max_calls_per_session: 64,
             idle_timeout: Duration::from_mins(30),
-            store: None,
         }
     }
 }
 
-impl fmt::Debug for McpSessions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("McpSessions")
-            .field("issuer", &self.issuer)
-            .field("max_per_user", &self.max_per_user)
-            .field("max_in_all", &self.max_in_all)
-            .field("max_calls_per_session", &self.max_calls_per_session)
-            .field("idle_timeout", &self.idle_timeout)
-            .field("has_store", &self.store.is_some())
-            .finish_non_exhaustive()
-    }
+/// Lets requests through to the sessions of their own user only.
+pub(super) struct SessionGate {
+    slots: Arc<Slots>,
+    manager: Arc<OwnedSessions>,
 }
 
-/// Lets a request through to a session of its own user's, and to no other.
-pub(super) struct BoundSessions {
-    issuer: String,
-    key: SessionKey,
-    calls: Arc<Calls>,
-    manager: Arc<PlacedSessions>,
-}
-
-impl BoundSessions {
-    /// Sessions as `settings` has them, of a server whose calls may take `call_timeout`.
+impl SessionGate {
+    /// Creates the gate of a server whose calls may take `call_timeout`.
     pub(super) fn new(settings: &McpSessions, call_timeout: Duration) -> Self {
-        let idle = settings.idle_timeout.max(call_timeout + ANSWER_TIME);
-        let calls = Arc::new(Calls::new(settings.max_calls_per_session));
+        let idle_timeout = settings.idle_timeout.max(call_timeout + ANSWER_TIME);
+        let slots = Arc::new(Slots::new(settings));
         Self {
-            issuer: settings.issuer.clone(),
-            key: settings.key.clone(),
-            manager: Arc::new(PlacedSessions::new(settings, idle, Arc::clone(&calls))),
-            calls,
+            manager: Arc::new(OwnedSessions::new(Arc::clone(&slots), idle_timeout)),
+            slots,
         }
     }
 
-    /// Where rmcp keeps them.
+    /// Returns the session manager for rmcp.
     pub(super) fn manager(&self) -> Arc<impl SessionManager + use<>> {
         Arc::clone(&self.manager)
     }
 
-    /// Passes `request` of `subject` on to rmcp (`inner`), with the session that it names if that is its own. `message` is what
-    /// was posted; `initialize` opens a session.
+    /// Passes `request` of the user `owner` on to rmcp (`inner`), if the session that it names is the user's
+    /// own. `message` is the body of a POST; `initialize` opens a session.
     pub(super) async fn call<E: Endpoint>(
         &self,
         inner: &E,
         mut request: Request,
-        subject: &str,
+        owner: &str,
         message: Option<&Message<'_>>,
     ) -> Result<Response> {
         let opens = message.is_some_and(|message| message.purpose == Purpose::Initialize);
@@ -141,136 +121,102 @@ impl BoundSessions {
             return inner.call(request).await.map(IntoResponse::into_response);
         }
         if is_sessionless(request.headers()) && !opens {
-            // SEP-2567: no sessions since 2026-07-28; an id means nothing there.
+            // SEP-2567: there are no sessions since 2026-07-28, so the id has no meaning.
             request.headers_mut().remove(SESSION_ID);
             return inner.call(request).await.map(IntoResponse::into_response);
         }
-        let mut entrance = None;
         if request.headers().contains_key(SESSION_ID) {
-            let Some(session) = self.own_session(request.headers(), subject) else {
-                return Ok(unknown_session(id));
+            let request_id = message
+                .filter(|message| message.is_request())
+                .and_then(|message| message.id);
+            let entered = session_id(request.headers())
+                .ok_or(EnterError::UnknownSession)
+                .and_then(|session| self.slots.enter(&session, owner, request_id));
+            match entered {
+                // The guard goes where the request goes, and is dropped with it.
+                Ok(in_flight) => request.extensions_mut().insert(Arc::new(in_flight)),
+                Err(error) => return Ok(not_entered(error, id)),
             };
-            // Before the session is looked up: from here on it isn't ended for another.
-            if let (Some(id), Some(true)) = (id, message.map(Message::is_request)) {
-                match self.calls.begin(&session, id) {
-                    // It goes where the request goes, and is dropped with it.
-                    Ok(call) => request.extensions_mut().insert(Arc::new(call)),
-                    Err(busy) => return Ok(too_busy(busy, id)),
-                };
-            }
-            let Ok(bare) = HeaderValue::from_str(&session) else {
-                return Ok(unknown_session(id));
-            };
-            entrance = match self.manager.enter(&session).await {
-                Ok(entrance) => Some(entrance),
-                Err(NoEntrance::Unknown) => return Ok(unknown_session(id)),
-                Err(no @ (NoEntrance::StoreAway | NoEntrance::NotYet)) => {
-                    tracing::warn!(?no, "a request could not be let into its session");
-                    return Ok(not_now(id));
-                }
-            };
-            request.headers_mut().insert(SESSION_ID, bare);
         } else if !opens && !message.is_some_and(|message| message.has_version) {
             return Ok(error(StatusCode::BAD_REQUEST, INVALID_REQUEST, NO_SESSION_ID, id));
         }
-        let (response, failure) = self.manager.on_behalf_of(subject, inner.call(request)).await;
-        drop(entrance);
+        let (response, failure) = OwnedSessions::on_behalf_of(owner, inner.call(request)).await;
         let mut response = response?.into_response();
         match failure {
-            Some(Failure::NoPlace(full)) => return Ok(no_place(full, id)),
-            Some(Failure::Gone) => return Ok(unknown_session(id)),
-            Some(Failure::NotRestored) => return Ok(not_now(id)),
-            Some(Failure::NotOpened(session)) => {
+            Some(SessionFailure::LimitReached(limit)) => return Ok(limit_reached(limit, id)),
+            Some(SessionFailure::Ended) => return Ok(unknown_session(id)),
+            Some(SessionFailure::InitializeRejected) => {
                 response.headers_mut().remove(SESSION_ID);
-                self.manager.forget(&session).await;
             }
-            None => self.bind(&mut response, subject),
+            None => {}
         }
-        Ok(worded(response, StatusCode::NOT_FOUND, UNKNOWN_SESSION, id))
-    }
-
-    /// Binds the id of a session that was opened to its user.
-    fn bind(&self, response: &mut Response, subject: &str) {
-        let bound = response.headers_mut().remove(SESSION_ID).and_then(|id| {
-            let bound = self.key.bind(&self.issuer, subject, id.to_str().ok()?);
-            HeaderValue::try_from(bound).ok()
-        });
-        if let Some(bound) = bound {
-            response.headers_mut().insert(SESSION_ID, bound);
-        }
-    }
-
-    /// The session that the request names, when it's of its own user; there or not.
-    fn own_session(&self, headers: &HeaderMap, subject: &str) -> Option<SessionId> {
-        let mut ids = headers.get_all(SESSION_ID).iter();
-        let (Some(id), None) = (ids.next(), ids.next()) else {
-            return None;
-        };
-        let id = self.key.unbind(&self.issuer, subject, id.to_str().ok()?)?;
-        Some(id.into())
+        Ok(replace_text(response, StatusCode::NOT_FOUND, UNKNOWN_SESSION, id))
     }
 }
 
-/// Whether the request says that it's of a revision without sessions. rmcp holds body and header to the same version.
+/// Returns the session id of a request, if it has exactly one.
+fn session_id(headers: &HeaderMap) -> Option<SessionId> {
+    let mut ids = headers.get_all(SESSION_ID).iter();
+    let (Some(id), None) = (ids.next(), ids.next()) else {
+        return None;
+    };
+    id.to_str().ok().map(Into::into)
+}
+
+/// Returns whether `MCP-Protocol-Version` names a revision without sessions. rmcp rejects a body of another
+/// revision.
 fn is_sessionless(headers: &HeaderMap) -> bool {
     headers
         .get(PROTOCOL_VERSION)
         .is_some_and(|version| is_without_sessions(version.as_bytes()))
 }
 
-/// Another user's session, an ended one and one that never was look the same: MCP 2025-11-25, "Session Management", asks
-/// for 404, upon which a client opens a new session.
-fn unknown_session(id: Option<&str>) -> Response {
-    Reason::McpSessionUnknown.count();
-    tracing::info!(reason = %Reason::McpSessionUnknown, "request refused");
-    error(StatusCode::NOT_FOUND, INVALID_REQUEST, UNKNOWN_SESSION, id)
-}
-
-fn no_place(full: Full, id: Option<&str>) -> Response {
-    Reason::McpSessionLimit.count();
-    tracing::info!(reason = %Reason::McpSessionLimit, ?full, "request refused");
-    let (status, message) = match full {
-        // RFC 6585 §4.
-        Full::User => (
-            StatusCode::TOO_MANY_REQUESTS,
-            "You have too many sessions, and all are busy: end one (DELETE with its Mcp-Session-Id), or wait",
-        ),
-        // RFC 9110 §15.6.4.
-        Full::All => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "The server has no room for another session",
-        ),
-    };
-    again_later(error(status, SERVER_ERROR, message, id), RETRY_AFTER_SECONDS)
-}
-
-/// It's there, and a client that were told 404 would give it up.
-fn not_now(id: Option<&str>) -> Response {
-    let message = "The session can't be had at the moment; try again";
-    let response = error(StatusCode::SERVICE_UNAVAILABLE, SERVER_ERROR, message, id);
-    again_later(response, 1)
-}
-
-fn too_busy(busy: Busy, id: &str) -> Response {
-    match busy {
-        Busy::SameId => error(
+fn not_entered(reason: EnterError, id: Option<&str>) -> Response {
+    match reason {
+        EnterError::UnknownSession => unknown_session(id),
+        EnterError::DuplicateRequestId => error(
             StatusCode::BAD_REQUEST,
             INVALID_REQUEST,
-            "A request with this id is in flight in this session",
-            Some(id),
+            "A request with this id is already in flight in this session",
+            id,
         ),
-        Busy::TooMany => {
+        EnterError::TooManyRequests => {
             Reason::McpSessionLimit.count();
-            tracing::info!(reason = %Reason::McpSessionLimit, ?busy, "request refused");
-            let message = "This session has too many requests in flight; wait until some are answered";
-            let response = error(StatusCode::TOO_MANY_REQUESTS, SERVER_ERROR, message, Some(id));
-            again_later(response, 1)
+            tracing::info!(reason = %Reason::McpSessionLimit, limit = "requests per session", "request rejected");
+            let message = "This session has too many requests in flight; wait for some of the responses";
+            let response = error(StatusCode::TOO_MANY_REQUESTS, SERVER_ERROR, message, id);
+            retry_after(response, 1)
         }
     }
 }
 
-/// Asks the client to come again.
-fn again_later(mut response: Response, seconds: u64) -> Response {
+/// Returns the same 404 for another user's session, an ended one and one that never existed: MCP 2025-11-25,
+/// "Session Management", requires it, and a client then opens a new session.
+fn unknown_session(id: Option<&str>) -> Response {
+    Reason::McpSessionUnknown.count();
+    tracing::info!(reason = %Reason::McpSessionUnknown, "request rejected");
+    error(StatusCode::NOT_FOUND, INVALID_REQUEST, UNKNOWN_SESSION, id)
+}
+
+fn limit_reached(limit: SessionLimit, id: Option<&str>) -> Response {
+    Reason::McpSessionLimit.count();
+    tracing::info!(reason = %Reason::McpSessionLimit, ?limit, "request rejected");
+    let (status, message) = match limit {
+        // RFC 6585 §4.
+        SessionLimit::PerUser => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "You have too many sessions, and all of them are busy: end one (DELETE with its Mcp-Session-Id), or wait",
+        ),
+        // RFC 9110 §15.6.4.
+        SessionLimit::InAll => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The server has reached its limit of sessions; try again later",
+        ),
+    };
+    retry_after(error(status, SERVER_ERROR, message, id), 60)
+}
+
+fn retry_after(mut response: Response, seconds: u64) -> Response {
     response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     response
 }
@@ -279,7 +225,6 @@ pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-i
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const UNKNOWN_SESSION: &str = "Session not found; send initialize to open one";
 const NO_SESSION_ID: &str =
-    "This request needs a session: send initialize, then the Mcp-Session-Id of its answer";
-const RETRY_AFTER_SECONDS: u64 = 60;
-/// For an answer to leave before its session is idle.
+    "This request needs a session: send initialize, then use the Mcp-Session-Id of its response";
+/// Time for the answer of a call that timed out to be sent before its session is idle.
 const ANSWER_TIME: Duration = Duration::from_secs(1);

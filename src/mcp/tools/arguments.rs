@@ -1,12 +1,13 @@
-//! What's wrong with a call's arguments, in words for whoever made them. serde's own speak of fields and say of a wrong
-//! type neither which argument has it nor, of several faults, more than the first.
+//! Checks the arguments of a tool call, with error texts for the model that wrote them. serde's errors stop
+//! at the first fault, and do not name the argument that has the wrong type.
 
 use rmcp::model::JsonObject;
 use serde_json::Value;
 
-/// Holds `arguments` against a tool's input schema: whether all are there, known and of the right type. What their values
-/// may be is the tool's own to check.
-pub(super) fn fault(schema: &JsonObject, arguments: &JsonObject) -> Option<String> {
+/// Checks `arguments` against a tool's input schema: that no required argument is missing, none is unknown,
+/// and each has the right type. Returns a text with all faults, if there are any. The tool itself checks the
+/// values.
+pub(super) fn faults(schema: &JsonObject, arguments: &JsonObject) -> Option<String> {
     let none = JsonObject::new();
     let known = schema
         .get("properties")
@@ -27,7 +28,7 @@ pub(super) fn fault(schema: &JsonObject, arguments: &JsonObject) -> Option<Strin
             }
             Some(value) => {
                 if let Some(kind) = schema.get("type").and_then(Value::as_str)
-                    && !is_of(kind, value)
+                    && !has_type(kind, value)
                 {
                     faults.push(format!("The argument `{name}` must be of type {kind}."));
                 }
@@ -35,7 +36,7 @@ pub(super) fn fault(schema: &JsonObject, arguments: &JsonObject) -> Option<Strin
             None => {}
         }
     }
-    // One is enough: there may be very many, and each would be said again.
+    // Only the first unknown argument is named, because there may be very many.
     if schema.get("additionalProperties") == Some(&Value::Bool(false))
         && let Some(unknown) = arguments.keys().find(|name| !known.contains_key(*name))
     {
@@ -44,15 +45,13 @@ pub(super) fn fault(schema: &JsonObject, arguments: &JsonObject) -> Option<Strin
             [] => "no arguments".to_owned(),
             names => names.join(", "),
         };
-        faults.push(format!(
-            "There is no argument `{unknown}`; this tool takes {takes}."
-        ));
+        faults.push(format!("Unknown argument `{unknown}`: this tool takes {takes}."));
     }
     (!faults.is_empty()).then(|| faults.join(" "))
 }
 
-/// Whether `value` is of the type that JSON Schema calls `kind`.
-fn is_of(kind: &str, value: &Value) -> bool {
+/// Returns whether `value` has the JSON Schema type `kind`.
+fn has_type(kind: &str, value: &Value) -> bool {
     match kind {
         "string" => value.is_string(),
         "boolean" => value.is_boolean(),
@@ -60,7 +59,7 @@ fn is_of(kind: &str, value: &Value) -> bool {
         "array" => value.is_array(),
         "null" => value.is_null(),
         "number" => value.is_number(),
-        // To serde, a number with a fraction of zero is none; it says so itself.
+        // JSON Schema counts 1.0 as an integer. serde does not, and reports it later.
         "integer" => value.as_f64().is_some_and(|number| number.fract() == 0.0),
         _ => true,
     }
@@ -73,32 +72,35 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn said(arguments: &Value) -> Option<String> {
+    fn faults_of(arguments: &Value) -> Option<String> {
         let schema = json!({
             "properties": { "name": { "type": "string" }, "times": { "type": "integer" }, "any": {} },
             "required": ["name"],
             "additionalProperties": false,
         });
-        fault(schema.as_object().unwrap(), arguments.as_object().unwrap())
+        faults(schema.as_object().unwrap(), arguments.as_object().unwrap())
     }
 
     #[test]
-    fn every_fault_is_named_with_its_argument() {
-        assert_eq!(said(&json!({ "name": "Ada" })), None);
-        assert_eq!(said(&json!({ "name": "Ada", "times": 2, "any": null })), None);
+    fn every_fault_names_its_argument() {
+        assert_eq!(faults_of(&json!({ "name": "Ada" })), None);
         assert_eq!(
-            said(&json!({ "Name": "Ada", "times": 1.5 })).as_deref(),
+            faults_of(&json!({ "name": "Ada", "times": 2, "any": null })),
+            None
+        );
+        assert_eq!(
+            faults_of(&json!({ "Name": "Ada", "times": 1.5 })).as_deref(),
             Some(
                 "The argument `name` is missing. The argument `times` must be of type integer. \
-                 There is no argument `Name`; this tool takes `name`, `times`, `any`."
+                 Unknown argument `Name`: this tool takes `name`, `times`, `any`."
             )
         );
     }
 
     #[test]
-    fn a_schema_that_allows_more_is_taken_at_its_word() {
+    fn unknown_arguments_are_accepted_if_the_schema_allows_them() {
         assert_eq!(
-            fault(&JsonObject::new(), json!({ "x": 1 }).as_object().unwrap()),
+            faults(&JsonObject::new(), json!({ "x": 1 }).as_object().unwrap()),
             None
         );
     }

@@ -1,4 +1,5 @@
-//! `get-my-organizations`: every membership of the caller, however many pages Clerk makes of them.
+//! `get-my-organizations`: returns all organization memberships of the caller, from every page of Clerk's
+//! list.
 
 use rmcp::{
     ErrorData,
@@ -9,12 +10,15 @@ use rmcp::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{ExampleTools, NoInput, ToolError};
+use super::{ExampleTools, NoInput};
 use crate::{
     clerk::Membership,
     context::{get_client, get_session},
     id::{MembershipId, OrganizationId, UserId},
-    mcp::json::{self, DateTime},
+    mcp::{
+        json::{self, DateTime},
+        tool_error::ToolError,
+    },
 };
 
 /// Output of `get-my-organizations`.
@@ -22,13 +26,13 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 struct MyOrganizations {
     user_id: UserId,
-    /// How many memberships there are; all of them are listed.
+    /// The number of memberships. All of them are listed.
     #[schemars(schema_with = "count")]
     membership_count: usize,
     memberships: Vec<MembershipInfo>,
 }
 
-/// Without the format `uint` that schemars would add: JSON Schema knows none of that name.
+/// Returns the schema of a count, without the non-standard format `uint` that schemars would add.
 fn count(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({ "type": "integer", "minimum": 0 })
 }
@@ -70,7 +74,7 @@ impl ExampleTools {
     #[tool(
         name = "get-my-organizations",
         title = "Get My Organizations",
-        description = "Lists every organization that the signed-in user is a member of, with the role there.",
+        description = "Lists all organizations that the signed-in user is a member of, with the role in each.",
         output_schema = rmcp::handler::server::tool::schema_for_output::<MyOrganizations>(),
         annotations(
             title = "Get My Organizations",

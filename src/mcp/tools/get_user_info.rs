@@ -1,14 +1,14 @@
-//! `get-user-info`: the caller in one flat object.
+//! `get-user-info`: returns the caller's profile as one flat object.
 
 use rmcp::{handler::server::wrapper::Parameters, tool, tool_router};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{ExampleTools, NoInput, ToolError};
+use super::{ExampleTools, NoInput};
 use crate::{
     context::{get_session, get_user},
     id::{ClerkSessionId, OrganizationId, UserId},
-    mcp::json::Json,
+    mcp::{json::Json, tool_error::ToolError},
 };
 
 /// Output of `get-user-info`.
@@ -32,7 +32,7 @@ impl ExampleTools {
     #[tool(
         name = "get-user-info",
         title = "Get User Info",
-        description = "Gives the signed-in user's name, primary e-mail address and picture.",
+        description = "Returns the signed-in user's name, primary e-mail address and picture.",
         annotations(
             title = "Get User Info",
             read_only_hint = true,

@@ -1,11 +1,11 @@
-//! `greet`: the smallest tool that knows its caller.
+//! `greet`: a minimal tool that uses the caller's session.
 
 use rmcp::{handler::server::wrapper::Parameters, tool, tool_router};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{ExampleTools, ToolError};
-use crate::context::get_session;
+use super::ExampleTools;
+use crate::{context::get_session, mcp::tool_error::ToolError};
 
 /// Input of `greet`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -21,7 +21,7 @@ impl ExampleTools {
     #[tool(
         name = "greet",
         title = "Greet User",
-        description = "Greets by name and tells the caller's Clerk user ID.",
+        description = "Greets the user by name and returns their Clerk user ID.",
         annotations(
             title = "Greet User",
             read_only_hint = true,

@@ -1,4 +1,4 @@
-//! The four example tools: what a tool of a Clerk-protected server looks like. One file each.
+//! [`ExampleTools`]: four example tools of a Clerk-protected server, with one file for each.
 
 mod arguments;
 mod get_my_organizations;
@@ -10,10 +10,7 @@ use std::sync::Arc;
 
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
-    handler::server::{
-        router::tool::ToolRouter,
-        tool::{IntoCallToolResult, ToolCallContext},
-    },
+    handler::server::{router::tool::ToolRouter, tool::ToolCallContext},
     model::{
         CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
         JsonObject, ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerCapabilities,
@@ -23,26 +20,20 @@ use rmcp::{
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
-use thiserror::Error;
 
-use crate::{
-    clerk::ClerkError,
-    context::{ClientNotInitialized, GetUserError, SessionNotInitialized},
-    mcp::json,
-    session::{Denied, NoUser},
-};
+use crate::mcp::json;
 
-/// The MCP server with the example tools `greet`, `whoami`, `get-user-info` and `get-my-organizations`. All of them
-/// read, none writes.
+/// An MCP server with the read-only example tools `greet`, `whoami`, `get-user-info` and
+/// `get-my-organizations`.
 #[derive(Debug, Clone)]
 pub struct ExampleTools {
-    /// Built once: rmcp's macro would build it anew for each call.
+    /// Built once, because rmcp's macro would build it for each call.
     router: Arc<ToolRouter<Self>>,
     name: Arc<str>,
 }
 
 impl ExampleTools {
-    /// The server, under the name that clients show.
+    /// Creates the server. Clients show `name` as its title.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         let mut router = Self::greet_router()
             + Self::whoami_router()
@@ -65,8 +56,8 @@ impl ServerHandler for ExampleTools {
                 Implementation::new("clerk-mcp", env!("CARGO_PKG_VERSION")).with_title(self.name.to_string()),
             )
             .with_instructions(
-                "This server tells the signed-in user about their own Clerk account: who they are, and which \
-                 organizations they belong to.",
+                "This server gives the signed-in user information about their own Clerk account: their profile, and \
+                 the organizations that they belong to.",
             )
     }
 
@@ -76,7 +67,8 @@ impl ServerHandler for ExampleTools {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let mut result = ListToolsResult::with_all_items(self.router.list_all());
-        // Caching hints exist since 2026-07-28. The list is the same for everyone, but who may see it is not.
+        // Cache hints exist since 2026-07-28. The list is the same for all users, but only authenticated ones
+        // may see it.
         if context
             .protocol_version()
             .is_some_and(|version| version >= ProtocolVersion::V_2026_07_28)
@@ -98,11 +90,12 @@ impl ServerHandler for ExampleTools {
                 None,
             ));
         };
-        // A result, not a protocol error: the model reads it and can mend its call (MCP, "Tools", error handling).
+        // A result rather than a protocol error, so that the model can read it and correct its call (MCP,
+        // "Tools", error handling).
         let none = JsonObject::new();
         let arguments = request.arguments.as_ref().unwrap_or(&none);
-        if let Some(fault) = arguments::fault(&tool.input_schema, arguments) {
-            return Ok(CallToolResult::error(vec![ContentBlock::text(fault)]).into());
+        if let Some(faults) = arguments::faults(&tool.input_schema, arguments) {
+            return Ok(CallToolResult::error(vec![ContentBlock::text(faults)]).into());
         }
         self.router
             .call(ToolCallContext::new(self, request, context))
@@ -114,76 +107,10 @@ impl ServerHandler for ExampleTools {
     }
 }
 
-/// The input of a tool that takes none.
+/// The input of a tool without arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NoInput {}
 
-/// A tool that ran and failed: an MCP result with `isError`, whose text the user gets to read. Never an HTTP error.
-///
-/// ```
-/// use clerk_mcp::{context::get_session, mcp::ToolError};
-///
-/// async fn pay(amount: u64) -> Result<String, ToolError> {
-///     get_session()?.require_permission("org:payments:create")?;
-///     if amount > 1_000 {
-///         return Err(ToolError::failed("More than 1000 needs a second signature. Ask your treasurer."));
-///     }
-///     Ok("Paid.".to_owned())
-/// }
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum ToolError {
-    /// Clerk didn't answer as hoped; the text says whether to try again.
-    #[error(transparent)]
-    Clerk(#[from] ClerkError),
-    /// Clerk says that the user is banned.
-    #[error("{}", GetUserError::Banned)]
-    Banned,
-    /// The caller lacks a scope, role or permission.
-    #[error(transparent)]
-    Denied(#[from] Denied),
-    /// The token speaks for no user.
-    #[error(transparent)]
-    NoUser(#[from] NoUser),
-    /// The server is put together wrongly.
-    #[error(transparent)]
-    Session(#[from] SessionNotInitialized),
-    /// The server is put together wrongly.
-    #[error(transparent)]
-    Client(#[from] ClientNotInitialized),
-    /// Something of the tool's own.
-    #[error("{0}")]
-    Failed(String),
-}
-
-impl ToolError {
-    /// A failure in words, for the user to read: what went wrong, and what to do.
-    pub fn failed(words: impl Into<String>) -> Self {
-        Self::Failed(words.into())
-    }
-}
-
-impl From<GetUserError> for ToolError {
-    fn from(error: GetUserError) -> Self {
-        match error {
-            GetUserError::Session(error) => Self::Session(error),
-            GetUserError::Client(error) => Self::Client(error),
-            GetUserError::NoUser(error) => Self::NoUser(error),
-            GetUserError::Clerk(error) => Self::Clerk(error),
-            GetUserError::Banned => Self::Banned,
-        }
-    }
-}
-
-impl IntoCallToolResult for ToolError {
-    fn into_call_tool_result(self) -> Result<CallToolResponse, ErrorData> {
-        if let Self::Clerk(error) = &self {
-            tracing::warn!(cause = error.slug(), detail = ?error, "a tool's call to Clerk failed");
-        }
-        Ok(CallToolResult::error(vec![ContentBlock::text(self.to_string())]).into())
-    }
-}
-
-/// The list changes with a release of the server only.
+/// The list changes only with a new release of the server.
 const TOOL_LIST_TTL_MS: u64 = 5 * 60 * 1000;

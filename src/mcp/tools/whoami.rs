@@ -1,15 +1,18 @@
-//! `whoami`: the caller's session, as the token tells it, beside the user, as Clerk tells it.
+//! `whoami`: returns the caller's session from the token, and the user from Clerk.
 
 use rmcp::{handler::server::wrapper::Parameters, tool, tool_router};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{ExampleTools, NoInput, ToolError};
+use super::{ExampleTools, NoInput};
 use crate::{
     clerk::User,
     context::{get_session, get_user},
     id::{ClerkSessionId, OrganizationId, UserId},
-    mcp::json::{DateTime, Json},
+    mcp::{
+        json::{DateTime, Json},
+        tool_error::ToolError,
+    },
     session::Session,
 };
 
@@ -17,9 +20,9 @@ use crate::{
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct WhoAmI {
-    /// What the access token says.
+    /// The session, from the access token.
     session: SessionInfo,
-    /// What Clerk says of the user now.
+    /// The user's current data at Clerk.
     user: UserInfo,
 }
 
@@ -87,7 +90,7 @@ impl ExampleTools {
     #[tool(
         name = "whoami",
         title = "Who Am I",
-        description = "Tells who is signed in: the session of the access token, and the user at Clerk.",
+        description = "Returns the session of the access token, and the current data of the signed-in user at Clerk.",
         annotations(
             title = "Who Am I",
             read_only_hint = true,

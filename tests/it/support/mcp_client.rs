@@ -1,4 +1,4 @@
-//! MCP clients written by hand, so that they can also do what a good one wouldn't.
+//! Minimal MCP clients for tests. They can also send what a correct client would not.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Exchange, TestServer};
 
-/// A request of 2026-07-28: it says everything about itself.
+/// Builds a request of revision 2026-07-28, which carries its protocol version and client details in `_meta`.
 pub fn modern(server: &TestServer, method: &str, mut params: Value) -> RequestBuilder {
     let name = params["name"].as_str().map(str::to_owned);
     params["_meta"] = json!({
@@ -25,12 +25,12 @@ pub fn modern(server: &TestServer, method: &str, mut params: Value) -> RequestBu
     }
 }
 
-/// `initialize`, as a client of 2025-11-25 that answers questions.
+/// Sends `initialize` as a client of revision 2025-11-25 that supports elicitation.
 pub async fn open(server: &TestServer, token: &str) -> Exchange {
     Exchange::of(initialize(server, token)).await
 }
 
-/// The request that [`open`] sends.
+/// Builds the request that [`open`] sends.
 pub fn initialize(server: &TestServer, token: &str) -> RequestBuilder {
     let params = json!({
         "protocolVersion": "2025-11-25",
@@ -40,12 +40,12 @@ pub fn initialize(server: &TestServer, token: &str) -> RequestBuilder {
     server.rpc("initialize", &params).bearer_auth(token)
 }
 
-/// A client of 2025-11-25 with a session.
+/// A client of revision 2025-11-25 with a session.
 pub struct McpClient<'a> {
     server: &'a TestServer,
-    /// As the server gave it.
+    /// The session id that the server assigned.
     pub id: String,
-    /// Of the next request: within a session they must differ.
+    /// The id of the next request. Ids must be unique within a session.
     next: AtomicI64,
 }
 
@@ -54,14 +54,17 @@ impl<'a> McpClient<'a> {
     pub async fn connect(server: &'a TestServer, token: &str) -> Self {
         let answer = open(server, token).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
-        let id = answer.header("mcp-session-id").expect("a session").to_owned();
+        let id = answer
+            .header("mcp-session-id")
+            .expect("the response to initialize has a session id")
+            .to_owned();
         let client = Self::at(server, &id);
         let message = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
         assert_eq!(client.post(token, &message).await.status(), 202);
         client
     }
 
-    /// A client that says it has the session of this id.
+    /// Creates a client that claims the session with this id, without opening one.
     pub fn at(server: &'a TestServer, id: &str) -> Self {
         Self {
             server,
@@ -70,7 +73,7 @@ impl<'a> McpClient<'a> {
         }
     }
 
-    /// A request within the session.
+    /// Builds a request within the session.
     pub fn request(&self, method: Method, token: &str) -> RequestBuilder {
         self.server
             .request(method, "/mcp")
@@ -87,13 +90,13 @@ impl<'a> McpClient<'a> {
         request.json(message).send().await.unwrap()
     }
 
-    /// Calls a tool; gives the messages that come until the stream ends.
+    /// Calls a tool and returns all messages until the stream ends.
     pub async fn call(&self, token: &str, tool: &str, arguments: &Value) -> Vec<Value> {
         let message = call(self.next.fetch_add(1, Ordering::Relaxed), tool, arguments);
         Events::of(self.post(token, &message).await).rest().await
     }
 
-    /// The text that a call of `greet` ends with, or the status and what it comes with when it isn't taken.
+    /// Calls `greet` and returns the text of its result, or the status and body of a response other than 200.
     pub async fn try_call(&self, token: &str) -> Result<String, (u16, String)> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let response = self
@@ -105,7 +108,7 @@ impl<'a> McpClient<'a> {
         }
     }
 
-    /// The status that a call gets.
+    /// Calls `greet` and returns the status of the response.
     pub async fn status_of_call(&self, token: &str) -> u16 {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         self.post(token, &call(id, "greet", &json!({ "name": "x" })))
@@ -115,18 +118,19 @@ impl<'a> McpClient<'a> {
     }
 }
 
-/// The message that calls a tool.
+/// Builds the message that calls a tool.
 pub fn call(id: i64, tool: &str, arguments: &Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": { "name": tool, "arguments": arguments } })
 }
 
-/// The messages of an event stream.
+/// The messages in a `text/event-stream` response.
 pub struct Events {
     response: Response,
     buffer: String,
 }
 
 impl Events {
+    /// Checks that `response` is an event stream and wraps it.
     #[track_caller]
     pub fn of(response: Response) -> Self {
         assert_eq!(response.status(), 200);
@@ -137,7 +141,7 @@ impl Events {
         }
     }
 
-    /// What comes until the stream ends.
+    /// Returns the remaining messages, waiting until the stream ends.
     pub async fn rest(mut self) -> Vec<Value> {
         let mut messages = Vec::new();
         while let Some(message) = self.next().await {
@@ -146,7 +150,7 @@ impl Events {
         messages
     }
 
-    /// The next message, or none when the stream is at its end.
+    /// Returns the next message, or `None` at the end of the stream.
     pub async fn next(&mut self) -> Option<Value> {
         loop {
             while let Some(end) = self.buffer.find("\n\n") {
@@ -156,7 +160,7 @@ impl Events {
                     .filter_map(|line| line.strip_prefix("data:"))
                     .map(str::trim)
                     .collect();
-                // A priming event carries nothing but its id.
+                // A priming event has an id but no data.
                 if !data.is_empty() {
                     return Some(serde_json::from_str(&data).unwrap());
                 }
@@ -167,10 +171,10 @@ impl Events {
     }
 }
 
-/// The text of the tool's result that ends `messages`.
+/// Returns the text of the tool result, which is the last of `messages`.
 #[track_caller]
 pub fn text_of(messages: &[Value]) -> &str {
-    let last = messages.last().expect("an answer");
+    let last = messages.last().expect("at least one message");
     last["result"]["content"][0]["text"]
         .as_str()
         .unwrap_or_else(|| panic!("no text in {last}"))

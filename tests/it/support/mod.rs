@@ -1,7 +1,6 @@
-//! How every test gets a server, calls it, and writes down what came.
+//! Shared helpers: test servers, MCP clients, and response snapshots.
 
 pub mod mcp_client;
-pub mod memory_store;
 pub mod program;
 pub mod server;
 pub mod snapshot;

@@ -1,4 +1,4 @@
-//! The program, as somebody starts it.
+//! Starts the `clerk-mcp` binary.
 
 use std::{
     io::Write,
@@ -7,24 +7,25 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-/// What the server needs to know.
+/// A valid minimal configuration.
 pub const RIGHT: [(&str, &str); 3] = [
     ("CLERK_SECRET_KEY", "sk_test_x"),
     ("CLERK_DOMAIN", "great-fox-12.clerk.accounts.dev"),
     ("BASE_URL", "http://localhost:3001"),
 ];
 
-/// A command without the environment and the folder of whoever runs the tests.
+/// Builds a command that runs the binary in `folder`, without the environment of the test runner.
 pub fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_clerk-mcp"));
     command.env_clear().current_dir(folder).stdin(Stdio::null());
     command
 }
 
-/// A folder of its own for a test, gone afterwards.
+/// A temporary folder for one test, deleted when dropped.
 pub struct Folder(pub PathBuf);
 
 impl Folder {
+    /// Creates a folder whose name starts with `name`.
     pub fn new(name: &str) -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -34,6 +35,7 @@ impl Folder {
         Self(path)
     }
 
+    /// Writes a file and returns its path.
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.join(name);
         std::fs::File::create(&path)
@@ -50,10 +52,11 @@ impl Drop for Folder {
     }
 }
 
-/// A program that runs until it's stopped.
+/// A running process, killed when dropped.
 pub struct Running(pub Child);
 
 impl Running {
+    /// Starts `command` with captured output.
     pub fn start(command: &mut Command) -> Self {
         Self(
             command
@@ -64,7 +67,7 @@ impl Running {
         )
     }
 
-    /// Asks it to stop, as an orchestrator does; gives its exit code.
+    /// Sends SIGTERM, as an orchestrator does, and returns the exit code.
     pub fn terminate(mut self) -> Option<i32> {
         let process = rustix::process::Pid::from_child(&self.0);
         rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();

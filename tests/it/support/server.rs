@@ -1,4 +1,5 @@
-//! One way to spawn a server: the same [`app`] as in production, a local Clerk beside it, and a clock that tests move.
+//! Starts test servers: the same [`App`] as in production, with its own local Clerk and a clock that the test
+//! controls.
 
 use std::{
     collections::HashMap,
@@ -8,12 +9,12 @@ use std::{
 
 use clerk_mcp::{
     app::App,
+    clerk::SecretKeyProbe,
     clock::{Clock, ManualClock},
     config::{Config, ConfigError, Variables},
+    http::{ServerLimits, serve},
     mcp::{ExampleTools, McpSessions},
     policy::ToolPolicy,
-    secret_key::SecretKeyProbe,
-    server::{ServerLimits, serve},
 };
 use jiff::Timestamp;
 use local_clerk::{
@@ -28,30 +29,30 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use super::Exchange;
 
-/// The URL that the server publishes itself under, unless it's asked to use its own address.
+/// The `BASE_URL` of a test server, unless the test asks for the address it listens on.
 pub const BASE_URL: &str = "https://mcp.example.com";
-/// The audience of right OAuth tokens.
+/// The audience of valid OAuth tokens.
 pub const RESOURCE: &str = "https://mcp.example.com/mcp";
 
-/// When every test begins.
+/// Returns the time at which the clock of every test starts.
 pub fn start_time() -> Timestamp {
     "2026-03-01T12:00:00Z".parse().unwrap()
 }
 
-/// One key for the whole process: generating RSA keys is what tests would otherwise wait for.
+/// Returns the key of the local Clerk. All tests share it, because generating RSA keys is slow.
 pub fn signing_key() -> SigningKey {
     static KEY: LazyLock<SigningKey> =
         LazyLock::new(|| SigningKey::generate("ins_2test000000000000000000000"));
     KEY.clone()
 }
 
-/// A key that no Clerk publishes.
+/// Returns a key that the test server's local Clerk does not publish.
 pub fn foreign_key() -> SigningKey {
     static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate("ins_2foreign0000000000000000"));
     KEY.clone()
 }
 
-/// What a test server is made of.
+/// The settings of a test server.
 #[derive(Default)]
 pub struct Builder {
     variables: Vec<(&'static str, String)>,
@@ -63,31 +64,31 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Sets a variable of the configuration.
+    /// Sets a configuration variable.
     pub fn set(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.variables.push((name, value.into()));
         self
     }
 
-    /// Publishes the address it listens on, for clients that follow what is published.
+    /// Uses the address that the server listens on as `BASE_URL`, for clients that follow published URLs.
     pub fn published_at_its_own_address(mut self) -> Self {
         self.own_address = true;
         self
     }
 
-    /// Runs as in production, with all that goes on in the background; else only when a test says so.
+    /// Runs the background tasks as in production. By default they run only when a test triggers them.
     pub fn with_background(mut self) -> Self {
         self.background = true;
         self
     }
 
-    /// Asks of callers what `policy` says.
+    /// Applies `policy` to tool calls.
     pub fn policy(mut self, policy: ToolPolicy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// Serves an endpoint at `path`, too.
+    /// Adds a protected endpoint at `path`.
     pub fn protect(
         mut self,
         path: &'static str,
@@ -97,18 +98,18 @@ impl Builder {
         self
     }
 
-    /// Keeps MCP sessions, as `change` says; their issuer is the local Clerk unless it says otherwise.
+    /// Enables MCP sessions and configures them with `change`.
     pub fn sessions(mut self, change: impl FnOnce(&mut McpSessions)) -> Self {
-        change(self.sessions.insert(McpSessions::new("")));
+        change(self.sessions.insert(McpSessions::default()));
         self
     }
 
-    /// Starts it.
+    /// Starts the server with the example tools.
     pub async fn spawn(self) -> TestServer {
         self.spawn_with(ExampleTools::new("Clerk MCP server")).await
     }
 
-    /// Starts it with the tools of `handler`.
+    /// Starts the server with the tools of `handler`.
     pub async fn spawn_with(self, handler: impl ServerHandler + Clone) -> TestServer {
         let clock = ManualClock::at(start_time());
         let clerk_clock = clock.clone();
@@ -134,10 +135,7 @@ impl Builder {
         for (path, endpoint) in self.protected {
             app = app.protect(path, endpoint);
         }
-        if let Some(mut sessions) = self.sessions {
-            if sessions.issuer.is_empty() {
-                config.clerk.issuer().clone_into(&mut sessions.issuer);
-            }
+        if let Some(sessions) = self.sessions {
             app = app.sessions(sessions);
         }
         let app = app.build().unwrap();
@@ -164,7 +162,7 @@ impl Builder {
     }
 }
 
-/// The configuration of these variables alone: neither the process's environment nor a file.
+/// Builds a configuration from `values` alone, ignoring the process environment and `.env` files.
 pub fn config(values: &HashMap<&str, String>) -> Result<Config, ConfigError> {
     let variables = Variables::from_sources(
         &HashMap::new(),
@@ -174,12 +172,13 @@ pub fn config(values: &HashMap<&str, String>) -> Result<Config, ConfigError> {
     Config::from_variables(&variables)
 }
 
-/// A running server. It stops when dropped.
+/// A running server, which stops when dropped.
 pub struct TestServer {
     pub url: String,
     pub clerk: LocalClerk,
     pub clock: ManualClock,
-    /// What asks Clerk about the secret key; here only when a test says so.
+    /// The probe that checks the secret key with Clerk. It runs only when a test triggers it, or in the
+    /// background if [`Builder::with_background`] is set.
     pub probe: SecretKeyProbe,
     http: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
@@ -187,58 +186,60 @@ pub struct TestServer {
 }
 
 impl TestServer {
+    /// Returns a builder with the default settings.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
+    /// Starts a server with the default settings.
     pub async fn spawn() -> Self {
         Self::builder().spawn().await
     }
 
-    /// Asks the server to stop.
+    /// Tells the server to stop, without waiting for it.
     pub fn begin_stop(&mut self) {
         self.stop = None;
     }
 
-    /// Asks the server to stop, and waits until it has.
+    /// Stops the server and waits until it has stopped.
     pub async fn stop(mut self) {
         self.begin_stop();
         self.task.await.unwrap();
     }
 
-    /// A request to `path`.
+    /// Builds a request to `path`.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url))
     }
 
-    /// `GET path`.
+    /// Sends `GET path`.
     pub async fn get(&self, path: &str) -> Exchange {
         Exchange::of(self.request(Method::GET, path)).await
     }
 
-    /// An MCP request that anybody may send: `tools/list`, with these headers besides.
+    /// Builds a `tools/list` request, which every authenticated caller may send.
     pub fn mcp(&self) -> RequestBuilder {
         self.rpc("tools/list", &json!({}))
     }
 
-    /// A JSON-RPC request.
+    /// Builds a JSON-RPC request to `/mcp`.
     pub fn rpc(&self, method: &str, params: &Value) -> RequestBuilder {
         self.request(Method::POST, "/mcp")
             .header("Accept", "application/json, text/event-stream")
             .json(&json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }))
     }
 
-    /// `tools/list` with this token.
+    /// Sends `tools/list` with this token.
     pub async fn with_token(&self, token: &str) -> Exchange {
         Exchange::of(self.mcp().bearer_auth(token)).await
     }
 
-    /// The status that a token gets.
+    /// Returns the status that a `tools/list` request with this token gets.
     pub async fn status_of(&self, recipe: Recipe) -> u16 {
         self.with_token(&recipe.mint()).await.status.as_u16()
     }
 
-    /// Calls a tool as the holder of `token`; gives the JSON-RPC response.
+    /// Calls a tool with `token` and returns the JSON-RPC response.
     pub async fn call(&self, token: &str, tool: &str, arguments: Value) -> Value {
         let request = self
             .rpc("tools/call", &json!({ "name": tool, "arguments": arguments }))
@@ -246,12 +247,12 @@ impl TestServer {
         Exchange::of(request).await.json()
     }
 
-    /// A right session token of a sample user.
+    /// Returns the recipe of a valid session token for a sample user.
     pub fn session_token(&self, user: &str) -> Recipe {
         self.clerk.session_token(user).unwrap()
     }
 
-    /// A right OAuth access token of a sample user.
+    /// Returns the recipe of a valid OAuth access token for a sample user.
     pub fn oauth_token(&self, user: &str) -> Recipe {
         self.clerk
             .oauth_token(user, "client_test", &["profile", "email"], Some(RESOURCE))

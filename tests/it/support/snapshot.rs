@@ -1,12 +1,13 @@
-//! Whole responses as text: status, every header in order, body. What differs between runs is replaced, but only after
-//! its form was checked, so that a snapshot can't hide a broken value.
+//! Renders whole responses as text for snapshots: status, every header sorted by name, and body. Values that
+//! differ between runs are replaced by placeholders, but only after their format was checked, so a snapshot
+//! cannot hide a broken value.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use reqwest::{RequestBuilder, StatusCode, header::HeaderMap};
 use serde_json::Value;
 
-/// A response, read to its end.
+/// A complete response, including its body.
 #[derive(Debug, Clone)]
 pub struct Exchange {
     pub status: StatusCode,
@@ -15,36 +16,36 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Sends `request`.
+    /// Sends `request` and reads the whole response.
     pub async fn of(request: RequestBuilder) -> Self {
-        let response = request.send().await.expect("the server answers");
+        let response = request.send().await.expect("the server did not answer");
         let (status, headers) = (response.status(), response.headers().clone());
         Self {
             status,
             headers,
-            body: response.text().await.expect("a complete body"),
+            body: response.text().await.expect("the response body is incomplete"),
         }
     }
 
-    /// The body as JSON.
+    /// Parses the body as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {}", self.body))
     }
 
-    /// A header's text.
+    /// Returns the value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .get(name)
-            .map(|value| value.to_str().expect("a header of text"))
+            .map(|value| value.to_str().expect("a header value that is not text"))
     }
 
-    /// The response as text. `replace` are further pairs of what stands there and what shall.
+    /// Renders the response as text. `replace` lists further texts and their placeholders.
     #[track_caller]
     pub fn text(&self, replace: &[(&str, &str)]) -> String {
         let mut lines = BTreeMap::new();
         for (name, value) in &self.headers {
-            let value = value.to_str().expect("a header of text");
+            let value = value.to_str().expect("a header value that is not text");
             let shown = match name.as_str() {
                 "x-request-id" => {
                     assert!(is_uuid(value), "the request id {value} is not a UUID");
@@ -58,11 +59,11 @@ impl Exchange {
                     assert_eq!(
                         value.parse(),
                         Ok(self.body.len()),
-                        "the length is that of the body"
+                        "content-length differs from the length of the body"
                     );
                     "[length]".to_owned()
                 }
-                // Sets of names, whose order means nothing.
+                // These headers are sets of names, so their order does not matter.
                 "access-control-allow-headers"
                 | "access-control-allow-methods"
                 | "access-control-expose-headers" => {
@@ -93,13 +94,13 @@ impl Exchange {
     }
 }
 
-/// Replaces an id of Clerk's that differs between runs, once it has its form: the prefix and 27 letters and digits.
+/// Replaces a Clerk id by a placeholder after checking its form: `prefix` and 27 letters or digits.
 pub fn id(prefix: &'static str) -> insta::internals::Redaction {
     insta::dynamic_redaction(move |value, path| {
         let id = value
             .as_str()
             .and_then(|id| id.strip_prefix(prefix))
-            .unwrap_or_else(|| panic!("{path} is no {prefix}"));
+            .unwrap_or_else(|| panic!("{path} is not an id with the prefix {prefix}"));
         assert!(
             id.len() == 27 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()),
             "{path}: {id}"

@@ -1,11 +1,11 @@
-//! The source files, for tests of what is written in them.
+//! Finds source files, for tests that check the source code itself.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// Every Rust file below `folder`.
+/// Returns every Rust file below `folder`.
 pub fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {

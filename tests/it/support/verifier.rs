@@ -1,4 +1,4 @@
-//! A verifier without a server, for what is tried thousands of times.
+//! A verifier without a server, for tests that verify thousands of tokens.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,12 +21,12 @@ use super::{
 pub const ISSUER: &str = "https://clerk.example.com";
 pub const LEEWAY_SECONDS: i64 = 5;
 
-/// The server's names.
+/// Returns the resource identifiers of the server.
 pub fn names() -> ResourceNames {
     ResourceNames::new(&BASE_URL.parse().unwrap())
 }
 
-/// What the tokens here keep to.
+/// Returns the settings that the tokens of this module meet.
 pub fn policy() -> TokenPolicy {
     TokenPolicy {
         issuer: ISSUER.to_owned(),
@@ -38,7 +38,7 @@ pub fn policy() -> TokenPolicy {
     }
 }
 
-/// A verifier of tokens signed by the shared key.
+/// Creates a verifier for tokens signed with the shared key.
 pub fn verifier(clock: &ManualClock) -> TokenVerifier<StaticKey> {
     TokenVerifier::new(
         StaticKey::from_pem(&signing_key().public_key_pem()).unwrap(),
@@ -47,16 +47,16 @@ pub fn verifier(clock: &ManualClock) -> TokenVerifier<StaticKey> {
     )
 }
 
-/// What a token leads to.
+/// Verifies a token and returns its session.
 pub fn verify(verifier: &TokenVerifier<StaticKey>, token: &str) -> Result<Session, VerifyError> {
     let token: BearerToken = token.parse().expect("a token68");
-    // With a fixed key nothing is waited for.
+    // With a static key, verification never waits.
     futures_util::FutureExt::now_or_never(verifier.verify(&token))
-        .expect("no waiting")
+        .expect("a static key needs no await")
         .map(Session::from)
 }
 
-/// A right session token, of claims written here and not by the local Clerk.
+/// Returns a recipe of a valid session token. The claims are written here, not by the local Clerk.
 pub fn session_token() -> Recipe {
     let now = start_time().as_second();
     signed("JWT")
@@ -69,7 +69,7 @@ pub fn session_token() -> Recipe {
         .claim("v", 2)
 }
 
-/// A right access token.
+/// Returns a recipe of a valid access token.
 pub fn access_token() -> Recipe {
     let now = start_time().as_second();
     signed("at+jwt")

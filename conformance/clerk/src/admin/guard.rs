@@ -1,4 +1,4 @@
-//! Keeps web pages out: a browser on this machine sends their requests here as readily as anybody else's.
+//! Rejects requests that a web page of another origin made a browser on this machine send.
 
 use poem::{
     Request,
@@ -7,42 +7,44 @@ use poem::{
 use url::Url;
 
 use super::AdminError;
-use crate::store::state::Instance;
+use crate::store::instance::Instance;
 
-/// Refuses what a page of another origin can make a browser send, and what reaches this listener under a name that
-/// is not its own (DNS rebinding).
+/// Rejects requests from web pages of other origins, and requests whose `Host` is not this listener (DNS
+/// rebinding).
 ///
 /// # Errors
 ///
 /// 403 with the reason.
 pub(super) fn check(instance: &Instance, request: &Request) -> Result<(), AdminError> {
-    let refuse = |reason: &str| Err(AdminError::new(StatusCode::FORBIDDEN, reason));
+    const OTHER_ORIGIN: &str = "requests from web pages of other origins are not allowed";
+    let reject = |reason: &str| Err(AdminError::new(StatusCode::FORBIDDEN, reason));
     let host = text(request.headers(), header::HOST.as_str())
         .map(str::to_owned)
-        // HTTP/2 has the host in its own place.
+        // HTTP/2 sends the host as `:authority`.
         .or_else(|| request.original_uri().authority().map(ToString::to_string));
-    if !host.is_some_and(|host| is_own(instance, &host)) {
-        return refuse("the admin API answers only under the name and port of this listener");
+    if !host.is_some_and(|host| is_own_host(instance, &host)) {
+        return reject("the Host header must be the address and port of this listener");
     }
     if request.headers().contains_key(header::ORIGIN) {
-        let own = text(request.headers(), header::ORIGIN.as_str())
+        let is_own_origin = text(request.headers(), header::ORIGIN.as_str())
             .and_then(|origin| origin.split_once("://"))
             .is_some_and(|(scheme, host)| {
                 instance.origin.split_once("://").map(|(own, _)| own) == Some(scheme)
-                    && is_own(instance, host)
+                    && is_own_host(instance, host)
             });
-        if !own {
-            return refuse("the admin API does not answer pages of other origins");
+        if !is_own_origin {
+            return reject(OTHER_ORIGIN);
         }
     }
     match text(request.headers(), "sec-fetch-site") {
         None | Some("same-origin" | "none") => Ok(()),
-        Some(_) => refuse("the admin API does not answer pages of other origins"),
+        Some(_) => reject(OTHER_ORIGIN),
     }
 }
 
-/// Whether a host with its port means this listener: its address, or this machine's names for itself.
-fn is_own(instance: &Instance, host: &str) -> bool {
+/// Returns whether a host and port name this listener: by its own host, or as `127.0.0.1`, `[::1]` or
+/// `localhost`.
+fn is_own_host(instance: &Instance, host: &str) -> bool {
     let scheme = instance.origin.split("://").next().unwrap_or_default();
     let (Ok(own), Ok(given)) = (
         Url::parse(&instance.origin),

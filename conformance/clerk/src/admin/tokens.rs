@@ -1,18 +1,20 @@
-//! Tokens for whoever cannot call the library.
+//! Operations that mint and end tokens.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{AdminError, body};
 use crate::{
     http::incoming::Incoming,
-    mint::TokenSpec,
-    store::{credentials::End, state::Instance},
+    mint::{TokenEnd, TokenSpec},
+    store::instance::Instance,
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct TokenBody {
+pub(super) struct TokenBody {
+    /// The token or API key, or its id.
     token: String,
 }
 
@@ -29,12 +31,12 @@ pub(super) fn mint(instance: &Instance, incoming: &Incoming) -> Result<Value, Ad
 
 pub(super) fn revoke(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
     let TokenBody { token } = body(incoming)?;
-    instance.end_token(&token, End::Revoke)?;
+    instance.end_token(&token, TokenEnd::Revoked)?;
     Ok(json!({}))
 }
 
 pub(super) fn expire(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
     let TokenBody { token } = body(incoming)?;
-    instance.end_token(&token, End::Expire)?;
+    instance.end_token(&token, TokenEnd::Expired)?;
     Ok(json!({}))
 }

@@ -1,4 +1,4 @@
-//! Clerk's error envelope, and the errors the Backend API gives, with the codes and texts clients match on.
+//! The errors of the Backend API, in Clerk's error envelope, with Clerk's codes and texts.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use serde_json::{Value, json};
 
 use crate::http::{incoming::BodyError, respond};
 
-/// One error of the Backend API (`ClerkErrors` in its description).
+/// An error of the Backend API (`ClerkErrors` in its API description).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ClerkError {
     status: StatusCode,
     code: &'static str,
     message: &'static str,
     long_message: String,
-    /// `meta.param_name`: the parameter at fault.
+    /// The invalid parameter, for `meta.param_name`.
     parameter: Option<String>,
-    /// `Retry-After`.
+    /// The value of `Retry-After`.
     retry_after: Option<Duration>,
 }
 
@@ -55,7 +55,7 @@ impl ClerkError {
         Self::new(StatusCode::UNAUTHORIZED, "clerk_key_invalid", TEXT, TEXT)
     }
 
-    /// For keys that look like a machine's.
+    /// For a machine secret key, which begins with `ak_`.
     pub(super) fn machine_secret_key_invalid() -> Self {
         const TEXT: &str =
             "The provided Machine Secret Key is invalid. Make sure that your Machine Secret Key is correct.";
@@ -98,9 +98,9 @@ impl ClerkError {
         )
     }
 
-    /// `what` is `OAuth token`, `Machine token` or `API key`.
-    pub(super) fn token_not_found(what: &str) -> Self {
-        Self::not_found("not found", format!("{what} not found"))
+    /// `kind` is `OAuth token`, `Machine token` or `API key`.
+    pub(super) fn token_not_found(kind: &str) -> Self {
+        Self::not_found("not found", format!("{kind} not found"))
     }
 
     pub(super) fn no_such_resource() -> Self {
@@ -116,7 +116,7 @@ impl ClerkError {
             StatusCode::METHOD_NOT_ALLOWED,
             "method_not_allowed",
             "Method not allowed",
-            "This resource does not have that method; see the Allow header",
+            "This resource does not support this method. The Allow header lists the supported methods.",
         )
     }
 
@@ -138,51 +138,51 @@ impl ClerkError {
         )
     }
 
-    /// A parameter that is not of its type.
+    /// A parameter with a value of the wrong type.
     pub(super) fn parameter_format(parameter: &str, expected: &str) -> Self {
         Self::unprocessable(
             "form_param_format_invalid",
             "is invalid",
             format!("{parameter} must be {expected}"),
         )
-        .about(parameter)
+        .with_parameter(parameter)
     }
 
-    /// A parameter outside of its range.
+    /// A parameter with a value outside its range.
     pub(super) fn parameter_value(parameter: &str, value: &str) -> Self {
         Self::unprocessable(
             "form_param_value_invalid",
             "is invalid",
             format!("{value} does not match one of the allowed values for parameter {parameter}"),
         )
-        .about(parameter)
+        .with_parameter(parameter)
     }
 
-    /// A parameter that comes twice.
+    /// A parameter that appears more than once but must not.
     pub(super) fn parameter_duplicate(parameter: &str) -> Self {
         Self::unprocessable(
             "form_param_duplicate",
             "is duplicate",
             format!("{parameter} is included multiple times"),
         )
-        .about(parameter)
+        .with_parameter(parameter)
     }
 
-    /// A parameter this operation does not have.
+    /// A parameter that the operation does not support.
     pub(super) fn parameter_unknown(parameter: &str) -> Self {
         Self::unprocessable(
             "form_param_unknown",
             "is unknown",
-            format!("{parameter} is not a parameter of this operation"),
+            format!("{parameter} is not a valid parameter for this request."),
         )
-        .about(parameter)
+        .with_parameter(parameter)
     }
 
     fn unprocessable(code: &'static str, message: &'static str, long_message: String) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message, long_message)
     }
 
-    fn about(mut self, parameter: &str) -> Self {
+    fn with_parameter(mut self, parameter: &str) -> Self {
         self.parameter = Some(parameter.to_owned());
         self
     }
@@ -215,9 +215,9 @@ impl From<BodyError> for ClerkError {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "request_body_too_large",
                 "Request body too large",
-                "The request body is larger than any operation needs",
+                "The request body must not be larger than 64 KiB",
             ),
-            BodyError::Broken => Self::new(
+            BodyError::Unreadable => Self::new(
                 StatusCode::BAD_REQUEST,
                 "request_body_invalid",
                 "Request body invalid",

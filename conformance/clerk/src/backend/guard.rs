@@ -1,4 +1,4 @@
-//! What every request to the Backend API must pass before its path is looked at.
+//! Checks that precede routing: the secret key and the API version.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use poem::http::{HeaderMap, header};
@@ -6,11 +6,12 @@ use poem::http::{HeaderMap, header};
 use super::error::ClerkError;
 use crate::{
     http::parameters::Parameters,
-    store::{endpoint::Endpoint, state::Instance},
+    store::{endpoint::Endpoint, instance::Instance},
 };
 
 const VERSION_HEADER: &str = "clerk-api-version";
 const VERSION_PARAMETER: &str = "__clerk_api_version";
+/// The known versions of the Backend API.
 const VERSIONS: [&str; 6] = [
     "2021-02-05",
     "2024-10-01",
@@ -20,7 +21,9 @@ const VERSIONS: [&str; 6] = [
     "2026-05-12",
 ];
 
-/// The secret key of the instance, as a bearer token and nothing else. One endpoint is for machines, too.
+/// Checks that the request has the secret key of the instance as its bearer token.
+///
+/// The endpoint that verifies machine-to-machine tokens also accepts the secret key of a machine.
 pub(super) fn check_key(
     instance: &Instance,
     endpoint: Option<Endpoint>,
@@ -47,14 +50,14 @@ pub(super) fn check_key(
         .map_err(|_| ClerkError::clerk_key_invalid())
 }
 
-/// The version, when one is asked for: by header or by parameter, not both, and one that exists.
+/// Checks the API version of a request. A request may name one by header or by parameter, not both.
 pub(super) fn check_version(headers: &HeaderMap, query: &str) -> Result<(), ClerkError> {
     let parameters = Parameters::parse(query.as_bytes());
     let version = match (headers.get(VERSION_HEADER), parameters.get(VERSION_PARAMETER)) {
         (None, None) => return Ok(()),
         (Some(_), Some(_)) => {
             return Err(ClerkError::api_version_invalid(
-                "given by header and by parameter; use one of them",
+                "set by both the header and the parameter; use one of them",
             ));
         }
         (Some(header), None) => header.to_str().unwrap_or_default(),
@@ -64,7 +67,7 @@ pub(super) fn check_version(headers: &HeaderMap, query: &str) -> Result<(), Cler
         Ok(())
     } else {
         Err(ClerkError::api_version_invalid(&format!(
-            "there is no version {version:?}"
+            "unknown version {version:?}"
         )))
     }
 }

@@ -1,14 +1,14 @@
-//! The Backend API, version 2026-05-12: the operations a resource server needs.
+//! The operations of the Backend API, version 2026-05-12, that resource servers use.
 //!
-//! Every path works with and without `/v1`, as Clerk's own clients use both. The secret key is checked before the
-//! path is looked at, so without one nothing can be learned, not even what exists.
+//! Every path works with and without `/v1`, because Clerk's own clients use both. The secret key is checked
+//! before the path, so a request without the key does not reveal which paths exist.
 
 mod error;
 mod guard;
+mod objects;
 mod operations;
 mod paging;
 mod verify;
-mod views;
 
 use std::{slice, sync::Arc};
 
@@ -21,23 +21,24 @@ use serde_json::Value;
 
 use self::error::ClerkError;
 use crate::{
-    http::{faulty, incoming::Incoming, respond},
-    store::{endpoint::Endpoint, state::Instance},
+    fault_injection,
+    http::{incoming::Incoming, respond},
+    store::{endpoint::Endpoint, instance::Instance},
 };
 
-/// One operation.
+/// A path of the Backend API with its method and handler.
 #[derive(Clone, Copy)]
-struct Row {
+struct Operation {
     path: &'static str,
     endpoint: Endpoint,
     method: &'static Method,
     handler: Handler,
 }
 
-/// Answers with the body of a 200, or an error.
+/// Returns the body of a 200 response, or an error.
 type Handler = fn(&Instance, &Incoming) -> Result<Value, ClerkError>;
 
-impl Row {
+impl Operation {
     const fn get(path: &'static str, endpoint: Endpoint, handler: Handler) -> Self {
         Self {
             path,
@@ -58,60 +59,63 @@ impl Row {
 }
 
 #[rustfmt::skip]
-const OPERATIONS: [Row; 9] = [
-    Row::get("/jwks", Endpoint::BackendJwks, operations::jwks),
-    Row::get("/users/:user_id", Endpoint::BackendUser, operations::user),
-    Row::get("/users/:user_id/organization_memberships", Endpoint::BackendUserMemberships, operations::user_memberships),
-    Row::get("/organizations/:organization_id", Endpoint::BackendOrganization, operations::organization),
-    Row::get("/organizations/:organization_id/memberships", Endpoint::BackendOrganizationMemberships, operations::organization_memberships),
-    Row::get("/sessions/:session_id", Endpoint::BackendSession, operations::session),
-    Row::post("/oauth_applications/access_tokens/verify", Endpoint::BackendVerifyAccessToken, verify::access_token),
-    Row::post("/m2m_tokens/verify", Endpoint::BackendVerifyM2mToken, verify::m2m_token),
-    Row::post("/api_keys/verify", Endpoint::BackendVerifyApiKey, verify::api_key),
+const OPERATIONS: [Operation; 9] = [
+    Operation::get("/jwks", Endpoint::BackendJwks, operations::jwks),
+    Operation::get("/users/:user_id", Endpoint::BackendUser, operations::user),
+    Operation::get("/users/:user_id/organization_memberships", Endpoint::BackendUserMemberships, operations::user_memberships),
+    Operation::get("/organizations/:organization_id", Endpoint::BackendOrganization, operations::organization),
+    Operation::get("/organizations/:organization_id/memberships", Endpoint::BackendOrganizationMemberships, operations::organization_memberships),
+    Operation::get("/sessions/:session_id", Endpoint::BackendSession, operations::session),
+    Operation::post("/oauth_applications/access_tokens/verify", Endpoint::BackendVerifyAccessToken, verify::access_token),
+    Operation::post("/m2m_tokens/verify", Endpoint::BackendVerifyM2mToken, verify::m2m_token),
+    Operation::post("/api_keys/verify", Endpoint::BackendVerifyApiKey, verify::api_key),
 ];
 
-/// Adds every operation below `prefix`, and a catch-all that asks for the key first.
+/// Adds every operation below `prefix`, and a catch-all that checks the key before it responds with 404.
 pub(crate) fn add_routes(mut route: Route, prefix: &str, instance: &Arc<Instance>) -> Route {
-    for row in OPERATIONS {
+    for operation in OPERATIONS {
         for version in ["", "/v1"] {
             route = route.at(
-                format!("{prefix}{version}{}", row.path),
-                operation(instance, Some(row)),
+                format!("{prefix}{version}{}", operation.path),
+                endpoint(instance, Some(operation)),
             );
         }
     }
     route
-        .at(prefix, operation(instance, None))
-        .at(format!("{prefix}/*rest"), operation(instance, None))
+        .at(prefix, endpoint(instance, None))
+        .at(format!("{prefix}/*rest"), endpoint(instance, None))
 }
 
-fn operation(instance: &Arc<Instance>, row: Option<Row>) -> impl poem::Endpoint<Output = Response> + use<> {
+fn endpoint(
+    instance: &Arc<Instance>,
+    operation: Option<Operation>,
+) -> impl poem::Endpoint<Output = Response> + use<> {
     let instance = Arc::clone(instance);
     make(move |request| {
         let instance = Arc::clone(&instance);
-        async move { serve(&instance, row, request).await }
+        async move { serve(&instance, operation, request).await }
     })
 }
 
-async fn serve(instance: &Instance, row: Option<Row>, request: Request) -> Response {
-    let endpoint = row.map(|row| row.endpoint);
+async fn serve(instance: &Instance, operation: Option<Operation>, request: Request) -> Response {
+    let endpoint = operation.map(|operation| operation.endpoint);
     let trace_id = instance.ids.trace_id();
-    let mut response = faulty::observe(instance, endpoint, request, async |request| {
-        match answer(instance, row, request).await {
+    let mut response = fault_injection::answer_with_faults(instance, endpoint, request, async |request| {
+        match answer(instance, operation, request).await {
             Ok(body) => respond::json(StatusCode::OK, &body),
             Err(error) => error.into_response(&trace_id),
         }
     })
     .await;
     if response.status() == StatusCode::METHOD_NOT_ALLOWED
-        && let Some(row) = row
+        && let Some(operation) = operation
     {
         response
             .headers_mut()
-            .insert(header::ALLOW, respond::allow(slice::from_ref(row.method)));
+            .insert(header::ALLOW, respond::allow(slice::from_ref(operation.method)));
     }
     if let Ok(trace_id) = HeaderValue::from_str(&trace_id) {
-        // A fault has an id of its own.
+        // A fault has set its own id.
         response
             .headers_mut()
             .entry(respond::TRACE_ID)
@@ -120,10 +124,14 @@ async fn serve(instance: &Instance, row: Option<Row>, request: Request) -> Respo
     response
 }
 
-async fn answer(instance: &Instance, row: Option<Row>, request: Request) -> Result<Value, ClerkError> {
-    let endpoint = row.map(|row| row.endpoint);
+async fn answer(
+    instance: &Instance,
+    operation: Option<Operation>,
+    request: Request,
+) -> Result<Value, ClerkError> {
+    let endpoint = operation.map(|operation| operation.endpoint);
     guard::check_key(instance, endpoint, request.headers())?;
-    // Clerk exempts the keys, which servers must always be able to get.
+    // As at Clerk, the JWKS is exempt from the rate limit.
     if endpoint != Some(Endpoint::BackendJwks) {
         let now = instance.clock.now();
         instance
@@ -132,10 +140,10 @@ async fn answer(instance: &Instance, row: Option<Row>, request: Request) -> Resu
             .map_err(ClerkError::too_many_requests)?;
     }
     guard::check_version(request.headers(), request.uri().query().unwrap_or_default())?;
-    let row = row.ok_or_else(ClerkError::no_such_resource)?;
-    if !respond::is_allowed(request.method(), slice::from_ref(row.method)) {
+    let operation = operation.ok_or_else(ClerkError::no_such_resource)?;
+    if !respond::is_allowed(request.method(), slice::from_ref(operation.method)) {
         return Err(ClerkError::method_not_allowed());
     }
     let incoming = Incoming::read(request).await?;
-    (row.handler)(instance, &incoming)
+    (operation.handler)(instance, &incoming)
 }

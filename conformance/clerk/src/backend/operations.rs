@@ -1,18 +1,18 @@
-//! The read operations.
+//! The operations that read users, organizations, memberships, sessions and keys.
 
 use serde_json::{Value, json};
 
-use super::{error::ClerkError, paging::Page, views};
+use super::{error::ClerkError, objects, paging::Page};
 use crate::{
     http::{incoming::Incoming, parameters::Parameters},
-    store::{directory::Member, state::Instance},
+    store::{directory::Member, instance::Instance},
 };
 
 const PAGING: [&str; 2] = ["limit", "offset"];
 
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "the table of operations wants one type of handler"
+    reason = "every handler in the table has the same type"
 )]
 pub(super) fn jwks(instance: &Instance, _: &Incoming) -> Result<Value, ClerkError> {
     Ok(instance.keys.read().jwks())
@@ -23,7 +23,7 @@ pub(super) fn user(instance: &Instance, incoming: &Incoming) -> Result<Value, Cl
     let directory = instance.directory.read();
     directory
         .user_by_id(id)
-        .map(views::user)
+        .map(objects::user)
         .ok_or_else(|| ClerkError::user_not_found(id))
 }
 
@@ -36,7 +36,7 @@ pub(super) fn user_memberships(instance: &Instance, incoming: &Incoming) -> Resu
     if directory.user_by_id(id).is_none() {
         return Err(ClerkError::user_not_found(id));
     }
-    Ok(page.of(directory.memberships_of_user(id).collect(), views::membership))
+    Ok(page.render(directory.memberships_of_user(id).collect(), objects::membership))
 }
 
 pub(super) fn organization(instance: &Instance, incoming: &Incoming) -> Result<Value, ClerkError> {
@@ -55,12 +55,12 @@ pub(super) fn organization(instance: &Instance, incoming: &Incoming) -> Result<V
     let organization = directory
         .organization(incoming.path("organization_id"))
         .map_err(|_| ClerkError::organization_not_found())?;
-    let mut view = views::organization(organization);
-    if let (true, Some(view)) = (include_count, view.as_object_mut()) {
+    let mut body = objects::organization(organization);
+    if let (true, Some(body)) = (include_count, body.as_object_mut()) {
         let count = directory.memberships_of_organization(&organization.id).count();
-        view.insert("members_count".to_owned(), json!(count));
+        body.insert("members_count".to_owned(), json!(count));
     }
-    Ok(view)
+    Ok(body)
 }
 
 pub(super) fn organization_memberships(
@@ -74,16 +74,16 @@ pub(super) fn organization_memberships(
     let organization = directory
         .organization(incoming.path("organization_id"))
         .map_err(|_| ClerkError::organization_not_found())?;
-    let wanted =
+    let matches =
         |name: &str, value: &str| query.get(name).is_none() || query.all(name).any(|one| one == value);
     let mut members: Vec<Member<'_>> = directory
         .memberships_of_organization(&organization.id)
-        .filter(|member| wanted("user_id", &member.user.id) && wanted("role", &member.role.key))
+        .filter(|member| matches("user_id", &member.user.id) && matches("role", &member.role.key))
         .collect();
     if let Some(order) = query.get("order_by") {
         sort(&mut members, order)?;
     }
-    Ok(page.of(members, views::membership))
+    Ok(page.render(members, objects::membership))
 }
 
 pub(super) fn session(instance: &Instance, incoming: &Incoming) -> Result<Value, ClerkError> {
@@ -91,11 +91,11 @@ pub(super) fn session(instance: &Instance, incoming: &Incoming) -> Result<Value,
     let directory = instance.directory.read();
     directory
         .session(id)
-        .map(|session| views::session(session, instance.clock.now()))
+        .map(|session| objects::session(session, instance.clock.now()))
         .map_err(|_| ClerkError::session_not_found(id))
 }
 
-/// A filter that is not understood must not be ignored: the answer would hold more than was asked for.
+/// Rejects unknown parameters, because ignoring a filter would return more than the caller asked for.
 fn check_parameters(query: &Parameters, single: &[&str], repeatable: &[&str]) -> Result<(), ClerkError> {
     let known =
         |name: &&str| single.contains(name) || repeatable.contains(name) || *name == "__clerk_api_version";
@@ -108,7 +108,8 @@ fn check_parameters(query: &Parameters, single: &[&str], repeatable: &[&str]) ->
     }
 }
 
-/// `order_by`: a field, descending after `-`. A plus sign may have been decoded to a space.
+/// Sorts by the field in `order_by`: descending with the prefix `-`, ascending with `+` or without a prefix.
+/// Decoding may have turned `+` into a space.
 fn sort(members: &mut [Member<'_>], order: &str) -> Result<(), ClerkError> {
     let (field, descending) = match order.strip_prefix('-') {
         Some(field) => (field, true),

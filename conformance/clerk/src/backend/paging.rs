@@ -1,4 +1,4 @@
-//! `limit` and `offset`.
+//! The parameters `limit` and `offset`.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::http::parameters::Parameters;
 const DEFAULT_LIMIT: usize = 10;
 const MAX_LIMIT: usize = 500;
 
-/// Which part of a list to show.
+/// The part of a list that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Page {
     limit: usize,
@@ -27,14 +27,15 @@ impl Page {
         })
     }
 
-    /// A list with `total_count`, of which only this page is rendered.
-    pub(super) fn of<T>(self, items: Vec<T>, view: impl Fn(T) -> Value) -> Value {
+    /// Returns this page of a list, each item rendered by `render_item`, and the `total_count` of the whole
+    /// list.
+    pub(super) fn render<T>(self, items: Vec<T>, render_item: impl Fn(T) -> Value) -> Value {
         let total_count = items.len();
         let data: Vec<Value> = items
             .into_iter()
             .skip(self.offset)
             .take(self.limit)
-            .map(view)
+            .map(render_item)
             .collect();
         json!({ "data": data, "total_count": total_count })
     }
@@ -43,7 +44,7 @@ impl Page {
 fn number(query: &Parameters, name: &str) -> Result<Option<usize>, ClerkError> {
     query
         .get(name)
-        // `usize` also reads "+5"; a number in a query has digits only.
+        // `usize` would also parse "+5".
         .map(|value| {
             value
                 .bytes()
@@ -51,6 +52,6 @@ fn number(query: &Parameters, name: &str) -> Result<Option<usize>, ClerkError> {
                 .then(|| value.parse().ok())
                 .flatten()
         })
-        .map(|number| number.ok_or_else(|| ClerkError::parameter_format(name, "an integer of zero or more")))
+        .map(|number| number.ok_or_else(|| ClerkError::parameter_format(name, "a non-negative integer")))
         .transpose()
 }

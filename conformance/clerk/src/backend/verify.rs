@@ -1,8 +1,8 @@
-//! Asking whether a token or key holds: OAuth access tokens whatever their form, opaque machine-to-machine tokens,
-//! API keys.
+//! The operations that verify OAuth access tokens (JWT or opaque), opaque machine-to-machine tokens and API
+//! keys.
 //!
-//! One that never was is a 404. One that was shows its flags, or is a 404 too, as the
-//! [settings](crate::InactiveTokens) say.
+//! The response for an unknown token is 404. The response for a revoked or expired token depends on
+//! [`InactiveTokens`].
 
 use aws_lc_rs::digest;
 use jiff::Timestamp;
@@ -12,33 +12,37 @@ use super::error::ClerkError;
 use crate::{
     http::incoming::Incoming,
     store::{
-        credentials::{Issued, Kind},
+        credentials::{CredentialKind, IssuedCredential},
         ids,
+        instance::Instance,
         settings::InactiveTokens,
-        state::Instance,
     },
-    tokens::access_token::{AccessToken, Lookup},
+    tokens::access_token::AccessToken,
 };
 
-/// `POST /oauth_applications/access_tokens/verify`.
+/// Verifies an OAuth access token: `POST /oauth_applications/access_tokens/verify`.
 ///
-/// An expired JWT is only `active: false`. Times are seconds here, unlike everywhere else in this API.
+/// The response for an expired JWT is `{"active": false}`. Times are in seconds; the rest of this API uses
+/// milliseconds.
 pub(super) fn access_token(instance: &Instance, incoming: &Incoming) -> Result<Value, ClerkError> {
-    // `secret` is the deprecated name of the same.
-    let token = presented(incoming, &["access_token", "secret"])?;
-    let hidden = |token: &AccessToken| {
+    // `secret` is the deprecated name of `access_token`.
+    let token = token_from_body(incoming, &["access_token", "secret"])?;
+    let is_hidden = |token: &AccessToken| {
         !token.is_active() && instance.settings.inactive_tokens == InactiveTokens::NotFound
     };
-    match instance.look_up(&token) {
-        Lookup::Found(token) if token.is_jwt && token.expired => Ok(json!({ "active": false })),
-        Lookup::Found(token) if !hidden(&token) => Ok(view(&token)),
-        Lookup::Found(_) | Lookup::Unknown => Err(ClerkError::token_not_found("OAuth token")),
+    match instance.find_access_token(&token) {
+        Some(token) if token.is_jwt && token.expired => Ok(json!({ "active": false })),
+        Some(token) if !is_hidden(&token) => Ok(access_token_json(&token)),
+        Some(_) | None => Err(ClerkError::token_not_found("OAuth token")),
     }
 }
 
-/// `POST /m2m_tokens/verify`, with the secret key of the instance or of a machine that the token is meant for.
+/// Verifies an opaque machine-to-machine token: `POST /m2m_tokens/verify`.
+///
+/// The secret key of the instance verifies every token; the secret key of a machine only the tokens meant for
+/// it.
 pub(super) fn m2m_token(instance: &Instance, incoming: &Incoming) -> Result<Value, ClerkError> {
-    let token = find(instance, incoming, Kind::M2m, "token", "Machine token")?;
+    let token = find(instance, incoming, CredentialKind::M2m, "token", "Machine token")?;
     let credentials = instance.credentials.lock();
     let caller = incoming
         .credentials("Bearer")
@@ -46,7 +50,7 @@ pub(super) fn m2m_token(instance: &Instance, incoming: &Incoming) -> Result<Valu
     if caller.is_some_and(|machine| !token.scopes.contains(&machine.id)) {
         return Err(ClerkError::token_not_found("Machine token"));
     }
-    let mut body = shared(instance, &token, "machine_to_machine_token");
+    let mut body = common_members(instance, &token, "machine_to_machine_token");
     extend(
         &mut body,
         json!({ "scopes": token.scopes, "claims": token.claims }),
@@ -54,10 +58,10 @@ pub(super) fn m2m_token(instance: &Instance, incoming: &Incoming) -> Result<Valu
     Ok(body)
 }
 
-/// `POST /api_keys/verify`.
+/// Verifies an API key: `POST /api_keys/verify`.
 pub(super) fn api_key(instance: &Instance, incoming: &Incoming) -> Result<Value, ClerkError> {
-    let key = find(instance, incoming, Kind::ApiKey, "secret", "API key")?;
-    let mut body = shared(instance, &key, "api_key");
+    let key = find(instance, incoming, CredentialKind::ApiKey, "secret", "API key")?;
+    let mut body = common_members(instance, &key, "api_key");
     extend(
         &mut body,
         json!({
@@ -72,8 +76,8 @@ pub(super) fn api_key(instance: &Instance, incoming: &Incoming) -> Result<Value,
     Ok(body)
 }
 
-/// The token or key in the body, under one of these names.
-fn presented(incoming: &Incoming, names: &[&str]) -> Result<String, ClerkError> {
+/// Returns the token or key in the body, under the first of these names that is present.
+fn token_from_body(incoming: &Incoming, names: &[&str]) -> Result<String, ClerkError> {
     if !incoming.has_content_type("application/json") {
         return Err(ClerkError::unsupported_content_type());
     }
@@ -86,23 +90,24 @@ fn presented(incoming: &Incoming, names: &[&str]) -> Result<String, ClerkError> 
         .ok_or_else(|| ClerkError::bad_request(&format!("{} must be a string", names.join(" or "))))
 }
 
+/// Finds the token or key in the body. Inactive ones are not found if the settings say so.
 fn find(
     instance: &Instance,
     incoming: &Incoming,
-    kind: Kind,
+    kind: CredentialKind,
     name: &str,
-    what: &str,
-) -> Result<Issued, ClerkError> {
-    let secret = presented(incoming, &[name])?;
+    kind_in_error: &str,
+) -> Result<IssuedCredential, ClerkError> {
+    let secret = token_from_body(incoming, &[name])?;
     let now = instance.clock.now();
-    let issued = instance.credentials.lock().present(kind, &secret, now);
+    let issued = instance.credentials.lock().record_use(kind, &secret, now);
     issued
         .filter(|one| one.is_active(now) || instance.settings.inactive_tokens == InactiveTokens::Flagged)
-        .ok_or_else(|| ClerkError::token_not_found(what))
+        .ok_or_else(|| ClerkError::token_not_found(kind_in_error))
 }
 
-/// What both kinds say, times in milliseconds.
-fn shared(instance: &Instance, issued: &Issued, object: &str) -> Value {
+/// Returns the members that machine-to-machine tokens and API keys have in common. Times are in milliseconds.
+fn common_members(instance: &Instance, issued: &IssuedCredential, object: &str) -> Value {
     json!({
         "object": object,
         "id": issued.id,
@@ -117,8 +122,8 @@ fn shared(instance: &Instance, issued: &Issued, object: &str) -> Value {
     })
 }
 
-fn view(token: &AccessToken) -> Value {
-    let mut view = json!({
+fn access_token_json(token: &AccessToken) -> Value {
+    let mut body = json!({
         "object": "clerk_idp_oauth_access_token",
         "id": if token.is_jwt { hexadecimal_id(&token.id) } else { token.id.clone() },
         "client_id": token.client_id,
@@ -131,11 +136,11 @@ fn view(token: &AccessToken) -> Value {
         "created_at": token.issued_at,
         "updated_at": token.issued_at,
     });
-    // Newer than the published description, which knows no such field: there only when a resource was granted.
+    // Clerk added `aud` after its published API description. It is present only when a resource was granted.
     if !token.resources.is_empty() {
-        extend(&mut view, json!({ "aud": token.resources }));
+        extend(&mut body, json!({ "aud": token.resources }));
     }
-    view
+    body
 }
 
 fn extend(body: &mut Value, more: Value) {
@@ -144,7 +149,8 @@ fn extend(body: &mut Value, more: Value) {
     }
 }
 
-/// The description wants 32 hexadecimal digits where the `jti` of a JWT has 16 characters: the same id every time.
+/// Derives an id from the `jti` of a JWT, because the API description requires 32 hexadecimal digits and a
+/// `jti` has 16 characters. The same `jti` always has the same id.
 fn hexadecimal_id(jti: &str) -> String {
     let digest = digest::digest(&digest::SHA256, jti.as_bytes());
     format!("oat_{}", ids::hex(digest.as_ref().get(..16).unwrap_or_default()))

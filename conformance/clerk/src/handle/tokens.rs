@@ -1,12 +1,19 @@
+//! Minting, revoking and expiring tokens.
+
+use super::LocalClerk;
 use crate::{
-    Credential, DirectoryError, EndTokenError, LocalClerk, MintError, NewCredential, SessionStatus,
-    mint::{Recipe, TokenSpec},
-    store::credentials::End,
+    mint::{Recipe, TokenEnd, TokenSpec},
+    store::{
+        credentials::{Credential, EndTokenError, NewCredential},
+        people::{DirectoryError, SessionStatus},
+    },
+    tokens::error::MintError,
 };
 
-/// Tokens as Clerk makes them, valid as of now, signed with the current key. Change the recipe to spoil them.
+/// Methods that return a [`Recipe`] return one for a valid token, issued now and signed with the current key.
+/// Change the recipe to mint an invalid token.
 impl LocalClerk {
-    /// A session token, version 2, with no active organization.
+    /// Returns a version 2 session token without an active organization.
     ///
     /// # Errors
     ///
@@ -15,16 +22,17 @@ impl LocalClerk {
         self.instance.session_token(user)
     }
 
-    /// A session token, version 2, with this organization active (claim `o`).
+    /// Returns a version 2 session token with this organization active (claim `o`).
     ///
     /// # Errors
     ///
-    /// `Unknown…` for what does not exist, [`DirectoryError::NotAMember`].
+    /// [`DirectoryError::NotAMember`] if the user is not a member; an error that names the user or
+    /// organization if it does not exist.
     pub fn session_token_in(&self, user: &str, organization: &str) -> Result<Recipe, DirectoryError> {
         self.instance.session_token_in(user, organization)
     }
 
-    /// A session token, version 1, with no active organization.
+    /// Returns a version 1 session token without an active organization.
     ///
     /// # Errors
     ///
@@ -33,17 +41,19 @@ impl LocalClerk {
         self.instance.session_token_v1(user)
     }
 
-    /// A session token, version 1, with this organization active (claims `org_…`): it says the same as
-    /// [`session_token_in`](Self::session_token_in).
+    /// Returns a version 1 session token with this organization active (claims `org_…`). Role and permissions
+    /// are the same as in [`session_token_in`](Self::session_token_in).
     ///
     /// # Errors
     ///
-    /// `Unknown…` for what does not exist, [`DirectoryError::NotAMember`].
+    /// [`DirectoryError::NotAMember`] if the user is not a member; an error that names the user or
+    /// organization if it does not exist.
     pub fn session_token_v1_in(&self, user: &str, organization: &str) -> Result<Recipe, DirectoryError> {
         self.instance.session_token_v1_in(user, organization)
     }
 
-    /// An OAuth access token (`at+jwt`). `aud` is there only with a `resource`; any `client_id` will do.
+    /// Returns an OAuth access token as a JWT (`at+jwt`). Without a `resource` it has no `aud`. The client
+    /// need not be registered.
     ///
     /// # Errors
     ///
@@ -59,7 +69,7 @@ impl LocalClerk {
         self.instance.oauth_token(user, client_id, &scopes, resource)
     }
 
-    /// An ID token for a client: never a credential for an API.
+    /// Returns an ID token for a client. A resource server must reject it.
     ///
     /// # Errors
     ///
@@ -69,7 +79,8 @@ impl LocalClerk {
         self.instance.id_token_for(user, client_id, &scopes)
     }
 
-    /// A token made from a JWT template without claims of its own: no `sid`, so no session ends it.
+    /// Returns a token from a JWT template without custom claims. It has no `sid`, so ending a session does
+    /// not end it.
     ///
     /// # Errors
     ///
@@ -78,30 +89,34 @@ impl LocalClerk {
         self.instance.template_token(user)
     }
 
-    /// A machine-to-machine token as a JWT; `machine_id` is `mch_…` at Clerk.
+    /// Returns a machine-to-machine token as a JWT. Clerk's machine ids begin with `mch_`; the machine need
+    /// not exist.
     pub fn m2m_token(&self, machine_id: &str) -> Recipe {
         self.instance.m2m_token(machine_id)
     }
 
-    /// A session token of a session that is pending (`sts`): signed in, but with something left to do.
+    /// Returns a session token of a pending session (`sts`): the user is signed in but has a task left to
+    /// complete.
     ///
     /// # Errors
     ///
     /// [`DirectoryError::UnknownUser`], [`DirectoryError::AmbiguousUser`].
     pub fn pending_session_token(&self, user: &str) -> Result<Recipe, DirectoryError> {
-        self.instance.token_for(user, SessionStatus::Pending, None)
+        self.instance
+            .session_token_with(user, SessionStatus::Pending, None)
     }
 
-    /// A session token of a user who is impersonated by another: the claim `act` says by whom.
+    /// Returns a session token of `user`, impersonated by `actor` (claim `act`).
     ///
     /// # Errors
     ///
     /// [`DirectoryError::UnknownUser`], [`DirectoryError::AmbiguousUser`].
     pub fn impersonation_token(&self, user: &str, actor: &str) -> Result<Recipe, DirectoryError> {
-        self.instance.token_for(user, SessionStatus::Active, Some(actor))
+        self.instance
+            .session_token_with(user, SessionStatus::Active, Some(actor))
     }
 
-    /// An opaque machine-to-machine token of a machine that was [added](Self::add_machine).
+    /// Issues an opaque machine-to-machine token to a machine added by [`add_machine`](Self::add_machine).
     ///
     /// # Errors
     ///
@@ -114,7 +129,7 @@ impl LocalClerk {
         self.instance.opaque_m2m_token(machine_id, new)
     }
 
-    /// An API key of a user, an organization or a machine.
+    /// Issues an API key to a user, an organization or a machine.
     ///
     /// # Errors
     ///
@@ -123,35 +138,37 @@ impl LocalClerk {
         self.instance.api_key(subject, new)
     }
 
-    /// The token that a specification describes.
+    /// Mints the token that `spec` describes.
     ///
     /// # Errors
     ///
-    /// [`MintError`] for people who do not exist and specifications that contradict themselves.
+    /// [`MintError::Directory`] if the specification names a user, organization or machine that does not
+    /// exist, [`MintError::Specification`] if it is incomplete or contradicts itself.
     pub fn mint(&self, spec: &TokenSpec) -> Result<String, MintError> {
         self.instance.mint(spec).map(|minted| minted.token)
     }
 
-    /// Revokes an opaque access token, an opaque machine-to-machine token or an API key, named by its id or by itself,
-    /// or the whole grant of a refresh token.
+    /// Revokes an opaque token or an API key, given by its id or its secret. For a refresh token, revokes the
+    /// whole grant.
     ///
     /// # Errors
     ///
     /// [`EndTokenError::SelfContained`] for a JWT, [`EndTokenError::Unknown`].
     pub fn revoke_token(&self, id_or_token: &str) -> Result<(), EndTokenError> {
-        self.instance.end_token(id_or_token, End::Revoke)
+        self.instance.end_token(id_or_token, TokenEnd::Revoked)
     }
 
-    /// Lets the same expire now; a refresh token's grant is revoked.
+    /// Makes an opaque token or an API key expire now, given by its id or its secret. For a refresh token,
+    /// revokes the whole grant.
     ///
     /// # Errors
     ///
     /// [`EndTokenError::SelfContained`] for a JWT, [`EndTokenError::Unknown`].
     pub fn expire_token(&self, id_or_token: &str) -> Result<(), EndTokenError> {
-        self.instance.end_token(id_or_token, End::Expire)
+        self.instance.end_token(id_or_token, TokenEnd::Expired)
     }
 
-    /// Revokes everything this user allowed any client; how many grants that were.
+    /// Revokes every grant that this user gave to any client. Returns how many were revoked.
     ///
     /// # Errors
     ///

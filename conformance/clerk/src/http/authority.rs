@@ -1,4 +1,4 @@
-//! A certificate authority that lives as long as its process: https without touching the machine's trust store.
+//! A temporary certificate authority, for https without changing the machine's trust store.
 
 use std::{fmt, fs, io, net::IpAddr, path::Path, sync::Arc};
 
@@ -11,10 +11,10 @@ use tokio_rustls::{
     rustls::{ServerConfig, pki_types::PrivateKeyDer},
 };
 
-/// A throw-away certificate authority. Its private key never leaves the process; its certificate is for the clients
-/// that are to trust the local Clerks started with it.
+/// A temporary certificate authority. Its private key never leaves the process. Clients that trust its
+/// certificate trust every local Clerk started with it.
 ///
-/// Cheap to clone; clones are the same authority, so several local Clerks can share one.
+/// Cheap to clone. Clones are the same authority, so several local Clerks can share one.
 #[derive(Clone)]
 pub struct Authority(Arc<Inner>);
 
@@ -23,20 +23,20 @@ struct Inner {
     issuer: Issuer<'static, KeyPair>,
 }
 
-/// A certificate could not be made or used.
+/// A certificate could not be created or used.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot make a certificate: {0}")]
+#[error("cannot create a certificate: {0}")]
 pub struct CertificateError(String);
 
 impl Authority {
-    /// Makes an authority with a key of its own.
+    /// Generates an authority with a new key.
     ///
     /// # Errors
     ///
-    /// [`CertificateError`], when the system's source of random numbers fails.
+    /// [`CertificateError`] if the key or the certificate cannot be generated.
     pub fn generate() -> Result<Self, CertificateError> {
         let key = KeyPair::generate().map_err(certificate_error)?;
-        let mut params = params("Local Clerk, throw-away authority");
+        let mut params = certificate_params("Local Clerk, temporary authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key).map_err(certificate_error)?;
@@ -46,28 +46,29 @@ impl Authority {
         })))
     }
 
-    /// The authority's certificate as PEM: what `NODE_EXTRA_CA_CERTS` or `SSL_CERT_FILE` name a file of.
+    /// Returns the certificate as PEM, for example for the file that `NODE_EXTRA_CA_CERTS` or `SSL_CERT_FILE`
+    /// names.
     pub fn pem(&self) -> &str {
         &self.0.pem
     }
 
-    /// Writes the certificate to a file.
+    /// Writes the certificate to a PEM file.
     ///
     /// # Errors
     ///
-    /// Those of writing a file.
+    /// The I/O error if the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> io::Result<()> {
         fs::write(path, self.pem())
     }
 
-    /// A server for `localhost`, the loopback addresses, `ip` and these names.
+    /// Returns a TLS acceptor with a certificate for `localhost`, the loopback addresses, `ip` and `names`.
     pub(crate) fn acceptor<'a>(
         &self,
         ip: IpAddr,
         names: impl IntoIterator<Item = &'a str>,
     ) -> Result<TlsAcceptor, CertificateError> {
         let key = KeyPair::generate().map_err(certificate_error)?;
-        let mut params = params("Local Clerk");
+        let mut params = certificate_params("Local Clerk");
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
@@ -96,12 +97,12 @@ impl Authority {
     }
 }
 
-fn params(name: &str) -> CertificateParams {
+fn certificate_params(name: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
     let mut subject = DistinguishedName::new();
     subject.push(DnType::CommonName, name);
     params.distinguished_name = subject;
-    // Wide enough for machines and tests whose clock is not right.
+    // Valid for long, for machines with a wrong clock and tests with a clock of their own.
     params.not_before = date_time_ymd(2020, 1, 1);
     params.not_after = date_time_ymd(2049, 12, 31);
     params

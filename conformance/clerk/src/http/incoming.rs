@@ -1,4 +1,4 @@
-//! A request that has been read: what the handlers look at.
+//! [`Incoming`]: a request with its body, as the handlers receive it.
 
 use poem::{
     Request,
@@ -8,23 +8,24 @@ use poem::{
 
 use crate::http::parameters::Parameters;
 
-/// Far above any request the endpoints understand.
+/// Limit for request bodies, far above any valid request.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// Why a body could not be read.
+/// Why a request body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyError {
     TooLarge,
-    Broken,
+    Unreadable,
 }
 
-/// A request with its whole body. Handlers are synchronous: everything they need is in memory.
+/// A request with its complete body. Handlers are synchronous, so the body is read before they run.
 pub(crate) struct Incoming {
     request: Request,
     body: Vec<u8>,
 }
 
 impl Incoming {
+    /// Reads the body of a request.
     pub(crate) async fn read(mut request: Request) -> Result<Self, BodyError> {
         match request.take_body().into_bytes_limit(MAX_BODY_BYTES).await {
             Ok(body) => Ok(Self {
@@ -33,7 +34,7 @@ impl Incoming {
             }),
             Err(ReadBodyError::PayloadTooLarge) => Err(BodyError::TooLarge),
             Err(ReadBodyError::BodyHasBeenTaken | ReadBodyError::Utf8(_) | ReadBodyError::Io(_)) => {
-                Err(BodyError::Broken)
+                Err(BodyError::Unreadable)
             }
         }
     }
@@ -46,7 +47,7 @@ impl Incoming {
         &self.body
     }
 
-    /// A part of the path, decoded. The route table decides the names, so an unknown one is empty.
+    /// Returns a decoded path parameter of the route. An unknown name gives an empty string.
     pub(crate) fn path(&self, name: &str) -> &str {
         self.request.raw_path_param(name).unwrap_or_default()
     }
@@ -55,13 +56,13 @@ impl Incoming {
         Parameters::parse(self.request.uri().query().unwrap_or_default().as_bytes())
     }
 
-    /// The form in the body, or `None` when the body is declared to be something else.
+    /// Returns the form in the body, or `None` if the body has another content type.
     pub(crate) fn form(&self) -> Option<Parameters> {
         self.has_content_type("application/x-www-form-urlencoded")
             .then(|| Parameters::parse(&self.body))
     }
 
-    /// Whether the body is declared to be of this media type, whatever its parameters.
+    /// Returns whether the body has this media type. Media type parameters are ignored.
     pub(crate) fn has_content_type(&self, media_type: &str) -> bool {
         self.header(header::CONTENT_TYPE.as_str())
             .and_then(|value| value.split(';').next())
@@ -75,7 +76,8 @@ impl Incoming {
             .and_then(|value| value.to_str().ok())
     }
 
-    /// The credentials of an `Authorization` header with this scheme (RFC 9110 §11.4: its case does not matter).
+    /// Returns the credentials of the `Authorization` header, if it has this scheme. Schemes are
+    /// case-insensitive (RFC 9110 §11.1).
     pub(crate) fn credentials(&self, scheme: &str) -> Option<&str> {
         let (given, credentials) = self.header(header::AUTHORIZATION.as_str())?.split_once(' ')?;
         given.eq_ignore_ascii_case(scheme).then(|| credentials.trim())

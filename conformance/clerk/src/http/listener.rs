@@ -1,4 +1,4 @@
-//! The listener: plain or TLS, and able to reset a connection while a request on it waits for its answer.
+//! The listener, for http and https. It can reset a connection while a request on it waits for its response.
 
 use std::{
     collections::HashMap,
@@ -26,26 +26,26 @@ use tokio::{
 };
 use tokio_rustls::{Accept, TlsAcceptor, server::TlsStream};
 
-/// The open connections, by the address of their other end.
+/// The open connections by peer address, each with a flag that requests a reset.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Connections(Arc<Mutex<HashMap<SocketAddr, Arc<AtomicBool>>>>);
 
 impl Connections {
-    /// Ends the connection from `peer` with a TCP reset as soon as the server touches it next.
+    /// Resets the connection from `peer` (TCP RST) when the server next reads from it or writes to it.
     pub(crate) fn reset(&self, peer: &RemoteAddr) {
-        if let Some(doomed) = peer
+        if let Some(reset_requested) = peer
             .as_socket_addr()
             .and_then(|peer| self.0.lock().get(peer).cloned())
         {
-            doomed.store(true, Ordering::Release);
+            reset_requested.store(true, Ordering::Release);
         }
     }
 }
 
-/// Accepts connections and registers them.
+/// Accepts connections and registers them in [`Connections`].
 pub(crate) struct ClerkAcceptor {
     pub(crate) listener: TcpListener,
-    /// Present for https.
+    /// `Some` for https.
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) connections: Connections,
 }
@@ -64,18 +64,21 @@ impl Acceptor for ClerkAcceptor {
     async fn accept(&mut self) -> io::Result<(Connection, LocalAddr, RemoteAddr, Scheme)> {
         let (stream, peer) = self.listener.accept().await?;
         let local = stream.local_addr()?;
-        // Answers are small and written at once: waiting for more to send only delays them.
+        // Responses are small and written at once, so Nagle's algorithm would only delay them.
         stream.set_nodelay(true)?;
-        let doomed = Arc::new(AtomicBool::new(false));
-        self.connections.0.lock().insert(peer, Arc::clone(&doomed));
+        let reset_requested = Arc::new(AtomicBool::new(false));
+        self.connections
+            .0
+            .lock()
+            .insert(peer, Arc::clone(&reset_requested));
         let (stream, scheme) = match &self.tls {
-            // The handshake happens with the first read: a slow client must not hold up the others.
+            // The handshake runs with the first read, so that a slow client does not block other connections.
             Some(tls) => (Stream::Handshake(Box::new(tls.accept(stream))), Scheme::HTTPS),
             None => (Stream::Plain(stream), Scheme::HTTP),
         };
         let connection = Connection {
             stream,
-            doomed,
+            reset_requested,
             peer,
             connections: self.connections.clone(),
         };
@@ -84,10 +87,10 @@ impl Acceptor for ClerkAcceptor {
     }
 }
 
-/// One connection.
+/// An accepted connection.
 pub(crate) struct Connection {
     stream: Stream,
-    doomed: Arc<AtomicBool>,
+    reset_requested: Arc<AtomicBool>,
     peer: SocketAddr,
     connections: Connections,
 }
@@ -101,9 +104,9 @@ enum Stream {
 }
 
 impl Connection {
-    /// Ends the handshake when there is one, and refuses when the connection is to be reset.
-    fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&mut Stream>> {
-        if self.doomed.load(Ordering::Acquire) {
+    /// Returns the stream after completing a pending handshake. Fails if a reset was requested.
+    fn poll_stream(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&mut Stream>> {
+        if self.reset_requested.load(Ordering::Acquire) {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         if let Stream::Handshake(accept) = &mut self.stream {
@@ -119,7 +122,7 @@ impl Connection {
     }
 }
 
-fn closed<T>() -> Poll<io::Result<T>> {
+fn not_connected<T>() -> Poll<io::Result<T>> {
     Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
 }
 
@@ -129,36 +132,36 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match ready!(self.poll_open(cx))? {
+        match ready!(self.poll_stream(cx))? {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Stream::Handshake(_) | Stream::Closed => closed(),
+            Stream::Handshake(_) | Stream::Closed => not_connected(),
         }
     }
 }
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match ready!(self.poll_open(cx))? {
+        match ready!(self.poll_stream(cx))? {
             Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Stream::Handshake(_) | Stream::Closed => closed(),
+            Stream::Handshake(_) | Stream::Closed => not_connected(),
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match ready!(self.poll_open(cx))? {
+        match ready!(self.poll_stream(cx))? {
             Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Handshake(_) | Stream::Closed => closed(),
+            Stream::Handshake(_) | Stream::Closed => not_connected(),
         }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match ready!(self.poll_open(cx))? {
+        match ready!(self.poll_stream(cx))? {
             Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Handshake(_) | Stream::Closed => closed(),
+            Stream::Handshake(_) | Stream::Closed => not_connected(),
         }
     }
 }
@@ -166,16 +169,16 @@ impl AsyncWrite for Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         {
-            // The other end may have used its port again already: that connection stays registered.
+            // If the peer has already reused its port, the newer connection stays registered.
             let mut open = self.connections.0.lock();
             if open
                 .get(&self.peer)
-                .is_some_and(|doomed| Arc::ptr_eq(doomed, &self.doomed))
+                .is_some_and(|reset_requested| Arc::ptr_eq(reset_requested, &self.reset_requested))
             {
                 open.remove(&self.peer);
             }
         }
-        if !self.doomed.load(Ordering::Acquire) {
+        if !self.reset_requested.load(Ordering::Acquire) {
             return;
         }
         let tcp = match &self.stream {
@@ -183,7 +186,8 @@ impl Drop for Connection {
             Stream::Tls(stream) => stream.get_ref().0,
             Stream::Handshake(_) | Stream::Closed => return,
         };
-        // Closing a socket that must not linger sends RST instead of FIN. Where that fails, it is closed anyway.
+        // With zero linger, closing the socket sends RST instead of FIN. If setting it fails, the socket is
+        // just closed.
         let _ = tcp.set_zero_linger();
     }
 }

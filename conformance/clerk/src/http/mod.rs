@@ -1,7 +1,7 @@
-//! HTTP plumbing that all endpoints share: listener, TLS authority, parsed requests, responses and fault injection.
+//! HTTP infrastructure shared by all endpoints: listener, certificate authority, parsed requests and
+//! responses.
 
 pub(crate) mod authority;
-pub(crate) mod faulty;
 pub(crate) mod incoming;
 pub(crate) mod listener;
 pub(crate) mod parameters;

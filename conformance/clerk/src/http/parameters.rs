@@ -1,8 +1,8 @@
-//! Parameters of a query or a form (`application/x-www-form-urlencoded`).
+//! Parameters of a query string or a form (`application/x-www-form-urlencoded`).
 
 use url::form_urlencoded;
 
-/// Decoded parameters in their order. A parameter without a value counts as absent (RFC 6749 §3.1).
+/// Decoded parameters in order. A parameter with an empty value is treated as absent (RFC 6749 §3.1).
 #[derive(Clone, Default)]
 pub(crate) struct Parameters(Vec<(String, String)>);
 
@@ -31,7 +31,7 @@ impl Parameters {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 
-    /// The first parameter that comes more than once although it is not one of `repeatable`.
+    /// Returns the first parameter that occurs more than once and is not in `repeatable`.
     pub(crate) fn repeated(&self, repeatable: &[&str]) -> Option<&str> {
         self.names()
             .find(|name| !repeatable.contains(name) && self.all(name).nth(1).is_some())
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn empty_is_absent_and_repetition_is_seen() {
+    fn empty_values_are_absent_and_repeated_parameters_are_found() {
         let parameters = Parameters::parse(b"a=1&b=&resource=x&resource=y%20z&a=2");
         assert_eq!(parameters.get("b"), None);
         assert_eq!(parameters.all("resource").collect::<Vec<_>>(), ["x", "y z"]);

@@ -1,4 +1,4 @@
-//! What can be done to a finished token.
+//! Damaging a finished token.
 
 use super::Damage;
 
@@ -6,7 +6,7 @@ use super::Damage;
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 impl Damage {
-    /// The token with this done to it.
+    /// Returns the damaged token.
     pub fn apply(self, token: &str) -> String {
         let (before, last) = match token.rsplit_once('.') {
             Some((before, last)) => (format!("{before}."), last),
@@ -46,12 +46,13 @@ impl Damage {
     }
 }
 
-/// Changes one character of a base64url text by one bit of its value.
+/// Flips one bit of the character at `position` of a base64url text.
 fn flip_at(text: &str, position: usize) -> String {
     change(text, position, |value| value ^ 0b10_0000)
 }
 
-/// Sets a bit of the last character that decoding throws away; nothing, when there is none.
+/// Flips the lowest bit of the last character, which decoding discards. A text without such bits stays as it
+/// is.
 fn with_trailing_bit(text: &str) -> String {
     if text.len().is_multiple_of(4) {
         return text.to_owned();
@@ -59,14 +60,15 @@ fn with_trailing_bit(text: &str) -> String {
     change(text, text.len().saturating_sub(1), |value| value ^ 1)
 }
 
+/// Replaces the value of the base64url character at `position`.
 fn change(text: &str, position: usize, new: impl Fn(usize) -> usize) -> String {
     text.char_indices()
         .map(|(index, character)| {
-            let value = ALPHABET.iter().position(|&one| char::from(one) == character);
+            let value = ALPHABET.iter().position(|&byte| char::from(byte) == character);
             match value {
-                Some(value) if index == position => {
-                    ALPHABET.get(new(value)).map_or(character, |&one| char::from(one))
-                }
+                Some(value) if index == position => ALPHABET
+                    .get(new(value))
+                    .map_or(character, |&byte| char::from(byte)),
                 Some(_) | None => character,
             }
         })
@@ -85,7 +87,7 @@ mod tests {
     use crate::mint::{Recipe, SigningKey};
 
     #[test]
-    fn every_damage_changes_the_token() {
+    fn every_kind_of_damage_changes_the_token() {
         let token = Recipe::new()
             .header("alg", "RS256")
             .claim("sub", "user_example")
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn trailing_bits_leave_the_bytes_alone() {
+    fn trailing_bits_do_not_change_the_decoded_bytes() {
         let lenient = GeneralPurpose::new(
             &base64::alphabet::URL_SAFE,
             GeneralPurposeConfig::new()

@@ -1,3 +1,5 @@
+//! [`SigningKey`]: the RSA keys that sign tokens.
+
 use std::{fmt, sync::Arc};
 
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
@@ -12,7 +14,7 @@ use aws_lc_rs::{
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde_json::{Value, json};
 
-/// An algorithm that RSA keys sign by (RFC 7518 §3.3, §3.5). Clerk's is RS256.
+/// A signature algorithm for RSA keys (RFC 7518 §3.3, §3.5). Clerk uses RS256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RsaAlgorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
@@ -23,10 +25,10 @@ pub enum RsaAlgorithm {
     Ps256,
 }
 
-/// An RSA key of 2048 bits with the key id it is published under.
+/// An RSA key of 2048 bits and its key id.
 ///
-/// Cheap to clone; clones share the key. The private part never leaves this type: there is no accessor for it, and
-/// [`Debug`](fmt::Debug) shows the key id only.
+/// Cheap to clone; clones share the key. The private key cannot be read, and [`Debug`](fmt::Debug) shows only
+/// the key id.
 #[derive(Clone)]
 pub struct SigningKey {
     kid: Arc<str>,
@@ -34,13 +36,13 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// Makes a new key, published as `kid`. At Clerk the key id of an instance is its instance id (`ins_…`).
+    /// Generates a key with the key id `kid`. At Clerk the key id is the instance id (`ins_…`).
     ///
-    /// Takes some tens of milliseconds: tests should make one per process and share it.
+    /// This takes tens of milliseconds, so tests should generate one key per process and share it.
     pub fn generate(kid: impl Into<String>) -> Self {
         #[expect(
             clippy::expect_used,
-            reason = "2048 bits are a supported size; the system's random source failing leaves nothing to go on with"
+            reason = "2048 bits are supported, and nothing works without a random source"
         )]
         let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("an RSA key of 2048 bits can be generated");
         Self {
@@ -49,7 +51,8 @@ impl SigningKey {
         }
     }
 
-    /// The same key under another id: a second instance without the cost of a second key, or a key id that lies.
+    /// Returns the same key with another key id, for a wrong `kid` or for a second instance without
+    /// generating a key.
     #[must_use]
     pub fn with_kid(&self, kid: impl Into<String>) -> Self {
         Self {
@@ -58,12 +61,13 @@ impl SigningKey {
         }
     }
 
-    /// The id this key is published under, the `kid` of tokens it signs.
+    /// Returns the key id, the `kid` of tokens signed with this key.
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// The public part as a JSON Web Key (RFC 7517 §4, RFC 7518 §6.3.1), with the members Clerk publishes.
+    /// Returns the public key as a JSON Web Key (RFC 7517 §4, RFC 7518 §6.3.1), with the members Clerk
+    /// publishes.
     pub fn jwk(&self) -> Value {
         let public = self.pair.public_key();
         json!({
@@ -76,7 +80,8 @@ impl SigningKey {
         })
     }
 
-    /// The public part as PEM (`SubjectPublicKeyInfo`, RFC 5280 §4.1), the form of Clerk's "JWKS public key".
+    /// Returns the public key as PEM (`SubjectPublicKeyInfo`, RFC 5280 §4.1), like the "JWKS Public Key" in
+    /// the Clerk Dashboard.
     pub fn public_key_pem(&self) -> String {
         let body = BASE64_STANDARD.encode(self.public_key_der());
         let mut pem = String::from("-----BEGIN PUBLIC KEY-----\n");
@@ -90,9 +95,9 @@ impl SigningKey {
         pem
     }
 
-    /// The same as DER.
+    /// Returns the public key as DER.
     pub(crate) fn public_key_der(&self) -> Vec<u8> {
-        #[expect(clippy::expect_used, reason = "a key this process made has an encoding")]
+        #[expect(clippy::expect_used, reason = "a generated key can always be encoded")]
         let der: PublicKeyX509Der<'_> = self
             .pair
             .public_key()
@@ -101,7 +106,7 @@ impl SigningKey {
         der.as_ref().to_vec()
     }
 
-    /// A signature over `message`.
+    /// Signs `message`.
     pub(crate) fn sign(&self, algorithm: RsaAlgorithm, message: &[u8]) -> Vec<u8> {
         let encoding = match algorithm {
             RsaAlgorithm::Rs256 => &RSA_PKCS1_SHA256,
@@ -111,7 +116,7 @@ impl SigningKey {
         let mut signature = vec![0; self.pair.public_modulus_len()];
         #[expect(
             clippy::expect_used,
-            reason = "the buffer has the modulus' length and the key was generated here: nothing else can fail"
+            reason = "cannot fail for a generated key and a buffer of the modulus' length"
         )]
         self.pair
             .sign(encoding, &SystemRandom::new(), message, &mut signature)
@@ -119,7 +124,7 @@ impl SigningKey {
         signature
     }
 
-    /// Whether `signature` over `message` is one of this key by RS256.
+    /// Returns whether `signature` is this key's RS256 signature over `message`.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, self.pair.public_key().as_ref())
             .verify(message, signature)

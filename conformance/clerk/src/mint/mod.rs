@@ -1,16 +1,20 @@
-//! The mint: JSON Web Signatures put together by hand (RFC 7515 §7.1, compact serialization).
+//! Minting valid and invalid tokens: JSON Web Signatures in compact serialization (RFC 7515 §7.1), assembled
+//! by hand.
 //!
-//! A library that signs tokens refuses to make wrong ones, and a verifier is judged by wrong ones. So header and
-//! claims are text that we assemble, and only the signature itself comes from a cryptographic library.
+//! Testing a verifier needs invalid tokens, which JWT libraries do not create. So this module assembles
+//! header and claims as text, and uses a cryptographic library only for the signature.
+//!
+//! [`Recipe`] builds a token in code. [`TokenSpec`] describes one as data, for files and the admin API;
+//! [`LocalClerk::mint`](crate::LocalClerk::mint) mints it.
 
 mod damage;
 mod evidence;
 mod key;
 mod recipe;
 pub(crate) mod small_key;
-mod token;
+mod spec;
 
 pub use evidence::Evidence;
 pub use key::{RsaAlgorithm, SigningKey};
 pub use recipe::Recipe;
-pub use token::{Damage, Signer, TokenEnd, TokenKind, TokenSpec};
+pub use spec::{Damage, Signer, TokenEnd, TokenKind, TokenSpec};

@@ -1,3 +1,5 @@
+//! [`Recipe`]: building a valid or invalid JWT in code.
+
 use std::fmt::Write as _;
 
 use aws_lc_rs::hmac;
@@ -6,10 +8,11 @@ use serde_json::Value;
 
 use super::{RsaAlgorithm, SigningKey, small_key};
 
-/// How to make one token: JOSE header, claims and signature, each of which may be wrong.
+/// A token to be minted: JOSE header, claims and signature, each of which may be invalid.
 ///
-/// Nothing is checked and nothing follows from anything else: signing with another key leaves `kid` alone, and
-/// changing `alg` does not change how the token is signed. Members keep the order they were first set in.
+/// Nothing is validated, and no part affects another: signing with another key does not change `kid`, and
+/// changing `alg` does not change the signature algorithm. Members keep the order in which they were first
+/// set.
 ///
 /// ```
 /// use local_clerk::mint::{Recipe, SigningKey};
@@ -26,18 +29,18 @@ use super::{RsaAlgorithm, SigningKey, small_key};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Recipe {
-    header: Part,
-    claims: Part,
-    signer: Signer,
+    header: TokenPart,
+    claims: TokenPart,
+    signature: SignatureSource,
 }
 
 impl Recipe {
-    /// An empty header, empty claims, unsigned.
+    /// Creates a recipe with an empty header, empty claims and an empty signature.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets a member of the JOSE header, in place when it is there already.
+    /// Sets a member of the JOSE header. An existing member keeps its position.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.header.set(name, value.into());
@@ -51,7 +54,7 @@ impl Recipe {
         self
     }
 
-    /// Sets a claim, in place when it is there already.
+    /// Sets a claim. An existing claim keeps its position.
     #[must_use]
     pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.claims.set(name, value.into());
@@ -65,98 +68,100 @@ impl Recipe {
         self
     }
 
-    /// Replaces the whole text of the JOSE header: duplicate members, an array, no JSON at all.
+    /// Replaces the whole text of the JOSE header, for example by duplicate members, an array or invalid
+    /// JSON.
     #[must_use]
     pub fn raw_header(mut self, text: impl Into<String>) -> Self {
         self.header.raw = Some(text.into());
         self
     }
 
-    /// Replaces the whole text of the claims: duplicate members, an array, no JSON at all.
+    /// Replaces the whole text of the claims, for example by duplicate members, an array or invalid JSON.
     #[must_use]
     pub fn raw_claims(mut self, text: impl Into<String>) -> Self {
         self.claims.raw = Some(text.into());
         self
     }
 
-    /// Signs with `key`, RSASSA-PKCS1-v1_5 and SHA-256. The header stays as it is.
+    /// Signs with `key`, using RSASSA-PKCS1-v1_5 with SHA-256. The header does not change.
     #[must_use]
     pub fn signed_by(mut self, key: &SigningKey) -> Self {
-        self.signer = Signer::Key(key.clone(), RsaAlgorithm::Rs256);
+        self.signature = SignatureSource::Key(key.clone(), RsaAlgorithm::Rs256);
         self
     }
 
-    /// Signs with `key` by this algorithm. The header stays as it is.
+    /// Signs with `key`, using this algorithm. The header does not change.
     #[must_use]
     pub fn signed_as(mut self, key: &SigningKey, algorithm: RsaAlgorithm) -> Self {
-        self.signer = Signer::Key(key.clone(), algorithm);
+        self.signature = SignatureSource::Key(key.clone(), algorithm);
         self
     }
 
-    /// Signs with an RSA key of 1024 bits (RFC 7518 §3.3 asks for 2048). The header stays as it is.
+    /// Signs with an RSA key of 1024 bits (RFC 7518 §3.3 requires 2048). The header does not change.
     #[must_use]
     pub fn signed_by_small_key(mut self) -> Self {
-        self.signer = Signer::SmallKey;
+        self.signature = SignatureSource::SmallKey;
         self
     }
 
-    /// Signs with HMAC and SHA-256. With a public key as the secret, and `alg` set to `HS256`, this is the algorithm
-    /// confusion of RFC 8725 §2.1.
+    /// Signs with HMAC and SHA-256. With a public key as the secret and `alg` set to `HS256`, this is the
+    /// algorithm confusion attack of RFC 8725 §2.1.
     #[must_use]
     pub fn signed_with_secret(mut self, secret: &[u8]) -> Self {
-        self.signer = Signer::Secret(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret)));
+        self.signature = SignatureSource::Hmac(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret)));
         self
     }
 
-    /// Leaves the signature empty, as `alg: none` does (RFC 7515 appendix A.5). The header stays as it is.
+    /// Leaves the signature empty, as with `alg: none` (RFC 7515 appendix A.5). The header does not change.
     #[must_use]
     pub fn unsigned(mut self) -> Self {
-        self.signer = Signer::Nobody;
+        self.signature = SignatureSource::Empty;
         self
     }
 
     /// Uses these bytes as the signature.
     #[must_use]
     pub fn signature(mut self, bytes: impl Into<Vec<u8>>) -> Self {
-        self.signer = Signer::Given(bytes.into());
+        self.signature = SignatureSource::Bytes(bytes.into());
         self
     }
 
-    /// The value of a claim set so far. `None` once [`raw_claims`](Self::raw_claims) has replaced them.
+    /// Returns the value of a claim; `None` if it is not set or [`raw_claims`](Self::raw_claims) replaced the
+    /// claims.
     pub fn claim_value(&self, name: &str) -> Option<&Value> {
         self.claims.get(name)
     }
 
-    /// The JOSE header as JSON text, as it will be encoded.
+    /// Returns the JOSE header as the text that will be encoded.
     pub fn header_json(&self) -> String {
         self.header.to_json()
     }
 
-    /// The claims as JSON text, as they will be encoded.
+    /// Returns the claims as the text that will be encoded.
     pub fn claims_json(&self) -> String {
         self.claims.to_json()
     }
 
-    /// The token in compact serialization.
+    /// Mints the token in compact serialization.
     pub fn mint(&self) -> String {
         let mut token = BASE64_URL_SAFE_NO_PAD.encode(self.header.to_json());
         token.push('.');
         BASE64_URL_SAFE_NO_PAD.encode_string(self.claims.to_json(), &mut token);
-        let signature = self.signer.sign(token.as_bytes());
+        let signature = self.signature.sign(token.as_bytes());
         token.push('.');
         BASE64_URL_SAFE_NO_PAD.encode_string(signature, &mut token);
         token
     }
 }
 
-/// A JSON object with its members in the order they were set, or a text in its place.
+/// The header or the claims: a JSON object with ordered members, or a text that replaces it.
 #[derive(Clone, Debug, Default)]
-struct Part {
+struct TokenPart {
     members: Vec<(String, Value)>,
     raw: Option<String>,
 }
 
-impl Part {
+impl TokenPart {
     fn get(&self, name: &str) -> Option<&Value> {
         if self.raw.is_some() {
             return None;
@@ -185,7 +190,7 @@ impl Part {
         let mut json = String::from("{");
         for (position, (name, value)) in self.members.iter().enumerate() {
             let comma = if position == 0 { "" } else { "," };
-            // Writing to a String cannot fail, and a JSON string is what `Value` makes of the name.
+            // Writing to a String cannot fail. `Value` encodes the name as a JSON string.
             let _ = write!(json, "{comma}{}:{value}", Value::from(name.as_str()));
         }
         json.push('}');
@@ -193,24 +198,25 @@ impl Part {
     }
 }
 
+/// How the signature is made.
 #[derive(Clone, Debug, Default)]
-enum Signer {
+enum SignatureSource {
     #[default]
-    Nobody,
+    Empty,
     Key(SigningKey, RsaAlgorithm),
     SmallKey,
-    Secret(Box<hmac::Key>),
-    Given(Vec<u8>),
+    Hmac(Box<hmac::Key>),
+    Bytes(Vec<u8>),
 }
 
-impl Signer {
+impl SignatureSource {
     fn sign(&self, message: &[u8]) -> Vec<u8> {
         match self {
-            Self::Nobody => Vec::new(),
+            Self::Empty => Vec::new(),
             Self::Key(key, algorithm) => key.sign(*algorithm, message),
             Self::SmallKey => small_key::sign(message),
-            Self::Secret(secret) => hmac::sign(secret, message).as_ref().to_vec(),
-            Self::Given(bytes) => bytes.clone(),
+            Self::Hmac(key) => hmac::sign(key, message).as_ref().to_vec(),
+            Self::Bytes(bytes) => bytes.clone(),
         }
     }
 }
@@ -241,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn raw_parts_are_taken_verbatim() {
+    fn raw_parts_are_encoded_verbatim() {
         let token = Recipe::new()
             .header("alg", "RS256")
             .raw_header("[]")
@@ -254,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_no_private_material() {
+    fn debug_output_contains_no_keys_or_secrets() {
         let key = SigningKey::generate("ins_debug");
         let shown = format!("{:?}", Recipe::new().signed_by(&key));
         assert!(

@@ -1,4 +1,4 @@
-//! The authorization endpoint: checks the request, then asks a person (RFC 6749 §4.1.1).
+//! The authorization endpoint: checks the request, then shows the sign-in and consent page (RFC 6749 §4.1.1).
 
 use poem::{
     Response,
@@ -8,60 +8,73 @@ use poem::{
 use super::{
     callback, client_document,
     error::{ErrorCode, OAuthError},
-    page, redirect_uri,
+    form, page, redirect_uri,
 };
 use crate::{
     http::{incoming::Incoming, parameters::Parameters},
     store::{
         grants::{AuthorizationRequest, Client, Origin, ResponseMode},
+        instance::Instance,
         scope::{self, Scopes},
         settings::ResourceIndicators,
-        state::Instance,
     },
 };
 
-/// What a state must have at least, as at Clerk: anything shorter can be guessed.
+/// The minimum length of `state`, as at Clerk: a shorter one can be guessed.
 const MIN_STATE_LENGTH: usize = 8;
-/// base64url of a SHA-256 digest (RFC 7636 §4.2).
+/// The length of a SHA-256 digest in base64url (RFC 7636 §4.2).
 const CODE_CHALLENGE_LENGTH: usize = 43;
 
-/// An answer that cannot go to the client, because it is not known where that is (RFC 6749 §4.1.2.1).
-struct Untrusted(&'static str);
+/// An error that is shown to the user, because the client id or redirect URI is not trusted (RFC 6749
+/// §4.1.2.1).
+struct PageError(&'static str);
 
-/// The answer when there is no client behind the URL that is its id.
+/// Returns the error page for a client ID metadata document that cannot be used.
 pub(crate) fn no_client(reason: &client_document::ClientDocumentError) -> Response {
     page::error(StatusCode::BAD_REQUEST, &reason.to_string())
 }
 
+/// Answers an authorization request with a page, or with a redirect to the client.
 pub(crate) fn authorize(instance: &Instance, incoming: &Incoming) -> Response {
     let parameters = if incoming.method() == Method::POST {
         match incoming.form() {
             Some(form) => form,
-            None => return page::error(StatusCode::BAD_REQUEST, "The request must be a form."),
+            None => {
+                return page::error(
+                    StatusCode::BAD_REQUEST,
+                    "The request body must be application/x-www-form-urlencoded.",
+                );
+            }
         }
     } else {
         incoming.query()
     };
     let client = match client(instance, &parameters) {
         Ok(client) => client,
-        Err(Untrusted(reason)) => return page::error(StatusCode::BAD_REQUEST, reason),
+        Err(PageError(reason)) => return page::error(StatusCode::BAD_REQUEST, reason),
     };
     let redirect_uri = match redirect_target(&client, &parameters) {
         Ok(redirect_uri) => redirect_uri,
-        Err(Untrusted(reason)) => return page::error(StatusCode::BAD_REQUEST, reason),
+        Err(PageError(reason)) => return page::error(StatusCode::BAD_REQUEST, reason),
     };
-    // From here on the redirect URI is the client's own, so every error goes there.
-    let reply = Reply {
-        redirect_uri,
-        parameters: &parameters,
-    };
-    match check(instance, &client, &reply) {
-        Ok((request, prompt)) => proceed(instance, request, prompt),
-        Err(error) => callback::refuse(instance, incoming.method(), &reply.target(), &error),
+    // The redirect URI belongs to the client, so all other errors are sent there.
+    match parse_request(instance, &client, &redirect_uri, &parameters) {
+        Ok((request, prompt)) => answer(instance, request, prompt),
+        Err(error) => {
+            let target = callback::Target {
+                redirect_uri: &redirect_uri,
+                // An invalid mode is an error, which is sent in the default mode.
+                response_mode: response_mode(&parameters).unwrap_or_default(),
+                state: parameters.get("state"),
+            };
+            callback::send_error(instance, incoming.method(), &target, &error)
+        }
     }
 }
 
-fn proceed(instance: &Instance, request: AuthorizationRequest, prompt: Prompt) -> Response {
+/// Answers a valid request: without a page when a user is approved automatically, otherwise with the consent
+/// page.
+fn answer(instance: &Instance, request: AuthorizationRequest, prompt: Prompt) -> Response {
     let signed_in = instance.auto_approve.read().clone();
     match (signed_in, prompt) {
         (Some(user_id), _) => {
@@ -76,20 +89,20 @@ fn proceed(instance: &Instance, request: AuthorizationRequest, prompt: Prompt) -
                         .map(|member| member.organization.id.clone())
                 })
                 .flatten();
-            callback::approve(instance, &Method::GET, &request, &user_id, organization_id)
+            callback::send_code(instance, &Method::GET, &request, &user_id, organization_id)
         }
-        // Nobody is ever signed in here before the page has asked.
-        (None, Prompt::None) => callback::refuse(
+        // Without automatic approval, no user is signed in before the page is shown.
+        (None, Prompt::None) => callback::send_error(
             instance,
             &Method::GET,
             &callback::Target::from(&request),
             &OAuthError::new(
                 ErrorCode::LoginRequired,
-                "nobody is signed in, and prompt=none forbids to ask",
+                "prompt is none, but no user is signed in",
             ),
         ),
-        (None, Prompt::Ask) => {
-            let consent = page::Consent::of(&instance.directory.read(), &request);
+        (None, Prompt::Interactive) => {
+            let consent = page::Consent::new(&instance.directory.read(), &request);
             let transaction =
                 instance
                     .grants
@@ -100,85 +113,72 @@ fn proceed(instance: &Instance, request: AuthorizationRequest, prompt: Prompt) -
     }
 }
 
-fn client(instance: &Instance, parameters: &Parameters) -> Result<Client, Untrusted> {
+fn client(instance: &Instance, parameters: &Parameters) -> Result<Client, PageError> {
     if ["client_id", "redirect_uri"]
         .iter()
         .any(|name| parameters.all(name).nth(1).is_some())
     {
-        return Err(Untrusted("client_id and redirect_uri must not be repeated."));
+        return Err(PageError(
+            "The parameters client_id and redirect_uri must not appear more than once.",
+        ));
     }
     let client_id = parameters
         .get("client_id")
-        .ok_or(Untrusted("The request has no client_id."))?;
+        .ok_or(PageError("The parameter client_id is missing."))?;
     if client_document::is_url(client_id) && !instance.settings.client_id_metadata_documents {
-        return Err(Untrusted(
-            "This instance takes no URL as a client_id: client id metadata documents are off.",
+        return Err(PageError(
+            "The client_id is a URL, but this instance has client ID metadata documents turned off.",
         ));
     }
     let grants = instance.grants.lock();
     let client = grants.client(client_id).cloned();
-    client.ok_or(Untrusted(
-        "No client is registered with this client_id. A local Clerk forgets its clients when it ends: have the client \
-         forget this sign-in (or remove and add the server there), then try again.",
+    client.ok_or(PageError(
+        "No client is registered with this client_id. The local Clerk loses its registered clients when it \
+         stops. Clear the authentication of this server in your client, or remove the server and add it again. \
+         Then retry.",
     ))
 }
 
-fn redirect_target(client: &Client, parameters: &Parameters) -> Result<String, Untrusted> {
+fn redirect_target(client: &Client, parameters: &Parameters) -> Result<String, PageError> {
     match (parameters.get("redirect_uri"), client.redirect_uris.as_slice()) {
-        (Some(asked), known) if known.iter().any(|one| is_known(client.origin, one, asked)) => {
-            Ok(asked.to_owned())
+        (Some(requested), registered)
+            if registered
+                .iter()
+                .any(|registered| matches_redirect_uri(client.origin, registered, requested)) =>
+        {
+            Ok(requested.to_owned())
         }
-        (Some(_), _) => Err(Untrusted(
-            "The redirect_uri is not one this client has registered.",
-        )),
+        (Some(_), _) => Err(PageError("The redirect_uri is not registered for this client.")),
         (None, [only]) => Ok(only.clone()),
-        (None, _) => Err(Untrusted(
-            "The request has no redirect_uri, and the client has registered more than one.",
+        (None, _) => Err(PageError(
+            "The parameter redirect_uri is missing. The client has several redirect URIs, so it is required.",
         )),
     }
 }
 
-/// Documents are taken at their word: only clients that registered may vary the port on a loopback address.
-fn is_known(origin: Origin, known: &str, asked: &str) -> bool {
+/// Only clients that registered may vary the port of a loopback redirect URI; one in a metadata document must
+/// match exactly, as at Clerk.
+fn matches_redirect_uri(origin: Origin, registered: &str, requested: &str) -> bool {
     match origin {
-        Origin::Registered => redirect_uri::matches(known, asked),
-        Origin::Document { .. } => known == asked,
+        Origin::Registered => redirect_uri::matches(registered, requested),
+        Origin::Document { .. } => registered == requested,
     }
 }
 
-/// Where an answer goes, before the request is known to be good.
-struct Reply<'a> {
-    redirect_uri: String,
-    parameters: &'a Parameters,
-}
-
-impl Reply<'_> {
-    fn target(&self) -> callback::Target<'_> {
-        callback::Target {
-            redirect_uri: &self.redirect_uri,
-            // A mode that does not exist is an error, and that error needs one that does.
-            response_mode: response_mode(self.parameters).unwrap_or_default(),
-            state: self.parameters.get("state"),
-        }
-    }
-}
-
-/// Whether a page may be shown.
+/// Whether the sign-in and consent page may be shown (`prompt`, OIDC Core §3.1.2.1).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Prompt {
-    Ask,
+    Interactive,
     None,
 }
 
-fn check(
+fn parse_request(
     instance: &Instance,
     client: &Client,
-    reply: &Reply<'_>,
+    redirect_uri: &str,
+    parameters: &Parameters,
 ) -> Result<(AuthorizationRequest, Prompt), OAuthError> {
-    let parameters = reply.parameters;
-    if parameters.repeated(&["resource"]).is_some() {
-        return Err(OAuthError::invalid_request("only resource may be repeated"));
-    }
+    form::check_repeated(parameters, &["resource"])?;
     let response_mode = response_mode(parameters)
         .ok_or_else(|| OAuthError::invalid_request("response_mode must be query or form_post"))?;
     match parameters.get("response_type") {
@@ -186,7 +186,7 @@ fn check(
         Some(_) => {
             return Err(OAuthError::new(
                 ErrorCode::UnsupportedResponseType,
-                "the only response_type is code",
+                "response_type must be code",
             ));
         }
         None => return Err(OAuthError::invalid_request("response_type is missing")),
@@ -200,7 +200,7 @@ fn check(
             ));
         }
         None if code_challenge.is_none() => {
-            return Err(OAuthError::invalid_request("without PKCE, state is required"));
+            return Err(OAuthError::invalid_request("state is required without PKCE"));
         }
         Some(_) | None => {}
     }
@@ -208,7 +208,7 @@ fn check(
         AuthorizationRequest {
             client_id: client.id.clone(),
             client_name: client.name.clone(),
-            redirect_uri: reply.redirect_uri.clone(),
+            redirect_uri: redirect_uri.to_owned(),
             redirect_uri_given: parameters.get("redirect_uri").is_some(),
             response_mode,
             scopes: scopes(client, parameters)?,
@@ -232,7 +232,8 @@ fn response_mode(parameters: &Parameters) -> Option<ResponseMode> {
     }
 }
 
-/// RFC 7636 §4.3 and §4.4.1: S256 only, and required of clients that have no secret.
+/// Parses the code challenge (RFC 7636 §4.3 and §4.4.1). Only S256 is supported, and clients without a secret
+/// must use PKCE.
 fn code_challenge(client: &Client, parameters: &Parameters) -> Result<Option<String>, OAuthError> {
     match (
         parameters.get("code_challenge"),
@@ -244,11 +245,11 @@ fn code_challenge(client: &Client, parameters: &Parameters) -> Result<Option<Str
                 Ok(Some(challenge.to_owned()))
             } else {
                 Err(OAuthError::invalid_request(
-                    "code_challenge must be the base64url text of a SHA-256 digest",
+                    "code_challenge must be a SHA-256 digest in base64url",
                 ))
             }
         }
-        // RFC 7636 §4.3: a missing method means "plain", which is refused like any other.
+        // RFC 7636 §4.3: a missing method means "plain", which is not supported.
         (Some(_), _) => Err(OAuthError::invalid_request("code_challenge_method must be S256")),
         (None, Some(_)) => Err(OAuthError::invalid_request("code_challenge is missing")),
         (None, None) if client.secret.is_none() => Err(OAuthError::invalid_request(
@@ -259,26 +260,26 @@ fn code_challenge(client: &Client, parameters: &Parameters) -> Result<Option<Str
 }
 
 fn scopes(client: &Client, parameters: &Parameters) -> Result<Scopes, OAuthError> {
-    let Some(asked) = parameters
+    let Some(requested) = parameters
         .get("scope")
         .map(Scopes::parse)
         .filter(|scopes| !scopes.is_empty())
     else {
         return Ok(client.scopes.clone());
     };
-    match asked.beyond(&client.scopes) {
-        None => Ok(asked),
+    match requested.first_not_in(&client.scopes) {
+        None => Ok(requested),
         Some(_) => Err(OAuthError::new(
             ErrorCode::InvalidScope,
             format!(
-                "the client is registered for these scopes only: {}",
+                "scope may contain only the scopes that the client is registered for: {}",
                 client.scopes
             ),
         )),
     }
 }
 
-/// RFC 8707 §2: absolute URIs without a fragment.
+/// Returns the requested resources: absolute URIs without a fragment (RFC 8707 §2).
 fn resources(parameters: &Parameters) -> Result<Vec<String>, OAuthError> {
     let mut resources: Vec<String> = Vec::new();
     for resource in parameters.all("resource") {
@@ -298,7 +299,7 @@ fn resources(parameters: &Parameters) -> Result<Vec<String>, OAuthError> {
     Ok(resources)
 }
 
-/// OIDC Core §3.1.2.1. `login` and `consent` are what happens anyway.
+/// Parses `prompt`. `login` and `consent` change nothing, because the page always asks for both.
 fn prompt(parameters: &Parameters) -> Result<Prompt, OAuthError> {
     let values: Vec<&str> = parameters
         .get("prompt")
@@ -307,9 +308,9 @@ fn prompt(parameters: &Parameters) -> Result<Prompt, OAuthError> {
         .collect();
     match values.as_slice() {
         ["none"] => Ok(Prompt::None),
-        values if values.iter().all(|value| matches!(*value, "login" | "consent")) => Ok(Prompt::Ask),
+        values if values.iter().all(|value| matches!(*value, "login" | "consent")) => Ok(Prompt::Interactive),
         _ => Err(OAuthError::invalid_request(
-            "prompt must be none alone, or login and consent",
+            "prompt must be none, or a list of login and consent",
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! The authorization response: what goes back to the client's redirect URI (RFC 6749 §4.1.2, RFC 9207).
+//! The authorization response, which is sent to the client's redirect URI (RFC 6749 §4.1.2, RFC 9207).
 
 use poem::{
     Response,
@@ -14,11 +14,11 @@ use crate::{
     http::respond,
     store::{
         grants::{AuthorizationRequest, ResponseMode},
-        state::Instance,
+        instance::Instance,
     },
 };
 
-/// Where an answer goes and what it must repeat.
+/// Where the authorization response is sent, and the `state` it must repeat.
 pub(super) struct Target<'a> {
     pub(super) redirect_uri: &'a str,
     pub(super) response_mode: ResponseMode,
@@ -35,8 +35,8 @@ impl<'a> From<&'a AuthorizationRequest> for Target<'a> {
     }
 }
 
-/// Records the user's consent and sends the code, unless the user may not sign in.
-pub(super) fn approve(
+/// Records the user's consent and sends an authorization code. Sends an error when the user cannot sign in.
+pub(super) fn send_code(
     instance: &Instance,
     method: &Method,
     request: &AuthorizationRequest,
@@ -50,8 +50,8 @@ pub(super) fn approve(
         .user_by_id(user_id)
         .is_none_or(|user| user.banned)
     {
-        let error = OAuthError::new(ErrorCode::AccessDenied, "this user cannot sign in");
-        return refuse(instance, method, &target, &error);
+        let error = OAuthError::new(ErrorCode::AccessDenied, "the user is banned or does not exist");
+        return send_error(instance, method, &target, &error);
     }
     let code = instance.grants.lock().approve(
         request,
@@ -63,8 +63,8 @@ pub(super) fn approve(
     send(instance, method, &target, &[("code", &code)])
 }
 
-/// Sends an error.
-pub(super) fn refuse(
+/// Sends an error response (RFC 6749 §4.1.2.1).
+pub(super) fn send_error(
     instance: &Instance,
     method: &Method,
     target: &Target<'_>,
@@ -93,7 +93,7 @@ fn send(
         ResponseMode::Query => redirect(method, target.redirect_uri, &parameters).unwrap_or_else(|| {
             page::error(
                 StatusCode::BAD_REQUEST,
-                "The redirect_uri cannot be redirected to.",
+                "The browser cannot be redirected to the redirect_uri.",
             )
         }),
     };
@@ -102,10 +102,11 @@ fn send(
 
 fn redirect(method: &Method, uri: &str, parameters: &[(&'static str, &str)]) -> Option<Response> {
     let mut url = Url::parse(uri).ok()?;
-    // Adds to a query that is there already (RFC 6749 §3.1.2).
+    // RFC 6749 §3.1.2: keeps the query of the redirect URI.
     url.query_pairs_mut().extend_pairs(parameters);
     let location = HeaderValue::from_str(url.as_str()).ok()?;
-    // After a POST only 303 makes every browser follow with a GET (RFC 9700 §4.12).
+    // RFC 9700 §4.12: after a POST, browsers follow 303 with a GET, but may repeat the POST, credentials
+    // included, for other codes.
     let status = if *method == Method::POST {
         StatusCode::SEE_OTHER
     } else {

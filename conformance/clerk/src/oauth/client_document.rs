@@ -1,5 +1,5 @@
-//! Client id metadata documents: a client id that is the https URL of a document about the client
-//! (draft-ietf-oauth-client-id-metadata-document), as Clerk takes them.
+//! Client ID metadata documents (draft-ietf-oauth-client-id-metadata-document) with Clerk's restrictions: the
+//! client id is the https URL of a JSON document that describes the client.
 
 use std::{error::Error, time::Duration};
 
@@ -13,44 +13,46 @@ use crate::{
     http::incoming::Incoming,
     store::{
         grants::{Client, Origin},
+        instance::Instance,
         scope::Scopes,
-        state::Instance,
     },
 };
 
-/// How long to wait for a document.
+/// The time limit for fetching a document.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
-/// Far above any document about a client.
+/// The maximum size of a document.
 const MAX_BYTES: usize = 64 * 1024;
 /// How long a document is used before it is fetched again.
 const FRESH_FOR: SignedDuration = SignedDuration::from_mins(5);
-/// Always granted to these clients, whatever the instance's scopes are, as at Clerk.
-const ALWAYS: &str = "offline_access";
+/// A scope that these clients have in addition to the instance's default scopes, as at Clerk.
+const ADDITIONAL_SCOPE: &str = "offline_access";
 
-/// Why there is no client behind a URL, for the person who looks at the page.
+/// An error in a client ID metadata document or its URL. Its text is shown on the error page.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClientDocumentError {
-    /// Not a URL that can be a client id.
-    #[error("the client_id is no URL for a document about the client: {0}")]
+    /// The URL cannot be a client id.
+    #[error("the client_id is not a valid URL of a client ID metadata document: {0}")]
     Url(&'static str),
-    /// The document did not come.
-    #[error("the document about the client cannot be fetched: {0}")]
+    /// The document cannot be fetched.
+    #[error("cannot fetch the client ID metadata document: {0}")]
     Fetch(String),
-    /// The document is not right.
-    #[error("the document about the client is not right: {0}")]
+    /// The document is invalid.
+    #[error("invalid client ID metadata document: {0}")]
     Document(&'static str),
 }
 
-/// Whether a client id asks for a document.
+/// Returns whether a client id is the URL of a metadata document.
 pub(super) fn is_url(client_id: &str) -> bool {
     client_id.starts_with("https://")
 }
 
-/// Fetches the document about the client of an authorization request, should there be one to fetch.
+/// Fetches the metadata document of an authorization request's client, and registers the client.
+///
+/// Does nothing when the client id is not a URL, the feature is off, or the document was fetched recently.
 ///
 /// # Errors
 ///
-/// Why there is no client; the request then ends with a page.
+/// [`ClientDocumentError`] when the URL or the document cannot be used.
 pub(crate) async fn resolve(instance: &Instance, incoming: &Incoming) -> Result<(), ClientDocumentError> {
     let parameters = match incoming.form() {
         Some(form) => form,
@@ -64,7 +66,7 @@ pub(crate) async fn resolve(instance: &Instance, incoming: &Incoming) -> Result<
     }
     check_url(client_id)?;
     let document = fetch(instance, client_id).await?;
-    let client = client(
+    let client = client_from_document(
         instance,
         client_id,
         &document,
@@ -74,14 +76,14 @@ pub(crate) async fn resolve(instance: &Instance, incoming: &Incoming) -> Result<
     Ok(())
 }
 
-/// Takes a document as if it had been fetched, for as long as the instance lives.
+/// Registers a client with this document instead of fetching it. The document never becomes stale.
 ///
 /// # Errors
 ///
-/// What is wrong with the URL or the document.
+/// [`ClientDocumentError`] when the URL or the document is invalid.
 pub(crate) fn pin(instance: &Instance, url: &str, document: &Value) -> Result<(), ClientDocumentError> {
     check_url(url)?;
-    let client = client(instance, url, document, None)?;
+    let client = client_from_document(instance, url, document, None)?;
     instance.grants.lock().add_client(client);
     Ok(())
 }
@@ -96,44 +98,44 @@ fn is_fresh(instance: &Instance, client_id: &str) -> bool {
     }
 }
 
-/// §3 of the draft: https, with a path, without a fragment, credentials or dot segments.
+/// §3 of the draft: an https URL with a path, and without a fragment, credentials or dot segments.
 fn check_url(client_id: &str) -> Result<(), ClientDocumentError> {
-    let refuse = |reason| Err(ClientDocumentError::Url(reason));
+    let invalid = |reason| Err(ClientDocumentError::Url(reason));
     let Ok(url) = Url::parse(client_id) else {
-        return refuse("it cannot be read");
+        return invalid("it cannot be parsed");
     };
-    // Dot segments, upper-case hosts and the like do not survive parsing.
+    // Parsing normalizes dot segments, upper-case hosts and default ports.
     if url.as_str() != client_id {
-        return refuse("it is not in its normal form");
+        return invalid("it is not in normalized form");
     }
     if url.scheme() != "https" {
-        return refuse("its scheme must be https");
+        return invalid("its scheme must be https");
     }
     if url.path() == "/" {
-        return refuse("it must have a path");
+        return invalid("it must have a path");
     }
     if url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
-        return refuse("it must have neither fragment nor credentials");
+        return invalid("it must not have a fragment or credentials");
     }
     Ok(())
 }
 
 async fn fetch(instance: &Instance, url: &str) -> Result<Value, ClientDocumentError> {
     let failed = |error: reqwest::Error| ClientDocumentError::Fetch(root_cause(&error.without_url()));
-    let problem = |text: &str| ClientDocumentError::Fetch(text.to_owned());
+    let fetch_error = |text: &str| ClientDocumentError::Fetch(text.to_owned());
     let http = match instance.http.get() {
         Some(http) => http,
         None => instance
             .http
             .get_or_init(|| http_client(&instance.settings.trusted)),
     };
-    let http = http.as_ref().map_err(|error| problem(error))?;
+    let http = http.as_ref().map_err(|error| fetch_error(error))?;
     let request = http.get(url).header(header::ACCEPT, "application/json");
     let mut response = request.send().await.map_err(failed)?;
-    // Redirects are not followed: the client id is the URL of the document itself.
+    // Redirects are not followed: the client id must be the URL of the document itself.
     if response.status() != StatusCode::OK {
-        return Err(problem(&format!(
-            "the answer is {}, not 200",
+        return Err(fetch_error(&format!(
+            "the response status is {}, not 200",
             response.status().as_u16()
         )));
     }
@@ -141,13 +143,13 @@ async fn fetch(instance: &Instance, url: &str) -> Result<Value, ClientDocumentEr
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
         bytes.extend_from_slice(&chunk);
         if bytes.len() > MAX_BYTES {
-            return Err(problem("it is too large"));
+            return Err(fetch_error("it is larger than 64 KiB"));
         }
     }
     serde_json::from_slice(&bytes).map_err(|_| ClientDocumentError::Document("it is not JSON"))
 }
 
-/// What is at the bottom of an error: "certificate unknown" rather than "error sending request".
+/// Returns the innermost cause of an error: "certificate unknown" instead of "error sending request".
 fn root_cause(error: &dyn Error) -> String {
     let mut cause = error;
     while let Some(deeper) = cause.source() {
@@ -156,12 +158,13 @@ fn root_cause(error: &dyn Error) -> String {
     cause.to_string()
 }
 
-/// Made when the first document is fetched: reading the system's authorities takes longer than starting.
+/// Creates the HTTP client. Called for the first document, because loading the system's certificate
+/// authorities would slow down every start.
 fn http_client(trusted: &[String]) -> Result<reqwest::Client, String> {
     let mut certificates = Vec::new();
     for pem in trusted {
         let more = Certificate::from_pem_bundle(pem.as_bytes())
-            .map_err(|error| format!("a trusted authority cannot be read: {error}"))?;
+            .map_err(|error| format!("invalid PEM of a trusted certificate authority: {error}"))?;
         certificates.extend(more);
     }
     reqwest::Client::builder()
@@ -173,41 +176,47 @@ fn http_client(trusted: &[String]) -> Result<reqwest::Client, String> {
         .map_err(|error| error.to_string())
 }
 
-fn client(
+/// Creates a client from its document, which is used until `fresh_until`, or forever without it.
+fn client_from_document(
     instance: &Instance,
     url: &str,
     document: &Value,
     fresh_until: Option<jiff::Timestamp>,
 ) -> Result<Client, ClientDocumentError> {
-    let refuse = ClientDocumentError::Document;
+    let invalid = ClientDocumentError::Document;
     let document: &Map<String, Value> = document
         .as_object()
-        .ok_or_else(|| refuse("it is not a JSON object"))?;
+        .ok_or_else(|| invalid("it is not a JSON object"))?;
     let text = |name: &str| document.get(name).and_then(Value::as_str);
     if text("client_id") != Some(url) {
-        return Err(refuse("its client_id is not its own URL"));
+        return Err(invalid("its client_id is not its URL"));
     }
     let name = text("client_name")
         .filter(|name| !name.is_empty())
-        .ok_or_else(|| refuse("it has no client_name"))?;
+        .ok_or_else(|| invalid("it has no client_name"))?;
     let redirect_uris = document
         .get("redirect_uris")
         .and_then(Value::as_array)
         .filter(|uris| !uris.is_empty())
-        .ok_or_else(|| refuse("it has no redirect_uris"))?
+        .ok_or_else(|| invalid("it has no redirect_uris"))?
         .iter()
         .map(|uri| uri.as_str().filter(|uri| redirect_uri::check(uri).is_ok()))
         .map(|uri| uri.map(str::to_owned))
         .collect::<Option<Vec<String>>>()
-        .ok_or_else(|| refuse("one of its redirect_uris is not usable"))?;
-    // A document that everybody can read cannot hold a secret (§4.1 of the draft).
+        .ok_or_else(|| invalid("one of its redirect_uris is not allowed"))?;
+    // §4.1 of the draft: the document is public, so it must not contain a secret.
     if document.contains_key("client_secret") || document.contains_key("client_secret_expires_at") {
-        return Err(refuse("it must not speak of a secret"));
+        return Err(invalid("it must not contain a client secret"));
     }
     if !matches!(text("token_endpoint_auth_method"), None | Some("none")) {
-        return Err(refuse("its token_endpoint_auth_method must be none"));
+        return Err(invalid("its token_endpoint_auth_method must be none"));
     }
-    let scopes: Scopes = instance.settings.default_scopes.iter().chain([ALWAYS]).collect();
+    let scopes: Scopes = instance
+        .settings
+        .default_scopes
+        .iter()
+        .chain([ADDITIONAL_SCOPE])
+        .collect();
     Ok(Client {
         id: url.to_owned(),
         name: name.to_owned(),
@@ -223,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_some_urls_can_be_client_ids() {
+    fn client_id_must_be_a_normalized_https_url_with_a_path() {
         for url in [
             "https://app.example.com/client.json",
             "https://app.example.com:8443/a/b?version=2",

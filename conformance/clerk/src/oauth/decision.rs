@@ -1,4 +1,4 @@
-//! The answer to the sign-in and consent page.
+//! The endpoint that the form of the sign-in and consent page is posted to.
 
 use poem::{
     Response,
@@ -12,16 +12,20 @@ use super::{
 };
 use crate::{
     http::incoming::Incoming,
-    store::{scope, state::Instance},
+    store::{instance::Instance, scope},
 };
 
-/// Takes who signs in, in which organization, and whether the client is allowed.
+/// Reads the selected user and organization and whether the client was allowed, then sends the authorization
+/// response.
 ///
-/// The transaction id is unguessable and works once, so another page cannot post a decision for a request it did not
-/// see, and a decision cannot be posted twice.
+/// The transaction id is unguessable and works once. So another page cannot forge a decision, and a decision
+/// cannot be posted twice.
 pub(crate) fn decide(instance: &Instance, incoming: &Incoming) -> Response {
     let Some(form) = incoming.form() else {
-        return page::error(StatusCode::BAD_REQUEST, "The decision must be a form.");
+        return page::error(
+            StatusCode::BAD_REQUEST,
+            "The request body must be application/x-www-form-urlencoded.",
+        );
     };
     let transaction = form.get("transaction").unwrap_or_default();
     let Some(request) = instance
@@ -31,18 +35,18 @@ pub(crate) fn decide(instance: &Instance, incoming: &Incoming) -> Response {
     else {
         return page::error(
             StatusCode::BAD_REQUEST,
-            "This request was answered before, or has expired. Start again from your application.",
+            "This sign-in request has expired or was already answered. Start again from your application.",
         );
     };
-    let refuse = |code, description: &'static str| {
+    let send_error = |code, description: &'static str| {
         let error = OAuthError::new(code, description);
-        callback::refuse(instance, &Method::POST, &callback::Target::from(&request), &error)
+        callback::send_error(instance, &Method::POST, &callback::Target::from(&request), &error)
     };
     if form.get("decision") != Some("allow") {
-        return refuse(ErrorCode::AccessDenied, "the user denied the request");
+        return send_error(ErrorCode::AccessDenied, "the user denied the request");
     }
     let Some(user_id) = form.get("user") else {
-        return refuse(ErrorCode::AccessDenied, "nobody signed in");
+        return send_error(ErrorCode::AccessDenied, "no user was selected");
     };
     let organization_id = form
         .get(&page::organization_field(user_id))
@@ -55,10 +59,10 @@ pub(crate) fn decide(instance: &Instance, incoming: &Incoming) -> Response {
             .member(user_id, organization_id)
             .is_err()
     {
-        return refuse(
+        return send_error(
             ErrorCode::AccessDenied,
-            "the user is not a member of this organization",
+            "the user is not a member of the selected organization",
         );
     }
-    callback::approve(instance, &Method::POST, &request, user_id, organization_id)
+    callback::send_code(instance, &Method::POST, &request, user_id, organization_id)
 }

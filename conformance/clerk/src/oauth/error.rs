@@ -1,4 +1,4 @@
-//! What the authorization server says when it refuses (RFC 6749 §4.1.2.1 and §5.2).
+//! OAuth error codes and error responses (RFC 6749 §4.1.2.1 and §5.2), and Clerk's own error envelope.
 
 use std::borrow::Cow;
 
@@ -8,9 +8,9 @@ use poem::{
 };
 use serde_json::json;
 
-use crate::http::respond;
+use crate::{http::respond, store::instance::Instance};
 
-/// The codes in use, each from the specification that defines it.
+/// The error codes that the authorization server sends, with the specification that defines each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ErrorCode {
     /// RFC 6749 §4.1.2.1.
@@ -57,7 +57,8 @@ impl ErrorCode {
         }
     }
 
-    /// The status where the answer is JSON. Clerk answers 401 to an unknown grant type; RFC 6749 §5.2 would have 400.
+    /// Returns the status of a JSON error response. Like Clerk, it is 401 for an unsupported grant type,
+    /// where RFC 6749 §5.2 requires 400.
     fn status(self) -> StatusCode {
         match self {
             Self::InvalidClient | Self::UnsupportedGrantType => StatusCode::UNAUTHORIZED,
@@ -75,7 +76,7 @@ impl ErrorCode {
     }
 }
 
-/// A refusal with its code and a sentence for the client's developer.
+/// An OAuth error: its code, and a description for the developer of the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct OAuthError {
     pub(super) code: ErrorCode,
@@ -98,12 +99,12 @@ impl OAuthError {
         Self::new(ErrorCode::InvalidGrant, description)
     }
 
-    /// The answer of an endpoint that clients call directly.
+    /// Returns the error response of an endpoint that clients call directly.
     pub(super) fn into_response(self) -> Response {
         let body = json!({ "error": self.code.as_str(), "error_description": self.description });
         let mut response = respond::no_store(respond::json(self.code.status(), &body));
         if self.code == ErrorCode::InvalidClient {
-            // RFC 6749 §5.2: due when the client tried the Authorization header, allowed otherwise.
+            // RFC 6749 §5.2: required when the client used the Authorization header, allowed otherwise.
             response.headers_mut().insert(
                 header::WWW_AUTHENTICATE,
                 HeaderValue::from_static(r#"Basic realm="oauth""#),
@@ -111,4 +112,20 @@ impl OAuthError {
         }
         response
     }
+}
+
+/// Returns an error response in Clerk's envelope, which the Frontend API uses where no OAuth error code
+/// applies.
+pub(super) fn clerk_error(
+    instance: &Instance,
+    status: StatusCode,
+    code: &str,
+    message: &str,
+    long_message: &str,
+) -> Response {
+    let body = json!({
+        "errors": [{ "message": message, "long_message": long_message, "code": code }],
+        "clerk_trace_id": instance.ids.trace_id(),
+    });
+    respond::no_store(respond::json(status, &body))
 }

@@ -1,26 +1,26 @@
-//! The documents at the well-known places, with Clerk's fields.
+//! The JWKS and the metadata documents at the well-known paths, with Clerk's fields.
 
 use poem::{Response, http::StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
     http::{incoming::Incoming, respond},
-    store::{scope, state::Instance},
+    store::{instance::Instance, scope},
 };
 
-/// How a client may authenticate at the token endpoint (RFC 7591 §2).
+/// The client authentication methods of the token endpoint (RFC 7591 §2).
 pub(super) const AUTHENTICATION_METHODS: [&str; 3] = ["client_secret_basic", "none", "client_secret_post"];
 pub(super) const GRANT_TYPES: [&str; 2] = ["authorization_code", "refresh_token"];
 pub(super) const RESPONSE_TYPES: [&str; 1] = ["code"];
 
-/// The published keys (RFC 7517 §5).
+/// Returns the published keys as a JSON Web Key Set (RFC 7517 §5).
 pub(crate) fn jwks(instance: &Instance, _: &Incoming) -> Response {
     respond::json(StatusCode::OK, &instance.keys.read().jwks())
 }
 
-/// Authorization server metadata (RFC 8414 §2).
+/// Returns the authorization server metadata (RFC 8414 §2).
 pub(crate) fn authorization_server(instance: &Instance, _: &Incoming) -> Response {
-    let mut document = shared(instance);
+    let mut document = common_metadata(instance);
     extend(
         &mut document,
         json!({
@@ -42,9 +42,9 @@ pub(crate) fn authorization_server(instance: &Instance, _: &Incoming) -> Respons
     respond::json(StatusCode::OK, &document)
 }
 
-/// OIDC provider metadata (OIDC Discovery 1.0 §3).
+/// Returns the OpenID provider metadata (OIDC Discovery 1.0 §3).
 pub(crate) fn openid_configuration(instance: &Instance, _: &Incoming) -> Response {
-    let mut document = shared(instance);
+    let mut document = common_metadata(instance);
     extend(
         &mut document,
         json!({
@@ -58,8 +58,8 @@ pub(crate) fn openid_configuration(instance: &Instance, _: &Incoming) -> Respons
     respond::json(StatusCode::OK, &document)
 }
 
-/// What both documents hold.
-fn shared(instance: &Instance) -> Value {
+/// Returns the members that both metadata documents have.
+fn common_metadata(instance: &Instance) -> Value {
     let issuer = &instance.issuer;
     json!({
         "issuer": issuer,

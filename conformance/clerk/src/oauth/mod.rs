@@ -1,8 +1,8 @@
-//! The Frontend API's OAuth 2.1 authorization server and its documents.
+//! The OAuth 2.1 authorization server of the Frontend API.
 //!
-//! An authorization request is checked in [`authorize`], shown as a [`page`], decided in [`decision`] and answered by
-//! [`callback`]; the code is redeemed in [`token`]. What can go wrong between client and server is one type,
-//! [`OAuthError`](error::OAuthError).
+//! [`authorize`] checks an authorization request and shows the sign-in and consent page of [`page`].
+//! [`decision`] reads the user's decision, and [`callback`] sends the authorization response. [`token`]
+//! redeems the code. Errors that a client receives are [`OAuthError`](error::OAuthError)s.
 
 pub(crate) mod authorize;
 mod callback;
@@ -10,6 +10,7 @@ mod client_authentication;
 pub(crate) mod client_document;
 pub(crate) mod decision;
 mod error;
+mod form;
 pub(crate) mod metadata;
 mod page;
 mod redirect_uri;

@@ -1,5 +1,7 @@
-//! The pages a person sees. They load nothing, run no script (but for the one line of `form_post`), and everything a
-//! client or a user wrote is escaped by the template engine.
+//! The HTML pages that users see.
+//!
+//! They load no resources and run no script, except for one line of `form_post`. The template engine escapes
+//! all text from clients and users.
 
 use std::sync::LazyLock;
 
@@ -17,13 +19,13 @@ use crate::{
     store::{directory::Directory, grants::AuthorizationRequest, people::User, scope},
 };
 
-/// Inline, so that a page is one answer.
+/// The style sheet, which each page contains.
 pub(super) const STYLE: &str = include_str!("../../templates/page.css");
-/// Sends the form of `form_post` without waiting for the button.
+/// The script that submits the form of `form_post` automatically.
 pub(super) const SUBMIT: &str = "document.forms[0].submit()";
 
-/// Styles by their hash and nothing else. `form-action` is left out on purpose: browsers apply it to every redirect
-/// that follows a form, the client's own ones included, and those are not known here.
+/// Allows only the style sheet, by its hash. There is deliberately no `form-action`: browsers also apply it
+/// to the redirects after a form, and the client's own redirects are not known here.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     format!(
         "default-src 'none'; style-src 'sha256-{}'; base-uri 'none'; frame-ancestors 'none'",
@@ -33,7 +35,7 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
 static POLICY_WITH_SCRIPT: LazyLock<String> =
     LazyLock::new(|| format!("{}; script-src 'sha256-{}'", *POLICY, sha256_base64(SUBMIT)));
 
-/// What the consent page lists.
+/// The contents of the consent page.
 pub(super) struct Consent {
     client_name: String,
     destination: String,
@@ -47,7 +49,7 @@ struct UserChoice {
     name: String,
     email: Option<String>,
     banned: bool,
-    /// The first who can sign in is chosen already.
+    /// Whether this is the first user who is not banned; the page preselects that user.
     first: bool,
     organization_field: String,
     organizations: Vec<OrganizationChoice>,
@@ -61,9 +63,8 @@ struct OrganizationChoice {
 
 struct ScopeLine {
     name: String,
-    words: String,
-    /// Whether the words are not the name itself.
-    named: bool,
+    /// What the scope allows, for users. `None` for a scope without a description.
+    description: Option<&'static str>,
 }
 
 #[derive(Template)]
@@ -89,7 +90,8 @@ struct FormPostPage<'a> {
 }
 
 impl Consent {
-    pub(super) fn of(directory: &Directory, request: &AuthorizationRequest) -> Self {
+    /// Collects what the page shows about the users and the request.
+    pub(super) fn new(directory: &Directory, request: &AuthorizationRequest) -> Self {
         let with_organizations = request.scopes.contains(scope::ORGANIZATION);
         let first = directory.users().find(|user| !user.banned).map(|user| &user.id);
         let choice = |user: &User| UserChoice {
@@ -111,8 +113,7 @@ impl Consent {
         };
         let line = |name: &str| ScopeLine {
             name: name.to_owned(),
-            words: scope::in_words(name).unwrap_or(name).to_owned(),
-            named: scope::in_words(name).is_some(),
+            description: scope::description(name),
         };
         Self {
             client_name: request.client_name.clone(),
@@ -124,12 +125,12 @@ impl Consent {
     }
 }
 
-/// The name of the field that holds the organization, should this user be chosen.
+/// Returns the name of the form field with the organization that is active if this user is selected.
 pub(super) fn organization_field(user_id: &str) -> String {
     format!("organization.{user_id}")
 }
 
-/// Asks who signs in and whether the client is allowed.
+/// Returns the page that asks which user signs in and whether the client is allowed.
 pub(super) fn consent(consent: &Consent, transaction: &str) -> Response {
     let page = ConsentPage {
         consent,
@@ -140,12 +141,12 @@ pub(super) fn consent(consent: &Consent, transaction: &str) -> Response {
     render(StatusCode::OK, &page, &POLICY)
 }
 
-/// Says what is wrong to the person, when it cannot be said to the client.
+/// Returns the page for an error that cannot be sent to the client.
 pub(super) fn error(status: StatusCode, reason: &str) -> Response {
     render(status, &ErrorPage { reason }, &POLICY)
 }
 
-/// Carries the parameters to the client in a form (OAuth 2.0 Form Post Response Mode §2).
+/// Returns the page that posts the parameters to the client (OAuth 2.0 Form Post Response Mode §2).
 pub(super) fn form_post(action: &str, parameters: &[(&'static str, &str)]) -> Response {
     render(
         StatusCode::OK,
@@ -155,7 +156,7 @@ pub(super) fn form_post(action: &str, parameters: &[(&'static str, &str)]) -> Re
 }
 
 fn render(status: StatusCode, page: &impl Template, policy: &str) -> Response {
-    // Rendering into a String fails only when a value's own `Display` does, and these are all text.
+    // Rendering into a String fails only if the `Display` of a value fails, and all values are strings.
     let body = page.render().unwrap_or_default();
     let mut response = respond::no_store(respond::html(status, body));
     let headers = response.headers_mut();

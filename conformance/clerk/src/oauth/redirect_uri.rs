@@ -1,11 +1,11 @@
-//! Redirect URIs: which may be registered, and which match a registered one.
+//! Redirect URIs: which ones clients may register, and how requested ones are matched.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-/// Schemes that a browser acts on itself: a code sent there runs or shows something instead of reaching a client.
-const REFUSED_SCHEMES: [&str; 9] = [
+/// Schemes that browsers interpret themselves, so that a code would never reach a client.
+const FORBIDDEN_SCHEMES: [&str; 9] = [
     "javascript",
     "data",
     "file",
@@ -17,55 +17,62 @@ const REFUSED_SCHEMES: [&str; 9] = [
     "wss",
 ];
 
-/// Whether a client may register this URI: https, http on loopback (RFC 8252 §7.3), or a private-use scheme
-/// (RFC 8252 §7.1), without a fragment (RFC 6749 §3.1.2) and without credentials.
+/// Checks whether a client may register this URI.
+///
+/// Allows https, http on loopback (RFC 8252 §7.3) and private-use schemes (RFC 8252 §7.1), without a fragment
+/// (RFC 6749 §3.1.2) and without credentials.
 ///
 /// # Errors
 ///
-/// What is wrong with it, for the client's developer.
+/// The requirement that the URI violates, to be put after "the redirect URI".
 pub(super) fn check(uri: &str) -> Result<(), &'static str> {
-    // `Url` mends what it can: backslashes, tabs, spaces at the ends. A URI that needs it is not one.
+    // `Url` silently repairs backslashes, tabs and surrounding spaces, so they are rejected before parsing.
     if !uri.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
-        return Err("must be a URI");
+        return Err("must contain only printable ASCII characters, and no backslash");
     }
     let url = Url::parse(uri).map_err(|_| "must be an absolute URI")?;
     if url.fragment().is_some() {
         return Err("must not have a fragment");
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("must not have credentials");
+        return Err("must not have a user name or password");
     }
     match url.scheme() {
         "https" => Ok(()),
         "http" if is_loopback(&url) => Ok(()),
-        "http" => Err("must use https unless it is on loopback"),
-        scheme if REFUSED_SCHEMES.contains(&scheme) => {
-            Err("must not use a scheme that browsers handle themselves")
+        "http" => Err("must use https, or be on loopback"),
+        scheme if FORBIDDEN_SCHEMES.contains(&scheme) => {
+            Err("must not use a scheme that browsers interpret themselves")
         }
         _ => Ok(()),
     }
 }
 
-/// Whether `asked` is the registered URI. Exactly so, but for the port on loopback, which a native client gets from the
-/// operating system only when it runs (RFC 8252 §7.3). That speaks of IPs; clients of MCP say `localhost`, and their
-/// documents name no port. One is not the other, though.
-pub(super) fn matches(registered: &str, asked: &str) -> bool {
-    if registered == asked {
+/// Returns whether a requested redirect URI matches a registered one.
+///
+/// They must be equal, except for the port on loopback: a native client gets its port from the operating
+/// system at run time (RFC 8252 §7.3). The RFC describes this for IP addresses; here it also applies to
+/// `localhost`, which MCP clients use. `localhost` does not match an IP address.
+pub(super) fn matches(registered: &str, requested: &str) -> bool {
+    if registered == requested {
         return true;
     }
-    let (Ok(mut registered_url), Ok(mut asked_url)) = (Url::parse(registered), Url::parse(asked)) else {
+    let (Ok(mut registered_url), Ok(mut requested_url)) = (Url::parse(registered), Url::parse(requested))
+    else {
         return false;
     };
-    let both_loopback = [&registered_url, &asked_url]
+    let both_loopback = [&registered_url, &requested_url]
         .iter()
         .all(|url| url.scheme() == "http" && is_loopback(url) && url.username().is_empty());
-    if !both_loopback || check(asked).is_err() {
+    if !both_loopback || check(requested).is_err() {
         return false;
     }
-    registered_url.set_port(None).is_ok() && asked_url.set_port(None).is_ok() && registered_url == asked_url
+    registered_url.set_port(None).is_ok()
+        && requested_url.set_port(None).is_ok()
+        && registered_url == requested_url
 }
 
-/// Whom the answer goes to, as shown to a person.
+/// Describes where a redirect URI leads, for the consent page.
 pub(super) fn destination(uri: &str) -> String {
     let Ok(url) = Url::parse(uri) else {
         return uri.to_owned();
@@ -91,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_may_be_registered() {
+    fn only_https_loopback_and_private_use_uris_may_be_registered() {
         for uri in [
             "https://app.example.com/callback?a=b",
             "http://127.0.0.1:4711/callback",
@@ -120,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn only_loopback_may_change_its_port() {
+    fn only_the_port_on_loopback_may_differ() {
         assert!(matches("http://127.0.0.1:1/cb", "http://127.0.0.1:65535/cb"));
         assert!(matches("http://[::1]/cb", "http://[::1]:8080/cb"));
         assert!(matches(
@@ -128,7 +135,7 @@ mod tests {
             "http://localhost:54293/callback"
         ));
         assert!(matches("https://a.example/cb", "https://a.example/cb"));
-        for (registered, asked) in [
+        for (registered, requested) in [
             ("http://127.0.0.1:1/cb", "http://127.0.0.1:2/other"),
             ("http://127.0.0.1:1/cb", "http://127.0.0.1:2/cb?x=y"),
             ("http://127.0.0.1:1/cb", "http://[::1]:1/cb"),
@@ -141,7 +148,7 @@ mod tests {
             ("https://a.example/cb", "https://a.example/cb/"),
             ("https://a.example/cb", "https://a.example/%63b"),
         ] {
-            assert!(!matches(registered, asked), "{registered} {asked}");
+            assert!(!matches(registered, requested), "{registered} {requested}");
         }
     }
 }

@@ -4,7 +4,7 @@ use poem::{Response, http::StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::{
-    error::{ErrorCode, OAuthError},
+    error::{ErrorCode, OAuthError, clerk_error},
     metadata::{AUTHENTICATION_METHODS, GRANT_TYPES, RESPONSE_TYPES},
     redirect_uri,
 };
@@ -12,17 +12,27 @@ use crate::{
     http::{incoming::Incoming, respond},
     store::{
         grants::{Client, Origin},
+        instance::Instance,
         scope::{self, Scopes},
-        state::Instance,
     },
 };
 
+/// The maximum length of `client_name`, in characters.
 const MAX_NAME_CHARACTERS: usize = 256;
+/// The maximum length of the other text members, in characters.
 const MAX_CHARACTERS: usize = 1024;
 
+/// Registers a client. While the feature is off, responds with an error in Clerk's own envelope, as Clerk
+/// does.
 pub(crate) fn register(instance: &Instance, incoming: &Incoming) -> Response {
     if !instance.settings.dynamic_registration {
-        return disabled(instance);
+        return clerk_error(
+            instance,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "feature_requires_dynamic_oauth_client_registration",
+            "Dynamic client registration is not enabled",
+            "Dynamic OAuth client registration is not enabled for this instance.",
+        );
     }
     match try_register(instance, incoming) {
         Ok(body) => respond::no_store(respond::json(StatusCode::CREATED, &body)),
@@ -30,32 +40,19 @@ pub(crate) fn register(instance: &Instance, incoming: &Incoming) -> Response {
     }
 }
 
-/// Clerk's refusal while the feature is off: not an OAuth error, but its own envelope.
-fn disabled(instance: &Instance) -> Response {
-    let body = json!({
-        "errors": [{
-            "message": "Dynamic client registration is not enabled",
-            "long_message": "Dynamic OAuth client registration is not enabled for this instance.",
-            "code": "feature_requires_dynamic_oauth_client_registration",
-        }],
-        "clerk_trace_id": instance.ids.trace_id(),
-    });
-    respond::no_store(respond::json(StatusCode::UNPROCESSABLE_ENTITY, &body))
-}
-
 fn try_register(instance: &Instance, incoming: &Incoming) -> Result<Value, OAuthError> {
     if !incoming.has_content_type("application/json") {
-        return Err(invalid("the request must be application/json"));
+        return Err(invalid_metadata("the request body must be application/json"));
     }
     let Ok(Value::Object(metadata)) = serde_json::from_slice::<Value>(incoming.body()) else {
-        return Err(invalid("the request must be a JSON object"));
+        return Err(invalid_metadata("the request body must be a JSON object"));
     };
     let redirect_uris = redirect_uris(&metadata)?;
-    // Members that are not named here are ignored (RFC 7591 §2).
+    // RFC 7591 §2: unknown members are ignored.
     let method =
         text(&metadata, "token_endpoint_auth_method", MAX_CHARACTERS)?.unwrap_or("client_secret_basic");
     if !AUTHENTICATION_METHODS.contains(&method) {
-        return Err(invalid(format!(
+        return Err(invalid_metadata(format!(
             "token_endpoint_auth_method must be one of {}",
             AUTHENTICATION_METHODS.join(", ")
         )));
@@ -64,8 +61,8 @@ fn try_register(instance: &Instance, incoming: &Incoming) -> Result<Value, OAuth
     let client_name = text(&metadata, "client_name", MAX_NAME_CHARACTERS)?
         .unwrap_or(&client_id)
         .to_owned();
-    let client_uri = web_address(&metadata, "client_uri")?;
-    let logo_uri = web_address(&metadata, "logo_uri")?;
+    let client_uri = web_url(&metadata, "client_uri")?;
+    let logo_uri = web_url(&metadata, "logo_uri")?;
     let scopes = scopes(instance, &metadata)?;
     let client_secret = (method != "none").then(|| instance.ids.alphanumeric("client_secret", 43));
 
@@ -104,61 +101,61 @@ fn try_register(instance: &Instance, incoming: &Incoming) -> Result<Value, OAuth
 }
 
 fn redirect_uris(metadata: &Map<String, Value>) -> Result<Vec<String>, OAuthError> {
-    let refuse = |reason: &str| OAuthError::new(ErrorCode::InvalidRedirectUri, reason.to_owned());
+    let invalid = |reason: &str| OAuthError::new(ErrorCode::InvalidRedirectUri, reason.to_owned());
     let Some(Value::Array(uris)) = metadata.get("redirect_uris") else {
-        return Err(refuse("redirect_uris must be an array of strings"));
+        return Err(invalid("redirect_uris must be an array of strings"));
     };
     if uris.is_empty() {
-        return Err(refuse("redirect_uris must not be empty"));
+        return Err(invalid("redirect_uris must not be empty"));
     }
     uris.iter()
         .map(|uri| {
             let uri = uri
                 .as_str()
-                .ok_or_else(|| refuse("redirect_uris must be an array of strings"))?;
-            redirect_uri::check(uri).map_err(|reason| refuse(&format!("a redirect URI {reason}")))?;
+                .ok_or_else(|| invalid("redirect_uris must be an array of strings"))?;
+            redirect_uri::check(uri).map_err(|reason| invalid(&format!("a redirect URI {reason}")))?;
             Ok(uri.to_owned())
         })
         .collect()
 }
 
 fn scopes(instance: &Instance, metadata: &Map<String, Value>) -> Result<Scopes, OAuthError> {
-    let asked = text(metadata, "scope", MAX_CHARACTERS)?
+    let requested = text(metadata, "scope", MAX_CHARACTERS)?
         .map(Scopes::parse)
         .filter(|scopes| !scopes.is_empty());
-    let Some(asked) = asked else {
+    let Some(requested) = requested else {
         return Ok(instance.settings.default_scopes.clone());
     };
     let known: Scopes = scope::supported().collect();
-    if asked.beyond(&known).is_some() {
-        return Err(invalid(format!("scope may hold {known} only")));
+    if requested.first_not_in(&known).is_some() {
+        return Err(invalid_metadata(format!("scope may contain only: {known}")));
     }
-    Ok(asked)
+    Ok(requested)
 }
 
-/// A web page of the client's. It is shown as a link by those who show it, so only these schemes will do.
-fn web_address<'a>(metadata: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, OAuthError> {
-    let address = text(metadata, name, MAX_CHARACTERS)?;
-    let is_web =
-        |address: &str| url::Url::parse(address).is_ok_and(|url| matches!(url.scheme(), "https" | "http"));
-    match address {
-        Some(address) if !is_web(address) => Err(invalid(format!("{name} must be a web address"))),
-        Some(_) | None => Ok(address),
+/// Returns a member that must be an http or https URL. Other schemes are rejected, because the URL may be
+/// shown as a link.
+fn web_url<'a>(metadata: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, OAuthError> {
+    let url = text(metadata, name, MAX_CHARACTERS)?;
+    let is_web = |url: &str| url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "https" | "http"));
+    match url {
+        Some(url) if !is_web(url) => Err(invalid_metadata(format!("{name} must be an http or https URL"))),
+        Some(_) | None => Ok(url),
     }
 }
 
-/// A member that must be a string if it is there; `null` and the empty string count as absent.
+/// Returns a member that must be a string if present. `null` and the empty string count as absent.
 fn text<'a>(metadata: &'a Map<String, Value>, name: &str, max: usize) -> Result<Option<&'a str>, OAuthError> {
     match metadata.get(name) {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if text.chars().count() > max => {
-            Err(invalid(format!("{name} must have at most {max} characters")))
-        }
+        Some(Value::String(text)) if text.chars().count() > max => Err(invalid_metadata(format!(
+            "{name} must have at most {max} characters"
+        ))),
         Some(Value::String(text)) => Ok((!text.is_empty()).then_some(text.as_str())),
-        Some(_) => Err(invalid(format!("{name} must be a string"))),
+        Some(_) => Err(invalid_metadata(format!("{name} must be a string"))),
     }
 }
 
-fn invalid(description: impl Into<std::borrow::Cow<'static, str>>) -> OAuthError {
+fn invalid_metadata(description: impl Into<std::borrow::Cow<'static, str>>) -> OAuthError {
     OAuthError::new(ErrorCode::InvalidClientMetadata, description)
 }

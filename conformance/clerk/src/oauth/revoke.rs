@@ -1,17 +1,18 @@
-//! Revocation (RFC 7009).
+//! The revocation endpoint (RFC 7009).
 
 use poem::{Response, http::StatusCode};
 
 use super::{
     client_authentication::authenticate,
     error::{ErrorCode, OAuthError},
+    form,
 };
 use crate::{
     http::{incoming::Incoming, respond},
-    store::{grants::Client, state::Instance},
-    tokens::access_token::Lookup,
+    store::{grants::Client, instance::Instance},
 };
 
+/// Revokes a refresh token with its grant, or an opaque access token.
 pub(crate) fn revoke(instance: &Instance, incoming: &Incoming) -> Response {
     match try_revoke(instance, incoming) {
         Ok(()) => respond::no_store(respond::empty(StatusCode::OK)),
@@ -20,12 +21,7 @@ pub(crate) fn revoke(instance: &Instance, incoming: &Incoming) -> Response {
 }
 
 fn try_revoke(instance: &Instance, incoming: &Incoming) -> Result<(), OAuthError> {
-    let form = incoming
-        .form()
-        .ok_or_else(|| OAuthError::invalid_request("the request must be a form"))?;
-    if form.repeated(&[]).is_some() {
-        return Err(OAuthError::invalid_request("no parameter may be repeated"));
-    }
+    let form = form::parse(incoming, &[])?;
     let client = authenticate(instance, incoming, &form)?;
     let token = form
         .get("token")
@@ -33,25 +29,27 @@ fn try_revoke(instance: &Instance, incoming: &Incoming) -> Result<(), OAuthError
     if revoke_refresh_token(instance, &client, token) {
         return Ok(());
     }
-    match instance.look_up(token) {
-        Lookup::Found(found) if found.client_id != client.id => Err(OAuthError::invalid_grant(
+    match instance.find_access_token(token) {
+        Some(found) if found.client_id != client.id => Err(OAuthError::invalid_grant(
             "the token was issued to another client",
         )),
-        Lookup::Found(found) if found.is_jwt => Err(OAuthError::new(
+        Some(found) if found.is_jwt => Err(OAuthError::new(
             ErrorCode::UnsupportedTokenType,
-            "a JWT access token cannot be revoked; revoke the refresh token and let it expire",
+            "a JWT access token cannot be revoked; revoke its refresh token instead",
         )),
-        Lookup::Found(_) => {
+        Some(_) => {
             instance.grants.lock().revoke_opaque_token(token);
             Ok(())
         }
-        // RFC 7009 §2.2: a token nobody knows is as revoked as it can be.
-        Lookup::Unknown => Ok(()),
+        // RFC 7009 §2.2: revoking an unknown token succeeds.
+        None => Ok(()),
     }
 }
 
-/// The whole grant ends with its refresh token (RFC 7009 §2.1). Another client's token is not touched, and not
-/// admitted to exist.
+/// Revokes a refresh token with its whole grant (RFC 7009 §2.1). Returns whether the refresh token exists.
+///
+/// The token of another client is not revoked, but the response is the same, so that it does not reveal that
+/// the token exists.
 fn revoke_refresh_token(instance: &Instance, client: &Client, token: &str) -> bool {
     let mut grants = instance.grants.lock();
     let Some(grant_id) = grants.refresh_token(token).map(|token| token.grant_id.clone()) else {

@@ -1,4 +1,4 @@
-//! The token endpoint: a code or a refresh token for an access token (RFC 6749 §4.1.3 and §6).
+//! The token endpoint: exchanges a code or a refresh token for an access token (RFC 6749 §4.1.3 and §6).
 
 use aws_lc_rs::{constant_time::verify_slices_are_equal, digest};
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
@@ -9,21 +9,23 @@ use serde_json::{Value, json};
 use super::{
     client_authentication::authenticate,
     error::{ErrorCode, OAuthError},
+    form,
 };
 use crate::{
     http::{incoming::Incoming, parameters::Parameters, respond},
     store::{
-        grants::{Client, Code, Grant, Grants, OpaqueToken},
+        grants::{Client, Code, Grant, Grants, OAUTH_TOKEN_SECONDS, OpaqueToken},
+        instance::Instance,
         scope::Scopes,
         settings::{AccessTokens, ResourceIndicators},
-        state::Instance,
     },
-    tokens::recipes::{AccessGrant, OAUTH_TOKEN_SECONDS},
+    tokens::recipes::AccessTokenClaims,
 };
 
-/// RFC 7636 §4.1.
+/// The length of a code verifier (RFC 7636 §4.1).
 const CODE_VERIFIER_LENGTH: std::ops::RangeInclusive<usize> = 43..=128;
 
+/// Answers a token request.
 pub(crate) fn token(instance: &Instance, incoming: &Incoming) -> Response {
     match exchange(instance, incoming) {
         Ok(body) => respond::no_store(respond::json(StatusCode::OK, &body)),
@@ -32,12 +34,7 @@ pub(crate) fn token(instance: &Instance, incoming: &Incoming) -> Response {
 }
 
 fn exchange(instance: &Instance, incoming: &Incoming) -> Result<Value, OAuthError> {
-    let form = incoming
-        .form()
-        .ok_or_else(|| OAuthError::invalid_request("the request must be a form"))?;
-    if form.repeated(&["resource"]).is_some() {
-        return Err(OAuthError::invalid_request("only resource may be repeated"));
-    }
+    let form = form::parse(incoming, &["resource"])?;
     let grant_type = form
         .get("grant_type")
         .ok_or_else(|| OAuthError::invalid_request("grant_type is missing"))?;
@@ -55,7 +52,7 @@ fn redeem(instance: &Instance, client: &Client, form: &Parameters) -> Result<Val
     let given = form
         .get("code")
         .ok_or_else(|| OAuthError::invalid_request("code is missing"))?;
-    let unknown = || OAuthError::invalid_grant("the code is unknown, or was issued to another client");
+    let unknown = || OAuthError::invalid_grant("the code is unknown or was issued to another client");
     let now = instance.clock.now();
     let mut grants = instance.grants.lock();
     let code = grants.code(given).cloned().ok_or_else(unknown)?;
@@ -64,10 +61,11 @@ fn redeem(instance: &Instance, client: &Client, form: &Parameters) -> Result<Val
         return Err(unknown());
     }
     if code.used {
-        // RFC 6749 §4.1.2: a code that comes twice was stolen, by whoever came first or second.
+        // RFC 6749 §4.1.2: a code that is redeemed twice may be stolen, and the first redemption may be the
+        // thief's.
         grants.revoke_grant(&code.grant_id);
         return Err(OAuthError::invalid_grant(
-            "the code was redeemed before; its tokens are revoked",
+            "the code was already redeemed; its grant is now revoked",
         ));
     }
     if now >= code.expires_at {
@@ -79,7 +77,7 @@ fn redeem(instance: &Instance, client: &Client, form: &Parameters) -> Result<Val
     };
     if !same_redirect_uri {
         return Err(OAuthError::invalid_grant(
-            "redirect_uri is not that of the authorization request",
+            "redirect_uri differs from the authorization request",
         ));
     }
     check_code_verifier(&code, form.get("code_verifier"))?;
@@ -101,7 +99,7 @@ fn refresh(instance: &Instance, client: &Client, form: &Parameters) -> Result<Va
         .get("refresh_token")
         .ok_or_else(|| OAuthError::invalid_request("refresh_token is missing"))?;
     let unknown =
-        || OAuthError::invalid_grant("the refresh token is unknown, or was issued to another client");
+        || OAuthError::invalid_grant("the refresh token is unknown or was issued to another client");
     let mut grants = instance.grants.lock();
     let token = grants.refresh_token(given).cloned().ok_or_else(unknown)?;
     let grant = grants.grant(&token.grant_id).cloned().ok_or_else(unknown)?;
@@ -109,20 +107,20 @@ fn refresh(instance: &Instance, client: &Client, form: &Parameters) -> Result<Va
         return Err(unknown());
     }
     if token.used {
-        // RFC 9700 §4.14.2: with rotation, a used token that comes back means that two parties hold it.
+        // RFC 9700 §4.14.2: with rotation, the reuse of a refresh token means that two parties have it.
         grants.revoke_grant(&token.grant_id);
         return Err(OAuthError::invalid_grant(
-            "the refresh token was used before; its grant is revoked",
+            "the refresh token was already used; its grant is now revoked",
         ));
     }
     if grant.revoked {
         return Err(OAuthError::invalid_grant("the grant was revoked"));
     }
     let scopes = match form.get("scope").map(Scopes::parse) {
-        Some(narrower) if narrower.beyond(&grant.scopes).is_some() => {
+        Some(narrower) if narrower.first_not_in(&grant.scopes).is_some() => {
             return Err(OAuthError::new(
                 ErrorCode::InvalidScope,
-                format!("the grant covers these scopes only: {}", grant.scopes),
+                format!("scope may contain only the granted scopes: {}", grant.scopes),
             ));
         }
         Some(narrower) if !narrower.is_empty() => narrower,
@@ -141,12 +139,12 @@ fn refresh(instance: &Instance, client: &Client, form: &Parameters) -> Result<Va
     )
 }
 
-/// RFC 7636 §4.6.
+/// Checks the code verifier against the code challenge of the authorization request (RFC 7636 §4.6).
 fn check_code_verifier(code: &Code, verifier: Option<&str>) -> Result<(), OAuthError> {
     let (challenge, verifier) = match (&code.challenge, verifier) {
         (Some(challenge), Some(verifier)) => (challenge, verifier),
         (Some(_), None) => return Err(OAuthError::invalid_grant("code_verifier is missing")),
-        // RFC 9700 §2.1.1: a verifier without a challenge is the mark of a PKCE downgrade.
+        // RFC 9700 §2.1.1: a verifier without a challenge indicates a PKCE downgrade attack.
         (None, Some(_)) => {
             return Err(OAuthError::invalid_grant(
                 "the authorization request had no code_challenge",
@@ -166,20 +164,24 @@ fn check_code_verifier(code: &Code, verifier: Option<&str>) -> Result<(), OAuthE
     }
 }
 
-/// RFC 8707 §2.2: what is asked for here must have been granted; asking for nothing means all of it.
+/// Returns the resources of the access token (RFC 8707 §2.2): the requested ones, which must have been
+/// granted, or all granted ones if none are requested.
 fn resources(instance: &Instance, grant: &Grant, form: &Parameters) -> Result<Vec<String>, OAuthError> {
     if instance.settings.resource_indicators == ResourceIndicators::Legacy {
         return Ok(Vec::new());
     }
-    let asked: Vec<String> = form.all("resource").map(str::to_owned).collect();
-    if asked.is_empty() {
+    let requested: Vec<String> = form.all("resource").map(str::to_owned).collect();
+    if requested.is_empty() {
         Ok(grant.resources.clone())
-    } else if asked.iter().all(|resource| grant.resources.contains(resource)) {
-        Ok(asked)
+    } else if requested
+        .iter()
+        .all(|resource| grant.resources.contains(resource))
+    {
+        Ok(requested)
     } else {
         Err(OAuthError::new(
             ErrorCode::InvalidTarget,
-            "resource is not that of the authorization request",
+            "resource was not part of the authorization request",
         ))
     }
 }
@@ -187,11 +189,14 @@ fn resources(instance: &Instance, grant: &Grant, form: &Parameters) -> Result<Ve
 fn check_user(instance: &Instance, grant: &Grant) -> Result<(), OAuthError> {
     match instance.directory.read().user_by_id(&grant.user_id) {
         Some(user) if !user.banned => Ok(()),
-        Some(_) | None => Err(OAuthError::invalid_grant("the user cannot sign in any more")),
+        Some(_) | None => Err(OAuthError::invalid_grant(
+            "the user is banned or no longer exists",
+        )),
     }
 }
 
-/// The token response (RFC 6749 §5.1), with an ID token when `openid` was granted.
+/// Issues the tokens and returns the token response (RFC 6749 §5.1), with an ID token if `openid` was
+/// granted.
 fn issue(
     instance: &Instance,
     grants: &mut Grants,
@@ -201,7 +206,7 @@ fn issue(
     resources: &[String],
 ) -> Result<Value, OAuthError> {
     let now = instance.clock.now();
-    let access = AccessGrant {
+    let access = AccessTokenClaims {
         user_id: &grant.user_id,
         client_id: &grant.client_id,
         scopes,
@@ -238,7 +243,7 @@ fn issue(
         let directory = instance.directory.read();
         let user = directory
             .user_by_id(&grant.user_id)
-            .ok_or_else(|| OAuthError::invalid_grant("the user cannot sign in any more"))?;
+            .ok_or_else(|| OAuthError::invalid_grant("the user is banned or no longer exists"))?;
         let id_token = instance.id_token(user, &access, grant.nonce.as_deref()).mint();
         if let Some(body) = body.as_object_mut() {
             body.insert("id_token".to_owned(), json!(id_token));

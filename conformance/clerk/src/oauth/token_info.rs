@@ -1,4 +1,4 @@
-//! Introspection of an access or refresh token (RFC 7662), with Clerk's members.
+//! The introspection endpoint for access and refresh tokens (RFC 7662), with Clerk's members.
 
 use poem::{Response, http::StatusCode};
 use serde_json::{Value, json};
@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 use super::{
     client_authentication::authenticate,
     error::{ErrorCode, OAuthError},
+    form,
 };
 use crate::{
     http::{incoming::Incoming, respond},
-    store::{scope::Scopes, state::Instance},
-    tokens::access_token::Lookup,
+    store::{instance::Instance, scope::Scopes},
 };
 
+/// Answers whether a token is active, and what it allows. Requires a client with a secret.
 pub(crate) fn token_info(instance: &Instance, incoming: &Incoming) -> Response {
     match introspect(instance, incoming) {
         Ok(body) => respond::no_store(respond::json(StatusCode::OK, &body)),
@@ -21,61 +22,56 @@ pub(crate) fn token_info(instance: &Instance, incoming: &Incoming) -> Response {
 }
 
 fn introspect(instance: &Instance, incoming: &Incoming) -> Result<Value, OAuthError> {
-    let form = incoming
-        .form()
-        .ok_or_else(|| OAuthError::invalid_request("the request must be a form"))?;
-    if form.repeated(&[]).is_some() {
-        return Err(OAuthError::invalid_request("no parameter may be repeated"));
-    }
+    let form = form::parse(incoming, &[])?;
     let client = authenticate(instance, incoming, &form)?;
     if client.secret.is_none() {
-        // RFC 7662 §2.1: whoever asks must be authenticated, and a public client cannot be.
+        // RFC 7662 §2.1: the caller must be authenticated, and a public client cannot authenticate.
         return Err(OAuthError::new(
             ErrorCode::InvalidClient,
-            "only clients with a secret may ask",
+            "introspection requires a client with a secret",
         ));
     }
     let token = form
         .get("token")
         .ok_or_else(|| OAuthError::invalid_request("token is missing"))?;
-    let wanted = form.get("scope").map(Scopes::parse).unwrap_or_default();
-    let body = match instance.look_up(token) {
-        Lookup::Found(found) if found.is_active() && wanted.beyond(&found.scopes).is_none() => describe(
+    let scopes = form.get("scope").map(Scopes::parse).unwrap_or_default();
+    let body = match instance.find_access_token(token) {
+        Some(found) if found.is_active() && scopes.first_not_in(&found.scopes).is_none() => active_response(
             &found.client_id,
             &found.user_id,
             found.organization_id.as_deref(),
             &found.scopes,
             found.issued_at,
         ),
-        Lookup::Found(_) => inactive(),
-        Lookup::Unknown => refresh_token(instance, token, &wanted),
+        Some(_) => inactive_response(),
+        None => introspect_refresh_token(instance, token, &scopes),
     };
     Ok(body)
 }
 
-fn refresh_token(instance: &Instance, token: &str, wanted: &Scopes) -> Value {
+fn introspect_refresh_token(instance: &Instance, token: &str, scopes: &Scopes) -> Value {
     let grants = instance.grants.lock();
     let Some(token) = grants.refresh_token(token).filter(|token| !token.used) else {
-        return inactive();
+        return inactive_response();
     };
     match grants.grant(&token.grant_id) {
-        Some(grant) if !grant.revoked && wanted.beyond(&grant.scopes).is_none() => describe(
+        Some(grant) if !grant.revoked && scopes.first_not_in(&grant.scopes).is_none() => active_response(
             &grant.client_id,
             &grant.user_id,
             grant.organization_id.as_deref(),
             &grant.scopes,
             token.issued_at.as_second(),
         ),
-        Some(_) | None => inactive(),
+        Some(_) | None => inactive_response(),
     }
 }
 
-/// RFC 7662 §2.2: nothing else is said about a token that does not hold.
-fn inactive() -> Value {
+/// RFC 7662 §2.2: the response for an inactive token has no other members.
+fn inactive_response() -> Value {
     json!({ "active": false })
 }
 
-fn describe(
+fn active_response(
     client_id: &str,
     user_id: &str,
     organization_id: Option<&str>,

@@ -6,28 +6,30 @@ use poem::{
 };
 use serde_json::{Value, json};
 
+use super::error::clerk_error;
 use crate::{
     http::{incoming::Incoming, respond},
-    store::{scope, state::Instance},
-    tokens::{access_token::Lookup, recipes::profile_claims},
+    store::{instance::Instance, scope},
+    tokens::recipes::profile_claims,
 };
 
+/// Returns the claims about the user that the scopes of the access token allow.
 pub(crate) fn userinfo(instance: &Instance, incoming: &Incoming) -> Response {
     let Some(token) = incoming.credentials("Bearer") else {
-        return refuse(
+        return unauthorized(
             instance,
-            "An access token is expected in the Authorization header",
+            "The Authorization header must contain a Bearer access token",
         );
     };
-    let Lookup::Found(token) = instance.look_up(token) else {
-        return refuse(instance, "The access token is not one of this instance");
+    let Some(token) = instance.find_access_token(token) else {
+        return unauthorized(instance, "The access token was not issued by this instance");
     };
     if !token.is_active() {
-        return refuse(instance, "The access token has expired or was revoked");
+        return unauthorized(instance, "The access token has expired or was revoked");
     }
     let directory = instance.directory.read();
     let Some(user) = directory.user_by_id(&token.user_id) else {
-        return refuse(instance, "The user of the access token does not exist");
+        return unauthorized(instance, "The user of the access token does not exist");
     };
     let mut claims = profile_claims(user, &token.scopes);
     if token.scopes.contains("public_metadata") {
@@ -61,17 +63,16 @@ pub(crate) fn userinfo(instance: &Instance, incoming: &Incoming) -> Response {
     respond::no_store(respond::json(StatusCode::OK, &body))
 }
 
-/// Clerk's envelope, and the challenge that RFC 6750 §3 asks for.
-fn refuse(instance: &Instance, long_message: &str) -> Response {
-    let body = json!({
-        "errors": [{
-            "message": "Failed to fetch user",
-            "long_message": long_message,
-            "code": "oauth_fetch_user_error",
-        }],
-        "clerk_trace_id": instance.ids.trace_id(),
-    });
-    let response = respond::no_store(respond::json(StatusCode::UNAUTHORIZED, &body));
+/// Responds with Clerk's error for an access token that is not accepted, and the challenge that RFC 6750 §3
+/// requires.
+fn unauthorized(instance: &Instance, long_message: &str) -> Response {
+    let response = clerk_error(
+        instance,
+        StatusCode::UNAUTHORIZED,
+        "oauth_fetch_user_error",
+        "Failed to fetch user",
+        long_message,
+    );
     respond::with_header(
         response,
         header::WWW_AUTHENTICATE,

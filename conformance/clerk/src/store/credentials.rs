@@ -1,4 +1,4 @@
-//! Machines and what they and others present instead of a session: opaque machine-to-machine tokens and API keys.
+//! Machines, opaque machine-to-machine tokens and API keys.
 
 use std::fmt;
 
@@ -6,22 +6,26 @@ use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::store::{bounded::Bounded, ids::Ids, people::DirectoryError};
+use crate::{
+    mint::TokenEnd,
+    store::{bounded_map::BoundedMap, ids::Ids, people::DirectoryError},
+};
 
-/// Tokens and keys beyond this many are forgotten, the oldest first.
+/// Limit for tokens and for keys. The oldest are dropped.
 const MAX_CREDENTIALS: usize = 10_000;
+/// The revocation reason that the Backend API reports.
 const REVOKED: &str = "Revoked";
 
-/// A machine of the instance: the subject of machine-to-machine tokens.
+/// A machine: the subject of machine-to-machine tokens.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Machine {
-    /// `mch_` and 27 characters.
+    /// `mch_` followed by 27 characters.
     pub id: String,
-    /// The name shown to people.
+    /// The display name.
     pub name: String,
-    /// `ak_…`: with it the machine verifies the tokens that are meant for it.
+    /// `ak_…`. The machine verifies tokens intended for it with this key.
     pub secret_key: String,
-    /// The ids of the machines that its tokens are meant for.
+    /// The ids of the machines that its tokens are intended for.
     pub scopes: Vec<String>,
 }
 
@@ -33,27 +37,28 @@ impl fmt::Debug for Machine {
     }
 }
 
-/// What an opaque machine-to-machine token or an API key is to say. `Default` says nothing and never expires.
+/// The content of a new opaque machine-to-machine token or API key. The default is empty and never expires.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NewCredential {
-    /// The name of an API key; machine-to-machine tokens have none.
+    /// The name of an API key. Machine-to-machine tokens have no name.
     pub name: String,
-    /// Scopes. Those of a machine-to-machine token are machine ids; when empty, the machine's own.
+    /// Scopes. The scopes of a machine-to-machine token are machine ids; if empty, the machine's own scopes
+    /// are used.
     pub scopes: Vec<String>,
     /// Custom claims.
     pub claims: Option<Value>,
-    /// How long it is good for.
+    /// Lifetime; `None` if it never expires.
     pub expires_in: Option<SignedDuration>,
 }
 
-/// An opaque machine-to-machine token or an API key, as whoever made it sees it once.
+/// A newly issued opaque machine-to-machine token or API key, with its secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
-    /// `mt_` or `ak_`, and 32 hexadecimal digits.
+    /// `mt_` or `ak_`, followed by 32 hexadecimal digits.
     pub id: String,
-    /// What is presented.
+    /// The token or key itself.
     pub secret: String,
-    /// `mch_…`, `user_…` or `org_…`.
+    /// The owner: `mch_…`, `user_…` or `org_…`.
     pub subject: String,
 }
 
@@ -65,20 +70,20 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// A token or key cannot be ended.
+/// Why a token or key could not be revoked or expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EndTokenError {
-    /// Nothing of this text was issued here.
-    #[error("no such token or key was issued here, or it was forgotten since")]
+    /// No token or key has this id or secret.
+    #[error("no token or key has this id or secret; only the newest 10,000 of each kind are kept")]
     Unknown,
-    /// A JWT says itself how long it is good for.
-    #[error("a JWT cannot be ended before its time: drop its key, or mint one that has expired")]
+    /// The token is a JWT, which is valid until its `exp`.
+    #[error("a JWT cannot be revoked or expired: drop its key, or mint one that has expired")]
     SelfContained,
 }
 
-/// What is known about an opaque machine-to-machine token or an API key.
+/// The stored state of an opaque machine-to-machine token or API key.
 #[derive(Clone, Debug)]
-pub(crate) struct Issued {
+pub(crate) struct IssuedCredential {
     pub(crate) id: String,
     pub(crate) subject: String,
     pub(crate) name: String,
@@ -92,47 +97,44 @@ pub(crate) struct Issued {
     pub(crate) revocation_reason: Option<&'static str>,
 }
 
-impl Issued {
+impl IssuedCredential {
+    /// Returns whether the credential has expired.
     pub(crate) fn expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|expires_at| expires_at <= now)
     }
 
+    /// Returns whether the credential is neither revoked nor expired.
     pub(crate) fn is_active(&self, now: Timestamp) -> bool {
         self.revocation_reason.is_none() && !self.expired(now)
     }
 }
 
-/// The two kinds, which have stores and endpoints of their own.
+/// The kinds of credentials. Each has its own store and verify endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum CredentialKind {
     M2m,
     ApiKey,
 }
 
-/// How a token or key is to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    Revoke,
-    Expire,
-}
-
-/// All of an instance's machines, opaque machine-to-machine tokens and API keys.
+/// All machines, opaque machine-to-machine tokens and API keys of an instance.
 #[derive(Debug)]
 pub(crate) struct Credentials {
     machines: IndexMap<String, Machine>,
-    m2m_tokens: Bounded<Issued>,
-    api_keys: Bounded<Issued>,
-    /// From id to what is presented.
-    secrets: Bounded<String>,
+    /// By secret.
+    m2m_tokens: BoundedMap<IssuedCredential>,
+    /// By secret.
+    api_keys: BoundedMap<IssuedCredential>,
+    /// The secrets by id.
+    secrets: BoundedMap<String>,
 }
 
 impl Default for Credentials {
     fn default() -> Self {
         Self {
             machines: IndexMap::new(),
-            m2m_tokens: Bounded::new(MAX_CREDENTIALS),
-            api_keys: Bounded::new(MAX_CREDENTIALS),
-            secrets: Bounded::new(2 * MAX_CREDENTIALS),
+            m2m_tokens: BoundedMap::new(MAX_CREDENTIALS),
+            api_keys: BoundedMap::new(MAX_CREDENTIALS),
+            secrets: BoundedMap::new(2 * MAX_CREDENTIALS),
         }
     }
 }
@@ -159,29 +161,30 @@ impl Credentials {
             .ok_or_else(|| DirectoryError::UnknownMachine(id.to_owned()))
     }
 
-    /// The machine this key belongs to.
+    /// Returns the machine with this secret key.
     pub(crate) fn machine_by_secret(&self, secret_key: &str) -> Option<&Machine> {
         self.machines().find(|machine| machine.secret_key == secret_key)
     }
 
+    /// Issues an opaque machine-to-machine token or an API key.
     pub(crate) fn issue(
         &mut self,
-        kind: Kind,
+        kind: CredentialKind,
         subject: String,
         new: NewCredential,
         now: Timestamp,
         ids: &Ids,
     ) -> Credential {
         let prefix = match kind {
-            Kind::M2m => "mt",
-            Kind::ApiKey => "ak",
+            CredentialKind::M2m => "mt",
+            CredentialKind::ApiKey => "ak",
         };
         let credential = Credential {
             id: ids.token_id(prefix),
             secret: format!("{prefix}_{}", ids.alphanumeric("credential_secret", 43)),
             subject,
         };
-        let issued = Issued {
+        let issued = IssuedCredential {
             id: credential.id.clone(),
             subject: credential.subject.clone(),
             name: new.name,
@@ -191,7 +194,7 @@ impl Credentials {
             created_at: now,
             updated_at: now,
             last_used_at: None,
-            // The end of time, when that is not far enough.
+            // A lifetime beyond the last representable time never ends.
             expires_at: new
                 .expires_in
                 .map(|duration| now.checked_add(duration).unwrap_or(Timestamp::MAX)),
@@ -203,16 +206,21 @@ impl Credentials {
         credential
     }
 
-    /// Finds what is presented, and notes that it was.
-    pub(crate) fn present(&mut self, kind: Kind, secret: &str, now: Timestamp) -> Option<Issued> {
+    /// Finds a presented token or key and records when it was used. Returns its state before this use.
+    pub(crate) fn record_use(
+        &mut self,
+        kind: CredentialKind,
+        secret: &str,
+        now: Timestamp,
+    ) -> Option<IssuedCredential> {
         let issued = self.store(kind).get_mut(secret)?;
         let before = issued.clone();
         issued.last_used_at = Some(now);
         Some(before)
     }
 
-    /// Ends a token or key, named by its id or by itself; whether there was one.
-    pub(crate) fn end(&mut self, id_or_secret: &str, end: End, now: Timestamp) -> bool {
+    /// Revokes or expires a token or key, given by its id or its secret. Returns whether it exists.
+    pub(crate) fn end(&mut self, id_or_secret: &str, end: TokenEnd, now: Timestamp) -> bool {
         let secret = match self.secrets.get(id_or_secret) {
             Some(secret) => secret.clone(),
             None => id_or_secret.to_owned(),
@@ -225,17 +233,17 @@ impl Credentials {
             return false;
         };
         match end {
-            End::Revoke => issued.revocation_reason = Some(REVOKED),
-            End::Expire => issued.expires_at = Some(now),
+            TokenEnd::Revoked => issued.revocation_reason = Some(REVOKED),
+            TokenEnd::Expired => issued.expires_at = Some(now),
         }
         issued.updated_at = now;
         true
     }
 
-    fn store(&mut self, kind: Kind) -> &mut Bounded<Issued> {
+    fn store(&mut self, kind: CredentialKind) -> &mut BoundedMap<IssuedCredential> {
         match kind {
-            Kind::M2m => &mut self.m2m_tokens,
-            Kind::ApiKey => &mut self.api_keys,
+            CredentialKind::M2m => &mut self.m2m_tokens,
+            CredentialKind::ApiKey => &mut self.api_keys,
         }
     }
 }

@@ -1,7 +1,6 @@
-//! The people of an instance: users, organizations, the roles in them and who has which.
+//! The directory of an instance: users, sessions, organizations, roles and memberships.
 //!
-//! Everything the local Clerk says about a user, in tokens and in the Backend API, is read from here, so the two
-//! cannot disagree.
+//! Tokens and Backend API responses are both built from the directory, so they always agree.
 
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 
 use crate::store::{
-    bounded::Bounded,
+    bounded_map::BoundedMap,
     ids::Ids,
     people::{
         Actor, DirectoryError, Membership, NewOrganization, NewUser, Organization, Role, Session,
@@ -17,10 +16,10 @@ use crate::store::{
     },
 };
 
-/// Sessions beyond this many are forgotten, the oldest first.
+/// Limit for sessions. The oldest are dropped.
 const MAX_SESSIONS: usize = 10_000;
 
-/// All of an instance's people, in the order they were added.
+/// The users, sessions, organizations, roles and memberships of an instance, in the order they were added.
 #[derive(Debug)]
 pub(crate) struct Directory {
     ids: Arc<Ids>,
@@ -28,10 +27,10 @@ pub(crate) struct Directory {
     organizations: IndexMap<String, Organization>,
     roles: IndexMap<String, Role>,
     memberships: Vec<Membership>,
-    sessions: Bounded<Session>,
+    sessions: BoundedMap<Session>,
 }
 
-/// A membership with all that it refers to.
+/// A membership with the user, organization and role it refers to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Member<'a> {
     pub(crate) membership: &'a Membership,
@@ -48,7 +47,7 @@ impl Directory {
             organizations: IndexMap::new(),
             roles: IndexMap::new(),
             memberships: Vec::new(),
-            sessions: Bounded::new(MAX_SESSIONS),
+            sessions: BoundedMap::new(MAX_SESSIONS),
         }
     }
 
@@ -56,22 +55,19 @@ impl Directory {
         self.users.values()
     }
 
-    /// By exact id: what a request path or a token carries.
+    /// Finds a user by exact id, for ids from request paths and tokens.
     pub(crate) fn user_by_id(&self, id: &str) -> Option<&User> {
         self.users.get(id)
     }
 
-    /// By id, email address or first name: what a person types.
+    /// Finds a user by id, email address or first name, for selectors that people type.
     pub(crate) fn user(&self, selector: &str) -> Result<&User, DirectoryError> {
-        let with_email = |user: &&User| {
+        let has_email = |user: &&User| {
             user.email
                 .as_deref()
                 .is_some_and(|email| email.eq_ignore_ascii_case(selector))
         };
-        if let Some(user) = self
-            .user_by_id(selector)
-            .or_else(|| self.users().find(with_email))
-        {
+        if let Some(user) = self.user_by_id(selector).or_else(|| self.users().find(has_email)) {
             return Ok(user);
         }
         let mut namesakes = self.users().filter(|user| {
@@ -100,7 +96,7 @@ impl Directory {
             .ok_or_else(|| DirectoryError::UnknownSession(id.to_owned()))
     }
 
-    /// The session of a user that is in this state and of this actor; made when there is none.
+    /// Returns the user's session with this status and actor, and creates it if there is none.
     pub(crate) fn session_for(
         &mut self,
         user: &str,
@@ -119,11 +115,11 @@ impl Directory {
             }
             None => None,
         };
-        let fitting = self
+        let existing = self
             .sessions
             .values()
-            .find(|one| one.user_id == user_id && one.status == status && one.actor == actor);
-        if let Some(session) = fitting {
+            .find(|session| session.user_id == user_id && session.status == status && session.actor == actor);
+        if let Some(session) = existing {
             return Ok(session.clone());
         }
         Ok(self.add_session(user_id, status, actor, now))
@@ -161,6 +157,7 @@ impl Directory {
         session
     }
 
+    /// Finds an organization by id or slug.
     pub(crate) fn organization(&self, id_or_slug: &str) -> Result<&Organization, DirectoryError> {
         self.organizations
             .get(id_or_slug)
@@ -183,6 +180,7 @@ impl Directory {
         self.members(move |membership| membership.organization_id == organization_id)
     }
 
+    /// Finds the membership of a user in an organization.
     pub(crate) fn member(&self, user: &str, organization: &str) -> Result<Member<'_>, DirectoryError> {
         let user = self.user(user)?;
         let organization = self.organization(organization)?;
@@ -194,7 +192,7 @@ impl Directory {
             })
     }
 
-    /// The features any role of the instance speaks of: the `o:` entries of `fea`, whoever holds the token.
+    /// Returns the features named by the permissions of any role: the `o:` entries of `fea` in every token.
     pub(crate) fn organization_features(&self) -> Vec<&str> {
         let mut features = Vec::new();
         for (feature, _) in self.roles.values().flat_map(custom_permissions) {
@@ -206,7 +204,7 @@ impl Directory {
     }
 
     fn members(&self, wanted: impl Fn(&Membership) -> bool) -> impl Iterator<Item = Member<'_>> {
-        // Of what a membership refers to nothing is ever removed, so it is found.
+        // Users, organizations and roles are never removed, so every look-up succeeds.
         self.memberships
             .iter()
             .filter(move |membership| wanted(membership))
@@ -222,7 +220,7 @@ impl Directory {
 
     pub(crate) fn add_user(&mut self, new: NewUser, now: Timestamp) -> Result<User, DirectoryError> {
         for feature in &new.features {
-            check_word(feature, "a feature: letters, digits, `_` and `-`")?;
+            check_word(feature, "a feature of letters, digits, `_` and `-`")?;
         }
         let id = new.id.unwrap_or_else(|| self.ids.id("user"));
         if self.user_by_id(&id).is_some() {
@@ -258,8 +256,8 @@ impl Directory {
         let id = new.id.unwrap_or_else(|| self.ids.id("org"));
         let slug = new.slug.unwrap_or_else(|| {
             let slug = slug(&new.name);
-            let usable = !slug.is_empty() && self.organization(&slug).is_err();
-            if usable {
+            let is_free = !slug.is_empty() && self.organization(&slug).is_err();
+            if is_free {
                 slug
             } else {
                 format!("{slug}-{}", self.ids.alphanumeric("slug", 8).to_ascii_lowercase())
@@ -282,8 +280,8 @@ impl Directory {
     }
 
     pub(crate) fn add_role(&mut self, role: Role) -> Result<(), DirectoryError> {
-        const ROLE: &str = "a role key: `org:` and a name";
-        const PERMISSION: &str = "a permission: `org:<feature>:<action>`";
+        const ROLE: &str = "a role key such as `org:admin`";
+        const PERMISSION: &str = "a permission of the form `org:<feature>:<action>`";
         let name = role
             .key
             .strip_prefix("org:")
@@ -326,7 +324,7 @@ impl Directory {
         Ok(membership)
     }
 
-    /// Ends a membership.
+    /// Removes a membership.
     pub(crate) fn remove_membership(&mut self, user: &str, organization: &str) -> Result<(), DirectoryError> {
         let id = self.member(user, organization)?.membership.id.clone();
         self.memberships.retain(|membership| membership.id != id);
@@ -348,7 +346,7 @@ impl Directory {
     }
 }
 
-/// A role's permissions without those of the system, as feature and action. Tokens carry only these.
+/// Returns a role's custom permissions as feature and action. Tokens never contain system permissions.
 pub(crate) fn custom_permissions(role: &Role) -> impl Iterator<Item = (&str, &str)> {
     role.permissions
         .iter()
@@ -360,15 +358,17 @@ fn split_permission(permission: &str) -> Option<(&str, &str)> {
     permission.strip_prefix("org:")?.split_once(':')
 }
 
-/// `fea`, `per` and `fpm` are lists with commas and colons between their parts, so none may be inside one.
-fn check_word(word: &str, form: &'static str) -> Result<(), DirectoryError> {
-    let fits = |character: char| character.is_ascii_alphanumeric() || character == '_' || character == '-';
-    if word.is_empty() || !word.chars().all(fits) {
-        return Err(DirectoryError::Malformed(word.to_owned(), form));
+/// Checks a word that becomes an entry of `fea` or `per`, which commas and colons separate.
+fn check_word(word: &str, expected: &'static str) -> Result<(), DirectoryError> {
+    let is_allowed =
+        |character: char| character.is_ascii_alphanumeric() || character == '_' || character == '-';
+    if word.is_empty() || !word.chars().all(is_allowed) {
+        return Err(DirectoryError::Malformed(word.to_owned(), expected));
     }
     Ok(())
 }
 
+/// Derives a slug from a name.
 fn slug(name: &str) -> String {
     let mut slug = String::new();
     for character in name.chars() {

@@ -1,22 +1,22 @@
-//! The endpoints, by name: what requests are counted by, and faults are aimed at.
+//! The names of the endpoints. Request counters and faults refer to endpoints by name.
 
 use std::fmt;
 
-/// Declares the endpoints once: variant, name in the admin API, documentation.
+/// Declares each endpoint once: its documentation, variant and name in the admin API.
 macro_rules! endpoints {
     ($($(#[$docs:meta])* $variant:ident = $name:literal,)*) => {
-        /// An endpoint of the local Clerk, for [`LocalClerk::request_count`](crate::LocalClerk::request_count) and
-        /// for [faults](crate::Fault).
+        /// An endpoint of the local Clerk, for
+        /// [`LocalClerk::request_count`](crate::LocalClerk::request_count) and [faults](crate::Fault).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Endpoint {
             $($(#[$docs])* $variant,)*
         }
 
         impl Endpoint {
-            /// Every endpoint, those of the Frontend API first.
+            /// All endpoints, the Frontend API's first.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            /// The name in the admin API: `jwks`, `backend_user`.
+            /// Returns the name in the admin API, for example `jwks` or `backend_user`.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
@@ -35,7 +35,7 @@ endpoints! {
     OpenIdConfiguration = "openid_configuration",
     /// `/oauth/authorize` (RFC 6749 §3.1).
     Authorize = "authorize",
-    /// `/oauth/authorize/decision`: the answer to the sign-in and consent page.
+    /// `/oauth/authorize/decision`, which receives the form of the sign-in and consent page.
     Decision = "decision",
     /// `/oauth/token` (RFC 6749 §3.2).
     Token = "token",
@@ -68,7 +68,7 @@ endpoints! {
 }
 
 impl Endpoint {
-    /// The endpoint of this [name](Self::name).
+    /// Returns the endpoint with this [name](Self::name).
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|endpoint| endpoint.name() == name)
     }

@@ -1,4 +1,4 @@
-//! Faults: what an endpoint does instead of, or before, answering as it should.
+//! Faults that tests inject: definitions, rules, and the list of active faults.
 
 use std::time::Duration;
 
@@ -8,49 +8,50 @@ use tokio::sync::watch;
 
 use crate::store::endpoint::Endpoint;
 
-/// One way to go wrong.
+/// A way in which an endpoint fails or delays its response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// This status, with Clerk's error envelope and the code it has for it: 401, 403, 404, 429, 500, 503, 504.
+    /// Responds with this status and Clerk's error envelope. The error code is Clerk's for 401, 403, 404, 429,
+    /// 503 and 504, and `internal_clerk_error` for every other status.
     Status(u16),
-    /// 429 with `Retry-After` in whole seconds, rounded up.
+    /// Responds with 429 and `Retry-After`, in whole seconds, rounded up.
     RateLimited {
-        /// When to ask again.
+        /// The time until the client may retry.
         retry_after: Duration,
     },
-    /// The whole API is down, as the network in front of it says it: 503 with an HTML page.
+    /// Responds with 503 and an HTML page, like a load balancer whose backend is down.
     Down,
-    /// 200 and `application/json`, but the body is not JSON.
+    /// Responds with 200 and `application/json`, but the body is not valid JSON.
     Malformed,
-    /// The right answer, announced at its full length, and the connection closed half-way.
+    /// Sends the correct response with its full `Content-Length`, but closes the connection half-way.
     Truncated,
-    /// 200 and `application/json` with one valid object of about this many bytes.
+    /// Responds with 200, `application/json` and one valid object of about this size.
     Huge {
-        /// How large.
+        /// The size in bytes.
         bytes: u64,
     },
-    /// The right answer, declared as `text/html`.
+    /// Sends the correct response with the content type `text/html`.
     WrongContentType,
-    /// 302 to somewhere else.
+    /// Responds with a 302 redirect.
     Redirect {
-        /// The `Location`.
+        /// The value of `Location`.
         location: String,
     },
-    /// The right answer, if it is a JSON object, with these members set, and those without a value removed.
+    /// Changes members of the correct response, if it is a JSON object.
     Changed {
-        /// Names and values.
+        /// The members to set, by name; `None` removes a member.
         members: Vec<(String, Option<Value>)>,
     },
-    /// The connection is reset (TCP RST) instead of an answer.
+    /// Resets the connection (TCP RST) instead of responding.
     Reset,
-    /// The answer comes this much later. Real time; with [`Hold`](Self::Hold) nothing needs to wait.
+    /// Delays the response by this much real time. Prefer [`Hold`](Self::Hold) in tests that should not wait.
     Delay(Duration),
-    /// The answer comes when the fault is [cleared](crate::LocalClerk::clear_fault).
+    /// Holds the response until the fault is [cleared](crate::LocalClerk::clear_fault).
     Hold,
 }
 
-/// Which requests a fault meets, and how many of them.
+/// A fault, the endpoints it applies to, and how many requests it applies to.
 ///
 /// ```
 /// use local_clerk::{Endpoint, Fault};
@@ -62,17 +63,17 @@ pub enum Fault {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultRule {
     fault: Fault,
-    /// Empty for all of them.
+    /// Empty for all endpoints.
     endpoints: Vec<Endpoint>,
     times: Option<u32>,
 }
 
-/// Names a fault in force, to clear it.
+/// Identifies an active fault, to clear it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FaultId(pub(crate) u64);
 
 impl Fault {
-    /// This fault at one endpoint.
+    /// Applies this fault to one endpoint.
     #[must_use]
     pub fn at(self, endpoint: Endpoint) -> FaultRule {
         FaultRule {
@@ -82,7 +83,7 @@ impl Fault {
         }
     }
 
-    /// This fault at every endpoint, and at paths that do not exist; the admin API is never affected.
+    /// Applies this fault to every endpoint and to unknown paths. The admin API is never affected.
     #[must_use]
     pub fn everywhere(self) -> FaultRule {
         FaultRule {
@@ -92,7 +93,7 @@ impl Fault {
         }
     }
 
-    /// The name in the admin API and in the log of requests.
+    /// Returns the name in the admin API and in the request log.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Status(_) => "status",
@@ -112,7 +113,8 @@ impl Fault {
 }
 
 impl FaultRule {
-    /// Also at this endpoint; a fault that was everywhere is then at this one only.
+    /// Applies the fault to this endpoint too. A rule made by [`Fault::everywhere`] then applies to this
+    /// endpoint only.
     #[must_use]
     pub fn and(mut self, endpoint: Endpoint) -> Self {
         if !self.endpoints.contains(&endpoint) {
@@ -121,74 +123,80 @@ impl FaultRule {
         self
     }
 
-    /// For this many requests, instead of all until it is cleared.
+    /// Applies the fault to this many requests, instead of all requests until it is cleared.
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.times = Some(times);
         self
     }
 
-    /// What goes wrong.
+    /// Returns the fault.
     pub fn fault(&self) -> &Fault {
         &self.fault
     }
 
-    /// Where; empty for everywhere.
+    /// Returns the endpoints it applies to; empty for all.
     pub fn endpoints(&self) -> &[Endpoint] {
         &self.endpoints
     }
 
-    /// How many more requests it meets; `None` for all.
+    /// Returns how many more requests it applies to; `None` for all.
     pub fn remaining(&self) -> Option<u32> {
         self.times
     }
 
-    fn meets(&self, endpoint: Option<Endpoint>) -> bool {
+    fn applies_to(&self, endpoint: Option<Endpoint>) -> bool {
         self.times != Some(0)
-            && (self.endpoints.is_empty() || endpoint.is_some_and(|one| self.endpoints.contains(&one)))
+            && (self.endpoints.is_empty()
+                || endpoint.is_some_and(|endpoint| self.endpoints.contains(&endpoint)))
     }
 }
 
-/// What a request has to go through.
+/// The faults to apply to one request.
 #[derive(Debug, Default)]
-pub(crate) struct Due {
-    pub(crate) waits: Vec<Wait>,
+pub(crate) struct AppliedFaults {
+    /// Delays and holds, to wait for first.
+    pub(crate) delays: Vec<ResponseDelay>,
+    /// The fault that determines the response.
     pub(crate) fault: Option<Fault>,
 }
 
-/// A reason to answer later.
+/// A reason to delay the response.
 #[derive(Debug)]
-pub(crate) enum Wait {
+pub(crate) enum ResponseDelay {
     For(Duration),
-    Held(watch::Receiver<()>),
+    /// Until the sender, which the active fault holds, is dropped.
+    UntilCleared(watch::Receiver<()>),
 }
 
-impl Wait {
-    pub(crate) async fn over(self) {
+impl ResponseDelay {
+    /// Waits until the delay is over.
+    pub(crate) async fn wait(self) {
         match self {
             Self::For(duration) => tokio::time::sleep(duration).await,
-            // Nothing is ever sent: it ends when the sender is gone, with the fault.
-            Self::Held(mut held) => while held.changed().await.is_ok() {},
+            // Nothing is ever sent, so this ends when the sender is dropped.
+            Self::UntilCleared(mut release) => while release.changed().await.is_ok() {},
         }
     }
 }
 
-/// The faults in force, in the order they were injected.
+/// The active faults in the order they were injected.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Mutex<Table>);
+pub(crate) struct Faults(Mutex<FaultTable>);
 
 #[derive(Debug, Default)]
-struct Table {
+struct FaultTable {
+    /// How many faults were injected so far; the last id given out.
     injected: u64,
-    rules: Vec<Active>,
+    active: Vec<ActiveFault>,
 }
 
 #[derive(Debug)]
-struct Active {
+struct ActiveFault {
     id: FaultId,
     rule: FaultRule,
-    /// Requests that are held wait for this to be dropped.
-    held: watch::Sender<()>,
+    /// Dropping it releases the requests that the fault holds.
+    release: watch::Sender<()>,
 }
 
 impl Faults {
@@ -196,48 +204,52 @@ impl Faults {
         let mut table = self.0.lock();
         table.injected += 1;
         let id = FaultId(table.injected);
-        table.rules.push(Active {
+        table.active.push(ActiveFault {
             id,
             rule,
-            held: watch::Sender::new(()),
+            release: watch::Sender::new(()),
         });
         id
     }
 
+    /// Clears a fault. Returns whether it was active.
     pub(crate) fn clear(&self, id: FaultId) -> bool {
         let mut table = self.0.lock();
-        let before = table.rules.len();
-        table.rules.retain(|active| active.id != id);
-        table.rules.len() < before
+        let before = table.active.len();
+        table.active.retain(|active| active.id != id);
+        table.active.len() < before
     }
 
     pub(crate) fn clear_all(&self) {
-        self.0.lock().rules.clear();
+        self.0.lock().active.clear();
     }
 
     pub(crate) fn list(&self) -> Vec<(FaultId, FaultRule)> {
         let table = self.0.lock();
         table
-            .rules
+            .active
             .iter()
             .map(|active| (active.id, active.rule.clone()))
             .collect()
     }
 
-    /// Takes what meets a request to this endpoint: every delay, and the first fault that is none.
-    pub(crate) fn due(&self, endpoint: Option<Endpoint>) -> Due {
-        let mut due = Due::default();
+    /// Returns the faults to apply to a request for this endpoint, and counts the request against their
+    /// limits: all delays and holds, and the first other fault.
+    pub(crate) fn apply(&self, endpoint: Option<Endpoint>) -> AppliedFaults {
+        let mut applied = AppliedFaults::default();
         let mut table = self.0.lock();
-        for active in &mut table.rules {
-            if !active.rule.meets(endpoint) {
+        for active in &mut table.active {
+            if !active.rule.applies_to(endpoint) {
                 continue;
             }
             if let Fault::Delay(duration) = &active.rule.fault {
-                due.waits.push(Wait::For(*duration));
+                applied.delays.push(ResponseDelay::For(*duration));
             } else if active.rule.fault == Fault::Hold {
-                due.waits.push(Wait::Held(active.held.subscribe()));
-            } else if due.fault.is_none() {
-                due.fault = Some(active.rule.fault.clone());
+                applied
+                    .delays
+                    .push(ResponseDelay::UntilCleared(active.release.subscribe()));
+            } else if applied.fault.is_none() {
+                applied.fault = Some(active.rule.fault.clone());
             } else {
                 continue;
             }
@@ -245,11 +257,11 @@ impl Faults {
                 *times -= 1;
             }
         }
-        // A hold that has met all of its requests still holds them.
+        // A hold that has reached its limit still holds its requests.
         table
-            .rules
+            .active
             .retain(|active| active.rule.times != Some(0) || active.rule.fault == Fault::Hold);
-        due
+        applied
     }
 }
 
@@ -258,14 +270,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn faults_come_in_order_and_run_out() {
+    fn faults_apply_in_order_until_their_limit() {
         let faults = Faults::default();
         faults.inject(Fault::Delay(Duration::from_secs(1)).everywhere());
         faults.inject(Fault::Status(500).at(Endpoint::Jwks).times(1));
         let down = faults.inject(Fault::Down.everywhere().times(3));
         let names = |endpoint| {
-            let due = faults.due(endpoint);
-            (due.waits.len(), due.fault.map(|fault| fault.name()))
+            let applied = faults.apply(endpoint);
+            (applied.delays.len(), applied.fault.map(|fault| fault.name()))
         };
         assert_eq!(names(Some(Endpoint::Jwks)), (1, Some("status")));
         assert_eq!(names(Some(Endpoint::Jwks)), (1, Some("down")));

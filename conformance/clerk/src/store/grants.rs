@@ -1,19 +1,23 @@
-//! What the authorization server remembers: clients, requests that wait for a person, codes, grants and tokens.
+//! The state of the authorization server: clients, pending authorization requests, grants, codes, refresh
+//! tokens and opaque access tokens.
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    store::{bounded::Bounded, credentials::End, ids::Ids, scope::Scopes},
-    tokens::recipes::OAUTH_TOKEN_SECONDS,
+    mint::TokenEnd,
+    store::{bounded_map::BoundedMap, ids::Ids, scope::Scopes},
 };
 
-/// How long a code can be redeemed (RFC 6749 §4.1.2 recommends ten minutes at most).
+/// Lifetime of OAuth access tokens and ID tokens, in seconds.
+pub(crate) const OAUTH_TOKEN_SECONDS: i64 = 86_400;
+
+/// Lifetime of authorization codes (RFC 6749 §4.1.2 recommends at most ten minutes).
 pub(crate) const CODE_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
-/// How long a sign-in page stays usable.
+/// Lifetime of a sign-in page.
 const TRANSACTION_LIFETIME: SignedDuration = SignedDuration::from_mins(30);
-/// Sign-in pages that nobody answers are forgotten beyond this many, the oldest first.
+/// Limit for pending authorization requests. The oldest are dropped.
 const MAX_TRANSACTIONS: usize = 1_000;
-/// The same for everything else: clients, codes, grants, tokens.
+/// Limit for each of clients, codes, grants and tokens. The oldest are dropped.
 const MAX_ENTRIES: usize = 10_000;
 
 /// A registered client (RFC 7591 §2). Not `Debug`: it holds a secret.
@@ -21,32 +25,33 @@ const MAX_ENTRIES: usize = 10_000;
 pub(crate) struct Client {
     pub(crate) id: String,
     pub(crate) name: String,
-    /// Absent for public clients.
+    /// `None` for public clients.
     pub(crate) secret: Option<String>,
     pub(crate) redirect_uris: Vec<String>,
     pub(crate) scopes: Scopes,
     pub(crate) origin: Origin,
 }
 
-/// Where a client comes from.
+/// How a client became known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// It registered itself (RFC 7591).
+    /// It used dynamic client registration (RFC 7591).
     Registered,
-    /// Its id is the URL of a document.
+    /// Its id is the URL of its client metadata document.
     Document {
-        /// Until when the document need not be fetched again; `None` for ever.
+        /// When the document must be fetched again; `None` if never.
         fresh_until: Option<Timestamp>,
     },
 }
 
-/// An authorization request that passed every check and waits for a decision.
+/// A valid authorization request that waits for the user's decision.
 #[derive(Clone, Debug)]
 pub(crate) struct AuthorizationRequest {
     pub(crate) client_id: String,
     pub(crate) client_name: String,
     pub(crate) redirect_uri: String,
-    /// Whether `redirect_uri` was in the request: if so, the token request must repeat it (RFC 6749 §4.1.3).
+    /// Whether the request contained `redirect_uri`. If so, the token request must repeat it (RFC 6749
+    /// §4.1.3).
     pub(crate) redirect_uri_given: bool,
     pub(crate) response_mode: ResponseMode,
     pub(crate) scopes: Scopes,
@@ -56,7 +61,7 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) resources: Vec<String>,
 }
 
-/// How the answer travels to the client.
+/// How the authorization response is delivered to the client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum ResponseMode {
     #[default]
@@ -64,7 +69,7 @@ pub(crate) enum ResponseMode {
     FormPost,
 }
 
-/// What a user allowed a client. Everything issued from it ends when it is revoked.
+/// A user's consent for a client. Revoking it ends every opaque token and refresh token issued from it.
 #[derive(Clone, Debug)]
 pub(crate) struct Grant {
     pub(crate) client_id: String,
@@ -76,19 +81,19 @@ pub(crate) struct Grant {
     pub(crate) revoked: bool,
 }
 
-/// An authorization code: one chance to turn a grant into tokens.
+/// An authorization code, which can be redeemed once.
 #[derive(Clone, Debug)]
 pub(crate) struct Code {
     pub(crate) grant_id: String,
     pub(crate) redirect_uri: String,
-    /// Whether the token request must repeat it.
+    /// Whether the token request must repeat `redirect_uri`.
     pub(crate) redirect_uri_given: bool,
     pub(crate) challenge: Option<String>,
     pub(crate) expires_at: Timestamp,
     pub(crate) used: bool,
 }
 
-/// A refresh token, valid until it is used once.
+/// A refresh token, which can be used once.
 #[derive(Clone, Debug)]
 pub(crate) struct RefreshToken {
     pub(crate) grant_id: String,
@@ -108,30 +113,31 @@ pub(crate) struct OpaqueToken {
     pub(crate) revoked: bool,
 }
 
-/// All of it, in memory, and no more of it than fits.
+/// All state of the authorization server, limited in size.
 pub(crate) struct Grants {
-    clients: Bounded<Client>,
-    transactions: Bounded<(Timestamp, AuthorizationRequest)>,
-    codes: Bounded<Code>,
-    consents: Bounded<Grant>,
-    refresh_tokens: Bounded<RefreshToken>,
-    opaque_tokens: Bounded<OpaqueToken>,
+    clients: BoundedMap<Client>,
+    transactions: BoundedMap<(Timestamp, AuthorizationRequest)>,
+    codes: BoundedMap<Code>,
+    consents: BoundedMap<Grant>,
+    refresh_tokens: BoundedMap<RefreshToken>,
+    opaque_tokens: BoundedMap<OpaqueToken>,
 }
 
 impl Default for Grants {
     fn default() -> Self {
         Self {
-            clients: Bounded::new(MAX_ENTRIES),
-            transactions: Bounded::new(MAX_TRANSACTIONS),
-            codes: Bounded::new(MAX_ENTRIES),
-            consents: Bounded::new(MAX_ENTRIES),
-            refresh_tokens: Bounded::new(MAX_ENTRIES),
-            opaque_tokens: Bounded::new(MAX_ENTRIES),
+            clients: BoundedMap::new(MAX_ENTRIES),
+            transactions: BoundedMap::new(MAX_TRANSACTIONS),
+            codes: BoundedMap::new(MAX_ENTRIES),
+            consents: BoundedMap::new(MAX_ENTRIES),
+            refresh_tokens: BoundedMap::new(MAX_ENTRIES),
+            opaque_tokens: BoundedMap::new(MAX_ENTRIES),
         }
     }
 }
 
 impl Grants {
+    /// Adds a client, or replaces the client with the same id.
     pub(crate) fn add_client(&mut self, client: Client) {
         self.clients.insert(client.id.clone(), client);
     }
@@ -140,8 +146,8 @@ impl Grants {
         self.clients.get(client_id)
     }
 
-    /// Keeps a request until it is decided. The id it returns works once, and is what protects the decision from
-    /// being forged by another page.
+    /// Stores a request until the user decides. The returned id can be used once, and protects the decision
+    /// against cross-site request forgery.
     pub(crate) fn open_transaction(
         &mut self,
         request: AuthorizationRequest,
@@ -154,13 +160,14 @@ impl Grants {
         id
     }
 
-    /// Ends a transaction: a second decision finds nothing.
+    /// Removes and returns a pending request, unless it has expired. A second decision therefore finds
+    /// nothing.
     pub(crate) fn close_transaction(&mut self, id: &str, now: Timestamp) -> Option<AuthorizationRequest> {
         let (expires_at, request) = self.transactions.remove(id)?;
         (now < expires_at).then_some(request)
     }
 
-    /// Records what the user allowed and returns the code that stands for it.
+    /// Records the user's consent and returns an authorization code for it.
     pub(crate) fn approve(
         &mut self,
         request: &AuthorizationRequest,
@@ -197,8 +204,8 @@ impl Grants {
         code
     }
 
-    /// Records a grant that nobody was asked for. Returns its id.
-    pub(crate) fn grant_directly(
+    /// Adds a grant without an authorization request. Returns its id.
+    pub(crate) fn add_grant(
         &mut self,
         client_id: &str,
         user_id: &str,
@@ -222,9 +229,9 @@ impl Grants {
         grant_id
     }
 
-    /// The same, and an opaque access token for it, which expires after `lifetime` or as they usually do. Returns the
+    /// Adds a grant and an opaque access token for it. Without a `lifetime` it has the usual one. Returns the
     /// token and its id.
-    pub(crate) fn grant_opaque_token(
+    pub(crate) fn issue_opaque_token(
         &mut self,
         client_id: &str,
         user_id: &str,
@@ -233,7 +240,7 @@ impl Grants {
         (now, lifetime): (Timestamp, Option<SignedDuration>),
         ids: &Ids,
     ) -> (String, String) {
-        let grant_id = self.grant_directly(client_id, user_id, scopes, resources, ids);
+        let grant_id = self.add_grant(client_id, user_id, scopes, resources, ids);
         let (secret, id) = (ids.opaque_access_token(), ids.token_id("oat"));
         self.add_opaque_token(
             secret.clone(),
@@ -307,9 +314,9 @@ impl Grants {
         }
     }
 
-    /// Ends an opaque access token, named by its id or by itself, or the grant of a refresh token; whether there was
-    /// one.
-    pub(crate) fn end(&mut self, id_or_secret: &str, end: End, now: Timestamp) -> bool {
+    /// Revokes or expires an opaque access token, given by its id or its secret. For a refresh token, revokes
+    /// its grant. Returns whether the token exists.
+    pub(crate) fn end(&mut self, id_or_secret: &str, end: TokenEnd, now: Timestamp) -> bool {
         if let Some(grant_id) = self
             .refresh_tokens
             .get(id_or_secret)
@@ -318,24 +325,24 @@ impl Grants {
             self.revoke_grant(&grant_id);
             return true;
         }
-        let named = match self.opaque_tokens.get(id_or_secret) {
+        let found = match self.opaque_tokens.get(id_or_secret) {
             Some(_) => self.opaque_tokens.get_mut(id_or_secret),
             None => self
                 .opaque_tokens
                 .values_mut()
                 .find(|token| token.id == id_or_secret),
         };
-        let Some(token) = named else {
+        let Some(token) = found else {
             return false;
         };
         match end {
-            End::Revoke => token.revoked = true,
-            End::Expire => token.expires_at = now,
+            TokenEnd::Revoked => token.revoked = true,
+            TokenEnd::Expired => token.expires_at = now,
         }
         true
     }
 
-    /// Ends everything a user allowed; how much that was.
+    /// Revokes every grant of a user. Returns how many were revoked.
     pub(crate) fn revoke_grants_of(&mut self, user_id: &str) -> usize {
         let grants = self
             .consents

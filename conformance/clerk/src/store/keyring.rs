@@ -1,21 +1,22 @@
-//! The keys of an instance: the one that signs, and those that are published.
+//! The keys of an instance: the signing key and the published key set.
 
 use serde_json::{Value, json};
 
 use crate::mint::SigningKey;
 
-/// Keys in use. At Clerk there is one; while keys are rotated there are two, and trouble makes it none.
+/// The signing key and the published keys. Clerk publishes one key, and two while keys are rotated; tests may
+/// publish any number, including none.
 #[derive(Debug)]
 pub(crate) struct Keyring {
     signing: SigningKey,
     published: Vec<Published>,
 }
 
-/// What the key set holds.
+/// A member of the published key set.
 #[derive(Debug)]
 enum Published {
     Key(SigningKey),
-    /// Whatever somebody wanted to be there, a key or not.
+    /// A JSON value published by a test; it need not be a valid key.
     Jwk(Value),
 }
 
@@ -40,36 +41,37 @@ impl Keyring {
         &self.signing
     }
 
-    /// Signs with `key` from now on, and publishes nothing else.
+    /// Signs with `key` from now on and publishes only this key.
     pub(crate) fn replace(&mut self, key: SigningKey) {
         *self = Self::new(key);
     }
 
-    /// Signs with `key` from now on. The keys published before stay, so tokens they signed still verify.
+    /// Signs with `key` from now on and publishes it first. Earlier keys stay published, so earlier tokens
+    /// still verify.
     pub(crate) fn replace_with_overlap(&mut self, key: SigningKey) {
         self.published.retain(|one| one.kid() != Some(key.kid()));
         self.published.insert(0, Published::Key(key.clone()));
         self.signing = key;
     }
 
-    /// Publishes this before what is published.
+    /// Publishes `jwk` before the other keys.
     pub(crate) fn publish_first(&mut self, jwk: Value) {
         self.published.insert(0, Published::Jwk(jwk));
     }
 
-    /// Publishes this after what is published.
+    /// Publishes `jwk` after the other keys.
     pub(crate) fn publish_last(&mut self, jwk: Value) {
         self.published.push(Published::Jwk(jwk));
     }
 
-    /// Stops publishing a key, the signing one too; whether there was one of this id.
+    /// Stops publishing the keys with this key id, even the signing key. Returns whether there was one.
     pub(crate) fn unpublish(&mut self, kid: &str) -> bool {
         let before = self.published.len();
         self.published.retain(|one| one.kid() != Some(kid));
         self.published.len() < before
     }
 
-    /// The JSON Web Key Set (RFC 7517 §5).
+    /// Returns the JSON Web Key Set (RFC 7517 §5).
     pub(crate) fn jwks(&self) -> Value {
         let keys = self.published.iter().map(|one| match one {
             Published::Key(key) => key.jwk(),
@@ -83,7 +85,7 @@ impl Keyring {
         self.published.iter().filter_map(Published::kid)
     }
 
-    /// Whether the published key of this id made this signature.
+    /// Returns whether the published key with this key id made this signature.
     pub(crate) fn verifies(&self, kid: &str, message: &[u8], signature: &[u8]) -> bool {
         self.published.iter().any(|one| match one {
             Published::Key(key) => key.kid() == kid && key.verifies(message, signature),

@@ -1,34 +1,35 @@
-//! Users, organizations, roles and memberships: what the [directory](crate::store::directory) keeps.
+//! The entries of the [directory](crate::store::directory): users, organizations, roles, memberships and
+//! sessions.
 
 use jiff::Timestamp;
 
 /// A user of the instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// `user_` and 27 characters.
+    /// `user_` followed by 27 characters.
     pub id: String,
     /// Given name.
     pub first_name: Option<String>,
     /// Family name.
     pub last_name: Option<String>,
-    /// The primary email address, verified.
+    /// The verified primary email address.
     pub email: Option<String>,
-    /// The user's first session, `sess_` and 27 characters: the `sid` of session tokens.
+    /// The user's first session, `sess_` followed by 27 characters; the `sid` of session tokens.
     pub session_id: String,
-    /// Features of the user's own plan, the `u:` entries of `fea`.
+    /// Features of the user's own plan; the `u:` entries of `fea`.
     pub features: Vec<String>,
-    /// A banned user cannot sign in, and refresh tokens stop working.
+    /// Whether the user is banned. A banned user cannot sign in, and the user's refresh tokens stop working.
     pub banned: bool,
     /// When the user was added.
     pub created_at: Timestamp,
     /// When the user was last changed.
     pub updated_at: Timestamp,
-    /// `idn_` and 27 characters.
+    /// `idn_` followed by 27 characters.
     pub(crate) email_id: String,
 }
 
 impl User {
-    /// First and last name, or the email address, or the id: whatever there is to call the user by.
+    /// Returns the name to display: first and last name, else the email address, else the id.
     pub fn display_name(&self) -> String {
         match (&self.first_name, &self.last_name) {
             (Some(first), Some(last)) => format!("{first} {last}"),
@@ -38,10 +39,10 @@ impl User {
     }
 }
 
-/// What to know about a user before adding one. `Default` is a user of whom nothing is known.
+/// A user to add. The default has no names, no email address and no features.
 #[derive(Clone, Debug, Default)]
 pub struct NewUser {
-    /// Made when absent.
+    /// Generated if `None`.
     pub id: Option<String>,
     /// Given name.
     pub first_name: Option<String>,
@@ -56,71 +57,71 @@ pub struct NewUser {
 /// An organization of the instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Organization {
-    /// `org_` and 27 characters.
+    /// `org_` followed by 27 characters.
     pub id: String,
-    /// The name shown to people.
+    /// The display name.
     pub name: String,
-    /// The name in URLs, unique in the instance.
+    /// The name used in URLs, unique in the instance.
     pub slug: String,
     /// When the organization was added.
     pub created_at: Timestamp,
 }
 
-/// What to know about an organization before adding one.
+/// An organization to add.
 #[derive(Clone, Debug, Default)]
 pub struct NewOrganization {
-    /// Made when absent.
+    /// Generated if `None`.
     pub id: Option<String>,
-    /// The name shown to people.
+    /// The display name.
     pub name: String,
-    /// Made from the name when absent.
+    /// Derived from the name if `None`.
     pub slug: Option<String>,
 }
 
 /// A role, the same in every organization of the instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Role {
-    /// `org:` and a name: `org:admin`.
+    /// `org:` followed by a name, for example `org:admin`.
     pub key: String,
-    /// The name shown to people.
+    /// The display name.
     pub name: String,
     /// Custom permissions (`org:<feature>:<action>`) and system permissions (`org:sys_…`), in order.
     pub permissions: Vec<String>,
 }
 
-/// A user's place in an organization.
+/// A user's membership in an organization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Membership {
-    /// `orgmem_` and 27 characters.
+    /// `orgmem_` followed by 27 characters.
     pub id: String,
-    /// Whose.
+    /// The member.
     pub user_id: String,
-    /// Where.
+    /// The organization.
     pub organization_id: String,
-    /// As what: the key of a [`Role`].
+    /// The key of the member's [`Role`].
     pub role: String,
-    /// Since when.
+    /// When the user was added.
     pub created_at: Timestamp,
 }
 
 /// A session of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// `sess_` and 27 characters: the `sid` of session tokens.
+    /// `sess_` followed by 27 characters; the `sid` of session tokens.
     pub id: String,
-    /// Whose.
+    /// The signed-in user.
     pub user_id: String,
-    /// The browser it lives in, `client_` and 27 characters.
+    /// The browser or device, `client_` followed by 27 characters.
     pub client_id: String,
-    /// What became of it.
+    /// The current status.
     pub status: SessionStatus,
-    /// Who really acts, when somebody impersonates the user.
+    /// The impersonator, if the user is impersonated.
     pub actor: Option<Actor>,
-    /// Since when.
+    /// When the session was created.
     pub created_at: Timestamp,
 }
 
-/// Who impersonates a user: the claim `act`.
+/// The impersonator of a user (claim `act`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
     /// The impersonator's user id.
@@ -129,30 +130,30 @@ pub struct Actor {
     pub session_id: String,
 }
 
-/// The states of a session, by Clerk's names.
+/// The status of a session, with Clerk's names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SessionStatus {
     /// Signed in.
     #[default]
     Active,
-    /// Signed in, but with something left to do, like choosing an organization. Counts as signed out.
+    /// Signed in with a task left to complete, such as choosing an organization. Treated as signed out.
     Pending,
-    /// Ended from outside.
+    /// Ended by an administrator or the application.
     Revoked,
     /// Ended by the user.
     Ended,
-    /// Too old.
+    /// Reached the maximum lifetime.
     Expired,
-    /// The user signed out of one session of several.
+    /// The user signed out of this session only.
     Removed,
     /// Not used for too long.
     Abandoned,
-    /// Another session took its place.
+    /// Replaced by another session.
     Replaced,
 }
 
 impl SessionStatus {
-    /// All of them.
+    /// All statuses.
     pub const ALL: [Self; 8] = [
         Self::Active,
         Self::Pending,
@@ -164,7 +165,7 @@ impl SessionStatus {
         Self::Replaced,
     ];
 
-    /// As the Backend API writes it.
+    /// Returns the name in the Backend API.
     pub fn name(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -178,13 +179,13 @@ impl SessionStatus {
         }
     }
 
-    /// The status of this [name](Self::name).
+    /// Returns the status with this [name](Self::name).
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.name() == name)
     }
 }
 
-/// Why a change or a look-up in the directory was refused.
+/// Why a change or a look-up in the directory failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DirectoryError {
     /// No user has this id, email address or first name.
@@ -197,10 +198,10 @@ pub enum DirectoryError {
     #[error("no organization has the id or slug {0:?}")]
     UnknownOrganization(String),
     /// No role has this key.
-    #[error("no role has the key {0:?}: add it with `add_role`")]
+    #[error("no role has the key {0:?}: add the role first")]
     UnknownRole(String),
     /// No machine has this id.
-    #[error("no machine has the id {0:?}: add it with `add_machine`")]
+    #[error("no machine has the id {0:?}: add the machine first")]
     UnknownMachine(String),
     /// No session has this id.
     #[error("no session has the id {0:?}")]
@@ -213,10 +214,10 @@ pub enum DirectoryError {
         /// The organization.
         organization_id: String,
     },
-    /// An id, slug, role key or membership that is there already.
-    #[error("{0:?} is taken")]
+    /// The id, email address, slug, role key or membership exists already.
+    #[error("{0:?} exists already")]
     Taken(String),
-    /// A role key, permission or feature that cannot be written into a token.
-    #[error("{0:?} is not of the form {1}")]
+    /// A role key, permission, feature or status is malformed. The second field says what was expected.
+    #[error("invalid value {0:?}: expected {1}")]
     Malformed(String, &'static str),
 }

@@ -1,26 +1,26 @@
-//! The Backend API's rate limit: so many requests in so much time, then 429 until that time is over.
+//! The Backend API's rate limit: a fixed number of requests per period, then 429 until the period ends.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
-/// How many requests the Backend API answers in how much time, JWKS not counted.
+/// The number of requests that the Backend API accepts per period. Requests for the key set are not limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
-    /// How many.
+    /// Requests per period.
     pub requests: u32,
-    /// In how much time.
+    /// Length of the period.
     pub period: Duration,
 }
 
 impl RateLimit {
-    /// Clerk's limit for a development instance: 100 in 10 seconds.
+    /// Clerk's limit for a development instance: 100 requests in 10 seconds.
     pub const DEVELOPMENT: Self = Self {
         requests: 100,
         period: Duration::from_secs(10),
     };
-    /// Clerk's limit for a production instance: 1000 in 10 seconds.
+    /// Clerk's limit for a production instance: 1,000 requests in 10 seconds.
     pub const PRODUCTION: Self = Self {
         requests: 1_000,
         period: Duration::from_secs(10),
@@ -34,6 +34,7 @@ pub(crate) struct Limiter {
     window: Mutex<Option<Window>>,
 }
 
+/// The current period.
 #[derive(Clone, Copy, Debug)]
 struct Window {
     ends_at: Timestamp,
@@ -52,7 +53,7 @@ impl Limiter {
     ///
     /// # Errors
     ///
-    /// How long to wait, when it is one too many.
+    /// Returns the time until the period ends if the limit is exceeded.
     pub(crate) fn admit(&self, now: Timestamp) -> Result<(), Duration> {
         let Some(limit) = self.limit else {
             return Ok(());
@@ -61,7 +62,7 @@ impl Limiter {
         let current = match *window {
             Some(current) if now < current.ends_at => current,
             Some(_) | None => Window {
-                // The end of time, when the period is beyond it.
+                // A period beyond the last representable time never ends.
                 ends_at: now.checked_add(limit.period).unwrap_or(Timestamp::MAX),
                 requests: 0,
             },
@@ -84,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_too_many_waits_for_the_next_period() {
+    fn requests_over_the_limit_wait_for_the_next_period() {
         let limit = RateLimit {
             requests: 2,
             period: Duration::from_secs(10),

@@ -1,4 +1,4 @@
-//! What was asked: counters, and the last requests without anything secret in them.
+//! Request counters and a log of the last requests, without secrets.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -12,39 +12,39 @@ use tokio::sync::watch;
 
 use crate::store::endpoint::Endpoint;
 
-/// How many requests are remembered.
+/// Number of requests kept in the log.
 const CAPACITY: usize = 1_000;
-/// A part of a path beyond this length is no id, and may be a token that somebody put in the wrong place.
+/// Longer path segments are hidden: they are not ids, and may be tokens that a client put into the path.
 const MAX_SEGMENT: usize = 36;
-/// What secrets begin with.
+/// Prefixes of secrets.
 const SECRET_PREFIXES: [&str; 6] = ["sk_", "ak_", "mt_", "oat_", "ey", "Bearer"];
 
-/// A request as the log shows it: no query, no header's value, no body.
+/// A request in the log. Query, header values and body are not recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestRecord {
-    /// Counts from 1.
+    /// Sequence number, counted from 1.
     pub number: u64,
-    /// When it came.
+    /// When the request arrived.
     pub at: Timestamp,
-    /// Which endpoint it reached; `None` for a path that does not exist.
+    /// The endpoint; `None` for an unknown path.
     pub endpoint: Option<Endpoint>,
-    /// GET, POST.
+    /// The HTTP method.
     pub method: String,
-    /// The path without the query. Parts that could be a secret are `…`.
+    /// The path without the query. Segments that may be secrets are replaced by `…`.
     pub path: String,
-    /// The scheme of the `Authorization` header: `Bearer`, `Basic`.
+    /// The scheme of the `Authorization` header, if it is `Bearer` or `Basic`.
     pub authorization: Option<String>,
-    /// The status of the answer; `None` as long as there is none.
+    /// The status of the response; `None` until there is one.
     pub status: Option<u16>,
-    /// The [name](crate::Fault::name) of the fault it met.
+    /// The [name](crate::Fault::name) of the fault that was applied.
     pub fault: Option<&'static str>,
 }
 
-/// Counters and the last requests.
+/// Request counters and the last requests.
 #[derive(Debug)]
 pub(crate) struct RequestLog {
     entries: Mutex<Entries>,
-    /// Tells whoever waits that a request has come.
+    /// Notifies waiters of each new request.
     arrived: watch::Sender<u64>,
 }
 
@@ -63,7 +63,7 @@ impl RequestLog {
         }
     }
 
-    /// Notes a request before it is looked at. Returns its number.
+    /// Records a request before it is handled. Returns its number.
     pub(crate) fn begin(&self, endpoint: Option<Endpoint>, request: &Request, now: Timestamp) -> u64 {
         let number = {
             let mut entries = self.entries.lock();
@@ -80,7 +80,7 @@ impl RequestLog {
                 at: now,
                 endpoint,
                 method: request.method().to_string(),
-                path: shown_path(request.original_uri().path()),
+                path: redacted_path(request.original_uri().path()),
                 authorization: authorization_scheme(request),
                 status: None,
                 fault: None,
@@ -91,7 +91,7 @@ impl RequestLog {
         number
     }
 
-    /// Notes the answer, unless the request was forgotten meanwhile.
+    /// Records the response, unless the request has been dropped from the log.
     pub(crate) fn finish(&self, number: u64, status: StatusCode, fault: Option<&'static str>) {
         let mut entries = self.entries.lock();
         if let Some(record) = entries
@@ -118,18 +118,18 @@ impl RequestLog {
         self.entries.lock().records.iter().cloned().collect()
     }
 
-    /// Forgets requests and counters.
+    /// Deletes all records and counters.
     pub(crate) fn clear(&self) {
         let mut entries = self.entries.lock();
         entries.counts.clear();
         entries.records.clear();
     }
 
-    /// Waits until an endpoint has received this many requests.
-    pub(crate) async fn reached(&self, endpoint: Endpoint, count: u64) {
+    /// Waits until an endpoint has received at least this many requests.
+    pub(crate) async fn wait_for_count(&self, endpoint: Endpoint, count: u64) {
         let mut arrived = self.arrived.subscribe();
         while self.count(endpoint) < count {
-            // The sender lives as long as `self`.
+            // Cannot fail while `self` holds the sender.
             if arrived.changed().await.is_err() {
                 return;
             }
@@ -137,13 +137,14 @@ impl RequestLog {
     }
 }
 
-fn shown_path(path: &str) -> String {
+/// Replaces path segments that may be secrets by `…`.
+fn redacted_path(path: &str) -> String {
     let shown: Vec<&str> = path
         .split('/')
         .map(|segment| {
-            let suspicious = segment.len() > MAX_SEGMENT
+            let may_be_secret = segment.len() > MAX_SEGMENT
                 || SECRET_PREFIXES.iter().any(|prefix| segment.starts_with(prefix));
-            if suspicious { "…" } else { segment }
+            if may_be_secret { "…" } else { segment }
         })
         .collect();
     shown.join("/")
@@ -154,7 +155,7 @@ fn authorization_scheme(request: &Request) -> Option<String> {
     let (scheme, _) = value.split_once(' ')?;
     ["Bearer", "Basic"]
         .into_iter()
-        .find(|known| scheme.eq_ignore_ascii_case(known))
+        .find(|logged| scheme.eq_ignore_ascii_case(logged))
         .map(str::to_owned)
 }
 
@@ -163,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_shown_without_what_may_be_secret() {
+    fn path_segments_that_may_be_secrets_are_hidden() {
         for (path, shown) in [
             ("/oauth/token", "/oauth/token"),
             (
@@ -175,12 +176,12 @@ mod tests {
             ("/eyJhbGciOiJSUzI1NiJ9.e30.x", "/…"),
             (&format!("/{}", "a".repeat(43)), "/…"),
         ] {
-            assert_eq!(shown_path(path), shown);
+            assert_eq!(redacted_path(path), shown);
         }
     }
 
     #[test]
-    fn the_oldest_requests_are_forgotten() {
+    fn the_oldest_requests_are_dropped() {
         let log = RequestLog::new();
         for _ in 0..CAPACITY + 5 {
             log.begin(Some(Endpoint::Jwks), &Request::default(), Timestamp::UNIX_EPOCH);

@@ -1,4 +1,4 @@
-//! The people every local Clerk starts with. Their ids and addresses are fixed, so that scripts can name them.
+//! The sample users and organizations. Their ids and email addresses are fixed, so that scripts can use them.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use crate::store::{
     people::{DirectoryError, NewOrganization, NewUser, Role},
 };
 
-/// Who is there from the start, in order.
+/// The ids of the sample users: Ada, Grace and Alan.
 pub(crate) const USER_IDS: [&str; 3] = [
     "user_2sAdaLovelace0000000000000A",
     "user_2sGraceHopper0000000000000G",
     "user_2sAlanTuring00000000000000T",
 ];
 
-/// The roles every local Clerk has, unless the file it starts from names others.
+/// Returns the sample roles, which exist unless a state file defines other roles.
 pub(crate) fn roles() -> impl Iterator<Item = Role> {
     [
         ("org:admin", "Admin", ADMIN),
@@ -35,7 +35,8 @@ pub(crate) fn roles() -> impl Iterator<Item = Role> {
     })
 }
 
-/// Ada is in three organizations with a different role in each, Grace in one, Alan in none.
+/// Builds the sample directory. Ada belongs to three organizations with a different role in each, Grace to
+/// one, Alan to none.
 pub(crate) fn directory(ids: Arc<Ids>, now: Timestamp) -> Result<Directory, DirectoryError> {
     let mut directory = Directory::new(ids);
     for role in roles() {
@@ -126,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_samples_fit_together() {
+    fn samples_have_the_documented_memberships_and_valid_ids() {
         let directory = directory(Arc::new(Ids::new(None)), Timestamp::UNIX_EPOCH).unwrap();
         let organizations: Vec<_> = USER_IDS
             .iter()

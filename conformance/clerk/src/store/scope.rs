@@ -1,9 +1,9 @@
-//! Scopes: what a client may be granted, and how a person reads it.
+//! OAuth scopes and their descriptions on the consent page.
 
 use std::fmt;
 
-/// The scopes every instance knows, with the words of the consent page.
-const KNOWN: [(&str, &str); 7] = [
+/// The supported scopes, with their descriptions on the consent page.
+const SUPPORTED: [(&str, &str); 7] = [
     ("openid", "Confirm who you are"),
     ("profile", "See your name and picture"),
     ("email", "See your email address"),
@@ -13,41 +13,41 @@ const KNOWN: [(&str, &str); 7] = [
     (ORGANIZATION, "See which organization you act for"),
 ];
 
-/// Asks for an organization to act in.
+/// The scope that requests an organization to act in.
 pub(crate) const ORGANIZATION: &str = "user:org:read";
 
-/// What a registration without `scope` gets, as at Clerk.
+/// The scopes of a client that registers without `scope`, as at Clerk.
 pub(crate) const DEFAULT: [&str; 3] = ["email", "offline_access", "profile"];
 
-/// All scopes an instance knows, in the order of its metadata.
+/// Returns the supported scopes in the order of the metadata.
 pub(crate) fn supported() -> impl Iterator<Item = &'static str> {
-    KNOWN.iter().map(|(name, _)| *name)
+    SUPPORTED.iter().map(|(name, _)| *name)
 }
 
-/// What a scope allows, in words for the person who is asked.
-pub(crate) fn in_words(scope: &str) -> Option<&'static str> {
-    KNOWN
+/// Returns the description of a supported scope for the consent page.
+pub(crate) fn description(scope: &str) -> Option<&'static str> {
+    SUPPORTED
         .iter()
         .find(|(name, _)| *name == scope)
-        .map(|(_, words)| *words)
+        .map(|(_, description)| *description)
 }
 
-/// A set of scopes in the order they were asked for (RFC 6749 §3.3).
+/// A set of scopes in the order they were requested (RFC 6749 §3.3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Scopes(Vec<String>);
 
 impl Scopes {
-    /// Reads a space-separated list. Repeated scopes count once.
+    /// Parses a space-separated list. Duplicates are removed.
     pub(crate) fn parse(list: &str) -> Self {
         list.split(' ').filter(|scope| !scope.is_empty()).collect()
     }
 
     pub(crate) fn contains(&self, scope: &str) -> bool {
-        self.0.iter().any(|one| one == scope)
+        self.0.iter().any(|existing| existing == scope)
     }
 
-    /// The first scope of `self` that `other` lacks.
-    pub(crate) fn beyond(&self, other: &Self) -> Option<&str> {
+    /// Returns the first scope of `self` that is not in `other`.
+    pub(crate) fn first_not_in(&self, other: &Self) -> Option<&str> {
         self.iter().find(|scope| !other.contains(scope))
     }
 

@@ -1,55 +1,60 @@
-//! What can be chosen about an instance: Clerk's switches, and where its behaviour has changed or is not settled.
+//! The settings of an instance: options of the Clerk Dashboard, and behavior that differs between Clerk
+//! versions or is not documented.
 
 use crate::store::{
     rate_limit::RateLimit,
     scope::{self, Scopes},
 };
 
-/// The form of the OAuth access tokens that the token endpoint issues.
+/// The format of the OAuth access tokens that the token endpoint issues.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AccessTokens {
-    /// A JWT of type `at+jwt` (RFC 9068), Clerk's default: resource servers verify it with the published keys.
+    /// A JWT of type `at+jwt` (RFC 9068), Clerk's default. Resource servers verify it with the published
+    /// keys.
     #[default]
     Jwt,
-    /// A random string that begins with `oat_`: resource servers ask the Backend API about it.
+    /// A random string that begins with `oat_`. Resource servers verify it with the Backend API.
     Opaque,
 }
 
-/// What becomes of the parameter `resource` (RFC 8707).
+/// How the `resource` parameter (RFC 8707) is handled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ResourceIndicators {
-    /// Checked at every step and written into `aud`, as Clerk does since late August 2026. Without the parameter
-    /// there is no `aud`.
+    /// Validated at every step and written into `aud`, as Clerk has done since late August 2026. Without the
+    /// parameter, tokens have no `aud`.
     #[default]
     Strict,
-    /// Ignored, as before: no token ever has an `aud`.
+    /// Ignored, as Clerk did before. Tokens never have an `aud`.
     Legacy,
 }
 
-/// What the verify endpoints say about an opaque token or a key that was revoked or has expired. Clerk's description
-/// leaves it open, so servers must cope with both.
+/// How the verify endpoints answer for an opaque token or API key that is revoked or expired. Clerk's API
+/// description allows both answers, so servers must handle both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum InactiveTokens {
-    /// 200, with `revoked` or `expired` set.
+    /// 200 with `revoked` or `expired` set.
     #[default]
     Flagged,
-    /// 404, like one that never was.
+    /// 404, as for an unknown token.
     NotFound,
 }
 
-/// All choices, with Clerk's defaults where it has them.
+/// All settings. The defaults are Clerk's, except that dynamic registration and client metadata documents are
+/// on.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) access_tokens: AccessTokens,
     pub(crate) resource_indicators: ResourceIndicators,
     pub(crate) inactive_tokens: InactiveTokens,
-    /// RFC 7591.
+    /// Whether clients may register themselves (RFC 7591).
     pub(crate) dynamic_registration: bool,
-    /// Client ids that are the URL of a document about the client.
+    /// Whether a client id may be the URL of a client metadata document.
     pub(crate) client_id_metadata_documents: bool,
+    /// The scopes of clients that register without `scope`.
     pub(crate) default_scopes: Scopes,
     pub(crate) rate_limit: Option<RateLimit>,
-    /// Authorities to trust besides the system's when fetching documents, as PEM.
+    /// Certificate authorities (PEM) to trust in addition to the system's when fetching client metadata
+    /// documents.
     pub(crate) trusted: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Users, organizations and roles from a file, instead of the samples.
+//! [`State`]: users, organizations and roles read from a TOML file, in place of the samples.
 
 use std::{fs, io, ops::Range, path::Path, sync::Arc};
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::{
-    position::place,
+    position::line_and_column,
     store::{
         directory::Directory,
         ids::Ids,
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Users, organizations and roles to start with, read from TOML.
+/// The users, organizations and roles that a local Clerk starts with, read from TOML.
 ///
 /// ```toml
 /// [[users]]
@@ -32,16 +32,16 @@ use crate::{
 /// role = "org:admin"
 /// ```
 ///
-/// Roles are those of the samples unless the file has `[[roles]]`, each with `key`, `name` and `permissions`. Users
-/// may also have `id`, `features` and `banned`; organizations `id` and `slug`.
+/// Users may also have `id`, `features` and `banned`; organizations may have `id` and `slug`. `[[roles]]`,
+/// each with `key`, `name` and `permissions`, replace the sample roles.
 #[derive(Clone, Debug)]
 pub struct State {
     name: String,
     text: String,
-    content: Content,
+    content: StateContent,
 }
 
-/// Why a file of users and organizations cannot be used.
+/// Why a [`State`] cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StateError {
@@ -50,38 +50,38 @@ pub enum StateError {
     Unreadable {
         /// The path.
         name: String,
-        /// What the operating system says.
+        /// The I/O error.
         source: io::Error,
     },
-    /// It is not TOML, or has something in it that does not belong there.
+    /// The text is not TOML, or has unknown, missing or mistyped members.
     #[error("{name}:{line}:{column}: {problem}")]
     Malformed {
-        /// The path, or what the text is called.
+        /// The path, or the name given to [`State::parse`].
         name: String,
-        /// From 1.
+        /// Line, counted from 1.
         line: usize,
-        /// From 1.
+        /// Column, counted from 1.
         column: usize,
-        /// What is wrong.
+        /// The problem that the TOML parser reported.
         problem: String,
     },
-    /// What it says does not fit together.
+    /// The entries are inconsistent, for example a member is not a user.
     #[error("{name}:{line}:{column}: {source}")]
     Inconsistent {
-        /// The path, or what the text is called.
+        /// The path, or the name given to [`State::parse`].
         name: String,
-        /// From 1.
+        /// Line, counted from 1.
         line: usize,
-        /// From 1.
+        /// Column, counted from 1.
         column: usize,
-        /// What is wrong.
+        /// The inconsistency.
         source: DirectoryError,
     },
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Content {
+struct StateContent {
     roles: Option<Vec<Spanned<RoleEntry>>>,
     #[serde(default)]
     users: Vec<Spanned<UserEntry>>,
@@ -133,7 +133,7 @@ impl State {
     ///
     /// # Errors
     ///
-    /// [`StateError::Unreadable`], and those of [`parse`](Self::parse).
+    /// [`StateError::Unreadable`], and the errors of [`parse`](Self::parse).
     pub fn read(path: impl AsRef<Path>) -> Result<Self, StateError> {
         let name = path.as_ref().display().to_string();
         match fs::read_to_string(path) {
@@ -142,16 +142,16 @@ impl State {
         }
     }
 
-    /// Reads a text; `name` is what errors call it.
+    /// Parses a text. Error messages refer to it by `name`.
     ///
     /// # Errors
     ///
-    /// [`StateError::Malformed`] for what is not of the form, [`StateError::Inconsistent`] for an id that comes
-    /// twice, a member who is no user, a role that is not there.
+    /// [`StateError::Malformed`] if the text is not TOML or a member is unknown, missing or mistyped;
+    /// [`StateError::Inconsistent`] for a duplicate id, a member who is not a user, or an unknown role.
     pub fn parse(name: impl Into<String>, text: impl Into<String>) -> Result<Self, StateError> {
         let (name, text) = (name.into(), text.into());
         let content = toml::from_str(&text).map_err(|error| {
-            let (line, column) = place(&text, error.span().map_or(0, |span| span.start));
+            let (line, column) = line_and_column(&text, error.span().map_or(0, |span| span.start));
             StateError::Malformed {
                 name: name.clone(),
                 line,
@@ -160,34 +160,37 @@ impl State {
             }
         })?;
         let state = Self { name, text, content };
-        // Tried here, so that errors come from here and not from the start of the server.
+        // Reports inconsistencies here rather than when the server starts.
         state.directory(Arc::new(Ids::new(None)), Timestamp::UNIX_EPOCH)?;
         Ok(state)
     }
 
+    /// Builds the directory that the file describes.
     pub(crate) fn directory(&self, ids: Arc<Ids>, now: Timestamp) -> Result<Directory, StateError> {
         let mut directory = Directory::new(ids);
         match &self.content.roles {
             Some(roles) => {
                 for role in roles {
                     let entry = role.get_ref().clone();
-                    let role_of_entry = Role {
+                    let role_entry = Role {
                         key: entry.key,
                         name: entry.name,
                         permissions: entry.permissions,
                     };
-                    directory.add_role(role_of_entry).map_err(self.at(&role.span()))?;
+                    directory
+                        .add_role(role_entry)
+                        .map_err(self.error_at(&role.span()))?;
                 }
             }
             None => {
                 for role in samples::roles() {
-                    directory.add_role(role).map_err(self.at(&(0..0)))?;
+                    directory.add_role(role).map_err(self.error_at(&(0..0)))?;
                 }
             }
         }
         for user in &self.content.users {
             let entry = user.get_ref().clone();
-            let at = self.at(&user.span());
+            let error_at = self.error_at(&user.span());
             let new = NewUser {
                 id: entry.id,
                 first_name: entry.first_name,
@@ -195,9 +198,9 @@ impl State {
                 email: entry.email,
                 features: entry.features,
             };
-            let added = directory.add_user(new, now).map_err(&at)?;
+            let added = directory.add_user(new, now).map_err(&error_at)?;
             if entry.banned {
-                directory.set_banned(&added.id, true, now).map_err(&at)?;
+                directory.set_banned(&added.id, true, now).map_err(&error_at)?;
             }
         }
         for organization in &self.content.organizations {
@@ -209,7 +212,7 @@ impl State {
             };
             let added = directory
                 .add_organization(new, now)
-                .map_err(self.at(&organization.span()))?;
+                .map_err(self.error_at(&organization.span()))?;
             for member in &entry.members {
                 directory
                     .add_membership(member.user.get_ref(), &added.id, member.role.get_ref(), now)
@@ -220,16 +223,16 @@ impl State {
                         } else {
                             member.user.span()
                         };
-                        self.at(&span)(error)
+                        self.error_at(&span)(error)
                     })?;
             }
         }
         Ok(directory)
     }
 
-    /// Makes errors of what was found wrong with this part of the text.
-    fn at(&self, span: &Range<usize>) -> impl Fn(DirectoryError) -> StateError + use<'_> {
-        let (line, column) = place(&self.text, span.start);
+    /// Returns a function that turns an inconsistency into an error at this position of the text.
+    fn error_at(&self, span: &Range<usize>) -> impl Fn(DirectoryError) -> StateError + use<'_> {
+        let (line, column) = line_and_column(&self.text, span.start);
         move |source| StateError::Inconsistent {
             name: self.name.clone(),
             line,

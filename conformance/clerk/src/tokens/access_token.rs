@@ -1,11 +1,12 @@
-//! Access tokens that come back: from the Backend API's verify, userinfo, introspection and revocation.
+//! Finding the OAuth access token that a request presents: for the Backend API's verify endpoint, userinfo,
+//! introspection and revocation.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde_json::Value;
 
-use crate::store::{scope::Scopes, state::Instance};
+use crate::store::{instance::Instance, scope::Scopes};
 
-/// What an access token says, whether it is a JWT or opaque. Times are seconds since 1970.
+/// An OAuth access token issued here, JWT or opaque. Times are Unix times in seconds.
 #[derive(Clone, Debug)]
 pub(crate) struct AccessToken {
     pub(crate) is_jwt: bool,
@@ -21,32 +22,21 @@ pub(crate) struct AccessToken {
     pub(crate) revoked: bool,
 }
 
-/// What became of looking for a token.
-#[derive(Clone, Debug)]
-pub(crate) enum Lookup {
-    /// It was issued here. It may have expired or been revoked since.
-    Found(Box<AccessToken>),
-    /// It was not issued here, or not as an access token.
-    Unknown,
-}
-
 impl AccessToken {
-    /// Neither expired nor revoked.
+    /// Returns whether the token is neither expired nor revoked.
     pub(crate) fn is_active(&self) -> bool {
         !self.expired && !self.revoked
     }
 }
 
 impl Instance {
-    /// Finds an access token, opaque by its text or a JWT by its signature.
-    pub(crate) fn look_up(&self, token: &str) -> Lookup {
-        match self.opaque(token).or_else(|| self.jwt(token)) {
-            Some(token) => Lookup::Found(Box::new(token)),
-            None => Lookup::Unknown,
-        }
+    /// Finds an access token: an opaque one by its text, a JWT by its signature. Returns `None` if it was not
+    /// issued here or is not an access token. The token may be expired or revoked.
+    pub(crate) fn find_access_token(&self, token: &str) -> Option<AccessToken> {
+        self.find_opaque_token(token).or_else(|| self.read_jwt(token))
     }
 
-    fn opaque(&self, secret: &str) -> Option<AccessToken> {
+    fn find_opaque_token(&self, secret: &str) -> Option<AccessToken> {
         let grants = self.grants.lock();
         let token = grants.opaque_token(secret)?;
         let grant = grants.grant(&token.grant_id)?;
@@ -65,17 +55,19 @@ impl Instance {
         })
     }
 
-    /// A JWT cannot be revoked: it holds until it expires (or its key is gone).
-    fn jwt(&self, token: &str) -> Option<AccessToken> {
+    /// Reads an access token JWT after verifying its signature, issuer and `nbf`. A JWT cannot be revoked: it
+    /// is valid until it expires or its key is dropped.
+    fn read_jwt(&self, token: &str) -> Option<AccessToken> {
         let (message, signature) = token.rsplit_once('.')?;
         let (header, claims) = message.split_once('.')?;
         let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).ok()?;
-        let header = object(header)?;
+        let header = decode_object(header)?;
         let kid = header.get("kid").and_then(Value::as_str)?;
-        if !is_of_access_token(&header) || !self.keys.read().verifies(kid, message.as_bytes(), &signature) {
+        if !is_access_token_header(&header) || !self.keys.read().verifies(kid, message.as_bytes(), &signature)
+        {
             return None;
         }
-        let claims = object(claims)?;
+        let claims = decode_object(claims)?;
         let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
         let seconds = |name: &str| claims.get(name).and_then(Value::as_i64);
         let is_early = claims.get("nbf").is_some_and(|nbf| {
@@ -111,18 +103,18 @@ impl Instance {
     }
 }
 
-/// How far clocks may differ, in seconds.
+/// Tolerated clock difference, in seconds.
 const LEEWAY: i64 = 5;
 
-/// One key signs all tokens of an instance: only the type tells this kind from the others (RFC 9068 §4). The algorithm
-/// is that of the key, whatever else a header may say.
-fn is_of_access_token(header: &Value) -> bool {
+/// Returns whether this is the JOSE header of an access token. The same key signs every kind of token, so
+/// only `typ` distinguishes access tokens (RFC 9068 §4).
+fn is_access_token_header(header: &Value) -> bool {
     let text = |name: &str| header.get(name).and_then(Value::as_str);
     text("alg") == Some("RS256")
         && matches!(text("typ"), Some("at+jwt" | "application/at+jwt"))
         && header.get("crit").is_none()
 }
 
-fn object(encoded: &str) -> Option<Value> {
+fn decode_object(encoded: &str) -> Option<Value> {
     serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(encoded).ok()?).ok()
 }

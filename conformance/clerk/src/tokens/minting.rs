@@ -1,59 +1,50 @@
-//! Tokens as data, made by an instance: what the admin API, `mint` and the suite's cases ask for.
+//! Minting the token that a [`TokenSpec`] describes.
 
 use jiff::SignedDuration;
 use serde_json::Value;
 
 use crate::{
-    mint::{Recipe, RsaAlgorithm, Signer, TokenEnd, TokenKind, TokenSpec},
+    mint::{Recipe, RsaAlgorithm, Signer, TokenKind, TokenSpec},
     store::{
-        credentials::{Credential, End, NewCredential},
-        people::{DirectoryError, SessionStatus},
+        credentials::{Credential, NewCredential},
+        instance::Instance,
+        people::SessionStatus,
         scope::Scopes,
-        state::Instance,
     },
     tokens::{
-        members::resolve_all,
-        spare_keys::{SHARED_SECRET, another_key},
+        error::MintError,
+        placeholders::resolve_changes,
+        untrusted_keys::{SHARED_SECRET, another_key},
     },
 };
 
-/// The client that tokens are issued to when nobody says which.
+/// The client of tokens whose specification names none.
 const CLIENT_ID: &str = "client_2sConformanceSuite0000000C";
 
-/// A token that was made.
+/// A minted token.
 #[derive(Clone)]
 pub(crate) struct Minted {
     pub(crate) token: String,
-    /// The id of what is no JWT.
+    /// The id of an opaque token or API key.
     pub(crate) id: Option<String>,
+    /// The subject of an opaque token, refresh token or API key.
     pub(crate) subject: Option<String>,
 }
 
-/// Why a token cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub enum MintError {
-    /// It is somebody's who isn't there.
-    #[error(transparent)]
-    Directory(#[from] DirectoryError),
-    /// The specification contradicts itself, or lacks something.
-    #[error("{0}")]
-    Specification(String),
-}
-
 impl Instance {
-    /// Makes the token that `spec` describes.
+    /// Mints the token that `spec` describes.
     pub(crate) fn mint(&self, spec: &TokenSpec) -> Result<Minted, MintError> {
         let mut minted = match spec.kind {
             TokenKind::OpaqueOauthToken => self.opaque_oauth_token(spec)?,
             TokenKind::RefreshToken => self.refresh_token(spec)?,
             TokenKind::OpaqueM2mToken => {
-                let machine = self.machine_of(spec);
+                let machine = self.spec_machine_id(spec);
                 self.opaque_m2m_token(&machine, new_credential(spec)?)?.into()
             }
             TokenKind::ApiKey => {
                 let subject = match &spec.subject {
                     Some(subject) => subject.clone(),
-                    None => self.user_of(spec)?,
+                    None => self.spec_user_id(spec)?,
                 };
                 self.api_key(&subject, new_credential(spec)?)?.into()
             }
@@ -65,16 +56,12 @@ impl Instance {
             | TokenKind::OauthToken
             | TokenKind::IdToken
             | TokenKind::M2mToken => Minted {
-                token: self.changed(self.recipe_of(spec)?, spec)?.mint(),
+                token: self.apply_spec(self.recipe_for(spec)?, spec)?.mint(),
                 id: None,
                 subject: None,
             },
         };
         if let Some(end) = spec.end {
-            let end = match end {
-                TokenEnd::Revoked => End::Revoke,
-                TokenEnd::Expired => End::Expire,
-            };
             self.end_token(&minted.token, end)
                 .map_err(|error| MintError::Specification(error.to_string()))?;
         }
@@ -84,8 +71,9 @@ impl Instance {
         Ok(minted)
     }
 
-    fn recipe_of(&self, spec: &TokenSpec) -> Result<Recipe, MintError> {
-        let user = self.user_of(spec)?;
+    /// Returns the recipe of the valid token that `spec` starts from.
+    fn recipe_for(&self, spec: &TokenSpec) -> Result<Recipe, MintError> {
+        let user = self.spec_user_id(spec)?;
         let client_id = spec.client_id.as_deref().unwrap_or(CLIENT_ID);
         let recipe = match spec.kind {
             TokenKind::SessionToken => match (spec.version, &spec.organization) {
@@ -93,41 +81,50 @@ impl Instance {
                 (None | Some(2), Some(organization)) => self.session_token_in(&user, organization),
                 (Some(1), None) => self.session_token_v1(&user),
                 (Some(1), Some(organization)) => self.session_token_v1_in(&user, organization),
-                (Some(_), _) => return Err(wrong("version must be 1 or 2")),
+                (Some(version), _) => {
+                    return Err(MintError::Specification(format!(
+                        "invalid version {version}: expected 1 or 2"
+                    )));
+                }
             }?,
-            TokenKind::PendingSessionToken => self.token_for(&user, SessionStatus::Pending, None)?,
+            TokenKind::PendingSessionToken => self.session_token_with(&user, SessionStatus::Pending, None)?,
             TokenKind::ImpersonationToken => {
                 let Some(actor) = &spec.actor else {
-                    return Err(wrong("an impersonation_token needs an actor"));
+                    return Err(invalid_spec(
+                        "an impersonation_token needs an actor: id, email address or first name",
+                    ));
                 };
-                self.token_for(&user, SessionStatus::Active, Some(actor))?
+                self.session_token_with(&user, SessionStatus::Active, Some(actor))?
             }
             TokenKind::TemplateToken => self.template_token(&user)?,
             TokenKind::OauthToken => {
                 self.oauth_token(&user, client_id, &scopes_of(spec), resource_of(spec))?
             }
             TokenKind::IdToken => self.id_token_for(&user, client_id, &scopes_of(spec))?,
-            TokenKind::M2mToken => self.m2m_token(&self.machine_of(spec)),
+            TokenKind::M2mToken => self.m2m_token(&self.spec_machine_id(spec)),
             TokenKind::Any
             | TokenKind::OpaqueOauthToken
             | TokenKind::RefreshToken
             | TokenKind::OpaqueM2mToken
             | TokenKind::ApiKey => {
-                return Err(wrong("\"any\" stands for a kind that a target accepts: name one"));
+                return Err(invalid_spec(
+                    "a token of kind \"any\" cannot be minted: name a kind, for example session_token",
+                ));
             }
         };
         Ok(recipe)
     }
 
-    fn changed(&self, mut recipe: Recipe, spec: &TokenSpec) -> Result<Recipe, MintError> {
+    /// Applies the header, claims and signature that `spec` sets.
+    fn apply_spec(&self, mut recipe: Recipe, spec: &TokenSpec) -> Result<Recipe, MintError> {
         let now = self.clock.now();
-        for (name, value) in resolve_all(&spec.header, now)? {
+        for (name, value) in resolve_changes(&spec.header, now)? {
             recipe = match value {
                 Some(value) => recipe.header(&name, value),
                 None => recipe.without_header(&name),
             };
         }
-        for (name, value) in resolve_all(&spec.claims, now)? {
+        for (name, value) in resolve_changes(&spec.claims, now)? {
             recipe = match value {
                 Some(value) => recipe.claim(&name, value),
                 None => recipe.without_claim(&name),
@@ -166,20 +163,21 @@ impl Instance {
         })
     }
 
-    /// The id of the user it is for: the first there is, when nobody is named.
-    fn user_of(&self, spec: &TokenSpec) -> Result<String, MintError> {
+    /// Returns the id of the user of `spec`, by default the first user.
+    fn spec_user_id(&self, spec: &TokenSpec) -> Result<String, MintError> {
         let directory = self.directory.read();
         let user = match &spec.user {
             Some(selector) => directory.user(selector)?,
             None => directory
                 .users()
                 .next()
-                .ok_or_else(|| wrong("there is no user whose it could be"))?,
+                .ok_or_else(|| invalid_spec("there is no user: add one, or start with the sample users"))?,
         };
         Ok(user.id.clone())
     }
 
-    fn machine_of(&self, spec: &TokenSpec) -> String {
+    /// Returns the id of the machine of `spec`, by default a new machine.
+    fn spec_machine_id(&self, spec: &TokenSpec) -> String {
         spec.machine.clone().unwrap_or_else(|| {
             let machine = self.credentials.lock().add_machine("conformance", &[], &self.ids);
             machine.id
@@ -187,13 +185,13 @@ impl Instance {
     }
 
     fn opaque_oauth_token(&self, spec: &TokenSpec) -> Result<Minted, MintError> {
-        let user_id = self.user_of(spec)?;
+        let user_id = self.spec_user_id(spec)?;
         let resources: Vec<String> = resource_of(spec).map(str::to_owned).into_iter().collect();
         let client_id = spec.client_id.as_deref().unwrap_or(CLIENT_ID);
         let lifetime = spec
             .expires_in_seconds
             .map(|seconds| SignedDuration::from_secs(seconds.into()));
-        let (token, id) = self.grants.lock().grant_opaque_token(
+        let (token, id) = self.grants.lock().issue_opaque_token(
             client_id,
             &user_id,
             &scopes_of(spec),
@@ -209,10 +207,10 @@ impl Instance {
     }
 
     fn refresh_token(&self, spec: &TokenSpec) -> Result<Minted, MintError> {
-        let user_id = self.user_of(spec)?;
+        let user_id = self.spec_user_id(spec)?;
         let client_id = spec.client_id.as_deref().unwrap_or(CLIENT_ID);
         let mut grants = self.grants.lock();
-        let grant_id = grants.grant_directly(client_id, &user_id, &scopes_of(spec), &[], &self.ids);
+        let grant_id = grants.add_grant(client_id, &user_id, &scopes_of(spec), &[], &self.ids);
         let token = grants.issue_refresh_token(&grant_id, self.clock.now(), &self.ids);
         Ok(Minted {
             token,
@@ -232,13 +230,13 @@ impl From<Credential> for Minted {
     }
 }
 
-/// A JSON object without its braces.
+/// Removes the braces of a JSON object.
 fn members_of(object: &str) -> String {
     let object = object.strip_prefix('{').unwrap_or(object);
     object.strip_suffix('}').unwrap_or(object).to_owned()
 }
 
-fn wrong(message: &str) -> MintError {
+fn invalid_spec(message: &str) -> MintError {
     MintError::Specification(message.to_owned())
 }
 
@@ -247,7 +245,7 @@ fn scopes_of(spec: &TokenSpec) -> Scopes {
     scopes.iter().map(String::as_str).collect()
 }
 
-/// The resource, unless it is the empty text that says there is none.
+/// Returns the resource of `spec`. An empty string means none.
 fn resource_of(spec: &TokenSpec) -> Option<&str> {
     spec.resource.as_deref().filter(|resource| !resource.is_empty())
 }
@@ -259,7 +257,9 @@ fn new_credential(spec: &TokenSpec) -> Result<NewCredential, MintError> {
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     if !spec.header.is_empty() || spec.raw_header.is_some() || spec.raw_claims.is_some() {
-        return Err(wrong("only a JWT has a header"));
+        return Err(invalid_spec(
+            "header, raw_header and raw_claims apply to JWTs only",
+        ));
     }
     Ok(NewCredential {
         name: spec.name.clone(),

@@ -1,7 +1,10 @@
-//! Tokens that the instance issues: their claims, minting on request, and look-ups of presented tokens.
+//! The tokens that an instance issues: their claims, minting them from specifications, and finding presented
+//! tokens.
 
 pub(crate) mod access_token;
-pub(crate) mod members;
+pub(crate) mod error;
 pub(crate) mod minting;
+pub(crate) mod permission_claims;
+pub(crate) mod placeholders;
 pub(crate) mod recipes;
-pub(crate) mod spare_keys;
+pub(crate) mod untrusted_keys;

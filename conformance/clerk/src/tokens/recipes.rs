@@ -1,4 +1,4 @@
-//! What each kind of token an instance issues looks like, as recipes to mint or to spoil.
+//! Recipes for each kind of token that an instance issues.
 
 use serde_json::{Map, Value, json};
 
@@ -6,33 +6,36 @@ use crate::{
     mint::Recipe,
     store::{
         directory::{Directory, Member, custom_permissions},
+        grants::OAUTH_TOKEN_SECONDS,
+        instance::Instance,
         people::{DirectoryError, Session, SessionStatus, User},
-        permissions,
         scope::Scopes,
-        state::Instance,
     },
+    tokens::permission_claims,
 };
 
-/// The application the sample users are signed in to: `azp` of session tokens and JWT template tokens.
+/// The origin of the application that users are signed in to: the `azp` of session tokens and JWT template
+/// tokens.
 pub const AUTHORIZED_PARTY: &str = "http://localhost:3000";
 
 /// The JOSE header `cat` of session tokens.
 const SESSION_TOKEN_CATEGORY: &str = "cl_B7d4PD111AAA";
-/// The JOSE header `cat` of tokens made from a JWT template.
+/// The JOSE header `cat` of JWT template tokens.
 const TEMPLATE_TOKEN_CATEGORY: &str = "cl_B7d4PD222AAA";
 /// The JOSE header `cat` of machine-to-machine tokens.
 const M2M_TOKEN_CATEGORY: &str = "cl_B7d4PD333AAA";
 
-/// `act.iss`: people impersonate users from Clerk's dashboard.
+/// The `act.iss` of impersonation tokens: users are impersonated from the Clerk Dashboard.
 const IMPERSONATOR_ISSUER: &str = "https://dashboard.clerk.com";
 
+/// Lifetime of session tokens and JWT template tokens, in seconds.
 const SESSION_TOKEN_SECONDS: i64 = 60;
-pub(crate) const OAUTH_TOKEN_SECONDS: i64 = 86_400;
+/// Lifetime of machine-to-machine tokens, in seconds.
 const M2M_TOKEN_SECONDS: i64 = 3_600;
 
-/// An OAuth access token's content, before it is a JWT or an opaque token.
+/// The content of an OAuth access token or an ID token.
 #[derive(Clone, Debug)]
-pub(crate) struct AccessGrant<'a> {
+pub(crate) struct AccessTokenClaims<'a> {
     pub(crate) user_id: &'a str,
     pub(crate) client_id: &'a str,
     pub(crate) scopes: &'a Scopes,
@@ -41,32 +44,42 @@ pub(crate) struct AccessGrant<'a> {
 }
 
 impl Instance {
-    /// Header and common claims of a session token, version 2, without an organization.
+    /// Returns a version 2 session token without an active organization.
     pub(crate) fn session_token(&self, user: &str) -> Result<Recipe, DirectoryError> {
         let directory = self.directory.read();
         let user = directory.user(user)?;
-        Ok(self.version_2(&directory, user, directory.session(&user.session_id)?, None))
+        Ok(self.session_token_recipe_v2(&directory, user, directory.session(&user.session_id)?, None))
     }
 
-    /// The same for a session that may be pending or impersonated.
-    pub(crate) fn token_of_session(&self, session: &Session) -> Result<Recipe, DirectoryError> {
+    /// Returns a version 2 session token of the user's session with this status and actor.
+    pub(crate) fn session_token_with(
+        &self,
+        user: &str,
+        status: SessionStatus,
+        actor: Option<&str>,
+    ) -> Result<Recipe, DirectoryError> {
+        let now = self.clock.now();
+        let session = self.directory.write().session_for(user, status, actor, now)?;
         let directory = self.directory.read();
-        Ok(self.version_2(&directory, directory.user(&session.user_id)?, session, None))
+        Ok(self.session_token_recipe_v2(&directory, directory.user(&session.user_id)?, &session, None))
     }
 
+    /// Returns a version 2 session token with an active organization.
     pub(crate) fn session_token_in(&self, user: &str, organization: &str) -> Result<Recipe, DirectoryError> {
         let directory = self.directory.read();
         let member = directory.member(user, organization)?;
         let session = directory.session(&member.user.session_id)?;
-        Ok(self.version_2(&directory, member.user, session, Some(member)))
+        Ok(self.session_token_recipe_v2(&directory, member.user, session, Some(member)))
     }
 
+    /// Returns a version 1 session token without an active organization.
     pub(crate) fn session_token_v1(&self, user: &str) -> Result<Recipe, DirectoryError> {
         let directory = self.directory.read();
         let user = directory.user(user)?;
-        Ok(self.version_1(directory.session(&user.session_id)?))
+        Ok(self.session_token_recipe_v1(directory.session(&user.session_id)?))
     }
 
+    /// Returns a version 1 session token with an active organization.
     pub(crate) fn session_token_v1_in(
         &self,
         user: &str,
@@ -78,23 +91,23 @@ impl Instance {
             .map(|(feature, action)| json!(format!("org:{feature}:{action}")))
             .collect();
         Ok(self
-            .version_1(directory.session(&member.user.session_id)?)
+            .session_token_recipe_v1(directory.session(&member.user.session_id)?)
             .claim("org_id", member.organization.id.as_str())
             .claim("org_permissions", permissions)
             .claim("org_role", member.role.key.as_str())
             .claim("org_slug", member.organization.slug.as_str()))
     }
 
-    fn version_1(&self, session: &Session) -> Recipe {
+    fn session_token_recipe_v1(&self, session: &Session) -> Recipe {
         let now = self.clock.now().as_second();
-        let mut recipe = self.recipe("JWT", Some(SESSION_TOKEN_CATEGORY));
+        let mut recipe = self.signed_recipe("JWT", Some(SESSION_TOKEN_CATEGORY));
         if let Some(actor) = &session.actor {
             let act = json!({ "iss": IMPERSONATOR_ISSUER, "sid": actor.session_id, "sub": actor.user_id });
             recipe = recipe.claim("act", act);
         }
         let status = match session.status {
             SessionStatus::Pending => "pending",
-            // Of a session that has ended only tokens from before are left.
+            // Tokens issued before a session ended still say that it is active.
             SessionStatus::Active
             | SessionStatus::Revoked
             | SessionStatus::Ended
@@ -115,7 +128,7 @@ impl Instance {
             .claim("sub", session.user_id.as_str())
     }
 
-    fn version_2(
+    fn session_token_recipe_v2(
         &self,
         directory: &Directory,
         user: &User,
@@ -123,17 +136,17 @@ impl Instance {
         member: Option<Member<'_>>,
     ) -> Recipe {
         let mut recipe = self
-            .version_1(session)
+            .session_token_recipe_v1(session)
             .claim("jti", self.ids.session_token_jti())
             .claim("v", 2);
         let Some(member) = member else {
-            if let Some(features) = permissions::features(&[], &user.features) {
+            if let Some(features) = permission_claims::features(&[], &user.features) {
                 recipe = recipe.claim("fea", features);
             }
             return recipe.claim("pla", "u:free");
         };
         let organization_features = directory.organization_features();
-        if let Some(features) = permissions::features(&organization_features, &user.features) {
+        if let Some(features) = permission_claims::features(&organization_features, &user.features) {
             recipe = recipe.claim("fea", features);
         }
         let mut organization = Map::new();
@@ -143,20 +156,20 @@ impl Instance {
             "rol".to_owned(),
             json!(member.role.key.trim_start_matches("org:")),
         );
-        if let Some(claims) = permissions::encode(&organization_features, &member) {
+        if let Some(claims) = permission_claims::encode(&organization_features, &member) {
             organization.insert("per".to_owned(), json!(claims.per));
             organization.insert("fpm".to_owned(), json!(claims.fpm));
         }
         recipe.claim("o", organization).claim("pla", "o:free,u:free")
     }
 
-    /// A token made from a JWT template: bound to the user, not to a session.
+    /// Returns a JWT template token, which is bound to the user but not to a session.
     pub(crate) fn template_token(&self, user: &str) -> Result<Recipe, DirectoryError> {
         let directory = self.directory.read();
         let user = directory.user(user)?;
         let now = self.clock.now().as_second();
         Ok(self
-            .recipe("JWT", Some(TEMPLATE_TOKEN_CATEGORY))
+            .signed_recipe("JWT", Some(TEMPLATE_TOKEN_CATEGORY))
             .claim("azp", AUTHORIZED_PARTY)
             .claim("exp", now + SESSION_TOKEN_SECONDS)
             .claim("iat", now)
@@ -166,9 +179,10 @@ impl Instance {
             .claim("sub", user.id.as_str()))
     }
 
+    /// Returns a machine-to-machine token as a JWT.
     pub(crate) fn m2m_token(&self, machine_id: &str) -> Recipe {
         let now = self.clock.now().as_second();
-        self.recipe("JWT", Some(M2M_TOKEN_CATEGORY))
+        self.signed_recipe("JWT", Some(M2M_TOKEN_CATEGORY))
             .claim("exp", now + M2M_TOKEN_SECONDS)
             .claim("iat", now)
             .claim("iss", self.issuer.as_str())
@@ -177,17 +191,17 @@ impl Instance {
             .claim("sub", machine_id)
     }
 
-    /// An OAuth access token as a JWT (RFC 9068). `aud` is there only when a resource was granted.
-    pub(crate) fn access_token(&self, grant: &AccessGrant<'_>) -> Recipe {
+    /// Returns an OAuth access token as a JWT (RFC 9068). It has an `aud` only if a resource was granted.
+    pub(crate) fn access_token(&self, grant: &AccessTokenClaims<'_>) -> Recipe {
         let now = self.clock.now().as_second();
-        let mut recipe = self.recipe("at+jwt", None);
+        let mut recipe = self.signed_recipe("at+jwt", None);
         if !grant.resources.is_empty() {
             recipe = recipe.claim("aud", grant.resources.to_vec());
         }
         recipe = recipe
             .claim("client_id", grant.client_id)
-            // One second more than `expires_in` says, as at Clerk: a client that counts from the moment it received
-            // the token must not be the one that is too late.
+            // One second more than `expires_in`, as at Clerk: a client that counts from when it received the
+            // token still refreshes before the token expires.
             .claim("exp", now + OAUTH_TOKEN_SECONDS + 1)
             .claim("iat", now)
             .claim("iss", self.issuer.as_str())
@@ -201,11 +215,11 @@ impl Instance {
             .claim("sub", grant.user_id)
     }
 
-    /// An ID token (OIDC Core §2): for the client, never for an API.
-    pub(crate) fn id_token(&self, user: &User, grant: &AccessGrant<'_>, nonce: Option<&str>) -> Recipe {
+    /// Returns an ID token (OIDC Core §2).
+    pub(crate) fn id_token(&self, user: &User, grant: &AccessTokenClaims<'_>, nonce: Option<&str>) -> Recipe {
         let now = self.clock.now().as_second();
         let mut recipe = self
-            .recipe("JWT", None)
+            .signed_recipe("JWT", None)
             .claim("aud", grant.client_id)
             .claim("exp", now + OAUTH_TOKEN_SECONDS)
             .claim("iat", now)
@@ -224,7 +238,7 @@ impl Instance {
         recipe
     }
 
-    /// An access token for any user and client.
+    /// Returns an OAuth access token for any user and client.
     pub(crate) fn oauth_token(
         &self,
         user: &str,
@@ -233,7 +247,7 @@ impl Instance {
         resource: Option<&str>,
     ) -> Result<Recipe, DirectoryError> {
         let user_id = self.directory.read().user(user)?.id.clone();
-        Ok(self.access_token(&AccessGrant {
+        Ok(self.access_token(&AccessTokenClaims {
             user_id: &user_id,
             client_id,
             scopes,
@@ -242,7 +256,7 @@ impl Instance {
         }))
     }
 
-    /// An ID token for any user and client.
+    /// Returns an ID token for any user and client.
     pub(crate) fn id_token_for(
         &self,
         user: &str,
@@ -251,7 +265,7 @@ impl Instance {
     ) -> Result<Recipe, DirectoryError> {
         let directory = self.directory.read();
         let user = directory.user(user)?;
-        let grant = AccessGrant {
+        let grant = AccessTokenClaims {
             user_id: &user.id,
             client_id,
             scopes,
@@ -261,8 +275,8 @@ impl Instance {
         Ok(self.id_token(user, &grant, None))
     }
 
-    /// The start of every recipe: the current key signs, and the header names it.
-    fn recipe(&self, typ: &str, category: Option<&str>) -> Recipe {
+    /// Starts a recipe that is signed with the current key and names it in the header.
+    fn signed_recipe(&self, typ: &str, category: Option<&str>) -> Recipe {
         let keys = self.keys.read();
         let key = keys.signing();
         let mut recipe = Recipe::new().header("alg", "RS256");
@@ -273,7 +287,7 @@ impl Instance {
     }
 }
 
-/// What the scopes `profile` and `email` reveal, the same in ID tokens and at the userinfo endpoint
+/// Returns the claims for the scopes `profile` and `email`, which ID tokens and the userinfo endpoint share
 /// (OIDC Core §5.4).
 pub(crate) fn profile_claims(user: &User, scopes: &Scopes) -> Vec<(&'static str, Value)> {
     let mut claims = Vec::new();

@@ -1,5 +1,6 @@
 //! The admin API.
 
+use local_clerk::{Endpoint, SessionStatus};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -15,22 +16,17 @@ async fn send(harness: &Harness, method: Method, path: &str, body: Option<Value>
     Answer::of(request).await
 }
 
-async fn done(harness: &Harness, method: Method, path: &str, body: Option<Value>) -> Value {
+/// Sends a request that must succeed, and returns the body of the response.
+async fn send_ok(harness: &Harness, method: Method, path: &str, body: Option<Value>) -> Value {
     let answer = send(harness, method, path, body).await;
     assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.body);
     answer.json()
 }
 
 #[tokio::test]
-async fn it_describes_itself_and_every_example_is_understood() {
+async fn every_operation_in_the_description_accepts_its_example() {
     let harness = Harness::start().await;
-    let about = done(&harness, Method::GET, "", None).await;
-    assert!(
-        about["endpoints"]
-            .as_array()
-            .unwrap()
-            .contains(&json!("backend_user"))
-    );
+    let about = send_ok(&harness, Method::GET, "", None).await;
     for operation in about["operations"].as_array().unwrap() {
         let path = text(operation, "path").strip_prefix("/admin").unwrap();
         let path = path
@@ -41,26 +37,67 @@ async fn it_describes_itself_and_every_example_is_understood() {
             .replace(":id", "1");
         let method: Method = text(operation, "method").parse().unwrap();
         let answer = send(&harness, method, &path, operation.get("body").cloned()).await;
-        let understood = [StatusCode::OK, StatusCode::NOT_FOUND, StatusCode::CONFLICT];
-        assert!(
-            understood.contains(&answer.status),
-            "{operation}: {}",
-            answer.body
-        );
+        let accepted = [StatusCode::OK, StatusCode::NOT_FOUND, StatusCode::CONFLICT];
+        assert!(accepted.contains(&answer.status), "{operation}: {}", answer.body);
         assert_eq!(answer.header("cache-control"), Some("no-store"));
         assert!(answer.json().is_object());
     }
 }
 
 #[tokio::test]
-async fn people_change() {
+async fn description_documents_every_path_parameter_and_member() {
+    let harness = Harness::start().await;
+    let about = send_ok(&harness, Method::GET, "", None).await;
+    for operation in about["operations"].as_array().unwrap() {
+        for parameter in text(operation, "path")
+            .split('/')
+            .filter(|part| part.starts_with(':'))
+        {
+            assert!(about["path_parameters"][parameter].is_string(), "{parameter}");
+        }
+        let Some(example) = operation.get("body") else {
+            continue;
+        };
+        let members = operation["members"].as_object().unwrap();
+        for (name, member) in members {
+            let description = text(member, "description");
+            assert!(!description.contains('\n'), "{name}: {description}");
+        }
+        let required = operation.get("required").and_then(Value::as_array);
+        for name in required.into_iter().flatten() {
+            assert!(example.get(name.as_str().unwrap()).is_some(), "{operation}");
+        }
+        for name in example.as_object().unwrap().keys() {
+            assert!(members.contains_key(name), "{name}: {operation}");
+        }
+    }
+
+    let member = |path: &str, name: &str| {
+        let operations = about["operations"].as_array().unwrap();
+        let operation = operations
+            .iter()
+            .find(|one| one["path"] == path && one.get("body").is_some());
+        operation.unwrap()["members"][name].to_string()
+    };
+    let faults = member("/admin/faults", "fault");
+    assert!(faults.contains(r#""const":"rate_limited""#), "{faults}");
+    let statuses = member("/admin/sessions/:session", "status");
+    for status in SessionStatus::ALL {
+        assert!(statuses.contains(status.name()), "{statuses}");
+    }
+    let endpoints: Vec<&str> = Endpoint::ALL.iter().map(|endpoint| endpoint.name()).collect();
+    assert_eq!(about["endpoints"], json!(endpoints));
+}
+
+#[tokio::test]
+async fn users_organizations_and_sessions_can_be_changed() {
     let harness = Harness::start().await;
     let mary = json!({ "first_name": "Mary", "email": "mary@example.com" });
-    let mary = done(&harness, Method::POST, "/users", Some(mary)).await;
+    let mary = send_ok(&harness, Method::POST, "/users", Some(mary)).await;
     let organization = json!({ "name": "Celestial Mechanics" });
-    done(&harness, Method::POST, "/organizations", Some(organization)).await;
+    send_ok(&harness, Method::POST, "/organizations", Some(organization)).await;
     let members = "/organizations/celestial-mechanics/members/Mary";
-    done(
+    send_ok(
         &harness,
         Method::PUT,
         members,
@@ -69,16 +106,16 @@ async fn people_change() {
     .await;
     let memberships = format!("/v1/users/{}/organization_memberships", text(&mary, "id"));
     assert_eq!(harness.backend(&memberships).await.json()["total_count"], 1);
-    done(&harness, Method::DELETE, members, None).await;
+    send_ok(&harness, Method::DELETE, members, None).await;
     assert_eq!(harness.backend(&memberships).await.json()["total_count"], 0);
 
     for (action, banned) in [("ban", true), ("unban", false)] {
-        done(&harness, Method::POST, &format!("/users/ada/{action}"), None).await;
+        send_ok(&harness, Method::POST, &format!("/users/ada/{action}"), None).await;
         let user = harness.backend(&format!("/v1/users/{ADA}")).await.json();
         assert_eq!(user["banned"], banned);
     }
     let session = format!("/sessions/{}", text(&mary, "session_id"));
-    done(
+    send_ok(
         &harness,
         Method::PUT,
         &session,
@@ -92,7 +129,7 @@ async fn people_change() {
     let answer = send(&harness, Method::PUT, &session, Some(json!({ "status": "lost" }))).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
 
-    done(
+    send_ok(
         &harness,
         Method::PUT,
         "/auto-approve",
@@ -102,19 +139,19 @@ async fn people_change() {
     let client = harness.public_client().await;
     let tokens = harness.tokens(&client, &[]).await;
     assert_eq!(claims(text(&tokens, "access_token"))["sub"], GRACE);
-    let revoked = done(&harness, Method::POST, "/users/grace/revoke-grants", None).await;
+    let revoked = send_ok(&harness, Method::POST, "/users/grace/revoke-grants", None).await;
     assert_eq!(revoked["revoked"], 1);
 
-    let state = done(&harness, Method::GET, "/state", None).await;
+    let state = send_ok(&harness, Method::GET, "/state", None).await;
     assert_eq!(state["users"].as_array().unwrap().len(), 4);
     assert_eq!(state["auto_approve"], GRACE);
     assert!(!state.to_string().contains(harness.clerk.secret_key()));
 }
 
 #[tokio::test]
-async fn tokens_of_every_kind_are_minted_and_ended() {
+async fn tokens_of_every_kind_can_be_minted_revoked_and_expired() {
     let harness = Harness::start().await;
-    let machine = done(
+    let machine = send_ok(
         &harness,
         Method::POST,
         "/machines",
@@ -122,7 +159,7 @@ async fn tokens_of_every_kind_are_minted_and_ended() {
     )
     .await;
     let machine = text(&machine, "id");
-    let mint = async |body: Value| done(&harness, Method::POST, "/tokens", Some(body)).await;
+    let mint = async |body: Value| send_ok(&harness, Method::POST, "/tokens", Some(body)).await;
     for (body, claim, value) in [
         (json!({ "kind": "session_token", "user": "Ada" }), "v", json!(2)),
         (
@@ -176,7 +213,7 @@ async fn tokens_of_every_kind_are_minted_and_ended() {
     let opaque = mint(json!({ "kind": "opaque_m2m_token", "machine": machine })).await;
     let key = mint(json!({ "kind": "api_key", "subject": "Ada", "expires_in_seconds": 60 })).await;
     for (path, token) in [("/tokens/revoke", &opaque), ("/tokens/expire", &key)] {
-        done(
+        send_ok(
             &harness,
             Method::POST,
             path,
@@ -196,7 +233,7 @@ async fn tokens_of_every_kind_are_minted_and_ended() {
             400,
         ),
         (json!({ "kind": "password", "user": "Ada" }), 400),
-        (json!({ "kind": "session_token", "user": "Nobody" }), 404),
+        (json!({ "kind": "session_token", "user": "Unknown" }), 404),
         (
             json!({ "kind": "session_token", "user": "Grace", "organization": "analytical-engines" }),
             404,
@@ -208,10 +245,10 @@ async fn tokens_of_every_kind_are_minted_and_ended() {
 }
 
 #[tokio::test]
-async fn keys_rotate_and_faults_come_and_go() {
+async fn keys_can_be_rotated_and_faults_injected_and_cleared() {
     let harness = Harness::start().await;
     let first = harness.clerk.instance_id().to_owned();
-    let rotated = done(
+    let rotated = send_ok(
         &harness,
         Method::POST,
         "/keys/rotate",
@@ -219,14 +256,14 @@ async fn keys_rotate_and_faults_come_and_go() {
     )
     .await;
     assert_eq!(rotated["published_keys"], json!([rotated["signing_key"], first]));
-    done(&harness, Method::DELETE, &format!("/keys/{first}"), None).await;
+    send_ok(&harness, Method::DELETE, &format!("/keys/{first}"), None).await;
     let answer = send(&harness, Method::DELETE, &format!("/keys/{first}"), None).await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
 
     let one = json!({ "of": "another_key", "members": { "kid": "ins_one", "alg": null } });
     let other = json!({ "jwk": "no key", "last": true });
     for body in [one, other] {
-        done(&harness, Method::POST, "/keys", Some(body)).await;
+        send_ok(&harness, Method::POST, "/keys", Some(body)).await;
     }
     let keys = harness.get("/.well-known/jwks.json").await.json();
     assert_eq!(keys["keys"][0]["kid"], "ins_one");
@@ -240,13 +277,13 @@ async fn keys_rotate_and_faults_come_and_go() {
         let answer = send(&harness, Method::POST, "/keys", Some(body)).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.body);
     }
-    done(&harness, Method::DELETE, "/requests", None).await;
+    send_ok(&harness, Method::DELETE, "/requests", None).await;
 
     let fault =
         json!({ "fault": "status", "status": 503, "endpoints": ["jwks", "backend_jwks"], "times": 1 });
-    let injected = done(&harness, Method::POST, "/faults", Some(fault)).await;
+    let injected = send_ok(&harness, Method::POST, "/faults", Some(fault)).await;
     assert_eq!(injected["remaining"], 1);
-    let listed = done(&harness, Method::GET, "/faults", None).await;
+    let listed = send_ok(&harness, Method::GET, "/faults", None).await;
     assert_eq!(listed["faults"], json!([injected]));
     assert_eq!(harness.get("/.well-known/jwks.json").await.status.as_u16(), 503);
     assert_eq!(harness.get("/.well-known/jwks.json").await.status.as_u16(), 200);
@@ -263,9 +300,9 @@ async fn keys_rotate_and_faults_come_and_go() {
         json!({ "fault": "delay", "milliseconds": 1 }),
         json!({ "fault": "hold" }),
     ] {
-        let injected = done(&harness, Method::POST, "/faults", Some(body.clone())).await;
+        let injected = send_ok(&harness, Method::POST, "/faults", Some(body.clone())).await;
         assert_eq!(injected["fault"], body["fault"]);
-        done(
+        send_ok(
             &harness,
             Method::DELETE,
             &format!("/faults/{}", injected["id"]),
@@ -284,16 +321,16 @@ async fn keys_rotate_and_faults_come_and_go() {
         let answer = send(&harness, Method::POST, "/faults", Some(body)).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.body);
     }
-    let requests = done(&harness, Method::GET, "/requests", None).await;
+    let requests = send_ok(&harness, Method::GET, "/requests", None).await;
     assert_eq!(requests["counters"]["jwks"], 2);
     assert_eq!(requests["requests"][0]["fault"], "status");
-    done(&harness, Method::DELETE, "/requests", None).await;
-    let requests = done(&harness, Method::GET, "/requests", None).await;
+    send_ok(&harness, Method::DELETE, "/requests", None).await;
+    let requests = send_ok(&harness, Method::GET, "/requests", None).await;
     assert_eq!(requests["requests"], json!([]));
 }
 
 #[tokio::test]
-async fn pages_of_other_origins_and_other_names_are_kept_out() {
+async fn requests_from_other_origins_and_host_names_are_rejected() {
     let harness = Harness::start().await;
     let own = harness.clerk.issuer().to_owned();
     let port = harness.clerk.domain().rsplit(':').next().unwrap().to_owned();
@@ -328,7 +365,7 @@ async fn pages_of_other_origins_and_other_names_are_kept_out() {
     ] {
         assert_eq!(ask(&headers).await, 403, "{headers:?}");
     }
-    // Nothing a form can send is understood.
+    // Requests that an HTML form can send are rejected.
     let form = harness
         .http
         .post(harness.url("/admin/auto-approve"))

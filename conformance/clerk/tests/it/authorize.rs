@@ -1,4 +1,4 @@
-//! The authorization endpoint, the page and the decision.
+//! The authorization endpoint, the sign-in and consent page, and the decision.
 
 use jiff::SignedDuration;
 use reqwest::StatusCode;
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::{ADA, ALAN, CALLBACK, GRACE, Harness, RESOURCE, STATE, code_challenge};
 
-/// The hidden transaction id of a consent page.
+/// Returns the hidden transaction id of a consent page.
 fn transaction(page: &str) -> String {
     let (_, rest) = page
         .split_once(r#"name="transaction" value=""#)
@@ -15,7 +15,7 @@ fn transaction(page: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_person_signs_in_consents_and_the_client_gets_tokens() {
+async fn client_gets_tokens_after_sign_in_and_consent() {
     let harness = Harness::start().await;
     let client = harness.public_client().await;
     let page = harness.authorize(&client, &[("resource", RESOURCE)]).await;
@@ -65,7 +65,7 @@ async fn a_person_signs_in_consents_and_the_client_gets_tokens() {
 }
 
 #[tokio::test]
-async fn denial_is_told_to_the_client() {
+async fn denial_is_sent_to_the_client() {
     let harness = Harness::start().await;
     let client = harness.public_client().await;
     let page = harness.authorize(&client, &[]).await;
@@ -86,7 +86,7 @@ async fn denial_is_told_to_the_client() {
 }
 
 #[tokio::test]
-async fn a_decision_counts_once_and_only_from_the_page() {
+async fn decision_requires_a_transaction_id_that_works_once() {
     let harness = Harness::start().await;
     let client = harness.public_client().await;
     let transaction = transaction(&harness.authorize(&client, &[]).await.body);
@@ -103,7 +103,7 @@ async fn a_decision_counts_once_and_only_from_the_page() {
 }
 
 #[tokio::test]
-async fn a_page_left_open_expires() {
+async fn consent_page_expires() {
     let harness = Harness::start().await;
     let client = harness.public_client().await;
     let transaction = transaction(&harness.authorize(&client, &[]).await.body);
@@ -118,7 +118,7 @@ async fn a_page_left_open_expires() {
 }
 
 #[tokio::test]
-async fn an_organization_is_only_for_its_members() {
+async fn selecting_an_organization_requires_membership() {
     let harness = Harness::start().await;
     let client = harness.public_client().await;
     let transaction = transaction(&harness.authorize(&client, &[]).await.body);
@@ -149,7 +149,7 @@ async fn banned_users_cannot_sign_in() {
 }
 
 #[tokio::test]
-async fn nothing_is_redirected_before_the_redirect_uri_is_trusted() {
+async fn unknown_client_or_redirect_uri_shows_an_error_page() {
     let harness = Harness::auto_approving().await;
     let client = harness.public_client().await;
     for changes in [
@@ -168,7 +168,7 @@ async fn nothing_is_redirected_before_the_redirect_uri_is_trusted() {
 }
 
 #[tokio::test]
-async fn a_loopback_port_may_differ_and_a_single_redirect_uri_may_be_left_out() {
+async fn loopback_port_may_differ_and_a_single_redirect_uri_may_be_omitted() {
     let harness = Harness::auto_approving().await;
     let client = harness.public_client().await;
     let answer = harness
@@ -187,7 +187,7 @@ async fn a_loopback_port_may_differ_and_a_single_redirect_uri_may_be_left_out() 
 }
 
 #[tokio::test]
-async fn bad_requests_are_told_to_the_client() {
+async fn invalid_requests_send_an_error_to_the_client() {
     let harness = Harness::auto_approving().await;
     let client = harness.public_client().await;
     for (changes, error) in [
@@ -222,7 +222,7 @@ async fn bad_requests_are_told_to_the_client() {
 }
 
 #[tokio::test]
-async fn prompt_none_needs_someone_signed_in() {
+async fn prompt_none_requires_a_signed_in_user() {
     let harness = Harness::start().await;
     let client = harness.public_client().await;
     let callback = harness.authorize(&client, &[("prompt", "none")]).await.callback();
@@ -236,7 +236,7 @@ async fn prompt_none_needs_someone_signed_in() {
 }
 
 #[tokio::test]
-async fn form_post_carries_the_answer_in_a_form() {
+async fn form_post_sends_the_response_in_a_form() {
     let harness = Harness::auto_approving().await;
     let client = harness.public_client().await;
     let page = harness
@@ -259,7 +259,7 @@ async fn form_post_carries_the_answer_in_a_form() {
 }
 
 #[tokio::test]
-async fn an_authorization_request_may_be_posted() {
+async fn authorization_request_may_be_a_post() {
     let harness = Harness::auto_approving().await;
     let client = harness.public_client().await;
     let challenge = code_challenge(crate::support::VERIFIER);
@@ -279,7 +279,7 @@ async fn an_authorization_request_may_be_posted() {
 }
 
 #[tokio::test]
-async fn what_clients_and_users_write_is_escaped() {
+async fn text_of_clients_and_users_is_escaped() {
     let harness = Harness::start().await;
     let hostile = r#"<script>alert("x")</script>"#;
     harness
@@ -312,6 +312,7 @@ async fn what_clients_and_users_write_is_escaped() {
     );
     assert!(
         !page.body.contains("http://") || !page.body.contains("src="),
-        "nothing is loaded"
+        "the page loads a resource: {}",
+        page.body
     );
 }

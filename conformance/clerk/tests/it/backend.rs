@@ -1,4 +1,4 @@
-//! The Backend API.
+//! The Backend API: keys, errors, versions, paging and access token verification.
 
 use jiff::SignedDuration;
 use local_clerk::{Endpoint, NewOrganization};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{ADA, ALAN, Answer, GRACE, Harness, RESOURCE, text};
 
-/// Status and errors, as a snapshot line by line. The trace id is the header's, and hidden.
+/// Returns the status and error as one line for a snapshot, after checking the trace id.
 fn errors(answer: &Answer) -> String {
     let body = answer.json();
     assert_eq!(answer.header("x-clerk-trace-id"), body["clerk_trace_id"].as_str());
@@ -29,7 +29,7 @@ fn errors(answer: &Answer) -> String {
 }
 
 #[tokio::test]
-async fn the_key_is_checked_before_anything_else() {
+async fn secret_key_is_checked_before_the_path() {
     let harness = Harness::start().await;
     let ask = async |path: &str, authorization: Option<&str>| {
         let mut request = harness
@@ -77,13 +77,13 @@ async fn the_key_is_checked_before_anything_else() {
         ask("/v1/nothing", Some(&format!("Bearer {key}"))).await.status,
         StatusCode::NOT_FOUND
     );
-    // Refused requests are requests, too.
+    // Rejected requests are counted, too.
     assert_eq!(harness.clerk.request_count(Endpoint::BackendJwks), 14);
     assert_eq!(harness.clerk.request_count(Endpoint::BackendSession), 0);
 }
 
 #[tokio::test]
-async fn errors_are_clerks() {
+async fn errors_have_clerks_codes_and_texts() {
     let harness = Harness::start().await;
     let mut lines = Vec::new();
     for path in [
@@ -109,7 +109,7 @@ async fn errors_are_clerks() {
 }
 
 #[tokio::test]
-async fn wrong_methods_and_bodies_are_errors_too() {
+async fn unsupported_methods_and_invalid_bodies_are_rejected() {
     let harness = Harness::start().await;
     let verify = "/v1/oauth_applications/access_tokens/verify";
     let ask = async |method: Method, path: &str, content_type: &str, body: String| {
@@ -146,7 +146,7 @@ async fn wrong_methods_and_bodies_are_errors_too() {
 }
 
 #[tokio::test]
-async fn the_version_is_given_once_and_exists() {
+async fn api_version_must_be_known_and_set_once() {
     let harness = Harness::start().await;
     let url = format!("{}/v1/jwks", harness.clerk.backend_api_url());
     let ask = async |header: Option<&str>, query: &str| {
@@ -170,7 +170,7 @@ async fn the_version_is_given_once_and_exists() {
 }
 
 #[tokio::test]
-async fn memberships_come_in_pages() {
+async fn memberships_are_paginated() {
     let harness = Harness::start().await;
     for index in 0..1_200 {
         let name = format!("Organization {index}");
@@ -218,7 +218,7 @@ async fn memberships_come_in_pages() {
 }
 
 #[tokio::test]
-async fn members_are_filtered_and_sorted() {
+async fn organization_members_are_filtered_and_sorted() {
     let harness = Harness::start().await;
     let members = async |query: &str| -> Vec<String> {
         let body = harness
@@ -242,7 +242,7 @@ async fn members_are_filtered_and_sorted() {
 }
 
 #[tokio::test]
-async fn access_tokens_are_verified_whatever_their_form() {
+async fn jwt_and_opaque_access_tokens_are_verified() {
     for harness in [Harness::auto_approving().await, Harness::opaque().await] {
         let client = harness.public_client().await;
         let tokens = harness
@@ -261,7 +261,7 @@ async fn access_tokens_are_verified_whatever_their_form() {
         );
 
         harness.verify(&format!("{token}x")).await.assert_not_found();
-        // Good signatures, but no access tokens.
+        // Tokens with valid signatures that are not access tokens.
         for other in [
             harness.clerk.session_token(ADA).unwrap(),
             harness.clerk.m2m_token("mch_1"),

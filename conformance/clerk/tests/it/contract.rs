@@ -1,4 +1,4 @@
-//! Every answer against the shapes of Clerk's own API descriptions (`fixtures/clerk/`).
+//! Validates responses against the schemas of Clerk's own API descriptions (`fixtures/clerk/`).
 
 use jiff::SignedDuration;
 use jsonschema::Validator;
@@ -16,8 +16,8 @@ const FRONTEND: &str = include_str!(concat!(
     "/../../fixtures/clerk/frontend-api.schema.json"
 ));
 
-/// What `body` lacks, or has too much, as a `definition` of the description.
-fn faults(description: &str, definition: &str, body: &Value) -> Vec<String> {
+/// Returns how `body` violates a `definition` of an API description.
+fn violations(description: &str, definition: &str, body: &Value) -> Vec<String> {
     let mut schema: Value = serde_json::from_str(description).unwrap();
     assert!(schema["$defs"].get(definition).is_some(), "no {definition}");
     schema["$ref"] = json!(format!("#/$defs/{definition}"));
@@ -30,27 +30,27 @@ fn faults(description: &str, definition: &str, body: &Value) -> Vec<String> {
 
 #[track_caller]
 fn assert_valid(description: &str, definition: &str, body: &Value) {
-    let faults = faults(description, definition, body);
-    assert!(faults.is_empty(), "{definition}: {faults:#?}\n{body:#}");
+    let violations = violations(description, definition, body);
+    assert!(violations.is_empty(), "{definition}: {violations:#?}\n{body:#}");
 }
 
 #[tokio::test]
-async fn the_descriptions_can_refuse() {
+async fn api_descriptions_reject_invalid_objects() {
     let harness = Harness::start().await;
     let user = harness.backend(&format!("/users/{ADA}")).await.json();
     let mut lacking = user.clone();
     lacking.as_object_mut().unwrap().remove("banned");
     let mut surplus = user.clone();
-    surplus["favourite_colour"] = json!("green");
+    surplus["favorite_color"] = json!("green");
     let mut wrong = user;
     wrong["email_addresses"][0]["reserved"] = json!("no");
     for body in [lacking, surplus, wrong] {
-        assert_eq!(faults(BACKEND, "User", &body).len(), 1, "{body:#}");
+        assert_eq!(violations(BACKEND, "User", &body).len(), 1, "{body:#}");
     }
 }
 
 #[tokio::test]
-async fn the_backend_api_answers_as_described() {
+async fn backend_api_responses_match_the_description() {
     let harness = Harness::start().await;
     let session = harness
         .clerk
@@ -99,7 +99,7 @@ async fn the_backend_api_answers_as_described() {
 }
 
 #[tokio::test]
-async fn the_verify_endpoint_answers_as_described() {
+async fn access_token_verification_matches_the_description() {
     for harness in [Harness::auto_approving().await, Harness::opaque().await] {
         let client = harness.public_client().await;
         let tokens = harness.tokens(&client, &[]).await;
@@ -124,7 +124,7 @@ async fn the_verify_endpoint_answers_as_described() {
 }
 
 #[tokio::test]
-async fn the_frontend_api_answers_as_described() {
+async fn frontend_api_responses_match_the_description() {
     let harness = Harness::auto_approving().await;
     for (path, definition) in [
         ("/.well-known/jwks.json", "JWKS"),
@@ -184,7 +184,7 @@ async fn the_frontend_api_answers_as_described() {
 }
 
 #[tokio::test]
-async fn tokens_and_keys_are_as_described_whatever_became_of_them() {
+async fn m2m_tokens_and_api_keys_match_the_description_in_every_state() {
     let harness = Harness::start().await;
     let clerk = &harness.clerk;
     let receiver = clerk.add_machine("receiver", &[]);
@@ -239,7 +239,7 @@ async fn tokens_and_keys_are_as_described_whatever_became_of_them() {
 }
 
 #[tokio::test]
-async fn sessions_are_as_described_in_every_state() {
+async fn sessions_match_the_description_in_every_status() {
     let harness = Harness::start().await;
     let token = harness.clerk.impersonation_token(ADA, GRACE).unwrap().mint();
     let id = text(&claims(&token), "sid").to_owned();
@@ -252,7 +252,7 @@ async fn sessions_are_as_described_in_every_state() {
 }
 
 #[tokio::test]
-async fn the_backend_api_refuses_as_described() {
+async fn backend_api_errors_match_the_description() {
     let limit = RateLimit {
         requests: 1,
         period: std::time::Duration::from_secs(1),
@@ -287,7 +287,7 @@ async fn the_backend_api_refuses_as_described() {
 }
 
 #[tokio::test]
-async fn the_authorization_server_refuses_as_described() {
+async fn authorization_server_errors_match_the_description() {
     let harness = Harness::auto_approving().await;
     let client = harness.public_client().await;
     let code = harness.code(&client, &[("resource", RESOURCE)]).await;

@@ -1,4 +1,4 @@
-//! Opaque machine-to-machine tokens and API keys, and asking about them.
+//! Opaque machine-to-machine tokens and API keys, and their verification.
 
 use jiff::SignedDuration;
 use local_clerk::{AccessTokens, DirectoryError, Endpoint, InactiveTokens, NewCredential};
@@ -7,22 +7,22 @@ use serde_json::{Value, json};
 
 use crate::support::{ADA, Answer, Harness, text};
 
-async fn ask(harness: &Harness, key: &str, path: &str, body: Value) -> Answer {
+async fn post_with_key(harness: &Harness, key: &str, path: &str, body: Value) -> Answer {
     let url = format!("{}{path}", harness.clerk.backend_api_url());
     Answer::of(harness.http.post(url).bearer_auth(key).json(&body)).await
 }
 
-async fn ask_m2m(harness: &Harness, key: &str, token: &str) -> Answer {
-    ask(harness, key, "/v1/m2m_tokens/verify", json!({ "token": token })).await
+async fn verify_m2m(harness: &Harness, key: &str, token: &str) -> Answer {
+    post_with_key(harness, key, "/v1/m2m_tokens/verify", json!({ "token": token })).await
 }
 
-async fn ask_key(harness: &Harness, secret: &str) -> Answer {
+async fn verify_api_key(harness: &Harness, secret: &str) -> Answer {
     let key = harness.clerk.secret_key();
-    ask(harness, key, "/api_keys/verify", json!({ "secret": secret })).await
+    post_with_key(harness, key, "/api_keys/verify", json!({ "secret": secret })).await
 }
 
 #[tokio::test]
-async fn a_machine_sees_only_the_tokens_meant_for_it() {
+async fn machine_key_verifies_only_tokens_meant_for_the_machine() {
     let harness = Harness::start().await;
     let clerk = &harness.clerk;
     let receiver = clerk.add_machine("receiver", &[]);
@@ -36,7 +36,7 @@ async fn a_machine_sees_only_the_tokens_meant_for_it() {
     let token = clerk.opaque_m2m_token(&sender.id, new).unwrap();
     assert!(token.secret.starts_with("mt_"));
     for key in [clerk.secret_key(), &receiver.secret_key] {
-        let body = ask_m2m(&harness, key, &token.secret).await.json();
+        let body = verify_m2m(&harness, key, &token.secret).await.json();
         assert_eq!(body["id"], token.id.as_str());
         assert_eq!(body["subject"], sender.id.as_str());
         assert_eq!(body["scopes"], json!([receiver.id]));
@@ -46,17 +46,17 @@ async fn a_machine_sees_only_the_tokens_meant_for_it() {
             body["created_at"].as_i64().unwrap() + 3_600_000
         );
     }
-    let answer = ask_m2m(&harness, &other.secret_key, &token.secret).await;
+    let answer = verify_m2m(&harness, &other.secret_key, &token.secret).await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
     for (key, code) in [
         ("ak_unknown", "machine_secret_key_invalid"),
         ("sk_test_unknown", "clerk_key_invalid"),
     ] {
-        let answer = ask_m2m(&harness, key, &token.secret).await;
+        let answer = verify_m2m(&harness, key, &token.secret).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
         assert_eq!(answer.json()["errors"][0]["code"], code);
     }
-    // A machine's key is for this one thing.
+    // A machine's key is accepted only for verifying machine tokens.
     let url = format!("{}/v1/users/{ADA}", clerk.backend_api_url());
     let answer = Answer::of(harness.http.get(url).bearer_auth(&receiver.secret_key)).await;
     assert_eq!(answer.json()["errors"][0]["code"], "clerk_key_invalid");
@@ -74,7 +74,7 @@ async fn a_machine_sees_only_the_tokens_meant_for_it() {
 }
 
 #[tokio::test]
-async fn api_keys_are_of_users_organizations_and_machines() {
+async fn users_organizations_and_machines_can_have_api_keys() {
     let harness = Harness::start().await;
     let machine = harness.clerk.add_machine("worker", &[]);
     for (subject, id) in [
@@ -88,7 +88,7 @@ async fn api_keys_are_of_users_organizations_and_machines() {
             ..Default::default()
         };
         let key = harness.clerk.api_key(subject, new).unwrap();
-        let body = ask_key(&harness, &key.secret).await.json();
+        let body = verify_api_key(&harness, &key.secret).await.json();
         assert_eq!((text(&body, "id"), text(&body, "subject")), (&*key.id, id));
         assert_eq!((&body["name"], &body["scopes"]), (&json!("CI"), &json!(["read"])));
         assert_eq!(
@@ -96,19 +96,19 @@ async fn api_keys_are_of_users_organizations_and_machines() {
             (&Value::Null, &Value::Null)
         );
         assert_ne!(
-            ask_key(&harness, &key.secret).await.json()["last_used_at"],
+            verify_api_key(&harness, &key.secret).await.json()["last_used_at"],
             Value::Null
         );
     }
     assert!(matches!(
-        harness.clerk.api_key("Nobody", NewCredential::default()),
+        harness.clerk.api_key("Unknown", NewCredential::default()),
         Err(DirectoryError::UnknownUser(_))
     ));
     assert_eq!(
-        ask_key(&harness, "ak_unknown").await.status,
+        verify_api_key(&harness, "ak_unknown").await.status,
         StatusCode::NOT_FOUND
     );
-    let answer = ask(
+    let answer = post_with_key(
         &harness,
         harness.clerk.secret_key(),
         "/v1/api_keys/verify",
@@ -119,7 +119,7 @@ async fn api_keys_are_of_users_organizations_and_machines() {
 }
 
 #[tokio::test]
-async fn what_has_ended_shows_its_flags_or_nothing() {
+async fn inactive_api_keys_are_flagged_or_not_found() {
     for mode in [InactiveTokens::Flagged, InactiveTokens::NotFound] {
         let harness = Harness::start_with(|builder| builder.inactive_tokens(mode)).await;
         let new = || NewCredential {
@@ -129,10 +129,13 @@ async fn what_has_ended_shows_its_flags_or_nothing() {
         let [expiring, revoked, ended] = [(), (), ()].map(|()| harness.clerk.api_key(ADA, new()).unwrap());
         harness.clerk.revoke_token(&revoked.id).unwrap();
         harness.clerk.expire_token(&ended.secret).unwrap();
-        assert_eq!(ask_key(&harness, &expiring.secret).await.status, StatusCode::OK);
+        assert_eq!(
+            verify_api_key(&harness, &expiring.secret).await.status,
+            StatusCode::OK
+        );
         harness.clock.advance(SignedDuration::from_mins(1));
         for (key, flag) in [(&expiring, "expired"), (&revoked, "revoked"), (&ended, "expired")] {
-            let answer = ask_key(&harness, &key.secret).await;
+            let answer = verify_api_key(&harness, &key.secret).await;
             match mode {
                 InactiveTokens::Flagged => assert_eq!(answer.json()[flag], true, "{flag}"),
                 InactiveTokens::NotFound => assert_eq!(answer.status, StatusCode::NOT_FOUND, "{flag}"),
@@ -142,7 +145,7 @@ async fn what_has_ended_shows_its_flags_or_nothing() {
 }
 
 #[tokio::test]
-async fn ended_access_tokens_can_be_unknown_too() {
+async fn inactive_access_tokens_are_not_found_when_so_configured() {
     let harness = Harness::start_with(|builder| {
         builder
             .auto_approve("Ada")

@@ -1,4 +1,4 @@
-//! Client id metadata documents.
+//! Client ID metadata documents.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ fn client(id: &str) -> Registered {
     }
 }
 
-/// A web server of a client's, over https. The answer to a path is a whole HTTP response.
+/// The https web server of a client, which serves its metadata document.
 struct Website {
     origin: String,
     pem: String,
@@ -46,6 +46,7 @@ struct Website {
 }
 
 impl Website {
+    /// Starts the server. `answer` maps the server's origin and a path to a whole HTTP response.
     async fn start(answer: impl Fn(&str, &str) -> String + Send + Sync + 'static) -> Self {
         let CertifiedKey { cert, signing_key } =
             generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
@@ -78,7 +79,7 @@ impl Website {
         }
     }
 
-    /// A local Clerk that trusts this web server and shows no page.
+    /// Starts a local Clerk that trusts this web server and signs Ada in without a page.
     async fn harness(&self, more: impl FnOnce(LocalClerkBuilder) -> LocalClerkBuilder) -> Harness {
         Harness::start_with(|builder| more(builder.auto_approve("Ada").trust(&self.pem))).await
     }
@@ -98,7 +99,7 @@ fn ok(body: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_client_is_known_by_its_document() {
+async fn client_with_a_metadata_document_gets_tokens() {
     let site = Website::start(|origin, path| ok(&document(&format!("{origin}{path}")).to_string())).await;
     let harness = site.harness(|builder| builder.default_scopes(&["profile"])).await;
     let metadata = harness
@@ -119,20 +120,20 @@ async fn a_client_is_known_by_its_document() {
         .await;
     assert_eq!(refreshed.status, StatusCode::OK);
 
-    // Exactly the redirect URI of the document, the port included.
+    // The redirect URI must equal the one in the document, including the port.
     let changed = [("redirect_uri", "http://127.0.0.1:1/callback")];
     assert_eq!(
         harness.authorize(&client, &changed).await.status,
         StatusCode::BAD_REQUEST
     );
-    // Always PKCE.
+    // PKCE is required.
     let without = [("code_challenge", ""), ("code_challenge_method", "")];
     let callback = harness.authorize(&client, &without).await.callback();
     assert_eq!(callback["error"], "invalid_request");
 }
 
 #[tokio::test]
-async fn documents_that_do_not_come_or_are_not_right_end_with_a_page() {
+async fn unusable_documents_show_an_error_page() {
     let site = Website::start(|origin, path| {
         let mut document = document(&format!("{origin}{path}"));
         match path {
@@ -153,35 +154,41 @@ async fn documents_that_do_not_come_or_are_not_right_end_with_a_page() {
     .await;
     let harness = site.harness(|builder| builder).await;
     for (path, reason) in [
-        ("/redirect", "the answer is 302, not 200"),
-        ("/missing", "the answer is 404, not 200"),
-        ("/huge", "it is too large"),
+        ("/redirect", "the response status is 302, not 200"),
+        ("/missing", "the response status is 404, not 200"),
+        ("/huge", "it is larger than 64 KiB"),
         ("/not-json", "it is not JSON"),
-        ("/other", "its client_id is not its own URL"),
+        ("/other", "its client_id is not its URL"),
         ("/nameless", "it has no client_name"),
         ("/no-redirects", "it has no redirect_uris"),
-        ("/bad-redirect", "one of its redirect_uris is not usable"),
-        ("/secret", "it must not speak of a secret"),
+        ("/bad-redirect", "one of its redirect_uris is not allowed"),
+        ("/secret", "it must not contain a client secret"),
         ("/method", "its token_endpoint_auth_method must be none"),
         ("/", "it must have a path"),
-        ("/a#b", "it must have neither fragment nor credentials"),
+        ("/a#b", "it must not have a fragment or credentials"),
     ] {
         let client = client(&format!("{}{path}", site.origin));
         let answer = harness.authorize(&client, &[]).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
         assert!(answer.body.contains(reason), "{path}: {}", answer.body);
     }
-    // Nobody's certificate is taken unseen.
+    // The certificate of the web server is not trusted without its authority.
     let stranger = Harness::auto_approving().await;
     let answer = stranger
         .authorize(&client(&format!("{}/good", site.origin)), &[])
         .await;
-    assert!(answer.body.contains("cannot be fetched"), "{}", answer.body);
+    assert!(
+        answer
+            .body
+            .contains("cannot fetch the client ID metadata document"),
+        "{}",
+        answer.body
+    );
     assert!(!answer.body.contains("error sending request"), "{}", answer.body);
 }
 
 #[tokio::test]
-async fn a_document_is_fetched_again_after_five_minutes() {
+async fn document_is_fetched_again_after_five_minutes() {
     use std::sync::atomic::{AtomicU32, Ordering};
     let fetched = Arc::new(AtomicU32::new(0));
     let counter = Arc::clone(&fetched);
@@ -200,7 +207,7 @@ async fn a_document_is_fetched_again_after_five_minutes() {
 }
 
 #[tokio::test]
-async fn a_document_can_be_given_and_the_feature_can_be_off() {
+async fn document_can_be_pinned_and_the_feature_turned_off() {
     let harness = Harness::auto_approving().await;
     harness.clerk.pin_client_document(URL, &document(URL)).unwrap();
     harness.clock.advance(SignedDuration::from_hours(24));
@@ -223,7 +230,7 @@ async fn a_document_can_be_given_and_the_feature_can_be_off() {
     let answer = off.authorize(&client(URL), &[]).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert!(
-        answer.body.contains("client id metadata documents are off"),
+        answer.body.contains("client ID metadata documents turned off"),
         "{}",
         answer.body
     );

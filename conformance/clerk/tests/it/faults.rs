@@ -1,4 +1,4 @@
-//! What goes wrong on purpose.
+//! Injected faults, keys and tokens that end early, and the request log.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::support::{ADA, Harness, KEY, text};
 const KEYS: &str = "/.well-known/jwks.json";
 
 #[tokio::test]
-async fn statuses_come_in_clerks_envelope_as_often_as_asked() {
+async fn status_fault_sends_clerks_error_body_the_given_number_of_times() {
     let harness = Harness::start().await;
     for (status, code) in [
         (401, "authentication_invalid"),
@@ -51,7 +51,7 @@ async fn statuses_come_in_clerks_envelope_as_often_as_asked() {
 }
 
 #[tokio::test]
-async fn a_fault_everywhere_spares_only_the_admin_api() {
+async fn fault_everywhere_does_not_affect_the_admin_api() {
     let harness = Harness::start().await;
     let down = harness.clerk.inject(Fault::Down.everywhere());
     for path in [KEYS, "/oauth/authorize", "/nothing", "/backend/v1/jwks"] {
@@ -65,7 +65,7 @@ async fn a_fault_everywhere_spares_only_the_admin_api() {
 }
 
 #[tokio::test]
-async fn bodies_are_spoiled_in_every_way() {
+async fn body_faults_damage_one_response() {
     let harness = Harness::start().await;
     let right = harness.get(KEYS).await;
     let next = |fault: Fault| harness.clerk.inject(fault.at(Endpoint::Jwks).times(1));
@@ -126,9 +126,9 @@ async fn bodies_are_spoiled_in_every_way() {
 }
 
 #[tokio::test]
-async fn connections_are_reset_over_http_and_https() {
+async fn reset_fault_resets_connections_over_http_and_https() {
     for harness in [Harness::start().await, Harness::https().await] {
-        // Before and after, so that an open connection is met, too.
+        // Sends a request before and after, so that the fault also affects a kept-alive connection.
         assert_eq!(harness.get(KEYS).await.status, StatusCode::OK);
         harness.clerk.inject(Fault::Reset.at(Endpoint::Jwks));
         let error = harness.http.get(harness.url(KEYS)).send().await.unwrap_err();
@@ -140,7 +140,7 @@ async fn connections_are_reset_over_http_and_https() {
 }
 
 #[tokio::test]
-async fn answers_are_held_until_they_are_let_go() {
+async fn held_requests_are_answered_when_the_fault_is_cleared() {
     let harness = Arc::new(Harness::start().await);
     let hold = harness.clerk.inject(Fault::Hold.at(Endpoint::Jwks).times(2));
     let asking: Vec<_> = (0..2)
@@ -152,7 +152,7 @@ async fn answers_are_held_until_they_are_let_go() {
     harness.clerk.wait_for_requests(Endpoint::Jwks, 2).await;
     assert!(asking.iter().all(|one| !one.is_finished()));
     assert_eq!(harness.clerk.requests().last().unwrap().status, None);
-    // The third is not held.
+    // The fault applies to two requests only.
     assert_eq!(harness.get(KEYS).await.status, StatusCode::OK);
     harness.clerk.clear_fault(hold);
     for one in asking {
@@ -161,7 +161,7 @@ async fn answers_are_held_until_they_are_let_go() {
 }
 
 #[tokio::test]
-async fn stopping_lets_go_of_what_is_held() {
+async fn held_requests_are_answered_when_the_server_stops() {
     let harness = Harness::start().await;
     harness.clerk.inject(Fault::Hold.everywhere());
     let (http, url) = (harness.http.clone(), harness.url(KEYS));
@@ -172,7 +172,7 @@ async fn stopping_lets_go_of_what_is_held() {
 }
 
 #[tokio::test]
-async fn delays_add_to_what_comes_after_them() {
+async fn delay_combines_with_another_fault() {
     let harness = Harness::start().await;
     harness
         .clerk
@@ -189,7 +189,7 @@ async fn delays_add_to_what_comes_after_them() {
 }
 
 #[tokio::test]
-async fn keys_overlap_and_are_dropped() {
+async fn keys_can_overlap_and_be_unpublished() {
     let harness = Harness::start().await;
     let kids = async || -> Vec<String> {
         let keys = harness.get(KEYS).await.json();
@@ -227,7 +227,7 @@ async fn keys_overlap_and_are_dropped() {
 }
 
 #[tokio::test]
-async fn tokens_end_before_their_time() {
+async fn tokens_can_be_expired_and_revoked_early() {
     let harness = Harness::opaque().await;
     let client = harness.public_client().await;
     let tokens = harness.tokens(&client, &[]).await;
@@ -264,7 +264,7 @@ async fn tokens_end_before_their_time() {
 }
 
 #[tokio::test]
-async fn requests_are_logged_without_what_they_carry() {
+async fn request_log_omits_queries_headers_and_bodies() {
     let harness = Harness::auto_approving().await;
     let client = harness.public_client().await;
     let code = harness.code(&client, &[]).await;

@@ -1,11 +1,11 @@
-//! Starting, stopping, and what the handle says.
+//! Starting and stopping a local Clerk, and the values its handle returns.
 
 use local_clerk::{Endpoint, LocalClerk, StartError};
 
 use crate::support::{Harness, KEY};
 
 #[tokio::test]
-async fn the_environment_is_what_a_server_needs() {
+async fn environment_has_the_variables_a_server_needs() {
     let harness = Harness::start().await;
     let clerk = &harness.clerk;
     let port = clerk.domain().strip_prefix("127.0.0.1:").unwrap().to_owned();
@@ -25,7 +25,7 @@ async fn the_environment_is_what_a_server_needs() {
 }
 
 #[tokio::test]
-async fn the_publishable_key_names_the_host() {
+async fn publishable_key_encodes_the_host() {
     use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine as _};
     let harness = Harness::start().await;
     let encoded = harness.clerk.publishable_key().strip_prefix("pk_test_").unwrap();
@@ -34,7 +34,7 @@ async fn the_publishable_key_names_the_host() {
 }
 
 #[tokio::test]
-async fn samples_are_those_documented() {
+async fn sample_users_have_fixed_ids_and_memberships() {
     let harness = Harness::start().await;
     let lines: Vec<String> = harness
         .clerk
@@ -64,7 +64,7 @@ async fn samples_are_those_documented() {
 }
 
 #[tokio::test]
-async fn a_taken_port_and_an_unknown_user_are_told() {
+async fn start_fails_with_a_port_in_use_or_an_unknown_user() {
     let harness = Harness::start().await;
     let taken = harness.clerk.domain().parse().unwrap();
     let error = LocalClerk::builder()
@@ -80,7 +80,7 @@ async fn a_taken_port_and_an_unknown_user_are_told() {
     assert!(error.to_string().contains("choose another port"), "{error}");
     let error = LocalClerk::builder()
         .signing_key(KEY.clone())
-        .auto_approve("Nobody")
+        .auto_approve("Unknown")
         .start()
         .await
         .unwrap_err();
@@ -88,8 +88,8 @@ async fn a_taken_port_and_an_unknown_user_are_told() {
 }
 
 #[tokio::test]
-async fn stopping_frees_the_port() {
-    // Some other test may get the port at once: then another one is tried, but not for ever.
+async fn stop_frees_the_port() {
+    // Another test may take the freed port first, so several ports are tried.
     for _ in 0..10 {
         let harness = Harness::start().await;
         harness.get("/.well-known/jwks.json").await;
@@ -106,11 +106,11 @@ async fn stopping_frees_the_port() {
             return;
         }
     }
-    panic!("no port was free again");
+    panic!("no port could be bound again");
 }
 
 #[tokio::test]
-async fn two_instances_are_two_applications() {
+async fn instances_have_different_issuers_and_keys() {
     let one = Harness::start().await;
     let two =
         Harness::start_with(|builder| builder.signing_key(KEY.with_kid("ins_2sAnotherInstance000000000")))

@@ -1,4 +1,4 @@
-//! Tests of the local Clerk over HTTP. `jsonwebtoken` verifies its tokens.
+//! Tests of the local Clerk over HTTP. `jsonwebtoken` verifies the tokens it mints.
 
 #![expect(
     clippy::unwrap_used,
@@ -14,7 +14,7 @@ mod contract;
 mod credentials;
 mod documents;
 mod faults;
-mod hygiene;
+mod http;
 mod lifecycle;
 mod register;
 mod settings;

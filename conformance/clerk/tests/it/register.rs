@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::{Answer, CALLBACK, Harness, sorted};
 
 #[tokio::test]
-async fn a_public_client_gets_defaults_and_no_secret() {
+async fn public_client_gets_defaults_and_no_secret() {
     let harness = Harness::start().await;
     let answer = harness
         .post_registration(&json!({
@@ -27,7 +27,7 @@ async fn a_public_client_gets_defaults_and_no_secret() {
 }
 
 #[tokio::test]
-async fn a_confidential_client_gets_a_secret() {
+async fn confidential_client_gets_a_secret() {
     let harness = Harness::start().await;
     let body = harness
         .post_registration(&json!({
@@ -45,7 +45,7 @@ async fn a_confidential_client_gets_a_secret() {
 }
 
 #[tokio::test]
-async fn bad_metadata_is_refused() {
+async fn invalid_metadata_is_rejected() {
     let harness = Harness::start().await;
     let with = |name: &str, value: Value| {
         let mut metadata = json!({ "redirect_uris": [CALLBACK] });

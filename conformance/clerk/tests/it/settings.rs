@@ -1,4 +1,4 @@
-//! What can be chosen: seed, https, users from a file, Clerk's switches.
+//! Settings of the builder: seed, https, a state file, and Clerk's instance settings.
 
 use jiff::SignedDuration;
 use local_clerk::{
@@ -31,7 +31,7 @@ role = "org:admin"
 "#;
 
 #[tokio::test]
-async fn a_seed_repeats_every_id_and_secret() {
+async fn same_seed_gives_the_same_ids_and_secrets() {
     let transcript = async |seed: u64| {
         let harness = Harness::start_with(|builder| builder.seed(seed).auto_approve("Ada")).await;
         let clerk = &harness.clerk;
@@ -74,7 +74,7 @@ async fn a_seed_repeats_every_id_and_secret() {
 }
 
 #[tokio::test]
-async fn https_is_by_an_authority_that_can_be_saved_and_shared() {
+async fn https_uses_an_authority_that_can_be_saved_and_shared() {
     let harness = Harness::https().await;
     assert!(harness.clerk.issuer().starts_with("https://127.0.0.1:"));
     let metadata = harness.get("/.well-known/openid-configuration").await.json();
@@ -109,7 +109,7 @@ async fn https_is_by_an_authority_that_can_be_saved_and_shared() {
     std::fs::remove_file(&path).unwrap();
     assert_eq!(saved, authority.pem());
     assert!(saved.starts_with("-----BEGIN CERTIFICATE-----") && !saved.contains("PRIVATE"));
-    // Whoever does not trust it gets nowhere.
+    // A client that does not trust the authority cannot connect.
     let stranger = reqwest::Client::new()
         .get(harness.url("/.well-known/jwks.json"))
         .send()
@@ -121,7 +121,7 @@ async fn https_is_by_an_authority_that_can_be_saved_and_shared() {
 }
 
 #[tokio::test]
-async fn users_and_organizations_come_from_a_file() {
+async fn users_and_organizations_are_read_from_a_file() {
     let state = State::parse("celestial.toml", CELESTIAL).unwrap();
     let harness = Harness::start_with(|builder| builder.state(state).auto_approve("Mary")).await;
     let users = harness.clerk.sample_users();
@@ -148,7 +148,7 @@ async fn users_and_organizations_come_from_a_file() {
 }
 
 #[test]
-fn a_wrong_file_is_told_with_its_line() {
+fn invalid_file_is_reported_with_line_and_column() {
     for (text, expected) in [
         ("[[users]\n", "x.toml:1:"),
         (
@@ -162,7 +162,7 @@ fn a_wrong_file_is_told_with_its_line() {
         ),
         (
             "[[users]]\nid = \"u\"\n\n[[users]]\nid = \"u\"\n",
-            "x.toml:4:1: \"u\" is taken",
+            "x.toml:4:1: \"u\" exists already",
         ),
         (
             "[[organizations]]\nname = \"A\"\nmembers = [\n  { user = \"Mary\", role = \"org:admin\" },\n]\n",
@@ -174,7 +174,7 @@ fn a_wrong_file_is_told_with_its_line() {
         ),
         (
             "[[roles]]\nkey = \"admin\"\nname = \"Admin\"\n",
-            "x.toml:1:1: \"admin\" is not of the form a role key",
+            "x.toml:1:1: invalid value \"admin\": expected a role key",
         ),
     ] {
         let error = State::parse("x.toml", text).unwrap_err().to_string();
@@ -189,7 +189,7 @@ fn a_wrong_file_is_told_with_its_line() {
 }
 
 #[tokio::test]
-async fn legacy_instances_know_no_resource() {
+async fn legacy_resource_indicators_ignore_the_resource_parameter() {
     let harness = Harness::start_with(|builder| {
         builder
             .auto_approve("Ada")
@@ -213,7 +213,7 @@ async fn legacy_instances_know_no_resource() {
 }
 
 #[tokio::test]
-async fn registration_can_be_off() {
+async fn registration_can_be_turned_off() {
     let harness = Harness::start_with(|builder| builder.dynamic_registration(false)).await;
     let metadata = harness
         .get("/.well-known/oauth-authorization-server")
@@ -231,7 +231,7 @@ async fn registration_can_be_off() {
 }
 
 #[tokio::test]
-async fn the_backend_api_limits_requests_but_for_keys() {
+async fn backend_api_rate_limit_exempts_the_jwks() {
     let limit = RateLimit {
         requests: 2,
         period: std::time::Duration::from_secs(10),

@@ -1,4 +1,4 @@
-//! One way to start a local Clerk and to be its client.
+//! Starts a local Clerk and sends requests to it.
 
 use std::{
     collections::BTreeMap,
@@ -26,11 +26,11 @@ pub(crate) const VERIFIER: &str = "a-code-verifier-of-at-least-forty-three-chara
 /// 2026-11-23T00:00:00Z
 pub(crate) const START: i64 = 1_795_392_000;
 
-/// Made once: a key takes longer than everything else a test does.
+/// Generated once, because generating a key takes longer than the rest of a test.
 pub(crate) static KEY: LazyLock<SigningKey> =
     LazyLock::new(|| SigningKey::generate("ins_2sConformanceTests00000000"));
 
-/// A clock that only tests move.
+/// A clock that moves only when a test advances it.
 #[derive(Clone)]
 pub(crate) struct ManualClock(Arc<AtomicI64>);
 
@@ -48,20 +48,21 @@ impl ManualClock {
     }
 }
 
+/// A running local Clerk, its clock and an HTTP client that does not follow redirects.
 pub(crate) struct Harness {
     pub(crate) clerk: LocalClerk,
     pub(crate) clock: ManualClock,
     pub(crate) http: reqwest::Client,
 }
 
-/// A registered client.
+/// A registered OAuth client.
 #[derive(Clone)]
 pub(crate) struct Registered {
     pub(crate) id: String,
     pub(crate) secret: Option<String>,
 }
 
-/// An answer, read to its end.
+/// An HTTP response with its whole body.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: reqwest::header::HeaderMap,
@@ -69,6 +70,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Sends a request and reads the response.
     pub(crate) async fn of(request: reqwest::RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
@@ -79,6 +81,7 @@ impl Answer {
         }
     }
 
+    /// Parses the body, which must be declared as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         assert_eq!(
@@ -94,7 +97,7 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// The parameters of a redirect to [`CALLBACK`].
+    /// Returns the parameters of a redirect to [`CALLBACK`].
     #[track_caller]
     pub(crate) fn callback(&self) -> BTreeMap<String, String> {
         let location = self
@@ -117,16 +120,17 @@ impl Harness {
         Self::start_with(|builder| builder).await
     }
 
-    /// Ada signs in without a page.
+    /// Starts a local Clerk where Ada signs in without a page.
     pub(crate) async fn auto_approving() -> Self {
         Self::start_with(|builder| builder.auto_approve("Ada")).await
     }
 
+    /// Starts a local Clerk that issues opaque access tokens to Ada without a page.
     pub(crate) async fn opaque() -> Self {
         Self::start_with(|builder| builder.auto_approve("Ada").access_tokens(AccessTokens::Opaque)).await
     }
 
-    /// Over https, with a client that trusts nothing else.
+    /// Starts a local Clerk over https, with an HTTP client that trusts only its authority.
     pub(crate) async fn https() -> Self {
         let authority = Authority::generate().unwrap();
         let certificate = Certificate::from_pem(authority.pem().as_bytes()).unwrap();
@@ -168,12 +172,13 @@ impl Harness {
         Answer::of(self.http.post(self.url(path)).form(form)).await
     }
 
-    /// The Backend API, with the secret key.
+    /// Sends a GET request to the Backend API with the secret key.
     pub(crate) async fn backend(&self, path: &str) -> Answer {
         let url = format!("{}{path}", self.clerk.backend_api_url());
         Answer::of(self.http.get(url).bearer_auth(self.clerk.secret_key())).await
     }
 
+    /// Verifies an access token with the Backend API.
     pub(crate) async fn verify(&self, token: &str) -> Answer {
         let url = format!(
             "{}/oauth_applications/access_tokens/verify",
@@ -206,7 +211,7 @@ impl Harness {
             .await
     }
 
-    /// Sends an authorization request that is good, but for `changes`; an empty value removes a parameter.
+    /// Sends a valid authorization request with `changes`. An empty value removes a parameter.
     pub(crate) async fn authorize(&self, client: &Registered, changes: &[(&str, &str)]) -> Answer {
         let challenge = code_challenge(VERIFIER);
         let mut parameters = vec![
@@ -222,7 +227,7 @@ impl Harness {
         Answer::of(self.http.get(self.url("/oauth/authorize")).query(&parameters)).await
     }
 
-    /// A code for a client, where users are signed in without a page.
+    /// Gets a code for a client from a local Clerk that signs users in without a page.
     pub(crate) async fn code(&self, client: &Registered, changes: &[(&str, &str)]) -> String {
         self.authorize(client, changes)
             .await
@@ -231,7 +236,7 @@ impl Harness {
             .expect("a code")
     }
 
-    /// Redeems a code with a request that is good, but for `changes`.
+    /// Redeems a code with a valid request with `changes`. An empty value removes a parameter.
     pub(crate) async fn redeem(&self, client: &Registered, code: &str, changes: &[(&str, &str)]) -> Answer {
         let mut form = vec![
             ("grant_type", "authorization_code"),
@@ -261,7 +266,7 @@ impl Harness {
         self.post("/oauth/token", &form).await
     }
 
-    /// Everything from the authorization request to the token response.
+    /// Sends an authorization request, redeems the code and returns the token response.
     pub(crate) async fn tokens(&self, client: &Registered, changes: &[(&str, &str)]) -> Value {
         let code = self.code(client, changes).await;
         let answer = self.redeem(client, &code, &[]).await;
@@ -274,7 +279,7 @@ pub(crate) fn code_challenge(verifier: &str) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()))
 }
 
-/// A part of a token, decoded without looking at the signature.
+/// Decodes a part of a token without checking the signature.
 pub(crate) fn part(token: &str, index: usize) -> Value {
     let encoded = token.split('.').nth(index).unwrap();
     serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(encoded).unwrap()).unwrap()
@@ -290,7 +295,8 @@ pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
         .unwrap_or_else(|| panic!("no {name} in {value}"))
 }
 
-/// Snapshots that do not depend on the order of members, which is a feature of `serde_json` that others may turn on.
+/// Returns snapshot settings that sort members. Their order otherwise depends on a feature of `serde_json`
+/// that other crates may turn on.
 pub(crate) fn sorted() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     settings.set_sort_maps(true);

@@ -1,4 +1,4 @@
-//! The token endpoint and what becomes of tokens: refresh, revocation, introspection, userinfo.
+//! The token, revocation, introspection and userinfo endpoints.
 
 use jiff::SignedDuration;
 use reqwest::StatusCode;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{ADA, Answer, Harness, RESOURCE, Registered, VERIFIER, claims, part, sorted, text};
 
 #[tokio::test]
-async fn a_code_works_once_and_its_reuse_ends_the_grant() {
+async fn reuse_of_a_code_revokes_the_grant() {
     let harness = Harness::opaque().await;
     let client = harness.public_client().await;
     let code = harness.code(&client, &[]).await;
@@ -25,7 +25,7 @@ async fn a_code_works_once_and_its_reuse_ends_the_grant() {
 }
 
 #[tokio::test]
-async fn a_code_needs_everything_it_was_issued_for() {
+async fn invalid_token_requests_are_rejected_and_do_not_use_up_the_code() {
     let harness = Harness::auto_approving().await;
     let client = harness.public_client().await;
     let other = harness.public_client().await;
@@ -64,12 +64,12 @@ async fn a_code_needs_everything_it_was_issued_for() {
             .await
             .assert_oauth_error(status, error);
     }
-    // None of these spent it.
+    // None of these requests used up the code.
     assert_eq!(harness.redeem(&client, &code, &[]).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
-async fn a_code_lives_ten_minutes() {
+async fn code_expires_after_ten_minutes() {
     let harness = Harness::auto_approving().await;
     let client = harness.public_client().await;
     let code = harness.code(&client, &[]).await;
@@ -96,7 +96,7 @@ async fn confidential_clients_authenticate_by_header_or_form() {
             ("redirect_uri", crate::support::CALLBACK.to_owned()),
         ]
     };
-    // Without PKCE: such clients need not use it.
+    // Confidential clients need not use PKCE.
     let without_pkce = [("code_challenge", ""), ("code_challenge_method", "")];
 
     let code = harness.code(&client, &without_pkce).await;
@@ -147,7 +147,7 @@ async fn confidential_clients_authenticate_by_header_or_form() {
 }
 
 #[tokio::test]
-async fn without_pkce_a_state_is_required() {
+async fn state_is_required_without_pkce() {
     let harness = Harness::auto_approving().await;
     let client = harness.register("client_secret_post", "profile").await;
     let changes = [
@@ -162,7 +162,7 @@ async fn without_pkce_a_state_is_required() {
 }
 
 #[tokio::test]
-async fn refresh_rotates_and_reuse_ends_the_grant() {
+async fn refresh_rotates_the_token_and_reuse_revokes_the_grant() {
     let harness = Harness::auto_approving().await;
     let client = harness.public_client().await;
     let first = harness.tokens(&client, &[("resource", RESOURCE)]).await;
@@ -185,7 +185,7 @@ async fn refresh_rotates_and_reuse_ends_the_grant() {
 }
 
 #[tokio::test]
-async fn refresh_narrows_and_never_widens() {
+async fn refresh_can_narrow_but_not_widen_the_grant() {
     let harness = Harness::auto_approving().await;
     let client = harness.public_client().await;
     let other = harness.public_client().await;
@@ -212,7 +212,7 @@ async fn refresh_narrows_and_never_widens() {
         .await
         .json();
     assert_eq!(narrower["scope"], "profile");
-    // The grant keeps its width (RFC 6749 §6).
+    // RFC 6749 §6: a narrower refresh does not narrow the grant.
     let again = harness
         .refresh(&client, text(&narrower, "refresh_token"), &[])
         .await
@@ -227,7 +227,7 @@ async fn refresh_narrows_and_never_widens() {
 }
 
 #[tokio::test]
-async fn a_token_without_resource_has_no_audience() {
+async fn token_without_resource_has_no_audience() {
     let harness = Harness::auto_approving().await;
     let client = harness.public_client().await;
     let tokens = harness.tokens(&client, &[("scope", "profile email")]).await;
@@ -246,7 +246,7 @@ async fn a_token_without_resource_has_no_audience() {
 }
 
 #[tokio::test]
-async fn an_id_token_is_for_the_client() {
+async fn id_token_audience_is_the_client() {
     let harness = Harness::auto_approving().await;
     let client = harness.public_client().await;
     let tokens = harness
@@ -263,7 +263,7 @@ async fn an_id_token_is_for_the_client() {
 }
 
 #[tokio::test]
-async fn userinfo_reveals_what_the_scopes_allow() {
+async fn userinfo_contains_only_what_the_scopes_allow() {
     let harness = Harness::auto_approving().await;
     let client = harness.public_client().await;
     let userinfo = async |scope: &str| {
@@ -284,7 +284,7 @@ async fn userinfo_reveals_what_the_scopes_allow() {
 }
 
 #[tokio::test]
-async fn userinfo_wants_a_good_access_token() {
+async fn userinfo_requires_a_valid_access_token() {
     let harness = Harness::auto_approving().await;
     let client = harness.public_client().await;
     let tokens = harness.tokens(&client, &[]).await;
@@ -318,7 +318,7 @@ async fn token_info(harness: &Harness, client: &Registered, token: &str) -> Valu
 }
 
 #[tokio::test]
-async fn introspection_and_revocation_agree() {
+async fn introspection_shows_revoked_tokens_as_inactive() {
     let harness = Harness::opaque().await;
     let client = harness
         .register("client_secret_post", "profile offline_access")
@@ -342,7 +342,7 @@ async fn introspection_and_revocation_agree() {
         .await
         .assert_oauth_error(401, "invalid_client");
 
-    // Another client cannot end it.
+    // Another client cannot revoke the token.
     harness
         .post("/oauth/token/revoke", &form)
         .await
@@ -379,7 +379,7 @@ async fn introspection_and_revocation_agree() {
 }
 
 #[tokio::test]
-async fn a_jwt_cannot_be_revoked() {
+async fn jwt_cannot_be_revoked() {
     let harness = Harness::auto_approving().await;
     let client = harness.public_client().await;
     let tokens = harness.tokens(&client, &[]).await;

@@ -1,4 +1,4 @@
-//! Minted tokens, judged by an implementation that shares no code with the mint.
+//! Minted tokens, verified by an implementation that shares no code with the mint.
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, jwk::JwkSet};
 use local_clerk::{DirectoryError, NewOrganization, NewUser, Role, SessionStatus, mint::SigningKey};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::support::{ADA, GRACE, Harness, KEY, RESOURCE, START, claims, part, sorted, text};
 
-/// Checks the signature with the key the JWKS publishes under the token's `kid`.
+/// Verifies the signature with the published key that the token's `kid` names. Returns the claims.
 #[track_caller]
 fn verify(keys: &JwkSet, token: &str) -> Option<Value> {
     let kid = decode_header(token).ok()?.kid?;
@@ -25,7 +25,7 @@ async fn keys(harness: &Harness) -> JwkSet {
 }
 
 #[tokio::test]
-async fn every_kind_is_signed_by_the_published_key() {
+async fn every_token_kind_is_signed_with_the_published_key() {
     let harness = Harness::start().await;
     let clerk = &harness.clerk;
     let keys = keys(&harness).await;
@@ -62,7 +62,7 @@ async fn every_kind_is_signed_by_the_published_key() {
         assert_eq!((&header["alg"], &header["typ"]), (&json!("RS256"), &json!(typ)));
         assert_eq!(header.get("cat"), category.map(Value::from).as_ref());
         assert_eq!(header["kid"], clerk.instance_id());
-        let claims = verify(&keys, &token).expect("a good signature");
+        let claims = verify(&keys, &token).expect("a valid signature");
         assert_eq!(claims["iss"], clerk.issuer());
         assert!(claims["exp"].as_i64().unwrap() > START);
 
@@ -130,7 +130,7 @@ async fn the_pem_is_the_published_key() {
 }
 
 #[tokio::test]
-async fn session_tokens_have_the_claims_of_their_version() {
+async fn tokens_have_the_claims_of_their_kind_and_version() {
     let harness = Harness::start().await;
     let clerk = &harness.clerk;
     for (name, token) in [
@@ -175,7 +175,7 @@ async fn session_tokens_have_the_claims_of_their_version() {
     }
 }
 
-/// The slow and obvious way to read `fea`, `o.per` and `o.fpm`.
+/// Decodes the permissions in `fea`, `o.per` and `o.fpm` in the simplest way.
 fn decode_permissions(claims: &Value) -> Vec<String> {
     let list = |text: &Value| -> Vec<String> {
         text.as_str()
@@ -202,7 +202,7 @@ fn decode_permissions(claims: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn both_versions_say_the_same() {
+async fn session_token_versions_have_equivalent_claims() {
     let harness = Harness::start().await;
     let clerk = &harness.clerk;
     let many: Vec<String> = (0..100)
@@ -253,7 +253,7 @@ async fn both_versions_say_the_same() {
 }
 
 #[tokio::test]
-async fn people_are_found_by_what_one_calls_them() {
+async fn users_are_found_by_id_email_address_or_first_name() {
     let harness = Harness::start().await;
     let clerk = &harness.clerk;
     let id = |selector: &str| {
@@ -265,8 +265,8 @@ async fn people_are_found_by_what_one_calls_them() {
         assert_eq!(id(selector), Ok(Some(json!(ADA))));
     }
     assert_eq!(
-        id("Nobody"),
-        Err(DirectoryError::UnknownUser("Nobody".to_owned()))
+        id("Unknown"),
+        Err(DirectoryError::UnknownUser("Unknown".to_owned()))
     );
     clerk
         .add_user(NewUser {
@@ -313,7 +313,7 @@ async fn people_are_found_by_what_one_calls_them() {
 }
 
 #[tokio::test]
-async fn a_rotated_key_replaces_the_old_one() {
+async fn rotated_key_replaces_the_old_key() {
     let harness = Harness::start().await;
     let before = harness.clerk.session_token(ADA).unwrap().mint();
     harness
@@ -334,7 +334,7 @@ async fn a_rotated_key_replaces_the_old_one() {
 }
 
 #[tokio::test]
-async fn impersonation_and_what_is_pending_show_in_token_and_session() {
+async fn impersonation_and_pending_status_show_in_token_and_session() {
     let harness = Harness::start().await;
     let clerk = &harness.clerk;
     let session_of = async |token: &str| {
@@ -352,7 +352,7 @@ async fn impersonation_and_what_is_pending_show_in_token_and_session() {
         (&session["user_id"], &session["actor"]["sub"]),
         (&json!(ADA), &json!(GRACE))
     );
-    // Another token of the same session, not another session.
+    // The second token belongs to the same session.
     let again = clerk.impersonation_token(ADA, GRACE).unwrap().mint();
     assert_eq!(claims(&again)["sid"], claims(&token)["sid"]);
     assert_ne!(claims(&again)["jti"], claims(&token)["jti"]);
@@ -374,18 +374,18 @@ async fn impersonation_and_what_is_pending_show_in_token_and_session() {
 }
 
 #[tokio::test]
-async fn claims_can_be_spoiled_one_by_one() {
+async fn single_claims_and_header_members_can_be_changed() {
     let harness = Harness::start().await;
     let recipe = harness.clerk.session_token(ADA).unwrap();
-    let spoiled = recipe
+    let changed = recipe
         .clone()
         .claim("exp", "tomorrow")
         .without_claim("sub")
         .without_header("typ")
         .mint();
-    assert_eq!(claims(&spoiled)["exp"], "tomorrow");
-    assert!(claims(&spoiled).get("sub").is_none());
-    assert!(part(&spoiled, 0).get("typ").is_none());
+    assert_eq!(claims(&changed)["exp"], "tomorrow");
+    assert!(claims(&changed).get("sub").is_none());
+    assert!(part(&changed, 0).get("typ").is_none());
     let members: Map<String, Value> = serde_json::from_str(&recipe.claims_json()).unwrap();
     assert_eq!(members["sub"], ADA);
 }

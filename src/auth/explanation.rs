@@ -1,0 +1,112 @@
+//! [`Explanation`]: every check of a token with its outcome. For operators, never for clients.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::error::AuthError;
+use crate::{
+    session::Session,
+    token::{Check, Outcome, Pass, TokenKind},
+};
+
+/// The contents of a token, the outcome of each check, and the session that a request with the token would
+/// have. Created by [`Authenticator::explain`](super::Authenticator::explain).
+///
+/// ```
+/// use clerk_mcp::auth::{CheckOutcome, CheckResult, Explanation};
+///
+/// /// Lists the failed checks in order.
+/// fn failures(explanation: &Explanation) -> Vec<String> {
+///     let failed = |result: &&CheckResult| matches!(result.outcome, CheckOutcome::Failed(_));
+///     let describe = |result: &CheckResult| format!("{}: {}", result.check, result.outcome.detail().unwrap_or_default());
+///     explanation.checks.iter().filter(failed).map(describe).collect()
+/// }
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// The kind of token, if its form is valid.
+    pub kind: Option<TokenKind>,
+    /// The header of a JWT.
+    pub header: Option<Map<String, Value>>,
+    /// The claims of a JWT, or Clerk's report about an opaque token. **Unverified** if a check has failed.
+    pub claims: Option<Map<String, Value>>,
+    /// The checks, in order.
+    pub checks: Vec<CheckResult>,
+    /// The session, if no check has failed.
+    pub session: Option<Arc<Session>>,
+}
+
+/// A check and its outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CheckResult {
+    /// The check.
+    pub check: Check,
+    /// Its outcome.
+    pub outcome: CheckOutcome,
+}
+
+/// The outcome of a check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CheckOutcome {
+    /// The token meets the check.
+    Passed,
+    /// The check does not apply to this token, for this reason.
+    NotAsked(&'static str),
+    /// The token does not meet the check.
+    Failed(AuthError),
+    /// The check could not run, because it needs the result of an earlier check that failed.
+    NotReached,
+}
+
+impl Explanation {
+    /// Returns the error of the first failed check, which is the one that a request would be rejected with.
+    pub fn refusal(&self) -> Option<&AuthError> {
+        self.checks.iter().find_map(|result| match &result.outcome {
+            CheckOutcome::Failed(error) => Some(error),
+            CheckOutcome::Passed | CheckOutcome::NotAsked(_) | CheckOutcome::NotReached => None,
+        })
+    }
+
+    /// Adds recorded checks.
+    pub(super) fn extend<E: Into<AuthError>>(&mut self, outcomes: Vec<Outcome<E>>) {
+        for (check, outcome) in outcomes {
+            self.add(check, outcome);
+        }
+    }
+
+    /// Adds a check and its outcome; `None` if the check could not run.
+    pub(super) fn add<E: Into<AuthError>>(&mut self, check: Check, outcome: Option<Result<Pass, E>>) {
+        let outcome = match outcome {
+            Some(Ok(Pass::Held)) => CheckOutcome::Passed,
+            Some(Ok(Pass::NotAsked(why))) => CheckOutcome::NotAsked(why),
+            Some(Err(error)) => CheckOutcome::Failed(error.into()),
+            None => CheckOutcome::NotReached,
+        };
+        self.checks.push(CheckResult { check, outcome });
+    }
+}
+
+impl CheckOutcome {
+    /// Returns `passed`, `not-asked`, `failed` or `not-reached`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::NotAsked(_) => "not-asked",
+            Self::Failed(_) => "failed",
+            Self::NotReached => "not-reached",
+        }
+    }
+
+    /// Returns why the check does not apply, or why it failed.
+    pub fn detail(&self) -> Option<String> {
+        match self {
+            Self::NotAsked(why) => Some((*why).to_owned()),
+            Self::Failed(error) => Some(error.to_string()),
+            Self::Passed | Self::NotReached => None,
+        }
+    }
+}

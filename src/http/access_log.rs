@@ -1,0 +1,174 @@
+//! The access log and its metric: one line for each request at level DEBUG, target `clerk_mcp::access`. Nothing of a request is in it
+//! that a caller makes up: no query, no unknown path, no header but the forwarded address, if that's trusted.
+
+use std::{net::IpAddr, sync::Arc, time::Instant};
+
+use poem::{Endpoint, Middleware, Request, Response, Result};
+
+use crate::paths;
+
+/// Logs requests.
+#[derive(Debug, Clone)]
+pub(crate) struct AccessLog {
+    trust_forwarded: bool,
+    prefix: Arc<str>,
+}
+
+impl AccessLog {
+    /// A log in which the client's address is that of the connection, or with `trust_forwarded` the one that the proxy
+    /// in front names. `prefix` is the path of `BASE_URL`, which a proxy in front may have left on.
+    pub(crate) fn new(trust_forwarded: bool, prefix: impl Into<Arc<str>>) -> Self {
+        Self {
+            trust_forwarded,
+            prefix: prefix.into(),
+        }
+    }
+
+    /// The route that `path` leads to, as the log names it: any other path may hold anything.
+    fn route(&self, path: &str) -> &'static str {
+        let bare = match path.strip_prefix(&*self.prefix) {
+            Some("") => paths::START_PAGE,
+            Some(rest) if rest.starts_with('/') => rest,
+            Some(_) | None => path,
+        };
+        paths::ALL
+            .iter()
+            .find(|route| **route == bare)
+            .unwrap_or(&"other")
+    }
+
+    fn client(&self, request: &Request) -> Option<IpAddr> {
+        let forwarded = || {
+            // The last one is what the nearest proxy saw; those before it are whatever the client sent.
+            let list = request
+                .headers()
+                .get_all("x-forwarded-for")
+                .iter()
+                .next_back()?
+                .to_str()
+                .ok()?;
+            list.rsplit(',').next()?.trim().parse().ok()
+        };
+        let connection = || {
+            request
+                .remote_addr()
+                .as_socket_addr()
+                .map(std::net::SocketAddr::ip)
+        };
+        if self.trust_forwarded {
+            forwarded().or_else(connection)
+        } else {
+            connection()
+        }
+    }
+}
+
+impl<E: Endpoint> Middleware<E> for AccessLog {
+    type Output = AccessLogEndpoint<E>;
+
+    fn transform(&self, inner: E) -> Self::Output {
+        AccessLogEndpoint {
+            log: self.clone(),
+            inner,
+        }
+    }
+}
+
+/// The endpoint that [`AccessLog`] makes.
+#[derive(Debug)]
+pub(crate) struct AccessLogEndpoint<E> {
+    log: AccessLog,
+    inner: E,
+}
+
+impl<E: Endpoint> Endpoint for AccessLogEndpoint<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let method = METHODS
+            .iter()
+            .find(|method| **method == request.method().as_str())
+            .unwrap_or(&"other");
+        let route = self.log.route(request.original_uri().path());
+        let client = tracing::enabled!(target: TARGET, tracing::Level::DEBUG)
+            .then(|| self.log.client(&request))
+            .flatten();
+        let started = Instant::now();
+        let response = self.inner.get_response(request).await;
+        let status = response.status();
+        metrics::counter!(
+            "clerk_mcp_requests_total",
+            "method" => *method,
+            "route" => route,
+            "status" => status.as_str().to_owned(),
+        )
+        .increment(1);
+        tracing::debug!(
+            target: TARGET,
+            method,
+            route,
+            status = status.as_u16(),
+            milliseconds = started.elapsed().as_secs_f64() * 1_000.0,
+            client = client.map(tracing::field::display),
+            "request",
+        );
+        Ok(response)
+    }
+}
+
+const TARGET: &str = "clerk_mcp::access";
+
+/// The methods that are logged by name.
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+#[cfg(test)]
+mod tests {
+    use poem::{
+        http::uri::Scheme,
+        web::{LocalAddr, RemoteAddr},
+    };
+
+    use super::*;
+
+    fn request(forwarded: &[&str]) -> Request {
+        let (mut parts, ()) = http::Request::new(()).into_parts();
+        for value in forwarded {
+            parts.headers.append("x-forwarded-for", value.parse().unwrap());
+        }
+        let remote = RemoteAddr("10.0.0.1:1".parse::<std::net::SocketAddr>().unwrap().into());
+        let parts = poem::RequestParts::from((parts, LocalAddr::default(), remote, Scheme::HTTP));
+        Request::from_parts(parts, poem::Body::empty())
+    }
+
+    #[test]
+    fn a_forwarded_address_counts_when_it_is_trusted() {
+        let address = |text: &str| Some(text.parse().unwrap());
+        let proxied = request(&["1.1.1.1", "2.2.2.2, 3.3.3.3"]);
+        assert_eq!(AccessLog::new(false, "").client(&proxied), address("10.0.0.1"));
+        assert_eq!(AccessLog::new(true, "").client(&proxied), address("3.3.3.3"));
+        assert_eq!(
+            AccessLog::new(true, "").client(&request(&["rubbish"])),
+            address("10.0.0.1")
+        );
+        assert_eq!(
+            AccessLog::new(true, "").client(&request(&[])),
+            address("10.0.0.1")
+        );
+    }
+
+    #[test]
+    fn routes_are_known_with_and_without_the_path_of_the_base_url() {
+        let log = AccessLog::new(false, "/base");
+        for (path, route) in [
+            ("/mcp", "/mcp"),
+            ("/base/mcp", "/mcp"),
+            ("/base", "/"),
+            ("/base/", "/"),
+            ("/basement/mcp", "other"),
+            ("/base/nothing", "other"),
+        ] {
+            assert_eq!(log.route(path), route, "{path}");
+        }
+        assert_eq!(AccessLog::new(false, "").route("/"), "/");
+    }
+}

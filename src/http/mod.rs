@@ -1,0 +1,19 @@
+//! HTTP around the routes: the accept loop with its limits, the access log, cross-origin rules, the `Host` guard, the
+//! time limit, and the responses of requests that fail.
+
+mod access_log;
+mod activity;
+mod cors;
+mod errors;
+mod host;
+mod limits;
+mod server;
+mod timeout;
+
+pub(crate) use access_log::AccessLog;
+pub(crate) use cors::Cors;
+pub(crate) use errors::{allow_methods, internal_error, json_errors};
+pub(crate) use host::HostGuard;
+pub use limits::ServerLimits;
+pub use server::serve;
+pub(crate) use timeout::Timeout;

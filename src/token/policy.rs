@@ -1,0 +1,35 @@
+//! The settings of the verifier.
+
+use std::time::Duration;
+
+use super::{kind::TokenKind, resource::ResourceNames};
+
+/// How the audience of OAuth access tokens is checked (`CLERK_AUDIENCE`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AudiencePolicy {
+    /// `aud` must name this server, as MCP and RFC 8707 require.
+    #[default]
+    Required,
+    /// If `aud` is present, it must name this server; a token without `aud` is accepted. **Any client of the
+    /// Clerk application can obtain such a token**, even if it was meant for another server.
+    IfPresent,
+    /// `aud` is not checked. **Tokens for other servers are accepted.**
+    Off,
+}
+
+/// The settings of the verifier. There is no default, because each setting affects security.
+#[derive(Debug, Clone)]
+pub struct TokenPolicy {
+    /// The issuer: the Frontend API URL, without a trailing slash.
+    pub issuer: String,
+    /// The accepted kinds of token.
+    pub accepted: Vec<TokenKind>,
+    /// How `aud` of OAuth tokens is checked.
+    pub audience: AudiencePolicy,
+    /// The resource identifiers of this server, which `aud` must name.
+    pub resources: ResourceNames,
+    /// The allowed `azp` values of session tokens. If empty, `azp` is not checked.
+    pub authorized_parties: Vec<String>,
+    /// The clock tolerance for `exp`, `nbf` and `iat`.
+    pub leeway: Duration,
+}

@@ -1,0 +1,44 @@
+//! Determines the kind of a token before it is verified.
+
+use super::{error::TokenError, jose::UnverifiedJwt, kind::TokenKind};
+
+/// A presented token and its kind, determined from its prefix, subject and header. It is **unverified**.
+pub(super) struct Presented {
+    pub(super) kind: TokenKind,
+    /// The JWT; `None` for an opaque token, which only Clerk can verify.
+    pub(super) jwt: Option<UnverifiedJwt>,
+}
+
+impl Presented {
+    /// Parses a token and determines its kind, as Clerk does: opaque prefix, machine subject, access token
+    /// type, else session token. The subject alone identifies a machine's JWT, so that no header can turn it
+    /// into a session token.
+    pub(super) fn classify(token: &str) -> Result<Self, TokenError> {
+        let opaque = [
+            ("mt_", TokenKind::M2mToken),
+            ("oat_", TokenKind::OAuthToken),
+            ("ak_", TokenKind::ApiKey),
+        ];
+        if let Some((_, kind)) = opaque.into_iter().find(|(prefix, _)| token.starts_with(prefix)) {
+            return Ok(Self { kind, jwt: None });
+        }
+        let jwt = UnverifiedJwt::parse(token)?;
+        let kind = if jwt
+            .unverified_subject()
+            .is_some_and(|subject| subject.starts_with("mch_"))
+        {
+            TokenKind::M2mToken
+        } else if jwt
+            .unverified_type()
+            .is_some_and(|typ| ACCESS_TOKEN_TYPES.contains(&typ))
+        {
+            TokenKind::OAuthToken
+        } else {
+            TokenKind::SessionToken
+        };
+        Ok(Self { kind, jwt: Some(jwt) })
+    }
+}
+
+/// RFC 9068 §2.1 and §4. Compared exactly, as in Clerk's SDK.
+const ACCESS_TOKEN_TYPES: [&str; 2] = ["at+jwt", "application/at+jwt"];
