@@ -31,7 +31,7 @@ pub struct Results {
 pub struct StaleEntry {
     /// The case id in the entry.
     pub case: String,
-    /// What is wrong, and what to do.
+    /// The problem, and what to do about it.
     pub problem: String,
 }
 

@@ -43,7 +43,7 @@ pub enum CatalogueError {
         file: String,
         /// The line, from 1.
         line: usize,
-        /// What is wrong.
+        /// The problem.
         message: String,
     },
 }

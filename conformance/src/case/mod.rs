@@ -84,8 +84,8 @@ pub struct Case {
     /// Actions on Clerk before the target of this case starts.
     #[serde(default)]
     pub before: Vec<ClerkAction>,
-    /// Values to use in the environment of the target instead of Clerk's, such as `secret_key`. `{other.…}` are
-    /// the values of a second Clerk.
+    /// Values to use in the environment of the target instead of Clerk's, such as `secret_key`. `{other.…}`
+    /// are the values of a second Clerk.
     #[serde(default)]
     pub instead: BTreeMap<String, String>,
     /// The target must exit instead of starting.

@@ -16,7 +16,7 @@ use crate::{
 /// Validates a case.
 ///
 /// # Errors
-/// A sentence that says what is wrong.
+/// A sentence that describes the problem.
 pub(super) fn validate(section: &Section, case: &Case) -> Result<(), String> {
     let words = case
         .id

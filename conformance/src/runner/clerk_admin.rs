@@ -107,8 +107,8 @@ impl ClerkAdmin {
         if status.is_success() {
             return Ok(answer);
         }
-        let said = answer.get("error").and_then(Value::as_str).unwrap_or("no reason");
-        Err(ClerkError(format!("{method} /admin{path}: {said}")))
+        let reason = answer.get("error").and_then(Value::as_str).unwrap_or("no reason");
+        Err(ClerkError(format!("{method} /admin{path}: {reason}")))
     }
 }
 

@@ -39,8 +39,8 @@ pub(super) struct Prepared {
     pub(super) intercept: Option<Intercept>,
 }
 
-/// Prepares the start of a target on this port, with the settings and actions of the case. The redactor learns
-/// the secrets and per-run values.
+/// Prepares the start of a target on this port, with the settings and actions of the case. The redactor
+/// learns the secrets and per-run values.
 pub(super) async fn prepare(
     profile: &Profile,
     port: u16,
@@ -105,8 +105,8 @@ pub(super) async fn prepare(
     })
 }
 
-/// Teaches the redactor the secret keys, and the values that differ in each run, so that reports of two runs can
-/// be compared.
+/// Teaches the redactor the secret keys, and the values that differ in each run, so that reports of two runs
+/// can be compared.
 fn learn_values(redactor: &Redactor, values: &Values) {
     for name in ["secret_key", "other.secret_key"] {
         if let Some(secret) = values.get(name) {

@@ -33,8 +33,8 @@ pub struct Options {
     pub start_timeout: Duration,
     /// A certificate authority (PEM) to trust besides the authorities of the system, for targets on https.
     pub authority: Option<String>,
-    /// The command line that runs one case again, without `--only` and the id of the case. Reports show it with
-    /// the run's secrets redacted. Of the target's command it should contain only the [`program_name`].
+    /// The command line that runs one case again, without `--only` and the id of the case. Reports show it
+    /// with the run's secrets redacted. Of the target's command it should contain only the [`program_name`].
     pub rerun: String,
 }
 

@@ -100,8 +100,8 @@ impl RunningTarget {
         output.unwrap_or_default()
     }
 
-    /// Returns how the target ended. If it does not answer, waits a moment for it to end, because a process closes
-    /// its connections before it exits.
+    /// Returns how the target ended. If it does not answer, waits a moment for it to end, because a process
+    /// closes its connections before it exits.
     pub(super) async fn ended_or_ending(&self) -> Option<Ended> {
         let ended = self.ended().await;
         if ended.is_some() || self.client.probe().await.is_ok() {

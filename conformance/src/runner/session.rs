@@ -9,8 +9,8 @@ use crate::{
     wire::Answer,
 };
 
-/// Returns the MCP session id for a step: the id in an earlier answer, the id of a new session if the message needs
-/// one, or none.
+/// Returns the MCP session id for a step: the id in an earlier answer, the id of a new session if the message
+/// needs one, or none.
 pub(super) async fn session_for(
     step: &Step,
     token: Option<&str>,
