@@ -1,12 +1,13 @@
-//! Resident memory under a million different tokens: `cargo bench --bench memory`. It prints; whoever runs it judges.
+//! Measures resident memory while verifying a million different tokens: `cargo bench --bench memory`. It prints numbers and
+//! checks no limit.
 //!
-//! Forty thousand are good, ten times what the cache of verified tokens holds, and signed one by one before the count
-//! begins; the rest are forged, as a stranger would send them.
+//! 40,000 tokens are valid, ten times the capacity of the cache of verified tokens; they are signed before the measurement
+//! starts. All others have a forged signature.
 
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a measurement for people, not a part of the server"
+    reason = "a benchmark that prints its result, not part of the server"
 )]
 
 use std::{fs, sync::Arc, time::Duration};
@@ -21,24 +22,24 @@ use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use local_clerk::mint::{Recipe, SigningKey};
 
 const TOKENS: usize = 1_000_000;
-const GOOD: usize = 40_000;
+const VALID: usize = 40_000;
 
 fn main() {
     let key = SigningKey::generate("ins_bench");
     let authenticator = authenticator(&key);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let good: Vec<String> = (0..GOOD).map(|number| token(&key, number)).collect();
+    let valid: Vec<String> = (0..VALID).map(|number| token(&key, number)).collect();
     let start = resident();
     println!(
-        "{:>9} tokens  {start:>6} KiB  (with {GOOD} good ones prepared)",
+        "{:>9} tokens  {start:>6} KiB  (with {VALID} valid ones prepared)",
         0
     );
     let mut accepted = 0;
     for number in 0..TOKENS {
-        let every = TOKENS / GOOD;
-        let text = match good.get(number / every) {
+        let every = TOKENS / VALID;
+        let text = match valid.get(number / every) {
             Some(token) if number % every == 0 => token.clone(),
-            _ => forged(&good, number),
+            _ => forged(&valid, number),
         };
         let mut headers = HeaderMap::new();
         headers.insert(
@@ -55,7 +56,7 @@ fn main() {
             );
         }
     }
-    assert_eq!(accepted, GOOD, "the good ones pass, and no other");
+    assert_eq!(accepted, VALID, "only the valid tokens are accepted");
 }
 
 fn authenticator(key: &SigningKey) -> Authenticator {
@@ -93,9 +94,9 @@ fn token(key: &SigningKey, number: usize) -> String {
         .mint()
 }
 
-/// A good token with another signature: as costly to check as a good one.
-fn forged(good: &[String], number: usize) -> String {
-    let token = good.get(number % good.len()).map_or("", String::as_str);
+/// Returns a valid token with a forged signature. Checking it costs as much as checking a valid one.
+fn forged(valid: &[String], number: usize) -> String {
+    let token = valid.get(number % valid.len()).map_or("", String::as_str);
     let (signed, _) = token.rsplit_once('.').unwrap();
     let mut signature = vec![0_u8; 256];
     for (byte, source) in signature.iter_mut().zip(number.to_le_bytes()) {
@@ -104,7 +105,7 @@ fn forged(good: &[String], number: usize) -> String {
     format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
 }
 
-/// `VmRSS` of this process, in KiB; 0 where the system doesn't tell it that way.
+/// Returns `VmRSS` of this process in KiB, or 0 on systems without `/proc`.
 fn resident() -> usize {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

@@ -1,11 +1,11 @@
-//! A proxy that signs in for those who can't: it starts a local Clerk and a server of it, and adds `Authorization` to
-//! whatever comes. For tools that test an MCP server and can't send a header. **Never for a real Clerk.**
+//! A proxy for testing tools that cannot send an `Authorization` header. It starts a local Clerk and a server that uses it,
+//! and adds a valid token to every request. **Never use it with a real Clerk instance.**
 //!
 //! ```sh
 //! cargo build && cargo run --example authorizing_proxy -- target/debug/clerk-mcp serve
 //! ```
 //!
-//! It prints the URL to test on stdout, and ends when its own input does.
+//! It prints the URL to test on stdout, and exits when its stdin is closed.
 
 use std::{
     error::Error,
@@ -26,7 +26,7 @@ use poem::{
 };
 use tokio::{net::TcpListener, sync::oneshot};
 
-/// What the server calls itself, and tokens are for; where it listens is another matter.
+/// The `BASE_URL` of the server, which is also the audience of the tokens. The server listens on another port.
 const BASE_URL: &str = "http://127.0.0.1:3001";
 
 #[tokio::main]
@@ -44,8 +44,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .stderr(Stdio::piped())
         .spawn()?;
     let mut server = Server(server);
-    let (ended, end) = oneshot::channel();
-    let upstream = server.watch(ended)?;
+    let (stdin_closed, stop) = oneshot::channel();
+    let upstream = server.watch(stdin_closed)?;
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let mut stdout = std::io::stdout();
@@ -53,13 +53,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     stdout.flush()?;
 
     let limits = ServerLimits::new(1_000, Duration::ZERO);
-    let end = async {
-        let _ = end.await;
+    let stop = async {
+        let _ = stop.await;
     };
-    Ok(serve(listener, proxy(clerk, upstream).boxed(), limits, end).await?)
+    Ok(serve(listener, proxy(clerk, upstream).boxed(), limits, stop).await?)
 }
 
-/// The server, which doesn't outlive the proxy.
+/// The server process. It is killed when the proxy exits.
 struct Server(Child);
 
 impl Drop for Server {
@@ -70,13 +70,17 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// Where the server listens, as its log says. The log is passed on; `ended` hears of the end of our
-    /// own input.
-    fn watch(&mut self, ended: oneshot::Sender<()>) -> Result<String, Box<dyn Error>> {
-        let log = self.0.stderr.take().ok_or("the server has no log")?;
+    /// Forwards the log of the server to stderr, and returns the URL at which it listens, which is taken from the log.
+    /// Sends on `stdin_closed` when the stdin of the proxy is closed.
+    fn watch(&mut self, stdin_closed: oneshot::Sender<()>) -> Result<String, Box<dyn Error>> {
+        let log = self
+            .0
+            .stderr
+            .take()
+            .ok_or("the stderr of the server is not available")?;
         let mut lines = BufReader::new(log).lines();
         let address = loop {
-            let line = lines.next().ok_or("the server ended before it listened")??;
+            let line = lines.next().ok_or("the server exited before it listened")??;
             eprintln!("{line}");
             if line.contains("listening")
                 && let Some((_, rest)) = line.split_once("127.0.0.1:")
@@ -93,13 +97,13 @@ impl Server {
         thread::spawn(move || {
             let mut rest = Vec::new();
             let _ = std::io::stdin().read_to_end(&mut rest);
-            let _ = ended.send(());
+            let _ = stdin_closed.send(());
         });
         Ok(address)
     }
 }
 
-/// Passes every request on to `upstream` with a token that was made for it, and everything else as it came.
+/// Forwards every request to `upstream` with a new token. Everything else is forwarded unchanged.
 fn proxy(clerk: LocalClerk, upstream: String) -> impl Endpoint<Output = Response> {
     let shared = Arc::new((clerk, upstream, reqwest::Client::new()));
     make(move |mut request: Request| {
@@ -114,7 +118,7 @@ fn proxy(clerk: LocalClerk, upstream: String) -> impl Endpoint<Output = Response
             let Ok(body) = request.take_body().into_bytes().await else {
                 return StatusCode::BAD_REQUEST.into_response();
             };
-            let answer = client
+            let response = client
                 .request(
                     request.method().clone(),
                     format!("{upstream}{}", request.original_uri()),
@@ -124,12 +128,12 @@ fn proxy(clerk: LocalClerk, upstream: String) -> impl Endpoint<Output = Response
                 .body(body)
                 .send()
                 .await;
-            match answer {
-                Ok(answer) => {
+            match response {
+                Ok(upstream) => {
                     let mut response = Response::default();
-                    response.set_status(answer.status());
-                    *response.headers_mut() = end_to_end(answer.headers());
-                    let events = answer.bytes_stream().map_err(std::io::Error::other);
+                    response.set_status(upstream.status());
+                    *response.headers_mut() = end_to_end(upstream.headers());
+                    let events = upstream.bytes_stream().map_err(std::io::Error::other);
                     response.set_body(Body::from_bytes_stream(events));
                     response
                 }
@@ -143,10 +147,10 @@ fn proxy(clerk: LocalClerk, upstream: String) -> impl Endpoint<Output = Response
     .map_to_response()
 }
 
-/// All headers but those of one connection (RFC 9110 §7.6.1) and lengths, which are written anew. `Host` stays: whether a
-/// foreign one is refused is what some want to know.
+/// Copies all headers except those of the connection (RFC 9110 §7.6.1) and the lengths, which are set again. Keeps `Host`,
+/// because some tests check that a foreign host is rejected.
 fn end_to_end(headers: &HeaderMap) -> HeaderMap {
-    const OF_A_CONNECTION: [HeaderName; 5] = [
+    const HOP_BY_HOP: [HeaderName; 5] = [
         header::CONNECTION,
         header::CONTENT_LENGTH,
         header::TRANSFER_ENCODING,
@@ -154,7 +158,7 @@ fn end_to_end(headers: &HeaderMap) -> HeaderMap {
         header::TE,
     ];
     let mut kept = headers.clone();
-    for name in OF_A_CONNECTION {
+    for name in HOP_BY_HOP {
         kept.remove(name);
     }
     kept

@@ -1,5 +1,5 @@
-//! Scopes, roles and permissions per tool: who lacks them gets 403 before the tool runs, and a client that can ask for the
-//! scopes is told which.
+//! Requires scopes, roles and permissions per tool. A call without them gets 403 before the tool runs, and the challenge
+//! names the scopes that the client should request.
 //!
 //! ```sh
 //! CLERK_SECRET_KEY=sk_test_… CLERK_DOMAIN=….clerk.accounts.dev BASE_URL=http://localhost:3001 \
@@ -20,10 +20,10 @@ struct Invoices;
 
 #[tool_router]
 impl Invoices {
-    #[tool(name = "my-plan", description = "Tells the plan that the caller pays for.")]
+    #[tool(name = "my-plan", description = "Returns the plan of the caller.")]
     async fn plan(&self) -> Result<String, ToolError> {
         Ok(format!(
-            "The free one, {}.",
+            "The plan of {} is: free.",
             context::get_session()?.require_user()?
         ))
     }
@@ -42,7 +42,7 @@ impl Invoices {
         description = "Deletes all invoices of the active organization."
     )]
     async fn delete(&self) -> Result<String, ToolError> {
-        // A rule that depends on the arguments goes into the tool itself.
+        // A check that depends on the arguments belongs in the tool itself.
         context::get_session()?.require_permission("org:billing:manage")?;
         Ok("Deleted.".to_owned())
     }
@@ -56,9 +56,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let config = Config::from_env()?;
     let policy = ToolPolicy::new()
-        // Of OAuth tokens: what the user let the client do.
+        // Scopes are in OAuth tokens: what the user allowed the client to do.
         .require("my-plan", Requirement::new().scopes(["email"]))
-        // Of session tokens: what the user may do in the active organization.
+        // Permissions and roles: what the user may do in the active organization.
         .require(
             "list-invoices",
             Requirement::new().permissions(["org:reports:read"]),

@@ -1,4 +1,4 @@
-//! A Clerk-protected MCP server with two tools of its own.
+//! A Clerk-protected MCP server with two tools.
 //!
 //! ```sh
 //! CLERK_SECRET_KEY=sk_test_… CLERK_DOMAIN=….clerk.accounts.dev BASE_URL=http://localhost:3001 \
@@ -13,14 +13,14 @@ struct MyTools;
 
 #[tool_router]
 impl MyTools {
-    /// A tool that only needs to know who calls: the token says it, and Clerk isn't asked.
-    #[tool(name = "my-id", description = "Tells the caller's Clerk user ID.")]
+    /// Only needs the identity of the caller. It comes from the token, so Clerk is not called.
+    #[tool(name = "my-id", description = "Returns the Clerk user ID of the caller.")]
     async fn my_id(&self) -> Result<String, ToolError> {
         Ok(context::get_session()?.require_user()?.to_string())
     }
 
-    /// A tool that asks Clerk about the caller.
-    #[tool(name = "my-name", description = "Tells the caller's first name.")]
+    /// Loads the profile of the caller from Clerk.
+    #[tool(name = "my-name", description = "Returns the first name of the caller.")]
     async fn my_name(&self) -> Result<String, ToolError> {
         let user = context::get_user().await?;
         Ok(user.first_name.clone().unwrap_or_else(|| "nameless".to_owned()))

@@ -1,4 +1,4 @@
-//! HTTP towards Clerk: one place for the limits that every such call has.
+//! The HTTP client for requests to Clerk, and the limits that apply to all of them.
 
 use std::time::Duration;
 
@@ -8,19 +8,21 @@ use thiserror::Error;
 
 use crate::origin::is_loopback;
 
-/// How long a connection to Clerk may take.
+/// Maximum time to connect to Clerk.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long one call may take in all, body included.
+/// Maximum time of one request, including the response body.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(5);
-/// The largest body that is read, in bytes.
+/// Maximum size of a response body, in bytes.
 pub(crate) const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// A client for Clerk's API at `target`: no redirects (a key set or a verdict from elsewhere is not Clerk's), 2 s to
-/// connect, 5 s in all, `roots` trusted beside the system's. The environment's proxy counts (`HTTPS_PROXY`), but for
-/// loopback: a local Clerk is not behind it, and its secret key must not get there.
+/// Creates an HTTP client for Clerk's API at `target`, with limits: 2 s to connect, 5 s in total.
+///
+/// It does not follow redirects, because data from another host must not be trusted as Clerk's. It trusts `roots` in
+/// addition to the system's root certificates. It uses the proxy of the environment (`HTTPS_PROXY`), except for loopback:
+/// a local Clerk is not reachable through the proxy, and its secret key must not be sent there.
 ///
 /// # Errors
-/// When TLS can't be set up, as with a root certificate that can't be used.
+/// Returns an error if TLS cannot be set up, for example because a root certificate is invalid.
 pub fn client(target: &Url, roots: &[Certificate]) -> reqwest::Result<Client> {
     let mut builder = Client::builder()
         .user_agent(concat!("clerk-mcp/", env!("CARGO_PKG_VERSION")))
@@ -36,31 +38,31 @@ pub fn client(target: &Url, roots: &[Certificate]) -> reqwest::Result<Client> {
     builder.build()
 }
 
-/// Why a call to Clerk brought no answer. Holds no URL and no body, so it can be logged anywhere.
+/// Why a request to Clerk got no response. Contains no URL and no body, so it is safe to log.
 ///
 /// ```
 /// use clerk_mcp::outbound::{self, OutboundError};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-/// let nobody = "http://127.0.0.1:9".parse()?;
-/// let error = outbound::client(&nobody, &[])?.get(nobody).send().await.unwrap_err();
+/// let unused = "http://127.0.0.1:9".parse()?;
+/// let error = outbound::client(&unused, &[])?.get(unused).send().await.unwrap_err();
 /// assert_eq!(OutboundError::from(error), OutboundError::Connect);
 /// # Ok::<_, Box<dyn std::error::Error>>(()) })?;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum OutboundError {
-    /// No connection: name, route, port or TLS.
-    #[error("no connection could be made")]
+    /// No connection, because of DNS, routing, the port or TLS.
+    #[error("cannot connect")]
     Connect,
-    /// Not answered in time.
-    #[error("it did not answer in time")]
+    /// The request timed out.
+    #[error("the request timed out")]
     Timeout,
-    /// The connection broke before the answer was complete.
-    #[error("the connection broke")]
+    /// The connection was lost before the response was complete.
+    #[error("the connection was lost")]
     Broken,
-    /// The answer is larger than 1 MiB.
-    #[error("the answer is larger than {MAX_BODY_BYTES} bytes")]
+    /// The response is larger than 1 MiB.
+    #[error("the response is larger than {MAX_BODY_BYTES} bytes")]
     TooLarge,
 }
 
@@ -76,7 +78,7 @@ impl From<reqwest::Error> for OutboundError {
     }
 }
 
-/// Reads a body of at most [`MAX_BODY_BYTES`], whatever its `Content-Length` says.
+/// Reads a response body of at most [`MAX_BODY_BYTES`]. Counts the bytes received, because `Content-Length` may be wrong.
 pub(crate) async fn read_body(response: Response) -> Result<Vec<u8>, OutboundError> {
     let mut stream = response.bytes_stream();
     let mut body = Vec::new();

@@ -1,5 +1,6 @@
-//! The path of each route, below the path of `BASE_URL`.
+//! The paths of all routes, relative to the path of `BASE_URL`.
 
+/// The start page.
 pub(crate) const START_PAGE: &str = "/";
 /// The MCP endpoint.
 pub(crate) const MCP: &str = "/mcp";
@@ -9,7 +10,7 @@ pub(crate) const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resour
 pub(crate) const PROTECTED_RESOURCE_OF_MCP: &str = "/.well-known/oauth-protected-resource/mcp";
 /// Authorization server metadata (RFC 8414).
 pub(crate) const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
-/// Authorization server metadata, for the MCP endpoint.
+/// Authorization server metadata of the MCP endpoint.
 pub(crate) const AUTHORIZATION_SERVER_OF_MCP: &str = "/.well-known/oauth-authorization-server/mcp";
 /// OpenID provider metadata (OpenID Connect Discovery 1.0).
 pub(crate) const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
@@ -17,12 +18,14 @@ pub(crate) const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration
 pub(crate) const HEALTHZ: &str = "/healthz";
 /// Readiness.
 pub(crate) const READYZ: &str = "/readyz";
-/// The page of the OpenAPI document.
+/// The API documentation (Swagger UI).
 pub(crate) const DOCS: &str = "/docs";
+/// The OpenAPI document as JSON.
 pub(crate) const OPENAPI_JSON: &str = "/openapi.json";
+/// The OpenAPI document as YAML.
 pub(crate) const OPENAPI_YAML: &str = "/openapi.yaml";
 
-/// Every path.
+/// All paths.
 pub(crate) const ALL: [&str; 12] = [
     START_PAGE,
     MCP,

@@ -40,15 +40,15 @@ pub(crate) struct Settings {
 const SOURCES: [(&str, &str); 3] = [
     (
         "CLERK_SECRET_KEY",
-        "Clerk Dashboard, Configure, API keys, Secret keys",
+        "Clerk Dashboard > Configure > API keys > Secret keys",
     ),
     (
         "CLERK_DOMAIN",
-        "Clerk Dashboard, Configure, Domains, Frontend API",
+        "Clerk Dashboard > Configure > Domains > Frontend API",
     ),
     (
         "BASE_URL",
-        "the URL that clients reach this server at, such as http://localhost:3001",
+        "the URL at which clients reach this server, such as http://localhost:3001",
     ),
 ];
 
@@ -121,7 +121,7 @@ impl Reader<'_> {
                 .collect();
             let sources = sources.join("; ");
             lines.push(format!(
-                "{sources}. Without a Clerk account: `clerk-mcp demo` needs none of it."
+                "{sources}. Without a Clerk account, run `clerk-mcp demo`: it needs no configuration."
             ));
         }
         for (name, reason) in &self.invalid {
@@ -174,7 +174,7 @@ pub(crate) fn read(environment: &BTreeMap<String, String>, flaw: Option<Flaw>) -
     });
     let jwt_key = reader.read("CLERK_JWT_KEY", |text| {
         PublicKey::from_pem(&text.replace("\\n", "\n"))
-            .ok_or_else(|| "the key can't be used: not a public key in PEM (BEGIN PUBLIC KEY)".to_owned())
+            .ok_or_else(|| "cannot use this key: not a public key in PEM (BEGIN PUBLIC KEY)".to_owned())
     });
     let mut scopes = reader
         .read("SCOPES", values::scopes)
@@ -275,15 +275,15 @@ fn issuer(reader: &mut Reader<'_>, secret_key: Option<&str>) -> Option<String> {
         && named != derived
         && !mixed
     {
-        let reason = format!("it belongs to {derived}, but CLERK_DOMAIN is {named}");
+        let reason =
+            format!("the key belongs to {derived}, but CLERK_DOMAIN is {named}; set only one of them");
         reader.invalid.push(("CLERK_PUBLISHABLE_KEY", reason));
     }
     if let (Some(_), Some((test, _))) = (secret_key, &derived)
         && *test != test_key
         && !mixed
     {
-        let reason =
-            "with CLERK_SECRET_KEY, one is a test key and one a live key; take both from one instance";
+        let reason = "one of this key and CLERK_SECRET_KEY is a test key, the other a live key; copy both from the same instance";
         reader.invalid.push(("CLERK_PUBLISHABLE_KEY", reason.to_owned()));
     }
     let named = named.or_else(|| derived.map(|(_, domain)| domain));
@@ -306,7 +306,8 @@ fn issuer(reader: &mut Reader<'_>, secret_key: Option<&str>) -> Option<String> {
         } else {
             ("live key (sk_live_…)", "development")
         };
-        let reason = format!("a {key} with the {kind} domain {host}; take both from one instance");
+        let reason =
+            format!("a {key} does not match the {kind} domain {host}; copy both from the same instance");
         reader.invalid.push(("CLERK_SECRET_KEY", reason));
     }
     Some(issuer)

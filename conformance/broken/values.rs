@@ -45,7 +45,7 @@ pub(crate) fn http_url(text: &str) -> Result<Url, String> {
         return Err("expected an http or https URL".to_owned());
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("expected a URL without user name and password".to_owned());
+        return Err("expected a URL without a user name or password".to_owned());
     }
     Ok(url)
 }
@@ -54,10 +54,10 @@ pub(crate) fn http_url(text: &str) -> Result<Url, String> {
 pub(crate) fn secure_url(text: &str) -> Result<Url, String> {
     let url = http_url(text)?;
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("expected a URL without query and fragment".to_owned());
+        return Err("expected a URL without a query or fragment".to_owned());
     }
     if url.scheme() == "http" && !is_loopback(&url) {
-        return Err("expected https (http is for loopback only)".to_owned());
+        return Err("expected https (http is allowed only for loopback)".to_owned());
     }
     Ok(url)
 }
@@ -66,7 +66,7 @@ pub(crate) fn secure_url(text: &str) -> Result<Url, String> {
 pub(crate) fn base_url(text: &str) -> Result<Url, String> {
     let url = secure_url(text)?;
     if url.path().trim_end_matches('/').ends_with("/mcp") {
-        return Err("expected the URL without /mcp at its end".to_owned());
+        return Err("expected the URL without the trailing /mcp".to_owned());
     }
     Ok(url)
 }
@@ -80,7 +80,7 @@ pub(crate) fn domain(text: &str) -> Result<String, String> {
     let bare = bare.strip_suffix('/').unwrap_or(bare);
     let fits = |character: char| character.is_ascii_alphanumeric() || ".-:[]".contains(character);
     if !bare.contains(['.', ':']) && bare != "localhost" || !bare.chars().all(fits) || bare.ends_with('.') {
-        return Err("expected the host of the Frontend API, such as clerk.example.com".to_owned());
+        return Err("expected one host name, such as clerk.example.com (Clerk Dashboard > Configure > Domains > Frontend API)".to_owned());
     }
     Ok(bare.to_ascii_lowercase())
 }
@@ -90,7 +90,7 @@ pub(crate) fn domain(text: &str) -> Result<String, String> {
 pub(crate) fn publishable_key(text: &str) -> Result<(bool, String), String> {
     if text.starts_with("sk_") {
         let reason =
-            "expected a publishable key; this variable holds a secret key, which belongs in CLERK_SECRET_KEY";
+            "expected a publishable key (pk_…), but this is a secret key; move it to CLERK_SECRET_KEY";
         return Err(reason.to_owned());
     }
     let read = || {
@@ -102,7 +102,8 @@ pub(crate) fn publishable_key(text: &str) -> Result<(bool, String), String> {
         let host = String::from_utf8(host).ok()?;
         domain(host.strip_suffix('$')?).ok().map(|host| (test, host))
     };
-    read().ok_or_else(|| "expected pk_test_… or pk_live_… as the Clerk Dashboard shows it".to_owned())
+    read()
+        .ok_or_else(|| "expected pk_test_… or pk_live_… (Clerk Dashboard > Configure > API keys)".to_owned())
 }
 
 /// Parses a listen address.
@@ -124,7 +125,7 @@ pub(crate) fn scopes(text: &str) -> Result<Vec<String>, String> {
         .chars()
         .any(|character| !matches!(character, '\x20'..='\x21' | '\x23'..='\x5b' | '\x5d'..='\x7e'))
     {
-        return Err("expected scopes of printable ASCII without quotes and backslashes".to_owned());
+        return Err("expected scopes in printable ASCII without quotes or backslashes".to_owned());
     }
     let scopes = text.split([',', ' ']).filter(|scope| !scope.is_empty());
     Ok(scopes.map(str::to_owned).collect())
@@ -158,7 +159,7 @@ pub(crate) fn leeway(text: &str) -> Result<i64, String> {
     leeway
         .filter(fits)
         .and_then(|leeway| i64::try_from(leeway.as_millis()).ok())
-        .ok_or_else(|| "expected a duration from 0ns to 300s, such as 5s or 1m".to_owned())
+        .ok_or_else(|| "expected a duration from 0s to 300s, such as 5s or 1m".to_owned())
 }
 
 /// Parses a list of web origins.

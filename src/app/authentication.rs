@@ -1,4 +1,5 @@
-//! From a configuration to what authenticates: clients of Clerk's two APIs, the key set, the authenticator.
+//! Builds the authenticator and its dependencies from a configuration: the clients of Clerk's Frontend and Backend
+//! APIs, the cached key set, and the probe of the secret key.
 
 use std::sync::Arc;
 
@@ -14,14 +15,16 @@ use crate::{
     token::{HttpJwks, JwksCache, ResourceNames, TokenPolicy, TokenVerifier},
 };
 
-/// The authenticator of `config`, for a server of another shape than [`App`](super::App), and the probe that tells it whether
-/// the secret key is good. Nothing is fetched before the first token comes or the probe is run.
+/// Creates an [`Authenticator`] from `config`, and the [`SecretKeyProbe`] that tells it whether the secret key is valid.
+///
+/// Use this to protect endpoints of a server that is not an [`App`](super::App). Makes no network request: keys are
+/// fetched when the first token arrives, and the secret key is checked while the probe runs.
 ///
 /// ```
 /// use clerk_mcp::{app::{self, AppError}, auth::RequireAuth, config::Config};
 /// use poem::{Endpoint, EndpointExt, Route, endpoint::make_sync};
 ///
-/// fn mine(config: &Config) -> Result<impl Endpoint, AppError> {
+/// fn protected_route(config: &Config) -> Result<impl Endpoint, AppError> {
 ///     let (authenticator, probe) = app::authenticator(config)?;
 ///     tokio::spawn(probe.keep_watch());
 ///     let protected = make_sync(|_| "hello").with(RequireAuth::new(authenticator));
@@ -30,23 +33,23 @@ use crate::{
 /// ```
 ///
 /// # Errors
-/// [`AppError`], when the configuration can't be carried out.
+/// Returns an [`AppError`] if a client of Clerk's APIs cannot be created from `config`.
 pub fn authenticator(config: &Config) -> Result<(Authenticator, SecretKeyProbe), AppError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (authentication, probe, _) = Authentication::new(config, &clock)?.watch_secret_key();
     Ok((authentication.authenticator, probe))
 }
 
-/// What authenticates requests, and what other parts share of it.
+/// The authenticator, and the parts of it that the rest of the app also uses.
 pub(super) struct Authentication {
     pub(super) authenticator: Authenticator,
     pub(super) challenge: ChallengeContext,
     pub(super) resources: ResourceNames,
-    /// Of the Backend API.
+    /// The client of the Backend API.
     pub(super) client: ClerkClient,
-    /// Of the Frontend API.
+    /// The HTTP client for the Frontend API.
     pub(super) frontend: Client,
-    /// None with `CLERK_JWT_KEY`.
+    /// The cached key set; `None` if `CLERK_JWT_KEY` is set, because no keys are fetched then.
     pub(super) keys: Option<JwksCache>,
 }
 
@@ -66,11 +69,11 @@ impl Authentication {
             Arc::clone(clock),
         );
         let policy = token_policy(config, &resources);
-        let (opaque, shown) = (Some(client.clone()), challenge.clone());
+        let (opaque_tokens, challenge_context) = (Some(client.clone()), challenge.clone());
         let (authenticator, keys) = if let Some(key) = config.clerk.jwt_key.clone() {
             let verifier = TokenVerifier::new(key, policy, Arc::clone(clock));
             (
-                Authenticator::new(verifier, opaque, shown, Arc::clone(clock)),
+                Authenticator::new(verifier, opaque_tokens, challenge_context, Arc::clone(clock)),
                 None,
             )
         } else {
@@ -82,7 +85,7 @@ impl Authentication {
             let keys = JwksCache::new(HttpJwks::new(frontend.clone(), jwks), Arc::clone(clock));
             let verifier = TokenVerifier::new(keys.clone(), policy, Arc::clone(clock));
             (
-                Authenticator::new(verifier, opaque, shown, Arc::clone(clock)),
+                Authenticator::new(verifier, opaque_tokens, challenge_context, Arc::clone(clock)),
                 Some(keys),
             )
         };
@@ -96,7 +99,8 @@ impl Authentication {
         })
     }
 
-    /// Lets the secret key be watched: while it's not good, every token is refused.
+    /// Creates the probe of the secret key and connects it to the authenticator, which rejects every request while
+    /// the last probes found the key invalid.
     pub(super) fn watch_secret_key(mut self) -> (Self, SecretKeyProbe, Arc<SecretKeyState>) {
         let state = Arc::new(SecretKeyState::default());
         let probe = SecretKeyProbe::new(self.client.clone(), self.keys.clone(), Arc::clone(&state));

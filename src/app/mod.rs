@@ -1,4 +1,4 @@
-//! The one wiring: what the server is made of. The binary, the demo and the tests all come through here.
+//! Assembles the server from its parts. The binary, the demo and the tests all build their server with [`App::builder`].
 
 mod authentication;
 mod routes;
@@ -29,23 +29,28 @@ use crate::{
     token::{JwksCache, ResourceNames},
 };
 
-/// A server that is put together and not yet listening.
+/// A complete MCP server that is not listening yet.
+///
+/// Create one with [`App::builder`], then call [`run`](Self::run) with a listener.
 pub struct App {
-    /// The endpoint with all of its layers.
+    /// The HTTP endpoint: all routes and their middleware. Nest it in a poem app of your own instead of calling `run`.
     pub endpoint: BoxEndpoint<'static>,
-    /// What readiness is told from; to be drained at shutdown.
+    /// The state behind `/readyz`. If you serve [`endpoint`](Self::endpoint) yourself, call [`Health::drain`] when
+    /// shutdown begins, so that load balancers stop sending requests. [`run`](Self::run) does this itself.
     pub health: Arc<Health>,
-    /// Asks Clerk about the secret key; [`run`](Self::run) does so now and then.
+    /// Checks the secret key with Clerk. If you serve [`endpoint`](Self::endpoint) yourself, spawn
+    /// [`SecretKeyProbe::keep_watch`]. [`run`](Self::run) does this itself.
     pub probe: SecretKeyProbe,
     keys: Option<JwksCache>,
     limits: ServerLimits,
     warnings: Vec<String>,
-    /// Ends event streams that nothing else ends.
+    /// Ends open event streams at shutdown; they have no time limit.
     stop: CancellationToken,
 }
 
 impl App {
-    /// A server of `config`, with the example tools unless it's given others.
+    /// Returns a builder for a server with this `config`. It serves the example tools unless
+    /// [`AppBuilder::server`] replaces them.
     pub fn builder(config: &Config) -> AppBuilder<'_, ExampleTools> {
         AppBuilder {
             server: ExampleTools::new("Clerk MCP server"),
@@ -61,11 +66,11 @@ impl App {
         }
     }
 
-    /// Serves on `listener` until `stop` ends, then takes no more requests and finishes those in flight. Meanwhile what is
-    /// held of Clerk is kept fresh.
+    /// Serves on `listener` until `stop` completes, then stops accepting requests and finishes those in flight. Also
+    /// refreshes Clerk's keys and probes the secret key in the background.
     ///
     /// # Errors
-    /// When the listener has no address.
+    /// Returns an error if the local address of `listener` cannot be read.
     pub async fn run(self, listener: TcpListener, stop: impl Future<Output = ()>) -> io::Result<()> {
         for warning in &self.warnings {
             tracing::warn!("{warning}");
@@ -81,7 +86,7 @@ impl App {
             stop.await;
             health.drain();
             self.stop.cancel();
-            tracing::info!("stopping: requests in flight are finished first");
+            tracing::info!("shutting down: finishing requests in flight");
         };
         tokio::select! {
             outcome = serve(listener, self.endpoint, self.limits, stop) => outcome,
@@ -98,15 +103,15 @@ impl fmt::Debug for App {
     }
 }
 
-/// What a server is made of.
+/// Configures an [`App`]: its tools, policy, sessions and additional routes.
 ///
 /// ```
 /// use std::time::Duration;
 ///
 /// use clerk_mcp::{app::AppBuilder, policy::{Requirement, ToolPolicy}};
 ///
-/// /// What all of our servers have in common.
-/// fn ours<H>(server: AppBuilder<'_, H>) -> AppBuilder<'_, H> {
+/// /// Applies the settings that all our servers share.
+/// fn with_defaults<H>(server: AppBuilder<'_, H>) -> AppBuilder<'_, H> {
 ///     server
 ///         .policy(ToolPolicy::new().require("delete", Requirement::new().role("org:admin")))
 ///         .call_timeout(Duration::from_secs(10))
@@ -118,7 +123,7 @@ pub struct AppBuilder<'a, H> {
     options: Options<'a>,
 }
 
-/// Everything but the server.
+/// Every setting except the MCP server itself, whose type is a parameter of the builder.
 #[derive(Debug)]
 struct Options<'a> {
     config: &'a Config,
@@ -131,8 +136,8 @@ struct Options<'a> {
 }
 
 impl<'a, H> AppBuilder<'a, H> {
-    /// Serves the tools, resources and prompts of `server`; it's cloned for each request, or with
-    /// [sessions](Self::sessions) for each of those.
+    /// Serves the tools, resources and prompts of `server`. It is cloned for each request, or for each session if
+    /// [sessions](Self::sessions) are enabled.
     pub fn server<S: ServerHandler + Clone>(self, server: S) -> AppBuilder<'a, S> {
         AppBuilder {
             server,
@@ -140,31 +145,36 @@ impl<'a, H> AppBuilder<'a, H> {
         }
     }
 
-    /// Asks of callers what `policy` says. The tools that it names must be there when the server is built: what
-    /// [`ServerHandler::get_tool`] doesn't know is taken for a slip of the pen.
+    /// Requires scopes, roles or permissions per tool. Calls that do not meet `policy` are rejected before the tool runs.
+    ///
+    /// Every tool that the policy names must exist: a name that [`ServerHandler::get_tool`] does not know is treated as a
+    /// typo, and [`build`](AppBuilder::build) fails.
     #[must_use]
     pub fn policy(mut self, policy: ToolPolicy) -> Self {
         self.options.policy = policy;
         self
     }
 
-    /// Keeps sessions for clients of 2025-11-25 and before, so that tools can ask them. Without this there are none.
+    /// Enables MCP sessions for clients of protocol 2025-11-25 and earlier, so that tools can send them requests
+    /// (elicitation, sampling, roots). Disabled by default.
     #[must_use]
     pub fn sessions(mut self, sessions: McpSessions) -> Self {
         self.options.sessions = Some(sessions);
         self
     }
 
-    /// Ends calls after `limit` (see [`McpSettings::call_timeout`]), in place of nine tenths of `REQUEST_TIMEOUT`. Only an
-    /// answer that is a stream can take longer than that one: with [sessions](Self::sessions), or after progress.
+    /// Sets the time limit of a tool call (see [`McpSettings::call_timeout`]). Default: 90 % of `REQUEST_TIMEOUT`.
+    ///
+    /// A limit above `REQUEST_TIMEOUT` only has an effect on responses that are event streams: with
+    /// [sessions](Self::sessions), or once the tool has reported progress.
     #[must_use]
     pub fn call_timeout(mut self, limit: Duration) -> Self {
         self.options.call_timeout = Some(limit);
         self
     }
 
-    /// Serves `endpoint` at `path` (and under it), behind the same authentication as `/mcp`. Its handlers find the
-    /// [`Session`](crate::session::Session) with [`Data`](poem::web::Data), and no `Authorization` header.
+    /// Serves `endpoint` at `path` and below it, behind the same authentication as `/mcp`. Its handlers get the
+    /// [`Session`](crate::session::Session) with [`Data`](poem::web::Data). The `Authorization` header is removed.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -193,14 +203,14 @@ impl<'a, H> AppBuilder<'a, H> {
         self
     }
 
-    /// Takes the time from `clock`.
+    /// Replaces the system clock, for tests.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.options.clock = clock;
         self
     }
 
-    /// Shows sample users and their tokens on the start page. **For a local Clerk only.**
+    /// Shows sample users and their tokens on the start page. **Only for a local Clerk.**
     #[cfg(feature = "cli")]
     #[must_use]
     pub(crate) fn demo(mut self, content: DemoContent) -> Self {
@@ -209,33 +219,34 @@ impl<'a, H> AppBuilder<'a, H> {
     }
 }
 
-/// The server could not be put together.
+/// Why an [`App`] could not be built.
 #[derive(Debug, Error)]
 pub enum AppError {
-    /// No TLS towards Clerk.
-    #[error("TLS towards Clerk could not be set up")]
+    /// The HTTP client for Clerk could not be created.
+    #[error("cannot set up TLS for connections to Clerk")]
     Tls(#[source] reqwest::Error),
-    /// The Frontend API URL can't be extended to that of the key set.
-    #[error("the Frontend API URL {0} is not one that paths can be added to")]
+    /// The URL of the key set cannot be derived from the Frontend API URL.
+    #[error("invalid Frontend API URL {0}: cannot append a path to it")]
     FrontendApi(String),
-    /// A requirement would protect nothing.
+    /// The policy names a tool that does not exist.
     #[error(transparent)]
     UnknownTool(#[from] UnknownTool),
-    /// A path of [`AppBuilder::protect`] is no path, or something is there already.
-    #[error("nothing can be served at {path:?}: {reason}")]
+    /// A path given to [`AppBuilder::protect`] is invalid or already in use.
+    #[error("cannot add a route at {path:?}: {reason}")]
     Path {
         /// The path.
         path: String,
-        /// What poem says of it.
+        /// Why poem rejected it.
         reason: String,
     },
 }
 
 impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
-    /// Puts the server together. Nothing is fetched yet.
+    /// Builds the server. Makes no network request.
     ///
     /// # Errors
-    /// [`AppError`], when the configuration can't be carried out.
+    /// Returns an [`AppError`] if the policy names an unknown tool, a protected path is invalid, or a client for Clerk
+    /// cannot be created.
     pub fn build(self) -> Result<App, AppError> {
         let Self { server, options } = self;
         let Options {
@@ -267,7 +278,7 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
         settings.policy = policy;
         settings.sessions = sessions;
         settings.clock = Arc::clone(&clock);
-        // A call that ends before its HTTP request does is answered as a call, not as a broken server.
+        // The call must time out before the HTTP request does: the client then gets a tool error instead of a 503.
         settings.call_timeout = call_timeout.unwrap_or_else(|| config.limits.request_timeout * 9 / 10);
         let stop = settings.stop.clone();
         let info = server.get_info();
@@ -292,8 +303,8 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
 
 fn server_limits(config: &Config) -> ServerLimits {
     let mut limits = ServerLimits::new(config.limits.max_connections, config.limits.shutdown_grace);
-    // A load balancer elsewhere learns from `/readyz` that we're about to go, and needs an answer for that. Nobody else
-    // should have to wait.
+    // A load balancer on another host needs time to see the 503 of `/readyz`. On loopback there is none, so the
+    // shutdown need not wait.
     if !config.listen.ip().is_loopback() {
         limits.drain = MAX_DRAIN.min(limits.shutdown_grace / 4);
     }
@@ -317,5 +328,5 @@ fn public_settings(
     }
 }
 
-/// A probe every two seconds, which has to fail twice, has then failed.
+/// Long enough for a load balancer that probes every two seconds and needs two failed probes.
 const MAX_DRAIN: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! Every route, and the layers around them.
+//! Defines all routes and the middleware around them.
 
 use std::{fmt, sync::Arc};
 
@@ -19,7 +19,7 @@ use crate::{
     public::PublicApi,
 };
 
-/// An endpoint of somebody's own behind authentication.
+/// A user-defined endpoint that requires authentication.
 pub(super) struct Protected {
     pub(super) path: String,
     pub(super) endpoint: BoxEndpoint<'static>,
@@ -31,7 +31,7 @@ impl fmt::Debug for Protected {
     }
 }
 
-/// All routes: `/mcp` and what is `protected` behind `authenticator`, the rest for everyone.
+/// Builds all routes: `/mcp` and the `protected` endpoints behind `authenticator`, and the public routes.
 pub(super) fn routes(
     config: &Config,
     mcp: impl Endpoint + 'static,
@@ -42,14 +42,15 @@ pub(super) fn routes(
     let auth = RequireAuth::new(authenticator);
     let hosts = HostGuard::new(&config.base_url, config.listen.ip());
     let guarded = |endpoint: BoxEndpoint<'static>| guarded(config, hosts.clone(), endpoint);
-    // Whatever lies under /mcp is behind authentication, also what doesn't exist.
+    // Unknown paths below /mcp also require authentication: access is denied by default.
     let mcp = Route::new().at("/", mcp).with(auth.clone());
     let mcp = guarded(http::allow_methods(mcp, "POST").map_to_response().boxed());
     let mut private = vec![(paths::MCP.to_owned(), mcp.boxed())];
     for Protected { path, endpoint } in protected {
-        // poem would panic: what is nested takes everything under its path.
+        // poem panics when a nested path contains a parameter or a wildcard.
         if !path.starts_with('/') || path.contains([':', '*', '<']) {
-            let reason = "expected plain segments, such as /reports/latest".to_owned();
+            let reason =
+                "expected a path without parameters or wildcards, such as /reports/latest".to_owned();
             return Err(AppError::Path { path, reason });
         }
         private.push((path, guarded(endpoint.with(auth.clone()).boxed()).boxed()));
@@ -63,12 +64,11 @@ pub(super) fn routes(
     );
     let public = Arc::new(public.with(Cors::open()));
 
-    // A proxy in front may pass the path of BASE_URL on, or take it off: both ways lead here.
+    // A reverse proxy may keep or strip the path of BASE_URL, so each route exists with and without it.
     let mut routes = Route::new();
     for (path, endpoint) in private {
-        // Cross-origin rules are the outermost: they refuse origins that aren't allowed (MCP, "Streamable HTTP", security
-        // warning), a preflight carries no token, and a refusal must be readable to the page that caused it, whichever
-        // layer it comes from.
+        // CORS is the outermost layer, because a preflight carries no token, and because web pages must be able to read
+        // error responses from every layer. It also rejects other origins (MCP, "Streamable HTTP", security warning).
         let endpoint = Arc::new(endpoint.with(Cors::restricted(config.allowed_origins.clone())));
         routes = routes
             .try_nest(&path, Arc::clone(&endpoint))
@@ -101,7 +101,7 @@ fn path_error(path: &str) -> impl FnOnce(RouteError) -> AppError {
     }
 }
 
-/// What every route is kept in: right hosts, a time limit, and no panic gets out.
+/// Wraps an endpoint in the middleware that every route has: the `Host` check, the time limit, and a panic handler.
 fn guarded(
     config: &Config,
     hosts: HostGuard,

@@ -1,4 +1,4 @@
-//! The limits on asking Clerk about opaque tokens.
+//! Limits how often opaque tokens are looked up at Clerk.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,9 +9,11 @@ use tokio::sync::Semaphore;
 use super::error::{AuthError, Outage};
 use crate::{clerk::ClerkError, session::Session, token::TokenError};
 
-/// Made-up opaque tokens cost a stranger nothing and us one of Clerk's requests each, of which an application has a hundred
-/// in ten seconds, tools included. So few are asked about at a time, and after many that Clerk doesn't know, or when it
-/// says that there were too many, none for a while.
+/// A limit for lookups of opaque tokens.
+///
+/// Anyone can send made-up tokens, and each lookup counts against Clerk's rate limit: a hundred requests in ten seconds per
+/// application, including those of the tools. Therefore few lookups run at the same time. They pause after many tokens that
+/// Clerk does not know, and when Clerk's rate limit is exceeded.
 pub(super) struct LookupBudget {
     usage: Mutex<LookupUsage>,
     in_flight: Semaphore,
@@ -32,15 +34,15 @@ impl LookupBudget {
         }
     }
 
-    /// What comes of `lookup`, if there's something left to spend.
-    pub(super) async fn spend(
+    /// Runs `lookup` if the limit allows it. Otherwise returns [`ClerkError::RateLimited`].
+    pub(super) async fn run(
         &self,
         now: Timestamp,
         lookup: impl Future<Output = Result<Arc<Session>, AuthError>>,
     ) -> Result<Arc<Session>, AuthError> {
-        // Never closed.
+        // Cannot fail, because the semaphore is never closed.
         let _permit = self.in_flight.acquire().await;
-        if let Some(retry_after) = self.exhausted(now) {
+        if let Some(retry_after) = self.wait_time(now) {
             return Err(AuthError::Unavailable(Outage::Clerk(ClerkError::RateLimited {
                 retry_after: Some(retry_after),
             })));
@@ -58,8 +60,8 @@ impl LookupBudget {
         outcome
     }
 
-    /// How long to wait, if nothing is left.
-    fn exhausted(&self, now: Timestamp) -> Option<Duration> {
+    /// Returns how long to wait before the next lookup, or `None` if it may start now.
+    fn wait_time(&self, now: Timestamp) -> Option<Duration> {
         let mut usage = self.usage.lock();
         if now.duration_since(usage.window_start).unsigned_abs() >= BUDGET_WINDOW {
             (usage.unknown_tokens, usage.window_start) = (0, now);

@@ -1,4 +1,4 @@
-//! Opaque tokens: Clerk is asked about each, its answers are cached, keyed by SHA-256, so that no token lies in memory.
+//! Verifies opaque tokens with Clerk. Results are cached by the SHA-256 of the token, so the cache contains no tokens.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
     token::{BearerToken, Recorder, TokenError, TokenKind, TokenPolicy, TokenReport},
 };
 
-/// A cache of Clerk's answers about opaque tokens, kept for a minute at most.
+/// A cache of the results of opaque tokens, each kept for at most a minute.
 pub(super) struct OpaqueTokenCache {
     client: ClerkClient,
     policy: TokenPolicy,
@@ -24,7 +24,7 @@ pub(super) struct OpaqueTokenCache {
 }
 
 impl OpaqueTokenCache {
-    /// Creates an empty cache that asks `client` about tokens and holds its reports to `policy`.
+    /// Creates an empty cache that verifies tokens with `client` and checks the reports against `policy`.
     pub(super) fn new(client: ClerkClient, policy: TokenPolicy, clock: Arc<dyn Clock>) -> Self {
         Self {
             client,
@@ -42,14 +42,11 @@ impl OpaqueTokenCache {
         token: &BearerToken,
     ) -> Result<Arc<Session>, AuthError> {
         let lookup = async {
-            let outcome = self
-                .budget
-                .spend(self.clock.now(), self.look_up(kind, token))
-                .await;
+            let outcome = self.budget.run(self.clock.now(), self.look_up(kind, token)).await;
             let lifetime = self.lifetime(&outcome);
             (outcome, lifetime)
         };
-        // moka holds the question several times over.
+        // Boxed, because moka stores several copies of the future in its own future.
         self.outcomes.get(id, Box::pin(lookup)).await
     }
 
@@ -69,7 +66,7 @@ impl OpaqueTokenCache {
             .report(kind, token)
             .await
             .map_err(|error| match error {
-                // Clerk's ways to say that it knows no such token.
+                // Statuses with which Clerk reports an unknown token.
                 ClerkError::NotFound
                 | ClerkError::Refused {
                     status: 400 | 422, ..
@@ -84,30 +81,31 @@ impl OpaqueTokenCache {
             })
     }
 
-    /// How long an outcome is kept. One about a token never outlives the token; what says nothing of it is asked again soon.
+    /// Returns how long to cache an outcome. A session is never cached longer than its token is valid, and errors that are
+    /// not caused by the token only briefly.
     fn lifetime(&self, outcome: &Result<Arc<Session>, AuthError>) -> Duration {
         match outcome {
-            Ok(session) => session.expires_at.map_or(KEEP_GOOD, |expires_at| {
+            Ok(session) => session.expires_at.map_or(ACCEPTED_LIFETIME, |expires_at| {
                 let left = expires_at.duration_since(self.clock.now());
                 if left.is_negative() {
                     Duration::ZERO
                 } else {
-                    left.unsigned_abs().min(KEEP_GOOD)
+                    left.unsigned_abs().min(ACCEPTED_LIFETIME)
                 }
             }),
-            Err(AuthError::Token(_)) => KEEP_BAD,
+            Err(AuthError::Token(_)) => REJECTED_LIFETIME,
             Err(
                 AuthError::Bearer(_)
                 | AuthError::Denied(_)
                 | AuthError::Misconfigured(_)
                 | AuthError::Unavailable(_)
                 | AuthError::Internal,
-            ) => KEEP_UNKNOWN,
+            ) => FAILURE_LIFETIME,
         }
     }
 }
 
 const MAX_OUTCOMES: u64 = 10_000;
-const KEEP_GOOD: Duration = Duration::from_mins(1);
-const KEEP_BAD: Duration = Duration::from_secs(5);
-const KEEP_UNKNOWN: Duration = Duration::from_secs(1);
+const ACCEPTED_LIFETIME: Duration = Duration::from_mins(1);
+const REJECTED_LIFETIME: Duration = Duration::from_secs(5);
+const FAILURE_LIFETIME: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! One call of the Backend API: limits, retries, and what came of it.
+//! Sends requests to the Backend API, with a time limit and retries.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use serde::de::DeserializeOwned;
 use super::ClerkError;
 use crate::outbound::{OutboundError, read_body};
 
-/// Makes a call that only reads, so that it may be made again: at most twice, after 429, 5xx and broken connections. All
-/// tries together take 5 s at most. `operation` is its label in metrics.
+/// Sends a request that only reads data, so that it is safe to retry. Retries at most twice, after 429, 5xx and broken
+/// connections. All attempts together take at most 5 s. `operation` is the label in metrics.
 pub(super) async fn read<T: DeserializeOwned>(
     operation: &'static str,
     request: RequestBuilder,
 ) -> Result<T, ClerkError> {
     let attempt = || async {
-        // A body that can be sent once only is a mistake of ours; every read here has none or a short text.
+        // Only requests with a streamed body cannot be cloned, and no caller sends one.
         let request = request.try_clone().ok_or(ClerkError::UnexpectedBody)?;
         let outcome = send_once(request).await;
         let label = outcome.as_ref().err().map_or("ok", ClerkError::slug);
@@ -32,8 +32,8 @@ pub(super) async fn read<T: DeserializeOwned>(
         .retry(backoff)
         .when(ClerkError::is_transient)
         .adjust(|error, delay| match error {
-            // `delay` is none once the tries are used up. Longer than that nobody waits for a tool: the caller is told when
-            // to come back instead.
+            // `delay` is `None` when no attempts are left. If Clerk asks for a longer wait than this, the call fails and the
+            // error tells the caller when to retry.
             ClerkError::RateLimited {
                 retry_after: Some(wait),
             } => delay.and_then(|delay| (*wait <= LONGEST_WAIT).then_some((*wait).max(delay))),

@@ -1,4 +1,4 @@
-//! Why a Backend API call failed, in terms of what to do about it.
+//! The errors of Backend API calls, classified by what the caller can do about them.
 
 use std::time::Duration;
 
@@ -11,8 +11,10 @@ use thiserror::Error;
 
 use crate::outbound::OutboundError;
 
-/// A failed Backend API call. `Display` is a sentence that may be shown to the caller of a tool: it says what
-/// happened and whether to try again, and holds no secret and no text of Clerk's answer.
+/// A failed Backend API call.
+///
+/// `Display` is a message for the caller of a tool: it says what failed and whether to retry. It contains no secret and no
+/// text from Clerk's response.
 ///
 /// ```
 /// use clerk_mcp::{clerk::ClerkError, context::get_client, id::UserId, mcp::ToolError};
@@ -20,53 +22,53 @@ use crate::outbound::OutboundError;
 /// async fn in_a_tool(id: UserId) -> Result<String, ToolError> {
 ///     match get_client()?.user(&id).await {
 ///         Ok(user) => Ok(user.first_name.clone().unwrap_or_default()),
-///         Err(ClerkError::NotFound) => Err(ToolError::failed("There is no such user.")),
+///         Err(ClerkError::NotFound) => Err(ToolError::failed("User not found.")),
 ///         Err(other) => Err(other.into()),
 ///     }
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ClerkError {
-    /// Our secret key was not accepted (401).
-    #[error("Clerk refused this server's secret key. Trying again won't help; tell the server's operator.")]
+    /// Clerk rejected the secret key of this server (401).
+    #[error("Clerk rejected this server's secret key. Trying again won't help; tell the server's operator.")]
     KeyRefused {
         /// Clerk's error code, such as `clerk_key_invalid`.
         code: Option<String>,
     },
-    /// The application may not do that (403), as when its organizations are turned off.
+    /// The operation is not allowed for this application (403), for example because organizations are disabled.
     #[error(
-        "Clerk does not allow that for this application. Trying again won't help; tell the server's operator."
+        "Clerk does not allow this for this application. Trying again won't help; tell the server's operator."
     )]
     Forbidden {
         /// Clerk's error code, such as `organization_not_enabled_in_instance`.
         code: Option<String>,
     },
-    /// There's no such object (404).
-    #[error("Clerk knows nothing of that id; it may have been deleted. Trying again won't help.")]
+    /// The object does not exist (404).
+    #[error("Clerk has no object with this id; it may have been deleted. Trying again won't help.")]
     NotFound,
     /// Too many requests (429).
-    #[error("Clerk is limiting this server's requests. Try again in {} s.", .retry_after.map_or(10, |wait| wait.as_secs()))]
+    #[error("Clerk's rate limit for this server is exceeded. Try again in {} s.", .retry_after.map_or(10, |wait| wait.as_secs()))]
     RateLimited {
-        /// `Retry-After`.
+        /// The time from the `Retry-After` header.
         retry_after: Option<Duration>,
     },
-    /// No answer, or a 5xx.
+    /// Clerk is unreachable or returned a 5xx status.
     #[error("Clerk is not available at the moment. Try again in a minute.")]
     Unavailable {
-        /// What came instead of an answer; `None`: a 5xx status.
+        /// Why there is no response; `None` for a 5xx status.
         cause: Option<OutboundError>,
     },
-    /// An answer that this version doesn't understand.
+    /// The response could not be parsed.
     #[error(
-        "Clerk answered in an unexpected form. Trying again is unlikely to help; tell the server's operator."
+        "Clerk sent an unexpected response. Trying again is unlikely to help; tell the server's operator."
     )]
     UnexpectedBody,
-    /// Any other status: the request was wrong.
+    /// Clerk rejected the request with another status.
     #[error(
-        "Clerk refused the request (HTTP status {status}). Trying again won't help; tell the server's operator."
+        "Clerk rejected the request (HTTP status {status}). Trying again won't help; tell the server's operator."
     )]
     Refused {
-        /// The status.
+        /// The HTTP status.
         status: u16,
         /// Clerk's error code.
         code: Option<String>,
@@ -85,7 +87,7 @@ impl From<OutboundError> for ClerkError {
 }
 
 impl ClerkError {
-    /// A status other than 200, and Clerk's error envelope if the body is one.
+    /// Creates the error for a status other than 200. Reads the error code if the body is Clerk's error envelope.
     pub(super) fn from_answer(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Self {
         let code = || -> Option<String> {
             let envelope: Envelope = serde_json::from_slice(body).ok()?;
@@ -104,7 +106,7 @@ impl ClerkError {
         }
     }
 
-    /// `Retry-After` in seconds, the only form that Clerk sends.
+    /// Parses `Retry-After` in seconds, the only form that Clerk sends.
     pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         headers
             .get(RETRY_AFTER)?
@@ -115,11 +117,11 @@ impl ClerkError {
             .map(Duration::from_secs)
     }
 
-    /// Whether the same call may succeed in a moment.
+    /// Returns whether an immediate retry may succeed.
     pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::RateLimited { .. } => true,
-            // A whole time limit has passed already; nobody waits for a second.
+            // A timed-out attempt has used the whole time limit, so there is no time for another.
             Self::Unavailable { cause } => *cause != Some(OutboundError::Timeout),
             Self::KeyRefused { .. }
             | Self::Forbidden { .. }
@@ -129,7 +131,7 @@ impl ClerkError {
         }
     }
 
-    /// What happened, as a stable slug for logs and metrics.
+    /// Returns a stable identifier of the error, for logs and metrics.
     pub fn slug(&self) -> &'static str {
         match self {
             Self::KeyRefused { .. } => "secret-key-invalid",
@@ -143,7 +145,7 @@ impl ClerkError {
     }
 }
 
-/// Clerk's error envelope, as far as it's needed.
+/// The part of Clerk's error envelope that is used here.
 #[derive(Deserialize)]
 struct Envelope {
     errors: Vec<EnvelopeError>,

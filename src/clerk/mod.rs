@@ -1,4 +1,5 @@
-//! The Backend API client: our secret key towards Clerk, never the caller's token but to ask what it is.
+//! The client of Clerk's Backend API. It authenticates with the secret key of the server. The token of a caller is only
+//! sent to Clerk's verify endpoints.
 
 mod call;
 mod error;
@@ -23,8 +24,10 @@ use crate::{
     token::{BearerToken, TokenKind, TokenReport},
 };
 
-/// A client of one Clerk application's Backend API. Cheap to clone; clones share connections and caches.
-/// In a tool it comes from [`get_client`](crate::context::get_client). What isn't among its methods is a request away:
+/// A client of the Backend API of one Clerk application. Cheap to clone; clones share connections and caches.
+///
+/// In a tool, get it with [`get_client`](crate::context::get_client). For operations without a method, use
+/// [`request`](Self::request):
 ///
 /// ```no_run
 /// use clerk_mcp::{context, mcp::ToolError};
@@ -35,10 +38,10 @@ use crate::{
 ///     for membership in client.organization_memberships(session.require_user()?).await?.iter() {
 ///         eprintln!("a member of {}", membership.organization.name);
 ///     }
-///     let Some(id) = &session.session_id else { return Ok("No session of Clerk's.".to_owned()) };
+///     let Some(id) = &session.session_id else { return Ok("This token has no Clerk session.".to_owned()) };
 ///     let revoke = client.request(Method::POST, &["v1", "sessions", id.as_str(), "revoke"])?;
 ///     match revoke.send().await {
-///         Ok(answer) if answer.status().is_success() => Ok("Signed out.".to_owned()),
+///         Ok(response) if response.status().is_success() => Ok("Signed out.".to_owned()),
 ///         Ok(_) | Err(_) => Err(ToolError::failed("Clerk did not end the session. Try again in a minute.")),
 ///     }
 /// }
@@ -55,8 +58,8 @@ struct Inner {
 }
 
 impl ClerkClient {
-    /// A client for the Backend API at `base` (`https://api.clerk.com`), which sends `secret_key` (`sk_…`) with every
-    /// request. `http` should come from [`crate::outbound::client`]: it sets the time limits and refuses redirects.
+    /// Creates a client for the Backend API at `base` (`https://api.clerk.com`) that authenticates with `secret_key`
+    /// (`sk_…`). Create `http` with [`crate::outbound::client`], which sets time limits and disables redirects.
     pub fn new(http: Client, base: Url, secret_key: SecretString, clock: Arc<dyn Clock>) -> Self {
         Self(Arc::new(Inner {
             http,
@@ -67,10 +70,10 @@ impl ClerkClient {
         }))
     }
 
-    /// A user (`GET /v1/users/{user_id}`), at most 30 s old.
+    /// Returns a user (`GET /v1/users/{user_id}`). Results are cached for 30 s.
     ///
     /// # Errors
-    /// [`ClerkError::NotFound`] when there is no such user, others as [`ClerkError`] says.
+    /// Returns [`ClerkError::NotFound`] if the user does not exist, or another [`ClerkError`] if the call failed.
     pub async fn user(&self, id: &UserId) -> Result<Arc<User>, ClerkError> {
         let fetch = async { with_lifetime(self.fetch_user(id).await.map(Arc::new)) };
         self.0.users.get(id.clone(), fetch).await
@@ -80,14 +83,14 @@ impl ClerkClient {
         call::read("user", self.request(Method::GET, &["v1", "users", id.as_str()])?).await
     }
 
-    /// All of a user's organization memberships, page by page, at most 30 s old
-    /// (`GET /v1/users/{user_id}/organization_memberships`).
+    /// Returns all organization memberships of a user, from all pages
+    /// (`GET /v1/users/{user_id}/organization_memberships`). Results are cached for 30 s.
     ///
     /// # Errors
-    /// As [`user`](Self::user); a page that fails fails the whole, for half a list would look like all of it.
+    /// Same as [`user`](Self::user). If one page fails, the whole call fails, because a partial list would look complete.
     pub async fn organization_memberships(&self, id: &UserId) -> Result<Arc<[Membership]>, ClerkError> {
         let fetch = async {
-            let all = tokio::time::timeout(ALL_PAGES_WITHIN, self.fetch_memberships(id)).await;
+            let all = tokio::time::timeout(ALL_PAGES_TIMEOUT, self.fetch_memberships(id)).await;
             with_lifetime(all.unwrap_or_else(|_| Err(OutboundError::Timeout.into())))
         };
         self.0.memberships.get(id.clone(), fetch).await
@@ -105,8 +108,8 @@ impl ClerkClient {
                 )?
                 .query(&[("limit", PAGE_SIZE), ("offset", offset)]);
             let page: types::MembershipPage = call::read("memberships", request).await?;
-            // Memberships come and go between two pages: one that moved is taken once, and an empty page ends it
-            // whatever the total says.
+            // Memberships can change between two pages: duplicates are dropped, and an empty page ends the loop even if
+            // `total_count` promises more.
             let received = page.data.len();
             offset += received;
             memberships.extend(
@@ -120,18 +123,18 @@ impl ClerkClient {
         }
     }
 
-    /// What Clerk says of an opaque token (`POST /oauth_applications/access_tokens/verify` and its kin). Uncached: the
-    /// answer's lifetime depends on what is in it.
+    /// Verifies an opaque token with Clerk (`POST /oauth_applications/access_tokens/verify` and the endpoints for M2M tokens
+    /// and API keys). Not cached here, because the lifetime of the result depends on its content.
     ///
     /// # Errors
-    /// [`ClerkError::NotFound`] and [`ClerkError::Refused`] when Clerk doesn't know the token.
+    /// Returns [`ClerkError::NotFound`] or [`ClerkError::Refused`] if Clerk does not know the token.
     pub(crate) async fn report(
         &self,
         kind: TokenKind,
         token: &BearerToken,
     ) -> Result<TokenReport, ClerkError> {
         let (operation, path, member) = match kind {
-            // Session tokens are never opaque; asked about one, Clerk answers that it's no access token.
+            // Session tokens are never opaque. Clerk would reject one as an unknown access token.
             TokenKind::OAuthToken | TokenKind::SessionToken => (
                 "verify_oauth_token",
                 &["oauth_applications", "access_tokens", "verify"][..],
@@ -140,27 +143,29 @@ impl ClerkClient {
             TokenKind::M2mToken => ("verify_m2m_token", &["m2m_tokens", "verify"][..], "token"),
             TokenKind::ApiKey => ("verify_api_key", &["api_keys", "verify"][..], "secret"),
         };
-        // It only looks: sending it again after a broken connection changes nothing.
+        // Verifying changes nothing in Clerk, so the POST is safe to retry.
         let request = self
             .request(Method::POST, path)?
             .json(&json!({ (member): token.expose() }));
         call::read(operation, request).await
     }
 
-    /// The ids of the keys that the secret key's application signs with (`GET /v1/jwks`).
+    /// Returns the ids of the signing keys of the secret key's application (`GET /v1/jwks`).
     ///
     /// # Errors
-    /// [`ClerkError::KeyRefused`] when the secret key is not accepted.
+    /// Returns [`ClerkError::KeyRefused`] if Clerk rejects the secret key.
     pub(crate) async fn signing_key_ids(&self) -> Result<BTreeSet<String>, ClerkError> {
         let keys: types::KeyIds = call::read("jwks", self.request(Method::GET, &["v1", "jwks"])?).await?;
         Ok(keys.keys.into_iter().filter_map(|key| key.kid).collect())
     }
 
-    /// A request to any other operation of the Backend API, with the secret key and the API version set:
-    /// `client.request(Method::GET, &["v1", "organizations", id])?`. Each segment is escaped, so no id can lead elsewhere.
+    /// Creates a request to any operation of the Backend API, with the secret key and the API version set:
+    /// `client.request(Method::GET, &["v1", "organizations", id])?`. Each segment is escaped, so an id cannot change the
+    /// path.
     ///
     /// # Errors
-    /// [`ClerkError::NotFound`] for a segment that is empty, `.` or `..`: no URL can say these, and nothing has such an id.
+    /// Returns [`ClerkError::NotFound`] for a segment that is empty, `.` or `..`: URLs cannot contain such a segment, and no
+    /// object has such an id.
     pub fn request(&self, method: Method, path: &[&str]) -> Result<RequestBuilder, ClerkError> {
         if path.iter().any(|segment| matches!(*segment, "" | "." | "..")) {
             return Err(ClerkError::NotFound);
@@ -179,7 +184,7 @@ impl ClerkClient {
     }
 }
 
-/// Without the key, and without anything that could hold it.
+/// Omits the secret key, and the HTTP client and caches.
 impl fmt::Debug for ClerkClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClerkClient")
@@ -188,22 +193,22 @@ impl fmt::Debug for ClerkClient {
     }
 }
 
-/// How long an answer may be used again. A failure stands for a second, so that those who ask at the same moment share it.
+/// Adds the cache lifetime to an outcome. Failures are cached for a second, so that concurrent calls share them.
 fn with_lifetime<T>(outcome: Result<T, ClerkError>) -> (Result<T, ClerkError>, Duration) {
     let lifetime = if outcome.is_ok() {
-        KEEP_FOR
+        CACHE_LIFETIME
     } else {
-        KEEP_FAILURE_FOR
+        FAILURE_LIFETIME
     };
     (outcome, lifetime)
 }
 
-/// The version whose answers the types here were written for.
+/// The API version whose responses the types in this module describe.
 const API_VERSION: &str = "2026-05-12";
-/// Clerk gives up to 500 at once, but each may be some kilobytes, and an answer is read to 1 MiB.
+/// Clerk allows up to 500, but one membership can take several kilobytes, and responses are limited to 1 MiB.
 const PAGE_SIZE: usize = 100;
-/// Less than a request's usual time limit, so that the tool can still say so.
-const ALL_PAGES_WITHIN: Duration = Duration::from_secs(20);
-const KEEP_FOR: Duration = Duration::from_secs(30);
-const KEEP_FAILURE_FOR: Duration = Duration::from_secs(1);
+/// Less than the default `REQUEST_TIMEOUT`, so that the tool can still report the timeout.
+const ALL_PAGES_TIMEOUT: Duration = Duration::from_secs(20);
+const CACHE_LIFETIME: Duration = Duration::from_secs(30);
+const FAILURE_LIFETIME: Duration = Duration::from_secs(1);
 const CACHED_USERS: u64 = 1_000;

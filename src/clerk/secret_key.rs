@@ -1,9 +1,9 @@
-//! Whether our secret key is good, and belongs to the application whose tokens we verify.
+//! Checks that the secret key is valid and belongs to the application whose tokens the server verifies.
 //!
-//! A server with the key of another application verifies tokens well and fails in every tool; one with a revoked key too.
-//! Nobody's token is at fault then, so the answer is 500 until a probe succeeds.
+//! With a revoked key, or a key of another application, the server can still verify JWTs, but every call of the Backend API
+//! fails. The tokens are not at fault, so requests get 500 until a probe succeeds.
 //!
-//! [`App`](crate::app::App) does all of this itself. On an app of your own:
+//! [`App`](crate::app::App) does this itself. In an app of your own:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -22,8 +22,8 @@
 //!
 //! fn remedy(state: &SecretKeyState) -> Option<&'static str> {
 //!     Some(match state.misconfiguration()? {
-//!         Misconfiguration::KeyRefused => "take the current key",
-//!         Misconfiguration::AnotherApplication => "take both from one application",
+//!         Misconfiguration::KeyRefused => "copy the current key",
+//!         Misconfiguration::AnotherApplication => "copy both from the same application",
 //!     })
 //! }
 //! ```
@@ -47,21 +47,21 @@ use crate::{reason::Reason, token::JwksCache};
 /// What is wrong with the secret key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Misconfiguration {
-    /// Clerk doesn't accept it.
+    /// Clerk rejects the key.
     #[error(
-        "Clerk does not accept CLERK_SECRET_KEY; take the current one from the Clerk Dashboard, API keys"
+        "Clerk rejects CLERK_SECRET_KEY; copy the current key from Clerk Dashboard > Configure > API keys"
     )]
     KeyRefused,
-    /// It's accepted, for another application.
+    /// The key is valid, but belongs to another application than the domain.
     #[error(
-        "CLERK_SECRET_KEY and CLERK_DOMAIN belong to different Clerk applications; take both from one in the Clerk \
-         Dashboard"
+        "CLERK_SECRET_KEY and CLERK_DOMAIN belong to different Clerk applications; copy both from the same application \
+         in the Clerk Dashboard"
     )]
     AnotherApplication,
 }
 
 impl Misconfiguration {
-    /// The reason, for logs and metrics.
+    /// Returns the reason for logs and metrics.
     pub fn reason(self) -> Reason {
         match self {
             Self::KeyRefused => Reason::SecretKeyInvalid,
@@ -70,10 +70,10 @@ impl Misconfiguration {
     }
 }
 
-/// What the last probes found. Starts out good: a server must not wait for Clerk to start.
+/// The result of the last probes. Initially valid, so that the server can start while Clerk is unavailable.
 #[derive(Debug, Default)]
 pub struct SecretKeyState {
-    /// 0: good; otherwise the misconfiguration. Read for every request.
+    /// 0 if the key is valid, else a code for the misconfiguration. Atomic, because every request reads it.
     current: AtomicU8,
     history: Mutex<History>,
 }
@@ -85,7 +85,7 @@ struct History {
 }
 
 impl SecretKeyState {
-    /// What is wrong, if anything.
+    /// Returns what is wrong with the key, or `None` if it is considered valid.
     pub fn misconfiguration(&self) -> Option<Misconfiguration> {
         match self.current.load(Ordering::Relaxed) {
             0 => None,
@@ -94,20 +94,20 @@ impl SecretKeyState {
         }
     }
 
-    /// Whether the last probe found the key good.
+    /// Returns whether the last conclusive probe succeeded.
     pub fn is_known_good(&self) -> bool {
         let history = self.history.lock();
         history.succeeded_once && history.failed_in_a_row == 0
     }
 
-    /// Takes in what a probe found. Once a probe has succeeded, it takes two failures in a row to believe them: one alone
-    /// may be a fault at Clerk.
-    fn record(&self, found: Result<(), Misconfiguration>) {
+    /// Records the result of a probe. After the first success, only two failures in a row count: a single one may be
+    /// caused by an error at Clerk.
+    fn record(&self, result: Result<(), Misconfiguration>) {
         let mut history = self.history.lock();
-        match found {
+        match result {
             Ok(()) => {
                 if self.current.swap(0, Ordering::Relaxed) != 0 {
-                    tracing::info!("the secret key is good again");
+                    tracing::info!("the secret key is valid again");
                 }
                 *history = History {
                     succeeded_once: true,
@@ -116,7 +116,7 @@ impl SecretKeyState {
             }
             Err(misconfiguration) => {
                 history.failed_in_a_row += 1;
-                tracing::error!(reason = %misconfiguration.reason(), detail = %misconfiguration, "the secret key is not good");
+                tracing::error!(reason = %misconfiguration.reason(), detail = %misconfiguration, "the secret key is invalid");
                 if !history.succeeded_once || history.failed_in_a_row >= 2 {
                     let code = match misconfiguration {
                         Misconfiguration::KeyRefused => 1,
@@ -129,7 +129,7 @@ impl SecretKeyState {
     }
 }
 
-/// Asks Clerk about the secret key.
+/// Checks the secret key with Clerk.
 #[derive(Clone)]
 pub struct SecretKeyProbe {
     client: ClerkClient,
@@ -138,40 +138,46 @@ pub struct SecretKeyProbe {
 }
 
 impl SecretKeyProbe {
-    /// A probe of `client`'s key that writes into `state`. With `keys`, those of the Frontend API, it also finds out
-    /// whether both are of one application.
+    /// Creates a probe of `client`'s secret key that writes its results to `state`. With `keys`, the key set of the Frontend
+    /// API, it also checks that the key and the domain belong to the same application.
     pub fn new(client: ClerkClient, keys: Option<JwksCache>, state: Arc<SecretKeyState>) -> Self {
         Self { client, keys, state }
     }
 
-    /// Asks once. A Clerk that is merely away says nothing about the key.
+    /// Probes once. If Clerk is unavailable, the state does not change.
     pub async fn run_once(&self) {
         match self.client.signing_key_ids().await {
-            // Without a key set, whose key it is need not be told.
+            // Without a key set to compare with, a valid key is all that can be checked.
             Ok(_) if self.keys.is_none() => self.state.record(Ok(())),
             Ok(key_ids) => match self.shares_a_key(&key_ids).await {
                 Some(true) => self.state.record(Ok(())),
                 Some(false) => self.state.record(Err(Misconfiguration::AnotherApplication)),
                 None => tracing::debug!(
-                    "the secret key could not be compared: the Frontend API's keys are not there"
+                    "cannot compare the secret key: the Frontend API's keys are not available"
                 ),
             },
             Err(ClerkError::KeyRefused { .. }) => self.state.record(Err(Misconfiguration::KeyRefused)),
-            Err(error) => tracing::debug!(cause = error.slug(), "the secret key could not be probed"),
+            Err(error) => tracing::debug!(cause = error.slug(), "cannot probe the secret key"),
         }
     }
 
-    /// Asks at once and then every few minutes, sooner while the key is not known to be good, until the future is dropped.
+    /// Probes at once and then every five minutes until the future is dropped. While the key is not known to be valid,
+    /// probes every 30 seconds.
     pub async fn keep_watch(self) {
         loop {
             self.run_once().await;
-            // The pace of the probes; what they find doesn't depend on time.
-            tokio::time::sleep(if self.state.is_known_good() { EVERY } else { SOONER }).await;
+            // Real time instead of the injected clock: it only sets the interval, not the result.
+            tokio::time::sleep(if self.state.is_known_good() {
+                PROBE_INTERVAL
+            } else {
+                RETRY_INTERVAL
+            })
+            .await;
         }
     }
 
-    /// Whether the Frontend API publishes one of our keys. The set that is held may be older than a rotation, so a
-    /// difference is believed only of a fresh one.
+    /// Returns whether the Frontend API publishes one of `key_ids`, or `None` if its keys cannot be fetched. If the cached
+    /// set has none of them, fetches it again first, because it may be older than a key rotation.
     async fn shares_a_key(&self, key_ids: &BTreeSet<String>) -> Option<bool> {
         let keys = self.keys.as_ref()?;
         if keys
@@ -193,15 +199,15 @@ impl fmt::Debug for SecretKeyProbe {
     }
 }
 
-const EVERY: Duration = Duration::from_mins(5);
-const SOONER: Duration = Duration::from_secs(30);
+const PROBE_INTERVAL: Duration = Duration::from_mins(5);
+const RETRY_INTERVAL: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn before_the_first_success_one_failure_counts_and_afterwards_two() {
+    fn one_failure_counts_before_the_first_success_and_two_afterwards() {
         let state = SecretKeyState::default();
         assert_eq!(state.misconfiguration(), None);
         state.record(Err(Misconfiguration::AnotherApplication));
@@ -222,7 +228,7 @@ mod tests {
         assert_eq!(
             state.misconfiguration(),
             None,
-            "a success between two failures parts them"
+            "a success between two failures resets the count"
         );
     }
 }

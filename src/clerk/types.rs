@@ -1,5 +1,5 @@
-//! Objects of the Backend API, with the members that are used here. Unknown members are ignored: Clerk adds some
-//! within a version.
+//! The objects of the Backend API, with the members that are used here. Unknown members are ignored, because Clerk adds
+//! members without a new API version.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
@@ -13,8 +13,8 @@ use crate::id::{MembershipId, OrganizationId, UserId};
 /// use clerk_mcp::clerk::{EmailAddress, User};
 ///
 /// fn has_address_at(user: &User, domain: &str) -> bool {
-///     let is_there = |one: &EmailAddress| one.email_address.ends_with(&format!("@{domain}"));
-///     user.email_addresses.iter().any(is_there)
+///     let matches = |address: &EmailAddress| address.email_address.ends_with(&format!("@{domain}"));
+///     user.email_addresses.iter().any(matches)
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -22,7 +22,7 @@ use crate::id::{MembershipId, OrganizationId, UserId};
 pub struct User {
     /// `user_…`.
     pub id: UserId,
-    /// Which of [`email_addresses`](Self::email_addresses) is the primary one.
+    /// The id of the primary address in [`email_addresses`](Self::email_addresses).
     pub primary_email_address_id: Option<String>,
     /// All addresses, verified or not.
     #[serde(default)]
@@ -31,18 +31,18 @@ pub struct User {
     pub first_name: Option<String>,
     /// Last name.
     pub last_name: Option<String>,
-    /// Picture of the user.
+    /// URL of the profile image.
     pub image_url: Option<String>,
-    /// Metadata that anyone may read.
+    /// Metadata that the frontend can read but not change.
     #[serde(default)]
     pub public_metadata: Map<String, Value>,
     /// Whether the user is banned.
     #[serde(default)]
     pub banned: bool,
-    /// Whether the user is locked, as after too many tries to sign in.
+    /// Whether the user is locked, for example after too many failed sign-ins.
     #[serde(default)]
     pub locked: bool,
-    /// Whether the user's directory no longer provides them.
+    /// Whether the user was removed from the directory that provisioned them.
     #[serde(default)]
     pub deprovisioned: bool,
     /// When the user was created.
@@ -54,7 +54,7 @@ pub struct User {
 }
 
 impl User {
-    /// The primary e-mail address, when there is one.
+    /// Returns the primary e-mail address, if the user has one.
     pub fn primary_email(&self) -> Option<&str> {
         let primary = self.primary_email_address_id.as_deref()?;
         self.email_addresses
@@ -90,7 +90,7 @@ pub struct Membership {
     pub id: MembershipId,
     /// The role's full key, such as `org:admin`.
     pub role: String,
-    /// The permissions' full keys, system ones (`org:sys_…`) included.
+    /// The full keys of the permissions, including system permissions (`org:sys_…`).
     #[serde(default)]
     pub permissions: Vec<String>,
     /// The organization.
@@ -106,9 +106,9 @@ pub struct Membership {
 pub struct Organization {
     /// `org_…`.
     pub id: OrganizationId,
-    /// Its name.
+    /// The name of the organization.
     pub name: String,
-    /// Its slug.
+    /// The slug of the organization, if it has one.
     pub slug: Option<String>,
 }
 
@@ -119,7 +119,7 @@ pub(super) struct MembershipPage {
     pub(super) total_count: usize,
 }
 
-/// A key set, as far as the ids of its keys.
+/// A JSON Web Key Set, reduced to the ids of its keys.
 #[derive(Debug, Deserialize)]
 pub(super) struct KeyIds {
     pub(super) keys: Vec<KeyId>,
@@ -130,7 +130,7 @@ pub(super) struct KeyId {
     pub(super) kid: Option<String>,
 }
 
-/// The Backend API's times: whole milliseconds since 1970.
+/// Deserializes a time of the Backend API: milliseconds since 1970.
 fn milliseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
     let milliseconds = i64::deserialize(deserializer)?;
     Timestamp::from_millisecond(milliseconds).map_err(serde::de::Error::custom)

@@ -1,4 +1,4 @@
-//! The part of the configuration that names the Clerk application, and the rules between its variables.
+//! The part of the configuration that names the Clerk application, and the checks that its variables match.
 
 use std::fs;
 
@@ -24,24 +24,24 @@ use crate::{origin::is_loopback, token::StaticKey};
 pub struct ClerkConfig {
     /// `CLERK_SECRET_KEY`.
     pub secret_key: SecretString,
-    /// The Frontend API, which is the issuer of tokens.
+    /// The Frontend API URL, which is also the issuer of tokens.
     pub frontend_api: Url,
     /// `CLERK_API_URL`.
     pub backend_api: Url,
-    /// The certificates of `CLERK_CA_FILE`.
+    /// The root certificates read from `CLERK_CA_FILE`.
     pub roots: Vec<Certificate>,
     /// `CLERK_JWT_KEY`.
     pub jwt_key: Option<StaticKey>,
 }
 
 impl ClerkConfig {
-    /// The issuer of tokens: the Frontend API URL, without a trailing slash.
+    /// Returns the expected issuer of tokens: the Frontend API URL without a trailing slash.
     pub fn issuer(&self) -> &str {
         self.frontend_api.as_str().trim_end_matches('/')
     }
 }
 
-/// Reads the application's variables; `None` when one is missing or wrong.
+/// Reads the variables of the Clerk application. Returns `None` if one is missing or invalid.
 pub(super) fn read(read: &mut Reader<'_>) -> Option<ClerkConfig> {
     let secret_key = read.required("CLERK_SECRET_KEY", SECRET_KEY_SOURCE, |text| {
         secret_key_mode(text).map(|mode| (mode, SecretString::from(text)))
@@ -55,7 +55,7 @@ pub(super) fn read(read: &mut Reader<'_>) -> Option<ClerkConfig> {
     {
         read.fault(
             "CLERK_PUBLISHABLE_KEY",
-            format!("it belongs to {derived}, but CLERK_DOMAIN is {domain}"),
+            format!("the key belongs to {derived}, but CLERK_DOMAIN is {domain}; set only one of them"),
         );
     }
     let frontend_api = match (url, domain.or_else(|| derived.map(|(_, domain)| domain))) {
@@ -72,16 +72,15 @@ pub(super) fn read(read: &mut Reader<'_>) -> Option<ClerkConfig> {
     if let (Some((secret, _)), Some(publishable)) = (&secret_key, publishable_mode)
         && *secret != publishable
     {
-        let reason =
-            "with CLERK_SECRET_KEY, one is a test key and one a live key; take both from one instance";
+        let reason = "one of this key and CLERK_SECRET_KEY is a test key, the other a live key; copy both from the same instance";
         read.fault("CLERK_PUBLISHABLE_KEY", reason.to_owned());
     }
     let backend_api = read.optional("CLERK_API_URL", parse::base_url);
     let roots = read.or("CLERK_CA_FILE", Vec::new(), certificates);
     let jwt_key = read.optional("CLERK_JWT_KEY", |text| {
-        // One line with \n in it is how a PEM survives an .env file.
+        // In .env files, a PEM is often written on one line with a literal \n for each line break.
         StaticKey::from_pem(&text.replace("\\n", "\n"))
-            .map_err(|error| format!("the key can't be used: {error}"))
+            .map_err(|error| format!("cannot use this key: {error}"))
     });
     Some(ClerkConfig {
         secret_key: secret_key?.1,
@@ -114,20 +113,21 @@ fn secret_key_mode(text: &str) -> Result<InstanceMode, String> {
         .ok_or_else(|| "expected sk_test_… or sk_live_…".to_owned())
 }
 
-/// No spaces or control characters, which would come from a copy that went wrong.
+/// Returns whether `text` contains no spaces or control characters, which result from a copying error.
 fn is_key_body(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Clerk, "Publishable key": `pk_test_` or `pk_live_`, and base64 of the Frontend API host followed by `$`.
+/// Returns the mode and the domain of a publishable key: `pk_test_` or `pk_live_`, then the base64 of the Frontend API
+/// host followed by `$` (Clerk, "Publishable key").
 fn publishable_key_domain(text: &str) -> Result<(InstanceMode, String), String> {
     if text.starts_with("sk_") {
         return Err(
-            "expected a publishable key; this variable holds a secret key, which belongs in CLERK_SECRET_KEY"
+            "expected a publishable key (pk_…), but this is a secret key; move it to CLERK_SECRET_KEY"
                 .to_owned(),
         );
     }
-    let expected = || "expected pk_test_… or pk_live_… as the Clerk Dashboard shows it".to_owned();
+    let expected = || "expected pk_test_… or pk_live_… (Clerk Dashboard > Configure > API keys)".to_owned();
     let (mode, encoded) = [("pk_test_", InstanceMode::Test), ("pk_live_", InstanceMode::Live)]
         .into_iter()
         .find_map(|(prefix, mode)| text.strip_prefix(prefix).map(|rest| (mode, rest)))
@@ -145,7 +145,7 @@ fn publishable_key_domain(text: &str) -> Result<(InstanceMode, String), String> 
         .map_err(|_| expected())
 }
 
-/// A key of one kind with a domain of the other never works; found here, it costs nobody an hour.
+/// Reports a test key with a production domain, or a live key with a development domain: Clerk would reject every call.
 fn check_mode(read: &mut Reader<'_>, key: InstanceMode, frontend_api: &Url) {
     if is_loopback(frontend_api) {
         return;
@@ -155,16 +155,17 @@ fn check_mode(read: &mut Reader<'_>, key: InstanceMode, frontend_api: &Url) {
         (InstanceMode::Test, InstanceMode::Test) | (InstanceMode::Live, InstanceMode::Live) => {}
         (InstanceMode::Live, InstanceMode::Test) => read.fault(
             "CLERK_SECRET_KEY",
-            format!("a live key (sk_live_…) with the development domain {host}; take both from one instance"),
+            format!("a live key (sk_live_…) does not match the development domain {host}; copy both from the same instance"),
         ),
         (InstanceMode::Test, InstanceMode::Live) => read.fault(
             "CLERK_SECRET_KEY",
-            format!("a test key (sk_test_…) with the production domain {host}; take both from one instance"),
+            format!("a test key (sk_test_…) does not match the production domain {host}; copy both from the same instance"),
         ),
     }
 }
 
-/// Clerk's rule: `word-word-00.clerk.accounts…dev` and the older `.lcl.dev` family are development instances.
+/// Returns the mode of a domain by Clerk's rule: `word-word-00.clerk.accounts…dev` and the older `.lcl.dev` domains are
+/// development instances; all others are production instances.
 fn domain_mode(host: &str) -> InstanceMode {
     let older = [".lcl.dev", ".lclstage.dev", ".lclclerk.com"];
     let is_older = host.starts_with("clerk.") && older.iter().any(|suffix| host.ends_with(suffix));
@@ -184,16 +185,16 @@ fn domain_mode(host: &str) -> InstanceMode {
 }
 
 fn certificates(path: &str) -> Result<Vec<Certificate>, String> {
-    let pem = fs::read(path).map_err(|error| format!("the file can't be read ({})", error.kind()))?;
+    let pem = fs::read(path).map_err(|error| format!("cannot read the file ({})", error.kind()))?;
     match Certificate::from_pem_bundle(&pem) {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        Ok(_) | Err(_) => Err("expected a file with certificates in PEM".to_owned()),
+        Ok(_) | Err(_) => Err("expected a PEM file with at least one certificate".to_owned()),
     }
 }
 
 impl Reader<'_> {
     fn missing_domain(&mut self) {
-        // A domain that is set but wrong is reported as that.
+        // A domain that is set but invalid has already been reported.
         if !self.is_set("CLERK_DOMAIN")
             && !self.is_set("CLERK_PUBLISHABLE_KEY")
             && !self.is_set("CLERK_FRONTEND_API_URL")
@@ -204,5 +205,5 @@ impl Reader<'_> {
 }
 
 const DEFAULT_BACKEND_API: &str = "https://api.clerk.com";
-const SECRET_KEY_SOURCE: &str = "Clerk Dashboard, Configure, API keys, Secret keys";
-const DOMAIN_SOURCE: &str = "Clerk Dashboard, Configure, Domains, Frontend API";
+const SECRET_KEY_SOURCE: &str = "Clerk Dashboard > Configure > API keys > Secret keys";
+const DOMAIN_SOURCE: &str = "Clerk Dashboard > Configure > Domains > Frontend API";

@@ -1,4 +1,5 @@
-//! The configuration: read once, at the edge, and checked as a whole. Nothing else in the crate reads the environment.
+//! The configuration. It is read once by the entry point and validated as a whole. No other module reads the
+//! environment.
 
 mod clerk;
 mod parse;
@@ -26,7 +27,8 @@ use crate::{
     token::{AudiencePolicy, TokenKind},
 };
 
-/// Everything the server needs to know, checked.
+/// The validated configuration of the server.
+///
 /// ```
 /// use std::{collections::HashMap, path::Path};
 ///
@@ -37,7 +39,7 @@ use crate::{
 /// let error = Config::from_variables(&Variables::from_sources(&flags, environment, Path::new(".env"))?)
 ///     .unwrap_err()
 ///     .to_string();
-/// // Everything that's wrong is told at once.
+/// // All errors are reported at once.
 /// assert!(error.contains("Missing required config: BASE_URL") && error.contains("CLERK_SECRET_KEY"));
 /// # Ok::<_, clerk_mcp::config::ConfigError>(())
 /// ```
@@ -50,9 +52,9 @@ pub struct Config {
     pub base_url: Url,
     /// `HOST` and `PORT`.
     pub listen: SocketAddr,
-    /// Whether nobody asked for a `PORT`; the demo may then take a free one.
+    /// Whether `PORT` is not set. The demo then picks a free port if the default port is in use.
     pub port_is_default: bool,
-    /// What tokens must be like.
+    /// The rules for accepted tokens.
     pub tokens: TokenConfig,
     /// `SCOPES`.
     pub scopes: Vec<String>,
@@ -64,21 +66,21 @@ pub struct Config {
     pub allowed_origins: AllowedOrigins,
     /// `TRUST_FORWARDED`.
     pub trust_forwarded: bool,
-    /// Limits.
+    /// The limits of the HTTP server.
     pub limits: Limits,
-    /// `ADMIN_ADDR`. The program serves the metrics there; a server of your own installs the exporter of its choice, of the
-    /// crate `metrics`.
+    /// `ADMIN_ADDR`. The program `clerk-mcp` serves its metrics there. A server of your own can install any exporter of
+    /// the `metrics` crate.
     pub admin_address: Option<SocketAddr>,
-    /// `LOG_FORMAT`, when set. The program logs so; a server of your own installs the `tracing` subscriber of its choice.
+    /// `LOG_FORMAT`, if set. Used by the program `clerk-mcp`. A server of your own can install any `tracing` subscriber.
     pub log_format: Option<LogFormat>,
 }
 
-/// What tokens must be like.
+/// The rules for accepted tokens.
 ///
 /// ```
 /// use clerk_mcp::{config::{Config, TokenConfig}, token::{AudiencePolicy, TokenKind}};
 ///
-/// fn lets_in_machines(Config { tokens: TokenConfig { accepted, .. }, .. }: &Config) -> bool {
+/// fn accepts_machines(Config { tokens: TokenConfig { accepted, .. }, .. }: &Config) -> bool {
 ///     accepted.contains(&TokenKind::M2mToken)
 /// }
 /// # fn strict(config: &Config) -> bool { config.tokens.audience == AudiencePolicy::Required }
@@ -120,18 +122,18 @@ pub struct Limits {
 }
 
 impl Config {
-    /// The configuration of the process: its environment, and the file `.env` in the working directory.
+    /// Reads the configuration from the environment and from the file `.env` in the working directory.
     ///
     /// # Errors
-    /// [`ConfigError`] with everything that is missing or wrong.
+    /// Returns a [`ConfigError`] that lists every missing or invalid variable.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_variables(&Variables::read(&HashMap::new(), Path::new(".env"))?)
     }
 
-    /// Checks `variables` and makes a configuration of them.
+    /// Parses and validates `variables`.
     ///
     /// # Errors
-    /// [`ConfigError`] with everything that is missing or wrong, not only the first.
+    /// Returns a [`ConfigError`] that lists every missing or invalid variable, not only the first.
     pub fn from_variables(variables: &Variables) -> Result<Self, ConfigError> {
         let mut read = Reader::new(variables);
         let clerk = clerk::read(&mut read);
@@ -182,7 +184,7 @@ impl Config {
         let log_format = read.optional("LOG_FORMAT", parse::log_format);
         let admin_address = read.optional("ADMIN_ADDR", parse::socket_address);
         read.finish()?;
-        // Without faults, both required parts are there.
+        // `finish` returned no error, so both are `Some`.
         let (Some(clerk), Some(base_url)) = (clerk, base_url) else {
             return Err(ConfigError::default());
         };
@@ -203,14 +205,14 @@ impl Config {
         })
     }
 
-    /// What is allowed but should be known: one sentence each, to be logged at start.
+    /// Returns warnings about settings that are valid but weaken security, to be logged at start.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         match self.tokens.audience {
             AudiencePolicy::Required => {}
             AudiencePolicy::IfPresent => warnings.push(
-                "CLERK_AUDIENCE=if-present: OAuth tokens without an audience are accepted, whichever client of the \
-                 Clerk application got them"
+                "CLERK_AUDIENCE=if-present: OAuth tokens without an audience are accepted, even if they were issued for \
+                 another server of the Clerk application"
                     .to_owned(),
             ),
             AudiencePolicy::Off => warnings.push(
@@ -220,7 +222,7 @@ impl Config {
         for scope in ["openid", "offline_access"] {
             if self.scopes.iter().any(|one| one == scope) {
                 warnings.push(format!(
-                    "SCOPES has {scope}: that is the client's business; a resource server should not ask for it"
+                    "SCOPES contains {scope}: a resource server should not request it; clients request it themselves"
                 ));
             }
         }
@@ -228,8 +230,8 @@ impl Config {
     }
 }
 
-/// Everything that is wrong with a configuration. Both `Display` and `Debug` say what to do about it: a `main` that returns
-/// errors shows the latter.
+/// All errors of a configuration, with remedies. `Debug` prints the same text as `Display`, because a `main` that returns
+/// an error prints it with `Debug`.
 #[derive(Clone, Default, PartialEq, Eq, Error)]
 pub struct ConfigError {
     missing: Vec<MissingVariable>,
@@ -242,7 +244,7 @@ struct MissingVariable {
     source: &'static str,
 }
 
-/// One variable's fault.
+/// One invalid variable or file.
 ///
 /// ```
 /// use clerk_mcp::config::{ConfigError, Fault};
@@ -257,7 +259,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// A fault of `subject`, a variable or a file; `reason` must not hold a secret.
+    /// Creates a fault of `subject`, the name of a variable or file. `reason` must not contain a secret.
     pub fn new(subject: &'static str, reason: impl Into<String>) -> Self {
         Self {
             subject,
@@ -267,7 +269,7 @@ impl Fault {
 }
 
 impl ConfigError {
-    /// An error of faults alone.
+    /// Creates an error without missing variables.
     pub fn invalid(invalid: Vec<Fault>) -> Self {
         Self {
             missing: Vec::new(),
@@ -275,7 +277,7 @@ impl ConfigError {
         }
     }
 
-    /// Both errors in one.
+    /// Combines two errors.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.missing.extend(other.missing);
@@ -298,7 +300,8 @@ impl fmt::Display for ConfigError {
             lines.push(format!("[Clerk] Missing required config: {}", names.join(", ")));
             let sources = self.missing.iter();
             lines.extend(sources.map(|one| format!("  {}: {}", one.variable, one.source)));
-            lines.push("Without a Clerk account: `clerk-mcp demo` needs none of it.".to_owned());
+            lines
+                .push("Without a Clerk account, run `clerk-mcp demo`: it needs no configuration.".to_owned());
         }
         for Fault { subject, reason } in &self.invalid {
             lines.push(format!("[Clerk] Invalid config: {subject}: {reason}"));
@@ -310,6 +313,6 @@ impl fmt::Display for ConfigError {
 const DEFAULT_PORT: u16 = 3001;
 const ONE_SECOND: Duration = Duration::from_secs(1);
 const ONE_HOUR: Duration = Duration::from_hours(1);
-/// More would make expired tokens usable for minutes; a clock that is further off is to be set right.
+/// A larger leeway would accept tokens for minutes after they expire. A clock that is further off must be corrected.
 const MAX_LEEWAY: Duration = Duration::from_mins(5);
-const BASE_URL_SOURCE: &str = "the URL that clients reach this server at, such as http://localhost:3001";
+const BASE_URL_SOURCE: &str = "the URL at which clients reach this server, such as http://localhost:3001";

@@ -1,4 +1,4 @@
-//! From text to values. Each parser gives the reason on failure; [`Reader`] collects them all.
+//! Parses the values of variables. A parser returns the reason on failure; [`Reader`] collects all reasons.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -15,7 +15,7 @@ use crate::{
     token::{AudiencePolicy, TokenKind},
 };
 
-/// Reads variables and keeps what is wrong with them.
+/// Reads variables and collects their errors.
 pub(super) struct Reader<'a> {
     variables: &'a Variables,
     error: ConfigError,
@@ -29,7 +29,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The value if the variable is set and right. `parse` says what was expected.
+    /// Returns the value if the variable is set and valid. If it is invalid, records the error of `parse`, which says
+    /// what was expected.
     pub(super) fn optional<T>(
         &mut self,
         name: &'static str,
@@ -52,7 +53,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The value, or `default` when the variable isn't set (or wrong: then nothing is made of it anyway).
+    /// Returns the value, or `default` if the variable is not set or is invalid. An invalid value is recorded as an error,
+    /// so the default is never used in that case.
     pub(super) fn or<T>(
         &mut self,
         name: &'static str,
@@ -62,7 +64,7 @@ impl<'a> Reader<'a> {
         self.optional(name, parse).unwrap_or(default)
     }
 
-    /// The value of a variable that must be set; `source` says where to get one.
+    /// Returns the value of a required variable. `source` tells the operator where to get the value.
     pub(super) fn required<T>(
         &mut self,
         name: &'static str,
@@ -96,7 +98,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Whether an error may repeat the value: not of a secret, nor of anything that looks like one in the wrong place.
+/// Returns whether an error message may contain the value: not if the variable is secret, and not if the text looks like
+/// a secret that was put into the wrong variable.
 pub(super) fn may_show(name: &str, text: &str) -> bool {
     let secret = VARIABLES
         .iter()
@@ -104,7 +107,7 @@ pub(super) fn may_show(name: &str, text: &str) -> bool {
     !secret && !text.contains("sk_") && !text.contains('@') && !text.contains("-----BEGIN")
 }
 
-/// The form of the log.
+/// The log format.
 ///
 /// ```
 /// use clerk_mcp::config::LogFormat;
@@ -119,9 +122,9 @@ pub(super) fn may_show(name: &str, text: &str) -> bool {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Human-readable text.
     Pretty,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -133,7 +136,7 @@ pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
     }
 }
 
-/// An absolute http or https URL without credentials.
+/// Parses an absolute http or https URL without credentials.
 pub(super) fn web_url(text: &str) -> Result<Url, String> {
     let url =
         Url::parse(text).map_err(|_| "expected a full URL, such as https://mcp.example.com".to_owned())?;
@@ -141,27 +144,28 @@ pub(super) fn web_url(text: &str) -> Result<Url, String> {
         return Err("expected an http or https URL".to_owned());
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("expected a URL without user name and password".to_owned());
+        return Err("expected a URL without a user name or password".to_owned());
     }
     Ok(url)
 }
 
-/// A URL under which other URLs lie: no query, no fragment, no trailing slash, and https unless it is loopback.
+/// Parses a URL to which paths are appended: no query, no fragment, and https unless it is loopback. Removes trailing
+/// slashes.
 pub(super) fn base_url(text: &str) -> Result<Url, String> {
     let mut url = web_url(text)?;
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("expected a URL without query and fragment".to_owned());
+        return Err("expected a URL without a query or fragment".to_owned());
     }
-    // RFC 9728 §1.2, OAuth 2.1 §1.5: tokens only travel over TLS, but for this machine alone.
+    // RFC 9728 §1.2, OAuth 2.1 §1.5: tokens must be sent over TLS; loopback is the exception.
     if url.scheme() == "http" && !is_loopback(&url) {
-        return Err("expected https (http is for loopback only)".to_owned());
+        return Err("expected https (http is allowed only for loopback)".to_owned());
     }
     let path = url.path().trim_end_matches('/').to_owned();
     if path.contains("//") || path.contains([':', '*']) {
-        return Err("expected a path without empty segments, colons and asterisks".to_owned());
+        return Err("expected a path without empty segments, colons or asterisks".to_owned());
     }
     if url.host_str().is_some_and(|host| host.ends_with('.')) {
-        return Err("expected a host without a dot at its end".to_owned());
+        return Err("expected a host without a trailing dot".to_owned());
     }
     url.set_path(&path);
     Ok(url)
@@ -172,11 +176,11 @@ pub(super) fn socket_address(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| "expected an IP address and a port, such as 127.0.0.1:9090".to_owned())
 }
 
-/// The server's own URL: the endpoint is found below it, so it isn't the endpoint's.
+/// Parses `BASE_URL`. Rejects the URL of the MCP endpoint, because `/mcp` is appended to `BASE_URL`.
 pub(super) fn own_url(text: &str) -> Result<Url, String> {
     let url = base_url(text)?;
     if url.path().ends_with(crate::paths::MCP) {
-        Err("expected the URL without /mcp at its end".to_owned())
+        Err("expected the URL without the trailing /mcp".to_owned())
     } else {
         Ok(url)
     }
@@ -231,15 +235,16 @@ pub(super) fn duration(least: Duration, most: Duration) -> impl FnOnce(&str) -> 
             .filter(|duration| (least..=most).contains(duration))
             .ok_or_else(|| {
                 format!(
-                    "expected a duration from {least:?} to {}s, such as 5s or 1m",
+                    "expected a duration from {}s to {}s, such as 5s or 1m",
+                    least.as_secs(),
                     most.as_secs()
                 )
             })
     }
 }
 
-/// Items separated by commas; spaces around them don't count.
-#[expect(clippy::unnecessary_wraps, reason = "one form for all parsers")]
+/// Splits a comma-separated list. Ignores spaces around the items, and empty items.
+#[expect(clippy::unnecessary_wraps, reason = "all parsers have the same signature")]
 pub(super) fn list(text: &str) -> Result<Vec<String>, String> {
     Ok(text
         .split(',')
@@ -249,7 +254,7 @@ pub(super) fn list(text: &str) -> Result<Vec<String>, String> {
         .collect())
 }
 
-/// Scope tokens (RFC 6749 §3.3), separated by commas or spaces.
+/// Parses scopes (RFC 6749 §3.3), separated by commas or spaces.
 pub(super) fn scopes(text: &str) -> Result<Vec<String>, String> {
     let allowed = |c: char| matches!(c, '\x21' | '\x23'..='\x5b' | '\x5d'..='\x7e');
     let scopes: Vec<_> = text
@@ -260,7 +265,7 @@ pub(super) fn scopes(text: &str) -> Result<Vec<String>, String> {
     if scopes.iter().all(|scope| scope.chars().all(allowed)) {
         Ok(scopes)
     } else {
-        Err("expected scopes of printable ASCII without quotes and backslashes".to_owned())
+        Err("expected scopes in printable ASCII without quotes or backslashes".to_owned())
     }
 }
 
@@ -292,7 +297,7 @@ pub(super) fn origins(text: &str) -> Result<AllowedOrigins, String> {
         .map(|item| {
             let url = web_url(item).map_err(|_| expected())?;
             let origin = url.origin().ascii_serialization();
-            // Anything beyond the origin would never match, for browsers send no more than that.
+            // Browsers send only the origin, so an entry with a path would never match.
             if item.trim_end_matches('/').eq_ignore_ascii_case(&origin)
                 || url.port_or_known_default().is_some_and(|port| {
                     item.trim_end_matches('/')
@@ -308,16 +313,18 @@ pub(super) fn origins(text: &str) -> Result<AllowedOrigins, String> {
     Ok(AllowedOrigins::exactly(origins))
 }
 
-/// A host with an optional port, with or without `https://` and a trailing slash.
+/// Parses a host with an optional port. Accepts a scheme and one trailing slash.
 pub(super) fn domain(text: &str) -> Result<String, String> {
-    let expected = || "expected the host of the Frontend API, such as clerk.example.com".to_owned();
+    let expected = || {
+        "expected one host name, such as clerk.example.com (Clerk Dashboard > Configure > Domains > Frontend API)".to_owned()
+    };
     let bare = text
         .strip_prefix("https://")
         .or_else(|| text.strip_prefix("http://"))
         .unwrap_or(text);
     let bare = bare.strip_suffix('/').unwrap_or(bare);
     let url = Url::parse(&format!("https://{bare}/")).map_err(|_| expected())?;
-    // The parser is lenient where a domain must not be: it skips slashes at the start and takes credentials.
+    // The URL parser is too lenient for a domain: it skips leading slashes and accepts credentials.
     let plain = url.path() == "/" && !bare.contains(['/', '\\', '@', '?', '#']) && !bare.ends_with('.');
     let named = match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.contains('.'),

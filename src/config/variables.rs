@@ -1,4 +1,4 @@
-//! The table of variables, and where their values come from: flags, then the environment, then `.env`.
+//! The table of variables, and the sources of their values: flags, then the environment, then `.env`.
 
 use std::{
     collections::HashMap,
@@ -10,23 +10,23 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{ConfigError, Fault, parse::may_show};
 
-/// One variable of the configuration.
+/// A configuration variable.
 #[derive(Debug, Clone, Copy)]
 pub struct Variable {
-    /// Its name in the environment. The flag is the same in kebab case.
+    /// The name of the environment variable. The flag has the same name in kebab case.
     pub name: &'static str,
-    /// What stands for the value in `--help`.
+    /// The placeholder for the value in `--help`.
     pub value: &'static str,
-    /// The default, as documented.
+    /// The default, as shown in `--help` and in the README.
     pub default: &'static str,
-    /// What it means.
+    /// The description, as shown in `--help` and in the README.
     pub help: &'static str,
-    /// Whether its value may never be shown. Secrets have no flag, for every user of a machine can read the
-    /// arguments of a process; a file can be named instead.
+    /// Whether the value is secret. Secrets are never printed and have no flag, because every user of the machine can read
+    /// the arguments of a process. Use the variable, or the one that names a file.
     pub secret: bool,
 }
 
-/// Every variable, in the order of the documentation.
+/// All variables, in the order in which they are documented.
 ///
 /// ```
 /// use clerk_mcp::config::{VARIABLES, Variable};
@@ -41,7 +41,7 @@ pub const VARIABLES: &[Variable] = &[
         ..var(
             "CLERK_SECRET_KEY",
             "KEY",
-            "none; it must be set",
+            "none (required)",
             "Secret key of the Clerk application (sk_test_… or sk_live_…)",
         )
     },
@@ -49,133 +49,138 @@ pub const VARIABLES: &[Variable] = &[
         "CLERK_SECRET_KEY_FILE",
         "FILE",
         "none",
-        "File that holds the secret key",
+        "File that contains the secret key",
     ),
     var(
         "CLERK_DOMAIN",
         "HOST",
-        "none; it must be set",
+        "none (required)",
         "Frontend API host of the Clerk application",
     ),
     var(
         "CLERK_PUBLISHABLE_KEY",
         "KEY",
         "none",
-        "Publishable key (pk_…); CLERK_DOMAIN is derived from it when only this is given",
+        "Publishable key (pk_…). CLERK_DOMAIN is derived from it if not set.",
     ),
     var(
         "BASE_URL",
         "URL",
-        "none; it must be set",
-        "Public URL of this server; decides every URL it publishes",
+        "none (required)",
+        "Public URL of this server; all URLs that it publishes are derived from it",
     ),
     var("HOST", "IP", "127.0.0.1", "Address to listen on"),
-    var("PORT", "PORT", "3001", "Port to listen on; 0 takes a free one"),
+    var("PORT", "PORT", "3001", "Port to listen on; 0 picks a free port"),
     var(
         "CLERK_API_URL",
         "URL",
         "https://api.clerk.com",
-        "Clerk's Backend API",
+        "URL of Clerk's Backend API",
     ),
     var(
         "CLERK_FRONTEND_API_URL",
         "URL",
         "https://$CLERK_DOMAIN",
-        "Clerk's Frontend API, the issuer of tokens; http only on loopback",
+        "URL of Clerk's Frontend API, which issues the tokens; http is allowed only for loopback",
     ),
     var(
         "CLERK_CA_FILE",
         "FILE",
         "none",
-        "Root certificates to trust for Clerk, beside the system's (PEM)",
+        "Additional root certificates to trust for connections to Clerk (PEM file)",
     ),
     var(
         "CLERK_JWT_KEY",
         "PEM",
         "none",
-        "Public key of the application (PEM): verify without fetching keys",
+        "Public key of the Clerk application (PEM), to verify tokens without fetching keys",
     ),
     var(
         "CLERK_ACCEPTED_TOKENS",
         "LIST",
         "session_token,oauth_token",
-        "Kinds of tokens that are accepted; also m2m_token and api_key",
+        "Accepted token types: session_token, oauth_token, m2m_token, api_key",
     ),
     var(
         "CLERK_AUDIENCE",
         "POLICY",
         "required",
-        "Whether OAuth tokens must name this server in aud: required, if-present or off",
+        "Audience check of OAuth tokens: required (aud must name this server), if-present (aud may be absent) or off",
     ),
     var(
         "CLERK_AUTHORIZED_PARTIES",
         "LIST",
         "none",
-        "Origins that session tokens may come from (azp)",
+        "Allowed azp values of session tokens; if set, session tokens must have one of them",
     ),
     var(
         "CLERK_CLOCK_SKEW",
         "DURATION",
         "5s",
-        "Leeway for exp, nbf and iat",
+        "Leeway when checking exp, nbf and iat",
     ),
     var(
         "SCOPES",
         "LIST",
         "profile,email",
-        "Scopes that clients are told to ask for",
+        "Scopes that clients are asked to request",
     ),
     var(
         "REQUIRED_SCOPES",
         "LIST",
         "none",
-        "Scopes that every token must have; session tokens have none",
+        "Scopes that every token must have; session tokens have no scopes and are rejected",
     ),
     var(
         "DOCS_URL",
         "URL",
         "none",
-        "Documentation of this server, for clients (resource_documentation)",
+        "URL of this server's documentation, published as resource_documentation",
     ),
     var(
         "ALLOWED_ORIGINS",
         "LIST",
-        "that of BASE_URL; loopback when it is loopback",
-        "Web origins that may call /mcp",
+        "the origin of BASE_URL, plus any loopback origin if BASE_URL is loopback",
+        "Origins whose web pages may call /mcp",
     ),
     var(
         "TRUST_FORWARDED",
         "BOOL",
         "false",
-        "Log the client address that X-Forwarded-For ends with; it counts for nothing else",
+        "Log the last X-Forwarded-For address. Used for logging only.",
     ),
-    var("MAX_BODY", "SIZE", "4 MiB", "Largest request body"),
+    var("MAX_BODY", "SIZE", "4 MiB", "Maximum size of a request body"),
     var(
         "REQUEST_TIMEOUT",
         "DURATION",
         "30s",
-        "Longest time for one request; a call within it gets nine tenths",
+        "Time limit per request. Tool calls time out at 90 % of it.",
     ),
-    var("MAX_CONNECTIONS", "COUNT", "10000", "Most connections at a time"),
+    var(
+        "MAX_CONNECTIONS",
+        "COUNT",
+        "10000",
+        "Maximum number of open connections; further clients wait",
+    ),
     var(
         "SHUTDOWN_GRACE",
         "DURATION",
         "20s",
-        "Time that requests in flight get at shutdown; for a quarter of it, 5s at most, /readyz still says so, unless on loopback",
+        "Grace period for in-flight requests at shutdown. During the first quarter (at most 5s) new connections are accepted and /readyz returns 503; skipped on loopback.",
     ),
     var(
         "ADMIN_ADDR",
         "IP:PORT",
         "none",
-        "Second listener, for /metrics (Prometheus)",
+        "Address of a second listener, for /metrics (Prometheus)",
     ),
     var(
         "LOG_FORMAT",
         "FORMAT",
         "pretty on a terminal, else json",
-        "Form of the log on stderr: pretty or json",
+        "Format of the log on stderr: pretty or json",
     ),
-    var("RUST_LOG", "FILTER", "info,rmcp=warn", "What is logged"),
+    var("RUST_LOG", "FILTER", "info,rmcp=warn", "Log filter"),
 ];
 
 const fn var(name: &'static str, value: &'static str, default: &'static str, help: &'static str) -> Variable {
@@ -188,45 +193,45 @@ const fn var(name: &'static str, value: &'static str, default: &'static str, hel
     }
 }
 
-/// The values of all variables, as text. `Debug` shows names only.
+/// The values of all variables, as text. `Debug` shows only their names.
 #[derive(Default)]
 pub struct Variables(HashMap<&'static str, SecretString>);
 
 impl Variables {
-    /// Takes each variable from `flags` if it's there, else from the process environment, else from the file `dotenv`
-    /// if there is one. An empty value counts as none.
+    /// Reads each variable from `flags`, else from the process environment, else from the file `dotenv` if it exists. An
+    /// empty value counts as not set.
     ///
-    /// The secret key may also be in the file that `CLERK_SECRET_KEY_FILE` names, or be handed over by systemd
+    /// The secret key can also come from the file that `CLERK_SECRET_KEY_FILE` names, or from a systemd credential
     /// (`LoadCredential=CLERK_SECRET_KEY:…`).
     ///
     /// # Errors
-    /// When a file can't be read.
+    /// Returns an error if a file cannot be read.
     #[expect(
         clippy::disallowed_methods,
-        reason = "the one place that reads the environment"
+        reason = "the only module that reads the environment"
     )]
     pub fn read(flags: &HashMap<&'static str, String>, dotenv: &Path) -> Result<Self, ConfigError> {
         let environment = |name: &str| env::var(name).ok();
         Self::from_sources(flags, environment, dotenv)
     }
 
-    /// As [`read`](Self::read), of the environment only the variables `names`, and no file.
+    /// Like [`read`](Self::read), but reads only the variables in `names` from the environment, and no `.env` file.
     ///
     /// # Errors
-    /// When a file can't be read that a flag names.
+    /// Returns an error if a file that a flag names cannot be read.
     #[expect(
         clippy::disallowed_methods,
-        reason = "the one place that reads the environment"
+        reason = "the only module that reads the environment"
     )]
     pub fn read_only(flags: &HashMap<&'static str, String>, names: &[&str]) -> Result<Self, ConfigError> {
         let environment = |name: &str| names.contains(&name).then(|| env::var(name).ok()).flatten();
         Self::from_sources(flags, environment, Path::new(""))
     }
 
-    /// As [`read`](Self::read), with `environment` in place of the process's.
+    /// Like [`read`](Self::read), but with `environment` instead of the environment of the process.
     ///
     /// # Errors
-    /// When a file can't be read.
+    /// Returns an error if a file cannot be read.
     pub fn from_sources(
         flags: &HashMap<&'static str, String>,
         environment: impl Fn(&str) -> Option<String>,
@@ -258,7 +263,7 @@ impl Variables {
         Ok(values)
     }
 
-    /// Sets a value; used by programs that bring their own, such as the demo.
+    /// Sets or removes a value. For programs that supply values themselves, such as the demo.
     pub fn set(&mut self, name: &'static str, value: Option<String>) {
         match value
             .map(|value| value.trim().to_owned())
@@ -269,7 +274,7 @@ impl Variables {
         };
     }
 
-    /// The text of a variable.
+    /// Returns the value of a variable, or `None` if it is not set.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(ExposeSecret::expose_secret)
     }
@@ -291,18 +296,18 @@ fn read_dotenv(path: &Path) -> Result<HashMap<String, String>, ConfigError> {
         Err(_) => {
             return Err(ConfigError::invalid(vec![Fault::new(
                 ".env",
-                "the file can't be read",
+                "cannot read the file",
             )]));
         }
     };
     lines.collect::<Result<_, _>>().map_err(|error| {
-        // The error's own text holds the line, which may hold a secret.
+        // The text of the error contains the line, which may contain a secret.
         let reason = if let dotenvy::Error::LineParse(_, position) = error {
             format!(
-                "a line is not of the form NAME=value (at its character {position}); quote values with spaces"
+                "a line is not of the form NAME=value (error at character {position}); quote values that contain spaces"
             )
         } else {
-            "the file can't be read as UTF-8 text".to_owned()
+            "the file is not UTF-8 text".to_owned()
         };
         ConfigError::invalid(vec![Fault::new(".env", reason)])
     })
@@ -310,7 +315,7 @@ fn read_dotenv(path: &Path) -> Result<HashMap<String, String>, ConfigError> {
 
 fn unreadable(variable: &'static str, file: &Path, error: &io::Error) -> ConfigError {
     let shown = file.to_string_lossy();
-    // Somebody may have put the key where the file's name belongs.
+    // The value may be a secret key instead of a file name, and must not be printed then.
     let name = if may_show(variable, &shown) {
         shown
     } else {
@@ -318,9 +323,9 @@ fn unreadable(variable: &'static str, file: &Path, error: &io::Error) -> ConfigE
     };
     ConfigError::invalid(vec![Fault::new(
         variable,
-        format!("{name} can't be read ({})", error.kind()),
+        format!("cannot read {name} ({})", error.kind()),
     )])
 }
 
-/// The name of the one secret.
+/// The name of the only secret variable.
 const SECRET_KEY: &str = "CLERK_SECRET_KEY";

@@ -1,5 +1,6 @@
-//! The access log and its metric: one line for each request at level DEBUG, target `clerk_mcp::access`. Nothing of a request is in it
-//! that a caller makes up: no query, no unknown path, no header but the forwarded address, if that's trusted.
+//! The access log and the request counter: one line per request, at level DEBUG with the target `clerk_mcp::access`.
+//! It contains no text that a client can choose freely: no query, no unknown path, and no header except the forwarded
+//! address (only with `TRUST_FORWARDED`).
 
 use std::{net::IpAddr, sync::Arc, time::Instant};
 
@@ -7,7 +8,7 @@ use poem::{Endpoint, Middleware, Request, Response, Result};
 
 use crate::paths;
 
-/// Logs requests.
+/// Middleware that logs and counts requests.
 #[derive(Debug, Clone)]
 pub(crate) struct AccessLog {
     trust_forwarded: bool,
@@ -15,8 +16,9 @@ pub(crate) struct AccessLog {
 }
 
 impl AccessLog {
-    /// A log in which the client's address is that of the connection, or with `trust_forwarded` the one that the proxy
-    /// in front names. `prefix` is the path of `BASE_URL`, which a proxy in front may have left on.
+    /// Creates the middleware. The logged client address is the peer address of the connection, or with
+    /// `trust_forwarded` the last `X-Forwarded-For` address. `prefix` is the path of `BASE_URL`; a reverse proxy may
+    /// or may not strip it.
     pub(crate) fn new(trust_forwarded: bool, prefix: impl Into<Arc<str>>) -> Self {
         Self {
             trust_forwarded,
@@ -24,7 +26,8 @@ impl AccessLog {
         }
     }
 
-    /// The route that `path` leads to, as the log names it: any other path may hold anything.
+    /// Returns the known route that `path` leads to, or `other`. Unknown paths are not logged, because clients choose
+    /// them freely.
     fn route(&self, path: &str) -> &'static str {
         let bare = match path.strip_prefix(&*self.prefix) {
             Some("") => paths::START_PAGE,
@@ -39,7 +42,7 @@ impl AccessLog {
 
     fn client(&self, request: &Request) -> Option<IpAddr> {
         let forwarded = || {
-            // The last one is what the nearest proxy saw; those before it are whatever the client sent.
+            // Only the last address was added by the nearest proxy; the client can forge the others.
             let list = request
                 .headers()
                 .get_all("x-forwarded-for")
@@ -74,7 +77,7 @@ impl<E: Endpoint> Middleware<E> for AccessLog {
     }
 }
 
-/// The endpoint that [`AccessLog`] makes.
+/// The endpoint that [`AccessLog`] wraps around another.
 #[derive(Debug)]
 pub(crate) struct AccessLogEndpoint<E> {
     log: AccessLog,
@@ -118,7 +121,7 @@ impl<E: Endpoint> Endpoint for AccessLogEndpoint<E> {
 
 const TARGET: &str = "clerk_mcp::access";
 
-/// The methods that are logged by name.
+/// The methods that are logged by name; all others are logged as `other`.
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What happens on one connection: requests being served, answers being sent, and when the client last took a part.
+//! Tracks the activity of one connection: requests in progress, responses being sent, and the time of the last progress.
 
 use std::{
     pin::Pin,
@@ -16,10 +16,12 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::limits::ServerLimits;
 
-/// What goes on on one connection. hyper's own time limits end where a head was read: a client that takes no answers, or
-/// only answers pings, would keep its place for ever.
+/// The activity of one connection.
+///
+/// hyper's own timeouts only cover reading the request head. Without this, a client that never reads its responses, or
+/// only answers HTTP/2 pings, could keep its connection slot forever.
 pub(super) struct Activity {
-    spoke: AtomicBool,
+    received_request: AtomicBool,
     serving: AtomicUsize,
     sending: AtomicUsize,
     last_progress: Mutex<Instant>,
@@ -28,23 +30,26 @@ pub(super) struct Activity {
 impl Activity {
     pub(super) fn new() -> Self {
         Self {
-            spoke: AtomicBool::new(false),
+            received_request: AtomicBool::new(false),
             serving: AtomicUsize::new(0),
             sending: AtomicUsize::new(0),
             last_progress: Mutex::new(Instant::now()),
         }
     }
 
+    /// Records the start of a request.
     pub(super) fn begin(self: &Arc<Self>) -> Serving {
-        self.spoke.store(true, Ordering::Relaxed);
+        self.received_request.store(true, Ordering::Relaxed);
         self.serving.fetch_add(1, Ordering::Relaxed);
         Serving(Arc::clone(self))
     }
 
+    /// Whether a request is in progress or a response is being sent.
     pub(super) fn is_busy(&self) -> bool {
         self.serving.load(Ordering::Relaxed) + self.sending.load(Ordering::Relaxed) > 0
     }
 
+    /// Whether a request is in progress.
     pub(super) fn is_serving(&self) -> bool {
         self.serving.load(Ordering::Relaxed) > 0
     }
@@ -53,12 +58,11 @@ impl Activity {
         *self.last_progress.lock() = Instant::now();
     }
 
-    /// Ends when nothing was served and nothing taken for as long as the limits allow. Requests being served have a time
-    /// limit of their own.
-    pub(super) async fn silence(&self, limits: &ServerLimits) {
+    /// Completes when the connection has been idle for longer than `limits` allow: no request in progress, and the client
+    /// has read nothing. Requests in progress have their own time limit.
+    pub(super) async fn idle(&self, limits: &ServerLimits) {
         loop {
-            let spoke = self.spoke.load(Ordering::Relaxed);
-            let allowed = if spoke {
+            let allowed = if self.received_request.load(Ordering::Relaxed) {
                 limits.idle_timeout
             } else {
                 limits.head_timeout
@@ -75,11 +79,11 @@ impl Activity {
     }
 }
 
-/// A request that is being served.
+/// Marks a request as in progress until dropped.
 pub(super) struct Serving(Arc<Activity>);
 
 impl Serving {
-    /// It's served; its answer is being sent.
+    /// Records that the request is done and its response is being sent.
     pub(super) fn sending(self) -> Sending {
         self.0.sending.fetch_add(1, Ordering::Relaxed);
         Sending(Arc::clone(&self.0))
@@ -93,11 +97,11 @@ impl Drop for Serving {
     }
 }
 
-/// An answer that is being sent.
+/// Marks a response as being sent until dropped.
 pub(super) struct Sending(Arc<Activity>);
 
 impl Sending {
-    /// The client took a part.
+    /// Records that the client has read a part of the response.
     fn progress(&self) {
         self.0.progress();
     }
@@ -110,17 +114,17 @@ impl Drop for Sending {
     }
 }
 
-/// A body whose every part is progress. Given out in small parts: hyper takes the next one when the client took of those
-/// before, so a slow client is told from one that takes nothing.
+/// A response body that records progress for each chunk. Chunks are small: hyper polls for the next one when the client
+/// has read some of the previous ones, which distinguishes a slow client from one that reads nothing.
 pub(super) struct WatchedBody<B> {
     body: B,
-    /// What is left of the last part of `body`.
+    /// The part of the last frame that has not been passed on yet.
     rest: Bytes,
     sending: Sending,
 }
 
 impl<B> WatchedBody<B> {
-    /// Watches `body`.
+    /// Wraps `body`.
     pub(super) fn new(body: B, sending: Sending) -> Self {
         Self {
             body,
@@ -149,7 +153,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for WatchedBody<B> {
             }
         }
         self.sending.progress();
-        let length = self.rest.len().min(PART_BYTES);
+        let length = self.rest.len().min(CHUNK_BYTES);
         Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
     }
 
@@ -168,5 +172,6 @@ impl<B: Body<Data = Bytes> + Unpin> Body for WatchedBody<B> {
     }
 }
 
-/// Beyond what the system buffers, a client that takes two kilobytes a second is never cut.
-const PART_BYTES: usize = 16 * 1024;
+/// Small enough that a client that reads 2 KB/s makes progress within the idle timeout, apart from what the operating
+/// system buffers.
+const CHUNK_BYTES: usize = 16 * 1024;

@@ -1,5 +1,7 @@
-//! Cross-origin requests (Fetch standard, "CORS protocol"). poem's own middleware allows a preflight whose headers it
-//! knows one of, can't allow headers by prefix (`Mcp-Param-*`), and sends them in an order that changes.
+//! CORS (Fetch standard, "CORS protocol").
+//!
+//! poem's own middleware is not used: it accepts a preflight if only one of its headers is allowed, cannot allow headers by
+//! prefix (`Mcp-Param-*`), and lists headers in a random order.
 
 use poem::{
     Endpoint, IntoResponse, Middleware, Request, Response, Result,
@@ -9,16 +11,16 @@ use poem::{
 
 use crate::origin::AllowedOrigins;
 
-/// Rules for pages of other origins.
+/// Middleware for cross-origin requests.
 #[derive(Debug, Clone)]
 pub(crate) struct Cors {
-    /// `None`: every origin.
+    /// The allowed origins; `None` allows every origin.
     origins: Option<AllowedOrigins>,
     methods: &'static str,
 }
 
 impl Cors {
-    /// Every origin may read data. Pages are for people: another site has no business in them.
+    /// Allows every origin to read data. HTML pages are not shared with other origins.
     pub(crate) fn open() -> Self {
         Self {
             origins: None,
@@ -26,8 +28,8 @@ impl Cors {
         }
     }
 
-    /// Only pages of `origins` may call; others are refused (MCP, "Streamable HTTP", security warning). Requests without
-    /// `Origin` don't come from a page.
+    /// Allows only `origins` and rejects all others (MCP, "Streamable HTTP", security warning). Requests without an
+    /// `Origin` header are accepted, because they do not come from a web page.
     pub(crate) fn restricted(origins: AllowedOrigins) -> Self {
         Self {
             origins: Some(origins),
@@ -42,7 +44,7 @@ impl Cors {
         }
     }
 
-    /// The answer to a preflight; it carries no token, so it comes before authentication.
+    /// Returns the response to a preflight. Preflights carry no token, so they are answered before authentication.
     fn preflight(&self, origin: HeaderValue, request: &HeaderMap) -> Response {
         let requested = request
             .get_all(header::ACCESS_CONTROL_REQUEST_HEADERS)
@@ -83,7 +85,7 @@ impl<E: Endpoint> Middleware<E> for Cors {
     }
 }
 
-/// The endpoint that [`Cors`] makes.
+/// The endpoint that [`Cors`] wraps around another.
 #[derive(Debug)]
 pub(crate) struct CorsEndpoint<E> {
     cors: Cors,
@@ -95,7 +97,7 @@ impl<E: Endpoint> Endpoint for CorsEndpoint<E> {
 
     async fn call(&self, request: Request) -> Result<Response> {
         let headers = request.headers();
-        // A browser sends one; of several, every one must be allowed.
+        // Browsers send one Origin header. If there are several, all of them must be allowed.
         if !headers
             .get_all(header::ORIGIN)
             .iter()
@@ -129,8 +131,8 @@ impl<E: Endpoint> Endpoint for CorsEndpoint<E> {
     }
 }
 
-/// What pages may send, beside every `Mcp-*` header.
+/// Request headers that web pages may send, in addition to every `Mcp-*` header.
 const REQUEST_HEADERS: [&str; 4] = ["authorization", "content-type", "last-event-id", "traceparent"];
 const EXPOSED_HEADERS: &str = "MCP-Protocol-Version, Mcp-Session-Id, Retry-After, WWW-Authenticate";
-/// Two hours, the most that Chromium remembers.
+/// Two hours: the maximum in Chromium.
 const MAX_AGE_SECONDS: &str = "7200";

@@ -1,4 +1,4 @@
-//! What a request gets that no route answers, or that fails: JSON bodies for 404, 405, 403 and 500.
+//! JSON error responses for requests that match no route or fail: 403, 404, 405 and 500.
 
 use poem::{
     Endpoint, EndpointExt, IntoResponse, Request, Response, Result,
@@ -8,7 +8,7 @@ use poem::{
 
 use crate::{auth::ErrorBody, reason::Reason};
 
-/// Names the methods that `endpoint` takes when it's asked with another (RFC 9110 §15.5.6).
+/// Adds an `Allow` header with `methods` to the 405 responses of `endpoint` (RFC 9110 §15.5.6), and answers `OPTIONS`.
 pub(crate) fn allow_methods<E: Endpoint>(endpoint: E, methods: &'static str) -> AllowMethods<E> {
     AllowMethods {
         methods,
@@ -16,7 +16,7 @@ pub(crate) fn allow_methods<E: Endpoint>(endpoint: E, methods: &'static str) -> 
     }
 }
 
-/// The endpoint that [`allow_methods`] makes.
+/// The endpoint returned by [`allow_methods`].
 #[derive(Debug)]
 pub(crate) struct AllowMethods<E> {
     methods: &'static str,
@@ -46,27 +46,27 @@ impl<E: Endpoint> Endpoint for AllowMethods<E> {
     }
 }
 
-/// Turns the errors of `endpoint` into responses.
+/// Converts the errors of `endpoint` to JSON responses.
 pub(crate) fn json_errors<E: Endpoint + 'static>(endpoint: E) -> impl Endpoint<Output = Response> + 'static {
     endpoint
         .catch_all_error(|error| async move { error_response(error) })
         .map_to_response()
 }
 
-/// What a failed request gets: JSON in the form of a refusal, and nothing of the error's own text.
+/// Converts an error to a JSON response with a fixed text. The text of the error itself is not sent to the client.
 pub(crate) fn error_response(error: poem::Error) -> Response {
     if error.is::<NotFoundError>() {
         return json_error(
             StatusCode::NOT_FOUND,
             "not_found",
-            "There is nothing here; see /docs for what there is",
+            "Not found; see /docs for the available routes",
         );
     }
     if error.is::<MethodNotAllowedError>() {
         return json_error(
             StatusCode::METHOD_NOT_ALLOWED,
             "method_not_allowed",
-            "This route takes other methods; see Allow",
+            "Method not allowed; see the Allow header",
         );
     }
     match error.downcast::<CorsError>() {
@@ -75,23 +75,21 @@ pub(crate) fn error_response(error: poem::Error) -> Response {
             json_error(StatusCode::FORBIDDEN, "forbidden", "Origin not allowed")
         }
         Ok(error @ (CorsError::MethodNotAllowed | CorsError::HeadersNotAllowed)) => {
-            tracing::error!(reason = %Reason::Internal, %error, "a request failed");
+            tracing::error!(reason = %Reason::Internal, %error, "request failed");
             internal_error()
         }
-        Err(error) if error.status().is_client_error() => json_error(
-            error.status(),
-            "invalid_request",
-            "The request could not be understood",
-        ),
+        Err(error) if error.status().is_client_error() => {
+            json_error(error.status(), "invalid_request", "The request is malformed")
+        }
         Err(error) => {
             Reason::Internal.count();
-            tracing::error!(reason = %Reason::Internal, %error, "a request failed");
+            tracing::error!(reason = %Reason::Internal, %error, "request failed");
             internal_error()
         }
     }
 }
 
-/// Our own fault.
+/// Returns the response for an internal error of this server.
 pub(crate) fn internal_error() -> Response {
     json_error(
         StatusCode::INTERNAL_SERVER_ERROR,
@@ -100,10 +98,10 @@ pub(crate) fn internal_error() -> Response {
     )
 }
 
-/// Logs and counts a refusal that is the caller's to mend.
+/// Logs and counts a rejected request. At level INFO, because the client caused the error.
 pub(super) fn log_refusal(reason: Reason) {
     reason.count();
-    tracing::info!(%reason, "request refused");
+    tracing::info!(%reason, "request rejected");
 }
 
 pub(super) fn json_error(status: StatusCode, error: &str, error_description: &str) -> Response {

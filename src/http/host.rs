@@ -1,4 +1,4 @@
-//! The `Host` guard: which host a request may be for.
+//! The `Host` check: rejects requests that name another host, which protects against DNS rebinding.
 
 use std::{
     net::IpAddr,
@@ -17,8 +17,8 @@ use url::Url;
 use super::errors::{json_error, log_refusal};
 use crate::{origin::is_loopback, paths, reason::Reason};
 
-/// Refuses requests for another host: a page of another site that gets its name to resolve to this machine (DNS
-/// rebinding) still sends its own name.
+/// Middleware that rejects requests for other hosts. In a DNS rebinding attack, the name of another site resolves to this
+/// machine, but the browser still sends that name in `Host`.
 #[derive(Debug, Clone)]
 pub(crate) struct HostGuard(Arc<AllowedHosts>);
 
@@ -26,12 +26,12 @@ pub(crate) struct HostGuard(Arc<AllowedHosts>);
 struct AllowedHosts {
     public: Url,
     loopback: bool,
-    /// Whether it was told that somebody uses another name of this machine.
+    /// Whether the warning of [`warn_once`](Self::warn_once) was logged.
     warned: AtomicBool,
 }
 
 impl HostGuard {
-    /// Accepts the host of `base_url`, and loopback when listening there.
+    /// Creates the middleware. It accepts the host of `base_url`, and loopback hosts if `listen` or `base_url` is loopback.
     pub(crate) fn new(base_url: &Url, listen: IpAddr) -> Self {
         Self(Arc::new(AllowedHosts {
             public: base_url.clone(),
@@ -43,11 +43,11 @@ impl HostGuard {
 
 impl AllowedHosts {
     fn allows(&self, authority: &str) -> bool {
-        // RFC 9112 §3.2: an authority, nothing before or behind it.
+        // RFC 9112 §3.2: only an authority, without user information.
         if authority.parse::<Authority>().is_err() || authority.contains('@') {
             return false;
         }
-        // The scheme gives the default port its meaning; a host alone can't be compared.
+        // Parsed as a URL, because the default port depends on the scheme.
         let Ok(url) = Url::parse(&format!("{}://{authority}/", self.public.scheme())) else {
             return false;
         };
@@ -59,13 +59,14 @@ impl AllowedHosts {
         is_public || self.loopback && is_loopback(&url)
     }
 
-    /// `localhost` and 127.0.0.1 are the same machine, but to OAuth they are two resources: clients compare the URL they were
-    /// given with that of the metadata (RFC 9728 §3.3), and give up.
-    fn warn_once(&self, called: &Url) {
+    /// Warns that a client used another loopback name than `BASE_URL`. `localhost` and `127.0.0.1` are the same machine,
+    /// but different OAuth resources: clients compare the URL they were given with the one in the metadata (RFC 9728
+    /// §3.3), and sign-in fails if they differ.
+    fn warn_once(&self, requested: &Url) {
         if is_loopback(&self.public) && !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
-                called = %called.authority(),
-                "clients that sign in must use exactly {}: to OAuth, another name of this machine is another server",
+                requested = %requested.authority(),
+                "clients must connect to exactly {}: OAuth treats another name of this machine as a different server",
                 self.public
             );
         }
@@ -83,7 +84,7 @@ impl<E: Endpoint> Middleware<E> for HostGuard {
     }
 }
 
-/// The endpoint that [`HostGuard`] makes.
+/// The endpoint that [`HostGuard`] wraps around another.
 #[derive(Debug)]
 pub(crate) struct HostGuardEndpoint<E> {
     hosts: Arc<AllowedHosts>,
@@ -94,19 +95,19 @@ impl<E: Endpoint> Endpoint for HostGuardEndpoint<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
-        // RFC 9112 §3.2: exactly one Host, and the same one in a target that names any; HTTP/2 has it in the target alone. An
-        // orchestrator's probe asks by address, and health tells nobody anything.
+        // RFC 9112 §3.2: exactly one Host header. An absolute request target must name an allowed host too; HTTP/2 has
+        // only that. Health probes are exempt: orchestrators call them by IP address, and they reveal nothing secret.
         let target = request.original_uri().authority().map(Authority::as_str);
         let allowed = |host: Option<&str>| host.is_some_and(|host| self.hosts.allows(host));
         let mut hosts = request.headers().get_all(header::HOST).iter();
         let hosts = (hosts.next(), hosts.next());
-        let is_ours = || match hosts {
+        let is_host_allowed = || match hosts {
             (Some(host), None) => allowed(host.to_str().ok()) && (target.is_none() || allowed(target)),
             (None, _) => allowed(target),
             (Some(_), Some(_)) => false,
         };
         let is_probe = matches!(request.original_uri().path(), paths::HEALTHZ | paths::READYZ);
-        if is_probe || is_ours() {
+        if is_probe || is_host_allowed() {
             return self.inner.call(request).await.map(IntoResponse::into_response);
         }
         log_refusal(Reason::HostNotAllowed);

@@ -2,26 +2,26 @@
 
 use std::time::Duration;
 
-/// Limits of connections.
+/// Connection limits of [`serve`](super::serve).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerLimits {
-    /// Most connections at a time; more wait to be accepted.
+    /// Maximum number of open connections. Further clients wait until a connection closes.
     pub max_connections: usize,
-    /// How long a client may take to send its first request's head.
+    /// Maximum time for a client to send the head of its first request.
     pub head_timeout: Duration,
-    /// How long a connection may go without a request being served or a part of an answer being taken; also the time
-    /// between two requests.
+    /// Maximum idle time of a connection: no request in progress, and the client reads no response data. Also limits
+    /// the time between two requests.
     pub idle_timeout: Duration,
-    /// How long requests in flight may go on after the signal to stop.
+    /// Grace period for requests in flight at shutdown.
     pub shutdown_grace: Duration,
-    /// How much of that grace new connections are still accepted in, so that whoever sends requests here can see that it's
-    /// time to send them elsewhere.
+    /// The first part of the grace period, during which new connections are still accepted, so that load balancers see
+    /// the 503 of `/readyz`.
     pub drain: Duration,
 }
 
 impl ServerLimits {
-    /// These limits, and what is usual for the times: 10 s for a head, a minute of silence, none to drain.
+    /// Creates limits with the default times: 10 s for the head, 60 s idle, no drain period.
     pub fn new(max_connections: usize, shutdown_grace: Duration) -> Self {
         Self {
             max_connections,

@@ -1,5 +1,5 @@
-//! HTTP around the routes: the accept loop with its limits, the access log, cross-origin rules, the `Host` guard, the
-//! time limit, and the responses of requests that fail.
+//! The HTTP server and its middleware: the accept loop with connection limits, the access log, CORS, the `Host` check,
+//! the request timeout, and JSON error responses.
 
 mod access_log;
 mod activity;

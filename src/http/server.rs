@@ -1,5 +1,7 @@
-//! The accept loop: the limits that stand before any route. `poem::Server` has none for heads and connections, and
-//! doesn't notice a client that goes away, so calls would go on for nobody.
+//! The accept loop, which enforces the connection limits.
+//!
+//! `poem::Server` is not used: it does not limit connections or the time to send a head, and it does not notice when a
+//! client disconnects, so tool calls would keep running.
 
 use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
@@ -26,8 +28,8 @@ use super::{
     limits::ServerLimits,
 };
 
-/// Serves `endpoint` on `listener` until `stop` ends; then drains, accepts no more, and waits for requests in flight, all
-/// as long as the limits allow.
+/// Serves `endpoint` on `listener` until `stop` completes, then shuts down: it accepts connections for the drain period,
+/// closes the listener, and waits for requests in flight until the grace period ends.
 ///
 /// ```
 /// use std::time::Duration;
@@ -45,7 +47,7 @@ use super::{
 /// ```
 ///
 /// # Errors
-/// When the listener has no address.
+/// Returns an error if the local address of `listener` cannot be read.
 pub async fn serve(
     listener: TcpListener,
     endpoint: BoxEndpoint<'static>,
@@ -54,12 +56,12 @@ pub async fn serve(
 ) -> io::Result<()> {
     let local = listener.local_addr()?;
     let endpoint: Arc<BoxEndpoint<'static>> = Arc::new(endpoint);
-    let places = Arc::new(Semaphore::new(limits.max_connections));
+    let slots = Arc::new(Semaphore::new(limits.max_connections));
     let connections = TaskTracker::new();
     let stopping = CancellationToken::new();
-    // Ends every connection when this function is left, whichever way.
-    let cut = CancellationToken::new();
-    let _cut_at_end = cut.clone().drop_guard();
+    // Closes all connections when this function returns or its future is dropped.
+    let abort = CancellationToken::new();
+    let _abort_on_drop = abort.clone().drop_guard();
     let drain = limits.drain.min(limits.shutdown_grace);
     let mut stop = pin!(async {
         stop.await;
@@ -68,9 +70,9 @@ pub async fn serve(
     loop {
         let accepted = tokio::select! {
             () = &mut stop => break,
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept(&listener, &slots) => accepted,
         };
-        let Some((stream, remote, place)) = accepted else {
+        let Some((stream, remote, slot)) = accepted else {
             continue;
         };
         let connection = Connection {
@@ -80,13 +82,13 @@ pub async fn serve(
             endpoint: Arc::clone(&endpoint),
             limits,
         };
-        let (stopping, cut) = (stopping.clone(), cut.clone());
+        let (stopping, abort) = (stopping.clone(), abort.clone());
         connections.spawn(async move {
             tokio::select! {
                 () = connection.serve(stopping) => {}
-                () = cut.cancelled() => {}
+                () = abort.cancelled() => {}
             }
-            drop(place);
+            drop(slot);
         });
     }
     drop(listener);
@@ -94,27 +96,27 @@ pub async fn serve(
     connections.close();
     let rest = limits.shutdown_grace.saturating_sub(drain);
     if timeout(rest, connections.wait()).await.is_err() {
-        tracing::warn!(grace = ?limits.shutdown_grace, "requests were still in flight after the grace and are cut");
+        tracing::warn!(grace = ?limits.shutdown_grace, "the shutdown grace period ended: closing connections with requests in flight");
     }
     Ok(())
 }
 
-/// The next connection, once there's room for it.
+/// Waits for a free slot, then accepts the next connection. Returns `None` if accepting fails.
 async fn accept(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
+    slots: &Arc<Semaphore>,
 ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     // The semaphore is never closed.
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, remote)) => {
-            // Answers are small and written at once; waiting to fill a segment only delays them.
+            // Responses are small and written at once, so Nagle's algorithm would only delay them.
             let _ = stream.set_nodelay(true);
-            Some((stream, remote, place))
+            Some((stream, remote, slot))
         }
         Err(error) => {
-            // Too many open files, as a rule: without a pause this would spin.
-            tracing::warn!(%error, "a connection could not be accepted");
+            // Usually "too many open files". Without a pause, this loop would spin.
+            tracing::warn!(%error, "cannot accept a connection");
             sleep(ACCEPT_PAUSE).await;
             None
         }
@@ -130,7 +132,7 @@ struct Connection {
 }
 
 impl Connection {
-    /// Serves requests until the client leaves, falls silent, or `stopping`.
+    /// Serves requests until the client disconnects, the connection is idle for too long, or `stopping` is cancelled.
     async fn serve(self, stopping: CancellationToken) {
         let Self {
             stream,
@@ -153,20 +155,20 @@ impl Connection {
         });
         let builder = protocol(&limits);
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-        let patience = tokio::select! {
-            // A client that breaks off or sends rubbish is nothing to report.
+        let close_timeout = tokio::select! {
+            // Disconnects and protocol errors of clients are not logged.
             _ = connection.as_mut() => return,
-            () = activity.silence(&limits) => LAST_WORDS,
-            // What is being answered gets its time; a client that is in the middle of nothing gets none.
-            () = stopping.cancelled() => if activity.is_busy() { limits.shutdown_grace } else { LAST_WORDS },
+            () = activity.idle(&limits) => CLOSE_TIMEOUT,
+            // Requests in flight get the grace period; idle connections are closed at once.
+            () = stopping.cancelled() => if activity.is_busy() { limits.shutdown_grace } else { CLOSE_TIMEOUT },
         };
         connection.as_mut().graceful_shutdown();
-        // A request that came in at the last moment is served; it has a time limit of its own.
-        while timeout(patience, connection.as_mut()).await.is_err() && activity.is_serving() {}
+        // A request that arrived during the shutdown is still served; it has its own time limit.
+        while timeout(close_timeout, connection.as_mut()).await.is_err() && activity.is_serving() {}
     }
 }
 
-/// Both versions of HTTP, told apart by the first bytes.
+/// Configures HTTP/1.1 and HTTP/2; the first bytes of a connection decide which one is used.
 fn protocol(limits: &ServerLimits) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
@@ -184,9 +186,9 @@ fn protocol(limits: &ServerLimits) -> auto::Builder<TokioExecutor> {
 }
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long a connection that is to end may take over its last bytes.
-const LAST_WORDS: Duration = Duration::from_secs(1);
-/// A head holds one token of 16 KiB, and four times as much besides.
+/// Time to send the last bytes before a connection is closed.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Room for a token of 16 KiB and 48 KiB of other headers.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 const MAX_HEADER_LIST_BYTES: u32 = 64 * 1024;
 const MAX_CONCURRENT_STREAMS: u32 = 32;

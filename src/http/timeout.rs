@@ -1,4 +1,4 @@
-//! The time limit of a request.
+//! The request timeout.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use poem::{
 use super::errors::json_error;
 use crate::reason::Reason;
 
-/// Ends requests that take too long; what they were doing is dropped.
+/// Middleware that cancels requests that take too long and answers 503.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timeout(Duration);
 
 impl Timeout {
-    /// Ends requests after `limit`.
+    /// Creates the middleware with the time limit `limit`.
     pub(crate) fn new(limit: Duration) -> Self {
         Self(limit)
     }
@@ -29,7 +29,7 @@ impl<E: Endpoint> Middleware<E> for Timeout {
     }
 }
 
-/// The endpoint that [`Timeout`] makes.
+/// The endpoint that [`Timeout`] wraps around another.
 #[derive(Debug)]
 pub(crate) struct TimeoutEndpoint<E> {
     limit: Duration,
@@ -44,11 +44,11 @@ impl<E: Endpoint> Endpoint for TimeoutEndpoint<E> {
             outcome.map(IntoResponse::into_response)
         } else {
             Reason::RequestTimeout.count();
-            tracing::warn!(reason = %Reason::RequestTimeout, limit = ?self.limit, "a request took too long");
+            tracing::warn!(reason = %Reason::RequestTimeout, limit = ?self.limit, "request timed out");
             let mut response = json_error(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "temporarily_unavailable",
-                "The request took too long",
+                "The request timed out",
             );
             // RFC 9110 §15.6.4.
             response
@@ -59,5 +59,5 @@ impl<E: Endpoint> Endpoint for TimeoutEndpoint<E> {
     }
 }
 
-/// As long as while Clerk is away, which is the usual cause.
+/// The same value as during an outage of Clerk, which is the usual cause of a timeout.
 const RETRY_AFTER_SECONDS: u64 = 5;

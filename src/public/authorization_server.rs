@@ -1,4 +1,4 @@
-//! Clerk's authorization server metadata, mirrored: clients of older MCP revisions ask the MCP server for it.
+//! Mirrors Clerk's authorization server metadata, because clients of older MCP revisions request it from the MCP server.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,8 +13,10 @@ use serde_json::{Value, json};
 
 use crate::{clock::Clock, outbound};
 
-/// The mirror of both of Clerk's documents: each fetched when first asked for, cached as Clerk's headers say and for an
-/// hour at most, served stale while Clerk is away, and built from Clerk's fixed endpoints when it was never reached.
+/// A cached mirror of Clerk's two metadata documents.
+///
+/// Each document is fetched on first use and cached according to Clerk's cache headers, for at most an hour. While Clerk is
+/// unavailable, the last document is served. If no document was ever fetched, one is built from Clerk's fixed endpoints.
 #[derive(Debug, Clone)]
 pub(crate) struct AuthorizationServerMetadata(Arc<Inner>);
 
@@ -35,9 +37,9 @@ struct MirroredDocument {
 
 #[derive(Debug, Default)]
 struct MirrorState {
-    /// The newest document that Clerk gave.
+    /// The last document fetched from Clerk.
     document: Option<Arc<Value>>,
-    /// When the last try ended, and for how long it counts.
+    /// When the last attempt ended, and how long to wait before the next one.
     fresh: Option<(Timestamp, Duration)>,
     in_flight: Option<PendingFetch>,
 }
@@ -45,7 +47,7 @@ struct MirrorState {
 type PendingFetch = Shared<BoxFuture<'static, ()>>;
 
 impl AuthorizationServerMetadata {
-    /// A mirror of the documents of `issuer`, the Frontend API URL.
+    /// Creates a mirror of the documents of `issuer`, the Frontend API URL.
     pub(crate) fn new(client: Client, issuer: &str, clock: Arc<dyn Clock>) -> Self {
         let mirrored = |well_known| MirroredDocument {
             well_known,
@@ -60,7 +62,7 @@ impl AuthorizationServerMetadata {
         }))
     }
 
-    /// RFC 8414 metadata.
+    /// Returns the authorization server metadata (RFC 8414).
     pub(crate) async fn oauth(&self) -> Value {
         match self.document(|inner| &inner.oauth).await {
             Some(document) => document.as_ref().clone(),
@@ -68,7 +70,7 @@ impl AuthorizationServerMetadata {
         }
     }
 
-    /// OpenID Connect discovery metadata.
+    /// Returns the OpenID Connect discovery metadata.
     pub(crate) async fn openid(&self) -> Value {
         match self.document(|inner| &inner.openid).await {
             Some(document) => document.as_ref().clone(),
@@ -76,8 +78,8 @@ impl AuthorizationServerMetadata {
         }
     }
 
-    /// The document: a held one at once, while a stale one is fetched again on a task of its own; only without any is
-    /// that waited for.
+    /// Returns the cached document. If it is stale, a background task refreshes it. Waits for a fetch only if no document
+    /// is cached.
     async fn document(&self, which: fn(&Inner) -> &MirroredDocument) -> Option<Arc<Value>> {
         let flight = {
             let mut state = which(&self.0).state.lock();
@@ -87,8 +89,8 @@ impl AuthorizationServerMetadata {
             if is_fresh {
                 return state.document.clone();
             }
-            let flying = state.in_flight.clone().filter(|flight| flight.peek().is_none());
-            let flight = flying.unwrap_or_else(|| {
+            let pending = state.in_flight.clone().filter(|flight| flight.peek().is_none());
+            let flight = pending.unwrap_or_else(|| {
                 let task = tokio::spawn(self.clone().fetch_and_store(which));
                 async move { drop(task.await) }.boxed().shared()
             });
@@ -116,7 +118,7 @@ impl AuthorizationServerMetadata {
                 tracing::warn!(
                     document = mirrored.well_known,
                     cause,
-                    "Clerk's metadata could not be fetched"
+                    "cannot fetch Clerk's metadata"
                 );
                 state.fresh = Some((now, RETRY_AFTER));
             }
@@ -127,7 +129,7 @@ impl AuthorizationServerMetadata {
 impl Inner {
     async fn fetch(&self, well_known: &str) -> Result<(Value, Duration), &'static str> {
         let url = format!("{}/.well-known/{well_known}", self.issuer);
-        let response = self.client.get(url).send().await.map_err(|_| "no answer")?;
+        let response = self.client.get(url).send().await.map_err(|_| "no response")?;
         if response.status() != StatusCode::OK {
             return Err("not status 200");
         }
@@ -139,18 +141,18 @@ impl Inner {
         );
         let body = outbound::read_body(response)
             .await
-            .map_err(|_| "the answer broke off or is too large")?;
+            .map_err(|_| "the response is incomplete or too large")?;
         let document: Value = serde_json::from_slice(&body).map_err(|_| "not JSON")?;
-        // RFC 8414 §3.3: a document of another issuer must not be used; mirrored, it would lead clients there.
+        // RFC 8414 §3.3: a document of another issuer must not be used. Mirroring it would send clients to that issuer.
         if document.get("issuer").and_then(Value::as_str) != Some(&self.issuer) {
-            return Err("another issuer");
+            return Err("wrong issuer");
         }
         Ok((document, lifetime))
     }
 }
 
-/// How long a document with this `Cache-Control` is fresh. At least for the time between two tries, or everyone could
-/// make us ask Clerk with every request.
+/// Returns how long a document with this `Cache-Control` is fresh. Never less than the retry interval: otherwise every
+/// request of a client would cause a request to Clerk.
 fn lifetime(cache_control: Option<&str>) -> Duration {
     let Some(directives) = cache_control else {
         return DEFAULT_LIFETIME;
@@ -170,8 +172,8 @@ fn lifetime(cache_control: Option<&str>) -> Duration {
     max_age.clamp(RETRY_AFTER, MAX_LIFETIME)
 }
 
-/// What holds for every Clerk application, whatever its settings. What depends on them is left out: a client that needs
-/// it will ask Clerk.
+/// Builds the metadata that is the same for every Clerk application. Members that depend on the application's settings
+/// are left out; clients can get them from Clerk.
 fn fallback_metadata(issuer: &str) -> Value {
     json!({
         "issuer": issuer,
@@ -212,7 +214,7 @@ fn fallback_openid_metadata(issuer: &str) -> Value {
 }
 
 const MAX_LIFETIME: Duration = Duration::from_hours(1);
-/// When Clerk says nothing.
+/// Used if Clerk sends no `max-age`.
 const DEFAULT_LIFETIME: Duration = Duration::from_mins(5);
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
@@ -221,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clerks_cache_headers_count_within_bounds() {
+    fn cache_control_is_honored_within_limits() {
         let cases = [
             (None, 300),
             (Some("public"), 300),

@@ -1,27 +1,27 @@
-//! How common MCP clients are told of this server. One list, for the start page and the demo's output.
+//! Setup instructions for common MCP clients, for the start page and the output of the demo.
 
 use serde::Serialize;
 use serde_json::json;
 
-/// What to do in one client.
+/// How to add this server to one client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct ClientSetup {
-    /// The client's name.
+    /// The name of the client.
     pub(crate) client: &'static str,
-    /// Where the text goes.
+    /// Where to put the text.
     pub(crate) place: &'static str,
-    /// The command or configuration, to be copied as it is.
+    /// The command or configuration to copy.
     pub(crate) text: String,
 }
 
-/// The setups for a server whose MCP endpoint is `endpoint`.
+/// Returns the setup instructions for a server whose MCP endpoint is `endpoint`.
 pub(crate) fn client_setups(endpoint: &str) -> Vec<ClientSetup> {
     let cursor = json!({ "mcpServers": { "clerk": { "url": endpoint } } });
     let vs_code = json!({ "name": "clerk", "type": "http", "url": endpoint });
     vec![
         ClientSetup {
             client: "Claude Code",
-            place: "in a terminal; then /mcp in Claude Code signs in",
+            place: "in a terminal; then run /mcp in Claude Code to sign in",
             text: format!("claude mcp add --transport http clerk {endpoint}"),
         },
         ClientSetup {
@@ -36,7 +36,7 @@ pub(crate) fn client_setups(endpoint: &str) -> Vec<ClientSetup> {
         },
         ClientSetup {
             client: "MCP Inspector",
-            place: "in a terminal; it opens a page",
+            place: "in a terminal; opens a page in the browser",
             text: format!("npx @modelcontextprotocol/inspector --transport http --server-url {endpoint}"),
         },
     ]

@@ -1,14 +1,14 @@
-// Swagger UI with the document that stands in the page.
+// Starts Swagger UI with the OpenAPI document embedded in this page.
 const { document: api, hint, token } = JSON.parse(document.getElementById("data").textContent);
 api.info.description += "\n\n" + hint;
-// The server by the name that it was opened by: to a browser, localhost and 127.0.0.1 are two, and this page may call its own alone.
+// Uses the origin of this page: localhost and 127.0.0.1 are different origins, and the page may call only its own.
 api.servers = [{ url: new URL(".", location).href.replace(/\/$/, "") }];
 const ui = SwaggerUIBundle({
   dom_id: "#ui",
   spec: api,
   deepLinking: true,
   validatorUrl: null,
-  // Swagger UI asks for the one media type that is chosen, and MCP for both at once. The curl command is made of this too.
+  // MCP requires both media types, but Swagger UI sends only the selected one. This also changes the curl command shown.
   requestInterceptor(request) {
     if (request.method === "POST") request.headers.accept = "application/json, text/event-stream";
     return request;

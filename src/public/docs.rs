@@ -1,4 +1,4 @@
-//! `/docs`: Swagger UI from the binary with the document in it. One page, nothing from another host.
+//! `/docs`: one self-contained page with Swagger UI and the OpenAPI document. It loads nothing from another host.
 
 use askama::Template;
 use poem::http::HeaderValue;
@@ -6,20 +6,20 @@ use serde_json::{Value, json};
 
 use super::{PublicSettings, page::hash_source};
 
-/// The page and what it may do.
+/// The page and its response headers.
 #[derive(Debug)]
 pub(super) struct DocsPage {
     pub(super) html: String,
     pub(super) policy: HeaderValue,
-    /// In a demo there's a token in it.
+    /// `no-store` in a demo, because the page then contains a token.
     pub(super) caching: HeaderValue,
 }
 
 impl DocsPage {
-    /// A page of `document` around the style and the script of `swagger_ui`, which is poem-openapi's page: it has its own
-    /// document inlined, and no way to set Swagger UI up.
+    /// Renders the page for `document`. `swagger_ui` is the page of poem-openapi, of which only the style and the script
+    /// are used: it embeds its own document, and Swagger UI cannot be configured in it.
     pub(super) fn new(document: &Value, swagger_ui: &str, settings: &PublicSettings) -> Self {
-        // In a layer of its own, so that our style goes before it, however it picks its elements.
+        // In a cascade layer, so that our own style takes precedence regardless of selector specificity.
         let swagger_style = format!(
             "@layer swagger{{{}}}",
             text_between(swagger_ui, "<style charset=\"UTF-8\">", "</style>")
@@ -28,13 +28,13 @@ impl DocsPage {
         let token = settings.demo.as_ref().and_then(|demo| demo.users.first());
         let hint = match token {
             Some(user) => format!(
-                "The token of {}, a sample user, is filled in: open an operation, *Try it out*, *Execute*. Tokens of the \
-                 others are on the [start page](./).",
+                "A token of the sample user {} is filled in: open an operation, then click *Try it out* and *Execute*. \
+                 The [start page](./) lists tokens of the other sample users.",
                 user.name
             ),
-            None => "To try `/mcp`, put a token in under *Authorize*. A session token, good for a minute, is what \
-                     `await Clerk.session.getToken()` gives in the browser's console, on a page of the application. How to \
-                     connect a client is on the [start page](./)."
+            None => "To try `/mcp`, enter a token under *Authorize*. To get a session token (valid for one minute), open a page of \
+                     your application and run `await Clerk.session.getToken()` in the browser console. The \
+                     [start page](./) explains how to connect a client."
                 .to_owned(),
         };
         let data = json!({
@@ -46,13 +46,13 @@ impl DocsPage {
             name: &settings.name,
             swagger_style: &swagger_style,
             style: STYLE,
-            // Inside a script, `</script>` and `<!--` would end it, wherever they stand in a string.
+            // Escapes `<`, because `</script>` or `<!--` in a string would end the script element.
             data: &data.to_string().replace('<', "\\u003c"),
             bundle,
             script: SCRIPT,
         };
         let policy = format!(
-            // The server that the page came from is the one that it calls.
+            // The page calls only the server that it was loaded from.
             "default-src 'none'; script-src {} {}; style-src {} {}; img-src data:; connect-src 'self'; base-uri 'none'; \
              form-action 'none'; frame-ancestors 'none'",
             hash_source(bundle),
@@ -61,7 +61,7 @@ impl DocsPage {
             hash_source(STYLE),
         );
         Self {
-            // The template takes strings alone, so rendering can't fail.
+            // Rendering cannot fail, because the template only contains strings.
             html: template.render().unwrap_or_default(),
             policy: HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'")),
             caching: HeaderValue::from_static(if token.is_some() { "no-store" } else { "no-cache" }),
@@ -69,7 +69,7 @@ impl DocsPage {
     }
 }
 
-/// What stands in `page` between the first `start` and the next `end`.
+/// Returns the text of `page` between the first `start` and the next `end`.
 fn text_between<'a>(page: &'a str, start: &str, end: &str) -> &'a str {
     let rest = page.split_once(start).map_or("", |(_, rest)| rest);
     rest.split_once(end).map_or("", |(inner, _)| inner)
@@ -113,7 +113,7 @@ mod tests {
         let document = json!({ "info": { "description": "</script><!--" } });
         let page = DocsPage::new(&document, SWAGGER_UI, &settings());
         assert!(page.html.contains("\\u003c/script>\\u003c!--"), "{}", page.html);
-        // poem-openapi's script, ours, and the data.
+        // The data, the Swagger UI bundle, and our own script.
         assert_eq!(page.html.matches("</script>").count(), 3);
         assert!(page.html.contains("var b=1") && page.html.contains("a{}"));
     }

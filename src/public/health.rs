@@ -1,4 +1,4 @@
-//! Alive and ready. Neither asks Clerk: an outage there must not make an orchestrator restart healthy servers.
+//! Liveness and readiness. Neither calls Clerk: an outage of Clerk must not make an orchestrator restart healthy servers.
 
 use std::{
     fmt,
@@ -12,7 +12,7 @@ use poem_openapi::{ApiResponse, Object, payload::Json};
 
 use crate::clerk::SecretKeyState;
 
-/// The state that readiness is told from.
+/// The state that `/readyz` reports: whether keys are available, the secret key is valid, and the server is draining.
 pub struct Health {
     holds_keys: Box<dyn Fn() -> bool + Send + Sync>,
     secret_key: Arc<SecretKeyState>,
@@ -20,7 +20,8 @@ pub struct Health {
 }
 
 impl Health {
-    /// Health of a server whose keys are there when `holds_keys` says so, and whose secret key is what `secret_key` says.
+    /// Creates the state of a server. `holds_keys` returns whether signing keys are available, and `secret_key` holds the
+    /// result of the last probe of the secret key.
     pub fn new(
         holds_keys: impl Fn() -> bool + Send + Sync + 'static,
         secret_key: Arc<SecretKeyState>,
@@ -32,7 +33,7 @@ impl Health {
         }
     }
 
-    /// From now on the server is not ready, so that no new requests are sent its way.
+    /// Marks the server as shutting down: `/readyz` returns 503 from now on, so that load balancers stop sending requests.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
@@ -54,7 +55,7 @@ impl Health {
             keys: if keys {
                 "held"
             } else {
-                "none yet: Clerk's key set could not be fetched so far"
+                "none: Clerk's key set could not be fetched yet"
             }
             .to_owned(),
             secret_key: misconfiguration
@@ -78,43 +79,42 @@ impl fmt::Debug for Health {
     }
 }
 
-/// Answer of `/healthz`.
+/// The response of `/healthz`.
 #[derive(ApiResponse)]
 pub(crate) enum HealthResponse {
-    /// The process answers.
+    /// The process is running.
     #[oai(status = 200)]
     Alive(Json<Alive>),
 }
 
-/// The process answers.
+/// The process is running.
 #[derive(Object)]
 pub(crate) struct Alive {
     /// Always `alive`.
     status: String,
 }
 
-/// Answer of `/readyz`.
+/// The response of `/readyz`.
 #[derive(ApiResponse)]
 pub(crate) enum ReadinessResponse {
-    /// Requests can be served.
+    /// The server is ready for requests.
     #[oai(status = 200)]
     Ready(Json<Readiness>),
-    /// Requests can't be served now.
+    /// The server is not ready for requests.
     #[oai(status = 503)]
     NotReady(Json<Readiness>),
 }
 
-/// The parts that readiness stands on.
+/// The status of each part that readiness depends on.
 #[derive(Object)]
 #[oai(rename_all = "camelCase")]
 pub(crate) struct Readiness {
     /// `ready` or `not ready`.
     status: String,
-    /// Whether the keys are held that tokens are verified with.
+    /// Whether the keys for verifying tokens are available: `held`, or the reason why not.
     keys: String,
-    /// `good`, also before the first probe of it, or what is wrong: `secret-key-invalid`,
-    /// `secret-key-of-another-application`.
+    /// `good` (also before the first probe), `secret-key-invalid` or `secret-key-of-another-application`.
     secret_key: String,
-    /// Whether the server is shutting down.
+    /// Whether the server is shutting down: `draining` or `no`.
     shutdown: String,
 }

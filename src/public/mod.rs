@@ -1,5 +1,5 @@
-//! Everything that is served without a token: discovery documents, health, the OpenAPI document, the start page.
-//! Nothing in here looks at a token, and every operation is a GET.
+//! The public routes: discovery documents, health, the OpenAPI document, and the start page. They accept only GET and
+//! ignore tokens.
 
 mod authorization_server;
 mod clients;
@@ -32,14 +32,14 @@ use self::{
 };
 use crate::{paths, token::ResourceNames};
 
-/// What the public routes show.
+/// The settings that the public routes publish.
 #[derive(Debug, Clone)]
 pub(crate) struct PublicSettings {
-    /// The server's name, as MCP clients show it.
+    /// The name of the server, as shown by MCP clients.
     pub(crate) name: String,
-    /// What it's for, as MCP clients are told.
+    /// The instructions that MCP clients receive.
     pub(crate) instructions: Option<String>,
-    /// The server's names.
+    /// The resource identifiers of the server.
     pub(crate) resources: ResourceNames,
     /// The issuer of tokens: Clerk's Frontend API URL.
     pub(crate) issuer: String,
@@ -47,11 +47,11 @@ pub(crate) struct PublicSettings {
     pub(crate) scopes: Vec<String>,
     /// `resource_documentation`.
     pub(crate) docs_url: Option<String>,
-    /// What the start page shows in a demo.
+    /// The sample users on the start page; only in a demo.
     pub(crate) demo: Option<DemoContent>,
 }
 
-/// The public operations, as poem-openapi serves and documents them.
+/// The public operations, served and documented by poem-openapi.
 #[derive(Debug)]
 pub(crate) struct PublicApi {
     settings: PublicSettings,
@@ -61,7 +61,7 @@ pub(crate) struct PublicApi {
 }
 
 impl PublicApi {
-    /// The operations of a server with `settings`.
+    /// Creates the operations of a server with `settings`.
     pub(crate) fn new(
         settings: PublicSettings,
         authorization_server: AuthorizationServerMetadata,
@@ -75,7 +75,8 @@ impl PublicApi {
         }
     }
 
-    /// The OpenAPI document of a server with `settings`, with the protected route and those of the document itself.
+    /// Creates the OpenAPI document of a server with `settings`. It covers all routes, including `/mcp` and the routes of
+    /// the document itself.
     #[cfg(any(feature = "cli", test))]
     pub(crate) fn document(
         settings: PublicSettings,
@@ -87,8 +88,8 @@ impl PublicApi {
         Self::new(settings, mirror, Arc::new(health)).into_service().1
     }
 
-    /// All public routes. `prefix` is the path of `BASE_URL`: the well-known segment goes between host and path
-    /// (RFC 9728 §3.1, RFC 8414 §3.1), and all else lies below the path.
+    /// Creates all public routes. `prefix` is the path of `BASE_URL`. The well-known segment goes between host and path
+    /// (RFC 9728 §3.1, RFC 8414 §3.1); all other routes are below the path.
     pub(crate) fn into_routes(self, prefix: &str) -> impl IntoEndpoint<Endpoint = Route> {
         let settings = self.settings.clone();
         let mirror = self.authorization_server.clone();
@@ -137,7 +138,7 @@ impl PublicApi {
         let settings = self.settings.clone();
         let service = OpenApiService::new(self, settings.name.clone(), env!("CARGO_PKG_VERSION"))
             .description(
-                "An MCP server that Clerk protects. `/mcp` takes Clerk's session tokens and OAuth access tokens; all \
+                "An MCP server protected by Clerk. `/mcp` accepts Clerk session tokens and OAuth access tokens; all \
                  other routes are public.",
             )
             .server(settings.resources.base());
@@ -150,18 +151,18 @@ impl PublicApi {
 enum Tag {
     /// How clients find the authorization server (RFC 9728, RFC 8414).
     Discovery,
-    /// For operators and their tools.
+    /// Health checks for operators and orchestrators.
     Health,
-    /// For people.
+    /// Pages for people, and the OpenAPI document.
     Pages,
 }
 
-#[expect(clippy::unused_async, reason = "poem-openapi takes async operations alone")]
+#[expect(clippy::unused_async, reason = "poem-openapi requires async operations")]
 #[OpenApi]
 impl PublicApi {
     /// Start page
     ///
-    /// What this is and how to connect: a page, or JSON for `Accept: application/json`.
+    /// Describes the server and how to connect to it: an HTML page, or JSON for `Accept: application/json`.
     #[oai(path = "/", method = "get", tag = "Tag::Pages", operation_id = "startPage")]
     async fn start_page(&self, accept: Header<Option<String>>) -> PageResponse {
         self.page.respond(accept.0.as_deref())
@@ -169,7 +170,7 @@ impl PublicApi {
 
     /// Protected resource metadata of the server
     ///
-    /// RFC 9728 §2, with the base URL as the resource.
+    /// RFC 9728 §2. The resource is the base URL.
     #[oai(
         path = "/.well-known/oauth-protected-resource",
         method = "get",
@@ -185,7 +186,7 @@ impl PublicApi {
 
     /// Protected resource metadata of the MCP endpoint
     ///
-    /// RFC 9728 §2. The document that challenges name in `resource_metadata`.
+    /// RFC 9728 §2. Challenges refer to this document in `resource_metadata`.
     #[oai(
         path = "/.well-known/oauth-protected-resource/mcp",
         method = "get",
@@ -201,7 +202,7 @@ impl PublicApi {
 
     /// Authorization server metadata
     ///
-    /// Clerk's own document (RFC 8414), for clients that look for it here. The issuer stays Clerk's.
+    /// Clerk's own document (RFC 8414), for clients that request it from the MCP server. The issuer is Clerk.
     #[oai(
         path = "/.well-known/oauth-authorization-server",
         method = "get",
@@ -212,9 +213,9 @@ impl PublicApi {
         Json(Any(self.authorization_server.oauth().await))
     }
 
-    /// Authorization server metadata, for the MCP endpoint
+    /// Authorization server metadata of the MCP endpoint
     ///
-    /// The same document, where clients of the MCP revision 2025-03-26 and their kin look for it.
+    /// The same document at the path that clients of older MCP revisions, such as 2025-03-26, request.
     #[oai(
         path = "/.well-known/oauth-authorization-server/mcp",
         method = "get",
@@ -227,7 +228,7 @@ impl PublicApi {
 
     /// OpenID provider metadata
     ///
-    /// Clerk's own document (OpenID Connect Discovery 1.0 §3), for clients that look for it here.
+    /// Clerk's own document (OpenID Connect Discovery 1.0 §3), for clients that request it from the MCP server.
     #[oai(
         path = "/.well-known/openid-configuration",
         method = "get",
@@ -238,9 +239,9 @@ impl PublicApi {
         Json(Any(self.authorization_server.openid().await))
     }
 
-    /// Alive
+    /// Liveness
     ///
-    /// Answers as long as the process does. Never asks Clerk.
+    /// Returns 200 while the process is running. Does not call Clerk.
     #[oai(
         path = "/healthz",
         method = "get",
@@ -251,16 +252,16 @@ impl PublicApi {
         self.health.alive()
     }
 
-    /// Ready
+    /// Readiness
     ///
-    /// 200 when requests can be served, 503 otherwise, with a reason per part. Never asks Clerk.
+    /// Returns 200 if the server is ready for requests, else 503 with a reason per part. Does not call Clerk.
     #[oai(path = "/readyz", method = "get", tag = "Tag::Health", operation_id = "ready")]
     async fn readyz(&self) -> ReadinessResponse {
         self.health.ready()
     }
 }
 
-/// An endpoint that always answers `body`, which all answers share.
+/// Returns an endpoint that always responds with `body`, without copying it.
 fn static_response(body: String, content_type: &'static str) -> impl Endpoint {
     let body = Bytes::from(body);
     poem::endpoint::make_sync(move |_| Response::builder().content_type(content_type).body(body.clone()))
@@ -273,9 +274,9 @@ mod tests {
     use super::*;
     use crate::clock::SystemClock;
 
-    /// `#[oai(path)]` takes literals alone.
+    /// `#[oai(path)]` only accepts literals, so the paths could differ from those in `paths`.
     #[test]
-    fn every_path_is_an_operation_of_the_document_and_nothing_else_is() {
+    fn documented_paths_equal_the_paths_of_the_server() {
         let document = PublicApi::document(
             page::tests::settings(),
             reqwest::Client::new(),

@@ -1,4 +1,4 @@
-// A copy button on every block; without scripts the text can still be marked and copied.
+// Adds a copy button to every block. Without JavaScript, the text can still be selected and copied.
 const status = document.getElementById("status");
 const keys = /Mac|iPhone|iPad/.test(navigator.platform) ? "⌘C" : "Ctrl+C";
 for (const block of document.querySelectorAll(".copyable")) {
@@ -6,9 +6,9 @@ for (const block of document.querySelectorAll(".copyable")) {
   const pre = block.querySelector("pre");
   const button = document.createElement("button");
   let reset;
-  const say = (text, aloud, milliseconds) => {
+  const announce = (text, spoken, milliseconds) => {
     button.textContent = text;
-    status.textContent = aloud;
+    status.textContent = spoken;
     clearTimeout(reset);
     reset = setTimeout(() => { button.textContent = "Copy"; status.textContent = ""; }, milliseconds);
   };
@@ -18,11 +18,11 @@ for (const block of document.querySelectorAll(".copyable")) {
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(pre.textContent);
-      say("Copied", `Copied ${what}`, 2000);
+      announce("Copied", `Copied ${what}`, 2000);
     } catch {
-      // No clipboard without https, but for this machine's own pages.
+      // The clipboard is only available over https or on localhost. Otherwise the text is selected.
       getSelection().selectAllChildren(pre);
-      say(`Marked: press ${keys}`, `Marked ${what}: press ${keys} to copy`, 10000);
+      announce(`Selected: press ${keys}`, `Selected ${what}: press ${keys} to copy`, 10000);
     }
   });
   pre.before(button);

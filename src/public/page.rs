@@ -1,4 +1,4 @@
-//! The start page: one self-contained document, rendered once.
+//! The start page: a self-contained HTML page, rendered once, and its JSON form.
 
 use askama::Template;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -14,18 +14,18 @@ use super::{
 };
 use crate::{auth::ChallengeContext, digest, paths};
 
-/// What the page shows in a demo, beside the rest: people to be, and tokens to be them with.
+/// What the start page shows in addition in a demo: sample users with tokens, and a command to try.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct DemoContent {
     /// The sample users.
     pub(crate) users: Vec<DemoUser>,
-    /// A command that works as it stands.
+    /// A `curl` command that calls a tool and works as printed.
     pub(crate) curl: String,
-    /// Where the local Clerk is.
+    /// The URL of the local Clerk.
     pub(crate) clerk_url: String,
 }
 
-/// A sample user and a token of theirs. The token is good for the demo's own local Clerk and for nothing else.
+/// A sample user with a token. The token is only valid with the local Clerk of this demo.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DemoUser {
@@ -35,7 +35,7 @@ pub(crate) struct DemoUser {
     pub(crate) name: String,
     /// E-mail address.
     pub(crate) email: String,
-    /// What is particular about them.
+    /// What distinguishes this user, such as a role in an organization.
     pub(crate) about: String,
     /// An OAuth access token for this server.
     pub(crate) token: String,
@@ -67,13 +67,13 @@ impl StartPage {
             curl: settings
                 .demo
                 .as_ref()
-                .map_or_else(String::new, |demo| over_lines(&demo.curl)),
+                .map_or_else(String::new, |demo| split_into_lines(&demo.curl)),
             version: env!("CARGO_PKG_VERSION"),
             style: STYLE,
             script: SCRIPT,
         };
         Self {
-            // The template takes strings alone, so rendering can't fail.
+            // Rendering cannot fail, because the template only contains strings.
             html: template.render().unwrap_or_default(),
             policy: content_security_policy(),
             info: ServerInfo {
@@ -101,7 +101,7 @@ impl StartPage {
     }
 }
 
-/// Browsers name HTML first; only a client that names JSON and not HTML gets JSON.
+/// Returns whether `Accept` names JSON and not HTML. Browsers name HTML.
 fn prefers_json(accept: &str) -> bool {
     let names = |media_type: &str| {
         accept.split(',').any(|one| {
@@ -115,7 +115,7 @@ fn prefers_json(accept: &str) -> bool {
     names("application/json") && !names("text/html")
 }
 
-/// Only the style and the script that are in the page may run, and nothing is loaded from anywhere.
+/// Returns a Content Security Policy that allows only the inline style and script of the page, and loads nothing.
 fn content_security_policy() -> String {
     format!(
         "default-src 'none'; img-src data:; style-src {}; script-src {}; base-uri 'none'; form-action 'none'; frame-ancestors \
@@ -125,7 +125,7 @@ fn content_security_policy() -> String {
     )
 }
 
-/// The inline script or style `text` as a source of a Content Security Policy.
+/// Returns the source expression of a Content Security Policy that allows the inline script or style `text`.
 pub(super) fn hash_source(text: &str) -> String {
     format!(
         "'sha256-{}'",
@@ -133,11 +133,11 @@ pub(super) fn hash_source(text: &str) -> String {
     )
 }
 
-/// A `curl` command with each header and the body on a line of its own, to be pasted just as well. Of what is quoted nothing
-/// is changed.
-fn over_lines(command: &str) -> String {
+/// Puts each header and the body of a `curl` command on a separate line, with a backslash at the end of the previous
+/// one. Quoted text is not changed.
+fn split_into_lines(command: &str) -> String {
     let pieces = command.split('\'').enumerate().map(|(index, piece)| {
-        // Every other piece lies between quotes.
+        // Pieces with an odd index are inside quotes.
         if index % 2 == 0 {
             piece.replace(" -H ", " \\\n  -H ").replace(" -d ", " \\\n  -d ")
         } else {
@@ -147,43 +147,43 @@ fn over_lines(command: &str) -> String {
     pieces.collect::<Vec<_>>().join("'")
 }
 
-/// Answer of `/`.
+/// The response of `/`.
 #[derive(ApiResponse)]
 pub(crate) enum PageResponse {
-    /// The page.
+    /// The start page.
     #[oai(status = 200)]
     Page(
         Html<String>,
-        /// What the page may load: nothing.
+        /// Allows only the inline style and script.
         #[oai(header = "Content-Security-Policy")]
         String,
-        /// Links away don't tell where they were.
+        /// Links to other sites send no referrer.
         #[oai(header = "Referrer-Policy")]
         String,
-        /// In a demo there are tokens on it.
+        /// The page is not stored, because it contains tokens in a demo.
         #[oai(header = "Cache-Control")]
         String,
     ),
-    /// The same for programs.
+    /// The same information as JSON.
     #[oai(status = 200)]
     Info(Json<ServerInfo>),
 }
 
-/// What this server is, for programs.
+/// Information about the server as JSON.
 #[derive(Debug, Clone, Object)]
 #[oai(rename_all = "camelCase")]
 pub(crate) struct ServerInfo {
-    /// The server's name.
+    /// The name of the server.
     name: String,
-    /// The version of the program.
+    /// The version of the server.
     version: String,
-    /// Where MCP clients connect.
+    /// The URL to which MCP clients connect.
     mcp_endpoint: String,
-    /// The issuer of the tokens it takes.
+    /// The issuer of the accepted tokens.
     authorization_server: String,
-    /// The protected resource metadata (RFC 9728).
+    /// The URL of the protected resource metadata (RFC 9728).
     resource_metadata: String,
-    /// The API, described.
+    /// The URL of the API documentation.
     documentation: String,
 }
 
@@ -248,19 +248,19 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_command_over_lines_is_the_same_command() {
+    fn splitting_a_command_into_lines_does_not_change_it() {
         let command = demo_settings().demo.unwrap().curl;
-        let lines = over_lines(&command);
+        let lines = split_into_lines(&command);
         assert_eq!(
             lines,
             "curl -s http://127.0.0.1:3001/mcp \\\n  -H 'A: b -H c' \\\n  -d '{}'"
         );
-        // What a shell makes of it: a backslash and the end of its line are nothing.
+        // A shell ignores a backslash at the end of a line, so the command is unchanged.
         assert_eq!(lines.replace("\\\n  ", ""), command);
     }
 
     #[test]
-    fn connecting_comes_first_and_tokens_before_commands() {
+    fn page_lists_setup_then_users_then_command() {
         let html = StartPage::new(&demo_settings()).html;
         let at = |text: &str| html.find(text).unwrap_or_else(|| panic!("no {text} in {html}"));
         assert!(at("id=\"connect\"") < at("id=\"users\"") && at("id=\"users\"") < at("id=\"try\""));

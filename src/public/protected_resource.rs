@@ -5,27 +5,27 @@ use serde_json::{Value, json};
 
 use super::PublicSettings;
 
-/// What a client learns of this server before it signs in. Members without entries are left out (RFC 9728 §3.2).
+/// Describes the server to clients that have not signed in yet. Empty members are left out (RFC 9728 §3.2).
 #[derive(Debug, Clone, PartialEq, Eq, Object)]
 pub(crate) struct ProtectedResourceMetadata {
-    /// The resource identifier: the value for `resource` in the authorization request, and what `aud` must name.
+    /// The resource identifier: the value of `resource` in authorization requests and of `aud` in tokens.
     resource: String,
-    /// The authorization servers: the Clerk application's issuer.
+    /// The authorization servers: the issuer of the Clerk application.
     authorization_servers: Vec<String>,
-    /// How tokens are taken: in the header alone.
+    /// How clients send tokens: only in the `Authorization` header.
     bearer_methods_supported: Vec<String>,
-    /// The scopes to ask for.
+    /// The scopes that clients should request.
     #[oai(skip_serializing_if_is_empty)]
     scopes_supported: Vec<String>,
-    /// The server's name, to be shown to people.
+    /// The name of the server, for display.
     resource_name: String,
-    /// Where people can read about it.
+    /// The URL of the documentation for people.
     #[oai(skip_serializing_if_is_none)]
     resource_documentation: Option<String>,
 }
 
 impl ProtectedResourceMetadata {
-    /// The document of `resource`, one of the server's names.
+    /// Creates the document for `resource`, one of the resource identifiers of the server.
     pub(super) fn new(settings: &PublicSettings, resource: &str) -> Self {
         Self {
             resource: resource.to_owned(),

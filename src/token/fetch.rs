@@ -1,4 +1,4 @@
-//! Fetching a key set: the only network code of this module.
+//! Fetches the key set. The only module under `token` that uses the network.
 
 use std::fmt;
 
@@ -8,13 +8,13 @@ use thiserror::Error;
 
 use crate::outbound::{OutboundError, read_body};
 
-/// Brings the text of a JSON Web Key Set (RFC 7517 §5).
+/// Fetches the text of a JSON Web Key Set (RFC 7517 §5).
 pub trait JwksFetcher: fmt::Debug + Send + Sync + 'static {
-    /// Fetches the set anew.
+    /// Fetches the key set.
     fn fetch(&self) -> BoxFuture<'static, Result<Vec<u8>, FetchError>>;
 }
 
-/// Fetches the key set from the Frontend API: public, and not rate-limited by the secret key.
+/// Fetches the key set from the Frontend API. Unlike the Backend API, it needs no secret key and has no rate limit per key.
 #[derive(Debug, Clone)]
 pub struct HttpJwks {
     client: Client,
@@ -22,7 +22,8 @@ pub struct HttpJwks {
 }
 
 impl HttpJwks {
-    /// Fetches from `url` (`<Frontend API URL>/.well-known/jwks.json`) with a client of [`crate::outbound::client`].
+    /// Creates a fetcher for `url` (`<Frontend API URL>/.well-known/jwks.json`). Create `client` with
+    /// [`crate::outbound::client`].
     pub fn new(client: Client, url: Url) -> Self {
         Self { client, url }
     }
@@ -45,19 +46,19 @@ impl JwksFetcher for HttpJwks {
     }
 }
 
-/// Why there is no fresh key set.
+/// Why the key set could not be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum FetchError {
-    /// There was no answer.
-    #[error("the key set can't be fetched: {0}")]
+    /// There was no response.
+    #[error("cannot fetch the key set: {0}")]
     Outbound(#[from] OutboundError),
-    /// An answer other than 200.
-    #[error("the key set can't be fetched: HTTP status {0}")]
+    /// The status was not 200.
+    #[error("cannot fetch the key set: HTTP status {0}")]
     Status(u16),
-    /// Not a JSON Web Key Set.
-    #[error("what came is not a JSON Web Key Set")]
+    /// The response is not a JSON Web Key Set.
+    #[error("the response is not a JSON Web Key Set")]
     NotAKeySet,
-    /// A key set without one key that can be used.
-    #[error("the key set has no RSA signing key that can be used")]
+    /// The key set has no usable key.
+    #[error("the key set has no usable RSA signing key")]
     NoUsableKey,
 }

@@ -1,4 +1,4 @@
-//! The keys that signatures are checked with: where they come from, and how long they are held.
+//! The keys for verifying signatures: the trait [`KeySource`], and a cached JWKS with background refresh.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -22,12 +22,12 @@ use super::{
 };
 use crate::{clock::Clock, reason::Reason};
 
-/// Gives the key for a `kid`.
+/// A source of verification keys.
 pub trait KeySource: fmt::Debug + Send + Sync + 'static {
-    /// The key, or `None` when the application has none of that id, looked up afresh if need be.
+    /// Returns the key with this id, or `None` if the application has no such key. May fetch the key set.
     fn key(&self, kid: &str) -> impl Future<Output = Result<Option<VerifyingKey>, KeyLookupError>> + Send;
 
-    /// Whether this very key may still be used: asked for each token that was verified before, and answered at once.
+    /// Returns whether `key` may still be used. Called for each cached token, so it must not wait for the network.
     fn holds(&self, key: &KeyReference) -> bool;
 }
 
@@ -41,7 +41,7 @@ impl KeySource for StaticKey {
     }
 }
 
-/// The keys can't be had now: Clerk's fault or the network's, never the token's.
+/// No keys are available, because Clerk or the network is unavailable. The token is not at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("no signing keys: {cause}")]
 pub struct KeyLookupError {
@@ -49,14 +49,15 @@ pub struct KeyLookupError {
     pub cause: FetchError,
 }
 
-/// One application's key set, held in memory.
+/// The cached key set (JWKS) of one application.
 ///
-/// - Known keys are answered from memory. A set older than five minutes is fetched again, and nobody waits for it.
-/// - An unknown `kid` fetches the set, at most twice in a row and then once in ten seconds, however many ask.
-/// - Whoever needs a fetch joins the one in flight. It runs on its own: a caller that goes away doesn't end it, and no
-///   lock is held meanwhile.
-/// - A set is replaced only by one that parsed, and serves for an hour while Clerk is away. Meanwhile nothing can be said
-///   of an unknown `kid`: that's an outage, not a fault of the token.
+/// - Known keys are returned from memory. A set older than five minutes is refreshed in the background.
+/// - An unknown `kid` causes a fetch: a burst of two, then at most one every ten seconds, regardless of the number of
+///   requests.
+/// - Lookups that need a fetch join the one in flight. It runs in its own task, so it completes even if the request that
+///   started it is cancelled. No lock is held while fetching.
+/// - A set is only replaced by one that was parsed successfully. While Clerk is unavailable, it is used for an hour, and an
+///   unknown `kid` is reported as an outage instead of an invalid token.
 #[derive(Debug, Clone)]
 pub struct JwksCache(Arc<Inner>);
 
@@ -76,13 +77,13 @@ struct KeySet {
 }
 
 impl JwksCache {
-    /// An empty cache; the first look-up, or [`refresh`](Self::refresh), fills it.
+    /// Creates an empty cache. The first lookup, or [`refresh`](Self::refresh), fetches the key set.
     pub fn new(fetcher: impl JwksFetcher, clock: Arc<dyn Clock>) -> Self {
         Self::with_stale_time(fetcher, clock, STALE_FOR)
     }
 
-    /// As [`new`](Self::new), with another time for which a set serves while Clerk is away than an hour. **A key that
-    /// Clerk withdrew meanwhile is trusted for as long.**
+    /// Like [`new`](Self::new), but uses a key set for `stale_for` instead of an hour while Clerk is unavailable. **A key
+    /// that Clerk revokes during an outage stays trusted for that time.**
     pub fn with_stale_time(fetcher: impl JwksFetcher, clock: Arc<dyn Clock>, stale_for: Duration) -> Self {
         Self(Arc::new(Inner {
             fetcher: Box::new(fetcher),
@@ -93,37 +94,38 @@ impl JwksCache {
         }))
     }
 
-    /// Fetches the set now, joining a fetch in flight.
+    /// Fetches the key set now, or joins the fetch in flight.
     ///
     /// # Errors
-    /// When no set could be fetched; the old one stays.
+    /// Returns an error if the fetch fails. The old key set is kept.
     pub async fn refresh(&self) -> Result<(), FetchError> {
         self.join_fetch().await
     }
 
-    /// Fetches the set at once and then every five minutes, sooner after a failure, until the future is dropped.
+    /// Fetches the key set at once and then every five minutes until the future is dropped. After a failure, retries every
+    /// ten seconds.
     pub async fn keep_fresh(self) {
         loop {
             let wait = match self.refresh().await {
                 Ok(()) => REFRESH_AFTER,
-                Err(_) => REFRESH_AGAIN_AFTER,
+                Err(_) => RETRY_REFRESH_AFTER,
             };
-            // Only when to look is decided here, by the machine's time; what a set is good for, the clock says.
+            // Real time instead of the injected clock: it only sets the interval, not how long a set may be used.
             tokio::time::sleep(wait).await;
         }
     }
 
-    /// Whether a set is held that may still be used.
+    /// Returns whether a usable key set is cached.
     pub fn holds_keys(&self) -> bool {
         self.usable().is_some()
     }
 
-    /// The ids of the keys that are held; `None` without a set.
+    /// Returns the ids of the cached keys, or `None` without a usable key set.
     pub fn key_ids(&self) -> Option<BTreeSet<String>> {
         self.usable().map(|set| set.keys.keys().cloned().collect())
     }
 
-    /// The set, if it may still be used.
+    /// Returns the cached set, unless it is too old to be used.
     fn usable(&self) -> Option<Arc<KeySet>> {
         self.0
             .current
@@ -131,11 +133,11 @@ impl JwksCache {
             .filter(|set| self.age(set) < self.0.stale_for)
     }
 
-    /// As [`usable`](Self::usable), for a token: a set that has aged is fetched again, and nobody waits for it.
+    /// Like [`usable`](Self::usable), but also starts a background refresh if the set is due for one.
     fn usable_refreshed(&self) -> Option<Arc<KeySet>> {
         let set = self.usable()?;
         if self.age(&set) >= REFRESH_AFTER {
-            let _ = self.join_fetch_if_allowed(FetchCause::AgedKeys);
+            let _ = self.join_fetch_if_allowed(FetchCause::StaleKeys);
         }
         Some(set)
     }
@@ -153,14 +155,15 @@ impl JwksCache {
         }
     }
 
-    /// As [`join_fetch`](Self::join_fetch), when the cool-down allows a new one; otherwise how the last one ended.
+    /// Like [`join_fetch`](Self::join_fetch), but starts a fetch only if the cool-down allows it. Otherwise returns the
+    /// error of the last fetch, if it failed.
     fn join_fetch_if_allowed(&self, cause: FetchCause) -> Result<PendingFetch, Option<FetchError>> {
         let mut fetches = self.0.fetches.lock();
         if let Some(flight) = fetches.flight() {
             return Ok(flight);
         }
-        if !fetches.take_turn(cause, self.0.clock.now()) {
-            return Err(fetches.failed);
+        if !fetches.try_acquire(cause, self.0.clock.now()) {
+            return Err(fetches.last_error);
         }
         Ok(fetches.start(self))
     }
@@ -179,13 +182,13 @@ impl JwksCache {
                 Ok(())
             }
             Err(error) => {
-                tracing::warn!(reason = %Reason::JwkRemoteFailedToLoad, %error, "Clerk's keys could not be fetched");
+                tracing::warn!(reason = %Reason::JwkRemoteFailedToLoad, %error, "cannot fetch Clerk's keys");
                 Err(error)
             }
         };
         let mut fetches = self.0.fetches.lock();
         fetches.in_flight = None;
-        fetches.failed = result.err();
+        fetches.last_error = result.err();
         fetches.ended_at = Some(now);
         result
     }
@@ -193,20 +196,20 @@ impl JwksCache {
 
 impl KeySource for JwksCache {
     async fn key(&self, kid: &str) -> Result<Option<VerifyingKey>, KeyLookupError> {
-        let held = self.usable_refreshed();
-        if let Some(key) = held.as_ref().and_then(|set| set.keys.get(kid)) {
+        let cached = self.usable_refreshed();
+        if let Some(key) = cached.as_ref().and_then(|set| set.keys.get(kid)) {
             return Ok(Some(key.clone()));
         }
-        let cause = if held.is_some() {
+        let cause = if cached.is_some() {
             FetchCause::UnknownKey
         } else {
             FetchCause::NoKeys
         };
         match self.join_fetch_if_allowed(cause) {
             Ok(flight) => flight.await.map_err(|cause| KeyLookupError { cause })?,
-            // The last fetch failed, so nothing can be said of this kid.
+            // The last fetch failed, so whether the kid exists is unknown.
             Err(Some(cause)) => return Err(KeyLookupError { cause }),
-            // The set is fresh enough: the kid is unknown.
+            // The key set was fetched recently and does not have the kid.
             Err(None) => {}
         }
         Ok(self.usable().and_then(|set| set.keys.get(kid).cloned()))
@@ -214,17 +217,17 @@ impl KeySource for JwksCache {
 
     fn holds(&self, key: &KeyReference) -> bool {
         self.usable_refreshed()
-            .is_some_and(|set| set.keys.get(&key.kid).is_some_and(|held| held.matches(key)))
+            .is_some_and(|set| set.keys.get(&key.kid).is_some_and(|cached| cached.matches(key)))
     }
 }
 
 type PendingFetch = Shared<BoxFuture<'static, Result<(), FetchError>>>;
 
-/// Why a look-up wants a fetch.
+/// Why a lookup needs a fetch.
 #[derive(Debug, Clone, Copy)]
 enum FetchCause {
     NoKeys,
-    AgedKeys,
+    StaleKeys,
     UnknownKey,
 }
 
@@ -232,24 +235,26 @@ enum FetchCause {
 #[derive(Debug, Default)]
 struct Fetches {
     in_flight: Option<PendingFetch>,
-    failed: Option<FetchError>,
+    /// The error of the last fetch, if it failed.
+    last_error: Option<FetchError>,
     ended_at: Option<Timestamp>,
-    /// How many turns unknown keys took and didn't get back yet, and from when the next one back is counted.
-    turns_taken: u64,
-    turns_counted_from: Timestamp,
+    /// Token bucket for unknown-`kid` fetches: tokens used, and time of the last refill.
+    tokens_used: u64,
+    refilled_at: Timestamp,
 }
 
 impl Fetches {
-    /// The fetch in flight. One whose task ended without saying so (a panic, a runtime that was shut down) is none.
+    /// Returns the fetch in flight. Ignores one that has ended without being removed, because its task panicked or its
+    /// runtime was shut down.
     fn flight(&self) -> Option<PendingFetch> {
         self.in_flight.clone().filter(|flight| flight.peek().is_none())
     }
 
-    /// Starts a fetch on a task of its own, so that it ends even when nobody waits for it any more.
+    /// Starts a fetch in its own task, so that it completes even if all waiting requests are cancelled.
     fn start(&mut self, cache: &JwksCache) -> PendingFetch {
         let task = tokio::spawn(cache.clone().fetch_and_store());
         let flight = async move {
-            // The task does not panic; were the runtime to end it, there'd be no answer.
+            // The task returns an error only if it panicked or the runtime was shut down.
             task.await
                 .unwrap_or(Err(FetchError::Outbound(crate::outbound::OutboundError::Broken)))
         }
@@ -259,25 +264,25 @@ impl Fetches {
         flight
     }
 
-    /// Whether a look-up may fetch now; counts it.
-    fn take_turn(&mut self, cause: FetchCause, now: Timestamp) -> bool {
-        let elapsed = |since: Timestamp, least: Duration| now.duration_since(since).unsigned_abs() >= least;
+    /// Returns whether a fetch is allowed now. Takes a token from the bucket for an unknown key.
+    fn try_acquire(&mut self, cause: FetchCause, now: Timestamp) -> bool {
+        let elapsed =
+            |since: Timestamp, minimum: Duration| now.duration_since(since).unsigned_abs() >= minimum;
         match cause {
             FetchCause::NoKeys => self.ended_at.is_none_or(|ended| elapsed(ended, RETRY_COOLDOWN)),
-            FetchCause::AgedKeys => self
+            FetchCause::StaleKeys => self
                 .ended_at
                 .is_none_or(|ended| elapsed(ended, UNKNOWN_KEY_COOLDOWN)),
             FetchCause::UnknownKey => {
-                // A bucket of turns that fills again one by one.
-                let waited = now.duration_since(self.turns_counted_from).unsigned_abs();
-                let given_back = waited.as_secs() / UNKNOWN_KEY_COOLDOWN.as_secs();
-                self.turns_taken = self.turns_taken.saturating_sub(given_back);
-                if given_back > 0 || self.turns_taken == 0 {
-                    self.turns_counted_from = now;
+                let since_refill = now.duration_since(self.refilled_at).unsigned_abs();
+                let refill = since_refill.as_secs() / UNKNOWN_KEY_COOLDOWN.as_secs();
+                self.tokens_used = self.tokens_used.saturating_sub(refill);
+                if refill > 0 || self.tokens_used == 0 {
+                    self.refilled_at = now;
                 }
-                let allowed = self.turns_taken < UNKNOWN_KEY_BURST;
+                let allowed = self.tokens_used < UNKNOWN_KEY_BURST;
                 if allowed {
-                    self.turns_taken += 1;
+                    self.tokens_used += 1;
                 }
                 allowed
             }
@@ -285,14 +290,15 @@ impl Fetches {
     }
 }
 
-/// Clerk's SDK holds keys for as long.
+/// The same interval as Clerk's SDK.
 const REFRESH_AFTER: Duration = Duration::from_mins(5);
-/// After a refresh that failed.
-const REFRESH_AGAIN_AFTER: Duration = Duration::from_secs(10);
-/// How long a set serves while Clerk is away. **A key that Clerk withdrew is trusted for at most this long.**
+/// Time until the next refresh after a failed one.
+const RETRY_REFRESH_AFTER: Duration = Duration::from_secs(10);
+/// How long a key set is used while Clerk is unavailable. **A key that Clerk revokes during an outage stays trusted for
+/// this time.**
 const STALE_FOR: Duration = Duration::from_hours(1);
-/// Between two fetches when there are no keys: short, for every request waits on it.
+/// Minimum time between two fetches while there are no keys. Short, because every request depends on them.
 const RETRY_COOLDOWN: Duration = Duration::from_secs(1);
-/// Unknown kids are free to make up: two looks, then one in ten seconds, or a stranger makes us ask Clerk at will.
+/// Anyone can send a token with a made-up `kid`. Without this limit, each one would cause a request to Clerk.
 const UNKNOWN_KEY_BURST: u64 = 2;
 const UNKNOWN_KEY_COOLDOWN: Duration = Duration::from_secs(10);

@@ -40,10 +40,10 @@ fn valid_except(changes: &[(&'static str, &'static str)]) -> Vec<(&'static str, 
 fn all_missing_variables_are_reported_at_once() {
     insta::assert_snapshot!(config_error(&[]), @"
     [Clerk] Missing required config: CLERK_SECRET_KEY, CLERK_DOMAIN, BASE_URL
-      CLERK_SECRET_KEY: Clerk Dashboard, Configure, API keys, Secret keys
-      CLERK_DOMAIN: Clerk Dashboard, Configure, Domains, Frontend API
-      BASE_URL: the URL that clients reach this server at, such as http://localhost:3001
-    Without a Clerk account: `clerk-mcp demo` needs none of it.
+      CLERK_SECRET_KEY: Clerk Dashboard > Configure > API keys > Secret keys
+      CLERK_DOMAIN: Clerk Dashboard > Configure > Domains > Frontend API
+      BASE_URL: the URL at which clients reach this server, such as http://localhost:3001
+    Without a Clerk account, run `clerk-mcp demo`: it needs no configuration.
     ");
 }
 
@@ -64,9 +64,9 @@ fn debug_of_a_configuration_error_is_its_display() {
 fn empty_variables_count_as_missing() {
     insta::assert_snapshot!(config_error(&valid_except(&[("CLERK_SECRET_KEY", " "), ("BASE_URL", "")])), @"
     [Clerk] Missing required config: CLERK_SECRET_KEY, BASE_URL
-      CLERK_SECRET_KEY: Clerk Dashboard, Configure, API keys, Secret keys
-      BASE_URL: the URL that clients reach this server at, such as http://localhost:3001
-    Without a Clerk account: `clerk-mcp demo` needs none of it.
+      CLERK_SECRET_KEY: Clerk Dashboard > Configure > API keys > Secret keys
+      BASE_URL: the URL at which clients reach this server, such as http://localhost:3001
+    Without a Clerk account, run `clerk-mcp demo`: it needs no configuration.
     ");
 }
 
@@ -102,27 +102,27 @@ fn all_invalid_variables_are_reported_at_once() {
         ]),
         @r#"
     [Clerk] Invalid config: CLERK_SECRET_KEY: expected sk_test_… or sk_live_…
-    [Clerk] Invalid config: CLERK_DOMAIN: expected the host of the Frontend API, such as clerk.example.com, got "clerk.example.com/path"
-    [Clerk] Invalid config: CLERK_PUBLISHABLE_KEY: expected pk_test_… or pk_live_… as the Clerk Dashboard shows it, got "pk_test_rubbish"
-    [Clerk] Invalid config: CLERK_FRONTEND_API_URL: expected a URL without query and fragment, got "https://clerk.example.com/?x=1"
+    [Clerk] Invalid config: CLERK_DOMAIN: expected one host name, such as clerk.example.com (Clerk Dashboard > Configure > Domains > Frontend API), got "clerk.example.com/path"
+    [Clerk] Invalid config: CLERK_PUBLISHABLE_KEY: expected pk_test_… or pk_live_… (Clerk Dashboard > Configure > API keys), got "pk_test_rubbish"
+    [Clerk] Invalid config: CLERK_FRONTEND_API_URL: expected a URL without a query or fragment, got "https://clerk.example.com/?x=1"
     [Clerk] Invalid config: CLERK_API_URL: expected an http or https URL, got "ftp://api.clerk.com"
-    [Clerk] Invalid config: CLERK_CA_FILE: the file can't be read (entity not found), got "missing.pem"
-    [Clerk] Invalid config: CLERK_JWT_KEY: the key can't be used: not a public key in PEM (BEGIN PUBLIC KEY)
-    [Clerk] Invalid config: BASE_URL: expected https (http is for loopback only), got "http://mcp.example.com"
+    [Clerk] Invalid config: CLERK_CA_FILE: cannot read the file (entity not found), got "missing.pem"
+    [Clerk] Invalid config: CLERK_JWT_KEY: cannot use this key: not a public key in PEM (BEGIN PUBLIC KEY)
+    [Clerk] Invalid config: BASE_URL: expected https (http is allowed only for loopback), got "http://mcp.example.com"
     [Clerk] Invalid config: HOST: expected an IP address, such as 127.0.0.1 or 0.0.0.0, got "everywhere"
     [Clerk] Invalid config: PORT: expected a port number from 0 to 65535, got "99999"
     [Clerk] Invalid config: CLERK_ACCEPTED_TOKENS: expected session_token, oauth_token, m2m_token or api_key, got "session_token,cookie"
     [Clerk] Invalid config: CLERK_AUDIENCE: expected required, if-present or off, got "maybe"
-    [Clerk] Invalid config: CLERK_CLOCK_SKEW: expected a duration from 0ns to 300s, such as 5s or 1m, got "1h"
-    [Clerk] Invalid config: SCOPES: expected scopes of printable ASCII without quotes and backslashes, got "pro\"file"
-    [Clerk] Invalid config: REQUIRED_SCOPES: expected scopes of printable ASCII without quotes and backslashes, got "a\\b"
+    [Clerk] Invalid config: CLERK_CLOCK_SKEW: expected a duration from 0s to 300s, such as 5s or 1m, got "1h"
+    [Clerk] Invalid config: SCOPES: expected scopes in printable ASCII without quotes or backslashes, got "pro\"file"
+    [Clerk] Invalid config: REQUIRED_SCOPES: expected scopes in printable ASCII without quotes or backslashes, got "a\\b"
     [Clerk] Invalid config: DOCS_URL: expected a full URL, such as https://mcp.example.com, got "docs"
     [Clerk] Invalid config: ALLOWED_ORIGINS: expected origins such as https://app.example.com, without a path, got "https://app.example.com/path"
     [Clerk] Invalid config: TRUST_FORWARDED: expected true or false, got "perhaps"
     [Clerk] Invalid config: MAX_BODY: expected a size from 1 KiB to 1 GiB, such as 4 MiB, got "much"
     [Clerk] Invalid config: REQUEST_TIMEOUT: expected a duration from 1s to 3600s, such as 5s or 1m, got "0s"
     [Clerk] Invalid config: MAX_CONNECTIONS: expected a number above 0, got "0"
-    [Clerk] Invalid config: SHUTDOWN_GRACE: expected a duration from 0ns to 3600s, such as 5s or 1m, got "-1s"
+    [Clerk] Invalid config: SHUTDOWN_GRACE: expected a duration from 0s to 3600s, such as 5s or 1m, got "-1s"
     [Clerk] Invalid config: LOG_FORMAT: expected pretty or json, got "xml"
     [Clerk] Invalid config: ADMIN_ADDR: expected an IP address and a port, such as 127.0.0.1:9090, got "9090"
     [Clerk] Invalid config: RUST_LOG: expected a filter such as info,rmcp=warn
@@ -139,19 +139,19 @@ fn publishable_key_as_secret_key_is_named() {
 fn secret_key_as_publishable_key_is_not_printed() {
     let text = config_error(&valid_except(&[("CLERK_PUBLISHABLE_KEY", "sk_test_hush")]));
     assert!(!text.contains("hush"));
-    insta::assert_snapshot!(text, @"[Clerk] Invalid config: CLERK_PUBLISHABLE_KEY: expected a publishable key; this variable holds a secret key, which belongs in CLERK_SECRET_KEY");
+    insta::assert_snapshot!(text, @"[Clerk] Invalid config: CLERK_PUBLISHABLE_KEY: expected a publishable key (pk_…), but this is a secret key; move it to CLERK_SECRET_KEY");
 }
 
 #[test]
 fn test_key_with_production_domain_and_the_reverse_are_rejected() {
-    insta::assert_snapshot!(config_error(&valid_except(&[("CLERK_SECRET_KEY", "sk_live_hush")])), @"[Clerk] Invalid config: CLERK_SECRET_KEY: a live key (sk_live_…) with the development domain great-fox-12.clerk.accounts.dev; take both from one instance");
+    insta::assert_snapshot!(config_error(&valid_except(&[("CLERK_SECRET_KEY", "sk_live_hush")])), @"[Clerk] Invalid config: CLERK_SECRET_KEY: a live key (sk_live_…) does not match the development domain great-fox-12.clerk.accounts.dev; copy both from the same instance");
     insta::assert_snapshot!(config_error(&valid_except(&[("CLERK_DOMAIN", "clerk.example.com")])), @"[Clerk] Invalid config: CLERK_SECRET_KEY: a test key (sk_test_…) with the production domain clerk.example.com; take both from one instance");
 }
 
 #[test]
 fn publishable_key_of_another_domain_is_rejected() {
     // clerk.example.com$
-    insta::assert_snapshot!(config_error(&valid_except(&[("CLERK_PUBLISHABLE_KEY", "pk_test_Y2xlcmsuZXhhbXBsZS5jb20k")])), @"[Clerk] Invalid config: CLERK_PUBLISHABLE_KEY: it belongs to clerk.example.com, but CLERK_DOMAIN is great-fox-12.clerk.accounts.dev");
+    insta::assert_snapshot!(config_error(&valid_except(&[("CLERK_PUBLISHABLE_KEY", "pk_test_Y2xlcmsuZXhhbXBsZS5jb20k")])), @"[Clerk] Invalid config: CLERK_PUBLISHABLE_KEY: the key belongs to clerk.example.com, but CLERK_DOMAIN is great-fox-12.clerk.accounts.dev; set only one of them");
 }
 
 #[test]
@@ -188,13 +188,13 @@ fn unusable_urls_and_domains_are_rejected() {
     ]
     .map(|change| config_error(&valid_except(&[change])));
     insta::assert_snapshot!(errors.concat(), @r#"
-    [Clerk] Invalid config: BASE_URL: expected the URL without /mcp at its end, got "https://mcp.example.com/mcp"
-    [Clerk] Invalid config: BASE_URL: expected a path without empty segments, colons and asterisks, got "https://mcp.example.com/a:b"
-    [Clerk] Invalid config: BASE_URL: expected a path without empty segments, colons and asterisks, got "https://mcp.example.com/*x"
-    [Clerk] Invalid config: BASE_URL: expected a host without a dot at its end, got "https://mcp.example.com./"
-    [Clerk] Invalid config: CLERK_DOMAIN: expected the host of the Frontend API, such as clerk.example.com
-    [Clerk] Invalid config: CLERK_DOMAIN: expected the host of the Frontend API, such as clerk.example.com, got "/great-fox-12.clerk.accounts.dev"
-    [Clerk] Invalid config: CLERK_DOMAIN: expected the host of the Frontend API, such as clerk.example.com, got "great-fox-12.clerk.accounts.dev."
+    [Clerk] Invalid config: BASE_URL: expected the URL without the trailing /mcp, got "https://mcp.example.com/mcp"
+    [Clerk] Invalid config: BASE_URL: expected a path without empty segments, colons or asterisks, got "https://mcp.example.com/a:b"
+    [Clerk] Invalid config: BASE_URL: expected a path without empty segments, colons or asterisks, got "https://mcp.example.com/*x"
+    [Clerk] Invalid config: BASE_URL: expected a host without a trailing dot, got "https://mcp.example.com./"
+    [Clerk] Invalid config: CLERK_DOMAIN: expected one host name, such as clerk.example.com (Clerk Dashboard > Configure > Domains > Frontend API)
+    [Clerk] Invalid config: CLERK_DOMAIN: expected one host name, such as clerk.example.com (Clerk Dashboard > Configure > Domains > Frontend API), got "/great-fox-12.clerk.accounts.dev"
+    [Clerk] Invalid config: CLERK_DOMAIN: expected one host name, such as clerk.example.com (Clerk Dashboard > Configure > Domains > Frontend API), got "great-fox-12.clerk.accounts.dev."
     "#);
 }
 
@@ -206,7 +206,7 @@ fn test_publishable_key_with_live_secret_key_is_rejected() {
         ("CLERK_PUBLISHABLE_KEY", "pk_test_Y2xlcmsuZXhhbXBsZS5jb20k"),
         ("BASE_URL", "https://mcp.example.com"),
     ];
-    insta::assert_snapshot!(config_error(&variables), @"[Clerk] Invalid config: CLERK_PUBLISHABLE_KEY: with CLERK_SECRET_KEY, one is a test key and one a live key; take both from one instance");
+    insta::assert_snapshot!(config_error(&variables), @"[Clerk] Invalid config: CLERK_PUBLISHABLE_KEY: one of this key and CLERK_SECRET_KEY is a test key, the other a live key; copy both from the same instance");
 }
 
 #[test]
@@ -221,14 +221,14 @@ fn invalid_env_file_is_reported_without_its_content() {
     assert!(!text.contains("hush"));
     insta::assert_snapshot!(format!("exit {}\n{text}", output.status.code().unwrap()), @"
     exit 78
-    [Clerk] Invalid config: .env: a line is not of the form NAME=value (at its character 17); quote values with spaces
+    [Clerk] Invalid config: .env: a line is not of the form NAME=value (error at character 17); quote values that contain spaces
     ");
 }
 
 #[test]
 fn missing_secret_key_file_is_reported() {
     let variables = valid_except(&[("CLERK_SECRET_KEY", ""), ("CLERK_SECRET_KEY_FILE", "missing")]);
-    insta::assert_snapshot!(config_error(&variables), @"[Clerk] Invalid config: CLERK_SECRET_KEY_FILE: missing can't be read (entity not found)");
+    insta::assert_snapshot!(config_error(&variables), @"[Clerk] Invalid config: CLERK_SECRET_KEY_FILE: cannot read missing (entity not found)");
 }
 
 #[test]

@@ -265,7 +265,7 @@ async fn readyz_fails_until_keys_are_fetched_and_healthz_always_succeeds() {
 
     {
       "status": "not ready",
-      "keys": "none yet: Clerk's key set could not be fetched so far",
+      "keys": "none: Clerk's key set could not be fetched yet",
       "secretKey": "good",
       "shutdown": "no"
     }

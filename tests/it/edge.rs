@@ -78,7 +78,7 @@ async fn rejection_by_an_outer_layer_carries_cors_headers() {
             (status, Some("https://mcp.example.com"))
         );
     }
-    assert_eq!(too_slow.json()["error_description"], "The request took too long");
+    assert_eq!(too_slow.json()["error_description"], "The request timed out");
     assert_eq!(too_slow.header("retry-after"), Some("5"));
 }
 
@@ -259,7 +259,7 @@ async fn unknown_path_gets_404_and_unsupported_method_gets_405() {
 
     {
       "error": "not_found",
-      "error_description": "There is nothing here; see /docs for what there is"
+      "error_description": "Not found; see /docs for the available routes"
     }
     "#);
     insta::assert_snapshot!(Exchange::of(server.request(Method::POST, "/healthz")).await.text(&[]), @r#"
@@ -275,7 +275,7 @@ async fn unknown_path_gets_404_and_unsupported_method_gets_405() {
 
     {
       "error": "method_not_allowed",
-      "error_description": "This route takes other methods; see Allow"
+      "error_description": "Method not allowed; see the Allow header"
     }
     "#);
     let token = server.oauth_token("ada").mint();

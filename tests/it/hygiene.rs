@@ -144,7 +144,7 @@ async fn logs_and_metrics_contain_no_token_and_no_secret_key() {
         "the log does not name the secret key of another application"
     );
     assert!(
-        log.contains("take both from one in the Clerk"),
+        log.contains("copy both from the same application"),
         "the log does not say how to fix the secret key"
     );
     for line in metrics

@@ -68,7 +68,7 @@ async fn openapi_examples_match_real_responses() {
             without_name.to_owned(),
         ),
         (
-            "no-json",
+            "not-json",
             both_types,
             "application/json",
             no_header,
@@ -96,7 +96,7 @@ async fn openapi_examples_match_real_responses() {
             body("list"),
         ),
         ("too-large", both_types, "application/json", no_header, large),
-        ("no-json-type", both_types, "text/plain", no_header, body("list")),
+        ("not-json-type", both_types, "text/plain", no_header, body("list")),
     ] {
         let request = server
             .request(Method::POST, "/mcp")

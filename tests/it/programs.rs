@@ -123,7 +123,7 @@ async fn server_reads_an_env_file_and_stops_on_sigterm() {
     let listening = next();
     let warnings = [next()["message"].to_string(), next()["message"].to_string()];
     assert!(
-        warnings[0].contains("CLERK_AUDIENCE=off") && warnings[1].contains("SCOPES has openid"),
+        warnings[0].contains("CLERK_AUDIENCE=off") && warnings[1].contains("SCOPES contains openid"),
         "{warnings:?}"
     );
     assert_eq!(
@@ -148,8 +148,5 @@ async fn server_reads_an_env_file_and_stops_on_sigterm() {
         "{metrics}"
     );
     assert_eq!(server.terminate(), Some(0));
-    assert_eq!(
-        next()["message"],
-        "stopping: requests in flight are finished first"
-    );
+    assert_eq!(next()["message"], "shutting down: finishing requests in flight");
 }

@@ -69,6 +69,6 @@ fn path_that_is_taken_or_invalid_cannot_be_protected() {
             .build()
             .unwrap_err()
             .to_string();
-        assert!(error.starts_with("nothing can be served at"), "{path}: {error}");
+        assert!(error.starts_with("cannot add a route at"), "{path}: {error}");
     }
 }

@@ -120,7 +120,7 @@ async fn request_over_the_time_limit_gets_503() {
 
     {
       "error": "temporarily_unavailable",
-      "error_description": "The request took too long"
+      "error_description": "The request timed out"
     }
     "#);
 }

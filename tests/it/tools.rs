@@ -330,17 +330,17 @@ async fn a_tool_reports_how_clerk_failed() {
         texts.push(format!("{what}: {}", text(&answer.json())));
     }
     insta::assert_snapshot!(texts.join("\n"), @"
-    401: Clerk refused this server's secret key. Trying again won't help; tell the server's operator.
-    403: Clerk does not allow that for this application. Trying again won't help; tell the server's operator.
-    404: Clerk knows nothing of that id; it may have been deleted. Trying again won't help.
-    429: Clerk is limiting this server's requests. Try again in 7 s.
-    429 without a time: Clerk is limiting this server's requests. Try again in 10 s.
+    401: Clerk rejected this server's secret key. Trying again won't help; tell the server's operator.
+    403: Clerk does not allow this for this application. Trying again won't help; tell the server's operator.
+    404: Clerk has no object with this id; it may have been deleted. Trying again won't help.
+    429: Clerk's rate limit for this server is exceeded. Try again in 7 s.
+    429 without a time: Clerk's rate limit for this server is exceeded. Try again in 10 s.
     500: Clerk is not available at the moment. Try again in a minute.
-    422: Clerk refused the request (HTTP status 422). Trying again won't help; tell the server's operator.
-    redirect: Clerk refused the request (HTTP status 302). Trying again won't help; tell the server's operator.
-    not JSON: Clerk answered in an unexpected form. Trying again is unlikely to help; tell the server's operator.
-    other JSON: Clerk answered in an unexpected form. Trying again is unlikely to help; tell the server's operator.
-    2 MB: Clerk answered in an unexpected form. Trying again is unlikely to help; tell the server's operator.
+    422: Clerk rejected the request (HTTP status 422). Trying again won't help; tell the server's operator.
+    redirect: Clerk rejected the request (HTTP status 302). Trying again won't help; tell the server's operator.
+    not JSON: Clerk sent an unexpected response. Trying again is unlikely to help; tell the server's operator.
+    other JSON: Clerk sent an unexpected response. Trying again is unlikely to help; tell the server's operator.
+    2 MB: Clerk sent an unexpected response. Trying again is unlikely to help; tell the server's operator.
     ");
 }
 
