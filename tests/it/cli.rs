@@ -145,7 +145,7 @@ fn secret_key_as_publishable_key_is_not_printed() {
 #[test]
 fn test_key_with_production_domain_and_the_reverse_are_rejected() {
     insta::assert_snapshot!(config_error(&valid_except(&[("CLERK_SECRET_KEY", "sk_live_hush")])), @"[Clerk] Invalid config: CLERK_SECRET_KEY: a live key (sk_live_…) does not match the development domain great-fox-12.clerk.accounts.dev; copy both from the same instance");
-    insta::assert_snapshot!(config_error(&valid_except(&[("CLERK_DOMAIN", "clerk.example.com")])), @"[Clerk] Invalid config: CLERK_SECRET_KEY: a test key (sk_test_…) with the production domain clerk.example.com; take both from one instance");
+    insta::assert_snapshot!(config_error(&valid_except(&[("CLERK_DOMAIN", "clerk.example.com")])), @"[Clerk] Invalid config: CLERK_SECRET_KEY: a test key (sk_test_…) does not match the production domain clerk.example.com; copy both from the same instance");
 }
 
 #[test]
