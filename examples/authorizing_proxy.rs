@@ -1,5 +1,5 @@
-//! A proxy for testing tools that cannot send an `Authorization` header. It starts a local Clerk and a server that uses it,
-//! and adds a valid token to every request. **Never use it with a real Clerk instance.**
+//! A proxy for testing tools that cannot send an `Authorization` header. It starts a local Clerk and a server
+//! that uses it, and adds a valid token to every request. **Never use it with a real Clerk instance.**
 //!
 //! ```sh
 //! cargo build && cargo run --example authorizing_proxy -- target/debug/clerk-mcp serve
@@ -26,7 +26,8 @@ use poem::{
 };
 use tokio::{net::TcpListener, sync::oneshot};
 
-/// The `BASE_URL` of the server, which is also the audience of the tokens. The server listens on another port.
+/// The `BASE_URL` of the server, which is also the audience of the tokens. The server listens on another
+/// port.
 const BASE_URL: &str = "http://127.0.0.1:3001";
 
 #[tokio::main]
@@ -70,8 +71,8 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// Forwards the log of the server to stderr, and returns the URL at which it listens, which is taken from the log.
-    /// Sends on `stdin_closed` when the stdin of the proxy is closed.
+    /// Forwards the log of the server to stderr, and returns the URL at which it listens, which is taken from
+    /// the log. Sends on `stdin_closed` when the stdin of the proxy is closed.
     fn watch(&mut self, stdin_closed: oneshot::Sender<()>) -> Result<String, Box<dyn Error>> {
         let log = self
             .0
@@ -147,8 +148,8 @@ fn proxy(clerk: LocalClerk, upstream: String) -> impl Endpoint<Output = Response
     .map_to_response()
 }
 
-/// Copies all headers except those of the connection (RFC 9110 §7.6.1) and the lengths, which are set again. Keeps `Host`,
-/// because some tests check that a foreign host is rejected.
+/// Copies all headers except those of the connection (RFC 9110 §7.6.1) and the lengths, which are set again.
+/// Keeps `Host`, because some tests check that a foreign host is rejected.
 fn end_to_end(headers: &HeaderMap) -> HeaderMap {
     const HOP_BY_HOP: [HeaderName; 5] = [
         header::CONNECTION,

@@ -1,5 +1,5 @@
-//! Requires scopes, roles and permissions per tool. A call without them gets 403 before the tool runs, and the challenge
-//! names the scopes that the client should request.
+//! Requires scopes, roles and permissions per tool. A call without them gets 403 before the tool runs, and
+//! the challenge names the scopes that the client should request.
 //!
 //! ```sh
 //! CLERK_SECRET_KEY=sk_test_… CLERK_DOMAIN=….clerk.accounts.dev BASE_URL=http://localhost:3001 \

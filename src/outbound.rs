@@ -17,9 +17,10 @@ pub(crate) const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// Creates an HTTP client for Clerk's API at `target`, with limits: 2 s to connect, 5 s in total.
 ///
-/// It does not follow redirects, because data from another host must not be trusted as Clerk's. It trusts `roots` in
-/// addition to the system's root certificates. It uses the proxy of the environment (`HTTPS_PROXY`), except for loopback:
-/// a local Clerk is not reachable through the proxy, and its secret key must not be sent there.
+/// It does not follow redirects, because data from another host must not be trusted as Clerk's. It trusts
+/// `roots` in addition to the system's root certificates. It uses the proxy of the environment
+/// (`HTTPS_PROXY`), except for loopback: a local Clerk is not reachable through the proxy, and its secret key
+/// must not be sent there.
 ///
 /// # Errors
 /// Returns an error if TLS cannot be set up, for example because a root certificate is invalid.
@@ -78,7 +79,8 @@ impl From<reqwest::Error> for OutboundError {
     }
 }
 
-/// Reads a response body of at most [`MAX_BODY_BYTES`]. Counts the bytes received, because `Content-Length` may be wrong.
+/// Reads a response body of at most [`MAX_BODY_BYTES`]. Counts the bytes received, because `Content-Length`
+/// may be wrong.
 pub(crate) async fn read_body(response: Response) -> Result<Vec<u8>, OutboundError> {
     let mut stream = response.bytes_stream();
     let mut body = Vec::new();

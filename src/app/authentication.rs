@@ -1,5 +1,5 @@
-//! Builds the authenticator and its dependencies from a configuration: the clients of Clerk's Frontend and Backend
-//! APIs, the cached key set, and the probe of the secret key.
+//! Builds the authenticator and its dependencies from a configuration: the clients of Clerk's Frontend and
+//! Backend APIs, the cached key set, and the probe of the secret key.
 
 use std::sync::Arc;
 
@@ -15,10 +15,11 @@ use crate::{
     token::{HttpJwks, JwksCache, ResourceNames, TokenPolicy, TokenVerifier},
 };
 
-/// Creates an [`Authenticator`] from `config`, and the [`SecretKeyProbe`] that tells it whether the secret key is valid.
+/// Creates an [`Authenticator`] from `config`, and the [`SecretKeyProbe`] that tells it whether the secret
+/// key is valid.
 ///
-/// Use this to protect endpoints of a server that is not an [`App`](super::App). Makes no network request: keys are
-/// fetched when the first token arrives, and the secret key is checked while the probe runs.
+/// Use this to protect endpoints of a server that is not an [`App`](super::App). Makes no network request:
+/// keys are fetched when the first token arrives, and the secret key is checked while the probe runs.
 ///
 /// ```
 /// use clerk_mcp::{app::{self, AppError}, auth::RequireAuth, config::Config};
@@ -99,8 +100,8 @@ impl Authentication {
         })
     }
 
-    /// Creates the probe of the secret key and connects it to the authenticator, which rejects every request while
-    /// the last probes found the key invalid.
+    /// Creates the probe of the secret key and connects it to the authenticator, which rejects every request
+    /// while the last probes found the key invalid.
     pub(super) fn watch_secret_key(mut self) -> (Self, SecretKeyProbe, Arc<SecretKeyState>) {
         let state = Arc::new(SecretKeyState::default());
         let probe = SecretKeyProbe::new(self.client.clone(), self.keys.clone(), Arc::clone(&state));

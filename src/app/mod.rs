@@ -1,4 +1,5 @@
-//! Assembles the server from its parts. The binary, the demo and the tests all build their server with [`App::builder`].
+//! Assembles the server from its parts. The binary, the demo and the tests all build their server with
+//! [`App::builder`].
 
 mod authentication;
 mod routes;
@@ -33,10 +34,12 @@ use crate::{
 ///
 /// Create one with [`App::builder`], then call [`run`](Self::run) with a listener.
 pub struct App {
-    /// The HTTP endpoint: all routes and their middleware. Nest it in a poem app of your own instead of calling `run`.
+    /// The HTTP endpoint: all routes and their middleware. Nest it in a poem app of your own instead of
+    /// calling `run`.
     pub endpoint: BoxEndpoint<'static>,
-    /// The state behind `/readyz`. If you serve [`endpoint`](Self::endpoint) yourself, call [`Health::drain`] when
-    /// shutdown begins, so that load balancers stop sending requests. [`run`](Self::run) does this itself.
+    /// The state behind `/readyz`. If you serve [`endpoint`](Self::endpoint) yourself, call [`Health::drain`]
+    /// when shutdown begins, so that load balancers stop sending requests. [`run`](Self::run) does this
+    /// itself.
     pub health: Arc<Health>,
     /// Checks the secret key with Clerk. If you serve [`endpoint`](Self::endpoint) yourself, spawn
     /// [`SecretKeyProbe::keep_watch`]. [`run`](Self::run) does this itself.
@@ -66,8 +69,8 @@ impl App {
         }
     }
 
-    /// Serves on `listener` until `stop` completes, then stops accepting requests and finishes those in flight. Also
-    /// refreshes Clerk's keys and probes the secret key in the background.
+    /// Serves on `listener` until `stop` completes, then stops accepting requests and finishes those in
+    /// flight. Also refreshes Clerk's keys and probes the secret key in the background.
     ///
     /// # Errors
     /// Returns an error if the local address of `listener` cannot be read.
@@ -136,8 +139,8 @@ struct Options<'a> {
 }
 
 impl<'a, H> AppBuilder<'a, H> {
-    /// Serves the tools, resources and prompts of `server`. It is cloned for each request, or for each session if
-    /// [sessions](Self::sessions) are enabled.
+    /// Serves the tools, resources and prompts of `server`. It is cloned for each request, or for each
+    /// session if [sessions](Self::sessions) are enabled.
     pub fn server<S: ServerHandler + Clone>(self, server: S) -> AppBuilder<'a, S> {
         AppBuilder {
             server,
@@ -145,25 +148,27 @@ impl<'a, H> AppBuilder<'a, H> {
         }
     }
 
-    /// Requires scopes, roles or permissions per tool. Calls that do not meet `policy` are rejected before the tool runs.
+    /// Requires scopes, roles or permissions per tool. Calls that do not meet `policy` are rejected before
+    /// the tool runs.
     ///
-    /// Every tool that the policy names must exist: a name that [`ServerHandler::get_tool`] does not know is treated as a
-    /// typo, and [`build`](AppBuilder::build) fails.
+    /// Every tool that the policy names must exist: a name that [`ServerHandler::get_tool`] does not know is
+    /// treated as a typo, and [`build`](AppBuilder::build) fails.
     #[must_use]
     pub fn policy(mut self, policy: ToolPolicy) -> Self {
         self.options.policy = policy;
         self
     }
 
-    /// Enables MCP sessions for clients of protocol 2025-11-25 and earlier, so that tools can send them requests
-    /// (elicitation, sampling, roots). Disabled by default.
+    /// Enables MCP sessions for clients of protocol 2025-11-25 and earlier, so that tools can send them
+    /// requests (elicitation, sampling, roots). Disabled by default.
     #[must_use]
     pub fn sessions(mut self, sessions: McpSessions) -> Self {
         self.options.sessions = Some(sessions);
         self
     }
 
-    /// Sets the time limit of a tool call (see [`McpSettings::call_timeout`]). Default: 90 % of `REQUEST_TIMEOUT`.
+    /// Sets the time limit of a tool call (see [`McpSettings::call_timeout`]). Default: 90 % of
+    /// `REQUEST_TIMEOUT`.
     ///
     /// A limit above `REQUEST_TIMEOUT` only has an effect on responses that are event streams: with
     /// [sessions](Self::sessions), or once the tool has reported progress.
@@ -173,8 +178,9 @@ impl<'a, H> AppBuilder<'a, H> {
         self
     }
 
-    /// Serves `endpoint` at `path` and below it, behind the same authentication as `/mcp`. Its handlers get the
-    /// [`Session`](crate::session::Session) with [`Data`](poem::web::Data). The `Authorization` header is removed.
+    /// Serves `endpoint` at `path` and below it, behind the same authentication as `/mcp`. Its handlers get
+    /// the [`Session`](crate::session::Session) with [`Data`](poem::web::Data). The `Authorization` header is
+    /// removed.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -245,8 +251,8 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
     /// Builds the server. Makes no network request.
     ///
     /// # Errors
-    /// Returns an [`AppError`] if the policy names an unknown tool, a protected path is invalid, or a client for Clerk
-    /// cannot be created.
+    /// Returns an [`AppError`] if the policy names an unknown tool, a protected path is invalid, or a client
+    /// for Clerk cannot be created.
     pub fn build(self) -> Result<App, AppError> {
         let Self { server, options } = self;
         let Options {
@@ -278,7 +284,8 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
         settings.policy = policy;
         settings.sessions = sessions;
         settings.clock = Arc::clone(&clock);
-        // The call must time out before the HTTP request does: the client then gets a tool error instead of a 503.
+        // The call must time out before the HTTP request does: the client then gets a tool error instead of a
+        // 503.
         settings.call_timeout = call_timeout.unwrap_or_else(|| config.limits.request_timeout * 9 / 10);
         let stop = settings.stop.clone();
         let info = server.get_info();
@@ -303,8 +310,8 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
 
 fn server_limits(config: &Config) -> ServerLimits {
     let mut limits = ServerLimits::new(config.limits.max_connections, config.limits.shutdown_grace);
-    // A load balancer on another host needs time to see the 503 of `/readyz`. On loopback there is none, so the
-    // shutdown need not wait.
+    // A load balancer on another host needs time to see the 503 of `/readyz`. On loopback there is none, so
+    // the shutdown need not wait.
     if !config.listen.ip().is_loopback() {
         limits.drain = MAX_DRAIN.min(limits.shutdown_grace / 4);
     }

@@ -67,8 +67,9 @@ pub(super) fn routes(
     // A reverse proxy may keep or strip the path of BASE_URL, so each route exists with and without it.
     let mut routes = Route::new();
     for (path, endpoint) in private {
-        // CORS is the outermost layer, because a preflight carries no token, and because web pages must be able to read
-        // error responses from every layer. It also rejects other origins (MCP, "Streamable HTTP", security warning).
+        // CORS is the outermost layer, because a preflight carries no token, and because web pages must be
+        // able to read error responses from every layer. It also rejects other origins (MCP, "Streamable
+        // HTTP", security warning).
         let endpoint = Arc::new(endpoint.with(Cors::restricted(config.allowed_origins.clone())));
         routes = routes
             .try_nest(&path, Arc::clone(&endpoint))
@@ -101,7 +102,8 @@ fn path_error(path: &str) -> impl FnOnce(RouteError) -> AppError {
     }
 }
 
-/// Wraps an endpoint in the middleware that every route has: the `Host` check, the time limit, and a panic handler.
+/// Wraps an endpoint in the middleware that every route has: the `Host` check, the time limit, and a panic
+/// handler.
 fn guarded(
     config: &Config,
     hosts: HostGuard,

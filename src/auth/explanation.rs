@@ -19,7 +19,8 @@ use crate::{
 /// /// Lists the failed checks in order.
 /// fn failures(explanation: &Explanation) -> Vec<String> {
 ///     let failed = |result: &&CheckResult| matches!(result.outcome, CheckOutcome::Failed(_));
-///     let describe = |result: &CheckResult| format!("{}: {}", result.check, result.outcome.detail().unwrap_or_default());
+///     let detail = |result: &CheckResult| result.outcome.detail().unwrap_or_default();
+///     let describe = |result: &CheckResult| format!("{}: {}", result.check, detail(result));
 ///     explanation.checks.iter().filter(failed).map(describe).collect()
 /// }
 /// ```

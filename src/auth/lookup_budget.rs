@@ -11,9 +11,9 @@ use crate::{clerk::ClerkError, session::Session, token::TokenError};
 
 /// A limit for lookups of opaque tokens.
 ///
-/// Anyone can send made-up tokens, and each lookup counts against Clerk's rate limit: a hundred requests in ten seconds per
-/// application, including those of the tools. Therefore few lookups run at the same time. They pause after many tokens that
-/// Clerk does not know, and when Clerk's rate limit is exceeded.
+/// Anyone can send made-up tokens, and each lookup counts against Clerk's rate limit: a hundred requests in
+/// ten seconds per application, including those of the tools. Therefore few lookups run at the same time.
+/// They pause after many tokens that Clerk does not know, and when Clerk's rate limit is exceeded.
 pub(super) struct LookupBudget {
     usage: Mutex<LookupUsage>,
     in_flight: Semaphore,

@@ -1,4 +1,5 @@
-//! Verifies opaque tokens with Clerk. Results are cached by the SHA-256 of the token, so the cache contains no tokens.
+//! Verifies opaque tokens with Clerk. Results are cached by the SHA-256 of the token, so the cache contains
+//! no tokens.
 
 use std::{sync::Arc, time::Duration};
 
@@ -81,8 +82,8 @@ impl OpaqueTokenCache {
             })
     }
 
-    /// Returns how long to cache an outcome. A session is never cached longer than its token is valid, and errors that are
-    /// not caused by the token only briefly.
+    /// Returns how long to cache an outcome. A session is never cached longer than its token is valid, and
+    /// errors that are not caused by the token only briefly.
     fn lifetime(&self, outcome: &Result<Arc<Session>, AuthError>) -> Duration {
         match outcome {
             Ok(session) => session.expires_at.map_or(ACCEPTED_LIFETIME, |expires_at| {

@@ -13,8 +13,8 @@ use crate::outbound::OutboundError;
 
 /// A failed Backend API call.
 ///
-/// `Display` is a message for the caller of a tool: it says what failed and whether to retry. It contains no secret and no
-/// text from Clerk's response.
+/// `Display` is a message for the caller of a tool: it says what failed and whether to retry. It contains no
+/// secret and no text from Clerk's response.
 ///
 /// ```
 /// use clerk_mcp::{clerk::ClerkError, context::get_client, id::UserId, mcp::ToolError};
@@ -35,7 +35,8 @@ pub enum ClerkError {
         /// Clerk's error code, such as `clerk_key_invalid`.
         code: Option<String>,
     },
-    /// The operation is not allowed for this application (403), for example because organizations are disabled.
+    /// The operation is not allowed for this application (403), for example because organizations are
+    /// disabled.
     #[error(
         "Clerk does not allow this for this application. Trying again won't help; tell the server's operator."
     )]
@@ -87,7 +88,8 @@ impl From<OutboundError> for ClerkError {
 }
 
 impl ClerkError {
-    /// Creates the error for a status other than 200. Reads the error code if the body is Clerk's error envelope.
+    /// Creates the error for a status other than 200. Reads the error code if the body is Clerk's error
+    /// envelope.
     pub(super) fn from_answer(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Self {
         let code = || -> Option<String> {
             let envelope: Envelope = serde_json::from_slice(body).ok()?;

@@ -1,5 +1,5 @@
-//! The client of Clerk's Backend API. It authenticates with the secret key of the server. The token of a caller is only
-//! sent to Clerk's verify endpoints.
+//! The client of Clerk's Backend API. It authenticates with the secret key of the server. The token of a
+//! caller is only sent to Clerk's verify endpoints.
 
 mod call;
 mod error;
@@ -58,8 +58,9 @@ struct Inner {
 }
 
 impl ClerkClient {
-    /// Creates a client for the Backend API at `base` (`https://api.clerk.com`) that authenticates with `secret_key`
-    /// (`sk_…`). Create `http` with [`crate::outbound::client`], which sets time limits and disables redirects.
+    /// Creates a client for the Backend API at `base` (`https://api.clerk.com`) that authenticates with
+    /// `secret_key` (`sk_…`). Create `http` with [`crate::outbound::client`], which sets time limits and
+    /// disables redirects.
     pub fn new(http: Client, base: Url, secret_key: SecretString, clock: Arc<dyn Clock>) -> Self {
         Self(Arc::new(Inner {
             http,
@@ -73,7 +74,8 @@ impl ClerkClient {
     /// Returns a user (`GET /v1/users/{user_id}`). Results are cached for 30 s.
     ///
     /// # Errors
-    /// Returns [`ClerkError::NotFound`] if the user does not exist, or another [`ClerkError`] if the call failed.
+    /// Returns [`ClerkError::NotFound`] if the user does not exist, or another [`ClerkError`] if the call
+    /// failed.
     pub async fn user(&self, id: &UserId) -> Result<Arc<User>, ClerkError> {
         let fetch = async { with_lifetime(self.fetch_user(id).await.map(Arc::new)) };
         self.0.users.get(id.clone(), fetch).await
@@ -87,7 +89,8 @@ impl ClerkClient {
     /// (`GET /v1/users/{user_id}/organization_memberships`). Results are cached for 30 s.
     ///
     /// # Errors
-    /// Same as [`user`](Self::user). If one page fails, the whole call fails, because a partial list would look complete.
+    /// Same as [`user`](Self::user). If one page fails, the whole call fails, because a partial list would
+    /// look complete.
     pub async fn organization_memberships(&self, id: &UserId) -> Result<Arc<[Membership]>, ClerkError> {
         let fetch = async {
             let all = tokio::time::timeout(ALL_PAGES_TIMEOUT, self.fetch_memberships(id)).await;
@@ -108,8 +111,8 @@ impl ClerkClient {
                 )?
                 .query(&[("limit", PAGE_SIZE), ("offset", offset)]);
             let page: types::MembershipPage = call::read("memberships", request).await?;
-            // Memberships can change between two pages: duplicates are dropped, and an empty page ends the loop even if
-            // `total_count` promises more.
+            // Memberships can change between two pages: duplicates are dropped, and an empty page ends the
+            // loop even if `total_count` promises more.
             let received = page.data.len();
             offset += received;
             memberships.extend(
@@ -123,8 +126,9 @@ impl ClerkClient {
         }
     }
 
-    /// Verifies an opaque token with Clerk (`POST /oauth_applications/access_tokens/verify` and the endpoints for M2M tokens
-    /// and API keys). Not cached here, because the lifetime of the result depends on its content.
+    /// Verifies an opaque token with Clerk (`POST /oauth_applications/access_tokens/verify` and the endpoints
+    /// for M2M tokens and API keys). Not cached here, because the lifetime of the result depends on its
+    /// content.
     ///
     /// # Errors
     /// Returns [`ClerkError::NotFound`] or [`ClerkError::Refused`] if Clerk does not know the token.
@@ -160,12 +164,12 @@ impl ClerkClient {
     }
 
     /// Creates a request to any operation of the Backend API, with the secret key and the API version set:
-    /// `client.request(Method::GET, &["v1", "organizations", id])?`. Each segment is escaped, so an id cannot change the
-    /// path.
+    /// `client.request(Method::GET, &["v1", "organizations", id])?`. Each segment is escaped, so an id cannot
+    /// change the path.
     ///
     /// # Errors
-    /// Returns [`ClerkError::NotFound`] for a segment that is empty, `.` or `..`: URLs cannot contain such a segment, and no
-    /// object has such an id.
+    /// Returns [`ClerkError::NotFound`] for a segment that is empty, `.` or `..`: URLs cannot contain such a
+    /// segment, and no object has such an id.
     pub fn request(&self, method: Method, path: &[&str]) -> Result<RequestBuilder, ClerkError> {
         if path.iter().any(|segment| matches!(*segment, "" | "." | "..")) {
             return Err(ClerkError::NotFound);
@@ -193,7 +197,8 @@ impl fmt::Debug for ClerkClient {
     }
 }
 
-/// Adds the cache lifetime to an outcome. Failures are cached for a second, so that concurrent calls share them.
+/// Adds the cache lifetime to an outcome. Failures are cached for a second, so that concurrent calls share
+/// them.
 fn with_lifetime<T>(outcome: Result<T, ClerkError>) -> (Result<T, ClerkError>, Duration) {
     let lifetime = if outcome.is_ok() {
         CACHE_LIFETIME

@@ -1,7 +1,7 @@
 //! Checks that the secret key is valid and belongs to the application whose tokens the server verifies.
 //!
-//! With a revoked key, or a key of another application, the server can still verify JWTs, but every call of the Backend API
-//! fails. The tokens are not at fault, so requests get 500 until a probe succeeds.
+//! With a revoked key, or a key of another application, the server can still verify JWTs, but every call of
+//! the Backend API fails. The tokens are not at fault, so requests get 500 until a probe succeeds.
 //!
 //! [`App`](crate::app::App) does this itself. In an app of your own:
 //!
@@ -100,8 +100,8 @@ impl SecretKeyState {
         history.succeeded_once && history.failed_in_a_row == 0
     }
 
-    /// Records the result of a probe. After the first success, only two failures in a row count: a single one may be
-    /// caused by an error at Clerk.
+    /// Records the result of a probe. After the first success, only two failures in a row count: a single one
+    /// may be caused by an error at Clerk.
     fn record(&self, result: Result<(), Misconfiguration>) {
         let mut history = self.history.lock();
         match result {
@@ -138,8 +138,8 @@ pub struct SecretKeyProbe {
 }
 
 impl SecretKeyProbe {
-    /// Creates a probe of `client`'s secret key that writes its results to `state`. With `keys`, the key set of the Frontend
-    /// API, it also checks that the key and the domain belong to the same application.
+    /// Creates a probe of `client`'s secret key that writes its results to `state`. With `keys`, the key set
+    /// of the Frontend API, it also checks that the key and the domain belong to the same application.
     pub fn new(client: ClerkClient, keys: Option<JwksCache>, state: Arc<SecretKeyState>) -> Self {
         Self { client, keys, state }
     }
@@ -161,8 +161,8 @@ impl SecretKeyProbe {
         }
     }
 
-    /// Probes at once and then every five minutes until the future is dropped. While the key is not known to be valid,
-    /// probes every 30 seconds.
+    /// Probes at once and then every five minutes until the future is dropped. While the key is not known to
+    /// be valid, probes every 30 seconds.
     pub async fn keep_watch(self) {
         loop {
             self.run_once().await;
@@ -176,8 +176,9 @@ impl SecretKeyProbe {
         }
     }
 
-    /// Returns whether the Frontend API publishes one of `key_ids`, or `None` if its keys cannot be fetched. If the cached
-    /// set has none of them, fetches it again first, because it may be older than a key rotation.
+    /// Returns whether the Frontend API publishes one of `key_ids`, or `None` if its keys cannot be fetched.
+    /// If the cached set has none of them, fetches it again first, because it may be older than a key
+    /// rotation.
     async fn shares_a_key(&self, key_ids: &BTreeSet<String>) -> Option<bool> {
         let keys = self.keys.as_ref()?;
         if keys

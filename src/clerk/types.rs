@@ -1,5 +1,5 @@
-//! The objects of the Backend API, with the members that are used here. Unknown members are ignored, because Clerk adds
-//! members without a new API version.
+//! The objects of the Backend API, with the members that are used here. Unknown members are ignored, because
+//! Clerk adds members without a new API version.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};

@@ -118,8 +118,8 @@ fn is_key_body(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Returns the mode and the domain of a publishable key: `pk_test_` or `pk_live_`, then the base64 of the Frontend API
-/// host followed by `$` (Clerk, "Publishable key").
+/// Returns the mode and the domain of a publishable key: `pk_test_` or `pk_live_`, then the base64 of the
+/// Frontend API host followed by `$` (Clerk, "Publishable key").
 fn publishable_key_domain(text: &str) -> Result<(InstanceMode, String), String> {
     if text.starts_with("sk_") {
         return Err(
@@ -145,7 +145,8 @@ fn publishable_key_domain(text: &str) -> Result<(InstanceMode, String), String> 
         .map_err(|_| expected())
 }
 
-/// Reports a test key with a production domain, or a live key with a development domain: Clerk would reject every call.
+/// Reports a test key with a production domain, or a live key with a development domain: Clerk would reject
+/// every call.
 fn check_mode(read: &mut Reader<'_>, key: InstanceMode, frontend_api: &Url) {
     if is_loopback(frontend_api) {
         return;
@@ -164,8 +165,8 @@ fn check_mode(read: &mut Reader<'_>, key: InstanceMode, frontend_api: &Url) {
     }
 }
 
-/// Returns the mode of a domain by Clerk's rule: `word-word-00.clerk.accounts…dev` and the older `.lcl.dev` domains are
-/// development instances; all others are production instances.
+/// Returns the mode of a domain by Clerk's rule: `word-word-00.clerk.accounts…dev` and the older `.lcl.dev`
+/// domains are development instances; all others are production instances.
 fn domain_mode(host: &str) -> InstanceMode {
     let older = [".lcl.dev", ".lclstage.dev", ".lclclerk.com"];
     let is_older = host.starts_with("clerk.") && older.iter().any(|suffix| host.ends_with(suffix));

@@ -68,10 +68,11 @@ pub struct Config {
     pub trust_forwarded: bool,
     /// The limits of the HTTP server.
     pub limits: Limits,
-    /// `ADMIN_ADDR`. The program `clerk-mcp` serves its metrics there. A server of your own can install any exporter of
-    /// the `metrics` crate.
+    /// `ADMIN_ADDR`. The program `clerk-mcp` serves its metrics there. A server of your own can install any
+    /// exporter of the `metrics` crate.
     pub admin_address: Option<SocketAddr>,
-    /// `LOG_FORMAT`, if set. Used by the program `clerk-mcp`. A server of your own can install any `tracing` subscriber.
+    /// `LOG_FORMAT`, if set. Used by the program `clerk-mcp`. A server of your own can install any `tracing`
+    /// subscriber.
     pub log_format: Option<LogFormat>,
 }
 
@@ -230,8 +231,8 @@ impl Config {
     }
 }
 
-/// All errors of a configuration, with remedies. `Debug` prints the same text as `Display`, because a `main` that returns
-/// an error prints it with `Debug`.
+/// All errors of a configuration, with remedies. `Debug` prints the same text as `Display`, because a `main`
+/// that returns an error prints it with `Debug`.
 #[derive(Clone, Default, PartialEq, Eq, Error)]
 pub struct ConfigError {
     missing: Vec<MissingVariable>,
@@ -313,6 +314,7 @@ impl fmt::Display for ConfigError {
 const DEFAULT_PORT: u16 = 3001;
 const ONE_SECOND: Duration = Duration::from_secs(1);
 const ONE_HOUR: Duration = Duration::from_hours(1);
-/// A larger leeway would accept tokens for minutes after they expire. A clock that is further off must be corrected.
+/// A larger leeway would accept tokens for minutes after they expire. A clock that is further off must be
+/// corrected.
 const MAX_LEEWAY: Duration = Duration::from_mins(5);
 const BASE_URL_SOURCE: &str = "the URL at which clients reach this server, such as http://localhost:3001";

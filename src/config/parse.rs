@@ -29,8 +29,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Returns the value if the variable is set and valid. If it is invalid, records the error of `parse`, which says
-    /// what was expected.
+    /// Returns the value if the variable is set and valid. If it is invalid, records the error of `parse`,
+    /// which says what was expected.
     pub(super) fn optional<T>(
         &mut self,
         name: &'static str,
@@ -53,8 +53,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Returns the value, or `default` if the variable is not set or is invalid. An invalid value is recorded as an error,
-    /// so the default is never used in that case.
+    /// Returns the value, or `default` if the variable is not set or is invalid. An invalid value is recorded
+    /// as an error, so the default is never used in that case.
     pub(super) fn or<T>(
         &mut self,
         name: &'static str,
@@ -98,8 +98,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Returns whether an error message may contain the value: not if the variable is secret, and not if the text looks like
-/// a secret that was put into the wrong variable.
+/// Returns whether an error message may contain the value: not if the variable is secret, and not if the text
+/// looks like a secret that was put into the wrong variable.
 pub(super) fn may_show(name: &str, text: &str) -> bool {
     let secret = VARIABLES
         .iter()
@@ -149,8 +149,8 @@ pub(super) fn web_url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// Parses a URL to which paths are appended: no query, no fragment, and https unless it is loopback. Removes trailing
-/// slashes.
+/// Parses a URL to which paths are appended: no query, no fragment, and https unless it is loopback. Removes
+/// trailing slashes.
 pub(super) fn base_url(text: &str) -> Result<Url, String> {
     let mut url = web_url(text)?;
     if url.query().is_some() || url.fragment().is_some() {

@@ -21,8 +21,8 @@ pub struct Variable {
     pub default: &'static str,
     /// The description, as shown in `--help` and in the README.
     pub help: &'static str,
-    /// Whether the value is secret. Secrets are never printed and have no flag, because every user of the machine can read
-    /// the arguments of a process. Use the variable, or the one that names a file.
+    /// Whether the value is secret. Secrets are never printed and have no flag, because every user of the
+    /// machine can read the arguments of a process. Use the variable, or the one that names a file.
     pub secret: bool,
 }
 
@@ -198,11 +198,11 @@ const fn var(name: &'static str, value: &'static str, default: &'static str, hel
 pub struct Variables(HashMap<&'static str, SecretString>);
 
 impl Variables {
-    /// Reads each variable from `flags`, else from the process environment, else from the file `dotenv` if it exists. An
-    /// empty value counts as not set.
+    /// Reads each variable from `flags`, else from the process environment, else from the file `dotenv` if it
+    /// exists. An empty value counts as not set.
     ///
-    /// The secret key can also come from the file that `CLERK_SECRET_KEY_FILE` names, or from a systemd credential
-    /// (`LoadCredential=CLERK_SECRET_KEY:…`).
+    /// The secret key can also come from the file that `CLERK_SECRET_KEY_FILE` names, or from a systemd
+    /// credential (`LoadCredential=CLERK_SECRET_KEY:…`).
     ///
     /// # Errors
     /// Returns an error if a file cannot be read.
@@ -215,7 +215,8 @@ impl Variables {
         Self::from_sources(flags, environment, dotenv)
     }
 
-    /// Like [`read`](Self::read), but reads only the variables in `names` from the environment, and no `.env` file.
+    /// Like [`read`](Self::read), but reads only the variables in `names` from the environment, and no `.env`
+    /// file.
     ///
     /// # Errors
     /// Returns an error if a file that a flag names cannot be read.

@@ -1,6 +1,6 @@
-//! The access log and the request counter: one line per request, at level DEBUG with the target `clerk_mcp::access`.
-//! It contains no text that a client can choose freely: no query, no unknown path, and no header except the forwarded
-//! address (only with `TRUST_FORWARDED`).
+//! The access log and the request counter: one line per request, at level DEBUG with the target
+//! `clerk_mcp::access`. It contains no text that a client can choose freely: no query, no unknown path, and
+//! no header except the forwarded address (only with `TRUST_FORWARDED`).
 
 use std::{net::IpAddr, sync::Arc, time::Instant};
 
@@ -17,8 +17,8 @@ pub(crate) struct AccessLog {
 
 impl AccessLog {
     /// Creates the middleware. The logged client address is the peer address of the connection, or with
-    /// `trust_forwarded` the last `X-Forwarded-For` address. `prefix` is the path of `BASE_URL`; a reverse proxy may
-    /// or may not strip it.
+    /// `trust_forwarded` the last `X-Forwarded-For` address. `prefix` is the path of `BASE_URL`; a reverse
+    /// proxy may or may not strip it.
     pub(crate) fn new(trust_forwarded: bool, prefix: impl Into<Arc<str>>) -> Self {
         Self {
             trust_forwarded,
@@ -26,8 +26,8 @@ impl AccessLog {
         }
     }
 
-    /// Returns the known route that `path` leads to, or `other`. Unknown paths are not logged, because clients choose
-    /// them freely.
+    /// Returns the known route that `path` leads to, or `other`. Unknown paths are not logged, because
+    /// clients choose them freely.
     fn route(&self, path: &str) -> &'static str {
         let bare = match path.strip_prefix(&*self.prefix) {
             Some("") => paths::START_PAGE,

@@ -1,4 +1,5 @@
-//! Tracks the activity of one connection: requests in progress, responses being sent, and the time of the last progress.
+//! Tracks the activity of one connection: requests in progress, responses being sent, and the time of the
+//! last progress.
 
 use std::{
     pin::Pin,
@@ -18,8 +19,8 @@ use super::limits::ServerLimits;
 
 /// The activity of one connection.
 ///
-/// hyper's own timeouts only cover reading the request head. Without this, a client that never reads its responses, or
-/// only answers HTTP/2 pings, could keep its connection slot forever.
+/// hyper's own timeouts only cover reading the request head. Without this, a client that never reads its
+/// responses, or only answers HTTP/2 pings, could keep its connection slot forever.
 pub(super) struct Activity {
     received_request: AtomicBool,
     serving: AtomicUsize,
@@ -58,8 +59,8 @@ impl Activity {
         *self.last_progress.lock() = Instant::now();
     }
 
-    /// Completes when the connection has been idle for longer than `limits` allow: no request in progress, and the client
-    /// has read nothing. Requests in progress have their own time limit.
+    /// Completes when the connection has been idle for longer than `limits` allow: no request in progress,
+    /// and the client has read nothing. Requests in progress have their own time limit.
     pub(super) async fn idle(&self, limits: &ServerLimits) {
         loop {
             let allowed = if self.received_request.load(Ordering::Relaxed) {
@@ -114,8 +115,9 @@ impl Drop for Sending {
     }
 }
 
-/// A response body that records progress for each chunk. Chunks are small: hyper polls for the next one when the client
-/// has read some of the previous ones, which distinguishes a slow client from one that reads nothing.
+/// A response body that records progress for each chunk. Chunks are small: hyper polls for the next one when
+/// the client has read some of the previous ones, which distinguishes a slow client from one that reads
+/// nothing.
 pub(super) struct WatchedBody<B> {
     body: B,
     /// The part of the last frame that has not been passed on yet.
@@ -172,6 +174,6 @@ impl<B: Body<Data = Bytes> + Unpin> Body for WatchedBody<B> {
     }
 }
 
-/// Small enough that a client that reads 2 KB/s makes progress within the idle timeout, apart from what the operating
-/// system buffers.
+/// Small enough that a client that reads 2 KB/s makes progress within the idle timeout, apart from what the
+/// operating system buffers.
 const CHUNK_BYTES: usize = 16 * 1024;

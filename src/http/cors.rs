@@ -1,7 +1,7 @@
 //! CORS (Fetch standard, "CORS protocol").
 //!
-//! poem's own middleware is not used: it accepts a preflight if only one of its headers is allowed, cannot allow headers by
-//! prefix (`Mcp-Param-*`), and lists headers in a random order.
+//! poem's own middleware is not used: it accepts a preflight if only one of its headers is allowed, cannot
+//! allow headers by prefix (`Mcp-Param-*`), and lists headers in a random order.
 
 use poem::{
     Endpoint, IntoResponse, Middleware, Request, Response, Result,
@@ -28,8 +28,8 @@ impl Cors {
         }
     }
 
-    /// Allows only `origins` and rejects all others (MCP, "Streamable HTTP", security warning). Requests without an
-    /// `Origin` header are accepted, because they do not come from a web page.
+    /// Allows only `origins` and rejects all others (MCP, "Streamable HTTP", security warning). Requests
+    /// without an `Origin` header are accepted, because they do not come from a web page.
     pub(crate) fn restricted(origins: AllowedOrigins) -> Self {
         Self {
             origins: Some(origins),
@@ -44,7 +44,8 @@ impl Cors {
         }
     }
 
-    /// Returns the response to a preflight. Preflights carry no token, so they are answered before authentication.
+    /// Returns the response to a preflight. Preflights carry no token, so they are answered before
+    /// authentication.
     fn preflight(&self, origin: HeaderValue, request: &HeaderMap) -> Response {
         let requested = request
             .get_all(header::ACCESS_CONTROL_REQUEST_HEADERS)

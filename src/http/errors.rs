@@ -8,7 +8,8 @@ use poem::{
 
 use crate::{auth::ErrorBody, reason::Reason};
 
-/// Adds an `Allow` header with `methods` to the 405 responses of `endpoint` (RFC 9110 §15.5.6), and answers `OPTIONS`.
+/// Adds an `Allow` header with `methods` to the 405 responses of `endpoint` (RFC 9110 §15.5.6), and answers
+/// `OPTIONS`.
 pub(crate) fn allow_methods<E: Endpoint>(endpoint: E, methods: &'static str) -> AllowMethods<E> {
     AllowMethods {
         methods,
@@ -53,7 +54,8 @@ pub(crate) fn json_errors<E: Endpoint + 'static>(endpoint: E) -> impl Endpoint<O
         .map_to_response()
 }
 
-/// Converts an error to a JSON response with a fixed text. The text of the error itself is not sent to the client.
+/// Converts an error to a JSON response with a fixed text. The text of the error itself is not sent to the
+/// client.
 pub(crate) fn error_response(error: poem::Error) -> Response {
     if error.is::<NotFoundError>() {
         return json_error(

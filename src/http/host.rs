@@ -17,8 +17,8 @@ use url::Url;
 use super::errors::{json_error, log_refusal};
 use crate::{origin::is_loopback, paths, reason::Reason};
 
-/// Middleware that rejects requests for other hosts. In a DNS rebinding attack, the name of another site resolves to this
-/// machine, but the browser still sends that name in `Host`.
+/// Middleware that rejects requests for other hosts. In a DNS rebinding attack, the name of another site
+/// resolves to this machine, but the browser still sends that name in `Host`.
 #[derive(Debug, Clone)]
 pub(crate) struct HostGuard(Arc<AllowedHosts>);
 
@@ -31,7 +31,8 @@ struct AllowedHosts {
 }
 
 impl HostGuard {
-    /// Creates the middleware. It accepts the host of `base_url`, and loopback hosts if `listen` or `base_url` is loopback.
+    /// Creates the middleware. It accepts the host of `base_url`, and loopback hosts if `listen` or
+    /// `base_url` is loopback.
     pub(crate) fn new(base_url: &Url, listen: IpAddr) -> Self {
         Self(Arc::new(AllowedHosts {
             public: base_url.clone(),
@@ -59,9 +60,9 @@ impl AllowedHosts {
         is_public || self.loopback && is_loopback(&url)
     }
 
-    /// Warns that a client used another loopback name than `BASE_URL`. `localhost` and `127.0.0.1` are the same machine,
-    /// but different OAuth resources: clients compare the URL they were given with the one in the metadata (RFC 9728
-    /// §3.3), and sign-in fails if they differ.
+    /// Warns that a client used another loopback name than `BASE_URL`. `localhost` and `127.0.0.1` are the
+    /// same machine, but different OAuth resources: clients compare the URL they were given with the one in
+    /// the metadata (RFC 9728 §3.3), and sign-in fails if they differ.
     fn warn_once(&self, requested: &Url) {
         if is_loopback(&self.public) && !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
@@ -95,8 +96,9 @@ impl<E: Endpoint> Endpoint for HostGuardEndpoint<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
-        // RFC 9112 §3.2: exactly one Host header. An absolute request target must name an allowed host too; HTTP/2 has
-        // only that. Health probes are exempt: orchestrators call them by IP address, and they reveal nothing secret.
+        // RFC 9112 §3.2: exactly one Host header. An absolute request target must name an allowed host too;
+        // HTTP/2 has only that. Health probes are exempt: orchestrators call them by IP address, and they
+        // reveal nothing secret.
         let target = request.original_uri().authority().map(Authority::as_str);
         let allowed = |host: Option<&str>| host.is_some_and(|host| self.hosts.allows(host));
         let mut hosts = request.headers().get_all(header::HOST).iter();

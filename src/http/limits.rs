@@ -10,13 +10,13 @@ pub struct ServerLimits {
     pub max_connections: usize,
     /// Maximum time for a client to send the head of its first request.
     pub head_timeout: Duration,
-    /// Maximum idle time of a connection: no request in progress, and the client reads no response data. Also limits
-    /// the time between two requests.
+    /// Maximum idle time of a connection: no request in progress, and the client reads no response data. Also
+    /// limits the time between two requests.
     pub idle_timeout: Duration,
     /// Grace period for requests in flight at shutdown.
     pub shutdown_grace: Duration,
-    /// The first part of the grace period, during which new connections are still accepted, so that load balancers see
-    /// the 503 of `/readyz`.
+    /// The first part of the grace period, during which new connections are still accepted, so that load
+    /// balancers see the 503 of `/readyz`.
     pub drain: Duration,
 }
 

@@ -1,5 +1,5 @@
-//! The HTTP server and its middleware: the accept loop with connection limits, the access log, CORS, the `Host` check,
-//! the request timeout, and JSON error responses.
+//! The HTTP server and its middleware: the accept loop with connection limits, the access log, CORS, the
+//! `Host` check, the request timeout, and JSON error responses.
 
 mod access_log;
 mod activity;

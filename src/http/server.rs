@@ -1,7 +1,7 @@
 //! The accept loop, which enforces the connection limits.
 //!
-//! `poem::Server` is not used: it does not limit connections or the time to send a head, and it does not notice when a
-//! client disconnects, so tool calls would keep running.
+//! `poem::Server` is not used: it does not limit connections or the time to send a head, and it does not
+//! notice when a client disconnects, so tool calls would keep running.
 
 use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
@@ -28,8 +28,8 @@ use super::{
     limits::ServerLimits,
 };
 
-/// Serves `endpoint` on `listener` until `stop` completes, then shuts down: it accepts connections for the drain period,
-/// closes the listener, and waits for requests in flight until the grace period ends.
+/// Serves `endpoint` on `listener` until `stop` completes, then shuts down: it accepts connections for the
+/// drain period, closes the listener, and waits for requests in flight until the grace period ends.
 ///
 /// ```
 /// use std::time::Duration;
@@ -132,7 +132,8 @@ struct Connection {
 }
 
 impl Connection {
-    /// Serves requests until the client disconnects, the connection is idle for too long, or `stopping` is cancelled.
+    /// Serves requests until the client disconnects, the connection is idle for too long, or `stopping` is
+    /// cancelled.
     async fn serve(self, stopping: CancellationToken) {
         let Self {
             stream,

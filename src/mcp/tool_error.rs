@@ -13,7 +13,8 @@ use crate::{
     session::{Denied, NoUser},
 };
 
-/// The failure of a tool. The client receives an MCP result with `isError` and this text, never an HTTP error.
+/// The failure of a tool. The client receives an MCP result with `isError` and this text, never an HTTP
+/// error.
 ///
 /// ```
 /// use clerk_mcp::{context::get_session, mcp::ToolError};

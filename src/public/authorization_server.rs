@@ -1,4 +1,5 @@
-//! Mirrors Clerk's authorization server metadata, because clients of older MCP revisions request it from the MCP server.
+//! Mirrors Clerk's authorization server metadata, because clients of older MCP revisions request it from the
+//! MCP server.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,8 +16,9 @@ use crate::{clock::Clock, outbound};
 
 /// A cached mirror of Clerk's two metadata documents.
 ///
-/// Each document is fetched on first use and cached according to Clerk's cache headers, for at most an hour. While Clerk is
-/// unavailable, the last document is served. If no document was ever fetched, one is built from Clerk's fixed endpoints.
+/// Each document is fetched on first use and cached according to Clerk's cache headers, for at most an hour.
+/// While Clerk is unavailable, the last document is served. If no document was ever fetched, one is built
+/// from Clerk's fixed endpoints.
 #[derive(Debug, Clone)]
 pub(crate) struct AuthorizationServerMetadata(Arc<Inner>);
 
@@ -78,8 +80,8 @@ impl AuthorizationServerMetadata {
         }
     }
 
-    /// Returns the cached document. If it is stale, a background task refreshes it. Waits for a fetch only if no document
-    /// is cached.
+    /// Returns the cached document. If it is stale, a background task refreshes it. Waits for a fetch only if
+    /// no document is cached.
     async fn document(&self, which: fn(&Inner) -> &MirroredDocument) -> Option<Arc<Value>> {
         let flight = {
             let mut state = which(&self.0).state.lock();
@@ -143,7 +145,8 @@ impl Inner {
             .await
             .map_err(|_| "the response is incomplete or too large")?;
         let document: Value = serde_json::from_slice(&body).map_err(|_| "not JSON")?;
-        // RFC 8414 §3.3: a document of another issuer must not be used. Mirroring it would send clients to that issuer.
+        // RFC 8414 §3.3: a document of another issuer must not be used. Mirroring it would send clients to
+        // that issuer.
         if document.get("issuer").and_then(Value::as_str) != Some(&self.issuer) {
             return Err("wrong issuer");
         }
@@ -151,8 +154,8 @@ impl Inner {
     }
 }
 
-/// Returns how long a document with this `Cache-Control` is fresh. Never less than the retry interval: otherwise every
-/// request of a client would cause a request to Clerk.
+/// Returns how long a document with this `Cache-Control` is fresh. Never less than the retry interval:
+/// otherwise every request of a client would cause a request to Clerk.
 fn lifetime(cache_control: Option<&str>) -> Duration {
     let Some(directives) = cache_control else {
         return DEFAULT_LIFETIME;
@@ -172,8 +175,8 @@ fn lifetime(cache_control: Option<&str>) -> Duration {
     max_age.clamp(RETRY_AFTER, MAX_LIFETIME)
 }
 
-/// Builds the metadata that is the same for every Clerk application. Members that depend on the application's settings
-/// are left out; clients can get them from Clerk.
+/// Builds the metadata that is the same for every Clerk application. Members that depend on the application's
+/// settings are left out; clients can get them from Clerk.
 fn fallback_metadata(issuer: &str) -> Value {
     json!({
         "issuer": issuer,

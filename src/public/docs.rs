@@ -1,4 +1,5 @@
-//! `/docs`: one self-contained page with Swagger UI and the OpenAPI document. It loads nothing from another host.
+//! `/docs`: one self-contained page with Swagger UI and the OpenAPI document. It loads nothing from another
+//! host.
 
 use askama::Template;
 use poem::http::HeaderValue;
@@ -16,8 +17,8 @@ pub(super) struct DocsPage {
 }
 
 impl DocsPage {
-    /// Renders the page for `document`. `swagger_ui` is the page of poem-openapi, of which only the style and the script
-    /// are used: it embeds its own document, and Swagger UI cannot be configured in it.
+    /// Renders the page for `document`. `swagger_ui` is the page of poem-openapi, of which only the style and
+    /// the script are used: it embeds its own document, and Swagger UI cannot be configured in it.
     pub(super) fn new(document: &Value, swagger_ui: &str, settings: &PublicSettings) -> Self {
         // In a cascade layer, so that our own style takes precedence regardless of selector specificity.
         let swagger_style = format!(

@@ -1,4 +1,5 @@
-//! Liveness and readiness. Neither calls Clerk: an outage of Clerk must not make an orchestrator restart healthy servers.
+//! Liveness and readiness. Neither calls Clerk: an outage of Clerk must not make an orchestrator restart
+//! healthy servers.
 
 use std::{
     fmt,
@@ -12,7 +13,8 @@ use poem_openapi::{ApiResponse, Object, payload::Json};
 
 use crate::clerk::SecretKeyState;
 
-/// The state that `/readyz` reports: whether keys are available, the secret key is valid, and the server is draining.
+/// The state that `/readyz` reports: whether keys are available, the secret key is valid, and the server is
+/// draining.
 pub struct Health {
     holds_keys: Box<dyn Fn() -> bool + Send + Sync>,
     secret_key: Arc<SecretKeyState>,
@@ -20,8 +22,8 @@ pub struct Health {
 }
 
 impl Health {
-    /// Creates the state of a server. `holds_keys` returns whether signing keys are available, and `secret_key` holds the
-    /// result of the last probe of the secret key.
+    /// Creates the state of a server. `holds_keys` returns whether signing keys are available, and
+    /// `secret_key` holds the result of the last probe of the secret key.
     pub fn new(
         holds_keys: impl Fn() -> bool + Send + Sync + 'static,
         secret_key: Arc<SecretKeyState>,
@@ -33,7 +35,8 @@ impl Health {
         }
     }
 
-    /// Marks the server as shutting down: `/readyz` returns 503 from now on, so that load balancers stop sending requests.
+    /// Marks the server as shutting down: `/readyz` returns 503 from now on, so that load balancers stop
+    /// sending requests.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }

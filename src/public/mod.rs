@@ -1,5 +1,5 @@
-//! The public routes: discovery documents, health, the OpenAPI document, and the start page. They accept only GET and
-//! ignore tokens.
+//! The public routes: discovery documents, health, the OpenAPI document, and the start page. They accept only
+//! GET and ignore tokens.
 
 mod authorization_server;
 mod clients;
@@ -75,8 +75,8 @@ impl PublicApi {
         }
     }
 
-    /// Creates the OpenAPI document of a server with `settings`. It covers all routes, including `/mcp` and the routes of
-    /// the document itself.
+    /// Creates the OpenAPI document of a server with `settings`. It covers all routes, including `/mcp` and
+    /// the routes of the document itself.
     #[cfg(any(feature = "cli", test))]
     pub(crate) fn document(
         settings: PublicSettings,
@@ -88,8 +88,8 @@ impl PublicApi {
         Self::new(settings, mirror, Arc::new(health)).into_service().1
     }
 
-    /// Creates all public routes. `prefix` is the path of `BASE_URL`. The well-known segment goes between host and path
-    /// (RFC 9728 §3.1, RFC 8414 §3.1); all other routes are below the path.
+    /// Creates all public routes. `prefix` is the path of `BASE_URL`. The well-known segment goes between
+    /// host and path (RFC 9728 §3.1, RFC 8414 §3.1); all other routes are below the path.
     pub(crate) fn into_routes(self, prefix: &str) -> impl IntoEndpoint<Endpoint = Route> {
         let settings = self.settings.clone();
         let mirror = self.authorization_server.clone();
@@ -228,7 +228,8 @@ impl PublicApi {
 
     /// OpenID provider metadata
     ///
-    /// Clerk's own document (OpenID Connect Discovery 1.0 §3), for clients that request it from the MCP server.
+    /// Clerk's own document (OpenID Connect Discovery 1.0 §3), for clients that request it from the MCP
+    /// server.
     #[oai(
         path = "/.well-known/openid-configuration",
         method = "get",

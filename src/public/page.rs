@@ -115,7 +115,8 @@ fn prefers_json(accept: &str) -> bool {
     names("application/json") && !names("text/html")
 }
 
-/// Returns a Content Security Policy that allows only the inline style and script of the page, and loads nothing.
+/// Returns a Content Security Policy that allows only the inline style and script of the page, and loads
+/// nothing.
 fn content_security_policy() -> String {
     format!(
         "default-src 'none'; img-src data:; style-src {}; script-src {}; base-uri 'none'; form-action 'none'; frame-ancestors \
@@ -133,8 +134,8 @@ pub(super) fn hash_source(text: &str) -> String {
     )
 }
 
-/// Puts each header and the body of a `curl` command on a separate line, with a backslash at the end of the previous
-/// one. Quoted text is not changed.
+/// Puts each header and the body of a `curl` command on a separate line, with a backslash at the end of the
+/// previous one. Quoted text is not changed.
 fn split_into_lines(command: &str) -> String {
     let pieces = command.split('\'').enumerate().map(|(index, piece)| {
         // Pieces with an odd index are inside quotes.

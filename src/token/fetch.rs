@@ -14,7 +14,8 @@ pub trait JwksFetcher: fmt::Debug + Send + Sync + 'static {
     fn fetch(&self) -> BoxFuture<'static, Result<Vec<u8>, FetchError>>;
 }
 
-/// Fetches the key set from the Frontend API. Unlike the Backend API, it needs no secret key and has no rate limit per key.
+/// Fetches the key set from the Frontend API. Unlike the Backend API, it needs no secret key and has no rate
+/// limit per key.
 #[derive(Debug, Clone)]
 pub struct HttpJwks {
     client: Client,

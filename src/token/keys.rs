@@ -27,7 +27,8 @@ pub trait KeySource: fmt::Debug + Send + Sync + 'static {
     /// Returns the key with this id, or `None` if the application has no such key. May fetch the key set.
     fn key(&self, kid: &str) -> impl Future<Output = Result<Option<VerifyingKey>, KeyLookupError>> + Send;
 
-    /// Returns whether `key` may still be used. Called for each cached token, so it must not wait for the network.
+    /// Returns whether `key` may still be used. Called for each cached token, so it must not wait for the
+    /// network.
     fn holds(&self, key: &KeyReference) -> bool;
 }
 
@@ -52,11 +53,14 @@ pub struct KeyLookupError {
 /// The cached key set (JWKS) of one application.
 ///
 /// - Known keys are returned from memory. A set older than five minutes is refreshed in the background.
-/// - An unknown `kid` causes a fetch: a burst of two, then at most one every ten seconds, regardless of the number of
+/// - An unknown `kid` causes a fetch: a burst of two, then at most one every ten seconds, regardless of the
+/// number of
 ///   requests.
-/// - Lookups that need a fetch join the one in flight. It runs in its own task, so it completes even if the request that
+/// - Lookups that need a fetch join the one in flight. It runs in its own task, so it completes even if the
+/// request that
 ///   started it is cancelled. No lock is held while fetching.
-/// - A set is only replaced by one that was parsed successfully. While Clerk is unavailable, it is used for an hour, and an
+/// - A set is only replaced by one that was parsed successfully. While Clerk is unavailable, it is used for
+/// an hour, and an
 ///   unknown `kid` is reported as an outage instead of an invalid token.
 #[derive(Debug, Clone)]
 pub struct JwksCache(Arc<Inner>);
@@ -82,8 +86,8 @@ impl JwksCache {
         Self::with_stale_time(fetcher, clock, STALE_FOR)
     }
 
-    /// Like [`new`](Self::new), but uses a key set for `stale_for` instead of an hour while Clerk is unavailable. **A key
-    /// that Clerk revokes during an outage stays trusted for that time.**
+    /// Like [`new`](Self::new), but uses a key set for `stale_for` instead of an hour while Clerk is
+    /// unavailable. **A key that Clerk revokes during an outage stays trusted for that time.**
     pub fn with_stale_time(fetcher: impl JwksFetcher, clock: Arc<dyn Clock>, stale_for: Duration) -> Self {
         Self(Arc::new(Inner {
             fetcher: Box::new(fetcher),
@@ -102,15 +106,16 @@ impl JwksCache {
         self.join_fetch().await
     }
 
-    /// Fetches the key set at once and then every five minutes until the future is dropped. After a failure, retries every
-    /// ten seconds.
+    /// Fetches the key set at once and then every five minutes until the future is dropped. After a failure,
+    /// retries every ten seconds.
     pub async fn keep_fresh(self) {
         loop {
             let wait = match self.refresh().await {
                 Ok(()) => REFRESH_AFTER,
                 Err(_) => RETRY_REFRESH_AFTER,
             };
-            // Real time instead of the injected clock: it only sets the interval, not how long a set may be used.
+            // Real time instead of the injected clock: it only sets the interval, not how long a set may be
+            // used.
             tokio::time::sleep(wait).await;
         }
     }
@@ -155,8 +160,8 @@ impl JwksCache {
         }
     }
 
-    /// Like [`join_fetch`](Self::join_fetch), but starts a fetch only if the cool-down allows it. Otherwise returns the
-    /// error of the last fetch, if it failed.
+    /// Like [`join_fetch`](Self::join_fetch), but starts a fetch only if the cool-down allows it. Otherwise
+    /// returns the error of the last fetch, if it failed.
     fn join_fetch_if_allowed(&self, cause: FetchCause) -> Result<PendingFetch, Option<FetchError>> {
         let mut fetches = self.0.fetches.lock();
         if let Some(flight) = fetches.flight() {
@@ -244,8 +249,8 @@ struct Fetches {
 }
 
 impl Fetches {
-    /// Returns the fetch in flight. Ignores one that has ended without being removed, because its task panicked or its
-    /// runtime was shut down.
+    /// Returns the fetch in flight. Ignores one that has ended without being removed, because its task
+    /// panicked or its runtime was shut down.
     fn flight(&self) -> Option<PendingFetch> {
         self.in_flight.clone().filter(|flight| flight.peek().is_none())
     }
@@ -294,8 +299,8 @@ impl Fetches {
 const REFRESH_AFTER: Duration = Duration::from_mins(5);
 /// Time until the next refresh after a failed one.
 const RETRY_REFRESH_AFTER: Duration = Duration::from_secs(10);
-/// How long a key set is used while Clerk is unavailable. **A key that Clerk revokes during an outage stays trusted for
-/// this time.**
+/// How long a key set is used while Clerk is unavailable. **A key that Clerk revokes during an outage stays
+/// trusted for this time.**
 const STALE_FOR: Duration = Duration::from_hours(1);
 /// Minimum time between two fetches while there are no keys. Short, because every request depends on them.
 const RETRY_COOLDOWN: Duration = Duration::from_secs(1);

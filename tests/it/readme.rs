@@ -1,4 +1,5 @@
-//! The README's first code and its tables are made from the code. `UPDATE_README=1 cargo test readme` writes them.
+//! The README's first code and its tables are made from the code. `UPDATE_README=1 cargo test readme` writes
+//! them.
 
 use std::{fmt::Write as _, fs, time::Duration};
 

@@ -48,10 +48,10 @@ use crate::reason::Reason;
 ///
 /// # Several replicas
 /// A session lives in the memory of the process that opened it (about 50 KB) and ends with that process. With
-/// several replicas, use sticky routing: send each request with an `Mcp-Session-Id` header to the replica that
-/// opened the session. The proxy has to learn the id from the response to `initialize`, for example in a stick
-/// table; a hash of the header does not work, because `initialize` has no id yet. A replica answers 404 to an
-/// id that it does not know, and the client then opens a new session.
+/// several replicas, use sticky routing: send each request with an `Mcp-Session-Id` header to the replica
+/// that opened the session. The proxy has to learn the id from the response to `initialize`, for example in a
+/// stick table; a hash of the header does not work, because `initialize` has no id yet. A replica answers 404
+/// to an id that it does not know, and the client then opens a new session.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct McpSessions {

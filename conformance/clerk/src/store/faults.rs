@@ -12,8 +12,8 @@ use crate::store::endpoint::Endpoint;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Responds with this status and Clerk's error envelope. The error code is Clerk's for 401, 403, 404, 429,
-    /// 503 and 504, and `internal_clerk_error` for every other status.
+    /// Responds with this status and Clerk's error envelope. The error code is Clerk's for 401, 403, 404,
+    /// 429, 503 and 504, and `internal_clerk_error` for every other status.
     Status(u16),
     /// Responds with 429 and `Retry-After`, in whole seconds, rounded up.
     RateLimited {
