@@ -30,10 +30,7 @@ async fn preflight_needs_no_token() {
     access-control-allow-methods: DELETE, GET, POST
     access-control-allow-origin: https://mcp.example.com
     access-control-max-age: 7200
-    date: [date]
     vary: Origin, Access-Control-Request-Headers
-    x-content-type-options: nosniff
-    x-request-id: [uuid]
     ");
 }
 
@@ -46,13 +43,9 @@ async fn rejection_carries_cors_headers() {
     access-control-allow-origin: https://mcp.example.com
     access-control-expose-headers: MCP-Protocol-Version, Mcp-Session-Id, Retry-After, WWW-Authenticate
     cache-control: no-store
-    content-length: [length]
     content-type: application/json; charset=utf-8
-    date: [date]
     vary: Origin
     www-authenticate: Bearer scope="profile email", resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
-    x-content-type-options: nosniff
-    x-request-id: [uuid]
 
     {
       "error": "unauthorized",
@@ -96,11 +89,7 @@ async fn unlisted_origin_is_rejected() {
     insta::assert_snapshot!(answer.text(&[]), @r#"
     403 Forbidden
     cache-control: no-store
-    content-length: [length]
     content-type: application/json; charset=utf-8
-    date: [date]
-    x-content-type-options: nosniff
-    x-request-id: [uuid]
 
     {
       "error": "forbidden",
@@ -212,12 +201,8 @@ async fn foreign_host_is_rejected() {
     insta::assert_snapshot!(Exchange::of(with_host("evil.test")).await.text(&[]), @r#"
     403 Forbidden
     cache-control: no-store
-    content-length: [length]
     content-type: application/json; charset=utf-8
-    date: [date]
     vary: Origin
-    x-content-type-options: nosniff
-    x-request-id: [uuid]
 
     {
       "error": "forbidden",
@@ -250,12 +235,8 @@ async fn unknown_path_gets_404_and_unsupported_method_gets_405() {
     insta::assert_snapshot!(server.get("/nothing").await.text(&[]), @r#"
     404 Not Found
     cache-control: no-store
-    content-length: [length]
     content-type: application/json; charset=utf-8
-    date: [date]
     vary: Origin
-    x-content-type-options: nosniff
-    x-request-id: [uuid]
 
     {
       "error": "not_found",
@@ -266,12 +247,8 @@ async fn unknown_path_gets_404_and_unsupported_method_gets_405() {
     405 Method Not Allowed
     allow: GET, HEAD, OPTIONS
     cache-control: no-store
-    content-length: [length]
     content-type: application/json; charset=utf-8
-    date: [date]
     vary: Origin
-    x-content-type-options: nosniff
-    x-request-id: [uuid]
 
     {
       "error": "method_not_allowed",

@@ -1,6 +1,6 @@
-//! Renders whole responses as text for snapshots: status, every header sorted by name, and body. Values that
-//! differ between runs are replaced by placeholders, but only after their format was checked, so a snapshot
-//! cannot hide a broken value.
+//! Renders whole responses as text for snapshots: status, headers sorted by name, and body. Values that differ
+//! between runs are replaced by placeholders, but only after their format was checked, so a snapshot cannot hide
+//! a broken value.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -40,29 +40,16 @@ impl Exchange {
             .map(|value| value.to_str().expect("a header value that is not text"))
     }
 
-    /// Renders the response as text. `replace` lists further texts and their placeholders.
+    /// Renders the response as text, without the headers that every response has; those are asserted here.
+    /// `replace` lists further texts and their placeholders.
     #[track_caller]
     pub fn text(&self, replace: &[(&str, &str)]) -> String {
+        self.assert_common_headers();
         let mut lines = BTreeMap::new();
         for (name, value) in &self.headers {
             let value = value.to_str().expect("a header value that is not text");
             let shown = match name.as_str() {
-                "x-request-id" => {
-                    assert!(is_uuid(value), "the request id {value} is not a UUID");
-                    "[uuid]".to_owned()
-                }
-                "date" => {
-                    assert!(value.ends_with(" GMT"), "the date {value} is not an HTTP date");
-                    "[date]".to_owned()
-                }
-                "content-length" => {
-                    assert_eq!(
-                        value.parse(),
-                        Ok(self.body.len()),
-                        "content-length differs from the length of the body"
-                    );
-                    "[length]".to_owned()
-                }
+                "x-request-id" | "date" | "content-length" | "x-content-type-options" => continue,
                 // These headers are sets of names, so their order does not matter.
                 "access-control-allow-headers"
                 | "access-control-allow-methods"
@@ -91,6 +78,24 @@ impl Exchange {
             text = text.replace(from, to);
         }
         text
+    }
+
+    /// Asserts the headers that every response has.
+    #[track_caller]
+    fn assert_common_headers(&self) {
+        let one = |name: &str| {
+            let mut values = self.headers.get_all(name).iter();
+            let value = values.next().and_then(|value| value.to_str().ok());
+            assert!(values.next().is_none(), "more than one {name}");
+            value.unwrap_or_else(|| panic!("no {name} in {:?}", self.headers))
+        };
+        assert!(is_uuid(one("x-request-id")), "the request id is not a UUID");
+        assert!(one("date").ends_with(" GMT"), "the date is not an HTTP date");
+        assert_eq!(one("x-content-type-options"), "nosniff");
+        // A streamed response has no length.
+        if self.headers.contains_key("content-length") {
+            assert_eq!(one("content-length").parse(), Ok(self.body.len()));
+        }
     }
 }
 
