@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! cargo run --example broken -- --list
-//! clerk-mcp-conformance run --profile clerk-mcp --command 'cargo run --example broken -- --flaw accepts-none'
+//! clerk-mcp-conformance run --profile clerk-mcp \
+//!   --command 'cargo run --example broken -- --flaw accepts-none'
 //! ```
 
 #[path = "mod.rs"]

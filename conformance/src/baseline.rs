@@ -1,35 +1,35 @@
-//! The baseline: failures that are known, each with a reason, so that a CI fails by new ones only.
+//! The baseline: known failures, each with a reason, so that only new failures fail the run.
 //!
-//! It cannot rot: an entry whose case passes now, or that names no case, fails the run as well.
+//! A stale entry also fails the run: one whose case passes now, or that names no case.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use local_clerk::position::toml_fault;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
-use crate::results::{CaseResult, Outcome};
+use crate::results::{CaseResult, Outcome, StaleEntry};
 
-/// Known failures.
+/// The known failures: case ids, each with the reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Baseline(BTreeMap<String, String>);
 
-/// The file.
+/// A baseline file.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct BaselineFile {
+    /// The known failures.
     #[serde(default)]
-    known: Vec<Known>,
+    known: Vec<KnownFailure>,
 }
 
 /// One known failure.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Known {
+struct KnownFailure {
     /// The id of the case.
     case: String,
-    /// Why it is accepted that it fails.
+    /// Why the failure is accepted.
     reason: String,
 }
 
@@ -39,16 +39,6 @@ struct Known {
 pub struct BaselineError {
     name: String,
     message: String,
-}
-
-/// What is wrong with an entry of the baseline, seen from the results.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Complaint {
-    /// The id the entry names.
-    pub case: String,
-    /// What is wrong, and what to do.
-    pub problem: String,
 }
 
 impl Baseline {
@@ -62,18 +52,18 @@ impl Baseline {
     ///
     /// # Errors
     ///
-    /// [`BaselineError`], with the place, when the file cannot be read, is no such TOML, names a case twice or gives
-    /// an empty reason.
+    /// [`BaselineError`], when the file cannot be read or is invalid, names a case twice, or has an empty
+    /// reason.
     pub fn read(path: &Path) -> Result<Self, BaselineError> {
         let name = path.display().to_string();
         let text = fs::read_to_string(path).map_err(|error| BaselineError {
             name: name.clone(),
-            message: format!("cannot be read: {error}"),
+            message: format!("cannot read the file: {error}"),
         })?;
         Self::parse(&name, &text)
     }
 
-    /// The same for a text; `name` is for messages.
+    /// Parses a baseline. Errors contain `name`.
     ///
     /// # Errors
     ///
@@ -83,28 +73,30 @@ impl Baseline {
             name: name.to_owned(),
             message,
         };
-        let file: File = toml::from_str(text).map_err(|wrong| error(toml_fault(text, &wrong)))?;
+        let file: BaselineFile = toml::from_str(text).map_err(|invalid| error(toml_fault(text, &invalid)))?;
         let mut known = BTreeMap::new();
-        for Known { case, reason } in file.known {
+        for KnownFailure { case, reason } in file.known {
             if reason.trim().is_empty() {
-                return Err(error(format!("{case}: the reason is empty; say why it may fail")));
+                return Err(error(format!(
+                    "{case}: the reason is empty: say why the case may fail"
+                )));
             }
             if known.insert(case.clone(), reason).is_some() {
-                return Err(error(format!("{case} is there twice")));
+                return Err(error(format!("{case} is listed twice")));
             }
         }
         Ok(Self(known))
     }
 
-    /// Marks the failures that are known, and says which entries are stale. `all` are the ids of every case there
-    /// is: an entry whose case was not selected is not stale.
+    /// Marks the known failures, and returns the stale entries. `all` are the ids of all cases, because an
+    /// entry whose case was not selected is not stale.
     pub fn apply<'a>(
         &self,
         cases: &mut [CaseResult],
         all: impl IntoIterator<Item = &'a str>,
-    ) -> Vec<Complaint> {
+    ) -> Vec<StaleEntry> {
         let all: Vec<&str> = all.into_iter().collect();
-        let mut complaints = Vec::new();
+        let mut stale = Vec::new();
         for (id, reason) in &self.0 {
             let problem = match cases.iter_mut().find(|case| &case.id == id) {
                 Some(case) if case.outcome.is_failure() || case.outcome == Outcome::Warn => {
@@ -116,16 +108,16 @@ impl Baseline {
                 None if all.contains(&id.as_str()) => continue,
                 None => "names no case: correct or remove the entry",
             };
-            complaints.push(Complaint {
+            stale.push(StaleEntry {
                 case: id.clone(),
                 problem: problem.to_owned(),
             });
         }
-        complaints
+        stale
     }
 }
 
-/// The schema of the file.
+/// Returns the JSON Schema of a baseline file.
 pub fn schema() -> schemars::Schema {
-    schemars::schema_for!(File)
+    schemars::schema_for!(BaselineFile)
 }

@@ -1,179 +1,160 @@
-//! One case, explained: what is required, where it is written, why it matters, what would be sent, what is expected.
+//! Explains one case: its requirement, references and reason, what would be sent, and what is expected.
 
-use std::fmt::Write as _;
-
+use local_clerk::mint::TokenSpec;
+use serde_json::Value;
 use textwrap::{Options, WordSplitter};
 
 use crate::{
-    case::{Case, ClerkAction, Step},
-    check,
+    assertions::{describe_expectation, describe_matcher},
+    case::{Case, ClerkAction, Section, Step},
     profile::Profile,
     report::excerpt,
-    results::Section,
-    runner,
+    runner::{self, Control},
     spec::Reference,
 };
-use local_clerk::mint::TokenSpec;
 
-/// The case as text, for people: what is sent is what a target of this profile gets. Commands and addresses are never
-/// broken, and may be longer than the width.
+/// Explains a case as it is sent to a target of this profile. Lines with commands and URLs are not wrapped,
+/// and may exceed the width.
 pub fn explain(section: &Section, case: &Case, profile: &Profile, width: usize) -> String {
-    let mut text = describe(section, case, profile);
-    if names_what_a_run_knows(&text) {
-        line(
-            &mut text,
-            "\nIn braces are the names of what only a run knows: the target's address, ids.",
-        );
+    let mut text = describe(section, case, profile).join("\n");
+    if has_placeholders(&text) {
+        text += "\n\nPlaceholders in braces have a value only during a run: the target's address, ids.";
     }
     wrapped(&text, width)
 }
 
-fn describe(section: &Section, case: &Case, profile: &Profile) -> String {
-    let mut text = format!(
-        "{}\n{}, section {} {}\n\n{}\n\nWhy: {}\n\nWritten in:\n",
-        case.id,
-        case.level.name(),
-        section.number,
-        section.title,
-        case.requirement,
-        case.why,
-    );
+fn describe(section: &Section, case: &Case, profile: &Profile) -> Vec<String> {
+    let mut lines = vec![
+        case.id.clone(),
+        format!(
+            "{}, section {} {}",
+            case.level.name(),
+            section.number,
+            section.title
+        ),
+        format!("\n{}", case.requirement),
+        format!("\nWhy: {}", case.why),
+        "\nReferences:".to_owned(),
+    ];
     for reference in case.refs.iter().filter_map(|key| Reference::find(key)) {
-        let address = reference
-            .url
-            .map(|url| format!("\n    {url}"))
-            .unwrap_or_default();
-        line(&mut text, &format!("  {}{address}", reference.title));
+        lines.push(format!("  {}", reference.title));
+        lines.extend(reference.url.map(|url| format!("    {url}")));
     }
     if !case.needs.is_empty() {
-        line(
-            &mut text,
-            &format!("\nApplies to targets that offer: {}", case.needs.join(", ")),
-        );
+        let needs = case.needs.join(", ");
+        lines.push(format!("\nApplies to targets that offer: {needs}"));
     }
     if !case.unless.is_empty() {
-        line(
-            &mut text,
-            &format!(
-                "\nDoes not apply to targets that offer: {}",
-                case.unless.join(", ")
-            ),
-        );
+        let unless = case.unless.join(", ");
+        lines.push(format!("\nDoes not apply to targets that offer: {unless}"));
     }
     if case.needs_own_target() {
-        line(
-            &mut text,
-            "\nThe suite starts a target and a Clerk for this case alone.",
-        );
-        for (setting, value) in case.own.iter().flatten() {
-            line(&mut text, &format!("  setting {setting} = {value:?}"));
-        }
-        for (name, value) in &case.instead {
-            line(&mut text, &format!("  {name} = {value:?} instead of Clerk's"));
-        }
+        lines.push("\nThe suite starts a target and a local Clerk for this case alone.".to_owned());
+        let settings = case.own.iter().flatten();
+        lines.extend(settings.map(|(setting, value)| format!("  setting {setting} = {value:?}")));
+        let values = case.instead.iter();
+        lines.extend(values.map(|(name, value)| format!("  {name} = {value:?} instead of Clerk's value")));
         for action in &case.before {
-            line(
-                &mut text,
-                &format!("  before it starts: {}", describe_action(action)),
-            );
+            lines.push(format!("  before the target starts: {}", describe_action(action)));
         }
     }
     if let Some(start) = &case.refuses_to_start {
-        for value in &start.without {
-            line(&mut text, &format!("  without {value}"));
-        }
-        line(
-            &mut text,
-            &format!("\nExpected: it does not start, and exits with {}", start.exit),
-        );
+        lines.extend(start.without.iter().map(|value| format!("  without {value}")));
+        lines.push(format!(
+            "\nExpected: the target does not start and exits with {}",
+            start.exit
+        ));
         for matcher in &start.output {
-            line(
-                &mut text,
-                &format!("  what it prints {}", check::describe(matcher)),
-            );
+            lines.push(format!("  the output {}", describe_matcher(matcher)));
         }
-        return text;
+        return lines;
     }
     let steps = case.steps();
     for (position, step) in steps.iter().enumerate() {
         if steps.len() > 1 {
-            line(&mut text, &format!("\nStep {}", position + 1));
+            lines.push(format!("\nStep {}", position + 1));
         }
-        describe_step(&mut text, &runner::step_for(step, profile), profile);
+        lines.extend(describe_step(&runner::step_for(step, profile), profile));
     }
-    text
+    lines
 }
 
-fn describe_step(text: &mut String, step: &Step, profile: &Profile) {
+fn describe_step(step: &Step, profile: &Profile) -> Vec<String> {
+    let mut lines = Vec::new();
     for action in &step.clerk {
-        line(text, &format!("\nFirst, Clerk: {}", describe_action(action)));
+        let action = describe_action(action);
+        lines.push(format!("\nBefore the request, call Clerk's admin API: {action}"));
     }
     if let Some(pauses) = &step.pause {
-        let longest = pauses.as_slice().join(" or ");
-        let more = if pauses.as_slice().len() > 1 {
-            ", whichever is longer"
-        } else {
-            ""
+        let pause = match pauses.as_slice() {
+            [pause] => pause.clone(),
+            pauses => format!("{}, whichever is longer", pauses.join(" or ")),
         };
-        line(text, &format!("\nFirst, wait {longest}{more}."));
+        lines.push(format!("\nBefore the request, wait {pause}."));
     }
     if let Some(spec) = &step.token {
-        line(text, "\n{token} is what this makes:");
-        line(text, &mint(&runner::token_for(spec, profile)));
-        if let Some((control, at_fault)) = runner::control_for(step, profile) {
-            let told = if at_fault {
-                "\nA refusal counts only if this one, without the damage, is accepted:"
+        lines.push("\n{token} is the token that this command mints:".to_owned());
+        lines.push(mint_command(&runner::token_for(spec, profile)));
+        if let Some(Control { spec, on_same_target }) = runner::control_for(step, profile) {
+            let condition = if on_same_target {
+                "\nThe rejection counts only if the target accepts this token without damage:"
             } else {
-                "\nThe answer counts only if a target on which all is well accepts this one:"
+                "\nThe answer counts only if a target without faults accepts this token:"
             };
-            line(text, told);
-            line(text, &mint(&control));
+            lines.push(condition.to_owned());
+            lines.push(mint_command(&spec));
         }
     }
     if let Some(earlier) = step.token_of_step {
-        line(text, &format!("\n{{token}} is that of step {earlier}."));
+        lines.push(format!("\n{{token}} is the token of step {earlier}."));
     }
     if let Some(earlier) = step.session_of_step {
-        line(text, &format!("\nMcp-Session-Id is that of step {earlier}."));
+        lines.push(format!(
+            "\nMcp-Session-Id is the session id from the answer of step {earlier}."
+        ));
     }
-    let repeated = match (step.send.times, step.send.at_once) {
+    let times = match (step.send.times, step.send.at_once) {
         (Some(times), true) => format!(", {times} times at once"),
         (Some(times), false) => format!(", {times} times"),
         (None, _) => String::new(),
     };
-    line(text, &format!("\nSent{repeated}:"));
+    lines.push(format!("\nSent{times}:"));
     match runner::request_as_text(step, profile) {
-        Ok(request) => {
-            for part in excerpt(&request).lines() {
-                line(text, &format!("  {part}"));
-            }
-        }
-        Err(error) => line(text, &format!("  {error}")),
+        Ok(request) => lines.extend(excerpt(&request).lines().map(|line| format!("  {line}"))),
+        Err(error) => lines.push(format!("  {error}")),
     }
     if let Some(path) = &step.send.or_path {
-        line(
-            text,
-            &format!("\nWhere the answer is 404, sent to {path} instead."),
-        );
+        lines.push(format!("\nIf the answer is 404, sent to {path} instead."));
     }
-    let limit = match &step.limit {
-        Some(limit) => format!(" within {limit}"),
-        None => String::new(),
-    };
-    line(text, &format!("\nExpected{limit}:"));
-    for expected in check::words::describe(&step.expect) {
-        line(text, &format!("  {expected}"));
-    }
+    lines.push(match &step.limit {
+        Some(limit) => format!("\nExpected within {limit}:"),
+        None => "\nExpected:".to_owned(),
+    });
+    let expected = describe_expectation(&step.expect).into_iter();
+    lines.extend(expected.map(|expected| format!("  {expected}")));
+    lines
 }
 
-/// The line that makes a token.
-fn mint(spec: &TokenSpec) -> String {
+/// Returns the command that mints a token.
+fn mint_command(spec: &TokenSpec) -> String {
     let spec = serde_json::to_string(spec).unwrap_or_default();
     format!("  clerk-mcp-conformance mint '{}'", spec.replace('\'', r"'\''"))
 }
 
-/// Whether there are names in braces besides that of the token.
-fn names_what_a_run_knows(text: &str) -> bool {
+fn describe_action(action: &ClerkAction) -> String {
+    let body = action
+        .with
+        .clone()
+        .map(|body| format!(" {}", Value::Object(body)));
+    let times = action.times.map(|times| format!(", {times} times"));
+    [Some(action.operation.clone()), body, times]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Returns whether the text has placeholders other than `{token}`.
+fn has_placeholders(text: &str) -> bool {
     let mut parts = text.split('{').skip(1);
     parts.any(|part| {
         let name = part.split('}').next().unwrap_or_default();
@@ -185,46 +166,27 @@ fn names_what_a_run_knows(text: &str) -> bool {
     })
 }
 
-/// Each line in the width, what goes over it further to the right; but for what is copied.
+/// Wraps lines at the width, with a hanging indent. Leaves lines for copying as they are.
 fn wrapped(text: &str, width: usize) -> String {
     let mut out = String::new();
-    for part in text.lines() {
-        let content = part.trim_start();
+    for line in text.lines() {
+        let content = line.trim_start();
         let is_copied = ["clerk-mcp-conformance ", "http"]
             .iter()
             .any(|start| content.starts_with(start));
         if is_copied || content.is_empty() {
-            line(&mut out, part.trim_end());
+            out.extend([line.trim_end(), "\n"]);
             continue;
         }
-        let indent = " ".repeat(part.len() - content.len());
-        let further = format!("{indent}  ");
-        let next = if indent.is_empty() { "" } else { further.as_str() };
+        let indent = " ".repeat(line.len() - content.len());
+        let hanging = format!("{indent}  ");
         let options = Options::new(width.max(20))
             .initial_indent(&indent)
-            .subsequent_indent(next)
+            .subsequent_indent(if indent.is_empty() { "" } else { &hanging })
             .word_splitter(WordSplitter::NoHyphenation);
         for row in textwrap::wrap(content, options) {
-            line(&mut out, row.trim_end());
+            out.extend([row.trim_end(), "\n"]);
         }
     }
     out
-}
-
-fn describe_action(action: &ClerkAction) -> String {
-    let body = action
-        .with
-        .as_ref()
-        .map(|with| format!(" {}", serde_json::Value::Object(with.clone())))
-        .unwrap_or_default();
-    let times = action
-        .times
-        .map(|times| format!(", {times} times"))
-        .unwrap_or_default();
-    format!("{}{body}{times}", action.operation)
-}
-
-fn line(text: &mut String, content: &str) {
-    // Writing to a String cannot fail.
-    let _ = writeln!(text, "{content}");
 }

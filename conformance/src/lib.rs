@@ -1,11 +1,18 @@
-//! The conformance suite: cases as data, a runner that judges a protected MCP server over HTTP, and reports.
+//! The conformance suite for MCP servers that Clerk protects: cases as data, a runner that tests a server
+//! over HTTP, and reports.
 //!
-//! The suite depends on nothing of the server under test, so it judges servers in any language. The tokens come from
-//! [`local_clerk`].
+//! 1. [`case`] loads the cases, whose references are in the table of [`spec`]. A [`profile`] describes the
+//!    server.
+//! 2. [`runner`] starts the server (`target`) beside a [`local_clerk`], sends what the cases say (`wire`),
+//!    and compares the answers with the expectations (`assertions`).
+//! 3. The [`results`], checked against a [`baseline`] and without secrets ([`redact`]), become a [`report`].
+//!    [`compare`] compares them with the results of an earlier run.
+//!
+//! The suite does not depend on the server under test, so it tests servers in any language.
 
+mod assertions;
 pub mod baseline;
 pub mod case;
-mod check;
 pub mod compare;
 pub mod explain;
 mod intercept;
@@ -17,4 +24,5 @@ pub mod runner;
 mod schema;
 pub mod spec;
 pub mod target;
+mod vocabulary;
 mod wire;

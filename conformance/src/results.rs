@@ -1,70 +1,80 @@
-//! What a run found: the one value that every report shows, every baseline judges and `compare` reads.
+//! The results of a run, which all reports show and `compare` reads.
 //!
-//! It holds no time and no token, and is sorted, so that two runs of the same target differ only where the target
-//! does.
+//! They are sorted and contain no times and no tokens, so that two runs differ only if the targets differ.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{baseline::Complaint, case::Level, spec::Reference};
+pub use crate::case::Section;
+use crate::{case::Level, spec::Reference};
 
 /// The results of one run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Results {
-    /// Which suite judged.
+    /// The suite.
     pub suite: Suite,
-    /// What was judged.
+    /// The server under test.
     pub target: Target,
-    /// What came when a token was presented that is as it should be, if none was accepted: nothing is known then of
-    /// what the target does with wrong ones.
+    /// How the target rejected a valid token, if it accepted none. Then nothing is known about how it handles
+    /// invalid tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub good_token_refused: Option<String>,
-    /// One for each case that was selected, by section and then by id.
+    /// The results of the selected cases, by section and id.
     pub cases: Vec<CaseResult>,
-    /// What is wrong with the baseline, if one was given.
-    pub baseline: Vec<Complaint>,
+    /// The stale entries of the baseline.
+    pub baseline: Vec<StaleEntry>,
 }
 
-/// The suite that made the results.
+/// An entry of the baseline that names no case, or a case that passes now. It fails the run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StaleEntry {
+    /// The case id in the entry.
+    pub case: String,
+    /// The problem, and what to do about it.
+    pub problem: String,
+}
+
+/// The suite that produced the results.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Suite {
     /// `clerk-mcp-conformance`.
     pub name: String,
-    /// Its version.
+    /// The version.
     pub version: String,
-    /// How many cases it has, selected or not.
+    /// The number of all cases, selected or not.
     pub cases: usize,
 }
 
-/// The server that was judged.
+/// The server under test.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Target {
-    /// The profile it was described by.
+    /// The name of its profile.
     pub profile: String,
     /// The name of the program that started it, or the URL of its MCP endpoint.
     pub address: String,
-    /// How far the run could go.
+    /// How much of the target the run could test.
     pub reach: Reach,
 }
 
-/// How much of a target a run can see.
+/// How much of a target a run can test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reach {
-    /// Without a token: what anybody can see.
+    /// What needs no token.
     NoToken,
-    /// With tokens that somebody supplied.
+    /// Also what can be tested with the supplied tokens.
     SuppliedTokens,
-    /// With a local Clerk that the running target uses.
+    /// Also what can be tested with the local Clerk that a running target uses.
     LocalClerk,
-    /// With a local Clerk, and targets that the suite starts and configures itself.
+    /// Everything: the suite starts and configures the target and a local Clerk.
     Everything,
 }
 
 impl Reach {
-    /// In words, for people.
+    /// Describes it for reports: `with a local Clerk`.
     pub fn describe(self) -> &'static str {
         match self {
             Self::NoToken => "without a token",
@@ -79,30 +89,30 @@ impl Reach {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CaseResult {
-    /// The case's stable id: `claims.expired`.
+    /// The id of the case: `claims.expired`.
     pub id: String,
-    /// Where it belongs.
+    /// The section of the case.
     pub section: Section,
-    /// What the target has to do, in one sentence.
+    /// What the target must do, in one sentence.
     pub requirement: String,
-    /// Must or should.
+    /// How binding the requirement is.
     pub level: Level,
-    /// Where that is written.
+    /// Where the requirement is specified.
     pub references: Vec<Reference>,
-    /// What goes wrong otherwise.
+    /// What goes wrong if the target does not meet the requirement.
     pub why: String,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Why it could not be tried, for [`Outcome::NotTestable`] and [`Outcome::NotApplicable`].
+    /// Why the case was not run, for [`Outcome::NotTestable`] and [`Outcome::NotApplicable`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What was due and what came instead, for [`Outcome::Fail`] and [`Outcome::Warn`].
+    /// What was expected and what happened instead, for [`Outcome::Fail`] and [`Outcome::Warn`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
-    /// The exchange the findings are about.
+    /// The exchange that the findings are about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exchange: Option<Exchange>,
-    /// The baseline's reason, when it expects this case to fail.
+    /// The reason in the baseline, if the case is a known failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<String>,
     /// The command that runs this case again. The target's own command is shortened to its program name and
@@ -110,37 +120,25 @@ pub struct CaseResult {
     pub rerun: String,
 }
 
-/// A part of the suite.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Section {
-    /// Its place in the suite, from 1.
-    pub number: u8,
-    /// What the ids of its cases begin with: `claims`.
-    pub key: String,
-    /// For people: `Registered claims`.
-    pub title: String,
-}
-
-/// What came of a case.
+/// The outcome of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// As required.
+    /// The target meets the requirement.
     Pass,
-    /// Not as recommended: a `should` that was not met.
+    /// The target does not meet a recommendation (`should`).
     Warn,
-    /// Not as required.
+    /// The target does not meet a requirement (`must`).
     Fail,
-    /// It had to be tried and could not be, which counts as a failure: a suite that cannot look must not say that
-    /// all is well.
+    /// The case could not be run although it applies. This counts as a failure, because the run proves
+    /// nothing about the requirement.
     NotTestable,
-    /// The target does not offer what the case is about, or the run was not meant to reach that far.
+    /// The target does not offer what the case is about, or this kind of run cannot test it.
     NotApplicable,
 }
 
 impl Outcome {
-    /// All of them, in the order of reports.
+    /// All outcomes, in the order of reports.
     pub const ALL: [Self; 5] = [
         Self::Pass,
         Self::Warn,
@@ -149,7 +147,7 @@ impl Outcome {
         Self::NotApplicable,
     ];
 
-    /// In words: `not testable`.
+    /// Describes the outcome for reports: `not testable`.
     pub fn describe(self) -> &'static str {
         match self {
             Self::Pass => "pass",
@@ -160,25 +158,25 @@ impl Outcome {
         }
     }
 
-    /// Whether the run fails by it, unless the baseline knows it.
+    /// Returns whether the outcome fails the run, unless the baseline lists the case.
     pub fn is_failure(self) -> bool {
         matches!(self, Self::Fail | Self::NotTestable)
     }
 }
 
-/// What a run comes to.
+/// The conclusion of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conclusion {
-    /// No failure that the baseline does not know, and nothing wrong with the baseline.
+    /// No failures except known ones, and no stale baseline entries.
     Clean,
-    /// Something was found.
+    /// There are new failures or stale baseline entries.
     Findings,
-    /// Not one case applied: nothing is known about the target, which is not the same as nothing being wrong.
+    /// No selected case applied, so nothing is known about the target.
     NothingTried,
 }
 
 impl Conclusion {
-    /// In words: `Nothing tried`.
+    /// Describes the conclusion for reports: `Nothing tried`.
     pub fn describe(self) -> &'static str {
         match self {
             Self::Clean => "Clean",
@@ -188,50 +186,50 @@ impl Conclusion {
     }
 }
 
-/// One thing that was due and did not come.
+/// One thing that differs from what a case expects.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// The step of the case, from 1.
     pub step: usize,
-    /// What was due, every accepted answer.
+    /// What was expected, with every accepted answer.
     pub expected: String,
-    /// What came.
+    /// What happened.
     pub actual: String,
 }
 
-/// What was sent and what came back, without secrets: a token is replaced by what it is.
+/// A request and its response, without secrets: a recipe replaces each token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Exchange {
     /// The step of the case, from 1.
     pub step: usize,
-    /// Request line, headers and body, as text.
+    /// The request line, headers and body, as text.
     pub request: String,
-    /// Status line, headers and body, as text; or why there is none.
+    /// The status line, headers and body, as text, or why there is no response.
     pub response: String,
 }
 
-/// How many cases there are of each outcome.
+/// The number of cases by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
-    /// As required.
+    /// Passed cases.
     pub pass: usize,
-    /// Recommendations that were not met, without those the baseline knows.
+    /// Recommendations that are not met, except known failures.
     pub warn: usize,
-    /// Requirements that were not met, without those the baseline knows.
+    /// Requirements that are not met, except known failures.
     pub fail: usize,
-    /// What could not be tried but had to be, without those the baseline knows.
+    /// Cases that could not be run although they apply, except known failures.
     pub not_testable: usize,
-    /// What is not offered or out of reach.
+    /// Cases that do not apply.
     pub not_applicable: usize,
-    /// Failures and warnings that the baseline knows.
+    /// Known failures and warnings.
     pub known: usize,
 }
 
 impl Summary {
-    /// Counts these.
+    /// Counts cases.
     pub fn of<'a>(cases: impl IntoIterator<Item = &'a CaseResult>) -> Self {
         let mut summary = Self::default();
         for case in cases {
@@ -250,19 +248,19 @@ impl Summary {
         summary
     }
 
-    /// How many cases there are.
+    /// Returns the number of all cases.
     pub fn total(&self) -> usize {
         self.pass + self.warn + self.fail + self.not_testable + self.not_applicable + self.known
     }
 }
 
 impl Results {
-    /// How many cases there are of each outcome.
+    /// Counts the cases by outcome.
     pub fn summary(&self) -> Summary {
         Summary::of(&self.cases)
     }
 
-    /// What it all comes to.
+    /// Returns the conclusion of the run.
     pub fn conclusion(&self) -> Conclusion {
         let summary = self.summary();
         if summary.not_applicable == summary.total() {
@@ -274,7 +272,7 @@ impl Results {
         }
     }
 
-    /// The sections in order, each with its cases.
+    /// Returns the sections in order, each with its cases.
     pub fn sections(&self) -> impl Iterator<Item = (&Section, &[CaseResult])> {
         self.cases
             .chunk_by(|one, other| one.section.number == other.section.number)
@@ -283,7 +281,7 @@ impl Results {
 }
 
 impl CaseResult {
-    /// Whether the run fails by this case.
+    /// Returns whether this case fails the run.
     pub fn is_new_failure(&self) -> bool {
         self.outcome.is_failure() && self.known.is_none()
     }

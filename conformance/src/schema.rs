@@ -1,20 +1,20 @@
-//! The parts of schemas that types don't say: names that are listed in tables, so that editors can offer them.
+//! Schemas for the members that name an entry of a table, so that editors can complete them.
 
+use local_clerk::mint::TokenKind;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use crate::{
-    profile::{OPTIONS, SETTINGS},
     spec::Reference,
+    vocabulary::{OPTIONS, SETTINGS},
 };
-use local_clerk::mint::TokenKind;
 
-/// What a profile offers.
+/// Returns the schema of a profile's `offers`.
 pub(crate) fn offers(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "array", "uniqueItems": true, "items": { "oneOf": named(OPTIONS) } })
 }
 
-/// What a case needs, or is not for: also kinds of tokens.
+/// Returns the schema of a case's `needs` and `unless`: options and token kinds.
 pub(crate) fn needs(generator: &mut SchemaGenerator) -> Schema {
     let kind = generator.subschema_for::<TokenKind>();
     let mut all = named(OPTIONS);
@@ -22,7 +22,7 @@ pub(crate) fn needs(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "array", "items": { "anyOf": all } })
 }
 
-/// Settings, each with a text.
+/// Returns the schema of a profile's `settings`.
 pub(crate) fn settings(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
@@ -31,14 +31,14 @@ pub(crate) fn settings(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// The same, or nothing.
+/// Returns the schema of a case's `own`: settings, or null.
 pub(crate) fn own_settings(generator: &mut SchemaGenerator) -> Schema {
     let mut schema = settings(generator);
     schema.insert("type".to_owned(), json!(["object", "null"]));
     schema
 }
 
-/// What a case can cite.
+/// Returns the schema of a case's `refs`.
 pub(crate) fn references(_: &mut SchemaGenerator) -> Schema {
     let all: Vec<Value> = Reference::all()
         .map(|reference| json!({ "const": reference.key, "description": reference.title }))
@@ -46,7 +46,7 @@ pub(crate) fn references(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "array", "items": { "oneOf": all } })
 }
 
-/// A schema for each row of a table.
+/// Returns a schema for each row of a table.
 fn named(table: &[(&str, &str)]) -> Vec<Value> {
     table
         .iter()

@@ -1,47 +1,46 @@
-//! The table of references: every place a case may cite, with its title and address.
+//! The table of references: every section of a specification that a case may cite, with its title and URL.
 //!
-//! A case cites `rfc6750#3.1`. What isn't in the table can't be cited: a reference that leads nowhere is worse than
-//! none.
+//! A case cites a section by its key, such as `rfc6750#3.1`. Loading a case fails if the table lacks a key.
 
 use serde::{Deserialize, Serialize};
 
-/// A place in a specification.
+/// A section of a specification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Reference {
-    /// What cases cite it by: `rfc6750#3.1`.
+    /// The key in cases: `rfc6750#3.1`.
     pub key: String,
-    /// `RFC 6750 §3.1, Error Codes`.
+    /// The title: `RFC 6750 §3.1, Error Codes`.
     pub title: String,
-    /// Where to read it on the web; `None` for this project's own README.
+    /// The URL. `None` for this project's README.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
 }
 
-/// A specification, and the sections of it that cases cite.
+/// A specification, with the sections that cases cite.
 struct Specification {
     key: &'static str,
-    /// In front of a section's number or name.
+    /// The name, which precedes the section in titles.
     name: &'static str,
-    address: Address,
-    /// What follows `#` in a citation, and what the section is called.
+    url_form: UrlForm,
+    /// The section of each key, after `#`, and its title.
     sections: &'static [(&'static str, &'static str)],
 }
 
-/// How a section's address is made.
-enum Address {
-    /// An RFC: `#section-3.1`.
+/// How the URL of a section is built.
+enum UrlForm {
+    /// An RFC, with a fragment such as `#section-3.1`.
     Rfc,
-    /// The revision of MCP: `authorization#error-handling` is a page and an anchor of it.
+    /// A revision of MCP, with a page and a fragment such as `authorization#error-handling`.
     Mcp,
-    /// This base, followed by the section.
+    /// The section is appended to this base.
     Base(&'static str),
-    /// This project's README: what this server promises beyond the specifications.
+    /// This project's README, which says what this server does beyond the specifications. It has no URL.
     Readme,
 }
 
 impl Reference {
-    /// The place that `key` cites; `None` when the table does not have it.
+    /// Returns the section with this key, if the table contains it.
     pub fn find(key: &str) -> Option<Self> {
         let (specification, section) = key.split_once('#')?;
         let specification = SPECIFICATIONS.iter().find(|one| one.key == specification)?;
@@ -49,36 +48,29 @@ impl Reference {
         let Specification {
             key: document, name, ..
         } = specification;
-        Some(match specification.address {
-            Address::Rfc => Self {
-                key: key.to_owned(),
-                title: format!("{name} §{section}, {title}"),
-                url: Some(format!(
-                    "https://www.rfc-editor.org/rfc/{document}#section-{section}"
-                )),
-            },
-            Address::Mcp => Self {
-                key: key.to_owned(),
-                title: format!("{name}, {title}"),
-                url: Some(format!(
-                    "https://modelcontextprotocol.io/specification/{}/{section}",
-                    document.trim_start_matches("mcp-")
-                )),
-            },
-            Address::Base(base) => Self {
-                key: key.to_owned(),
-                title: format!("{name}, {title}"),
-                url: Some(format!("{base}{section}")),
-            },
-            Address::Readme => Self {
-                key: key.to_owned(),
-                title: format!("{name}, {title}"),
-                url: None,
-            },
+        let url = match specification.url_form {
+            UrlForm::Rfc => Some(format!(
+                "https://www.rfc-editor.org/rfc/{document}#section-{section}"
+            )),
+            UrlForm::Mcp => Some(format!(
+                "https://modelcontextprotocol.io/specification/{}/{section}",
+                document.trim_start_matches("mcp-")
+            )),
+            UrlForm::Base(base) => Some(format!("{base}{section}")),
+            UrlForm::Readme => None,
+        };
+        let title = match specification.url_form {
+            UrlForm::Rfc => format!("{name} §{section}, {title}"),
+            UrlForm::Mcp | UrlForm::Base(_) | UrlForm::Readme => format!("{name}, {title}"),
+        };
+        Some(Self {
+            key: key.to_owned(),
+            title,
+            url,
         })
     }
 
-    /// Every place there is, in the table's order.
+    /// Returns all sections, in the order of the table.
     pub fn all() -> impl Iterator<Item = Self> {
         SPECIFICATIONS.iter().flat_map(|specification| {
             specification
@@ -285,7 +277,7 @@ static SPECIFICATIONS: &[Specification] = &[
     Specification {
         key: "clerk-mcp",
         name: "clerk-mcp README",
-        address: Address::Readme,
+        url_form: UrlForm::Readme,
         sections: &[
             ("refusals", "Refusals"),
             ("configuration", "Configuration"),
@@ -302,7 +294,7 @@ const fn rfc(
     Specification {
         key,
         name,
-        address: Address::Rfc,
+        url_form: UrlForm::Rfc,
         sections,
     }
 }
@@ -315,7 +307,7 @@ const fn mcp(
     Specification {
         key,
         name,
-        address: Address::Mcp,
+        url_form: UrlForm::Mcp,
         sections,
     }
 }
@@ -329,7 +321,7 @@ const fn base(
     Specification {
         key,
         name,
-        address: Address::Base(base),
+        url_form: UrlForm::Base(base),
         sections,
     }
 }
@@ -341,18 +333,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_place_has_one_address() {
+    fn urls_are_valid_and_unique() {
         let all: Vec<Reference> = Reference::all().collect();
-        let addresses: Vec<&String> = all.iter().filter_map(|one| one.url.as_ref()).collect();
-        let different: HashSet<&String> = addresses.iter().copied().collect();
-        assert_eq!(different.len(), addresses.len());
-        for address in addresses {
-            url::Url::parse(address).unwrap();
+        let urls: Vec<&String> = all.iter().filter_map(|one| one.url.as_ref()).collect();
+        let unique: HashSet<&String> = urls.iter().copied().collect();
+        assert_eq!(unique.len(), urls.len());
+        for url in urls {
+            url::Url::parse(url).unwrap();
         }
     }
 
     #[test]
-    fn citations_are_found_or_not() {
+    fn sections_are_found_by_key() {
         let found = Reference::find("rfc6750#3.1").unwrap();
         assert_eq!(found.title, "RFC 6750 §3.1, Error Codes");
         assert_eq!(

@@ -1,17 +1,19 @@
+//! What a case expects of an answer.
+
 use std::{collections::BTreeMap, fmt};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What is expected of an answer. Everything that is said must hold.
+/// The expected answer. Every member that is given must hold.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Expectation {
-    /// The kind of answer, by a word.
+    /// The kind of answer.
     #[serde(default)]
-    pub is: Option<Verdict>,
-    /// The status, or each that will do. Replaces that of `is`.
+    pub is: Option<ExpectedAnswer>,
+    /// The accepted statuses. They replace the status of `is`.
     #[serde(default)]
     pub status: Option<OneOrMany<u16>>,
     /// The challenge in `WWW-Authenticate`.
@@ -23,75 +25,76 @@ pub struct Expectation {
     /// The body as text.
     #[serde(default)]
     pub body: Option<Matcher>,
-    /// Places in the body as JSON.
+    /// Values in the body, which must be JSON.
     #[serde(default)]
     pub json: Vec<JsonExpectation>,
-    /// Places in the result of the JSON-RPC response, whether it came as JSON or in an event stream.
+    /// Values in the result of the JSON-RPC response, which may be JSON or an event stream.
     #[serde(default)]
     pub result: Vec<JsonExpectation>,
-    /// Places in what the tool gave as `structuredContent`, which the text must repeat.
+    /// Values in the `structuredContent` of the tool. Its text must be the same JSON.
     #[serde(default)]
     pub structured: Vec<JsonExpectation>,
-    /// The text the tool gave.
+    /// The text of the tool.
     #[serde(default)]
     pub text: Option<Matcher>,
-    /// Whether the tool's result says that it failed (`isError`).
+    /// Whether the result of the tool is an error (`isError`).
     #[serde(default)]
     pub tool_failed: Option<bool>,
     /// The error of the JSON-RPC response.
     #[serde(default)]
     pub rpc_error: Option<RpcErrorExpectation>,
-    /// The answer is the same as that of an earlier step (from 1): status, challenge and body, and of a refusal every
-    /// header that is not another each time.
+    /// The answer equals the answer of an earlier step (from 1): status, body and, if the request was
+    /// rejected, all headers whose values do not vary, such as `Date` does.
     #[serde(default)]
     pub same_as_step: Option<usize>,
-    /// If it is a refusal, it is the same as that of an earlier step. Whether it is one, other cases find out.
+    /// If the request is rejected, the answer equals the answer of an earlier step (from 1).
     #[serde(default)]
     pub same_refusal_as_step: Option<usize>,
-    /// No part of the token is in the answer.
+    /// The answer contains no part of the token.
     #[serde(default)]
     pub no_token: bool,
-    /// How many requests Clerk got at these endpoints in this step. `jwks+backend_jwks` is both together, and `other.jwks`
-    /// the second Clerk's.
+    /// The number of requests to these endpoints of Clerk during this step. `jwks+backend_jwks` counts both
+    /// endpoints, `other.jwks` the endpoint of the second Clerk.
     #[serde(default)]
     pub clerk_requests: BTreeMap<String, Count>,
-    /// How many of the answers, of a step that sends several, must be as expected; all, unless said otherwise.
+    /// The minimum number of answers that must be as expected if the step sends several requests. Default:
+    /// all.
     #[serde(default)]
     pub at_least: Option<u32>,
 }
 
-/// The usual kinds of answers.
+/// A kind of answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// The message was processed: 200 with a JSON-RPC result, or 202 for a notification.
+pub enum ExpectedAnswer {
+    /// The message is processed: 200 with a JSON-RPC result, or 202 for a notification.
     Accepted,
-    /// The credential was not accepted: 401, and nothing was processed. Before that, the same token without what was
-    /// done to it must be accepted, or the refusal proves nothing.
+    /// The token is rejected: 401, and the request is not processed. The same token without damage must be
+    /// accepted, or the rejection proves nothing.
     Refused,
-    /// There was no credential: 401 with a Bearer challenge.
+    /// The request has no credential: 401 with a Bearer challenge.
     Challenged,
-    /// The credential was refused as RFC 6750 §3 says: as `refused`, with a Bearer challenge.
+    /// The token is rejected like `refused`, with a Bearer challenge (RFC 6750 §3).
     InvalidToken,
-    /// The request was malformed: 400 and nothing processed.
+    /// The request is malformed: 400, and it is not processed.
     InvalidRequest,
-    /// A scope is missing: 403 with a Bearer challenge.
+    /// The token lacks a scope: 403 with a Bearer challenge.
     InsufficientScope,
-    /// Not allowed: 403 without a challenge of `insufficient_scope`.
+    /// The caller is not allowed to do this: 403 without an `insufficient_scope` challenge.
     Forbidden,
-    /// Clerk is away: 503 with `Retry-After`, and no challenge.
+    /// Clerk is unavailable: 503 with `Retry-After`, without a challenge.
     Unavailable,
-    /// The server's own set-up is at fault: 500 and no challenge.
+    /// The server is misconfigured: 500 without a challenge.
     Misconfigured,
-    /// Nothing was processed, whatever the status says from 400 to 499.
+    /// The request is not processed. The status may be any from 300 to 499.
     NotProcessed,
 }
 
-/// The challenge in `WWW-Authenticate` (RFC 6750 §3).
+/// The expected challenge in `WWW-Authenticate` (RFC 6750 §3).
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChallengeExpectation {
-    /// There is none.
+    /// There is no challenge.
     #[serde(default)]
     pub absent: bool,
     /// Parameters by name.
@@ -100,99 +103,100 @@ pub struct ChallengeExpectation {
     /// The names of the parameters, in order.
     #[serde(default)]
     pub order: Option<Vec<String>>,
-    /// `scope` has these, in any order.
+    /// Scopes that `scope` contains, in any order.
     #[serde(default)]
     pub scopes: Option<Vec<String>>,
-    /// It is well formed: one Bearer challenge, each parameter once and with the characters it may have, and
-    /// quoted unless it is a token (RFC 9110 §11.2).
+    /// The header is well formed: one Bearer challenge, each parameter at most once and with allowed
+    /// characters, and each value quoted unless it is a token (RFC 9110 §11.2).
     #[serde(default)]
     pub well_formed: bool,
 }
 
-/// What a text must be like. Everything that is said must hold.
+/// Conditions on a text. Every member that is given must hold.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Matcher {
-    /// It need not be there; what else is said holds if it is.
+    /// The text may be absent. The other conditions hold if it is present.
     #[serde(default)]
     pub optional: bool,
-    /// It is there (`true`), or not (`false`).
+    /// The text is present (`true`) or absent (`false`).
     #[serde(default)]
     pub present: Option<bool>,
-    /// It is this.
+    /// The text equals this.
     #[serde(default)]
     pub equals: Option<String>,
-    /// It is one of these.
+    /// The text equals one of these.
     #[serde(default)]
     pub one_of: Option<Vec<String>>,
-    /// It has each of these in it.
+    /// The text contains each of these.
     #[serde(default)]
     pub contains: Option<OneOrMany<String>>,
-    /// It has none of these in it.
+    /// The text contains none of these.
     #[serde(default)]
     pub lacks: Option<OneOrMany<String>>,
-    /// It is as this regular expression says.
+    /// The text matches this regular expression.
     #[serde(default)]
     pub matches: Option<String>,
-    /// It is a comma-separated list with each of these, in any case.
+    /// The text is a comma-separated list that contains each of these, ignoring case.
     #[serde(default)]
     pub lists: Option<Vec<String>>,
 }
 
-/// What a place in a JSON document must be like.
+/// Conditions on a value in a JSON document. Every member that is given must hold. Without any, the value
+/// must be present.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JsonExpectation {
-    /// The place, as a JSON Pointer (RFC 6901); empty for the whole.
+    /// The position of the value, as a JSON Pointer (RFC 6901). Empty for the whole document.
     pub at: String,
-    /// It is there (`true`), or not (`false`).
+    /// The value is present (`true`) or absent (`false`).
     #[serde(default)]
     pub present: Option<bool>,
-    /// It is this; `"@null"` for null.
+    /// The value equals this. `"@null"` stands for null.
     #[serde(default)]
     pub equals: Option<Value>,
-    /// It is one of these.
+    /// The value equals one of these.
     #[serde(default)]
     pub one_of: Option<Vec<Value>>,
-    /// It is an array or text with each of these in it.
+    /// The value is an array, a text, or an object by its member names, that contains each of these.
     #[serde(default)]
     pub contains: Option<OneOrMany<Value>>,
-    /// It is an array or text with none of these in it.
+    /// The value contains none of these. An absent value contains nothing.
     #[serde(default)]
     pub lacks: Option<OneOrMany<Value>>,
-    /// It is a text as this regular expression says.
+    /// The value is a text that matches this regular expression.
     #[serde(default)]
     pub matches: Option<String>,
-    /// It is an array or text of this length.
+    /// The value is an array, a text or an object of this length.
     #[serde(default)]
     pub length: Option<usize>,
-    /// It is of this type: `string`, `number`, `boolean`, `array`, `object`, `null`.
+    /// The type of the value: `string`, `number`, `boolean`, `array`, `object` or `null`.
     #[serde(default)]
     pub is: Option<String>,
 }
 
-/// What the error of a JSON-RPC response must be like.
+/// The expected error of a JSON-RPC response.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RpcErrorExpectation {
-    /// Its code, or each that will do.
+    /// The accepted codes.
     pub code: OneOrMany<i64>,
-    /// Its message.
+    /// The message.
     #[serde(default)]
     pub message: Option<Matcher>,
-    /// Places in its data.
+    /// Values in the data of the error.
     #[serde(default)]
     pub data: Vec<JsonExpectation>,
 }
 
-/// How many.
+/// A range of numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Count {
-    /// As many or more.
+    /// The minimum.
     #[serde(default)]
     pub at_least: Option<u64>,
-    /// As many or fewer.
+    /// The maximum.
     #[serde(default)]
     pub at_most: Option<u64>,
 }
@@ -201,15 +205,15 @@ pub struct Count {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum OneOrMany<T> {
-    // First, for a list of values is a value as well.
-    /// Several.
+    // This variant comes first because a list of JSON values is itself a JSON value.
+    /// A list.
     Many(Vec<T>),
-    /// One.
+    /// One value.
     One(T),
 }
 
 impl<T> OneOrMany<T> {
-    /// All of them.
+    /// Returns all values.
     pub fn as_slice(&self) -> &[T] {
         match self {
             Self::One(one) => std::slice::from_ref(one),

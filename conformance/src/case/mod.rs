@@ -1,109 +1,124 @@
-//! Cases as data: what a case file may say. These types are the schema that `clerk-mcp-conformance schema` prints.
+//! The types of case files. `clerk-mcp-conformance schema` prints their JSON Schema, whose descriptions are
+//! the doc comments here.
 //!
-//! A file is a [`Section`](CaseFile) of cases. A [`Case`] cites what it is about, says why it matters, and has one or
-//! more [`Step`]s: something done to Clerk, a token, a request, and what is expected of the answer.
+//! A file contains the cases of one [`Section`]. A [`Case`] cites its requirement, says why it matters, and
+//! has one or more [`Step`]s: actions on Clerk, a token, a request, and the expected answer.
 
 mod catalogue;
 mod expect;
-mod sendable;
 mod step;
+mod validation;
 
 use std::{borrow::Cow, collections::BTreeMap};
 
+use local_clerk::mint::TokenSpec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     catalogue::{Catalogue, CatalogueError},
     expect::{
-        ChallengeExpectation, Count, Expectation, JsonExpectation, Matcher, OneOrMany, RpcErrorExpectation,
-        Verdict,
+        ChallengeExpectation, Count, Expectation, ExpectedAnswer, JsonExpectation, Matcher, OneOrMany,
+        RpcErrorExpectation,
     },
     step::{ClerkAction, Message, Request, Revision, Step, ToolCall},
 };
 use crate::schema;
-use local_clerk::mint::TokenSpec;
 
-/// A file of cases: one section of the suite.
+/// A file of cases, all of one section of the suite.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CaseFile {
-    /// The section's place in the suite, from 1. Files of one section share it.
+    /// The position of the section in the suite, from 1. Files of one section have the same number.
     pub number: u8,
-    /// What the ids of its cases begin with, before the first dot: `claims`.
+    /// The prefix of the ids of its cases, before the first dot: `claims`.
     pub section: String,
-    /// The section's name for people: `Registered claims`.
+    /// The title of the section in reports: `Registered claims`.
     pub title: String,
     /// The cases.
     #[serde(rename = "case")]
     pub cases: Vec<Case>,
 }
 
-/// One requirement, and how to try it.
+/// A section of the suite.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Section {
+    /// Its position in the suite, from 1.
+    pub number: u8,
+    /// The prefix of the ids of its cases: `claims`.
+    pub key: String,
+    /// Its title in reports: `Registered claims`.
+    pub title: String,
+}
+
+/// One requirement, and how to test it.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
-    /// Stable and unique: the section, a dot, and words with hyphens: `claims.expired`.
+    /// A stable, unique id: the section, a dot, and words with hyphens: `claims.expired`.
     pub id: String,
-    /// What the target has to do, as one sentence: `A token past its exp is refused.`
+    /// What the target must do, in one sentence: `Rejects a token whose exp has passed.`
     pub requirement: String,
-    /// Must or should.
+    /// How binding the requirement is.
     pub level: Level,
-    /// Where that is written: keys of the table of references, `rfc7519#4.1.4`.
+    /// Where the requirement is specified: keys of the table of references, such as `rfc7519#4.1.4`.
     #[schemars(schema_with = "schema::references")]
     pub refs: Vec<String>,
-    /// What goes wrong for people when it is not so.
+    /// What goes wrong if the target does not meet the requirement.
     pub why: String,
-    /// What the profile must offer, for the case to apply: `session_token`, `tools`.
+    /// What the profile must offer for the case to apply: `session_token`, `tools`.
     #[serde(default)]
     #[schemars(schema_with = "schema::needs")]
     pub needs: Vec<String>,
-    /// What the profile must not offer: this case is for targets that refuse it.
+    /// What the profile must not offer for the case to apply.
     #[serde(default)]
     #[schemars(schema_with = "schema::needs")]
     pub unless: Vec<String>,
-    /// Gives the case a target and a Clerk of its own, with these settings. A profile maps their names to variables.
-    /// Needed (and may be empty) where a case changes Clerk or counts its requests, so that no other case sees it.
+    /// Starts a target and a local Clerk for this case alone, with these settings. The profile maps settings
+    /// to environment variables. Required, if only as `{}`, when the case changes Clerk or counts its
+    /// requests.
     #[serde(default)]
     #[schemars(schema_with = "schema::own_settings")]
     pub own: Option<BTreeMap<String, String>>,
-    /// What is done to Clerk before the case's own target starts.
+    /// Actions on Clerk before the target of this case starts.
     #[serde(default)]
     pub before: Vec<ClerkAction>,
-    /// Values to put in place of Clerk's own in the target's environment: `secret_key`, for example. `{other.…}` are
-    /// those of a second Clerk.
+    /// Values to use in the environment of the target instead of Clerk's, such as `secret_key`. `{other.…}`
+    /// are the values of a second Clerk.
     #[serde(default)]
     pub instead: BTreeMap<String, String>,
-    /// The target must not start at all, with this.
+    /// The target must exit instead of starting.
     #[serde(default)]
     pub refuses_to_start: Option<StartExpectation>,
-    /// The steps, in order. A case of one step may leave them out, and write that step's members here:
+    /// The steps, in order. A case with one step may have the members of that step instead: token,
+    /// authorization, send and expect.
     #[serde(default)]
     pub steps: Vec<Step>,
-    /// As in a step.
+    /// The token of the only step.
     #[serde(default)]
     pub token: Option<TokenSpec>,
-    /// As in a step.
+    /// The `Authorization` headers of the only step.
     #[serde(default)]
     pub authorization: Option<Vec<String>>,
-    /// As in a step.
+    /// The request of the only step.
     #[serde(default)]
     pub send: Request,
-    /// As in a step.
+    /// The expected answer of the only step.
     #[serde(default)]
     pub expect: Expectation,
 }
 
-/// How a target must end that cannot start.
+/// How a target that cannot start must exit.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StartExpectation {
-    /// Variables to leave out, by the name of the value they are given: `secret_key`.
+    /// Values that the target is not given: the variables for them, such as for `secret_key`, are left out.
     #[serde(default)]
     pub without: Vec<String>,
     /// The exit code.
     pub exit: i32,
-    /// What it must have printed, on either stream.
+    /// What the target must have printed to stdout or stderr.
     #[serde(default)]
     pub output: Vec<Matcher>,
 }
@@ -112,14 +127,14 @@ pub struct StartExpectation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// Not met is a failure.
+    /// The run fails if it is not met.
     Must,
-    /// Not met is a warning.
+    /// The report warns if it is not met.
     Should,
 }
 
 impl Level {
-    /// `must` or `should`.
+    /// Returns `must` or `should`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Must => "must",
@@ -129,7 +144,7 @@ impl Level {
 }
 
 impl Case {
-    /// The steps, wherever they are written.
+    /// Returns the steps, also of a case with the members of its only step.
     pub fn steps(&self) -> Cow<'_, [Step]> {
         if !self.steps.is_empty() {
             return Cow::Borrowed(&self.steps);
@@ -143,7 +158,7 @@ impl Case {
         }])
     }
 
-    /// Whether there are members of a single step.
+    /// Returns whether the case has members of its only step.
     fn has_single_step(&self) -> bool {
         self.token.is_some()
             || self.authorization.is_some()
@@ -151,13 +166,13 @@ impl Case {
             || self.expect != Expectation::default()
     }
 
-    /// Whether the suite has to start a target for this case alone.
+    /// Returns whether the suite must start a target for this case alone.
     pub fn needs_own_target(&self) -> bool {
         self.own.is_some() || self.refuses_to_start.is_some()
     }
 }
 
-/// The endpoints whose requests are counted together: whose they are (the first Clerk's, or `other.`), and their names.
+/// Returns the endpoints whose requests are counted together, each as the prefix of its Clerk and its name.
 pub(crate) fn endpoints(names: &str) -> impl Iterator<Item = (&str, &str)> {
     names.split('+').map(|name| match name.strip_prefix(OTHER) {
         Some(rest) => (OTHER, rest),
@@ -165,5 +180,5 @@ pub(crate) fn endpoints(names: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// What the names of the second Clerk begin with.
+/// The prefix of the names of the second Clerk's values and endpoints.
 pub(crate) const OTHER: &str = "other.";

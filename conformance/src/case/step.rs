@@ -1,117 +1,123 @@
+//! The steps of a case: what is done to Clerk, and what is sent.
+
 use std::collections::BTreeMap;
 
+use local_clerk::mint::TokenSpec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Expectation, OneOrMany};
-use local_clerk::mint::TokenSpec;
 
-/// Something done to Clerk, a request, and what is expected of the answer, in this order.
+/// Actions on Clerk, a request, and the expected answer, in this order.
 ///
-/// In texts, `{base_url}` (and its path, `{base_path}`), `{mcp_url}`, `{origin}` (and `{origin.alike}`), `{authority}` (the target's host and port), `{mcp}` (its path, also
-/// `{mcp.capitals}`, `{mcp.encoded}` and, for its last segment alone, `{mcp.last}`), `{issuer}`, `{ada}`, `{grace}`, `{alan}` (user ids), `{org.compiler-works}` (organization ids) and `{other.…}` stand for what
-/// they are in this run. Other braces are left alone.
+/// Texts may contain placeholders for values of the run. Of the target: `{base_url}` and its path
+/// `{base_path}`, `{mcp_url}`, `{origin}` and a similar origin `{origin.alike}`, `{authority}` (host and
+/// port), `{mcp}` (the path of the MCP endpoint), also as `{mcp.capitals}`, as `{mcp.encoded}` and, its last
+/// segment alone, as `{mcp.last}`. Of Clerk: `{issuer}`, user ids such as `{ada}`, `{grace}` and `{alan}`,
+/// organization ids such as `{org.compiler-works}`, and `{other.…}` for a second Clerk. Other braces stay as
+/// they are.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
-    /// What is done to Clerk first.
+    /// Actions on Clerk, before everything else.
     #[serde(default)]
     pub clerk: Vec<ClerkAction>,
-    /// Waits this long first: `1s`, `500ms`; of several, the longest. For what only time changes. `{key_interval}` is what
-    /// the profile says.
+    /// How long to wait before the request: `1s`, `500ms`, or the longest of several. `{key_interval}` is the
+    /// interval of the profile.
     #[serde(default)]
     pub pause: Option<OneOrMany<String>>,
-    /// How long the answer may take, where the run allows less: `30s`.
+    /// The time limit for the answer, if longer than the limit of the run: `30s`.
     #[serde(default)]
     pub limit: Option<String>,
-    /// The token to present; without it the request has none.
+    /// The token of the request. Default: none.
     #[serde(default)]
     pub token: Option<TokenSpec>,
-    /// Presents the token of an earlier step (from 1) again.
+    /// Sends the token of an earlier step (from 1) again.
     #[serde(default)]
     pub token_of_step: Option<usize>,
-    /// Presents the MCP session of the answer of an earlier step (from 1), whoever's it is.
+    /// Sends the MCP session id from the answer of an earlier step (from 1), even if another caller started
+    /// that session.
     #[serde(default)]
     pub session_of_step: Option<usize>,
-    /// The values of the `Authorization` headers, where it isn't one with `Bearer {token}`.
+    /// The values of the `Authorization` headers. Default: `Bearer {token}` if there is a token.
     #[serde(default)]
     pub authorization: Option<Vec<String>>,
-    /// The request. Without it: `initialize`.
+    /// The request. Default: `initialize`.
     #[serde(default)]
     pub send: Request,
-    /// What is expected of the answer, or of each of them.
+    /// The expected answer, or each expected answer if the request is sent several times.
     #[serde(default)]
     pub expect: Expectation,
 }
 
-/// An operation of the local Clerk's admin API, which `GET /admin` describes.
+/// A call of the local Clerk's admin API. `GET /admin` lists the operations.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClerkAction {
-    /// Method and path below `/admin`: `POST /faults`, `POST /keys/rotate`.
+    /// The method, and the path below `/admin`: `POST /faults`, `POST /keys/rotate`.
     #[serde(rename = "do")]
     pub operation: String,
-    /// Its body.
+    /// The body.
     #[serde(default)]
     pub with: Option<Map<String, Value>>,
-    /// How many times; `{n}` in texts counts from 1.
+    /// How many times to call it. `{n}` in texts counts from 1.
     #[serde(default)]
     pub times: Option<u32>,
 }
 
-/// What is sent. Without a message, call or body, it is `initialize`.
+/// The request. Without a message, call or body, it is `initialize`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
-    /// `POST`, or `GET` for other paths than that of MCP.
+    /// The method. Default: `POST` for messages and the MCP endpoint, otherwise `GET`.
     #[serde(default)]
     pub method: Option<String>,
-    /// The path, and query, as they are: nothing is normalized. Without it: that of MCP, which `{mcp}` names.
+    /// The path and query, which are not normalized. Default: `{mcp}`.
     #[serde(default)]
     pub path: Option<String>,
-    /// The path to try when there is nothing (404) at `path`: a proxy in front may take the beginning of paths off.
+    /// The path to try if `path` answers 404, because a proxy may remove a prefix of paths.
     #[serde(default)]
     pub or_path: Option<String>,
-    /// Headers to set, or with an empty text to leave out.
+    /// Headers to set. An empty value removes the header.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// One of the usual messages.
+    /// A message without arguments.
     #[serde(default)]
     pub message: Option<Message>,
-    /// A call of a tool.
+    /// A tool call.
     #[serde(default)]
     pub call: Option<ToolCall>,
-    /// The revision of MCP it is said in; 2025-11-25, unless said otherwise.
+    /// The revision of MCP. Default: 2025-11-25.
     #[serde(default)]
     pub revision: Revision,
-    /// The whole body instead, as text.
+    /// The whole body, as text.
     #[serde(default)]
     pub body: Option<String>,
-    /// The whole body instead: this many spaces inside a valid `initialize`, for limits.
+    /// The size of the whole body: a valid `initialize`, padded with spaces.
     #[serde(default)]
     pub body_bytes: Option<usize>,
-    /// Says that the body is sent in chunks, without a length.
+    /// Sends the body in chunks, without a length.
     #[serde(default)]
     pub chunked: bool,
-    /// The same request this many times.
+    /// How many times to send the request. Default: once.
     #[serde(default)]
     pub times: Option<u32>,
-    /// All of them at once, instead of one after the other.
+    /// Sends all requests at once, instead of one after the other.
     #[serde(default)]
     pub at_once: bool,
-    /// With a new token for each of them, by the same recipe.
+    /// Sends each request with a new token of the same recipe.
     #[serde(default)]
     pub new_tokens: bool,
 }
 
-/// The usual messages.
+/// A message without arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum Message {
-    /// `initialize`, of revisions before 2026-07-28.
+    /// `initialize`, in revisions before 2026-07-28.
     #[serde(rename = "initialize")]
     Initialize,
-    /// `server/discover`, of 2026-07-28.
+    /// `server/discover`, in 2026-07-28.
     #[serde(rename = "server/discover")]
     Discover,
     /// `ping`.
@@ -125,31 +131,31 @@ pub enum Message {
     Initialized,
 }
 
-/// A call of a tool.
+/// A tool call.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ToolCall {
-    /// The tool's name.
+    /// The name of the tool.
     pub tool: String,
-    /// Its arguments.
+    /// The arguments.
     #[serde(default)]
     pub arguments: Map<String, Value>,
 }
 
-/// A revision of MCP: which headers and members a message has.
+/// A revision of MCP, which determines the headers and members of messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum Revision {
-    /// 2025-11-25: `initialize` first.
+    /// 2025-11-25: a client sends `initialize` first.
     #[default]
     #[serde(rename = "2025-11-25")]
     Mcp20251125,
-    /// 2026-07-28: every request for itself, `Mcp-Method`, `Mcp-Name` and `_meta`.
+    /// 2026-07-28: every request is self-contained, with `Mcp-Method`, `Mcp-Name` and `_meta`.
     #[serde(rename = "2026-07-28")]
     Mcp20260728,
 }
 
 impl Revision {
-    /// The value of `MCP-Protocol-Version`.
+    /// Returns the value of `MCP-Protocol-Version`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Mcp20251125 => "2025-11-25",

@@ -69,8 +69,7 @@ pub(crate) struct Arguments {
     /// Issuer of the tokens that the running target accepts (its Frontend API URL).
     #[arg(long, value_name = "URL", conflicts_with_all = ["command", "clerk"])]
     issuer: Option<String>,
-    /// Certificate authorities (PEM) to trust in addition to those of the system, for a running target with
-    /// https.
+    /// Certificate authorities (PEM) to trust in addition to the system's, for a running target with https.
     #[arg(long, value_name = "FILE", conflicts_with = "command")]
     ca_file: Option<PathBuf>,
     /// Run only these cases: ids, sections, or patterns with `*` (`claims.exp*`). Repeatable.

@@ -2,15 +2,16 @@
 //!
 //! A secret is found in one of two ways:
 //!
-//! - by its value, if the run knows it: supplied and minted tokens, secret keys, and variables whose name says that
-//!   they hold a secret. Such a value is found as it is, inside a JSON string, percent-encoded and in base64.
-//! - by its form: JWTs, keys and tokens with Clerk's prefixes, private keys in PEM, user names and passwords in
-//!   URLs, and credentials in an `Authorization` header.
+//! - by its value, if the run knows it: supplied and minted tokens, secret keys, and variables whose name
+//!   says that they hold a secret. Such a value is found as it is, inside a JSON string, percent-encoded and
+//!   in base64.
+//! - by its form: JWTs, keys and tokens with Clerk's prefixes, private keys in PEM, user names and passwords
+//!   in URLs, and credentials in an `Authorization` header.
 //!
 //! There are three ways out of the process, and all of them end here:
 //!
-//! - [`runner::run`](crate::runner::run) redacts its results, which reports are made of, and its errors about the
-//!   target.
+//! - [`runner::run`](crate::runner::run) redacts its results, which reports are made of, and its errors about
+//!   the target.
 //! - The program redacts every error before it prints it: [`redact_text`].
 //! - `compare` redacts the reports that it reads: [`redact_results`].
 //!
@@ -40,8 +41,8 @@ pub(crate) struct Redactor(Arc<RwLock<Known>>);
 type Known = HashMap<[u8; SHORTEST], Vec<(String, Arc<str>)>>;
 
 impl Redactor {
-    /// Creates a redactor that knows the secrets in the environment of this process. A target inherits them and
-    /// may print them.
+    /// Creates a redactor that knows the secrets in the environment of this process. A target inherits them
+    /// and may print them.
     pub(crate) fn new() -> Self {
         let redactor = Self::default();
         for (name, value) in env::vars_os() {
@@ -59,8 +60,8 @@ impl Redactor {
         }
     }
 
-    /// Replaces the value of a variable with `<name>` if the name says that it is a secret. A value in braces is
-    /// a placeholder of a profile, which the run fills in.
+    /// Replaces the value of a variable with `<name>` if the name says that it is a secret. A value in braces
+    /// is a placeholder of a profile, which the run fills in.
     pub(crate) fn learn_variable(&self, name: &str, value: &str) {
         let value = value.trim();
         let is_placeholder = value.starts_with('{') && value.ends_with('}');
@@ -151,8 +152,8 @@ impl Redactor {
     }
 }
 
-/// Redacts a text with the secrets in the environment, and escapes control characters, so that a terminal can show
-/// it.
+/// Redacts a text with the secrets in the environment, and escapes control characters, so that a terminal can
+/// show it.
 pub fn redact_text(text: &str) -> String {
     report::lines(&Redactor::new().redact(text))
 }
@@ -179,8 +180,8 @@ fn encodings(secret: &str) -> Vec<String> {
     all
 }
 
-/// Returns the base64 of `secret` within a longer text, in both alphabets. `before` is the number of bytes before
-/// it, modulo 3. Leaves out the characters at both ends that also encode bits of the bytes around it.
+/// Returns the base64 of `secret` within a longer text, in both alphabets. `before` is the number of bytes
+/// before it, modulo 3. Leaves out the characters at both ends that also encode bits of the bytes around it.
 fn base64_after(before: usize, secret: &[u8]) -> impl Iterator<Item = String> {
     let mut bytes = vec![0; before];
     bytes.extend_from_slice(secret);

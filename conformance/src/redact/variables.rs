@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// Names of secrets: `CLERK_SECRET_KEY`, `PGPASSWORD`, `SESSION_COOKIE`, `API_KEY_2`. `AUTH` and `PWD` count only
-/// as the last word, and `PWD` not alone: that is the current directory.
+/// Names of secrets: `CLERK_SECRET_KEY`, `PGPASSWORD`, `SESSION_COOKIE`, `API_KEY_2`. `AUTH` and `PWD` count
+/// only as the last word, and `PWD` not alone: that is the current directory.
 const TELLING: &str = r"(?ix)
     (?: secret | passw(?:or)?d | passphrase | token | credential | cookie | key | pass ) s? \d*
     (?: $ | [_.-] )
@@ -20,8 +20,8 @@ const HARMLESS: &str =
 const ASSIGNMENT: &str = r#"(?x) (?: ^ | [\s;&|(] ) (?P<name> [A-Za-z_][A-Za-z0-9_]* ) =
     (?: '(?P<single> [^']* )' | "(?P<double> [^"]* )" | (?P<bare> [^\s'"]+ ) )"#;
 
-/// The first word of a command, after variables that it sets. Does not match values with substitutions other than
-/// `$NAME`, because only a shell can tell where they end.
+/// The first word of a command, after variables that it sets. Does not match values with substitutions other
+/// than `$NAME`, because only a shell can tell where they end.
 const PROGRAM: &str = r#"(?x) ^ \s*
     (?: [A-Za-z_][A-Za-z0-9_]* =
         (?: '[^']*' | " (?: [^"\\`$] | \\. | \$[A-Za-z_] )* " | \\. | \$[A-Za-z_]\w* | [^\s'"\\;&|<>()`$] )*
@@ -30,9 +30,9 @@ const PROGRAM: &str = r#"(?x) ^ \s*
     (?: [A-Za-z0-9_.+@:~-]* / )* (?P<program> [A-Za-z0-9_.+@:-]+ )
     (?: [\s;&|<>] | $ )"#;
 
-/// Returns the name of the program that a shell command runs: `npm` for `API_KEY=… npm start`. Returns `sh`, which
-/// runs the command, if it does not begin with a plain program name. The rest of a command may contain secrets and
-/// is never shown.
+/// Returns the name of the program that a shell command runs: `npm` for `API_KEY=… npm start`. Returns `sh`,
+/// which runs the command, if it does not begin with a plain program name. The rest of a command may contain
+/// secrets and is never shown.
 pub fn program_name(command: &str) -> &str {
     static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(PROGRAM).ok());
     let found = PATTERN.as_ref().and_then(|pattern| pattern.captures(command));

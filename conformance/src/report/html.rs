@@ -9,10 +9,7 @@ use super::{
     sanitize::{self, Limit},
     status::{self, Status, by_reason, with_status},
 };
-use crate::{
-    baseline::Complaint,
-    results::{CaseResult, Results, Section, Summary},
-};
+use crate::results::{CaseResult, Results, Section, StaleEntry, Summary};
 
 /// The limit for an expected or actual answer, and for a request or response.
 const LIMIT: Limit = Limit {
@@ -30,7 +27,7 @@ struct Page<'a> {
     /// Every group of findings, worst first.
     findings: Vec<FindingsView<'a>>,
     not_applicable: Vec<(&'a str, Vec<&'a CaseResult>)>,
-    stale_entries: &'a [Complaint],
+    stale_entries: &'a [StaleEntry],
 }
 
 struct SectionView<'a> {

@@ -10,9 +10,8 @@ use super::{
     status::Status,
 };
 use crate::{
-    baseline::Complaint,
     case::Level,
-    results::{CaseResult, Results},
+    results::{CaseResult, Results, StaleEntry},
 };
 
 /// The limit for an expected or actual answer. A message appears in a list of alerts; the other formats
@@ -261,7 +260,7 @@ fn baseline_rule() -> Rule {
     }
 }
 
-fn baseline_finding(rule_index: usize, entry: &Complaint, profile: &str) -> Finding {
+fn baseline_finding(rule_index: usize, entry: &StaleEntry, profile: &str) -> Finding {
     let name = format!("{BASELINE}.{}", entry.case);
     Finding {
         rule_id: BASELINE.to_owned(),

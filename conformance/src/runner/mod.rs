@@ -1,226 +1,117 @@
-//! The runner: selects cases, puts a target and a Clerk on a bench, tries one case after the other, and says what
-//! came of it.
+//! The runner: selects cases, runs them against a target and a local Clerk, and collects the results.
 //!
-//! Cases that change nothing share one target; a case that changes Clerk, or needs settings, gets a bench of its own.
-//! That a case could not be tried is a result too, with the reason, and never a pass.
+//! Cases that change nothing share one target (`SharedTarget`). A case that changes Clerk, or needs settings,
+//! gets a target and a Clerk of its own. A case that cannot be run has a result too, with the reason. It
+//! never passes.
+//!
+//! [`run`] creates a `CaseRunner`, which gives each case a `Fixture`: from `startup`, which starts a target
+//! in the environment that `environment` prepares, or from `already_running`. A `Trial` sends the steps of
+//! the case to it.
 
-mod attempt;
-mod bench;
-mod clerk;
-mod complete;
-mod control;
-mod judge;
-mod plan;
+mod already_running;
+mod case_runner;
+mod clerk_admin;
+mod controls;
+mod environment;
+mod error;
+mod findings;
+mod fixture;
+mod options;
+mod outcome;
+mod pause;
+mod preview;
 mod request;
-mod select;
+mod running_target;
+mod selection;
 mod session;
+mod shared_target;
+mod startup;
+mod tokens;
+mod trial;
 mod values;
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::cmp::Reverse;
 
 use futures_util::{StreamExt as _, stream};
-use url::Url;
 
-pub use self::select::{Selection, SelectionError};
 use self::{
-    attempt::pauses,
-    bench::{Bench, BenchError},
-    clerk::Clerk,
-    complete::complete,
-    control::control_of,
-    judge::Judge,
-    plan::Plan,
-    request::compose,
-    values::{Unknown, Values},
+    case_runner::CaseRunner, pause::total_pause, shared_target::SharedTarget, startup::TargetStarter,
+};
+pub(crate) use self::{
+    controls::Control,
+    preview::{control_for, request_as_text, step_for, token_for},
+};
+pub use self::{
+    error::RunError,
+    options::{Options, TargetOptions},
+    preview::recipe_for,
+    selection::{Selection, SelectionError},
 };
 use crate::{
-    baseline::Baseline,
-    case::{Catalogue, Step},
-    profile::Profile,
-    redact::{Redactor, program_name},
-    report,
-    results::{CaseResult, Outcome, Reach, Results, Suite, Target},
-    target::{Launcher, Start},
+    case::{Case, Catalogue, Section},
+    redact::Redactor,
+    results::{CaseResult, Outcome, Results, Suite, Target},
     wire::Trust,
 };
-use local_clerk::mint::{TokenKind, TokenSpec};
 
-/// What to run, and how.
-pub struct Options {
-    /// What the target offers, and what it is told.
-    pub profile: Profile,
-    /// Where the target is, or how to start it.
-    pub target: TargetOptions,
-    /// Which cases.
-    pub selection: Selection,
-    /// Known failures.
-    pub baseline: Option<Baseline>,
-    /// How many cases are tried at once. If it is more than one, as many that wait for time to pass are tried beside
-    /// them.
-    pub jobs: usize,
-    /// How long one answer may take.
-    pub timeout: Duration,
-    /// How long a start may take.
-    pub start_timeout: Duration,
-    /// An authority to trust besides the machine's (PEM), for targets on https.
-    pub authority: Option<String>,
-    /// The command line that runs one case again, without `--only` and the case's id. Reports show it with the
-    /// run's secrets redacted. Of a target's command it should contain only the [`program_name`].
-    pub rerun: String,
-}
-
-/// Where the target is.
-pub enum TargetOptions {
-    /// A command of the shell starts it. The suite runs a local Clerk beside it.
-    Command(String),
-    /// It is started inside this process, for tests.
-    Inside(Launcher),
-    /// It runs already.
-    Running {
-        /// Its MCP endpoint.
-        mcp_url: Url,
-        /// Tokens that somebody supplied.
-        tokens: BTreeMap<TokenKind, String>,
-        /// The local Clerk that it uses.
-        clerk: Option<Url>,
-        /// The issuer of its tokens, for runs without a local Clerk.
-        issuer: Option<String>,
-    },
-}
-
-/// Why a run brought no results. The texts can be shown: they have no secrets and no control characters.
-#[derive(Debug, thiserror::Error)]
-pub enum Trouble {
-    /// The selection is wrong.
-    #[error(transparent)]
-    Selection(#[from] SelectionError),
-    /// There is nothing to judge.
-    #[error("{0}")]
-    Target(String),
-    /// It ended while it was judged, and no case is to blame or no other could be tried.
-    #[error("the target ended during the run{0}")]
-    Died(String),
-}
-
-impl Trouble {
-    fn target(error: &impl fmt::Display) -> Self {
-        Self::Target(error.to_string())
-    }
-
-    /// Redacts secrets and escapes control characters.
-    fn redacted(self, redactor: &Redactor) -> Self {
-        let redacted = |text: String| report::lines(&redactor.redact(&text));
-        match self {
-            Self::Selection(_) => self,
-            Self::Target(text) => Self::Target(redacted(text)),
-            Self::Died(text) => Self::Died(redacted(text)),
-        }
-    }
-}
-
-/// What is told about a run while it runs.
+/// Observes the progress of a run.
 pub trait Progress: Sync {
-    /// So many cases were selected.
+    /// Called once, with the number of selected cases.
     fn started(&self, cases: usize);
-    /// One of them has a result.
+    /// Called for each case that has a result.
     fn finished(&self, id: &str, outcome: Outcome);
 }
 
-/// Nobody looks.
+/// Ignores the progress.
 impl Progress for () {
     fn started(&self, _: usize) {}
     fn finished(&self, _: &str, _: Outcome) {}
 }
 
-/// Runs the selected cases.
+/// Runs the selected cases. The results contain no secrets.
 ///
 /// # Errors
 ///
-/// [`Trouble`], when the selection is wrong, or there is no target to judge or no longer one: everything that is no
-/// result.
+/// [`RunError`], when the selection is invalid, or the target cannot be tested or ends for good.
 pub async fn run(
     catalogue: &Catalogue,
     options: &Options,
     progress: &impl Progress,
-) -> Result<Results, Trouble> {
-    let redactor = redactor_for(options);
-    match judge_all(catalogue, options, progress, &redactor).await {
+) -> Result<Results, RunError> {
+    let redactor = options.redactor();
+    match run_unredacted(catalogue, options, progress, &redactor).await {
         Ok(mut results) => {
             redactor.redact_results(&mut results);
             Ok(results)
         }
-        Err(trouble) => Err(trouble.redacted(&redactor)),
+        Err(error) => Err(error.redacted(&redactor)),
     }
 }
 
-/// Creates a redactor that knows the secrets in the environment and in the options.
-fn redactor_for(options: &Options) -> Redactor {
-    let redactor = Redactor::new();
-    for (name, value) in &options.profile.environment {
-        redactor.learn_variable(name, value);
-    }
-    match &options.target {
-        TargetOptions::Command(command) => redactor.learn_command(command),
-        TargetOptions::Inside(_) => {}
-        TargetOptions::Running { tokens, .. } => {
-            for (kind, token) in tokens {
-                redactor.learn(token, kind.name());
-            }
-        }
-    }
-    redactor
-}
-
-async fn judge_all(
+async fn run_unredacted(
     catalogue: &Catalogue,
     options: &Options,
     progress: &impl Progress,
     redactor: &Redactor,
-) -> Result<Results, Trouble> {
+) -> Result<Results, RunError> {
     let selected = options.selection.apply(catalogue)?;
-    let trust = Trust::new(options.authority.as_deref()).map_err(|error| Trouble::target(&error))?;
-    let start = match &options.target {
-        TargetOptions::Command(command) => Some(Start::Command(command.clone())),
-        TargetOptions::Inside(launcher) => Some(Start::Launch(launcher.clone())),
-        TargetOptions::Running { .. } => None,
+    let trust = Trust::new(options.authority.as_deref()).map_err(RunError::target)?;
+    let starter = TargetStarter::new(options, &trust, redactor);
+    let fixture = match &starter {
+        Some(starter) => starter.start(None).await.map_err(RunError::target)?,
+        None => already_running::connect(options, &trust, redactor).await?,
     };
-    let plan = start.as_ref().map(|start| Plan {
-        profile: &options.profile,
-        start,
-        trust: &trust,
-        limit: options.timeout,
-        start_limit: options.start_timeout,
-        redactor,
-    });
-    let shared = match &plan {
-        Some(plan) => plan.start(None).await.map_err(|error| Trouble::target(&error))?,
-        None => running(options, &trust, redactor).await?,
+    let shared = SharedTarget::new(fixture, starter.as_ref());
+    let runner = CaseRunner {
+        options,
+        shared: &shared,
+        starter: starter.as_ref(),
     };
     progress.started(selected.len());
-    let judge = Judge::new(options, plan.as_ref(), shared);
-    let (mut waiting, others): (Vec<_>, Vec<_>) = selected
-        .into_iter()
-        .partition(|(_, case)| !pauses(case, &options.profile).is_zero());
-    waiting.sort_by_key(|(_, case)| std::cmp::Reverse(pauses(case, &options.profile)));
-    let try_all = |cases: Vec<(_, _)>| {
-        let judge = &judge;
-        stream::iter(cases)
-            .map(move |(section, case)| async move {
-                let result = judge.judge(section, case).await;
-                progress.finished(&result.id, result.outcome);
-                result
-            })
-            .buffer_unordered(options.jobs.max(1))
-    };
-    let mut cases: Vec<CaseResult> = if options.jobs > 1 {
-        // Those that wait for time to pass leave the others what they need to fill it.
-        stream::select(try_all(waiting), try_all(others)).collect().await
-    } else {
-        try_all(others).chain(try_all(waiting)).collect().await
-    };
-    let good_token_refused = judge.finish().await?;
+    let mut cases = run_cases(&runner, selected, progress).await;
+    let good_token_refused = shared.finish().await?;
     cases.sort_by(|one, other| (one.section.number, &one.id).cmp(&(other.section.number, &other.id)));
-    let complaints = match &options.baseline {
+    let stale_entries = match &options.baseline {
         Some(baseline) => baseline.apply(&mut cases, catalogue.ids()),
         None => Vec::new(),
     };
@@ -232,105 +123,39 @@ async fn judge_all(
         },
         target: Target {
             profile: options.profile.name.clone(),
-            address: match &options.target {
-                TargetOptions::Command(command) => program_name(command).to_owned(),
-                TargetOptions::Inside(_) => "inside this process".to_owned(),
-                TargetOptions::Running { mcp_url, .. } => mcp_url.to_string(),
-            },
-            reach: reach(&options.target),
+            address: options.target.address(),
+            reach: options.target.reach(),
         },
         good_token_refused,
         cases,
-        baseline: complaints,
+        baseline: stale_entries,
     })
 }
 
-/// A recipe for the target at `mcp_url`, whose tokens `issuer` issues: with what its placeholders stand for.
-///
-/// # Errors
-/// A sentence, when it names what is not known here.
-pub fn recipe_for(spec: &TokenSpec, mcp_url: Option<&Url>, issuer: &str) -> Result<TokenSpec, String> {
-    let mut values = Values::default();
-    values.set("issuer", issuer);
-    if let Some(url) = mcp_url {
-        values.name_mcp_url(url);
-    }
-    values.fill_in(spec).map_err(|Unknown(name)| {
-        let remedy = if Values::without_target("/mcp").get(&name).is_some() {
-            "give --url, the MCP endpoint that the token is for"
-        } else {
-            "only a run knows what it stands for, so write that instead"
-        };
-        format!("the recipe has {{{name}}}: {remedy}")
-    })
-}
-
-/// A step as it is for a target of this profile, with the names of what is only known in a run.
-pub(crate) fn step_for(step: &Step, profile: &Profile) -> Step {
-    let mut values = Values::without_target(&profile.mcp_path);
-    values.fill_what_is_known(step).unwrap_or_else(|_| step.clone())
-}
-
-/// The request of such a step as it would be sent.
-///
-/// # Errors
-/// A sentence, when the step asks for what HTTP cannot say.
-pub(crate) fn request_as_text(step: &Step, profile: &Profile) -> Result<String, String> {
-    let values = Values::without_target(&profile.mcp_path);
-    let has_token = step.token.is_some() || step.token_of_step.is_some();
-    let outgoing = compose(step, has_token.then_some("{token}"), None, &values)?;
-    Ok(outgoing.as_text())
-}
-
-/// The token of a step as it would be made for a target of this profile, with the names of what is only known in a run.
-pub(crate) fn token_for(spec: &TokenSpec, profile: &Profile) -> TokenSpec {
-    complete(spec, profile, |_| false, Some(profile.resource.clone())).unwrap_or_else(|_| spec.clone())
-}
-
-/// The token that a target of this profile must accept for the step to prove something; and whether the step's own target
-/// must, or one on which all is well.
-pub(crate) fn control_for(step: &Step, profile: &Profile) -> Option<(TokenSpec, bool)> {
-    let complete = |spec: &TokenSpec| complete(spec, profile, |_| false, None);
-    let (control, at_fault) = control_of(step, profile, complete)?;
-    Some((token_for(&control, profile), at_fault))
-}
-
-/// The bench of a target that runs already, once it has answered.
-async fn running(options: &Options, trust: &Trust, redactor: &Redactor) -> Result<Bench, Trouble> {
-    let TargetOptions::Running {
-        mcp_url,
-        tokens,
-        clerk,
-        issuer,
-    } = &options.target
-    else {
-        return Err(Trouble::Target("there is no target".to_owned()));
+/// Runs the cases in parallel, those that pause beside the others.
+async fn run_cases(
+    runner: &CaseRunner<'_>,
+    selected: Vec<(&Section, &Case)>,
+    progress: &impl Progress,
+) -> Vec<CaseResult> {
+    let Options { profile, jobs, .. } = runner.options;
+    let (mut pausing, others): (Vec<_>, Vec<_>) = selected
+        .into_iter()
+        .partition(|(_, case)| !total_pause(case, profile).is_zero());
+    pausing.sort_by_key(|(_, case)| Reverse(total_pause(case, profile)));
+    let run_all = |cases: Vec<(_, _)>| {
+        stream::iter(cases)
+            .map(move |(section, case)| async move {
+                let result = runner.run(section, case).await;
+                progress.finished(&result.id, result.outcome);
+                result
+            })
+            .buffer_unordered((*jobs).max(1))
     };
-    let trouble = |error: BenchError| Trouble::target(&error);
-    let mut bench =
-        Bench::of_running(&options.profile, mcp_url, trust, options.timeout, redactor).map_err(trouble)?;
-    bench.tokens.clone_from(tokens);
-    if let Some(issuer) = issuer {
-        bench.values.set("issuer", issuer.trim_end_matches('/'));
-    }
-    if let Some(url) = clerk {
-        let clerk = Clerk::at(url).map_err(|error| Trouble::target(&error))?;
-        bench = bench
-            .with_clerk(clerk, url.as_str().trim_end_matches('/'))
-            .await
-            .map_err(|error| Trouble::Target(format!("--clerk {url}: {error}")))?;
-    }
-    match bench.knock().await {
-        Ok(()) => Ok(bench),
-        Err(error) => Err(Trouble::Target(format!("{mcp_url} does not answer: {error}"))),
-    }
-}
-
-fn reach(target: &TargetOptions) -> Reach {
-    match target {
-        TargetOptions::Command(_) | TargetOptions::Inside(_) => Reach::Everything,
-        TargetOptions::Running { clerk: Some(_), .. } => Reach::LocalClerk,
-        TargetOptions::Running { tokens, .. } if !tokens.is_empty() => Reach::SuppliedTokens,
-        TargetOptions::Running { .. } => Reach::NoToken,
+    if *jobs > 1 {
+        // Cases that pause need no processor, so they run in addition to the others.
+        stream::select(run_all(pausing), run_all(others)).collect().await
+    } else {
+        run_all(others).chain(run_all(pausing)).collect().await
     }
 }

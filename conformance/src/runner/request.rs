@@ -1,3 +1,5 @@
+//! Composes the HTTP request of a step.
+
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde_json::{Value, json};
 
@@ -7,11 +9,11 @@ use crate::{
     wire::Outgoing,
 };
 
-/// Makes the request of a step, whose placeholders are filled in. `session` is the MCP session it belongs to.
+/// Composes the request of a step whose placeholders are filled in. `session` is its MCP session.
 ///
 /// # Errors
-/// A sentence, when the case asks for what HTTP cannot say.
-pub(crate) fn compose(
+/// A sentence, when HTTP cannot express the request.
+pub(super) fn compose(
     step: &Step,
     token: Option<&str>,
     session: Option<&str>,
@@ -20,17 +22,17 @@ pub(crate) fn compose(
     let send = &step.send;
     let mcp = values.get("mcp").unwrap_or("/mcp");
     let path = send.path.clone().unwrap_or_else(|| mcp.to_owned());
-    let says_something =
+    let has_content =
         send.message.is_some() || send.call.is_some() || send.body.is_some() || send.body_bytes.is_some();
-    let is_message = says_something || path == mcp;
+    let is_message = has_content || path == mcp;
     let method = match &send.method {
         Some(method) => {
-            Method::from_bytes(method.as_bytes()).map_err(|_| format!("{method:?} is no method"))?
+            Method::from_bytes(method.as_bytes()).map_err(|_| format!("{method:?} is not an HTTP method"))?
         }
         None if is_message => Method::POST,
         None => Method::GET,
     };
-    let has_body = is_message && method == Method::POST || says_something;
+    let has_body = is_message && method == Method::POST || has_content;
 
     let mut headers = HeaderMap::new();
     let host = values.get("authority").unwrap_or_default();
@@ -43,7 +45,7 @@ pub(crate) fn compose(
     if has_body {
         set(&mut headers, "content-type", "application/json")?;
     }
-    if path == mcp || says_something {
+    if path == mcp || has_content {
         set(&mut headers, "accept", "application/json, text/event-stream")?;
     }
     let body = if has_body { body(send) } else { Vec::new() };
@@ -64,8 +66,9 @@ pub(crate) fn compose(
         (None, None) => Vec::new(),
     };
     for value in credentials {
-        let value = HeaderValue::from_bytes(value.as_bytes())
-            .map_err(|_| "the Authorization header holds what no header can".to_owned())?;
+        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| {
+            "the Authorization header contains characters that no header may contain".to_owned()
+        })?;
         headers.append(header::AUTHORIZATION, value);
     }
     let insert_token = |text: &str| text.replace("{token}", token.unwrap_or_default());
@@ -90,9 +93,9 @@ pub(crate) fn compose(
 }
 
 fn set(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), String> {
-    let name = HeaderName::try_from(name).map_err(|_| format!("{name:?} is no header"))?;
+    let name = HeaderName::try_from(name).map_err(|_| format!("{name:?} is not a header name"))?;
     let value = HeaderValue::from_bytes(value.as_bytes())
-        .map_err(|_| format!("the header {name} cannot be {value:?}"))?;
+        .map_err(|_| format!("the header {name} cannot have the value {value:?}"))?;
     headers.insert(name, value);
     Ok(())
 }
@@ -106,7 +109,7 @@ fn body(send: &Request) -> Vec<u8> {
     message(send).to_string().into_bytes()
 }
 
-/// The JSON-RPC message that a step asks for.
+/// Returns the JSON-RPC message of a step.
 fn message(send: &Request) -> Value {
     let mut message = match (&send.call, send.message) {
         (Some(ToolCall { tool, arguments }), _) => json!({
@@ -155,7 +158,7 @@ fn client() -> Value {
     json!({ "name": "clerk-mcp-conformance", "version": env!("CARGO_PKG_VERSION") })
 }
 
-/// What every request of 2026-07-28 says about its sender.
+/// Returns the `_meta` object that every request of 2026-07-28 has.
 fn meta() -> Value {
     json!({
         "io.modelcontextprotocol/protocolVersion": Revision::Mcp20260728.name(),
@@ -174,7 +177,7 @@ fn method_name(message: Message) -> &'static str {
     }
 }
 
-/// The headers that repeat what the message says.
+/// Returns the headers that repeat parts of the message.
 fn protocol_headers(send: &Request) -> Vec<(&'static str, String)> {
     let method = match (&send.call, send.message) {
         (Some(_), _) => "tools/call",
@@ -182,7 +185,7 @@ fn protocol_headers(send: &Request) -> Vec<(&'static str, String)> {
     };
     let version = ("mcp-protocol-version", send.revision.name().to_owned());
     match send.revision {
-        // The version is agreed on by `initialize`; its own request has no header yet.
+        // `initialize` negotiates the version, so its own request has no header.
         Revision::Mcp20251125 if method == "initialize" => Vec::new(),
         Revision::Mcp20251125 => vec![version],
         Revision::Mcp20260728 => {

@@ -1,73 +1,92 @@
+//! The MCP session of a message, if it needs one.
+
 use http::StatusCode;
 
-use super::{
-    attempt::{Stop, Trial},
-    request::compose,
+use super::{outcome::StepError, request::compose, running_target::TargetClient, values::Values};
+use crate::{
+    case::{ExpectedAnswer, Message, Request, Revision, Step},
+    profile::Profile,
+    wire::Answer,
 };
-use crate::case::{Message, Request, Revision, Step, Verdict};
 
-impl Trial<'_> {
-    /// The MCP session for a message that needs one.
-    pub(super) async fn session(&self, step: &Step, token: Option<&str>) -> Result<Option<String>, Stop> {
-        if let Some(earlier) = step.session_of_step {
-            let answer = earlier.checked_sub(1).and_then(|index| self.answers.get(index));
-            let session = answer.and_then(|answer| answer.header("mcp-session-id"));
-            return match session {
-                Some(session) => Ok(Some(session)),
-                None => Err(Stop::OutOfReach("the target has no sessions".to_owned())),
-            };
-        }
-        let needed = self.bench.profile.sessions
-            && token.is_some()
-            && step.send.revision == Revision::Mcp20251125
-            && !starts_session(&step.send)
-            && looks_past_the_token(step);
-        if !needed {
-            return Ok(None);
-        }
-        let outgoing =
-            compose(&Step::default(), token, None, &self.bench.values).map_err(Stop::NotTestable)?;
-        let failed = |how: String| Stop::NotTestable(format!("a session cannot be started: {how}"));
-        let answer = self
-            .bench
-            .send(&outgoing)
-            .await
-            .map_err(|error| failed(error.to_string()))?;
-        if answer.status != StatusCode::OK {
-            return Err(failed(format!("status {}", answer.status.as_u16())));
-        }
-        let session = answer.header("mcp-session-id");
-        let mut ready = Step::default();
-        ready.send.message = Some(Message::Initialized);
-        let outgoing =
-            compose(&ready, token, session.as_deref(), &self.bench.values).map_err(Stop::NotTestable)?;
-        self.bench
-            .send(&outgoing)
-            .await
-            .map_err(|error| failed(error.to_string()))?;
-        Ok(session)
+/// Returns the MCP session id for a step: the id in an earlier answer, the id of a new session if the message
+/// needs one, or none.
+pub(super) async fn session_for(
+    step: &Step,
+    token: Option<&str>,
+    earlier_answers: &[Answer],
+    profile: &Profile,
+    values: &Values,
+    client: &TargetClient,
+) -> Result<Option<String>, StepError> {
+    if let Some(earlier) = step.session_of_step {
+        let answer = earlier
+            .checked_sub(1)
+            .and_then(|index| earlier_answers.get(index));
+        return match answer.and_then(|answer| answer.header("mcp-session-id")) {
+            Some(session) => Ok(Some(session)),
+            None => Err(StepError::OutOfReach(
+                "the target does not use MCP sessions".to_owned(),
+            )),
+        };
+    }
+    let is_needed = profile.sessions
+        && token.is_some()
+        && step.send.revision == Revision::Mcp20251125
+        && !is_initialize(&step.send)
+        && depends_on_session(step);
+    if !is_needed {
+        return Ok(None);
+    }
+    match start_session(token, values, client).await {
+        Ok(session) => Ok(session),
+        Err(error) => Err(StepError::NotTestable(format!(
+            "cannot start an MCP session: {error}"
+        ))),
     }
 }
 
-/// Whether the answer is about more than the token. Without its session such a message would be refused for that
-/// alone, which says nothing of what the case is about.
-fn looks_past_the_token(step: &Step) -> bool {
+/// Initializes a session, as every client does first.
+async fn start_session(
+    token: Option<&str>,
+    values: &Values,
+    client: &TargetClient,
+) -> Result<Option<String>, String> {
+    let initialize = compose(&Step::default(), token, None, values)?;
+    let send = async |request| client.send(request).await.map_err(|error| error.to_string());
+    let answer = send(&initialize).await?;
+    if answer.status != StatusCode::OK {
+        return Err(format!("status {}", answer.status.as_u16()));
+    }
+    let session = answer.header("mcp-session-id");
+    let mut step = Step::default();
+    step.send.message = Some(Message::Initialized);
+    send(&compose(&step, token, session.as_deref(), values)?).await?;
+    Ok(session)
+}
+
+/// Returns whether the expected answer depends on more than the token. The server would reject such a message
+/// if only its session were missing, which proves nothing about the case.
+fn depends_on_session(step: &Step) -> bool {
     match step.expect.is {
-        None | Some(Verdict::Accepted | Verdict::NotProcessed | Verdict::InvalidRequest) => true,
+        None
+        | Some(ExpectedAnswer::Accepted | ExpectedAnswer::NotProcessed | ExpectedAnswer::InvalidRequest) => {
+            true
+        }
         Some(
-            Verdict::Refused
-            | Verdict::Challenged
-            | Verdict::InvalidToken
-            | Verdict::InsufficientScope
-            | Verdict::Forbidden
-            | Verdict::Unavailable
-            | Verdict::Misconfigured,
+            ExpectedAnswer::Refused
+            | ExpectedAnswer::Challenged
+            | ExpectedAnswer::InvalidToken
+            | ExpectedAnswer::InsufficientScope
+            | ExpectedAnswer::Forbidden
+            | ExpectedAnswer::Unavailable
+            | ExpectedAnswer::Misconfigured,
         ) => false,
     }
 }
 
-/// Whether it is `initialize`, or made of it.
-fn starts_session(send: &Request) -> bool {
+/// Returns whether the message is `initialize`, or a changed one.
+fn is_initialize(send: &Request) -> bool {
     match (send.message, &send.body) {
         _ if send.call.is_some() => false,
         (Some(message), _) => message == Message::Initialize,

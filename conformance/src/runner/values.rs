@@ -1,51 +1,52 @@
+//! The values of placeholders such as `{base_url}` or `{ada}`.
+
 use std::{collections::BTreeMap, sync::LazyLock};
 
+use local_clerk::LocalClerk;
 use regex::{Captures, Regex};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use url::Url;
 
-use local_clerk::LocalClerk;
-
-/// What texts in cases and profiles stand for in this run: `{base_url}`, `{ada}`.
+/// The values of the placeholders in cases and profiles.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Values(BTreeMap<String, String>);
+pub(super) struct Values(BTreeMap<String, String>);
 
-/// A text names something that this run does not have.
+/// A placeholder without a value in this run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{{{0}}} is not known in this run")]
-pub(crate) struct Unknown(pub(crate) String);
+#[error("{{{0}}} has no value in this run")]
+pub(super) struct UnknownPlaceholder(pub(super) String);
 
-impl Unknown {
-    /// What a run of a target that runs already would need to know it.
-    pub(crate) fn remedy(&self, has_clerk: bool) -> String {
+impl UnknownPlaceholder {
+    /// Returns what a run against a running target must be given to know the value.
+    pub(super) fn remedy(&self, has_clerk: bool) -> String {
         match self.0.as_str() {
             "issuer" if !has_clerk => {
-                "it needs to know the issuer of the target's tokens: give --issuer".to_owned()
+                "the case needs the issuer of the target's tokens: give --issuer".to_owned()
             }
-            _ if !has_clerk => "it needs the local Clerk".to_owned(),
-            name => format!("it needs {{{name}}}, which only a run with --command has"),
+            _ if !has_clerk => "the case needs the local Clerk".to_owned(),
+            name => format!("the case needs {{{name}}}, which only a run with --command has"),
         }
     }
 }
 
-/// Named by others at another time: the request's token, the mint's header, claims and keys, the number of
-/// a repetition.
-const LATER: [&str; 5] = ["token", "header", "claims", "another_key", "n"];
+/// Placeholders that are filled in later: the token of the request, the parts and keys of a minted token, the
+/// number of a repetition.
+const FILLED_LATER: [&str; 5] = ["token", "header", "claims", "another_key", "n"];
 
 static PLACEHOLDER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{([a-z][a-z0-9_.-]*)\}").ok());
 
 impl Values {
-    pub(crate) fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
+    pub(super) fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.0.insert(name.into(), value.into());
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
-    /// The text with every placeholder filled in.
-    pub(crate) fn fill(&self, text: &str) -> Result<String, Unknown> {
+    /// Fills in every placeholder of a text.
+    pub(super) fn fill(&self, text: &str) -> Result<String, UnknownPlaceholder> {
         let mut unknown = None;
         let Some(placeholder) = PLACEHOLDER.as_ref() else {
             return Ok(text.to_owned());
@@ -54,7 +55,7 @@ impl Values {
             let (whole, [name]) = found.extract();
             match self.get(name) {
                 Some(value) => value.to_owned(),
-                None if LATER.contains(&name) => whole.to_owned(),
+                None if FILLED_LATER.contains(&name) => whole.to_owned(),
                 None => {
                     unknown.get_or_insert_with(|| name.to_owned());
                     String::new()
@@ -62,15 +63,15 @@ impl Values {
             }
         });
         match unknown {
-            Some(name) => Err(Unknown(name)),
+            Some(name) => Err(UnknownPlaceholder(name)),
             None => Ok(filled.into_owned()),
         }
     }
 
-    /// What is known before there is a target: where its endpoint is, on no host.
-    pub(crate) fn without_target(mcp_path: &str) -> Self {
+    /// Returns the values that are known without a target: the paths of its MCP endpoint, but no host.
+    pub(super) fn without_target(mcp_path: &str) -> Self {
         let mut values = Self::default();
-        values.name_target("http://target.invalid", mcp_path);
+        values.add_target("http://target.invalid", mcp_path);
         for (name, value) in &mut values.0 {
             if value.contains("target.invalid") {
                 *value = format!("{{{name}}}");
@@ -79,14 +80,14 @@ impl Values {
         values
     }
 
-    /// The same in every text of a value, in which the names of what is not known stay.
-    pub(crate) fn fill_what_is_known<T: Serialize + DeserializeOwned>(
+    /// Fills in every text of a value. Unknown placeholders stay.
+    pub(super) fn fill_known<T: Serialize + DeserializeOwned>(
         &mut self,
         value: &T,
-    ) -> Result<T, Unknown> {
+    ) -> Result<T, UnknownPlaceholder> {
         loop {
             match self.fill_in(value) {
-                Err(Unknown(name)) if self.get(&name).is_none() => {
+                Err(UnknownPlaceholder(name)) if self.get(&name).is_none() => {
                     let itself = format!("{{{name}}}");
                     self.set(name, itself);
                 }
@@ -95,14 +96,17 @@ impl Values {
         }
     }
 
-    /// The same in every text of a value.
-    pub(crate) fn fill_in<T: Serialize + DeserializeOwned>(&self, value: &T) -> Result<T, Unknown> {
-        let mut json = serde_json::to_value(value).map_err(|error| Unknown(error.to_string()))?;
+    /// Fills in every text of a value.
+    pub(super) fn fill_in<T: Serialize + DeserializeOwned>(
+        &self,
+        value: &T,
+    ) -> Result<T, UnknownPlaceholder> {
+        let mut json = serde_json::to_value(value).map_err(|error| UnknownPlaceholder(error.to_string()))?;
         self.fill_json(&mut json)?;
-        serde_json::from_value(json).map_err(|error| Unknown(error.to_string()))
+        serde_json::from_value(json).map_err(|error| UnknownPlaceholder(error.to_string()))
     }
 
-    fn fill_json(&self, value: &mut Value) -> Result<(), Unknown> {
+    fn fill_json(&self, value: &mut Value) -> Result<(), UnknownPlaceholder> {
         match value {
             Value::String(text) => *text = self.fill(text)?,
             Value::Array(values) => {
@@ -120,8 +124,8 @@ impl Values {
         Ok(())
     }
 
-    /// Names what a local Clerk is reached by and signs with; the names of another one's begin with `prefix`.
-    pub(crate) fn name_clerk(&mut self, clerk: &LocalClerk, prefix: &str) {
+    /// Adds the URLs and keys of a local Clerk, under names with a prefix.
+    pub(super) fn add_clerk(&mut self, clerk: &LocalClerk, prefix: &str) {
         for (name, value) in [
             ("issuer", clerk.issuer().to_owned()),
             ("frontend_api_url", clerk.frontend_api_url().to_owned()),
@@ -140,8 +144,8 @@ impl Values {
         }
     }
 
-    /// Names users by their first names, and organizations by their slugs.
-    pub(crate) fn name_people(&mut self, state: &Value) {
+    /// Adds the ids of users by their first names, and of organizations by their slugs.
+    pub(super) fn add_people(&mut self, state: &Value) {
         let list = |name: &str| {
             state
                 .get(name)
@@ -162,21 +166,21 @@ impl Values {
         }
     }
 
-    /// Names where a target is reached whose base URL has a path.
-    pub(crate) fn name_target_below(&mut self, origin: &str, base_path: &str, mcp_path: &str) {
-        self.name_target(origin, &format!("{base_path}{mcp_path}"));
+    /// Adds the URLs of a target whose base URL has a path.
+    pub(super) fn add_target_below(&mut self, origin: &str, base_path: &str, mcp_path: &str) {
+        self.add_target(origin, &format!("{base_path}{mcp_path}"));
         self.set("base_url", format!("{origin}{base_path}"));
         self.set("base_path", base_path);
     }
 
-    /// Names where the target is reached, by its MCP endpoint.
-    pub(crate) fn name_mcp_url(&mut self, url: &Url) {
+    /// Adds the URLs of the target with this MCP endpoint.
+    pub(super) fn add_mcp_url(&mut self, url: &Url) {
         let base = url.as_str().trim_end_matches(url.path());
-        self.name_target(base, url.path());
+        self.add_target(base, url.path());
     }
 
-    /// Names where the target is reached.
-    pub(crate) fn name_target(&mut self, base_url: &str, mcp_path: &str) {
+    /// Adds the URLs of a target, and other spellings of its MCP path.
+    pub(super) fn add_target(&mut self, base_url: &str, mcp_path: &str) {
         let base_url = base_url.trim_end_matches('/');
         let parsed = Url::parse(base_url).ok();
         let origin = parsed.as_ref().map(|url| url.origin().ascii_serialization());
@@ -184,7 +188,7 @@ impl Values {
         self.set("base_url", base_url);
         self.set("authority", authority.map_or("", |(_, authority)| authority));
         self.set("origin", origin.clone().unwrap_or_default());
-        // The port comes last, or it is no origin at all (RFC 6454 §6.2).
+        // An origin that ends with a port (RFC 6454 §6.2), whose host begins like the target's.
         let alike = parsed.as_ref().and_then(|url| {
             let host = format!("{}.attacker.example", url.host_str()?);
             let port = url.port().map_or(String::new(), |port| format!(":{port}"));
@@ -215,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn placeholders_are_filled_and_json_is_left_alone() {
+    fn placeholders_are_filled_and_other_braces_stay() {
         let mut values = Values::default();
         values.set("base_url", "http://a");
         assert_eq!(
@@ -224,29 +228,33 @@ mod tests {
         );
         let json = r#"{"jsonrpc":"2.0","params":{}} \d{3}"#;
         assert_eq!(values.fill(json).unwrap(), json);
-        assert_eq!(values.fill("{nothing}"), Err(Unknown("nothing".to_owned())));
+        assert_eq!(
+            values.fill("{nothing}"),
+            Err(UnknownPlaceholder("nothing".to_owned()))
+        );
     }
+
     #[test]
-    fn the_path_of_mcp_has_other_spellings() {
+    fn the_mcp_path_has_other_spellings() {
         let mut values = Values::default();
-        values.name_target("http://a.example:8080", "/api/mcp");
-        for (text, due) in [
+        values.add_target("http://a.example:8080", "/api/mcp");
+        for (text, expected) in [
             ("{mcp}/..{mcp.last}", "/api/mcp/../mcp"),
             ("{mcp.capitals}", "/API/MCP"),
             ("{mcp.encoded}", "/api/%6dcp"),
             ("{origin.alike}", "http://a.example.attacker.example:8080"),
             ("{base_url}{base_path}", "http://a.example:8080"),
         ] {
-            assert_eq!(values.fill(text).unwrap(), due);
+            assert_eq!(values.fill(text).unwrap(), expected);
         }
-        values.name_target_below("http://a.example:8080", "/app", "/mcp");
-        for (text, due) in [
+        values.add_target_below("http://a.example:8080", "/app", "/mcp");
+        for (text, expected) in [
             ("{origin}", "http://a.example:8080"),
             ("{base_url}", "http://a.example:8080/app"),
             ("{mcp_url}", "http://a.example:8080/app/mcp"),
             ("{mcp}", "/app/mcp"),
         ] {
-            assert_eq!(values.fill(text).unwrap(), due);
+            assert_eq!(values.fill(text).unwrap(), expected);
         }
     }
 }

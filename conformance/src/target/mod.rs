@@ -11,7 +11,7 @@ pub(crate) use self::{
     process::Process,
 };
 
-/// The environment variables of a server: those of its profile, with the values of this run.
+/// The environment variables of a server: its profile's variables, with the values of this run.
 pub type Environment = BTreeMap<String, String>;
 
 /// A function that starts a server inside this process, for tests of the suite itself.

@@ -59,7 +59,7 @@ enum Stream {
 }
 
 impl Process {
-    /// Runs `command` with the variables of this process except those in `removed`, and with those of
+    /// Runs `command` with the variables of this process, except the `removed` variables, and with
     /// `environment`.
     pub(crate) fn start(command: &str, environment: &Environment, removed: &[String]) -> Result<Self, Ended> {
         let mut shell = Command::new("sh");

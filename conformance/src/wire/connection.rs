@@ -29,7 +29,7 @@ pub(crate) struct Address {
     tls: Option<Trust>,
 }
 
-/// The trusted certificate authorities: those of the system, and optionally others.
+/// The trusted certificate authorities: the system's, and optionally others.
 #[derive(Clone)]
 pub(crate) struct Trust(Arc<ClientConfig>);
 

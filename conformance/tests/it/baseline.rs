@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use clerk_mcp_conformance::{
-    baseline::{Baseline, Complaint},
-    results::{Conclusion, Outcome, Summary},
+    baseline::Baseline,
+    results::{Conclusion, Outcome, StaleEntry, Summary},
 };
 
 use crate::sample::{CaseResultExt as _, case, results_of};
@@ -69,15 +69,15 @@ fn entries_for_passing_or_unknown_cases_are_reported() {
         "machine.api-key",
     ]);
     results.baseline = baseline.apply(&mut results.cases, all);
-    let complaint = |case: &str, problem: &str| Complaint {
+    let stale = |case: &str, problem: &str| StaleEntry {
         case: case.to_owned(),
         problem: problem.to_owned(),
     };
     assert_eq!(
         results.baseline,
         [
-            complaint("claims.expired", "passes now: remove the entry"),
-            complaint("claims.typo", "names no case: correct or remove the entry"),
+            stale("claims.expired", "passes now: remove the entry"),
+            stale("claims.typo", "names no case: correct or remove the entry"),
         ]
     );
     assert!(results.cases.iter().all(|case| case.known.is_none()));
@@ -94,7 +94,7 @@ fn invalid_baselines_are_rejected() {
         ),
         (
             "[[known]]\ncase = \"a.b\"\nreason = \"one\"\n[[known]]\ncase = \"a.b\"\nreason = \"two\"\n",
-            "baseline.toml: a.b is there twice",
+            "baseline.toml: a.b is listed twice",
         ),
         ("[[known]]\ncase = \"a.b\"\n", "missing field `reason`"),
         ("[[knwon]]\ncase = \"a.b\"\n", "unknown field `knwon`"),
@@ -111,7 +111,7 @@ fn invalid_baselines_are_rejected() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.starts_with("/nowhere/baseline.toml: cannot be read: "),
+        error.starts_with("/nowhere/baseline.toml: cannot read the file: "),
         "{error}"
     );
 }

@@ -150,7 +150,7 @@ fn unknown_references_are_rejected() {
         "cases/1.toml:6: claims.expired: \"rfc7519#99\" is not in the table of references (list --references)"
     );
     let error = error_with("refs = [\"rfc7519#4.1.4\"]", "refs = []");
-    assert!(error.contains("it cites nothing"), "{error}");
+    assert!(error.contains("refs is empty"), "{error}");
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn unknown_options_are_rejected() {
             &format!("level = \"must\"\n{member} = [\"wings\"]"),
         );
         assert!(
-            error.ends_with("\"wings\" is no option that a profile can offer"),
+            error.ends_with("\"wings\" is not an option of profiles (list --options)"),
             "{error}"
         );
     }
@@ -171,7 +171,7 @@ fn unknown_options_are_rejected() {
 fn duplicate_ids_are_rejected() {
     assert_eq!(
         error_of(&[FILE, FILE]),
-        "cases/2.toml:6: claims.expired: this id is taken by another case"
+        "cases/2.toml:6: claims.expired: another case has the same id"
     );
 }
 
@@ -186,7 +186,10 @@ fn ids_without_section_prefix_or_with_invalid_characters_are_rejected() {
         "claimsexpired",
     ] {
         let error = error_with("claims.expired", id);
-        assert!(error.contains("an id here is \"claims.\""), "{id}: {error}");
+        assert!(
+            error.contains("ids of this section are \"claims.\""),
+            "{id}: {error}"
+        );
     }
 }
 
@@ -205,7 +208,10 @@ fn files_that_disagree_about_a_section_are_rejected() {
 fn requirement_and_why_must_end_with_a_period() {
     for (line, instead) in [("has passed.", "has passed"), ("works forever.", "works forever")] {
         let error = error_with(line, instead);
-        assert!(error.ends_with("requirement and why are sentences"), "{error}");
+        assert!(
+            error.ends_with("requirement and why must be sentences"),
+            "{error}"
+        );
     }
 }
 
@@ -214,7 +220,7 @@ fn cases_without_an_expectation_are_rejected() {
     let error = error_with("expect = { is = \"refused\" }\n", "");
     assert_eq!(
         error,
-        "cases/1.toml:6: claims.expired: step 1: it expects nothing, so it can't fail"
+        "cases/1.toml:6: claims.expired: step 1: the step expects nothing, so it cannot fail"
     );
     let error = error_with("{ is = \"refused\" }", "{ matches = \"x\" }");
     assert!(error.contains("`matches`"), "{error}");
@@ -240,14 +246,14 @@ fn cases_that_change_clerk_or_count_requests_need_their_own_target() {
         ),
         (
             FILE.replace("level = ", "before = [{ do = \"POST /keys/rotate\" }]\nlevel = "),
-            "it changes Clerk",
+            "the case changes Clerk",
         ),
         (
             FILE.replace(
                 "level = ",
                 "instead = { secret_key = \"{other.secret_key}\" }\nlevel = ",
             ),
-            "it changes Clerk",
+            "the case changes Clerk",
         ),
     ] {
         let error = error_of(&[&case]);
@@ -273,15 +279,15 @@ fn invalid_steps_are_rejected() {
         ("expect = { same_as_step = 2 }", "step 2 is not an earlier step"),
         (
             "pause = \"soon\"\nexpect = { is = \"refused\" }",
-            "\"soon\" is no time",
+            "\"soon\" is not a duration",
         ),
         (
             "pause = [\"1s\", \"later\"]\nexpect = { is = \"refused\" }",
-            "\"later\" is no time",
+            "\"later\" is not a duration",
         ),
         (
             "limit = \"long\"\nexpect = { is = \"refused\" }",
-            "\"long\" is no time",
+            "\"long\" is not a duration",
         ),
         (
             "session_of_step = 2\nexpect = { is = \"refused\" }",
@@ -297,28 +303,28 @@ fn invalid_steps_are_rejected() {
         ),
         (
             "expect = { body = { matches = \"(\" } }",
-            "\"(\" is no regular expression",
+            "\"(\" is not a regular expression",
         ),
-        ("send = { message = \"ping\" }", "it expects nothing"),
+        ("send = { message = \"ping\" }", "the step expects nothing"),
         (
             "send = { method = \"GET IT\" }\nexpect = { is = \"refused\" }",
-            "\"GET IT\" is no method",
+            "\"GET IT\" is not an HTTP method",
         ),
         (
             "send = { path = \"{mcp}/a b\" }\nexpect = { is = \"refused\" }",
-            "\"{mcp}/a b\" is no path",
+            "\"{mcp}/a b\" is not a path",
         ),
         (
             "send = { headers = { \"X Y\" = \"z\" } }\nexpect = { is = \"refused\" }",
-            "\"X Y\" is no name of a header",
+            "\"X Y\" is not a header name",
         ),
         (
             "send = { headers = { X = \"a\\nb\" } }\nexpect = { is = \"refused\" }",
-            "the header X cannot be \"a\\nb\"",
+            "the header X cannot have the value \"a\\nb\"",
         ),
         (
             "authorization = [\"Bearer a\\nb\"]\nexpect = { is = \"refused\" }",
-            "the header Authorization cannot be",
+            "the header Authorization cannot have the value",
         ),
     ] {
         let error = error_of(&[&format!("{start}{accepted}[[case.steps]]\n{step}\n")]);
@@ -359,7 +365,10 @@ fn unknown_operations_of_the_local_clerk_are_rejected() {
             } else {
                 let error = error_of(&[&text]);
                 assert!(error.starts_with("cases/1.toml:6: claims.expired: "), "{error}");
-                assert!(error.contains("is no operation of the local Clerk"), "{error}");
+                assert!(
+                    error.contains("is not an operation of the local Clerk"),
+                    "{error}"
+                );
             }
         }
     }
@@ -372,7 +381,7 @@ fn unknown_endpoints_in_clerk_requests_are_rejected() {
             "expect = { is = \"refused\" }",
             &format!("own = {{}}\nexpect = {{ clerk_requests = {{ \"{names}\" = {{ at_most = 1 }} }} }}"),
         );
-        let expected = format!("\"{names}\" is no endpoint of Clerk");
+        let expected = format!("\"{names}\" is not an endpoint of Clerk");
         assert!(error.ends_with(&expected), "{error}");
     }
 }
@@ -383,7 +392,7 @@ fn case_with_both_steps_and_a_request_is_rejected() {
         "{FILE}[[case.steps]]\nexpect = {{ is = \"refused\" }}\n"
     )]);
     assert!(
-        error.ends_with("token, authorization, send and expect belong into its steps"),
+        error.ends_with("token, authorization, send and expect belong to its steps"),
         "{error}"
     );
 }
@@ -395,7 +404,7 @@ fn case_with_refuses_to_start_and_requests_is_rejected() {
         "level = \"must\"\nrefuses_to_start = { exit = 78 }",
     );
     assert!(
-        error.ends_with("a target that does not start cannot be asked"),
+        error.ends_with("a target that does not start cannot be sent requests"),
         "{error}"
     );
 }
@@ -405,9 +414,12 @@ fn folders_without_cases_are_rejected() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
     let error = Catalogue::read(&folder).unwrap_err().to_string();
     assert!(
-        error.ends_with("templates: there is no .toml file in it"),
+        error.ends_with("templates: the folder contains no .toml file"),
         "{error}"
     );
     let error = Catalogue::read(&folder.join("nothing")).unwrap_err().to_string();
-    assert!(error.contains("nothing: cannot be read: "), "{error}");
+    assert!(
+        error.starts_with("cannot read ") && error.contains("nothing: "),
+        "{error}"
+    );
 }

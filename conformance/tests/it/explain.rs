@@ -32,7 +32,7 @@ fn mint_command_creates_the_token_that_a_run_sends() {
     for part in [
         r#""resource":"{mcp_url}""#,
         r#""scopes":["profile","email"]"#,
-        "names of what only a run knows",
+        "Placeholders in braces",
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
@@ -56,7 +56,7 @@ fn explanations_fit_the_width_and_leave_no_placeholder_of_the_profile() {
         for expected in text.split("Expected:\n").skip(1) {
             let expected = expected.split("\n\n").next().unwrap();
             assert!(
-                !(expected.contains("refused: ") && expected.contains("  status ")),
+                !(expected.contains("rejected: ") && expected.contains("  status ")),
                 "{}: {expected}",
                 case.id
             );

@@ -82,7 +82,7 @@ async fn target_exit_fails_only_the_case_that_caused_it() {
             continue;
         }
         assert_eq!(case.outcome, Outcome::Fail);
-        assert_eq!(case.findings[0].expected, "the target runs on");
+        assert_eq!(case.findings[0].expected, "the target keeps running");
         assert_eq!(
             case.findings[0].actual,
             "it exited with code 139; its last output:\nthat was all"
@@ -111,7 +111,7 @@ async fn run_fails_if_the_target_cannot_be_restarted() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the target ended during the run and does not start again: the target did not start: it exited with code 1; \
+        "the target ended during the run and could not be restarted: the target did not start: it exited with code 1; \
          its last output:\nthe lock is taken"
     );
 }
@@ -284,7 +284,7 @@ async fn misspelled_placeholder_makes_a_case_not_testable() {
     assert_eq!(results.cases[0].outcome, Outcome::NotTestable);
     assert_eq!(
         results.cases[0].reason.as_deref(),
-        Some("{mpc} is not known in this run")
+        Some("{mpc} has no value in this run")
     );
 }
 

@@ -459,7 +459,7 @@ fn every_way_out_of_the_process_is_redacted() {
             "cli/mint.rs",
             "cli/reports.rs",
             // A certificate for the target.
-            "runner/plan.rs",
+            "runner/environment.rs",
         ]
         .into()
     );

@@ -1,9 +1,8 @@
 //! Sample results with every outcome, errors in the baseline, and text from a hostile target.
 
 use clerk_mcp_conformance::{
-    baseline::Complaint,
     case::Level,
-    results::{CaseResult, Exchange, Finding, Outcome, Reach, Results, Section, Suite, Target},
+    results::{CaseResult, Exchange, Finding, Outcome, Reach, Results, Section, StaleEntry, Suite, Target},
     spec::Reference,
 };
 
@@ -210,11 +209,11 @@ pub(crate) fn results() -> Results {
         .with_reason(Outcome::NotApplicable, "the profile does not accept api_key"),
     ]);
     results.baseline = vec![
-        Complaint {
+        StaleEntry {
             case: "claims.not-before".to_owned(),
             problem: "passes now: remove the entry".to_owned(),
         },
-        Complaint {
+        StaleEntry {
             case: "claims.none-such".to_owned(),
             problem: "names no case: correct or remove the entry".to_owned(),
         },

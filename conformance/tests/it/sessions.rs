@@ -109,19 +109,19 @@ fn profiles_with_typos_are_rejected() {
     for (line, expected) in [
         (
             "offers = [\"cros\"]",
-            "\"cros\" cannot be offered; see list --options",
+            "offers: unknown option \"cros\" (list --options)",
         ),
         (
             "settings = { audiense = \"A\" }",
-            "no case changes \"audiense\"; see list --settings",
+            "settings: unknown setting \"audiense\" (list --settings)",
         ),
         (
             "key_interval = \"soon\"",
-            "key_interval: \"soon\" is no time: 30s or 500ms, for example",
+            "key_interval: expected a duration such as 30s or 500ms, got \"soon\"",
         ),
         (
             "base_path = \"/app/\"",
-            "base_path: \"/app/\" has no slash at its beginning, or one at its end: /app, for example",
+            "base_path: expected a path such as /app, without a slash at its end, got \"/app/\"",
         ),
     ] {
         let error = Profile::parse("mine.toml", &format!("{start}{line}\n")).unwrap_err();

@@ -206,7 +206,7 @@ async fn supplied_token_is_used_for_kind_any() {
     let (code, stdout, stderr) = program(&["run", "--url", &url, "--cases", &cases, "--token", &token]).await;
     assert_eq!(code, Some(0), "{stdout}{stderr}");
     assert!(stdout.contains("1 passed, 2 not applicable"), "{stdout}");
-    for reason in ["it needs the local Clerk\n", "tokens: give --issuer\n"] {
+    for reason in ["the case needs the local Clerk\n", "tokens: give --issuer\n"] {
         assert!(stdout.contains(reason), "{stdout}");
     }
 }
@@ -278,11 +278,11 @@ async fn mint_rejects_placeholders_without_a_value() {
     for (recipe, expected) in [
         (
             r#"{"kind":"oauth_token","resource":"{mcp_url}"}"#,
-            "the recipe has {mcp_url}: give --url",
+            "the recipe contains {mcp_url}: give --url",
         ),
         (
             r#"{"kind":"oauth_token","claims":{"sub":"{ada}"}}"#,
-            "the recipe has {ada}: only a run knows",
+            "the recipe contains {ada}: it has a value only during a run",
         ),
     ] {
         let (code, stdout, stderr) = program(&["mint", recipe]).await;

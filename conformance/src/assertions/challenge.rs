@@ -1,41 +1,43 @@
+//! Parses the Bearer challenge of an answer and compares it with its expectation.
+
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Difference, text};
+use super::{difference::Differences, matcher};
 use crate::{case::ChallengeExpectation, wire::Answer};
 
-/// The Bearer challenge of an answer (RFC 9110 §11.6.1, RFC 6750 §3).
+/// A Bearer challenge (RFC 9110 §11.6.1, RFC 6750 §3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Challenge {
-    /// In the order they came.
+    /// In the order of the header.
     parameters: Vec<(String, String)>,
 }
 
-/// A parameter as careless servers write it: quoted or not, whatever stands between two of them.
+/// A parameter, quoted or not, with any separator.
 static PARAMETER: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#"([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))"#).ok());
 
 impl Challenge {
-    /// Reads it, if there is one. A mistake in its form is for the case on its form: elsewhere it is read as well as can be,
-    /// for one mistake must not fail every case that looks at a challenge.
+    /// Parses the challenge of an answer leniently. Malformed challenges fail the case about their syntax;
+    /// otherwise one syntax error would fail every case that expects a challenge.
     pub(super) fn of(answer: &Answer) -> Option<Self> {
         let value = answer.header("www-authenticate")?;
-        Self::strict(&value).ok().or_else(|| Self::lenient(&value))
+        Self::parse(&value).ok().or_else(|| Self::parse_leniently(&value))
     }
 
-    /// Reads it to the letter, and says what is wrong with it.
-    fn strict(value: &str) -> Result<Self, String> {
+    /// Parses a header value strictly.
+    fn parse(value: &str) -> Result<Self, String> {
         let challenges = http_auth::parse_challenges(value)
-            .map_err(|_| format!("it is not a list of challenges as RFC 9110 §11.6.1 has it: {value}"))?;
+            .map_err(|_| format!("not a list of challenges (RFC 9110 §11.6.1): {value}"))?;
         let mut bearer = challenges
             .into_iter()
             .filter(|one| one.scheme.eq_ignore_ascii_case("bearer"));
         let Some(challenge) = bearer.next() else {
-            return Err(format!("there is no Bearer challenge: {value}"));
+            return Err(format!("no Bearer challenge: {value}"));
         };
         if bearer.next().is_some() {
-            return Err(format!("there is more than one Bearer challenge: {value}"));
+            return Err(format!("more than one Bearer challenge: {value}"));
         }
         Ok(Self {
             parameters: challenge
@@ -46,9 +48,9 @@ impl Challenge {
         })
     }
 
-    fn lenient(value: &str) -> Option<Self> {
-        let word = |word: &str| word.eq_ignore_ascii_case("bearer");
-        value.split([' ', ',']).any(word).then_some(())?;
+    fn parse_leniently(value: &str) -> Option<Self> {
+        let is_bearer = |word: &str| word.eq_ignore_ascii_case("bearer");
+        value.split([' ', ',']).any(is_bearer).then_some(())?;
         let start = value.to_ascii_lowercase().find("bearer")?;
         let parameters = PARAMETER
             .as_ref()?
@@ -63,21 +65,18 @@ impl Challenge {
         })
     }
 
-    /// The same where there must be one: says so, once.
-    pub(super) fn required(answer: &Answer, differences: &mut Vec<Difference>) -> Option<Self> {
+    /// Parses the challenge of an answer and adds a difference if there is none.
+    pub(super) fn required(answer: &Answer, differences: &mut Differences) -> Option<Self> {
         let challenge = Self::of(answer);
         if challenge.is_none() {
             let value = answer.header("www-authenticate");
-            let came = value.unwrap_or_else(|| "no WWW-Authenticate".to_owned());
-            let difference = Difference::new("a Bearer challenge", came);
-            if !differences.contains(&difference) {
-                differences.push(difference);
-            }
+            let actual = value.unwrap_or_else(|| "no WWW-Authenticate".to_owned());
+            differences.add("a Bearer challenge", actual);
         }
         challenge
     }
 
-    /// A parameter's value.
+    /// Returns the value of a parameter.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.parameters
             .iter()
@@ -86,11 +85,11 @@ impl Challenge {
     }
 }
 
-/// The challenge of an answer against what it must be like.
-pub(super) fn check(expect: &ChallengeExpectation, answer: &Answer, differences: &mut Vec<Difference>) {
+/// Compares the challenge of an answer with its expectation.
+pub(super) fn compare(expect: &ChallengeExpectation, answer: &Answer, differences: &mut Differences) {
     if expect.absent {
         if let Some(value) = answer.header("www-authenticate") {
-            differences.push(Difference::new("no WWW-Authenticate", value));
+            differences.add("no WWW-Authenticate", value);
         }
         return;
     }
@@ -98,12 +97,8 @@ pub(super) fn check(expect: &ChallengeExpectation, answer: &Answer, differences:
         return;
     };
     for (name, matcher) in &expect.parameters {
-        text::check(
-            &format!("the challenge's {name}"),
-            matcher,
-            challenge.get(name),
-            differences,
-        );
+        let what = format!("the challenge's {name}");
+        matcher::compare(&what, matcher, challenge.get(name), differences);
     }
     if let Some(order) = &expect.order {
         let names: Vec<&str> = challenge
@@ -112,31 +107,31 @@ pub(super) fn check(expect: &ChallengeExpectation, answer: &Answer, differences:
             .map(|(name, _)| name.as_str())
             .collect();
         if names != *order {
-            let due = format!("the challenge's parameters, in order: {}", order.join(", "));
-            differences.push(Difference::new(due, names.join(", ")));
+            let expected = format!("the challenge's parameters, in order: {}", order.join(", "));
+            differences.add(expected, names.join(", "));
         }
     }
     if let Some(scopes) = &expect.scopes {
-        let has: Vec<&str> = challenge.get("scope").unwrap_or_default().split(' ').collect();
-        if !scopes.iter().all(|scope| has.contains(&scope.as_str())) {
-            let due = format!("the challenge's scope has {}", scopes.join(", "));
-            differences.push(Difference::new(due, has.join(" ")));
+        let actual: Vec<&str> = challenge.get("scope").unwrap_or_default().split(' ').collect();
+        if !scopes.iter().all(|scope| actual.contains(&scope.as_str())) {
+            let expected = format!("the challenge's scope contains {}", scopes.join(", "));
+            differences.add(expected, actual.join(" "));
         }
     }
     if expect.well_formed {
         let value = answer.header("www-authenticate").unwrap_or_default();
-        match Challenge::strict(&value) {
-            Ok(challenge) => check_form(&challenge, &value, differences),
-            Err(problem) => differences.push(Difference::new("a well-formed Bearer challenge", problem)),
+        match Challenge::parse(&value) {
+            Ok(challenge) => check_parameters(&challenge, &value, differences),
+            Err(problem) => differences.add("a well-formed Bearer challenge", problem),
         }
     }
 }
 
-/// RFC 6750 §3: each parameter at most once, and only the characters it may have. A value that is no token is quoted, or
-/// the header could not be read (RFC 9110 §11.2).
-fn check_form(challenge: &Challenge, value: &str, differences: &mut Vec<Difference>) {
+/// Checks that there are parameters, each at most once and with allowed characters only (RFC 6750 §3). An
+/// unquoted value that is not a token has already failed to parse (RFC 9110 §11.2).
+fn check_parameters(challenge: &Challenge, value: &str, differences: &mut Differences) {
     if challenge.parameters.is_empty() {
-        differences.push(Difference::new("at least one parameter", value));
+        differences.add("a challenge with at least one parameter", value);
     }
     for (position, (name, content)) in challenge.parameters.iter().enumerate() {
         if challenge
@@ -145,7 +140,7 @@ fn check_form(challenge: &Challenge, value: &str, differences: &mut Vec<Differen
             .take(position)
             .any(|(one, _)| one == name)
         {
-            differences.push(Difference::new(format!("{name} at most once"), value));
+            differences.add(format!("the challenge parameter {name} at most once"), value);
         }
         let allowed = |one: char| match name.as_str() {
             "error" | "error_description" => {
@@ -155,10 +150,10 @@ fn check_form(challenge: &Challenge, value: &str, differences: &mut Vec<Differen
             _ => !one.is_control(),
         };
         if !content.chars().all(allowed) {
-            differences.push(Difference::new(
-                format!("{name} with the characters of RFC 6750 §3"),
+            differences.add(
+                format!("the challenge parameter {name} with the characters that RFC 6750 §3 allows"),
                 value,
-            ));
+            );
         }
     }
 }
@@ -180,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_challenge_is_read_whatever_its_form() {
+    fn malformed_challenges_are_parsed_leniently() {
         for challenge in [
             r#"Bearer error="invalid_token", resource_metadata="https://a.example/b?c=d,e""#,
             "Bearer error=invalid_token, resource_metadata=https://a.example/b?c=d",
@@ -198,12 +193,12 @@ mod tests {
     }
 
     #[test]
-    fn form_is_checked() {
+    fn well_formed_checks_the_syntax() {
         let expect = ChallengeExpectation {
             well_formed: true,
             ..ChallengeExpectation::default()
         };
-        for (challenge, due) in [
+        for (challenge, expected) in [
             (r#"Bearer error="invalid_token", scope="a b""#, 0),
             (r"Bearer error=invalid_token", 0),
             (r"Bearer resource_metadata=https://a.example/b", 1),
@@ -212,9 +207,9 @@ mod tests {
             (r#"Bearer error="a", error="b""#, 1),
             (r#"Bearer error_description="a\"b""#, 1),
         ] {
-            let mut differences = Vec::new();
-            check(&expect, &answer(challenge), &mut differences);
-            assert_eq!(differences.len(), due, "{challenge}: {differences:?}");
+            let mut differences = Differences::default();
+            compare(&expect, &answer(challenge), &mut differences);
+            assert_eq!(differences.len(), expected, "{challenge}: {differences:?}");
         }
     }
 }

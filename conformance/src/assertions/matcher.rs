@@ -1,59 +1,54 @@
+//! Compares a text with a [`Matcher`].
+
 use regex::Regex;
 
-use super::Difference;
+use super::difference::Differences;
 use crate::case::Matcher;
 
-/// A text, or its absence, against a matcher.
-pub(super) fn check(what: &str, matcher: &Matcher, text: Option<&str>, differences: &mut Vec<Difference>) {
-    let Some(text) = text else {
-        if matcher.optional {
-            return;
-        }
-        // What isn't there has nothing in it that it must not have.
-        let due = Matcher {
-            lacks: None,
-            ..matcher.clone()
-        };
-        if due.present != Some(false) && due != Matcher::default() {
-            differences.push(Difference::new(
-                format!("{what} {}", describe(matcher)),
-                "not there",
-            ));
-        }
-        return;
+/// Compares a text, or its absence, with a matcher.
+pub(super) fn compare(what: &str, matcher: &Matcher, text: Option<&str>, differences: &mut Differences) {
+    let is_match = match text {
+        Some(text) => matches(matcher, text),
+        None => matches_absence(matcher),
     };
-    if !holds(matcher, text) {
-        differences.push(Difference::new(
-            format!("{what} {}", describe(matcher)),
-            quoted(text),
-        ));
+    if !is_match {
+        let actual = text.map_or_else(|| "absent".to_owned(), quoted);
+        differences.add(format!("{what} {}", describe(matcher)), actual);
     }
 }
 
-/// The same for a header. In the lists of CORS `*` stands for every name but Authorization (Fetch, CORS protocol); in all
-/// others it stands for itself.
-pub(super) fn check_header(
+/// Compares a header with a matcher. In the lists of CORS, `*` stands for every name but Authorization
+/// (Fetch, CORS protocol); in other lists it stands for itself.
+pub(super) fn compare_header(
     name: &str,
     matcher: &Matcher,
     text: Option<&str>,
-    differences: &mut Vec<Difference>,
+    differences: &mut Differences,
 ) {
     let what = format!("header {name}");
-    let wild = text.is_some_and(|text| text.split(',').any(|item| item.trim() == "*"));
+    let has_wildcard = text.is_some_and(|text| text.split(',').any(|item| item.trim() == "*"));
     let mut matcher = matcher.clone();
-    if wild && name.to_ascii_lowercase().starts_with("access-control-") {
-        matcher.lists = matcher.lists.map(|due| {
-            let named = due
-                .into_iter()
-                .filter(|one| one.eq_ignore_ascii_case("authorization"));
-            named.collect()
-        });
+    let is_cors = name.to_ascii_lowercase().starts_with("access-control-");
+    if let Some(names) = &mut matcher.lists
+        && has_wildcard
+        && is_cors
+    {
+        names.retain(|name| name.eq_ignore_ascii_case("authorization"));
     }
-    check(&what, &matcher, text, differences);
+    compare(&what, &matcher, text, differences);
 }
 
-/// Whether a text that is there is as it should be.
-pub(crate) fn holds(matcher: &Matcher, text: &str) -> bool {
+/// Returns whether an absent text matches: it contains nothing, and so lacks everything.
+fn matches_absence(matcher: &Matcher) -> bool {
+    let without_lacks = Matcher {
+        lacks: None,
+        ..matcher.clone()
+    };
+    matcher.optional || matcher.present == Some(false) || without_lacks == Matcher::default()
+}
+
+/// Returns whether a text matches.
+pub(crate) fn matches(matcher: &Matcher, text: &str) -> bool {
     let Matcher {
         optional: _,
         present,
@@ -69,28 +64,29 @@ pub(crate) fn holds(matcher: &Matcher, text: &str) -> bool {
         .map(|item| item.trim().to_ascii_lowercase())
         .collect();
     *present != Some(false)
-        && equals.as_ref().is_none_or(|due| due == text)
+        && equals.as_ref().is_none_or(|expected| expected == text)
         && one_of
             .as_ref()
-            .is_none_or(|due| due.iter().any(|one| one == text))
+            .is_none_or(|all| all.iter().any(|one| one == text))
         && contains
             .as_ref()
-            .is_none_or(|due| due.as_slice().iter().all(|one| text.contains(one.as_str())))
+            .is_none_or(|all| all.as_slice().iter().all(|one| text.contains(one.as_str())))
         && lacks
             .as_ref()
-            .is_none_or(|due| !due.as_slice().iter().any(|one| text.contains(one.as_str())))
+            .is_none_or(|all| !all.as_slice().iter().any(|one| text.contains(one.as_str())))
         && matches.as_ref().is_none_or(|pattern| is_match(pattern, text))
         && lists
             .as_ref()
-            .is_none_or(|due| due.iter().all(|one| listed.contains(&one.to_ascii_lowercase())))
+            .is_none_or(|all| all.iter().all(|one| listed.contains(&one.to_ascii_lowercase())))
 }
 
-/// Patterns were checked when the case was loaded; one that placeholders broke matches nothing.
+/// Returns whether a text matches a regular expression. Patterns are checked when cases are loaded; one that
+/// became invalid by its placeholders matches nothing.
 pub(super) fn is_match(pattern: &str, text: &str) -> bool {
     Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text))
 }
 
-/// The matcher in words: `is "a" and contains "b"`.
+/// Describes a matcher: `is "a" and contains "b"`.
 pub(crate) fn describe(matcher: &Matcher) -> String {
     let Matcher {
         optional,
@@ -111,8 +107,8 @@ pub(crate) fn describe(matcher: &Matcher) -> String {
     };
     let mut words = Vec::new();
     match present {
-        Some(true) => words.push("is there".to_owned()),
-        Some(false) => words.push("is not there".to_owned()),
+        Some(true) => words.push("is present".to_owned()),
+        Some(false) => words.push("is absent".to_owned()),
         None => {}
     }
     words.extend(equals.iter().map(|text| format!("is {}", quoted(text))));
@@ -131,12 +127,12 @@ pub(crate) fn describe(matcher: &Matcher) -> String {
     words.extend(lists.iter().map(|texts| format!("lists {}", all(texts))));
     let words = words.join(" and ");
     if *optional {
-        return format!("{words}, if it is there");
+        return format!("{words}, if present");
     }
     words
 }
 
-pub(super) fn quoted(text: &str) -> String {
+fn quoted(text: &str) -> String {
     format!("\"{text}\"")
 }
 
@@ -149,8 +145,8 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_said_must_hold() {
-        for (toml, text, due) in [
+    fn every_condition_must_hold() {
+        for (toml, text, expected) in [
             ("equals = \"a\"", "a", true),
             ("equals = \"a\"", "A", false),
             ("contains = [\"a\", \"b\"]", "a b", true),
@@ -166,13 +162,13 @@ mod tests {
             ("present = false", "", false),
             ("contains = \"a\"\nlacks = \"b\"", "ab", false),
         ] {
-            assert_eq!(holds(&matcher(toml), text), due, "{toml} {text:?}");
+            assert_eq!(matches(&matcher(toml), text), expected, "{toml} {text:?}");
         }
     }
 
     #[test]
-    fn what_is_not_there_is_only_right_when_that_is_expected() {
-        for (toml, due) in [
+    fn an_absent_text_matches_only_if_it_may_be_absent() {
+        for (toml, expected) in [
             ("present = false", 0),
             ("lacks = \"a\"", 0),
             ("lacks = \"a\"\npresent = true", 1),
@@ -180,23 +176,24 @@ mod tests {
             ("equals = \"a\"", 1),
             ("equals = \"a\"\noptional = true", 0),
         ] {
-            let mut differences = Vec::new();
-            check("it", &matcher(toml), None, &mut differences);
-            assert_eq!(differences.len(), due, "{toml}");
+            let mut differences = Differences::default();
+            compare("it", &matcher(toml), None, &mut differences);
+            assert_eq!(differences.len(), expected, "{toml}");
         }
     }
+
     #[test]
     fn a_wildcard_allows_every_header_but_authorization() {
-        for (name, due, allowed) in [
+        for (name, listed, allowed) in [
             ("access-control-allow-headers", "content-type", true),
             ("access-control-allow-headers", "authorization", false),
             ("access-control-allow-methods", "POST", true),
             ("allow", "POST", false),
         ] {
-            let mut differences = Vec::new();
-            let matcher = matcher(&format!("lists = [\"{due}\"]"));
-            check_header(name, &matcher, Some("*"), &mut differences);
-            assert_eq!(differences.is_empty(), allowed, "{name} {due}");
+            let mut differences = Differences::default();
+            let matcher = matcher(&format!("lists = [\"{listed}\"]"));
+            compare_header(name, &matcher, Some("*"), &mut differences);
+            assert_eq!(differences.len() == 0, allowed, "{name} {listed}");
         }
     }
 }

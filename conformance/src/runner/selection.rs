@@ -1,55 +1,54 @@
+//! Selects cases by id, section, pattern and level.
+
 use regex::Regex;
 
-use crate::{
-    case::{Case, Catalogue, Level},
-    results::Section,
-};
+use crate::case::{Case, Catalogue, Level, Section};
 
-/// Which cases to run.
+/// Selects cases.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
-    /// Only these: an id, a section (`claims`) or another start of ids up to a dot, or a pattern with `*`.
+    /// Select only these: an id, a section (`claims`) or another prefix up to a dot, or a pattern with `*`.
     pub only: Vec<String>,
-    /// Not these, written the same way.
+    /// Skip these, in the same notation.
     pub skip: Vec<String>,
-    /// Only those of this level.
+    /// Select only cases of this level.
     pub level: Option<Level>,
 }
 
-/// A selection that selects nothing, in whole or in part: a typing error must not look like success.
+/// A selection, or a part of it, matches no case. A typo must not look like success.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SelectionError {
-    /// One of the selectors matches no case.
+    /// A selector matches no case.
     #[error("{selector:?} matches no case: {hint}")]
     Selector {
-        /// As it was given.
+        /// The selector as it was given.
         selector: String,
-        /// What may have been meant.
+        /// What to write instead.
         hint: String,
     },
-    /// All of them together leave nothing.
-    #[error("no case is left: --only, --skip and --level exclude each other")]
+    /// All options together select no case.
+    #[error("no case is selected: --only, --skip and --level exclude each other")]
     Nothing,
 }
 
 impl Selection {
-    /// The cases it selects, in order.
+    /// Returns the selected cases in order.
     ///
     /// # Errors
-    /// [`SelectionError`], when a selector matches nothing, or nothing is left.
+    /// [`SelectionError`], when a selector, or the whole selection, matches no case.
     pub fn apply<'a>(
         &self,
         catalogue: &'a Catalogue,
     ) -> Result<Vec<(&'a Section, &'a Case)>, SelectionError> {
         for selector in self.only.iter().chain(&self.skip) {
             if !catalogue.ids().any(|id| selects(selector, id)) {
-                let begins = catalogue.ids().any(|id| id.starts_with(selector.as_str()));
+                let is_prefix = catalogue.ids().any(|id| id.starts_with(selector.as_str()));
                 return Err(SelectionError::Selector {
                     selector: selector.clone(),
-                    hint: if begins {
-                        format!("for every id that begins so, write '{selector}*'")
+                    hint: if is_prefix {
+                        format!("write '{selector}*' to select every id with this prefix")
                     } else {
-                        "`list` shows them all".to_owned()
+                        "`list` shows all ids".to_owned()
                     },
                 });
             }
@@ -69,8 +68,8 @@ impl Selection {
     }
 }
 
-/// Whether a selector means this id.
-pub(crate) fn selects(selector: &str, id: &str) -> bool {
+/// Returns whether a selector matches an id.
+fn selects(selector: &str, id: &str) -> bool {
     if selector.contains('*') {
         let pattern = regex::escape(selector).replace(r"\*", ".*");
         return Regex::new(&format!("^{pattern}$")).is_ok_and(|pattern| pattern.is_match(id));
@@ -86,8 +85,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn selectors_are_ids_sections_or_patterns() {
-        for (selector, id, due) in [
+    fn selectors_match_ids_sections_and_patterns() {
+        for (selector, id, expected) in [
             ("claims", "claims.expired", true),
             ("claims", "claimsx.expired", false),
             ("claims.expired", "claims.expired", true),
@@ -96,7 +95,7 @@ mod tests {
             ("*.expired", "claims.expired", true),
             ("*.exp", "claims.expired", false),
         ] {
-            assert_eq!(selects(selector, id), due, "{selector} {id}");
+            assert_eq!(selects(selector, id), expected, "{selector} {id}");
         }
     }
 }

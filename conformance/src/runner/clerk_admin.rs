@@ -1,60 +1,62 @@
+//! The admin API of a local Clerk.
+
 use std::{collections::BTreeMap, time::Duration};
 
+use local_clerk::mint::TokenSpec;
 use reqwest::{Client, Method};
 use serde_json::{Map, Value};
 use url::Url;
 
 use super::values::Values;
 use crate::case::ClerkAction;
-use local_clerk::mint::TokenSpec;
 
-/// A local Clerk as the runner sees it, its own or one that runs elsewhere: only by its admin API.
+/// A client for the admin API of a local Clerk, which may run in another process.
 #[derive(Clone, Debug)]
-pub(crate) struct Clerk {
-    admin: String,
+pub(super) struct ClerkAdmin {
+    url: String,
     http: Client,
 }
 
-/// The local Clerk does not do what it is told.
+/// A failed call of the admin API.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the local Clerk: {0}")]
-pub(crate) struct ClerkError(String);
+pub(super) struct ClerkError(String);
 
-/// Everything it is asked is done in memory; making a key takes longest.
-const LIMIT: Duration = Duration::from_secs(10);
+/// The time limit for a call. Everything happens in memory; generating a key takes longest.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-impl Clerk {
-    /// The one whose admin API is at `admin`. `authority` (PEM) is who vouches for it over https.
-    pub(crate) fn new(admin: &str, authority: Option<&str>) -> Result<Self, ClerkError> {
-        let mut http = Client::builder().timeout(LIMIT).no_proxy();
+impl ClerkAdmin {
+    /// Creates a client for the admin API at `url`. `authority` (PEM) is the certificate authority for https.
+    pub(super) fn new(url: &str, authority: Option<&str>) -> Result<Self, ClerkError> {
+        let mut http = Client::builder().timeout(TIMEOUT).no_proxy();
         if let Some(pem) = authority {
             let certificate =
                 reqwest::Certificate::from_pem(pem.as_bytes()).map_err(|error| failed(&error))?;
             http = http.add_root_certificate(certificate);
         }
         Ok(Self {
-            admin: admin.trim_end_matches('/').to_owned(),
+            url: url.trim_end_matches('/').to_owned(),
             http: http.build().map_err(|error| failed(&error))?,
         })
     }
 
-    /// The one that somebody runs at `url`.
-    pub(crate) fn at(url: &Url) -> Result<Self, ClerkError> {
+    /// Creates a client for the local Clerk at `url`.
+    pub(super) fn at(url: &Url) -> Result<Self, ClerkError> {
         Self::new(&format!("{}/admin", url.as_str().trim_end_matches('/')), None)
     }
 
-    /// Makes a token.
-    pub(crate) async fn mint(&self, spec: &TokenSpec) -> Result<String, ClerkError> {
+    /// Mints a token.
+    pub(super) async fn mint(&self, spec: &TokenSpec) -> Result<String, ClerkError> {
         let body = serde_json::to_value(spec).map_err(|error| failed(&error))?;
         let answer = self.call(Method::POST, "/tokens", Some(&body)).await?;
         let token = answer.get("token").and_then(Value::as_str);
         token
             .map(str::to_owned)
-            .ok_or_else(|| ClerkError("it made no token".to_owned()))
+            .ok_or_else(|| ClerkError("the answer has no token".to_owned()))
     }
 
-    /// Does what a case asks for, as many times as it asks.
-    pub(crate) async fn act(&self, action: &ClerkAction) -> Result<(), ClerkError> {
+    /// Performs an action as often as it says.
+    pub(super) async fn act(&self, action: &ClerkAction) -> Result<(), ClerkError> {
         for number in 1..=action.times.unwrap_or(1) {
             let mut values = Values::default();
             values.set("n", number.to_string());
@@ -62,7 +64,7 @@ impl Clerk {
             let (method, path) = action
                 .operation
                 .split_once(' ')
-                .ok_or_else(|| ClerkError(format!("{:?} is no method and path", action.operation)))?;
+                .ok_or_else(|| ClerkError(format!("{:?} is not a method and a path", action.operation)))?;
             let method = Method::from_bytes(method.as_bytes()).map_err(|error| failed(&error))?;
             let body = action.with.map(Value::Object);
             self.call(method, path, body.as_ref()).await?;
@@ -70,13 +72,13 @@ impl Clerk {
         Ok(())
     }
 
-    /// Who and what there is.
-    pub(crate) async fn state(&self) -> Result<Value, ClerkError> {
+    /// Returns the users, organizations and other state.
+    pub(super) async fn state(&self) -> Result<Value, ClerkError> {
         self.call(Method::GET, "/state", None).await
     }
 
-    /// How many requests came to each endpoint.
-    pub(crate) async fn counters(&self) -> Result<BTreeMap<String, u64>, ClerkError> {
+    /// Returns the number of requests to each endpoint.
+    pub(super) async fn request_counts(&self) -> Result<BTreeMap<String, u64>, ClerkError> {
         let answer = self.call(Method::GET, "/requests", None).await?;
         let counters = answer.get("counters").and_then(Value::as_object);
         Ok(counters
@@ -87,7 +89,7 @@ impl Clerk {
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, ClerkError> {
-        let mut request = self.http.request(method.clone(), format!("{}{path}", self.admin));
+        let mut request = self.http.request(method.clone(), format!("{}{path}", self.url));
         if let Some(body) = body {
             request = request.json(body);
         } else if method != Method::GET {
@@ -105,8 +107,8 @@ impl Clerk {
         if status.is_success() {
             return Ok(answer);
         }
-        let said = answer.get("error").and_then(Value::as_str).unwrap_or("no reason");
-        Err(ClerkError(format!("{method} /admin{path}: {said}")))
+        let reason = answer.get("error").and_then(Value::as_str).unwrap_or("no reason");
+        Err(ClerkError(format!("{method} /admin{path}: {reason}")))
     }
 }
 

@@ -1,0 +1,37 @@
+//! What an answer is compared with besides the expectation.
+
+use serde_json::Value;
+
+use crate::wire::Answer;
+
+/// The exchange that an answer belongs to.
+pub(crate) struct Context<'a> {
+    /// The answers of the steps before this one.
+    pub(crate) earlier: &'a [Answer],
+    /// The token that the request had.
+    pub(crate) token: Option<&'a str>,
+    /// The kind of message that was sent.
+    pub(crate) sent: SentMessage,
+}
+
+/// The kind of JSON-RPC message in a request body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SentMessage {
+    /// A request, which gets a response.
+    Request,
+    /// A notification, which gets none.
+    Notification,
+    /// Neither.
+    Other,
+}
+
+impl SentMessage {
+    pub(crate) fn of(body: &[u8]) -> Self {
+        let message: Value = serde_json::from_slice(body).unwrap_or_default();
+        match (message.get("method"), message.get("id")) {
+            (Some(_), Some(_)) => Self::Request,
+            (Some(_), None) => Self::Notification,
+            (None, _) => Self::Other,
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Compares an answer with what a case expects of it. Nothing here sends or waits.
+//!
+//! Everything that does not hold becomes one [`Difference`]: what was expected, and the actual value.
+
+mod challenge;
+mod context;
+mod description;
+mod difference;
+mod earlier_answer;
+mod expected_answer;
+mod json;
+mod matcher;
+mod rpc;
+
+pub(crate) use self::{
+    context::{Context, SentMessage},
+    description::describe as describe_expectation,
+    difference::Difference,
+    expected_answer::{is_accepted, summary},
+    matcher::{describe as describe_matcher, matches},
+};
+use self::{difference::Differences, expected_answer::compare_status};
+use crate::{
+    case::{Count, Expectation, OneOrMany},
+    wire::Answer,
+};
+
+/// Returns every difference between an answer and an expectation whose placeholders are filled in.
+pub(crate) fn compare(expect: &Expectation, answer: &Answer, context: &Context<'_>) -> Vec<Difference> {
+    let mut differences = Differences::default();
+    let statuses = expect.status.as_ref().map(OneOrMany::as_slice);
+    if let Some(expected) = expect.is {
+        expected_answer::compare(expected, statuses, answer, context.sent, &mut differences);
+    } else if let Some(statuses) = statuses {
+        compare_status(statuses, answer, &mut differences);
+        if answer.status == 200 && context.sent == SentMessage::Request && answer.rpc().is_none() {
+            differences.add("a JSON-RPC response", summary(answer));
+        }
+    }
+    if let Some(challenge) = &expect.challenge {
+        challenge::compare(challenge, answer, &mut differences);
+    }
+    for (name, matcher) in &expect.headers {
+        let value = answer.header(name);
+        matcher::compare_header(name, matcher, value.as_deref(), &mut differences);
+    }
+    if let Some(matcher) = &expect.body {
+        matcher::compare("the body", matcher, Some(&answer.text()), &mut differences);
+    }
+    json::compare_all("the body", &expect.json, answer.json().as_ref(), &mut differences);
+    rpc::compare(expect, answer, &mut differences);
+    if let Some(step) = expect.same_as_step {
+        earlier_answer::compare(step, answer, context.earlier, &mut differences);
+    }
+    if let Some(step) = expect.same_refusal_as_step
+        && earlier_answer::is_rejection(answer)
+    {
+        earlier_answer::compare(step, answer, context.earlier, &mut differences);
+    }
+    if let Some(token) = context.token.filter(|_| expect.no_token)
+        && contains_part_of_token(token, answer)
+    {
+        differences.add(
+            "no part of the token in the answer",
+            "the answer contains a part of the token",
+        );
+    }
+    differences.into_vec()
+}
+
+/// Compares the number of requests to an endpoint of Clerk with the expected number.
+pub(crate) fn compare_count(endpoint: &str, count: Count, actual: u64) -> Option<Difference> {
+    let enough = count.at_least.is_none_or(|least| actual >= least);
+    let few = count.at_most.is_none_or(|most| actual <= most);
+    (!enough || !few).then(|| Difference {
+        expected: description::count(endpoint, count),
+        actual: actual.to_string(),
+    })
+}
+
+/// The minimum length of a token's part that cannot occur in an answer by chance.
+const UNIQUE_PART_BYTES: usize = 16;
+
+fn contains_part_of_token(token: &str, answer: &Answer) -> bool {
+    let headers = answer.headers.values();
+    let texts: Vec<String> = headers
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        .chain([answer.text()])
+        .collect();
+    token
+        .split('.')
+        .filter(|part| part.len() >= UNIQUE_PART_BYTES)
+        .any(|part| texts.iter().any(|text| text.contains(part)))
+}

@@ -1,0 +1,273 @@
+//! Runs the steps of one case against a fixture.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use tokio::time::sleep;
+
+use super::{
+    controls::{Control, ControlOutcome},
+    findings::{exchange, finding},
+    fixture::Fixture,
+    outcome::{CaseOutcome, Failure, StepError},
+    pause::longest_pause,
+    request::compose,
+    session::session_for,
+    shared_target::SharedTarget,
+    tokens::recipe_line,
+};
+use crate::{
+    assertions::{self, Context, Difference, SentMessage},
+    case::{Case, Step, endpoints},
+    results::Finding,
+    vocabulary::duration,
+    wire::{Answer, Outgoing, WireError},
+};
+
+/// One run of a case.
+pub(super) struct Trial<'a> {
+    fixture: &'a Fixture,
+    /// The target for controls of steps whose fault is not in the token. `None` if `fixture` has no faults.
+    faultless: Option<&'a SharedTarget<'a>>,
+    /// The token of each step so far.
+    tokens: Vec<Option<String>>,
+    /// The last answer of each step so far.
+    answers: Vec<Answer>,
+}
+
+/// One of the requests of a step, with its answer.
+struct Exchange {
+    token: Option<String>,
+    request: Outgoing,
+    answer: Result<Answer, WireError>,
+}
+
+impl<'a> Trial<'a> {
+    pub(super) fn new(fixture: &'a Fixture, faultless: Option<&'a SharedTarget<'a>>) -> Self {
+        Self {
+            fixture,
+            faultless,
+            tokens: Vec::new(),
+            answers: Vec::new(),
+        }
+    }
+
+    /// Runs the case up to the first step that fails.
+    pub(super) async fn run(mut self, case: &Case) -> CaseOutcome {
+        for (position, step) in case.steps().iter().enumerate() {
+            let failure = match self.fixture.values.fill_in(step) {
+                Ok(step) => self.run_step(&step, position + 1).await,
+                // If the suite started the target, all placeholders have values, so this one is a typo.
+                Err(error) if self.fixture.target.is_own() => Err(StepError::NotTestable(error.to_string())),
+                Err(error) => Err(StepError::OutOfReach(error.remedy(self.fixture.clerk().is_ok()))),
+            };
+            match failure {
+                Ok(failure) if failure.findings.is_empty() => {}
+                Ok(failure) => return CaseOutcome::Failed(failure),
+                Err(StepError::NotTestable(reason)) => return CaseOutcome::NotTestable(reason),
+                Err(StepError::OutOfReach(reason)) => return CaseOutcome::OutOfReach(reason),
+            }
+        }
+        CaseOutcome::Passed
+    }
+
+    async fn run_step(&mut self, step: &Step, number: usize) -> Result<Failure, StepError> {
+        for action in &step.clerk {
+            self.fixture.clerk()?.act(action).await?;
+        }
+        if let Some(pause) = longest_pause(step, &self.fixture.profile) {
+            // The target is another program, whose clock the suite cannot move.
+            sleep(pause).await;
+        }
+        let tokens = self.step_tokens(step).await?;
+        self.check_control(step, number).await?;
+        let session = session_for(
+            step,
+            tokens.first().and_then(Option::as_deref),
+            &self.answers,
+            &self.fixture.profile,
+            &self.fixture.values,
+            &self.fixture.target.client,
+        )
+        .await?;
+
+        let counts_before = self.request_counts(step).await?;
+        let mut exchanges = self.send(step, &tokens, session.as_deref()).await?;
+        let is_missing = |exchange: &Exchange| match &exchange.answer {
+            Ok(answer) => answer.status == 404,
+            Err(_) => true,
+        };
+        if step.send.or_path.is_some() && exchanges.iter().all(is_missing) {
+            let mut step = step.clone();
+            step.send.path = step.send.or_path.take();
+            exchanges = self.send(&step, &tokens, session.as_deref()).await?;
+        }
+        let counts_after = self.request_counts(step).await?;
+
+        let mut failure = self.compare(step, number, &exchanges);
+        for (endpoint, expected) in &step.expect.clerk_requests {
+            let requests = total(&counts_after, endpoint).saturating_sub(total(&counts_before, endpoint));
+            let difference = assertions::compare_count(endpoint, *expected, requests);
+            let finding = difference.map(|one| finding(number, &one, &self.fixture.redactor));
+            failure.findings.extend(finding);
+        }
+        self.tokens.push(tokens.into_iter().next().flatten());
+        // A missing answer fails this step, so that later steps do not look for it.
+        if let Some(Ok(answer)) = exchanges.into_iter().next_back().map(|exchange| exchange.answer) {
+            self.answers.push(answer);
+        }
+        Ok(failure)
+    }
+
+    /// Returns the token of each request of a step.
+    async fn step_tokens(&self, step: &Step) -> Result<Vec<Option<String>>, StepError> {
+        let count = usize::try_from(step.send.times.unwrap_or(1)).unwrap_or(usize::MAX);
+        if let Some(earlier) = step.token_of_step {
+            let token = earlier.checked_sub(1).and_then(|index| self.tokens.get(index));
+            return Ok(vec![token.cloned().flatten(); count]);
+        }
+        let Some(spec) = &step.token else {
+            return Ok(vec![None; count]);
+        };
+        let mut tokens = Vec::new();
+        for _ in 0..if step.send.new_tokens { count } else { 1 } {
+            tokens.push(Some(self.fixture.token(spec).await?));
+        }
+        let last = tokens.last().cloned().flatten();
+        tokens.resize(count, last);
+        Ok(tokens)
+    }
+
+    /// Checks that the control of the step, if it has one, is accepted. Otherwise its rejection proves
+    /// nothing.
+    async fn check_control(&self, step: &Step, number: usize) -> Result<(), StepError> {
+        let fixture = self.fixture;
+        let completed = step
+            .token
+            .as_ref()
+            .and_then(|spec| fixture.tokens.complete(spec, &fixture.profile).ok());
+        let any_kind = completed.map(|spec| spec.kind);
+        let Some(Control { spec, on_same_target }) = Control::of(step, any_kind, &fixture.profile) else {
+            return Ok(());
+        };
+        let outcome = match self.faultless {
+            Some(faultless) if !on_same_target => faultless.control(&spec).await?,
+            _ => fixture.control(&spec).await?,
+        };
+        match outcome {
+            ControlOutcome::Accepted => Ok(()),
+            ControlOutcome::Rejected(how) => Err(StepError::NotTestable(format!(
+                "step {number}: a rejection proves nothing, because the same token without damage ({}) is \
+                 rejected too: {how}",
+                recipe_line(&spec)
+            ))),
+        }
+    }
+
+    async fn request_counts(&self, step: &Step) -> Result<BTreeMap<String, u64>, StepError> {
+        if step.expect.clerk_requests.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        self.fixture.request_counts().await
+    }
+
+    /// Sends the request of a step once for each token.
+    async fn send(
+        &self,
+        step: &Step,
+        tokens: &[Option<String>],
+        session: Option<&str>,
+    ) -> Result<Vec<Exchange>, StepError> {
+        let mut requests = Vec::new();
+        for token in tokens {
+            let request = compose(step, token.as_deref(), session, &self.fixture.values);
+            requests.push((token.clone(), request.map_err(StepError::NotTestable)?));
+        }
+        let limit = step.limit.as_deref().and_then(duration).unwrap_or_default();
+        let exchanges = requests.into_iter().map(|(token, request)| async move {
+            Exchange {
+                token,
+                answer: self.fixture.target.client.send_within(&request, limit).await,
+                request,
+            }
+        });
+        if step.send.at_once {
+            return Ok(join_all(exchanges).await);
+        }
+        let mut sequential = Vec::new();
+        for exchange in exchanges {
+            sequential.push(exchange.await);
+        }
+        Ok(sequential)
+    }
+
+    /// Compares the answers with the expectation. Reports the first answer that differs.
+    fn compare(&self, step: &Step, number: usize, exchanges: &[Exchange]) -> Failure {
+        let mut differing = Vec::new();
+        for exchange in exchanges {
+            let differences = self.differences(step, exchange);
+            if !differences.is_empty() {
+                differing.push((differences, exchange));
+            }
+        }
+        let total = exchanges.len();
+        let required = step
+            .expect
+            .at_least
+            .map_or(total, |count| usize::try_from(count).unwrap_or(usize::MAX));
+        let matching = total - differing.len();
+        if matching >= required {
+            // The exchange is shown if the number of requests to Clerk turns out to be wrong.
+            let shown = exchanges
+                .first()
+                .filter(|_| !step.expect.clerk_requests.is_empty());
+            return Failure {
+                findings: Vec::new(),
+                exchange: shown
+                    .map(|one| exchange(number, &one.request, &one.answer, &self.fixture.redactor)),
+            };
+        }
+        let mut failure = Failure::default();
+        if let Some((differences, one)) = differing.first() {
+            failure.exchange = Some(exchange(
+                number,
+                &one.request,
+                &one.answer,
+                &self.fixture.redactor,
+            ));
+            let findings = differences
+                .iter()
+                .map(|one| finding(number, one, &self.fixture.redactor));
+            failure.findings.extend(findings);
+        }
+        if total > 1 {
+            failure.findings.push(Finding {
+                step: number,
+                expected: format!("{required} of {total} answers as expected"),
+                actual: matching.to_string(),
+            });
+        }
+        failure
+    }
+
+    fn differences(&self, step: &Step, exchange: &Exchange) -> Vec<Difference> {
+        let context = Context {
+            earlier: &self.answers,
+            token: exchange.token.as_deref(),
+            sent: SentMessage::of(&exchange.request.body),
+        };
+        match &exchange.answer {
+            Ok(answer) => assertions::compare(&step.expect, answer, &context),
+            Err(error) => vec![Difference {
+                expected: "an answer".to_owned(),
+                actual: error.to_string(),
+            }],
+        }
+    }
+}
+
+/// Returns the number of requests to endpoints that are counted together.
+fn total(counts: &BTreeMap<String, u64>, endpoint: &str) -> u64 {
+    let names = endpoints(endpoint).map(|(prefix, name)| format!("{prefix}{name}"));
+    names.filter_map(|name| counts.get(&name)).sum()
+}
