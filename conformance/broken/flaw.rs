@@ -489,7 +489,7 @@ flaws! {
     UnknownToolAsResult "unknown-tool-as-result" "Answers a call of an unknown tool with an empty result.";
     ToolMissing "tool-missing" "Lacks the `whoami` tool.";
     NoAnnotations "no-annotations" "Omits title, annotations and output schema from its tools.";
-    NobodyForNone "nobody-for-none" "Fails when the user has no memberships.";
+    FailsWithoutOrganizations "fails-without-organizations" "Fails when the user has no memberships.";
     BannedServed "banned-served" "Serves banned users.";
     UserIdFromArguments "user-id-from-arguments"
         "Uses the `userId` argument instead of the caller's user id.";

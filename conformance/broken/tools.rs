@@ -203,7 +203,7 @@ impl Server {
         };
         let memberships: Vec<Value> = memberships.as_array().into_iter().flatten().map(view).collect();
         let none = memberships.is_empty();
-        if none && self.has(Flaw::NobodyForNone) {
+        if none && self.has(Flaw::FailsWithoutOrganizations) {
             return Err(Failure::Message("No organization was found."));
         }
         let text = none.then_some("You are not a member of any organizations.");

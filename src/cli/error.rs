@@ -31,7 +31,7 @@ pub(super) enum Failure {
     Token(#[from] DirectoryError),
     #[error("[Clerk] Cannot set up metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
-    #[error("[Clerk] There is no token: give it as an argument or on stdin")]
+    #[error("[Clerk] Missing token: pass it as an argument or on stdin")]
     NoToken,
     #[error("[Clerk] I/O error: {0}")]
     Io(#[from] io::Error),

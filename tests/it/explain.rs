@@ -265,7 +265,7 @@ async fn missing_unsigned_and_malformed_tokens_are_reported() {
         assert_eq!(output.status.code(), Some(2));
         assert_eq!(
             String::from_utf8(output.stderr).unwrap(),
-            "[Clerk] There is no token: give it as an argument or on stdin\n"
+            "[Clerk] Missing token: pass it as an argument or on stdin\n"
         );
     }
     // A token without a signature is still shown.

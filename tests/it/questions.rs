@@ -46,7 +46,7 @@ impl ServerHandler for Curious {
     }
 }
 
-/// rmcp serves a session on tasks that the first request started; its caller is still that of each request.
+/// rmcp serves a session on tasks that the first request started. Each request still has its own caller.
 #[tokio::test]
 async fn a_tool_sees_the_session_of_its_own_request() {
     let server = TestServer::builder().sessions(|_| {}).spawn_with(Curious).await;
@@ -69,14 +69,14 @@ async fn a_tool_asks_its_client_within_a_session() {
     let question = events.next().await.unwrap();
     assert_eq!(question["method"], "elicitation/create");
     let answer = json!({ "jsonrpc": "2.0", "id": question["id"], "result": { "action": "decline" } });
-    // Nobody else may answer.
+    // Another caller cannot answer.
     let alan = server.oauth_token("alan").mint();
     assert_eq!(client.post(&alan, &answer).await.status(), 404);
     assert_eq!(client.post(&token, &answer).await.status(), 202);
     assert_eq!(text_of(&[events.next().await.unwrap()]), "Decline");
 }
 
-/// Without a session an answer could not find its question: who asks is told so at once, and nothing hangs.
+/// Without a session, an answer cannot reach the question. The tool gets an error at once instead of waiting.
 #[tokio::test]
 async fn a_tool_may_not_ask_without_a_session() {
     let server = TestServer::builder().spawn_with(Curious).await;

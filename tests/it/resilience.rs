@@ -97,7 +97,7 @@ async fn server_keeps_answering_after_a_thousand_bad_requests() {
 #[tokio::test]
 async fn request_over_the_time_limit_gets_503() {
     // This Clerk accepts connections but never answers. Verification waits for the keys, and the request's
-    // time limit is shorter than that of the key fetch.
+    // time limit is shorter than the limit of the key fetch.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
     let server = TestServer::builder()

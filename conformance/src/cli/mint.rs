@@ -19,7 +19,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
       A valid token for a server that uses this local Clerk (clerk-mcp-conformance clerk --port 4567).
   clerk-mcp-conformance mint 'kind = \"session_token\", claims = { exp = \"@now-1h\" }' --clerk http://127.0.0.1:4567
       A token that expired an hour ago.
-  clerk-mcp-conformance mint '{\"kind\":\"oauth_token\",\"header\":{\"alg\":\"none\"},\"sign\":\"nobody\"}' --jwks keys.json
+  clerk-mcp-conformance mint '{\"kind\":\"oauth_token\",\"header\":{\"alg\":\"none\"},\"sign\":\"none\"}' --jwks keys.json
       An unsigned token from a temporary local Clerk, whose key set is written to a file.
   clerk-mcp-conformance mint 'kind = \"oauth_token\", resource = \"{mcp_url}\"' --url http://127.0.0.1:3001/mcp
       A token for this server. Recipes in reports contain {mcp_url}.

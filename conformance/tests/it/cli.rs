@@ -53,7 +53,7 @@ async fn clerk_errors_exit_with_2_and_say_what_to_do() {
     for (arguments, expected) in [
         (&["clerk", "--port", &port][..], "choose another port"),
         (
-            &["clerk", "--auto-approve", "Nobody"],
+            &["clerk", "--auto-approve", "Unknown"],
             "cannot auto-approve sign-ins: no user has",
         ),
         (

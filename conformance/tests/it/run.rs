@@ -193,8 +193,8 @@ async fn errors_exit_with_2() {
             "error: cannot read /nowhere: No such file or directory (os error 2)\n",
         ),
         (
-            vec!["run", "--url", url, "--profile", "nobody"],
-            "unknown profile \"nobody\": use ",
+            vec!["run", "--url", url, "--profile", "unknown"],
+            "unknown profile \"unknown\": use ",
         ),
         (
             vec!["run", "--url", url, "--profile", &profile],

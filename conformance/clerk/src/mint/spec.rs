@@ -145,7 +145,8 @@ pub enum Signer {
     /// HMAC with SHA-256 and an empty secret.
     HmacOfNothing,
     /// No signature: the third part is empty.
-    Nobody,
+    #[serde(rename = "none")]
+    Unsigned,
     /// A signature of 256 zero bytes.
     Zeros,
 }

@@ -158,7 +158,7 @@ impl Instance {
                 recipe.signed_with_secret(&der)
             }
             Signer::HmacOfNothing => recipe.signed_with_secret(b""),
-            Signer::Nobody => recipe.unsigned(),
+            Signer::Unsigned => recipe.unsigned(),
             Signer::Zeros => recipe.signature(vec![0; 256]),
         })
     }

@@ -18,7 +18,7 @@ pub(crate) const SHARED_SECRET: &[u8] = b"32 bytes that everybody may know";
 /// Returns a key that no instance signs with. It is generated once per process.
 pub(crate) fn another_key() -> &'static SigningKey {
     static KEY: OnceLock<SigningKey> = OnceLock::new();
-    KEY.get_or_init(|| SigningKey::generate("ins_nobody"))
+    KEY.get_or_init(|| SigningKey::generate("ins_unpublished"))
 }
 
 impl Instance {
@@ -38,7 +38,7 @@ impl Instance {
             | Signer::HmacOfTrimmedPublicKey
             | Signer::HmacOfPublicKeyDer
             | Signer::HmacOfNothing
-            | Signer::Nobody
+            | Signer::Unsigned
             | Signer::Zeros => None,
         }
     }

@@ -271,7 +271,7 @@ async fn keys_can_be_rotated_and_faults_injected_and_cleared() {
     assert_eq!(keys["keys"][2], "no key");
     for body in [
         json!({}),
-        json!({ "of": "nobody" }),
+        json!({ "of": "unknown" }),
         json!({ "of": "instance", "jwk": {} }),
     ] {
         let answer = send(&harness, Method::POST, "/keys", Some(body)).await;
