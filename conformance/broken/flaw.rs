@@ -50,6 +50,7 @@ flaws! {
     AnyonesSession "anyones-session" "Lets every authenticated user use the MCP sessions of other users.";
     LastCallerRemembered "last-caller-remembered"
         "Treats a request without a token as coming from the previous caller.";
+    CallerInGlobal "caller-in-global" "Keeps the caller in a variable that all requests share.";
     FirstOfTwoTokens "first-of-two-tokens" "Uses the first of two Authorization headers.";
     LastOfTwoTokens "last-of-two-tokens" "Uses the last of two Authorization headers.";
     FirstOfAList "first-of-a-list" "Uses the first of two credentials in one Authorization header.";

@@ -1,17 +1,23 @@
 //! Routes requests by path, and authenticates requests to the endpoint.
 
+use std::time::Duration;
+
 use poem::{
     Body, Request, Response,
     error::ReadBodyError,
     http::{HeaderMap, Method, StatusCode, header},
 };
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use super::{caller::Caller, flaw::Flaw, refusal::Refusal, response::json_response, server::Server};
 
 /// The message that the flaw `MethodOverridden` handles instead of the request's own.
 const INITIALIZE: &str =
     r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#;
+
+/// How long the flaw `CallerInGlobal` takes between authentication and the call.
+const PREPARATION: Duration = Duration::from_millis(5);
 
 /// The methods that a client calls before it calls tools.
 const HANDSHAKE: [&str; 4] = [
@@ -148,7 +154,7 @@ impl Server {
         let unprotected = unprotected
             || self.has(Flaw::HandshakeUnprotected) && handshake
             || self.has(Flaw::ToolsUnprotected) && method_name == "tools/call";
-        let caller = match self.authenticate(headers, &parts.uri, text.as_deref()).await {
+        let mut caller = match self.authenticate(headers, &parts.uri, text.as_deref()).await {
             Ok(caller) => caller,
             Err(_) if unprotected => Caller::default(),
             Err(refusal) => return self.reject(&refusal, headers),
@@ -174,6 +180,12 @@ impl Server {
                 Err(response) => return response,
             },
         };
+        if self.has(Flaw::CallerInGlobal) {
+            let key = "current";
+            self.stored_callers.lock().insert(key.to_owned(), caller.clone());
+            sleep(PREPARATION).await;
+            caller = self.stored_callers.lock().get(key).cloned().unwrap_or(caller);
+        }
         self.handle_mcp(&caller, headers, &text).await
     }
 

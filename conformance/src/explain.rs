@@ -118,7 +118,11 @@ fn describe_step(step: &Step, profile: &Profile) -> Vec<String> {
         (Some(times), false) => format!(", {times} times"),
         (None, _) => String::new(),
     };
-    lines.push(format!("\nSent{times}:"));
+    let users = match step.send.users.as_slice() {
+        [] => String::new(),
+        users => format!(" as {} in turn", users.join(", ")),
+    };
+    lines.push(format!("\nSent{users}{times}:"));
     match runner::request_as_text(step, profile) {
         Ok(request) => lines.extend(excerpt(&request).lines().map(|line| format!("  {line}"))),
         Err(error) => lines.push(format!("  {error}")),

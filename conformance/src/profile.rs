@@ -17,6 +17,9 @@ use crate::{
     vocabulary::{duration, is_option, is_setting},
 };
 
+/// The option that a profile has if it names an `identity_tool`.
+const IDENTITY: &str = "identity";
+
 static BUILT_IN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/profiles");
 
 /// A description of a server.
@@ -49,6 +52,10 @@ pub struct Profile {
     /// The scopes of OAuth tokens.
     #[serde(default = "scopes")]
     pub scopes: Vec<String>,
+    /// A tool whose result contains the user id of its caller. Cases use it to check that the server does not
+    /// mix up its callers.
+    #[serde(default)]
+    pub identity_tool: Option<String>,
     /// Whether requests of MCP 2025-11-25 need a session (`Mcp-Session-Id`).
     #[serde(default)]
     pub sessions: bool,
@@ -124,6 +131,11 @@ impl Profile {
                 "{name}: offers: unknown option {unknown:?} (list --options)"
             )));
         }
+        if profile.offers.contains(IDENTITY) {
+            return Err(ProfileError(format!(
+                "{name}: offers: name the tool in identity_tool instead of {IDENTITY:?}"
+            )));
+        }
         if let Some(unknown) = profile.settings.keys().find(|setting| !is_setting(setting)) {
             return Err(ProfileError(format!(
                 "{name}: settings: unknown setting {unknown:?} (list --settings)"
@@ -156,7 +168,10 @@ impl Profile {
 
     /// Returns whether the server accepts this token kind or offers this option.
     pub fn offers(&self, option: &str) -> bool {
-        self.offers.contains(option) || self.accepts.iter().any(|kind| kind.name() == option)
+        match option {
+            IDENTITY => self.identity_tool.is_some(),
+            _ => self.offers.contains(option) || self.accepts.iter().any(|kind| kind.name() == option),
+        }
     }
 
     /// Returns the token kind to use if any will do: a session token, an OAuth token, another JWT, or the

@@ -11,6 +11,7 @@ pub const OPTIONS: &[(&str, &str)] = &[
     ("revision-2026-07-28", "Speaks MCP 2026-07-28 (server/discover)."),
     ("texts", "Rejects requests with the bodies and descriptions of clerk-mcp."),
     ("tools", "Has the four tools of clerk-mcp."),
+    ("identity", "Has a tool whose result contains the user id of its caller (identity_tool of the profile)."),
     ("root-metadata", "Also serves protected resource metadata for the server as a whole, at the root of the host."),
     ("authorization-server-metadata", "Mirrors Clerk's RFC 8414 document for older clients."),
     ("full-mirror", "Mirrors it at every path that clients try, even while Clerk is unavailable."),

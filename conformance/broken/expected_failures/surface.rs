@@ -29,8 +29,13 @@ pub(super) const EXPECTED_FAILURES: &[(Flaw, &[&str])] = &[
     (Flaw::ReasonLeaked, &[
         "challenges.one-answer", "refusals.invalid-for-every-reason", "signature.refusals-alike",
     ]),
-    (Flaw::TokenLeaked, &["challenges.token-not-echoed", "bearer.no-echo-of-malformed"]),
-    (Flaw::SecretLeaked, &["refusals.misconfigured", "keys.failure-shows-no-secret"]),
+    (Flaw::TokenLeaked, &[
+        "challenges.token-not-echoed", "bearer.no-echo-of-malformed", "challenges.expired-token",
+    ]),
+    (Flaw::SecretLeaked, &[
+        "refusals.misconfigured", "keys.failure-shows-no-secret", "keys.retry-after", "keys.opaque-down",
+        "refusals.machine-key-refused",
+    ]),
     (Flaw::OtherTexts, &[
         "refusals.no-token", "refusals.invalid", "refusals.revoked", "refusals.kind-not-accepted",
         "refusals.scope", "refusals.origin", "refusals.host",
@@ -176,8 +181,9 @@ pub(super) const EXPECTED_FAILURES: &[(Flaw, &[&str])] = &[
     (Flaw::GetAnswered, &["web.get-with-a-token"]),
     (Flaw::OnePageOnly, &["tools.all-pages-of-organizations"]),
     (Flaw::HalfAList, &["tools.organizations-cut-short"]),
-    (Flaw::UserShared, &["tools.each-caller-their-own", "tools.many-at-once"]),
-    (Flaw::SessionShared, &["tools.each-caller-their-own", "tools.many-at-once"]),
+    (Flaw::UserShared, &["tools.each-caller-their-own"]),
+    (Flaw::SessionShared, &["tools.each-caller-their-own", "tools.callers-at-once"]),
+    (Flaw::CallerInGlobal, &["tools.callers-at-once"]),
     (Flaw::GreetsSession, &["tools.greet"]),
     (Flaw::GreetAsksClerk, &["tools.greet-does-not-call-clerk"]),
     (Flaw::TokenInResults, &["tools.no-token-in-results"]),

@@ -52,9 +52,6 @@ pub(crate) fn describe(expect: &Expectation) -> Vec<String> {
             .same_refusal_as_step
             .map(|step| format!("if rejected, the same answer as in step {step}")),
     );
-    if expect.no_token {
-        lines.push("no part of the token in the answer".to_owned());
-    }
     for (endpoint, count) in &expect.clerk_requests {
         lines.push(self::count(endpoint, *count));
     }

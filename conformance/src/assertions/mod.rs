@@ -9,6 +9,7 @@ mod difference;
 mod earlier_answer;
 mod expected_answer;
 mod json;
+mod leaks;
 mod matcher;
 mod rpc;
 
@@ -57,14 +58,7 @@ pub(crate) fn compare(expect: &Expectation, answer: &Answer, context: &Context<'
     {
         earlier_answer::compare(step, answer, context.earlier, &mut differences);
     }
-    if let Some(token) = context.token.filter(|_| expect.no_token)
-        && contains_part_of_token(token, answer)
-    {
-        differences.add(
-            "no part of the token in the answer",
-            "the answer contains a part of the token",
-        );
-    }
+    leaks::compare(answer, context.token, &mut differences);
     differences.into_vec()
 }
 
@@ -76,19 +70,4 @@ pub(crate) fn compare_count(endpoint: &str, count: Count, actual: u64) -> Option
         expected: description::count(endpoint, count),
         actual: actual.to_string(),
     })
-}
-
-/// The minimum length of a token's part that cannot occur in an answer by chance.
-const UNIQUE_PART_BYTES: usize = 16;
-
-fn contains_part_of_token(token: &str, answer: &Answer) -> bool {
-    let headers = answer.headers.values();
-    let texts: Vec<String> = headers
-        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-        .chain([answer.text()])
-        .collect();
-    token
-        .split('.')
-        .filter(|part| part.len() >= UNIQUE_PART_BYTES)
-        .any(|part| texts.iter().any(|text| text.contains(part)))
 }

@@ -50,9 +50,6 @@ pub struct Expectation {
     /// If the request is rejected, the answer equals the answer of an earlier step (from 1).
     #[serde(default)]
     pub same_refusal_as_step: Option<usize>,
-    /// The answer contains no part of the token.
-    #[serde(default)]
-    pub no_token: bool,
     /// The number of requests to these endpoints of Clerk during this step. `jwks+backend_jwks` counts both
     /// endpoints, `other.jwks` the endpoint of the second Clerk.
     #[serde(default)]

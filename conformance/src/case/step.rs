@@ -15,7 +15,7 @@ use super::{Expectation, OneOrMany};
 /// `{base_path}`, `{mcp_url}`, `{origin}` and a similar origin `{origin.alike}`, `{authority}` (host and
 /// port), `{mcp}` (the path of the MCP endpoint), also as `{mcp.capitals}`, as `{mcp.encoded}` and, its last
 /// segment alone, as `{mcp.last}`. Of Clerk: `{issuer}`, user ids such as `{ada}`, `{grace}` and `{alan}`,
-/// organization ids such as `{org.compiler-works}`, and `{other.…}` for a second Clerk. Other braces stay as
+/// organization ids such as `{org.compiler-works}`, and `{other.…}` for a second Clerk. `{identity_tool}` is from the profile. Other braces stay as
 /// they are.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -109,6 +109,10 @@ pub struct Request {
     /// Sends each request with a new token of the same recipe.
     #[serde(default)]
     pub new_tokens: bool,
+    /// Sends the requests as these users (first names) in turn, each with a token of their own. In the
+    /// expectation, `{caller}` is the id of the user who sent the request.
+    #[serde(default)]
+    pub users: Vec<String>,
 }
 
 /// A message without arguments.

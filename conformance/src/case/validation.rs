@@ -110,6 +110,9 @@ fn validate_step(case: &Case, position: usize, step: &Step) -> Result<(), String
     }
     let pauses = step.pause.iter().flat_map(OneOrMany::as_slice);
     let mut durations = pauses.filter(|pause| *pause != KEY_INTERVAL).chain(&step.limit);
+    if !step.send.users.is_empty() && step.token.is_none() {
+        return Err("users need a token".to_owned());
+    }
     if let Some(invalid) = durations.find(|text| duration(text).is_none()) {
         return Err(format!("{invalid:?} is not a duration such as 1s or 500ms"));
     }

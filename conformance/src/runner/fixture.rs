@@ -58,11 +58,14 @@ fn last_output(output: &str) -> String {
 impl Fixture {
     pub(super) fn new(
         profile: &Profile,
-        values: Values,
+        mut values: Values,
         target: RunningTarget,
         clerk: Option<ClerkAdmin>,
         redactor: Redactor,
     ) -> Self {
+        if let Some(tool) = &profile.identity_tool {
+            values.set("identity_tool", tool);
+        }
         Self {
             tokens: TokenSource {
                 resource: values.fill(&profile.resource).ok(),

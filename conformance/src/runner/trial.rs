@@ -15,10 +15,11 @@ use super::{
     session::session_for,
     shared_target::SharedTarget,
     tokens::recipe_line,
+    values::CALLER,
 };
 use crate::{
     assertions::{self, Context, Difference, SentMessage},
-    case::{Case, Step, endpoints},
+    case::{Case, Expectation, Step, endpoints},
     results::Finding,
     vocabulary::duration,
     wire::{Answer, Outgoing, WireError},
@@ -79,6 +80,7 @@ impl<'a> Trial<'a> {
             // The target is another program, whose clock the suite cannot move.
             sleep(pause).await;
         }
+        let expectations = self.expectations(step)?;
         let tokens = self.step_tokens(step).await?;
         self.check_control(step, number).await?;
         let session = session_for(
@@ -104,7 +106,7 @@ impl<'a> Trial<'a> {
         }
         let counts_after = self.request_counts(step).await?;
 
-        let mut failure = self.compare(step, number, &exchanges);
+        let mut failure = self.compare(step, number, &expectations, &exchanges);
         for (endpoint, expected) in &step.expect.clerk_requests {
             let requests = total(&counts_after, endpoint).saturating_sub(total(&counts_before, endpoint));
             let difference = assertions::compare_count(endpoint, *expected, requests);
@@ -121,7 +123,7 @@ impl<'a> Trial<'a> {
 
     /// Returns the token of each request of a step.
     async fn step_tokens(&self, step: &Step) -> Result<Vec<Option<String>>, StepError> {
-        let count = usize::try_from(step.send.times.unwrap_or(1)).unwrap_or(usize::MAX);
+        let count = request_count(step);
         if let Some(earlier) = step.token_of_step {
             let token = earlier.checked_sub(1).and_then(|index| self.tokens.get(index));
             return Ok(vec![token.cloned().flatten(); count]);
@@ -129,13 +131,21 @@ impl<'a> Trial<'a> {
         let Some(spec) = &step.token else {
             return Ok(vec![None; count]);
         };
+        let users = &step.send.users;
+        let distinct = if step.send.new_tokens {
+            count
+        } else {
+            users.len().max(1)
+        };
         let mut tokens = Vec::new();
-        for _ in 0..if step.send.new_tokens { count } else { 1 } {
-            tokens.push(Some(self.fixture.token(spec).await?));
+        for index in 0..distinct {
+            let mut spec = spec.clone();
+            if !users.is_empty() {
+                spec.user = users.get(index % users.len()).cloned();
+            }
+            tokens.push(Some(self.fixture.token(&spec).await?));
         }
-        let last = tokens.last().cloned().flatten();
-        tokens.resize(count, last);
-        Ok(tokens)
+        Ok(tokens.into_iter().cycle().take(count).collect())
     }
 
     /// Checks that the control of the step, if it has one, is accepted. Otherwise its rejection proves
@@ -201,11 +211,33 @@ impl<'a> Trial<'a> {
         Ok(sequential)
     }
 
-    /// Compares the answers with the expectation. Reports the first answer that differs.
-    fn compare(&self, step: &Step, number: usize, exchanges: &[Exchange]) -> Failure {
+    /// Returns the expectation for each user of a step, or the only one.
+    fn expectations(&self, step: &Step) -> Result<Vec<Expectation>, StepError> {
+        if step.send.users.is_empty() {
+            return Ok(vec![step.expect.clone()]);
+        }
+        let for_user = |user: &String| {
+            let mut values = self.fixture.values.clone();
+            values.set(CALLER, values.fill(&format!("{{{user}}}"))?);
+            values.fill_in(&step.expect)
+        };
+        let expectations = step.send.users.iter().map(for_user);
+        expectations
+            .collect::<Result<_, _>>()
+            .map_err(|error| StepError::OutOfReach(error.remedy(self.fixture.clerk().is_ok())))
+    }
+
+    /// Compares the answers with the expectations of their callers. Reports the first answer that differs.
+    fn compare(
+        &self,
+        step: &Step,
+        number: usize,
+        expectations: &[Expectation],
+        exchanges: &[Exchange],
+    ) -> Failure {
         let mut differing = Vec::new();
-        for exchange in exchanges {
-            let differences = self.differences(step, exchange);
+        for (exchange, expect) in exchanges.iter().zip(expectations.iter().cycle()) {
+            let differences = self.differences(expect, exchange);
             if !differences.is_empty() {
                 differing.push((differences, exchange));
             }
@@ -250,19 +282,27 @@ impl<'a> Trial<'a> {
         failure
     }
 
-    fn differences(&self, step: &Step, exchange: &Exchange) -> Vec<Difference> {
+    fn differences(&self, expect: &Expectation, exchange: &Exchange) -> Vec<Difference> {
         let context = Context {
             earlier: &self.answers,
             token: exchange.token.as_deref(),
             sent: SentMessage::of(&exchange.request.body),
         };
         match &exchange.answer {
-            Ok(answer) => assertions::compare(&step.expect, answer, &context),
+            Ok(answer) => assertions::compare(expect, answer, &context),
             Err(error) => vec![Difference {
                 expected: "an answer".to_owned(),
                 actual: error.to_string(),
             }],
         }
+    }
+}
+
+/// Returns the number of requests that a step sends.
+fn request_count(step: &Step) -> usize {
+    match step.send.times {
+        Some(times) => usize::try_from(times).unwrap_or(usize::MAX),
+        None => step.send.users.len().max(1),
     }
 }
 

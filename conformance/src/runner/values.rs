@@ -30,9 +30,12 @@ impl UnknownPlaceholder {
     }
 }
 
-/// Placeholders that are filled in later: the token of the request, the parts and keys of a minted token, the
-/// number of a repetition.
-const FILLED_LATER: [&str; 5] = ["token", "header", "claims", "another_key", "n"];
+/// Placeholders that are filled in later: the token of the request and the id of its caller, the parts and
+/// keys of a minted token, the number of a repetition.
+const FILLED_LATER: [&str; 6] = [CALLER, "token", "header", "claims", "another_key", "n"];
+
+/// The placeholder for the id of the user who sent a request.
+pub(super) const CALLER: &str = "caller";
 
 static PLACEHOLDER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{([a-z][a-z0-9_.-]*)\}").ok());
 

@@ -112,6 +112,10 @@ fn profiles_with_typos_are_rejected() {
             "offers: unknown option \"cros\" (list --options)",
         ),
         (
+            "offers = [\"identity\"]",
+            "offers: name the tool in identity_tool instead of \"identity\"",
+        ),
+        (
             "settings = { audiense = \"A\" }",
             "settings: unknown setting \"audiense\" (list --settings)",
         ),
