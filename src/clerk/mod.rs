@@ -75,8 +75,12 @@ impl ClerkClient {
     /// # Errors
     /// Returns [`ClerkError::NotFound`] if the user does not exist, or another [`ClerkError`] if the call failed.
     pub async fn user(&self, id: &UserId) -> Result<Arc<User>, ClerkError> {
-        let fetch = async { with_lifetime(self.fetch_user(id).await.map(Arc::new)) };
-        self.0.users.get(id.clone(), fetch).await
+        let fetch = || {
+            let (client, id) = (self.clone(), id.clone());
+            async move { with_lifetime(client.fetch_user(&id).await.map(Arc::new)) }
+        };
+        let user = self.0.users.get(id.clone(), fetch).await;
+        user.unwrap_or(Err(ClerkError::Unavailable { cause: None }))
     }
 
     async fn fetch_user(&self, id: &UserId) -> Result<User, ClerkError> {
@@ -89,11 +93,15 @@ impl ClerkClient {
     /// # Errors
     /// Same as [`user`](Self::user). If one page fails, the whole call fails, because a partial list would look complete.
     pub async fn organization_memberships(&self, id: &UserId) -> Result<Arc<[Membership]>, ClerkError> {
-        let fetch = async {
-            let all = tokio::time::timeout(ALL_PAGES_TIMEOUT, self.fetch_memberships(id)).await;
-            with_lifetime(all.unwrap_or_else(|_| Err(OutboundError::Timeout.into())))
+        let fetch = || {
+            let (client, id) = (self.clone(), id.clone());
+            async move {
+                let all = tokio::time::timeout(ALL_PAGES_TIMEOUT, client.fetch_memberships(&id)).await;
+                with_lifetime(all.unwrap_or_else(|_| Err(OutboundError::Timeout.into())))
+            }
         };
-        self.0.memberships.get(id.clone(), fetch).await
+        let memberships = self.0.memberships.get(id.clone(), fetch).await;
+        memberships.unwrap_or(Err(ClerkError::Unavailable { cause: None }))
     }
 
     async fn fetch_memberships(&self, id: &UserId) -> Result<Arc<[Membership]>, ClerkError> {

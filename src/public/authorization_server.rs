@@ -2,16 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, Shared},
-};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use reqwest::{Client, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::{clock::Clock, outbound};
+use crate::{clock::Clock, flight::Flight, outbound};
 
 /// A cached mirror of Clerk's two metadata documents.
 ///
@@ -41,10 +37,8 @@ struct MirrorState {
     document: Option<Arc<Value>>,
     /// When the last attempt ended, and how long to wait before the next one.
     fresh: Option<(Timestamp, Duration)>,
-    in_flight: Option<PendingFetch>,
+    in_flight: Option<Flight<()>>,
 }
-
-type PendingFetch = Shared<BoxFuture<'static, ()>>;
 
 impl AuthorizationServerMetadata {
     /// Creates a mirror of the documents of `issuer`, the Frontend API URL.
@@ -89,18 +83,15 @@ impl AuthorizationServerMetadata {
             if is_fresh {
                 return state.document.clone();
             }
-            let pending = state.in_flight.clone().filter(|flight| flight.peek().is_none());
-            let flight = pending.unwrap_or_else(|| {
-                let task = tokio::spawn(self.clone().fetch_and_store(which));
-                async move { drop(task.await) }.boxed().shared()
-            });
+            let pending = state.in_flight.clone().filter(Flight::is_running);
+            let flight = pending.unwrap_or_else(|| Flight::start(self.clone().fetch_and_store(which)));
             state.in_flight = Some(flight.clone());
             if let Some(stale) = &state.document {
                 return Some(Arc::clone(stale));
             }
             flight
         };
-        flight.await;
+        flight.outcome().await;
         which(&self.0).state.lock().document.clone()
     }
 

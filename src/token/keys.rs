@@ -8,10 +8,6 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, Shared},
-};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use thiserror::Error;
@@ -20,7 +16,7 @@ use super::{
     fetch::{FetchError, JwksFetcher},
     jwk::{KeyReference, StaticKey, VerifyingKey, parse_key_set},
 };
-use crate::{clock::Clock, reason::Reason};
+use crate::{clock::Clock, flight::Flight, outbound::OutboundError, reason::Reason};
 
 /// A source of verification keys.
 pub trait KeySource: fmt::Debug + Send + Sync + 'static {
@@ -99,7 +95,7 @@ impl JwksCache {
     /// # Errors
     /// Returns an error if the fetch fails. The old key set is kept.
     pub async fn refresh(&self) -> Result<(), FetchError> {
-        self.join_fetch().await
+        outcome(self.join_fetch()).await
     }
 
     /// Fetches the key set at once and then every five minutes until the future is dropped. After a failure, retries every
@@ -206,7 +202,7 @@ impl KeySource for JwksCache {
             FetchCause::NoKeys
         };
         match self.join_fetch_if_allowed(cause) {
-            Ok(flight) => flight.await.map_err(|cause| KeyLookupError { cause })?,
+            Ok(flight) => outcome(flight).await.map_err(|cause| KeyLookupError { cause })?,
             // The last fetch failed, so whether the kid exists is unknown.
             Err(Some(cause)) => return Err(KeyLookupError { cause }),
             // The key set was fetched recently and does not have the kid.
@@ -221,7 +217,15 @@ impl KeySource for JwksCache {
     }
 }
 
-type PendingFetch = Shared<BoxFuture<'static, Result<(), FetchError>>>;
+type PendingFetch = Flight<Result<(), FetchError>>;
+
+/// Waits for a fetch. A fetch that panicked counts as a broken connection.
+async fn outcome(fetch: PendingFetch) -> Result<(), FetchError> {
+    fetch
+        .outcome()
+        .await
+        .unwrap_or(Err(FetchError::Outbound(OutboundError::Broken)))
+}
 
 /// Why a lookup needs a fetch.
 #[derive(Debug, Clone, Copy)]
@@ -244,22 +248,14 @@ struct Fetches {
 }
 
 impl Fetches {
-    /// Returns the fetch in flight. Ignores one that has ended without being removed, because its task panicked or its
-    /// runtime was shut down.
+    /// Returns the fetch in flight.
     fn flight(&self) -> Option<PendingFetch> {
-        self.in_flight.clone().filter(|flight| flight.peek().is_none())
+        self.in_flight.clone().filter(Flight::is_running)
     }
 
-    /// Starts a fetch in its own task, so that it completes even if all waiting requests are cancelled.
+    /// Starts a fetch.
     fn start(&mut self, cache: &JwksCache) -> PendingFetch {
-        let task = tokio::spawn(cache.clone().fetch_and_store());
-        let flight = async move {
-            // The task returns an error only if it panicked or the runtime was shut down.
-            task.await
-                .unwrap_or(Err(FetchError::Outbound(crate::outbound::OutboundError::Broken)))
-        }
-        .boxed()
-        .shared();
+        let flight = Flight::start(cache.clone().fetch_and_store());
         self.in_flight = Some(flight.clone());
         flight
     }

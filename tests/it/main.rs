@@ -16,6 +16,7 @@ mod doctor;
 mod documented;
 mod edge;
 mod explain;
+mod floods;
 mod hygiene;
 mod interleaved;
 mod keys;
