@@ -91,7 +91,7 @@ impl ClerkClient {
     /// (`GET /v1/users/{user_id}/organization_memberships`). Results are cached for 30 s.
     ///
     /// # Errors
-    /// Same as [`user`](Self::user). If one page fails, the whole call fails, because a partial list would look complete.
+    /// Same as [`user`](Self::user), and [`ClerkError::UnexpectedBody`] after 5,000 memberships. If one page fails, the whole call fails, because a partial list would look complete.
     pub async fn organization_memberships(&self, id: &UserId) -> Result<Arc<[Membership]>, ClerkError> {
         let fetch = || {
             let (client, id) = (self.clone(), id.clone());
@@ -108,7 +108,7 @@ impl ClerkClient {
         let mut memberships: Vec<Membership> = Vec::new();
         let mut seen_ids = BTreeSet::new();
         let mut offset = 0;
-        loop {
+        for _ in 0..MAX_PAGES {
             let request = self
                 .request(
                     Method::GET,
@@ -129,6 +129,9 @@ impl ClerkClient {
                 return Ok(memberships.into());
             }
         }
+        // An endless list would use up Clerk's rate limit.
+        tracing::warn!(pages = MAX_PAGES, "Clerk's list of memberships does not end");
+        Err(ClerkError::UnexpectedBody)
     }
 
     /// Verifies an opaque token with Clerk (`POST /oauth_applications/access_tokens/verify` and the endpoints for M2M tokens
@@ -215,6 +218,7 @@ fn with_lifetime<T>(outcome: Result<T, ClerkError>) -> (Result<T, ClerkError>, D
 const API_VERSION: &str = "2026-05-12";
 /// Clerk allows up to 500, but one membership can take several kilobytes, and responses are limited to 1 MiB.
 const PAGE_SIZE: usize = 100;
+const MAX_PAGES: usize = 50;
 /// Less than the default `REQUEST_TIMEOUT`, so that the tool can still report the timeout.
 const ALL_PAGES_TIMEOUT: Duration = Duration::from_secs(20);
 const CACHE_LIFETIME: Duration = Duration::from_secs(30);
