@@ -164,9 +164,10 @@ impl AuthError {
                 | TokenError::Issuer { .. }
                 | TokenError::NotYetValid
                 | TokenError::IssuedInTheFuture
-                | TokenError::AuthorizedParty
+                | TokenError::AuthorizedParty { .. }
                 | TokenError::AudienceMissing
                 | TokenError::Audience { .. }
+                | TokenError::AudienceQuery { .. }
                 | TokenError::SessionPending,
             ) => Refusal {
                 status: StatusCode::UNAUTHORIZED,

@@ -20,16 +20,17 @@ use crate::{clock::Clock, flight::Flight, outbound::OutboundError, reason::Reaso
 
 /// A source of verification keys.
 pub trait KeySource: fmt::Debug + Send + Sync + 'static {
-    /// Returns the key with this id, or `None` if the application has no such key. May fetch the key set.
-    fn key(&self, kid: &str) -> impl Future<Output = Result<Option<VerifyingKey>, KeyLookupError>> + Send;
+    /// Returns the keys with this id; none if the application has no such key. May fetch the key set. An id should be
+    /// unique, but need not be (RFC 7517 §4.5).
+    fn keys(&self, kid: &str) -> impl Future<Output = Result<Vec<VerifyingKey>, KeyLookupError>> + Send;
 
     /// Returns whether `key` may still be used. Called for each cached token, so it must not wait for the network.
     fn holds(&self, key: &KeyReference) -> bool;
 }
 
 impl KeySource for StaticKey {
-    async fn key(&self, _kid: &str) -> Result<Option<VerifyingKey>, KeyLookupError> {
-        Ok(Some(self.0.clone()))
+    async fn keys(&self, _kid: &str) -> Result<Vec<VerifyingKey>, KeyLookupError> {
+        Ok(vec![self.0.clone()])
     }
 
     fn holds(&self, key: &KeyReference) -> bool {
@@ -68,7 +69,7 @@ struct Inner {
 
 #[derive(Debug)]
 struct KeySet {
-    keys: HashMap<String, VerifyingKey>,
+    keys: HashMap<String, Vec<VerifyingKey>>,
     fetched_at: Timestamp,
 }
 
@@ -191,10 +192,10 @@ impl JwksCache {
 }
 
 impl KeySource for JwksCache {
-    async fn key(&self, kid: &str) -> Result<Option<VerifyingKey>, KeyLookupError> {
+    async fn keys(&self, kid: &str) -> Result<Vec<VerifyingKey>, KeyLookupError> {
         let cached = self.usable_refreshed();
-        if let Some(key) = cached.as_ref().and_then(|set| set.keys.get(kid)) {
-            return Ok(Some(key.clone()));
+        if let Some(keys) = cached.as_ref().and_then(|set| set.keys.get(kid)) {
+            return Ok(keys.clone());
         }
         let cause = if cached.is_some() {
             FetchCause::UnknownKey
@@ -208,12 +209,18 @@ impl KeySource for JwksCache {
             // The key set was fetched recently and does not have the kid.
             Err(None) => {}
         }
-        Ok(self.usable().and_then(|set| set.keys.get(kid).cloned()))
+        let keys = self.usable().and_then(|set| set.keys.get(kid).cloned());
+        Ok(keys.unwrap_or_default())
     }
 
     fn holds(&self, key: &KeyReference) -> bool {
-        self.usable_refreshed()
-            .is_some_and(|set| set.keys.get(&key.kid).is_some_and(|cached| cached.matches(key)))
+        self.usable_refreshed().is_some_and(|set| {
+            set.keys
+                .get(&key.kid)
+                .into_iter()
+                .flatten()
+                .any(|cached| cached.matches(key))
+        })
     }
 }
 
