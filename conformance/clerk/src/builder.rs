@@ -8,7 +8,7 @@ use std::{
 };
 
 use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine as _};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, RwLock};
 use poem::Server;
 use tokio::{net::TcpListener, sync::oneshot};
@@ -214,6 +214,14 @@ impl LocalClerkBuilder {
     /// Limits requests to the Backend API. Default: no limit.
     pub fn rate_limit(mut self, limit: RateLimit) -> Self {
         self.settings.rate_limit = Some(limit);
+        self
+    }
+
+    /// Sets how long after its first use a refresh token may be used again. Default: not at all. A second use then revokes
+    /// the grant, as if the token had been stolen (RFC 9700 §4.14.2), also when a client with several processes refreshes
+    /// twice at once. With a leeway, each use within it returns new tokens.
+    pub fn refresh_leeway(mut self, leeway: Duration) -> Self {
+        self.settings.refresh_leeway = SignedDuration::try_from(leeway).unwrap_or(SignedDuration::MAX);
         self
     }
 

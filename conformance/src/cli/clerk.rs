@@ -93,6 +93,10 @@ pub(crate) struct Arguments {
     /// Also trust these certificate authorities (PEM) when fetching client metadata documents.
     #[arg(long, value_name = "FILE")]
     trust: Option<PathBuf>,
+    /// Seconds after its first use in which a refresh token may be used again. With 0, a second use revokes the grant, also
+    /// if a client refreshes twice at once.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    refresh_leeway: u32,
     /// Scopes of clients that do not request any.
     #[arg(long, value_name = "SCOPES", default_value = "email offline_access profile")]
     default_scopes: String,
@@ -220,6 +224,7 @@ fn builder(arguments: &Arguments, index: u16) -> anyhow::Result<LocalClerkBuilde
         })
         .dynamic_registration(!arguments.no_registration)
         .client_id_metadata_documents(!arguments.no_client_documents)
+        .refresh_leeway(Duration::from_secs(arguments.refresh_leeway.into()))
         .default_scopes(&scopes);
     if let Some(user) = &arguments.auto_approve {
         builder = builder.auto_approve(user);

@@ -1,6 +1,8 @@
 //! The settings of an instance: options of the Clerk Dashboard, and behavior that differs between Clerk
 //! versions or is not documented.
 
+use jiff::SignedDuration;
+
 use crate::store::{
     rate_limit::RateLimit,
     scope::{self, Scopes},
@@ -53,6 +55,8 @@ pub(crate) struct Settings {
     /// The scopes of clients that register without `scope`.
     pub(crate) default_scopes: Scopes,
     pub(crate) rate_limit: Option<RateLimit>,
+    /// How long after its first use a refresh token may be used again.
+    pub(crate) refresh_leeway: SignedDuration,
     /// Certificate authorities (PEM) to trust in addition to the system's when fetching client metadata
     /// documents.
     pub(crate) trusted: Vec<String>,
@@ -68,6 +72,7 @@ impl Default for Settings {
             client_id_metadata_documents: true,
             default_scopes: scope::DEFAULT.into_iter().collect(),
             rate_limit: None,
+            refresh_leeway: SignedDuration::ZERO,
             trusted: Vec::new(),
         }
     }

@@ -1,6 +1,16 @@
 //! Settings of the builder: seed, https, a state file, and Clerk's instance settings.
 
-use jiff::SignedDuration;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use jiff::{SignedDuration, Timestamp};
 use local_clerk::{
     Authority, Endpoint, LocalClerk, NewCredential, RateLimit, ResourceIndicators, StartError, State,
     StateError,
@@ -210,6 +220,40 @@ async fn legacy_resource_indicators_ignore_the_resource_parameter() {
             .json();
         assert!(claims(text(&refreshed, "access_token")).get("aud").is_none());
     }
+}
+
+#[tokio::test]
+async fn refresh_leeway_lets_concurrent_refreshes_succeed_until_it_ends() {
+    let now = Arc::new(AtomicI64::new(1_800_000_000));
+    let clock = Arc::clone(&now);
+    let harness = Harness::start_with(|builder| {
+        builder
+            .auto_approve("Ada")
+            .refresh_leeway(Duration::from_secs(10))
+            .clock(move || Timestamp::from_second(clock.load(Ordering::SeqCst)).unwrap())
+    })
+    .await;
+    let client = harness.public_client().await;
+    let tokens = harness.tokens(&client, &[]).await;
+    let token = text(&tokens, "refresh_token");
+    let answers = join_all((0..5).map(|_| harness.refresh(&client, token, &[]))).await;
+    let refreshed: BTreeSet<_> = answers
+        .iter()
+        .map(|answer| text(&answer.json(), "refresh_token").to_owned())
+        .collect();
+    assert_eq!(refreshed.len(), 5, "each refresh returns a token of its own");
+    now.fetch_add(9, Ordering::SeqCst);
+    let last = harness.refresh(&client, token, &[]).await.json();
+    // The leeway begins with the first use, not with the last.
+    now.fetch_add(1, Ordering::SeqCst);
+    harness
+        .refresh(&client, token, &[])
+        .await
+        .assert_oauth_error(400, "invalid_grant");
+    harness
+        .refresh(&client, text(&last, "refresh_token"), &[])
+        .await
+        .assert_oauth_error(400, "invalid_grant");
 }
 
 #[tokio::test]
