@@ -60,6 +60,7 @@ impl Scope for DemoVariables {
                 | "CLERK_PUBLISHABLE_KEY"
                 | "CLERK_API_URL"
                 | "CLERK_FRONTEND_API_URL"
+                | "CLERK_ISSUER"
                 | "CLERK_CA_FILE"
                 | "CLERK_JWT_KEY"
                 | "CLERK_AUTHORIZED_PARTIES"

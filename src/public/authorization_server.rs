@@ -19,6 +19,8 @@ pub(crate) struct AuthorizationServerMetadata(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     client: Client,
+    /// The URL at which the documents are fetched.
+    frontend_api: String,
     issuer: String,
     clock: Arc<dyn Clock>,
     oauth: MirroredDocument,
@@ -41,14 +43,15 @@ struct MirrorState {
 }
 
 impl AuthorizationServerMetadata {
-    /// Creates a mirror of the documents of `issuer`, the Frontend API URL.
-    pub(crate) fn new(client: Client, issuer: &str, clock: Arc<dyn Clock>) -> Self {
+    /// Creates a mirror of the documents of `issuer`, which are fetched at `frontend_api`. Usually both are the same URL.
+    pub(crate) fn new(client: Client, frontend_api: &str, issuer: &str, clock: Arc<dyn Clock>) -> Self {
         let mirrored = |well_known| MirroredDocument {
             well_known,
             state: Mutex::default(),
         };
         Self(Arc::new(Inner {
             client,
+            frontend_api: frontend_api.to_owned(),
             issuer: issuer.to_owned(),
             clock,
             oauth: mirrored("oauth-authorization-server"),
@@ -119,7 +122,7 @@ impl AuthorizationServerMetadata {
 
 impl Inner {
     async fn fetch(&self, well_known: &str) -> Result<(Value, Duration), &'static str> {
-        let url = format!("{}/.well-known/{well_known}", self.issuer);
+        let url = format!("{}/.well-known/{well_known}", self.frontend_api);
         let response = self.client.get(url).send().await.map_err(|_| "no response")?;
         if response.status() != StatusCode::OK {
             return Err("not status 200");

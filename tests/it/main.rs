@@ -27,6 +27,7 @@ mod mcp_session_ends;
 mod mcp_sessions;
 mod messages;
 mod misbehaviour;
+mod near_misses;
 mod nix;
 mod oauth;
 mod opaque;
