@@ -85,8 +85,9 @@ pub enum TokenError {
     },
     /// `aud` is absent (RFC 8707 §2).
     #[error(
-        "the token has no audience (aud). Clerk sets it only if the client sends `resource`. Make the client send it, or \
-         set CLERK_AUDIENCE=if-present to accept tokens issued to any client of the application"
+        "the token has no audience (aud). Clerk sets it only for a registered resource that the client sends as `resource`. \
+         Register the URL of the MCP endpoint in Clerk Dashboard > Agents > MCP servers and make the client send it, or set \
+         CLERK_AUDIENCE=if-present to accept tokens issued to any client of the application"
     )]
     AudienceMissing,
     /// `aud` names another server (RFC 7519 §4.1.3).

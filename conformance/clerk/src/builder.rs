@@ -1,6 +1,7 @@
 //! [`LocalClerkBuilder`]: settings of a local Clerk, and starting it.
 
 use std::{
+    collections::BTreeSet,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{Arc, OnceLock},
@@ -47,6 +48,7 @@ pub struct LocalClerkBuilder {
     auto_approve: Option<String>,
     /// The Frontend API host of the instance to stand in for.
     public_host: Option<String>,
+    resources: BTreeSet<String>,
     authority: Option<Authority>,
     clock: Clock,
     seed: Option<u64>,
@@ -102,6 +104,7 @@ impl Default for LocalClerkBuilder {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             auto_approve: None,
             public_host: None,
+            resources: BTreeSet::new(),
             authority: None,
             clock: Clock::system(),
             seed: None,
@@ -184,6 +187,12 @@ impl LocalClerkBuilder {
         self
     }
 
+    /// Registers a resource (see [`ResourceIndicators`]). Can be repeated.
+    pub fn register_resource(mut self, resource: impl Into<String>) -> Self {
+        self.resources.insert(resource.into());
+        self
+    }
+
     /// Sets how the verify endpoints answer for revoked and expired tokens. Default: 200 with flags.
     pub fn inactive_tokens(mut self, mode: InactiveTokens) -> Self {
         self.settings.inactive_tokens = mode;
@@ -194,6 +203,13 @@ impl LocalClerkBuilder {
     /// turns it on.
     pub fn dynamic_registration(mut self, on: bool) -> Self {
         self.settings.dynamic_registration = on;
+        self
+    }
+
+    /// Sets whether the response to a dynamic registration lists `refresh_token` in `grant_types`. Default: no, as at Clerk,
+    /// although the metadata lists it and every client gets refresh tokens. Some clients refuse such a response.
+    pub fn registration_lists_refresh_token(mut self, on: bool) -> Self {
+        self.settings.registration_lists_refresh_token = on;
         self
     }
 
@@ -320,6 +336,7 @@ impl LocalClerkBuilder {
             keys: RwLock::new(Keyring::new(signing_key)),
             directory: RwLock::new(directory),
             auto_approve: RwLock::new(auto_approve),
+            resources: RwLock::new(self.resources),
             grants: Mutex::default(),
             credentials: Mutex::default(),
             faults: Faults::default(),

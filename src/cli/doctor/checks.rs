@@ -43,6 +43,7 @@ pub(super) async fn run(config: &Config, diagnoses: &mut Diagnoses) -> Result<()
     diagnoses.add(diagnosis)?;
     diagnoses.add(same_application(frontend_keys.as_ref(), backend_keys.as_ref()))?;
     diagnoses.add(registration(&metadata))?;
+    diagnoses.add(resource(config))?;
     diagnoses.add(pkce(&metadata))?;
     diagnoses.add(clock(config, &metadata))?;
     let names = ResourceNames::new(&config.base_url);
@@ -238,6 +239,18 @@ fn registration(metadata: &Document) -> Diagnosis {
         );
     }
     Diagnosis::passed(NAME, format!("Clients can register by {}", ways.join(" or ")))
+}
+
+/// Reminds of the resource (RFC 8707). No API of Clerk tells whether it is registered.
+fn resource(config: &Config) -> Diagnosis {
+    let resource = ResourceNames::new(&config.base_url);
+    Diagnosis::not_asked(
+        "resource",
+        &format!(
+            "Make sure that {} is registered in Clerk Dashboard > Agents > MCP servers. Otherwise tokens have no audience",
+            resource.mcp()
+        ),
+    )
 }
 
 /// Checks that PKCE with S256 is supported. Clients stop without it (MCP, "Authorization Code Protection").

@@ -17,7 +17,7 @@ use crate::{
         grants::{Client, Code, Grant, Grants, OAUTH_TOKEN_SECONDS, OpaqueToken},
         instance::Instance,
         scope::Scopes,
-        settings::{AccessTokens, ResourceIndicators},
+        settings::AccessTokens,
     },
     tokens::recipes::AccessTokenClaims,
 };
@@ -172,7 +172,7 @@ fn check_code_verifier(code: &Code, verifier: Option<&str>) -> Result<(), OAuthE
 /// Returns the resources of the access token (RFC 8707 §2.2): the requested ones, which must have been
 /// granted, or all granted ones if none are requested.
 fn resources(instance: &Instance, grant: &Grant, form: &Parameters) -> Result<Vec<String>, OAuthError> {
-    if instance.settings.resource_indicators == ResourceIndicators::Legacy {
+    if instance.ignores_resources() {
         return Ok(Vec::new());
     }
     let requested: Vec<String> = form.all("resource").map(str::to_owned).collect();

@@ -223,6 +223,30 @@ async fn legacy_resource_indicators_ignore_the_resource_parameter() {
 }
 
 #[tokio::test]
+async fn only_registered_resources_are_granted_once_one_is_registered() {
+    for mode in [ResourceIndicators::Registered, ResourceIndicators::Strict] {
+        let harness =
+            Harness::start_with(|builder| builder.auto_approve("Ada").resource_indicators(mode)).await;
+        let client = harness.public_client().await;
+        let audience = async || {
+            let tokens = harness.tokens(&client, &[("resource", RESOURCE)]).await;
+            claims(text(&tokens, "access_token")).get("aud").cloned()
+        };
+        // Before the first registration, nothing or everything is granted.
+        let expected = (mode == ResourceIndicators::Strict).then(|| json!([RESOURCE]));
+        assert_eq!(audience().await, expected, "{mode:?}");
+        harness.clerk.register_resource(RESOURCE);
+        assert_eq!(audience().await, Some(json!([RESOURCE])), "{mode:?}");
+        for other in ["https://other.example.com/mcp", &format!("{RESOURCE}/")] {
+            let answer = harness.authorize(&client, &[("resource", other)]).await;
+            assert_eq!(answer.callback()["error"], "invalid_target", "{mode:?}: {other}");
+        }
+        let tokens = harness.tokens(&client, &[]).await;
+        assert_eq!(claims(text(&tokens, "access_token")).get("aud"), None, "{mode:?}");
+    }
+}
+
+#[tokio::test]
 async fn refresh_leeway_lets_concurrent_refreshes_succeed_until_it_ends() {
     let now = Arc::new(AtomicI64::new(1_800_000_000));
     let clock = Arc::clone(&now);
@@ -278,7 +302,7 @@ async fn registration_can_be_turned_off() {
 async fn backend_api_rate_limit_exempts_the_jwks() {
     let limit = RateLimit {
         requests: 2,
-        period: std::time::Duration::from_secs(10),
+        period: Duration::from_secs(10),
     };
     let harness = Harness::start_with(|builder| builder.rate_limit(limit)).await;
     let user = format!("/v1/users/{ADA}");
