@@ -68,7 +68,8 @@ in
     host = option (types.strMatching "[0-9a-fA-F:.]+|localhost") "127.0.0.1" "IP address to listen on.";
     port = option (types.ints.between 1 65535) 3001 "Port to listen on.";
     apiUrl = option url "https://api.clerk.com" "URL of Clerk's Backend API.";
-    frontendApiUrl = optional url "URL of Clerk's Frontend API, which is the issuer of tokens. Defaults to `https://` followed by `domain`. http is allowed only on loopback." "https://clerk.example.com";
+    frontendApiUrl = optional url "URL of Clerk's Frontend API, which issues the tokens. Defaults to `https://` followed by `domain`. http is allowed only on loopback." "https://clerk.example.com";
+    issuer = optional url "Issuer of the tokens, if this server reaches the Frontend API at another URL than clients do." "https://clerk.example.com";
     caFile = optional types.path "Root certificates (PEM) to trust for Clerk, in addition to the system's. Only root needs read access to the file." "/etc/ssl/private-ca.pem";
     jwtKey = optional (types.strMatching "[[:space:]]*-----BEGIN PUBLIC KEY-----.*") "Public key of the application (PEM). If set, tokens are verified with it and no keys are fetched. The key is not secret." "-----BEGIN PUBLIC KEY-----…";
     acceptedTokens =

@@ -15,6 +15,7 @@ let
     PORT = toString cfg.port;
     CLERK_API_URL = cfg.apiUrl;
     CLERK_FRONTEND_API_URL = cfg.frontendApiUrl;
+    CLERK_ISSUER = cfg.issuer;
     CLERK_JWT_KEY = cfg.jwtKey;
     CLERK_ACCEPTED_TOKENS = list cfg.acceptedTokens;
     CLERK_AUDIENCE = cfg.audience;

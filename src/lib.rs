@@ -202,10 +202,12 @@ pub mod clock;
 pub mod config;
 pub mod context;
 mod digest;
+mod flight;
 #[cfg(doc)]
 pub mod guide;
 pub mod http;
 pub mod id;
+mod log_limit;
 pub mod mcp;
 pub mod origin;
 pub mod outbound;

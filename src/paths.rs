@@ -14,6 +14,8 @@ pub(crate) const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-
 pub(crate) const AUTHORIZATION_SERVER_OF_MCP: &str = "/.well-known/oauth-authorization-server/mcp";
 /// OpenID provider metadata (OpenID Connect Discovery 1.0).
 pub(crate) const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
+/// The key set of the Frontend API. Not a route of this server.
+pub(crate) const JWKS: &str = "/.well-known/jwks.json";
 /// Liveness.
 pub(crate) const HEALTHZ: &str = "/healthz";
 /// Readiness.

@@ -73,6 +73,8 @@ reasons! {
     JwkRemoteFailedToLoad = "jwk-remote-failed-to-load",
     /// Clerk was unavailable when it was asked to verify a token.
     ClerkUnavailable = "clerk-unavailable",
+    /// Too many unknown opaque tokens were looked up at Clerk.
+    TokenLookupLimit = "token-lookup-limit",
     /// Clerk does not accept the server's secret key.
     SecretKeyInvalid = "secret-key-invalid",
     /// The server's secret key and the Frontend API belong to different applications.

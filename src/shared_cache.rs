@@ -1,17 +1,21 @@
 //! [`SharedCache`]: a bounded cache with single flight and a lifetime per entry.
 
-use std::{fmt, hash::Hash, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, hash::Hash, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use moka::future::Cache;
+use moka::sync::Cache;
+use parking_lot::Mutex;
 
-use crate::clock::Clock;
+use crate::{clock::Clock, flight::Flight};
 
 /// A bounded cache in which concurrent lookups of the same key share one fetch. Each fetch, successful or
 /// not, returns the lifetime of its value.
-pub(crate) struct SharedCache<K, V> {
+pub(crate) struct SharedCache<K, V>(Arc<Inner<K, V>>);
+
+struct Inner<K, V> {
     name: &'static str,
     entries: Cache<K, Entry<V>>,
+    in_flight: Mutex<HashMap<K, Flight<V>>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -23,7 +27,7 @@ struct Entry<V> {
 
 impl<K, V> SharedCache<K, V>
 where
-    K: Hash + Eq + Send + Sync + 'static,
+    K: Clone + Hash + Eq + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
     /// Creates a cache of at most `capacity` entries. `name` is its label in metrics.
@@ -34,34 +38,85 @@ where
             .max_capacity(capacity)
             .time_to_live(FORGET_AFTER)
             .build();
-        Self { name, entries, clock }
+        Self(Arc::new(Inner {
+            name,
+            entries,
+            in_flight: Mutex::default(),
+            clock,
+        }))
     }
 
     /// Returns the value of `key`: the cached one if it is fresh, else the one that `fetch` returns together
-    /// with its lifetime. Concurrent lookups of the same key wait for that value. If the lookup that fetches
-    /// is cancelled, another one fetches.
-    pub(crate) async fn get(&self, key: K, fetch: impl Future<Output = (V, Duration)>) -> V {
-        let fetched = async {
-            let (value, lifetime) = fetch.await;
-            let lifetime = SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::ZERO);
-            Entry {
-                value,
-                fresh_until: self.clock.now() + lifetime,
+    /// with its lifetime. A value with a lifetime of zero is not cached. Concurrent lookups of the same key
+    /// wait for the same fetch, which completes and is cached even if all of them are cancelled. Returns
+    /// `None` if the fetch panicked.
+    pub(crate) async fn get<F>(&self, key: K, fetch: impl FnOnce() -> F) -> Option<V>
+    where
+        F: Future<Output = (V, Duration)> + Send + 'static,
+    {
+        if let Some(value) = self.0.fresh(&key) {
+            self.0.count("hit");
+            return Some(value);
+        }
+        let flight = {
+            let mut in_flight = self.0.in_flight.lock();
+            // Looked up again under the lock: a fetch may have ended in the meantime.
+            if let Some(value) = self.0.fresh(&key) {
+                self.0.count("hit");
+                return Some(value);
+            }
+            match in_flight.get(&key).filter(|flight| flight.is_running()) {
+                Some(flight) => {
+                    self.0.count("hit");
+                    flight.clone()
+                }
+                None => {
+                    self.0.count("miss");
+                    let flight = Flight::start(Arc::clone(&self.0).fetch_and_store(key.clone(), fetch()));
+                    in_flight.insert(key, flight.clone());
+                    flight
+                }
             }
         };
-        let stale = |entry: &Entry<V>| self.clock.now() >= entry.fresh_until;
-        let entry = self.entries.entry(key).or_insert_with_if(fetched, stale).await;
-        let outcome = if entry.is_fresh() { "miss" } else { "hit" };
+        flight.outcome().await
+    }
+}
+
+impl<K, V> Inner<K, V>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    fn fresh(&self, key: &K) -> Option<V> {
+        let entry = self.entries.get(key)?;
+        (self.clock.now() < entry.fresh_until).then_some(entry.value)
+    }
+
+    async fn fetch_and_store(self: Arc<Self>, key: K, fetch: impl Future<Output = (V, Duration)>) -> V {
+        let (value, lifetime) = fetch.await;
+        let mut in_flight = self.in_flight.lock();
+        in_flight.remove(&key);
+        if lifetime > Duration::ZERO {
+            let lifetime = SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::ZERO);
+            let entry = Entry {
+                value: value.clone(),
+                fresh_until: self.clock.now() + lifetime,
+            };
+            self.entries.insert(key, entry);
+        }
+        value
+    }
+
+    fn count(&self, outcome: &'static str) {
         metrics::counter!("clerk_mcp_cache_lookups_total", "cache" => self.name, "outcome" => outcome)
             .increment(1);
-        entry.into_value().value
     }
 }
 
 impl<K, V> fmt::Debug for SharedCache<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SharedCache")
-            .field("name", &self.name)
+            .field("name", &self.0.name)
             .finish_non_exhaustive()
     }
 }
@@ -72,6 +127,9 @@ const FORGET_AFTER: Duration = Duration::from_mins(2);
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::FutureExt;
+    use tokio::sync::Semaphore;
 
     use super::*;
     use crate::clock::ManualClock;
@@ -84,26 +142,66 @@ mod tests {
     #[tokio::test]
     async fn concurrent_lookups_of_one_key_share_one_fetch() {
         let (cache, _) = cache();
-        let fetches = AtomicUsize::new(0);
+        let fetches = Arc::new(AtomicUsize::new(0));
         let lookups = (0..200).map(|_| {
-            cache.get(1, async {
+            let fetches = Arc::clone(&fetches);
+            cache.get(1, || async move {
                 tokio::task::yield_now().await;
                 (fetches.fetch_add(1, Ordering::SeqCst), Duration::from_secs(1))
             })
         });
         let answers = futures_util::future::join_all(lookups).await;
-        assert_eq!((fetches.load(Ordering::SeqCst), answers), (1, vec![0; 200]));
+        assert_eq!((fetches.load(Ordering::SeqCst), answers), (1, vec![Some(0); 200]));
+    }
+
+    #[tokio::test]
+    async fn a_fetch_completes_when_its_caller_is_cancelled() {
+        let (cache, _) = cache();
+        let gate = Arc::new(Semaphore::new(0));
+        let opened = Arc::clone(&gate);
+        let abandoned = cache.get(1, || async move {
+            drop(opened.acquire().await);
+            (7, Duration::from_secs(1))
+        });
+        assert_eq!(abandoned.now_or_never(), None, "the fetch did not wait");
+        let unused = || async { panic!("a second fetch started") };
+        let joined = cache.get(1, unused);
+        gate.add_permits(1);
+        assert_eq!(joined.await, Some(7));
+        assert_eq!(cache.get(1, unused).await, Some(7), "the value was not cached");
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_reported_and_the_next_lookup_fetches_again() {
+        let (cache, _) = cache();
+        assert_eq!(
+            cache.get(1, || async { panic!("expected by this test") }).await,
+            None
+        );
+        let answer = cache.get(1, || async { (1, Duration::from_secs(1)) }).await;
+        assert_eq!(answer, Some(1));
     }
 
     #[tokio::test]
     async fn an_entry_is_fetched_again_when_its_lifetime_ends() {
         let (cache, clock) = cache();
-        let answer = |value| async move { (value, Duration::from_secs(5)) };
-        assert_eq!(cache.get(1, answer(1)).await, 1);
+        let answer = |value| move || async move { (value, Duration::from_secs(5)) };
+        assert_eq!(cache.get(1, answer(1)).await, Some(1));
         clock.advance(Duration::from_millis(4_999));
-        assert_eq!(cache.get(1, answer(2)).await, 1);
-        assert_eq!(cache.get(2, answer(2)).await, 2);
+        assert_eq!(cache.get(1, answer(2)).await, Some(1));
+        assert_eq!(cache.get(2, answer(2)).await, Some(2));
         clock.advance(Duration::from_millis(1));
-        assert_eq!(cache.get(1, answer(3)).await, 3);
+        assert_eq!(cache.get(1, answer(3)).await, Some(3));
+    }
+
+    #[tokio::test]
+    async fn a_value_without_a_lifetime_is_not_cached() {
+        let (cache, _) = cache();
+        for value in [1, 2] {
+            assert_eq!(
+                cache.get(1, || async move { (value, Duration::ZERO) }).await,
+                Some(value)
+            );
+        }
     }
 }

@@ -38,6 +38,7 @@ let
     port = 443;
     apiUrl = "https://api.example.com";
     frontendApiUrl = "https://clerk.example.com";
+    issuer = "https://clerk.example.com";
     caFile = "/etc/ssl/private-ca.pem";
     jwtKey = ''
       -----BEGIN PUBLIC KEY-----

@@ -36,8 +36,13 @@ impl Server {
         let subject = claims.get("sub").and_then(Value::as_str);
         let subject_matches = match subject {
             Some(subject) => {
-                subject.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty())
-                    || self.has(Flaw::SubPrefixIgnored)
+                subject.strip_prefix(prefix).is_some_and(|rest| {
+                    !rest.is_empty()
+                        && (self.has(Flaw::SubFormIgnored)
+                            || rest
+                                .bytes()
+                                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
+                }) || self.has(Flaw::SubPrefixIgnored)
                     || self.has(Flaw::MachinesAsSessions)
                     || self.has(Flaw::AudienceIsEnough)
             }

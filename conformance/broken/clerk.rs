@@ -271,6 +271,16 @@ impl Server {
         if flag("active") == Some(false) && !self.has(Flaw::InactiveIgnored) {
             return Err(Refusal::Invalid("inactive"));
         }
+        let object = match kind {
+            TokenKind::OAuth | TokenKind::Session => "clerk_idp_oauth_access_token",
+            TokenKind::M2m => "machine_to_machine_token",
+            TokenKind::ApiKey => "api_key",
+        };
+        if report.get("object").and_then(Value::as_str) != Some(object)
+            && !self.has(Flaw::OpaqueObjectIgnored)
+        {
+            return Err(Refusal::Unavailable(5));
+        }
         let subject = report.get("subject").and_then(Value::as_str);
         let flag_or_default = |name| flag(name).or_else(|| self.has(Flaw::FlagsNotNeeded).then_some(false));
         let (Some(subject), Some(revoked), Some(expired)) =

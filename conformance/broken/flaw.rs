@@ -129,6 +129,7 @@ flaws! {
     IssPrefix "iss-prefix" "Accepts an `iss` that merely begins with the issuer.";
     IssSuffix "iss-suffix" "Accepts an `iss` that merely ends with the issuer.";
     IssNormalized "iss-normalized" "Ignores case and trailing slashes of `iss`.";
+    SubFormIgnored "sub-form-ignored" "Accepts any text after the prefix of `sub`.";
     SubNotNeeded "sub-not-needed" "Accepts tokens whose `sub` is missing or not a string.";
     SubPrefixIgnored "sub-prefix-ignored" "Does not check the prefix of `sub`.";
     SidNotNeeded "sid-not-needed" "Accepts session tokens without a valid `sid`.";
@@ -220,6 +221,7 @@ flaws! {
     FlagsNotNeeded "flags-not-needed" "Treats missing `revoked` and `expired` flags as false.";
     ExpirationIgnored "expiration-ignored"
         "Trusts the `expired` flag of an opaque token and ignores its expiration time.";
+    OpaqueObjectIgnored "opaque-object-ignored" "Ignores the `object` in Clerk's answer about an opaque token.";
     OpaqueSubjectUnchecked "opaque-subject-unchecked" "Does not check the subject of opaque tokens.";
     OpaqueAudIgnored "opaque-aud-ignored" "Does not check the audience of opaque tokens.";
     SecondsAsMilliseconds "seconds-as-milliseconds"
@@ -265,6 +267,7 @@ flaws! {
     PublishedSecretTrusted "published-secret-trusted"
         "Verifies `alg: HS256` with a symmetric key of the key set.";
     BadKeySpoilsSet "bad-key-spoils-set" "Rejects the whole key set when one key is unusable.";
+    OneKeyPerId "one-key-per-id" "Keeps only the last of several keys with the same `kid`.";
     UnusableKeyHides "unusable-key-hides" "Drops a usable key when an unusable key has the same `kid`.";
     EmptySetTaken "empty-set-taken" "Replaces the cached keys with an empty key set.";
     KeysLostOnFailure "keys-lost-on-failure" "Drops the cached keys when a fetch fails.";

@@ -38,7 +38,7 @@ pub(crate) struct Keys {
 /// The cached key set and the history of its fetches.
 #[derive(Debug, Default)]
 struct Cache {
-    keys: HashMap<String, PublicKey>,
+    keys: HashMap<String, Vec<PublicKey>>,
     /// Time of the last successful fetch.
     fetched_at: Option<Instant>,
     /// Time of the last fetch, successful or not.
@@ -94,7 +94,7 @@ impl Keys {
         let cache = self.cache.lock();
         self.configured
             .iter()
-            .chain(cache.keys.values())
+            .chain(cache.keys.values().flatten())
             .cloned()
             .collect()
     }
@@ -104,10 +104,10 @@ impl Keys {
         self.secret.lock().clone()
     }
 
-    /// Returns the key with this id. Fetches the key set if the id is unknown.
-    pub(crate) async fn key(&self, kid: &str) -> Result<Option<PublicKey>, KeysUnavailable> {
+    /// Returns the keys with this id; none if there are none. Fetches the key set if the id is unknown.
+    pub(crate) async fn with_id(&self, kid: &str) -> Result<Vec<PublicKey>, KeysUnavailable> {
         if let Some(key) = &self.configured {
-            return Ok(Some(key.clone()));
+            return Ok(vec![key.clone()]);
         }
         let (cached, fetches) = {
             let cache = self.cache.lock();
@@ -115,7 +115,7 @@ impl Keys {
             let cached = cache.keys.get(kid).filter(|_| fresh).cloned();
             (cached, cache.fetches)
         };
-        if cached.is_some() {
+        if let Some(cached) = cached {
             return Ok(cached);
         }
         if self.has(Flaw::FetchesNotShared) {
@@ -131,10 +131,10 @@ impl Keys {
         let cache = self.cache.lock();
         let lost = cache.failed && self.has(Flaw::FetchPerRequest);
         match cache.keys.get(kid).filter(|_| cache.is_usable() && !lost) {
-            Some(key) => Ok(Some(key.clone())),
+            Some(keys) => Ok(keys.clone()),
             // After a failed fetch, the id may exist in a newer set.
             None if cache.failed || !cache.is_usable() => Err(KeysUnavailable),
-            None => Ok(None),
+            None => Ok(Vec::new()),
         }
     }
 
@@ -196,7 +196,7 @@ impl Keys {
     }
 
     /// Downloads the key set and returns its usable keys. A set without any counts as a failure.
-    async fn download(&self) -> Option<HashMap<String, PublicKey>> {
+    async fn download(&self) -> Option<HashMap<String, Vec<PublicKey>>> {
         let response = self.http.get(&self.url).send().await.ok()?;
         if response.status() != StatusCode::OK {
             return None;
@@ -210,10 +210,11 @@ impl Keys {
         let set: Value = serde_json::from_slice(&body).ok()?;
         let keys = set.get("keys")?.as_array()?;
         let limit = if self.has(Flaw::OneKeyOnly) { 1 } else { keys.len() };
-        let mut usable = HashMap::new();
+        let mut usable: HashMap<String, Vec<PublicKey>> = HashMap::new();
         for jwk in keys.iter().take(limit) {
             match PublicKey::from_jwk(jwk, self.flaw) {
-                Some((kid, key)) => drop(usable.insert(kid, key)),
+                Some((kid, key)) if self.has(Flaw::OneKeyPerId) => drop(usable.insert(kid, vec![key])),
+                Some((kid, key)) => usable.entry(kid).or_default().push(key),
                 None if self.has(Flaw::BadKeySpoilsSet) => return None,
                 None if self.has(Flaw::UnusableKeyHides) => {
                     drop(usable.remove(jwk.get("kid").and_then(Value::as_str).unwrap_or_default()));

@@ -281,10 +281,10 @@ impl Server {
         if kid.is_empty() {
             return Err(Refusal::Invalid("kid"));
         }
-        let key = match self.keys.key(kid).await {
-            Ok(Some(key)) => key,
-            Ok(None) if self.has(Flaw::UnknownKidAs503) => return Err(Refusal::Unavailable(5)),
-            Ok(None) => {
+        let keys = match self.keys.with_id(kid).await {
+            Ok(keys) if !keys.is_empty() => keys,
+            Ok(_) if self.has(Flaw::UnknownKidAs503) => return Err(Refusal::Unavailable(5)),
+            Ok(_) => {
                 self.count_failure(Flaw::FloodLocksOut);
                 return Err(Refusal::Invalid("jwk-kid-mismatch"));
             }
@@ -292,12 +292,18 @@ impl Server {
             Err(_) => return Err(Refusal::Unavailable(5)),
         };
         match (self.flaw, alg) {
-            (Some(Flaw::HmacWithPublicKey), "HS256") => verify_hmac(key.pem().as_bytes()),
+            (Some(Flaw::HmacWithPublicKey), "HS256") => {
+                verify_hmac(keys.first().map(PublicKey::pem).unwrap_or_default().as_bytes())
+            }
             (Some(Flaw::HmacWithNothing), "HS256") => verify_hmac(b""),
             (Some(Flaw::AnyRsaAlgorithm), alg) => {
-                signature_result(key.verifies_as(alg, jwt.signed.as_bytes(), &jwt.signature))
+                let verifies = |key: &PublicKey| key.verifies_as(alg, jwt.signed.as_bytes(), &jwt.signature);
+                signature_result(keys.iter().any(verifies))
             }
-            _ => signature_result(key.verifies(jwt.signed.as_bytes(), &jwt.signature)),
+            _ => {
+                let verifies = |key: &PublicKey| key.verifies(jwt.signed.as_bytes(), &jwt.signature);
+                signature_result(keys.iter().any(verifies))
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use crate::{
     clerk::{ClerkClient, SecretKeyProbe, SecretKeyState},
     clock::{Clock, SystemClock},
     config::Config,
-    outbound,
+    outbound, paths,
     token::{HttpJwks, JwksCache, ResourceNames, TokenPolicy, TokenVerifier},
 };
 
@@ -78,11 +78,8 @@ impl Authentication {
                 None,
             )
         } else {
-            let issuer = config.clerk.issuer();
-            let jwks = format!("{issuer}/.well-known/jwks.json");
-            let jwks = jwks
-                .parse()
-                .map_err(|_| AppError::FrontendApi(issuer.to_owned()))?;
+            let jwks = config.clerk.frontend_url(paths::JWKS);
+            let jwks = jwks.parse().map_err(|_| AppError::FrontendApi(jwks))?;
             let keys = JwksCache::new(HttpJwks::new(frontend.clone(), jwks), Arc::clone(clock));
             let verifier = TokenVerifier::new(keys.clone(), policy, Arc::clone(clock));
             (

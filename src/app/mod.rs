@@ -290,7 +290,8 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
         let stop = settings.stop.clone();
         let info = server.get_info();
         let mcp = mcp::endpoint(server, client, settings)?;
-        let mirror = AuthorizationServerMetadata::new(frontend, config.clerk.issuer(), clock);
+        let (frontend_api, issuer) = (config.clerk.frontend_url(""), config.clerk.issuer());
+        let mirror = AuthorizationServerMetadata::new(frontend, &frontend_api, issuer, clock);
         let public = PublicApi::new(
             public_settings(config, info, resources, demo),
             mirror,

@@ -48,7 +48,7 @@ pub enum AuthError {
     Internal,
 }
 
-/// Which Clerk service is unavailable.
+/// Why the server cannot decide about a token at the moment.
 ///
 /// ```
 /// use clerk_mcp::{auth::{AuthError, Outage, Refusal}, clerk::ClerkError};
@@ -65,6 +65,12 @@ pub enum Outage {
     /// The Backend API, which verifies opaque tokens.
     #[error("Clerk could not verify the token ({})", .0.slug())]
     Clerk(ClerkError),
+    /// None: this server's own limit for lookups of unknown opaque tokens is reached.
+    #[error("the token is unknown, and too many unknown opaque tokens were looked up at Clerk")]
+    LookupLimit {
+        /// When lookups resume.
+        retry_after: Duration,
+    },
 }
 
 impl From<VerifyError> for AuthError {
@@ -101,6 +107,7 @@ impl AuthError {
             Self::Misconfigured(misconfiguration) => misconfiguration.reason(),
             Self::Unavailable(Outage::Keys(_)) => Reason::JwkRemoteFailedToLoad,
             Self::Unavailable(Outage::Clerk(_)) => Reason::ClerkUnavailable,
+            Self::Unavailable(Outage::LookupLimit { .. }) => Reason::TokenLookupLimit,
             Self::Internal => Reason::Internal,
         }
     }
@@ -157,9 +164,10 @@ impl AuthError {
                 | TokenError::Issuer { .. }
                 | TokenError::NotYetValid
                 | TokenError::IssuedInTheFuture
-                | TokenError::AuthorizedParty
+                | TokenError::AuthorizedParty { .. }
                 | TokenError::AudienceMissing
                 | TokenError::Audience { .. }
+                | TokenError::AudienceQuery { .. }
                 | TokenError::SessionPending,
             ) => Refusal {
                 status: StatusCode::UNAUTHORIZED,
@@ -211,12 +219,14 @@ impl AuthError {
 }
 
 impl Outage {
-    /// Returns the `Retry-After`: the one that Clerk sent, limited to a minute, or the default.
+    /// Returns the `Retry-After`: the one that Clerk sent or until lookups resume, limited to a minute, or
+    /// the default.
     fn retry_after(&self) -> Duration {
         match self {
             Self::Clerk(ClerkError::RateLimited {
                 retry_after: Some(wait),
-            }) => (*wait).clamp(RETRY_AFTER, MAX_RETRY_AFTER),
+            })
+            | Self::LookupLimit { retry_after: wait } => (*wait).clamp(RETRY_AFTER, MAX_RETRY_AFTER),
             Self::Keys(_) | Self::Clerk(_) => RETRY_AFTER,
         }
     }

@@ -7,73 +7,136 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::error::{AuthError, Outage};
-use crate::{clerk::ClerkError, session::Session, token::TokenError};
+use crate::{clerk::ClerkError, clock::Clock, session::Session, token::TokenError};
 
 /// A limit for lookups of opaque tokens.
 ///
 /// Anyone can send made-up tokens, and each lookup counts against Clerk's rate limit: a hundred requests in
 /// ten seconds per application, including those of the tools. Therefore few lookups run at the same time.
-/// They pause after many tokens that Clerk does not know, and when Clerk's rate limit is exceeded.
+/// Lookups of unknown tokens pause after many that did not end with Clerk knowing the token. Tokens that
+/// Clerk accepted before are exempt from this limit, so that made-up tokens cannot lock out users. All
+/// lookups pause when Clerk's rate limit is exceeded.
 pub(super) struct LookupBudget {
+    clock: Arc<dyn Clock>,
     usage: Mutex<LookupUsage>,
-    in_flight: Semaphore,
+    /// Lookups of tokens that Clerk accepted before.
+    accepted: Semaphore,
+    /// Lookups of other tokens.
+    unknown: Semaphore,
+    /// Lookups of other tokens, including those that wait for a permit of `unknown`.
+    queue: Semaphore,
 }
 
 #[derive(Default)]
 struct LookupUsage {
-    unknown_tokens: u32,
+    /// The lookups of the current window that were started, without those of tokens that Clerk knew.
+    charged: u32,
     window_start: Timestamp,
     paused_until: Timestamp,
 }
 
 impl LookupBudget {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
+            clock,
             usage: Mutex::default(),
-            in_flight: Semaphore::new(MAX_LOOKUPS),
+            accepted: Semaphore::new(MAX_LOOKUPS),
+            unknown: Semaphore::new(MAX_LOOKUPS),
+            queue: Semaphore::new(MAX_QUEUE),
         }
     }
 
-    /// Runs `lookup` if the limit allows it. Otherwise returns [`ClerkError::RateLimited`].
-    pub(super) async fn run(
+    /// Runs the lookup of a token that Clerk accepted before.
+    pub(super) async fn run_accepted(
         &self,
-        now: Timestamp,
         lookup: impl Future<Output = Result<Arc<Session>, AuthError>>,
     ) -> Result<Arc<Session>, AuthError> {
         // Cannot fail, because the semaphore is never closed.
-        let _permit = self.in_flight.acquire().await;
-        if let Some(retry_after) = self.wait_time(now) {
-            return Err(AuthError::Unavailable(Outage::Clerk(ClerkError::RateLimited {
-                retry_after: Some(retry_after),
-            })));
-        }
+        let _permit = self.accepted.acquire().await;
+        self.usage.lock().check_pause(self.clock.now())?;
         let outcome = lookup.await;
-        let mut usage = self.usage.lock();
-        match &outcome {
-            Err(AuthError::Token(TokenError::Unknown)) => usage.unknown_tokens += 1,
-            Err(AuthError::Unavailable(Outage::Clerk(ClerkError::RateLimited { retry_after }))) => {
-                let wait = retry_after.unwrap_or(BUDGET_WINDOW).min(LONGEST_PAUSE);
-                usage.paused_until = now + SignedDuration::try_from(wait).unwrap_or(SignedDuration::ZERO);
-            }
-            _ => {}
-        }
+        self.pause_if_rate_limited(&outcome);
         outcome
     }
 
-    /// Returns how long to wait before the next lookup, or `None` if it may start now.
-    fn wait_time(&self, now: Timestamp) -> Option<Duration> {
-        let mut usage = self.usage.lock();
-        if now.duration_since(usage.window_start).unsigned_abs() >= BUDGET_WINDOW {
-            (usage.unknown_tokens, usage.window_start) = (0, now);
+    /// Runs the lookup of any other token, if the limit allows it. Otherwise returns [`Outage::LookupLimit`].
+    ///
+    /// The lookup is charged before it starts, so it counts even if the future is dropped.
+    pub(super) async fn run(
+        &self,
+        lookup: impl Future<Output = Result<Arc<Session>, AuthError>>,
+    ) -> Result<Arc<Session>, AuthError> {
+        let Ok(_place) = self.queue.try_acquire() else {
+            return Err(limited(BUDGET_WINDOW));
+        };
+        // Cannot fail, because the semaphore is never closed.
+        let _permit = self.unknown.acquire().await;
+        // The time after the wait: it may have taken longer than a window.
+        let charged_in = self.usage.lock().charge(self.clock.now())?;
+        let outcome = lookup.await;
+        // Clerk knew the token, even if it is not valid here.
+        let is_known = match &outcome {
+            Ok(_) => true,
+            Err(AuthError::Token(error)) => *error != TokenError::Unknown,
+            Err(_) => false,
+        };
+        if is_known {
+            self.usage.lock().refund(charged_in);
         }
-        if now < usage.paused_until {
-            return Some(usage.paused_until.duration_since(now).unsigned_abs());
+        self.pause_if_rate_limited(&outcome);
+        outcome
+    }
+
+    fn pause_if_rate_limited(&self, outcome: &Result<Arc<Session>, AuthError>) {
+        if let Err(AuthError::Unavailable(Outage::Clerk(ClerkError::RateLimited { retry_after }))) = outcome {
+            let wait = retry_after.unwrap_or(BUDGET_WINDOW).min(LONGEST_PAUSE);
+            let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::ZERO);
+            let mut usage = self.usage.lock();
+            usage.paused_until = usage.paused_until.max(self.clock.now() + wait);
         }
-        (usage.unknown_tokens >= MAX_UNKNOWN_TOKENS).then_some(BUDGET_WINDOW)
     }
 }
 
+impl LookupUsage {
+    /// Fails until the time that Clerk named when its rate limit was exceeded.
+    fn check_pause(&self, now: Timestamp) -> Result<(), AuthError> {
+        if now >= self.paused_until {
+            return Ok(());
+        }
+        Err(AuthError::Unavailable(Outage::Clerk(ClerkError::RateLimited {
+            retry_after: Some(self.paused_until.duration_since(now).unsigned_abs()),
+        })))
+    }
+
+    /// Charges a lookup. Returns the window it was charged in.
+    fn charge(&mut self, now: Timestamp) -> Result<Timestamp, AuthError> {
+        self.check_pause(now)?;
+        let elapsed = now.duration_since(self.window_start).unsigned_abs();
+        if elapsed >= BUDGET_WINDOW {
+            (self.charged, self.window_start) = (0, now);
+        } else if self.charged >= MAX_UNKNOWN_TOKENS {
+            return Err(limited(BUDGET_WINDOW - elapsed));
+        }
+        self.charged += 1;
+        Ok(self.window_start)
+    }
+
+    fn refund(&mut self, charged_in: Timestamp) {
+        if charged_in == self.window_start {
+            self.charged = self.charged.saturating_sub(1);
+        }
+    }
+}
+
+fn limited(retry_after: Duration) -> AuthError {
+    AuthError::Unavailable(Outage::LookupLimit { retry_after })
+}
+
+/// Concurrent lookups of tokens of one kind. Less than [`MAX_UNKNOWN_TOKENS`], so that many valid tokens at
+/// once wait for each other instead of exceeding the limit.
 const MAX_LOOKUPS: usize = 20;
+/// Bounds the memory of waiting lookups while Clerk is slow.
+const MAX_QUEUE: usize = 1_000;
 const MAX_UNKNOWN_TOKENS: u32 = 30;
 const BUDGET_WINDOW: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);

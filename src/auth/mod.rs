@@ -26,6 +26,7 @@ use self::verified_tokens::{SessionSource, VerifiedTokenCache};
 use crate::{
     clerk::{ClerkClient, SecretKeyState},
     clock::Clock,
+    log_limit::log_limited,
     session::{Denied, Session},
     token::{BearerError, BearerToken, Check, KeySource, Pass, TokenVerifier},
 };
@@ -198,11 +199,15 @@ pub(crate) fn refuse(error: &AuthError, challenge: &ChallengeContext) -> Respons
     match error {
         // Every sign-in begins with a request without a token, so this is not worth an INFO line.
         AuthError::Bearer(BearerError::Missing) => tracing::debug!(%reason, "request rejected"),
-        AuthError::Bearer(_) | AuthError::Token(_) | AuthError::Denied(_) => {
+        // The limit protects Clerk from made-up tokens: neither the server nor Clerk is at fault.
+        AuthError::Bearer(_)
+        | AuthError::Token(_)
+        | AuthError::Denied(_)
+        | AuthError::Unavailable(Outage::LookupLimit { .. }) => {
             tracing::info!(%reason, detail = %error, "request rejected");
         }
         AuthError::Misconfigured(_) | AuthError::Unavailable(_) | AuthError::Internal => {
-            tracing::error!(%reason, detail = %error, "request cannot be authenticated");
+            log_limited!(error, reason.as_str(), %reason, detail = %error, "request cannot be authenticated");
         }
     }
     let refusal = match error {

@@ -3,6 +3,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use moka::sync::Cache;
+
 use super::{
     error::{AuthError, Outage},
     lookup_budget::LookupBudget,
@@ -15,11 +17,17 @@ use crate::{
     token::{BearerToken, Recorder, TokenError, TokenKind, TokenPolicy, TokenReport},
 };
 
-/// A cache of the results of opaque tokens, each kept for at most a minute.
-pub(super) struct OpaqueTokenCache {
+/// A cache of the results of opaque tokens, each kept for at most a minute. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct OpaqueTokenCache(Arc<Inner>);
+
+struct Inner {
     client: ClerkClient,
     policy: TokenPolicy,
     outcomes: SharedCache<[u8; 32], Result<Arc<Session>, AuthError>>,
+    /// The tokens that Clerk accepted when it was last asked about them. They are not competing with made-up
+    /// tokens for lookups.
+    accepted: Cache<[u8; 32], ()>,
     budget: LookupBudget,
     clock: Arc<dyn Clock>,
 }
@@ -27,13 +35,18 @@ pub(super) struct OpaqueTokenCache {
 impl OpaqueTokenCache {
     /// Creates an empty cache that verifies tokens with `client` and checks the reports against `policy`.
     pub(super) fn new(client: ClerkClient, policy: TokenPolicy, clock: Arc<dyn Clock>) -> Self {
-        Self {
+        let accepted = Cache::builder()
+            .max_capacity(MAX_OUTCOMES)
+            .time_to_live(REMEMBER_ACCEPTED)
+            .build();
+        Self(Arc::new(Inner {
             client,
             policy,
             outcomes: SharedCache::new("opaque_tokens", MAX_OUTCOMES, Arc::clone(&clock)),
-            budget: LookupBudget::new(),
+            accepted,
+            budget: LookupBudget::new(Arc::clone(&clock)),
             clock,
-        }
+        }))
     }
 
     pub(super) async fn session(
@@ -42,13 +55,53 @@ impl OpaqueTokenCache {
         kind: TokenKind,
         token: &BearerToken,
     ) -> Result<Arc<Session>, AuthError> {
-        let lookup = async {
-            let outcome = self.budget.run(self.clock.now(), self.look_up(kind, token)).await;
-            let lifetime = self.lifetime(&outcome);
-            (outcome, lifetime)
+        let lookup = || {
+            let (inner, token) = (Arc::clone(&self.0), token.clone());
+            async move {
+                let outcome = inner.look_up_within_budget(id, kind, &token).await;
+                let lifetime = inner.lifetime(&outcome);
+                (outcome, lifetime)
+            }
         };
-        // Boxed, because moka stores several copies of the future in its own future.
-        self.outcomes.get(id, Box::pin(lookup)).await
+        let outcome = self.0.outcomes.get(id, lookup).await;
+        outcome.unwrap_or(Err(AuthError::Internal))
+    }
+
+    pub(super) async fn report(
+        &self,
+        kind: TokenKind,
+        token: &BearerToken,
+    ) -> Result<TokenReport, AuthError> {
+        self.0.report(kind, token).await
+    }
+}
+
+impl Inner {
+    async fn look_up_within_budget(
+        &self,
+        id: [u8; 32],
+        kind: TokenKind,
+        token: &BearerToken,
+    ) -> Result<Arc<Session>, AuthError> {
+        let lookup = self.look_up(kind, token);
+        let outcome = if self.accepted.contains_key(&id) {
+            self.budget.run_accepted(lookup).await
+        } else {
+            self.budget.run(lookup).await
+        };
+        match &outcome {
+            Ok(_) => self.accepted.insert(id, ()),
+            Err(AuthError::Token(_)) => self.accepted.invalidate(&id),
+            // Says nothing about the token.
+            Err(
+                AuthError::Bearer(_)
+                | AuthError::Denied(_)
+                | AuthError::Misconfigured(_)
+                | AuthError::Unavailable(_)
+                | AuthError::Internal,
+            ) => {}
+        }
+        outcome
     }
 
     async fn look_up(&self, kind: TokenKind, token: &BearerToken) -> Result<Arc<Session>, AuthError> {
@@ -58,11 +111,7 @@ impl OpaqueTokenCache {
         Ok(Arc::new(Session::from(verified)))
     }
 
-    pub(super) async fn report(
-        &self,
-        kind: TokenKind,
-        token: &BearerToken,
-    ) -> Result<TokenReport, AuthError> {
+    async fn report(&self, kind: TokenKind, token: &BearerToken) -> Result<TokenReport, AuthError> {
         self.client
             .report(kind, token)
             .await
@@ -95,6 +144,8 @@ impl OpaqueTokenCache {
                 }
             }),
             Err(AuthError::Token(_)) => REJECTED_LIFETIME,
+            // Made-up tokens must not displace those of users from the cache.
+            Err(AuthError::Unavailable(Outage::LookupLimit { .. })) => Duration::ZERO,
             Err(
                 AuthError::Bearer(_)
                 | AuthError::Denied(_)
@@ -107,6 +158,9 @@ impl OpaqueTokenCache {
 }
 
 const MAX_OUTCOMES: u64 = 10_000;
+/// How long an accepted token that is not used is remembered. Longer than [`ACCEPTED_LIFETIME`], so that a
+/// token in use is always remembered when its result expires.
+const REMEMBER_ACCEPTED: Duration = Duration::from_mins(10);
 const ACCEPTED_LIFETIME: Duration = Duration::from_mins(1);
 const REJECTED_LIFETIME: Duration = Duration::from_secs(5);
 const FAILURE_LIFETIME: Duration = Duration::from_secs(1);

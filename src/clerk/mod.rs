@@ -77,8 +77,12 @@ impl ClerkClient {
     /// Returns [`ClerkError::NotFound`] if the user does not exist, or another [`ClerkError`] if the call
     /// failed.
     pub async fn user(&self, id: &UserId) -> Result<Arc<User>, ClerkError> {
-        let fetch = async { with_lifetime(self.fetch_user(id).await.map(Arc::new)) };
-        self.0.users.get(id.clone(), fetch).await
+        let fetch = || {
+            let (client, id) = (self.clone(), id.clone());
+            async move { with_lifetime(client.fetch_user(&id).await.map(Arc::new)) }
+        };
+        let user = self.0.users.get(id.clone(), fetch).await;
+        user.unwrap_or(Err(ClerkError::Unavailable { cause: None }))
     }
 
     async fn fetch_user(&self, id: &UserId) -> Result<User, ClerkError> {
@@ -89,21 +93,25 @@ impl ClerkClient {
     /// (`GET /v1/users/{user_id}/organization_memberships`). Results are cached for 30 s.
     ///
     /// # Errors
-    /// Same as [`user`](Self::user). If one page fails, the whole call fails, because a partial list would
-    /// look complete.
+    /// Same as [`user`](Self::user), and [`ClerkError::UnexpectedBody`] after 5,000 memberships. If one page
+    /// fails, the whole call fails, because a partial list would look complete.
     pub async fn organization_memberships(&self, id: &UserId) -> Result<Arc<[Membership]>, ClerkError> {
-        let fetch = async {
-            let all = tokio::time::timeout(ALL_PAGES_TIMEOUT, self.fetch_memberships(id)).await;
-            with_lifetime(all.unwrap_or_else(|_| Err(OutboundError::Timeout.into())))
+        let fetch = || {
+            let (client, id) = (self.clone(), id.clone());
+            async move {
+                let all = tokio::time::timeout(ALL_PAGES_TIMEOUT, client.fetch_memberships(&id)).await;
+                with_lifetime(all.unwrap_or_else(|_| Err(OutboundError::Timeout.into())))
+            }
         };
-        self.0.memberships.get(id.clone(), fetch).await
+        let memberships = self.0.memberships.get(id.clone(), fetch).await;
+        memberships.unwrap_or(Err(ClerkError::Unavailable { cause: None }))
     }
 
     async fn fetch_memberships(&self, id: &UserId) -> Result<Arc<[Membership]>, ClerkError> {
         let mut memberships: Vec<Membership> = Vec::new();
         let mut seen_ids = BTreeSet::new();
         let mut offset = 0;
-        loop {
+        for _ in 0..MAX_PAGES {
             let request = self
                 .request(
                     Method::GET,
@@ -124,6 +132,9 @@ impl ClerkClient {
                 return Ok(memberships.into());
             }
         }
+        // An endless list would use up Clerk's rate limit.
+        tracing::warn!(pages = MAX_PAGES, "Clerk's list of memberships does not end");
+        Err(ClerkError::UnexpectedBody)
     }
 
     /// Verifies an opaque token with Clerk (`POST /oauth_applications/access_tokens/verify` and the endpoints
@@ -212,6 +223,7 @@ fn with_lifetime<T>(outcome: Result<T, ClerkError>) -> (Result<T, ClerkError>, D
 const API_VERSION: &str = "2026-05-12";
 /// Clerk allows up to 500, but one membership can take several kilobytes, and responses are limited to 1 MiB.
 const PAGE_SIZE: usize = 100;
+const MAX_PAGES: usize = 50;
 /// Less than the default `REQUEST_TIMEOUT`, so that the tool can still report the timeout.
 const ALL_PAGES_TIMEOUT: Duration = Duration::from_secs(20);
 const CACHE_LIFETIME: Duration = Duration::from_secs(30);

@@ -60,6 +60,7 @@ impl Scope for DemoVariables {
                 | "CLERK_PUBLISHABLE_KEY"
                 | "CLERK_API_URL"
                 | "CLERK_FRONTEND_API_URL"
+                | "CLERK_ISSUER"
                 | "CLERK_CA_FILE"
                 | "CLERK_JWT_KEY"
                 | "CLERK_AUTHORIZED_PARTIES"
@@ -112,6 +113,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
                 "Every sign-in succeeds as {user}, without a page (--auto-approve)."
             ));
         }
+        clerk.register_resource(ResourceNames::new(&config.base_url).mcp());
         let report = DemoReport::new(&clerk, &config, notes)?;
         let app = App::builder(&config).demo(report.page_content()).build()?;
         output::print(&if args.json { report.json() } else { report.text() })?;

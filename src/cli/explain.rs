@@ -15,7 +15,7 @@ use crate::{
     app,
     auth::{CheckOutcome, CheckResult, Explanation},
     config::Config,
-    token::{TokenKind, unverified_members},
+    token::{Check, TokenKind, unverified_members},
 };
 
 /// Arguments of `explain`.
@@ -121,7 +121,14 @@ fn to_text(explanation: &Explanation) -> String {
         let (mark, words) = match outcome {
             CheckOutcome::Passed => ("ok", check.demand().to_owned()),
             CheckOutcome::NotAsked(_) => ("-", format!("not checked: {detail}")),
-            CheckOutcome::Failed(_) => ("FAIL", format!("{detail}. Expected: {}", check.demand())),
+            CheckOutcome::Failed(_) => {
+                let received = received(*check, explanation)
+                    .map_or_else(String::new, |value| format!(". Received: {value}"));
+                (
+                    "FAIL",
+                    format!("{detail}{received}. Expected: {}", check.demand()),
+                )
+            }
             CheckOutcome::NotReached => ("?", "not checked, because an earlier check failed".to_owned()),
         };
         let _ = writeln!(text, "{}", output::check(mark, check.as_str(), WIDTH, &words));
@@ -148,6 +155,13 @@ fn to_text(explanation: &Explanation) -> String {
         (None, None) => text.push_str("\nRejected."),
     }
     text
+}
+
+/// Returns the value of the claim that a check compares with the configuration.
+fn received(check: Check, explanation: &Explanation) -> Option<&Value> {
+    matches!(check, Check::Issuer | Check::AuthorizedParty | Check::Audience)
+        .then(|| explanation.claims.as_ref()?.get(check.as_str()))
+        .flatten()
 }
 
 /// Formats the header and claims of the token.
@@ -180,6 +194,7 @@ fn to_json(explanation: &Explanation) -> String {
                 "demand": check.demand(),
                 "verdict": outcome.as_str(),
                 "detail": outcome.detail(),
+                "received": received(*check, explanation),
             })
         })
         .collect();

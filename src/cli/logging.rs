@@ -4,18 +4,18 @@ use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{ConfigError, Fault, LogFormat, Variables};
+use crate::config::{ConfigError, Fault, LogFormat, Variables, unexpanded};
 
 /// Returns the log filter from `RUST_LOG`, or the filter `default` if the variable is not set.
 pub(super) fn filter(variables: &Variables, default: &str) -> Result<EnvFilter, ConfigError> {
+    let text = variables.get("RUST_LOG").unwrap_or(default);
+    let fault = |reason: String| ConfigError::invalid(vec![Fault::new("RUST_LOG", reason)]);
+    if let Some(reason) = unexpanded(text) {
+        return Err(fault(reason));
+    }
     EnvFilter::builder()
-        .parse(variables.get("RUST_LOG").unwrap_or(default))
-        .map_err(|_| {
-            ConfigError::invalid(vec![Fault::new(
-                "RUST_LOG",
-                "expected a filter such as info,rmcp=warn",
-            )])
-        })
+        .parse(text)
+        .map_err(|_| fault("expected a filter such as info,rmcp=warn".to_owned()))
 }
 
 /// Starts the log. Without `format` it is pretty on a terminal and JSON otherwise. Call it once per process.

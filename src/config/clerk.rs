@@ -24,8 +24,10 @@ use crate::{origin::is_loopback, token::StaticKey};
 pub struct ClerkConfig {
     /// `CLERK_SECRET_KEY`.
     pub secret_key: SecretString,
-    /// The Frontend API URL, which is also the issuer of tokens.
+    /// The Frontend API URL, at which this server fetches keys and metadata.
     pub frontend_api: Url,
+    /// `CLERK_ISSUER`: the issuer of tokens, if it is not the Frontend API URL.
+    issuer: Option<Url>,
     /// `CLERK_API_URL`.
     pub backend_api: Url,
     /// The root certificates read from `CLERK_CA_FILE`.
@@ -35,9 +37,16 @@ pub struct ClerkConfig {
 }
 
 impl ClerkConfig {
-    /// Returns the expected issuer of tokens: the Frontend API URL without a trailing slash.
+    /// Returns the expected issuer of tokens: `CLERK_ISSUER`, else the Frontend API URL. Without a trailing
+    /// slash.
     pub fn issuer(&self) -> &str {
-        self.frontend_api.as_str().trim_end_matches('/')
+        let url = self.issuer.as_ref().unwrap_or(&self.frontend_api);
+        url.as_str().trim_end_matches('/')
+    }
+
+    /// Returns the URL of a document of the Frontend API. `path` begins with a slash.
+    pub fn frontend_url(&self, path: &str) -> String {
+        format!("{}{path}", self.frontend_api.as_str().trim_end_matches('/'))
     }
 }
 
@@ -66,8 +75,9 @@ pub(super) fn read(read: &mut Reader<'_>) -> Option<ClerkConfig> {
             None
         }
     };
-    if let (Some((mode, _)), Some(frontend_api)) = (&secret_key, &frontend_api) {
-        check_mode(read, *mode, frontend_api);
+    let issuer = read.optional("CLERK_ISSUER", parse::base_url);
+    if let (Some((mode, _)), Some(named)) = (&secret_key, issuer.as_ref().or(frontend_api.as_ref())) {
+        check_mode(read, *mode, named);
     }
     if let (Some((secret, _)), Some(publishable)) = (&secret_key, publishable_mode)
         && *secret != publishable
@@ -75,16 +85,13 @@ pub(super) fn read(read: &mut Reader<'_>) -> Option<ClerkConfig> {
         let reason = "one of this key and CLERK_SECRET_KEY is a test key, the other a live key; copy both from the same instance";
         read.fault("CLERK_PUBLISHABLE_KEY", reason.to_owned());
     }
-    let backend_api = read.optional("CLERK_API_URL", parse::base_url);
+    let backend_api = read.optional("CLERK_API_URL", parse::backend_api);
     let roots = read.or("CLERK_CA_FILE", Vec::new(), certificates);
-    let jwt_key = read.optional("CLERK_JWT_KEY", |text| {
-        // In .env files, a PEM is often written on one line with a literal \n for each line break.
-        StaticKey::from_pem(&text.replace("\\n", "\n"))
-            .map_err(|error| format!("cannot use this key: {error}"))
-    });
+    let jwt_key = read.optional("CLERK_JWT_KEY", jwt_key);
     Some(ClerkConfig {
         secret_key: secret_key?.1,
         frontend_api: frontend_api?,
+        issuer,
         backend_api: match backend_api {
             Some(url) => url,
             None => Url::parse(DEFAULT_BACKEND_API).ok()?,
@@ -185,7 +192,33 @@ fn domain_mode(host: &str) -> InstanceMode {
     }
 }
 
+/// Parses a public key. Variables often cannot contain line breaks, so the PEM may be on one line, with
+/// spaces or the escapes `\n` and `\r\n` instead, and the lines `BEGIN` and `END` may be missing.
+fn jwt_key(text: &str) -> Result<StaticKey, String> {
+    let text = text.replace("\\r", " ").replace("\\n", " ");
+    let body = match text.split_once("-----BEGIN ") {
+        None => text.as_str(),
+        Some((_, rest)) => {
+            let rest = rest.strip_prefix("PUBLIC KEY-----").ok_or_else(|| {
+                "expected a public key in PEM (BEGIN PUBLIC KEY), but this is another kind of PEM".to_owned()
+            })?;
+            let (body, _) = rest
+                .split_once("-----END PUBLIC KEY-----")
+                .ok_or_else(|| "the line -----END PUBLIC KEY----- is missing".to_owned())?;
+            body
+        }
+    };
+    let body: String = body.split_whitespace().collect();
+    StaticKey::from_pem(&format!(
+        "-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n"
+    ))
+    .map_err(|error| format!("cannot use this key: {error}"))
+}
+
 fn certificates(path: &str) -> Result<Vec<Certificate>, String> {
+    if path.contains("-----BEGIN") {
+        return Err("expected the name of a file, but this is the certificate itself".to_owned());
+    }
     let pem = fs::read(path).map_err(|error| format!("cannot read the file ({})", error.kind()))?;
     match Certificate::from_pem_bundle(&pem) {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),

@@ -17,6 +17,8 @@ use thiserror::Error;
 use url::Url;
 
 use self::parse::Reader;
+#[cfg(feature = "cli")]
+pub(crate) use self::parse::unexpanded;
 pub use self::{
     clerk::ClerkConfig,
     parse::LogFormat,
@@ -152,7 +154,7 @@ impl Config {
                 parse::accepted_tokens,
             ),
             audience: read.or("CLERK_AUDIENCE", AudiencePolicy::Required, parse::audience),
-            authorized_parties: read.or("CLERK_AUTHORIZED_PARTIES", Vec::new(), parse::list),
+            authorized_parties: read.or("CLERK_AUTHORIZED_PARTIES", Vec::new(), parse::authorized_parties),
             leeway: read.or(
                 "CLERK_CLOCK_SKEW",
                 Duration::from_secs(5),
@@ -276,6 +278,11 @@ impl ConfigError {
             missing: Vec::new(),
             invalid,
         }
+    }
+
+    /// Returns whether `subject` is reported as invalid.
+    fn names(&self, subject: &str) -> bool {
+        self.invalid.iter().any(|fault| fault.subject == subject)
     }
 
     /// Combines two errors.

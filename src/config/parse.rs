@@ -25,7 +25,7 @@ impl<'a> Reader<'a> {
     pub(super) fn new(variables: &'a Variables) -> Self {
         Self {
             variables,
-            error: ConfigError::default(),
+            error: ConfigError::invalid(variables.faults().to_vec()),
         }
     }
 
@@ -37,7 +37,7 @@ impl<'a> Reader<'a> {
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         let text = self.variables.get(name)?;
-        match parse(text) {
+        match unexpanded(text).map_or_else(|| parse(text), Err) {
             Ok(value) => Some(value),
             Err(reason) => {
                 self.fault(
@@ -71,7 +71,8 @@ impl<'a> Reader<'a> {
         source: &'static str,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        if self.variables.get(name).is_none() {
+        // A file that cannot be read is reported already.
+        if self.variables.get(name).is_none() && !self.error.names(&format!("{name}_FILE")) {
             self.missing(name, source);
         }
         self.optional(name, parse)
@@ -104,7 +105,23 @@ pub(super) fn may_show(name: &str, text: &str) -> bool {
     let secret = VARIABLES
         .iter()
         .any(|variable| variable.name == name && variable.secret);
-    !secret && !text.contains("sk_") && !text.contains('@') && !text.contains("-----BEGIN")
+    // A private key may have been put into CLERK_JWT_KEY.
+    !secret
+        && name != "CLERK_JWT_KEY"
+        && !text.contains("sk_")
+        && !text.contains('@')
+        && !text.contains("-----BEGIN")
+}
+
+/// Returns what is wrong with a value that a shell or another program should have processed first. `docker
+/// --env-file`, for example, keeps quotes and does not replace `${…}`.
+pub(crate) fn unexpanded(text: &str) -> Option<String> {
+    let is_quote = |c: char| matches!(c, '"' | '\'' | '`' | '“' | '”');
+    if text.starts_with(is_quote) || text.ends_with(is_quote) {
+        return Some("expected the value without quotes".to_owned());
+    }
+    text.contains("${")
+        .then(|| "expected the value itself, but ${…} was not replaced".to_owned())
 }
 
 /// The log format.
@@ -138,15 +155,44 @@ pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
 
 /// Parses an absolute http or https URL without credentials.
 pub(super) fn web_url(text: &str) -> Result<Url, String> {
-    let url =
-        Url::parse(text).map_err(|_| "expected a full URL, such as https://mcp.example.com".to_owned())?;
+    let expected = || "expected a full URL, such as https://mcp.example.com".to_owned();
+    let url = Url::parse(text).map_err(|_| expected())?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
         return Err("expected an http or https URL".to_owned());
+    }
+    // The parser is lenient: it drops line breaks, escapes spaces, and accepts other separators after the
+    // scheme.
+    let has_authority = text
+        .split_once("://")
+        .is_some_and(|(scheme, rest)| scheme.eq_ignore_ascii_case(url.scheme()) && !rest.starts_with('/'));
+    if !has_authority || text.contains(|c: char| c.is_whitespace() || c == '\\') {
+        return Err(expected());
+    }
+    if url.host_str().is_some_and(|host| host.ends_with('.')) {
+        return Err("expected a host without a trailing dot".to_owned());
+    }
+    if !names_one_host(&url) {
+        return Err("expected a URL with one host name, without wildcards".to_owned());
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err("expected a URL without a user name or password".to_owned());
     }
     Ok(url)
+}
+
+/// Returns whether the host of a URL is an IP address or consists of letters, digits, hyphens, underscores
+/// and dots. The parser accepts more, such as `*.example.com` and `a.test,b.test`.
+fn names_one_host(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name.split('.').all(|label| {
+            (1..=63).contains(&label.len())
+                && label
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        }),
+        Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
+        None => false,
+    }
 }
 
 /// Parses a URL to which paths are appended: no query, no fragment, and https unless it is loopback. Removes
@@ -164,9 +210,6 @@ pub(super) fn base_url(text: &str) -> Result<Url, String> {
     if path.contains("//") || path.contains([':', '*']) {
         return Err("expected a path without empty segments, colons or asterisks".to_owned());
     }
-    if url.host_str().is_some_and(|host| host.ends_with('.')) {
-        return Err("expected a host without a trailing dot".to_owned());
-    }
     url.set_path(&path);
     Ok(url)
 }
@@ -179,8 +222,26 @@ pub(super) fn socket_address(text: &str) -> Result<SocketAddr, String> {
 /// Parses `BASE_URL`. Rejects the URL of the MCP endpoint, because `/mcp` is appended to `BASE_URL`.
 pub(super) fn own_url(text: &str) -> Result<Url, String> {
     let url = base_url(text)?;
+    let is_unspecified = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_unspecified(),
+        Some(Host::Ipv6(address)) => address.is_unspecified(),
+        Some(Host::Domain(_)) | None => false,
+    };
+    if is_unspecified || url.port() == Some(0) {
+        return Err("expected an address that clients can connect to".to_owned());
+    }
     if url.path().ends_with(crate::paths::MCP) {
         Err("expected the URL without the trailing /mcp".to_owned())
+    } else {
+        Ok(url)
+    }
+}
+
+/// Parses `CLERK_API_URL`. Rejects the version, which is part of the paths that are appended.
+pub(super) fn backend_api(text: &str) -> Result<Url, String> {
+    let url = base_url(text)?;
+    if url.path().ends_with("/v1") {
+        Err("expected the URL without the trailing /v1".to_owned())
     } else {
         Ok(url)
     }
@@ -196,7 +257,13 @@ pub(super) fn host(text: &str) -> Result<IpAddr, String> {
 }
 
 pub(super) fn number<T: FromStr>(expected: &'static str) -> impl FnOnce(&str) -> Result<T, String> {
-    move |text| text.parse().map_err(|_| format!("expected {expected}"))
+    move |text| {
+        text.parse()
+            .ok()
+            // The standard library also accepts a sign.
+            .filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+            .ok_or_else(|| format!("expected {expected}"))
+    }
 }
 
 pub(super) fn count(text: &str) -> Result<usize, String> {
@@ -290,27 +357,72 @@ pub(super) fn audience(text: &str) -> Result<AudiencePolicy, String> {
     }
 }
 
+/// Parses `ALLOWED_ORIGINS`. Entries are normalized, because browsers send the normal form.
 pub(super) fn origins(text: &str) -> Result<AllowedOrigins, String> {
-    let expected = || "expected origins such as https://app.example.com, without a path".to_owned();
     let origins = list(text)?
         .iter()
-        .map(|item| {
-            let url = web_url(item).map_err(|_| expected())?;
-            let origin = url.origin().ascii_serialization();
-            // Browsers send only the origin, so an entry with a path would never match.
-            if item.trim_end_matches('/').eq_ignore_ascii_case(&origin)
-                || url.port_or_known_default().is_some_and(|port| {
-                    item.trim_end_matches('/')
-                        .eq_ignore_ascii_case(&format!("{origin}:{port}"))
-                })
-            {
-                Ok(origin)
-            } else {
-                Err(expected())
-            }
-        })
+        .map(|item| origin(item))
         .collect::<Result<Vec<_>, _>>()?;
+    if origins.is_empty() {
+        return Err(expected_origins());
+    }
     Ok(AllowedOrigins::exactly(origins))
+}
+
+/// Parses `CLERK_AUTHORIZED_PARTIES`. Entries must be in normal form, because they are compared with `azp` as
+/// they are.
+pub(super) fn authorized_parties(text: &str) -> Result<Vec<String>, String> {
+    let parties = list(text)?;
+    // An empty list would switch the check off.
+    if parties.is_empty() {
+        return Err(expected_origins());
+    }
+    for party in &parties {
+        let normal = origin(party)?;
+        if *party != normal {
+            return Err(format!(
+                "expected {normal:?}, exactly as in the claim azp, instead of {party:?}"
+            ));
+        }
+    }
+    Ok(parties)
+}
+
+fn expected_origins() -> String {
+    "expected origins such as https://app.example.com, without a path or wildcards".to_owned()
+}
+
+/// Parses an origin (RFC 6454 §6.2) and returns its normal form, without a trailing slash or a default port.
+/// Browser extensions and app shells have schemes of their own, such as `chrome-extension`, `app` and
+/// `tauri`.
+fn origin(text: &str) -> Result<String, String> {
+    let (scheme, rest) = text.split_once("://").ok_or_else(expected_origins)?;
+    if !matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") {
+        let is_scheme = scheme.starts_with(|c: char| c.is_ascii_lowercase())
+            && scheme.bytes().all(|byte| {
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.')
+            });
+        let is_host = !rest.is_empty()
+            && rest.bytes().all(|byte| {
+                byte.is_ascii_lowercase()
+                    || byte.is_ascii_digit()
+                    || matches!(byte, b'-' | b'_' | b'.' | b':')
+            });
+        // Browsers send `null` as the origin of these, or are never at one.
+        let has_no_origin = matches!(scheme, "file" | "data" | "ws" | "wss" | "ftp");
+        return if is_scheme && is_host && !has_no_origin {
+            Ok(text.to_owned())
+        } else {
+            Err(expected_origins())
+        };
+    }
+    let url = web_url(text).map_err(|_| expected_origins())?;
+    // Browsers send only the origin, so an entry with a path would never match.
+    if url.path() == "/" && url.query().is_none() && url.fragment().is_none() {
+        Ok(url.origin().ascii_serialization())
+    } else {
+        Err(expected_origins())
+    }
 }
 
 /// Parses a host with an optional port. Accepts a scheme and one trailing slash.
@@ -327,7 +439,16 @@ pub(super) fn domain(text: &str) -> Result<String, String> {
     // The URL parser is too lenient for a domain: it skips leading slashes and accepts credentials.
     let plain = url.path() == "/" && !bare.contains(['/', '\\', '@', '?', '#']) && !bare.ends_with('.');
     let named = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.contains('.'),
+        Some(Host::Domain(name)) => {
+            if let Some(instance) = name.strip_suffix(".accounts.dev")
+                && !instance.ends_with(".clerk")
+            {
+                return Err(format!(
+                    "this is the Account Portal; the Frontend API is {instance}.clerk.accounts.dev"
+                ));
+            }
+            (name == "localhost" || name.contains('.')) && names_one_host(&url)
+        }
         Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
         None => false,
     };

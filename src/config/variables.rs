@@ -8,7 +8,10 @@ use std::{
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{ConfigError, Fault, parse::may_show};
+use super::{
+    ConfigError, Fault,
+    parse::{may_show, unexpanded},
+};
 
 /// A configuration variable.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +85,12 @@ pub const VARIABLES: &[Variable] = &[
         "URL",
         "https://$CLERK_DOMAIN",
         "URL of Clerk's Frontend API, which issues the tokens; http is allowed only for loopback",
+    ),
+    var(
+        "CLERK_ISSUER",
+        "URL",
+        "the Frontend API URL",
+        "Issuer (iss) of the tokens, if this server reaches the Frontend API at another URL than clients do",
     ),
     var(
         "CLERK_CA_FILE",
@@ -195,7 +204,12 @@ const fn var(name: &'static str, value: &'static str, default: &'static str, hel
 
 /// The values of all variables, as text. `Debug` shows only their names.
 #[derive(Default)]
-pub struct Variables(HashMap<&'static str, SecretString>);
+pub struct Variables {
+    values: HashMap<&'static str, SecretString>,
+    /// Files that variables name and that cannot be read.
+    /// [`Config::from_variables`](super::Config::from_variables) reports them together with all other errors.
+    faults: Vec<Fault>,
+}
 
 impl Variables {
     /// Reads each variable from `flags`, else from the process environment, else from the file `dotenv` if it
@@ -205,7 +219,7 @@ impl Variables {
     /// credential (`LoadCredential=CLERK_SECRET_KEY:…`).
     ///
     /// # Errors
-    /// Returns an error if a file cannot be read.
+    /// Returns an error if `dotenv` cannot be read.
     #[expect(
         clippy::disallowed_methods,
         reason = "the only module that reads the environment"
@@ -219,7 +233,7 @@ impl Variables {
     /// file.
     ///
     /// # Errors
-    /// Returns an error if a file that a flag names cannot be read.
+    /// Never returns an error, because it reads no `.env` file.
     #[expect(
         clippy::disallowed_methods,
         reason = "the only module that reads the environment"
@@ -232,7 +246,7 @@ impl Variables {
     /// Like [`read`](Self::read), but with `environment` instead of the environment of the process.
     ///
     /// # Errors
-    /// Returns an error if a file cannot be read.
+    /// Returns an error if `dotenv` cannot be read.
     pub fn from_sources(
         flags: &HashMap<&'static str, String>,
         environment: impl Fn(&str) -> Option<String>,
@@ -252,16 +266,25 @@ impl Variables {
             let credential =
                 environment("CREDENTIALS_DIRECTORY").map(|folder| Path::new(&folder).join(SECRET_KEY));
             if let Some(file) = values.get("CLERK_SECRET_KEY_FILE").map(PathBuf::from) {
-                let text = fs::read_to_string(&file)
-                    .map_err(|error| unreadable("CLERK_SECRET_KEY_FILE", &file, &error))?;
-                values.set(SECRET_KEY, Some(text));
+                values.read_secret_key("CLERK_SECRET_KEY_FILE", &file);
             } else if let Some(file) = credential.filter(|file| file.exists()) {
-                let text =
-                    fs::read_to_string(&file).map_err(|error| unreadable(SECRET_KEY, &file, &error))?;
-                values.set(SECRET_KEY, Some(text));
+                values.read_secret_key(SECRET_KEY, &file);
             }
         }
         Ok(values)
+    }
+
+    /// Reads the secret key from a file that `source` names.
+    fn read_secret_key(&mut self, source: &'static str, file: &Path) {
+        match fs::read_to_string(file) {
+            Ok(text) => self.set(SECRET_KEY, Some(text)),
+            Err(error) => self.faults.push(unreadable(source, file, &error)),
+        }
+    }
+
+    /// Returns the errors of files that could not be read.
+    pub(super) fn faults(&self) -> &[Fault] {
+        &self.faults
     }
 
     /// Sets or removes a value. For programs that supply values themselves, such as the demo.
@@ -270,20 +293,20 @@ impl Variables {
             .map(|value| value.trim().to_owned())
             .filter(|value| !value.is_empty())
         {
-            Some(value) => self.0.insert(name, value.into()),
-            None => self.0.remove(name),
+            Some(value) => self.values.insert(name, value.into()),
+            None => self.values.remove(name),
         };
     }
 
     /// Returns the value of a variable, or `None` if it is not set.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(ExposeSecret::expose_secret)
+        self.values.get(name).map(ExposeSecret::expose_secret)
     }
 }
 
 impl fmt::Debug for Variables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.values.keys()).finish()
     }
 }
 
@@ -314,18 +337,18 @@ fn read_dotenv(path: &Path) -> Result<HashMap<String, String>, ConfigError> {
     })
 }
 
-fn unreadable(variable: &'static str, file: &Path, error: &io::Error) -> ConfigError {
+fn unreadable(variable: &'static str, file: &Path, error: &io::Error) -> Fault {
     let shown = file.to_string_lossy();
+    if let Some(reason) = unexpanded(&shown) {
+        return Fault::new(variable, reason);
+    }
     // The value may be a secret key instead of a file name, and must not be printed then.
     let name = if may_show(variable, &shown) {
         shown
     } else {
         "the file".into()
     };
-    ConfigError::invalid(vec![Fault::new(
-        variable,
-        format!("cannot read {name} ({})", error.kind()),
-    )])
+    Fault::new(variable, format!("cannot read {name} ({})", error.kind()))
 }
 
 /// The name of the only secret variable.

@@ -6,7 +6,7 @@ use poem::{
     http::{HeaderValue, Method, StatusCode, header},
 };
 
-use crate::{auth::ErrorBody, reason::Reason};
+use crate::{auth::ErrorBody, log_limit::log_limited, reason::Reason};
 
 /// Adds an `Allow` header with `methods` to the 405 responses of `endpoint` (RFC 9110 §15.5.6), and answers
 /// `OPTIONS`.
@@ -77,7 +77,7 @@ pub(crate) fn error_response(error: poem::Error) -> Response {
             json_error(StatusCode::FORBIDDEN, "forbidden", "Origin not allowed")
         }
         Ok(error @ (CorsError::MethodNotAllowed | CorsError::HeadersNotAllowed)) => {
-            tracing::error!(reason = %Reason::Internal, %error, "request failed");
+            log_limited!(error, "internal", reason = %Reason::Internal, %error, "request failed");
             internal_error()
         }
         Err(error) if error.status().is_client_error() => {
@@ -85,7 +85,7 @@ pub(crate) fn error_response(error: poem::Error) -> Response {
         }
         Err(error) => {
             Reason::Internal.count();
-            tracing::error!(reason = %Reason::Internal, %error, "request failed");
+            log_limited!(error, "internal", reason = %Reason::Internal, %error, "request failed");
             internal_error()
         }
     }

@@ -27,6 +27,7 @@ use super::{
     activity::{Activity, WatchedBody},
     limits::ServerLimits,
 };
+use crate::log_limit::log_limited;
 
 /// Serves `endpoint` on `listener` until `stop` completes, then shuts down: it accepts connections for the
 /// drain period, closes the listener, and waits for requests in flight until the grace period ends.
@@ -116,7 +117,7 @@ async fn accept(
         }
         Err(error) => {
             // Usually "too many open files". Without a pause, this loop would spin.
-            tracing::warn!(%error, "cannot accept a connection");
+            log_limited!(warn, "accept", %error, "cannot accept a connection");
             sleep(ACCEPT_PAUSE).await;
             None
         }

@@ -8,7 +8,7 @@ use poem::{
 };
 
 use super::errors::json_error;
-use crate::reason::Reason;
+use crate::{log_limit::log_limited, reason::Reason};
 
 /// Middleware that cancels requests that take too long and answers 503.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +44,7 @@ impl<E: Endpoint> Endpoint for TimeoutEndpoint<E> {
             outcome.map(IntoResponse::into_response)
         } else {
             Reason::RequestTimeout.count();
-            tracing::warn!(reason = %Reason::RequestTimeout, limit = ?self.limit, "request timed out");
+            log_limited!(warn, "request-timeout", reason = %Reason::RequestTimeout, limit = ?self.limit, "request timed out");
             let mut response = json_error(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "temporarily_unavailable",

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     auth::{self, AuthError},
+    log_limit::log_limited,
     reason::Reason,
     session::Session,
 };
@@ -36,7 +37,11 @@ impl<E: Endpoint> Endpoint for JsonRpcBody<E> {
 
     async fn call(&self, request: Request) -> Result<Response> {
         let Some(session) = request.extensions().get::<Arc<Session>>().cloned() else {
-            tracing::error!("MCP request without a session: the endpoint is not wrapped in RequireAuth");
+            log_limited!(
+                error,
+                "no-session",
+                "MCP request without a session: the endpoint is not wrapped in RequireAuth"
+            );
             let message = "[Clerk] Session not initialized";
             return Ok(error(
                 StatusCode::INTERNAL_SERVER_ERROR,

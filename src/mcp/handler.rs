@@ -27,7 +27,9 @@ use rmcp::{
 
 use tokio::sync::Semaphore;
 
-use crate::{clerk::ClerkClient, context::CallContext, reason::Reason, session::Session};
+use crate::{
+    clerk::ClerkClient, context::CallContext, log_limit::log_limited, reason::Reason, session::Session,
+};
 
 /// A server handler whose requests see their caller.
 ///
@@ -79,7 +81,11 @@ impl<H> WithSession<H> {
     /// the limit of concurrent notifications, further ones are dropped.
     async fn run_notification(&self, extensions: &Extensions, handler: impl Future<Output = ()>) {
         let Ok(_permit) = self.notification_permits.try_acquire() else {
-            tracing::warn!("dropped an MCP notification: too many are being handled");
+            log_limited!(
+                warn,
+                "notifications",
+                "dropped an MCP notification: too many are being handled"
+            );
             return;
         };
         let handler = match self.scoped(extensions, handler) {
@@ -148,11 +154,11 @@ impl Aborted {
     fn log(&self) {
         match self {
             Self::Cancelled => {}
-            Self::Unauthenticated => tracing::error!("MCP request without a session"),
-            Self::Panicked => tracing::error!("MCP request handler panicked"),
+            Self::Unauthenticated => log_limited!(error, "no-session", "MCP request without a session"),
+            Self::Panicked => log_limited!(error, "panic", "MCP request handler panicked"),
             Self::TimedOut(limit) => {
                 Reason::RequestTimeout.count();
-                tracing::warn!(reason = %Reason::RequestTimeout, ?limit, "MCP request timed out");
+                log_limited!(warn, "mcp-timeout", reason = %Reason::RequestTimeout, ?limit, "MCP request timed out");
             }
         }
     }

@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::{
     clerk::ClerkError,
     context::{ClientNotInitialized, GetUserError, SessionNotInitialized},
+    log_limit::log_limited,
     session::{Denied, NoUser},
 };
 
@@ -74,7 +75,7 @@ impl From<GetUserError> for ToolError {
 impl IntoCallToolResult for ToolError {
     fn into_call_tool_result(self) -> Result<CallToolResponse, ErrorData> {
         if let Self::Clerk(error) = &self {
-            tracing::warn!(cause = error.slug(), detail = ?error, "a tool's call to Clerk failed");
+            log_limited!(warn, error.slug(), cause = error.slug(), detail = ?error, "a tool's call to Clerk failed");
         }
         Ok(CallToolResult::error(vec![ContentBlock::text(self.to_string())]).into())
     }

@@ -3,16 +3,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, Shared},
-};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use reqwest::{Client, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::{clock::Clock, outbound};
+use crate::{clock::Clock, flight::Flight, outbound};
 
 /// A cached mirror of Clerk's two metadata documents.
 ///
@@ -25,6 +21,8 @@ pub(crate) struct AuthorizationServerMetadata(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     client: Client,
+    /// The URL at which the documents are fetched.
+    frontend_api: String,
     issuer: String,
     clock: Arc<dyn Clock>,
     oauth: MirroredDocument,
@@ -43,20 +41,20 @@ struct MirrorState {
     document: Option<Arc<Value>>,
     /// When the last attempt ended, and how long to wait before the next one.
     fresh: Option<(Timestamp, Duration)>,
-    in_flight: Option<PendingFetch>,
+    in_flight: Option<Flight<()>>,
 }
 
-type PendingFetch = Shared<BoxFuture<'static, ()>>;
-
 impl AuthorizationServerMetadata {
-    /// Creates a mirror of the documents of `issuer`, the Frontend API URL.
-    pub(crate) fn new(client: Client, issuer: &str, clock: Arc<dyn Clock>) -> Self {
+    /// Creates a mirror of the documents of `issuer`, which are fetched at `frontend_api`. Usually both are
+    /// the same URL.
+    pub(crate) fn new(client: Client, frontend_api: &str, issuer: &str, clock: Arc<dyn Clock>) -> Self {
         let mirrored = |well_known| MirroredDocument {
             well_known,
             state: Mutex::default(),
         };
         Self(Arc::new(Inner {
             client,
+            frontend_api: frontend_api.to_owned(),
             issuer: issuer.to_owned(),
             clock,
             oauth: mirrored("oauth-authorization-server"),
@@ -91,18 +89,15 @@ impl AuthorizationServerMetadata {
             if is_fresh {
                 return state.document.clone();
             }
-            let pending = state.in_flight.clone().filter(|flight| flight.peek().is_none());
-            let flight = pending.unwrap_or_else(|| {
-                let task = tokio::spawn(self.clone().fetch_and_store(which));
-                async move { drop(task.await) }.boxed().shared()
-            });
+            let pending = state.in_flight.clone().filter(Flight::is_running);
+            let flight = pending.unwrap_or_else(|| Flight::start(self.clone().fetch_and_store(which)));
             state.in_flight = Some(flight.clone());
             if let Some(stale) = &state.document {
                 return Some(Arc::clone(stale));
             }
             flight
         };
-        flight.await;
+        flight.outcome().await;
         which(&self.0).state.lock().document.clone()
     }
 
@@ -130,7 +125,7 @@ impl AuthorizationServerMetadata {
 
 impl Inner {
     async fn fetch(&self, well_known: &str) -> Result<(Value, Duration), &'static str> {
-        let url = format!("{}/.well-known/{well_known}", self.issuer);
+        let url = format!("{}/.well-known/{well_known}", self.frontend_api);
         let response = self.client.get(url).send().await.map_err(|_| "no response")?;
         if response.status() != StatusCode::OK {
             return Err("not status 200");

@@ -83,7 +83,7 @@ impl PublicApi {
         client: reqwest::Client,
         clock: Arc<dyn crate::clock::Clock>,
     ) -> Document {
-        let mirror = AuthorizationServerMetadata::new(client, &settings.issuer, clock);
+        let mirror = AuthorizationServerMetadata::new(client, &settings.issuer, &settings.issuer, clock);
         let health = Health::new(|| true, Arc::default());
         Self::new(settings, mirror, Arc::new(health)).into_service().1
     }
@@ -107,29 +107,30 @@ impl PublicApi {
             .at(paths::OPENAPI_JSON, get(json))
             .at(paths::OPENAPI_YAML, get(yaml))
             .at(paths::DOCS, get(docs));
+        // `service` has the documents at the documented paths. The same documents are served below the path
+        // of BASE_URL, and with a trailing slash, because clients that were configured with `/mcp/` request
+        // that.
+        let (base, mcp) = (settings.resources.base(), settings.resources.mcp());
+        let slash = format!("{}/", paths::MCP);
+        let mut aliases = vec![(slash.clone(), mcp)];
         if !prefix.is_empty() {
-            for (suffix, resource) in [
-                ("", settings.resources.base()),
-                (paths::MCP, settings.resources.mcp()),
-            ] {
-                let metadata = ProtectedResourceMetadata::new(&settings, resource);
-                let document = poem::endpoint::make_sync(move |_| poem::web::Json(metadata.to_value()));
-                routes = routes.at(
-                    format!("{}{prefix}{suffix}", paths::PROTECTED_RESOURCE),
-                    get(document),
-                );
-            }
-            for suffix in ["", paths::MCP] {
+            aliases.extend([
+                (prefix.to_owned(), base),
+                (format!("{prefix}{}", paths::MCP), mcp),
+                (format!("{prefix}{slash}"), mcp),
+            ]);
+        }
+        for (suffix, resource) in aliases {
+            let metadata = ProtectedResourceMetadata::new(&settings, resource);
+            let document = poem::endpoint::make_sync(move |_| poem::web::Json(metadata.to_value()));
+            let mirror = mirror.clone();
+            let mirrored = poem::endpoint::make(move |_| {
                 let mirror = mirror.clone();
-                let document = poem::endpoint::make(move |_| {
-                    let mirror = mirror.clone();
-                    async move { poem::web::Json(mirror.oauth().await) }
-                });
-                routes = routes.at(
-                    format!("{}{prefix}{suffix}", paths::AUTHORIZATION_SERVER),
-                    get(document),
-                );
-            }
+                async move { poem::web::Json(mirror.oauth().await) }
+            });
+            routes = routes
+                .at(format!("{}{suffix}", paths::PROTECTED_RESOURCE), get(document))
+                .at(format!("{}{suffix}", paths::AUTHORIZATION_SERVER), get(mirrored));
         }
         routes.nest("/", service)
     }

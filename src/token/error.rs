@@ -78,17 +78,30 @@ pub enum TokenError {
     #[error("the token was issued in the future; check the clocks of this machine and of Clerk")]
     IssuedInTheFuture,
     /// `azp` is absent or not an authorized party.
-    #[error("the authorized party (azp) is not in CLERK_AUTHORIZED_PARTIES")]
-    AuthorizedParty,
+    #[error("the authorized party (azp) is not in CLERK_AUTHORIZED_PARTIES; expected {}", .expected.join(" or "))]
+    AuthorizedParty {
+        /// The configured parties.
+        expected: Vec<String>,
+    },
     /// `aud` is absent (RFC 8707 §2).
     #[error(
-        "the token has no audience (aud). Clerk sets it only if the client sends `resource`. Make the client send it, or \
-         set CLERK_AUDIENCE=if-present to accept tokens issued to any client of the application"
+        "the token has no audience (aud). Clerk sets it only for a registered resource that the client sends as `resource`. \
+         Register the URL of the MCP endpoint in Clerk Dashboard > Agents > MCP servers and make the client send it, or set \
+         CLERK_AUDIENCE=if-present to accept tokens issued to any client of the application"
     )]
     AudienceMissing,
     /// `aud` names another server (RFC 7519 §4.1.3).
     #[error("the audience (aud) does not name this server; expected {expected}")]
     Audience {
+        /// The resource identifier that this server publishes.
+        expected: String,
+    },
+    /// `aud` names this server, but with a query (RFC 8707 §2). Clients send the URL that they were given.
+    #[error(
+        "the audience (aud) names this server with a query: the client was configured with a URL that has a query. Configure \
+         it with exactly {expected}"
+    )]
+    AudienceQuery {
         /// The resource identifier that this server publishes.
         expected: String,
     },
@@ -117,9 +130,9 @@ impl TokenError {
             Self::Expired { .. } => Reason::TokenExpired,
             Self::NotYetValid => Reason::TokenNotActiveYet,
             Self::IssuedInTheFuture => Reason::TokenIatInTheFuture,
-            Self::AuthorizedParty => Reason::TokenInvalidAuthorizedParties,
+            Self::AuthorizedParty { .. } => Reason::TokenInvalidAuthorizedParties,
             Self::AudienceMissing => Reason::AudienceMissing,
-            Self::Audience { .. } => Reason::AudienceMismatch,
+            Self::Audience { .. } | Self::AudienceQuery { .. } => Reason::AudienceMismatch,
             Self::SessionPending => Reason::SessionPending,
         }
     }

@@ -13,7 +13,7 @@ use super::{
     error::TokenError,
     kind::TokenKind,
     policy::TokenPolicy,
-    rules::check_audience,
+    rules::{check_audience, is_id},
 };
 
 /// Clerk's report about a token. **A report does not mean that the token is valid**: call
@@ -23,6 +23,7 @@ use super::{
 pub(crate) struct TokenReport {
     /// For an inactive JWT, Clerk reports only `false` here.
     active: Option<bool>,
+    object: Option<String>,
     subject: Option<String>,
     client_id: Option<String>,
     scopes: Vec<String>,
@@ -39,7 +40,8 @@ pub(crate) struct TokenReport {
 pub(crate) enum ReportFault {
     /// The token is invalid.
     Token(TokenError),
-    /// The report lacks a member that every report has, so it says nothing about the token.
+    /// The report lacks a member that every report has, or is about another kind of object, so it says
+    /// nothing about the token.
     Incomplete,
 }
 
@@ -60,7 +62,7 @@ impl TokenReport {
         now: Timestamp,
         recorder: &mut Recorder<ReportFault>,
     ) -> Result<VerifiedClaims, ReportFault> {
-        recorder.record(Check::Active, self.check_active())?;
+        recorder.record(Check::Active, self.check_active(kind))?;
         recorder.record(Check::Revoked, self.check_revoked())?;
         recorder.record(Check::Expiry, self.check_expiry(now))?;
         recorder.record(Check::Subject, self.check_subject(kind))?;
@@ -92,11 +94,12 @@ impl TokenReport {
         }
     }
 
-    fn check_active(&self) -> Result<Pass, ReportFault> {
+    fn check_active(&self, kind: TokenKind) -> Result<Pass, ReportFault> {
         if self.active == Some(false) {
             return Err(TokenError::NotActive.into());
         }
-        if self.subject.is_none() || self.revoked.is_none() || self.expired.is_none() {
+        let is_of_kind = self.object.as_deref() == Some(object(kind));
+        if !is_of_kind || self.subject.is_none() || self.revoked.is_none() || self.expired.is_none() {
             return Err(ReportFault::Incomplete);
         }
         Ok(Pass::Held)
@@ -129,11 +132,20 @@ impl TokenReport {
 
     fn check_subject(&self, kind: TokenKind) -> Result<Pass, TokenError> {
         let subject = self.subject.as_deref().unwrap_or_default();
-        let fits = |prefix: &&str| subject.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty());
-        if subject_prefixes(kind).iter().any(fits) {
+        if subject_prefixes(kind).iter().any(|prefix| is_id(subject, prefix)) {
             return Ok(Pass::Held);
         }
         Err(TokenError::ClaimMalformed("sub"))
+    }
+}
+
+/// Returns the `object` of a report about a token of this kind.
+fn object(kind: TokenKind) -> &'static str {
+    match kind {
+        // Session tokens are never opaque.
+        TokenKind::SessionToken | TokenKind::OAuthToken => "clerk_idp_oauth_access_token",
+        TokenKind::M2mToken => "machine_to_machine_token",
+        TokenKind::ApiKey => "api_key",
     }
 }
 
@@ -176,7 +188,7 @@ mod tests {
             TokenKind::SessionToken | TokenKind::OAuthToken | TokenKind::ApiKey => "user_1",
         };
         let mut report = json!({
-            "subject": subject, "client_id": "c", "scopes": ["profile"], "revoked": false, "expired": false,
+            "object": object(kind), "subject": subject, "client_id": "c", "scopes": ["profile"], "revoked": false, "expired": false,
             "expiration": null, "created_at": NOW, "aud": ["https://mcp.example.com/mcp"],
         });
         for (name, value) in changes.as_object().unwrap() {
@@ -228,6 +240,7 @@ mod tests {
             (json!({ "expiration": 1e300 }), "token-verification-failed"),
             (json!({ "subject": "client_1" }), "token-verification-failed"),
             (json!({ "subject": "user_" }), "token-verification-failed"),
+            (json!({ "subject": "user_1/../.." }), "token-verification-failed"),
             (json!({ "aud": null }), "audience-missing"),
             (json!({ "aud": ["https://other.test"] }), "audience-mismatch"),
         ] {
@@ -237,6 +250,8 @@ mod tests {
             assert_eq!(error.reason().as_str(), reason, "{changes}");
         }
         for lacking in [
+            json!({ "object": null }),
+            json!({ "object": "api_key" }),
             json!({ "subject": null }),
             json!({ "revoked": null }),
             json!({ "expired": null }),

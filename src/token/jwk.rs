@@ -1,11 +1,7 @@
 //! Parses the keys that may verify Clerk tokens: RSA keys of 2048 to 8192 bits, as JSON Web Keys (RFC 7517)
 //! or PEM.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    fmt,
-    sync::Arc,
-};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::DecodingKey;
@@ -125,22 +121,18 @@ pub enum KeyError {
     Exponent,
 }
 
-/// Parses a key set. An unusable key is skipped and logged, so that it does not affect the others.
-pub(super) fn parse_key_set(body: &[u8]) -> Result<HashMap<String, VerifyingKey>, FetchError> {
+/// Parses a key set into keys by id. An unusable key is skipped and logged, so that it does not affect the
+/// others.
+pub(super) fn parse_key_set(body: &[u8]) -> Result<HashMap<String, Vec<VerifyingKey>>, FetchError> {
     let set: Map<String, Value> = serde_json::from_slice(body).map_err(|_| FetchError::NotAKeySet)?;
     let keys = set
         .get("keys")
         .and_then(Value::as_array)
         .ok_or(FetchError::NotAKeySet)?;
-    let mut usable = HashMap::new();
+    let mut usable: HashMap<String, Vec<VerifyingKey>> = HashMap::new();
     for key in keys {
         match parse_key(key) {
-            Ok((kid, key)) => match usable.entry(kid) {
-                Entry::Vacant(free) => drop(free.insert(key)),
-                Entry::Occupied(taken) => {
-                    tracing::warn!(kid = %taken.key(), "Clerk's key set has two keys with the same kid; the first is used");
-                }
-            },
+            Ok((kid, key)) => usable.entry(kid).or_default().push(key),
             Err(error) => tracing::warn!(%error, "skipped an unusable key of Clerk's key set"),
         }
     }

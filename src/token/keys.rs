@@ -8,10 +8,6 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, Shared},
-};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use thiserror::Error;
@@ -20,12 +16,13 @@ use super::{
     fetch::{FetchError, JwksFetcher},
     jwk::{KeyReference, StaticKey, VerifyingKey, parse_key_set},
 };
-use crate::{clock::Clock, reason::Reason};
+use crate::{clock::Clock, flight::Flight, outbound::OutboundError, reason::Reason};
 
 /// A source of verification keys.
 pub trait KeySource: fmt::Debug + Send + Sync + 'static {
-    /// Returns the key with this id, or `None` if the application has no such key. May fetch the key set.
-    fn key(&self, kid: &str) -> impl Future<Output = Result<Option<VerifyingKey>, KeyLookupError>> + Send;
+    /// Returns the keys with this id; none if the application has no such key. May fetch the key set. An id
+    /// should be unique, but need not be (RFC 7517 §4.5).
+    fn keys(&self, kid: &str) -> impl Future<Output = Result<Vec<VerifyingKey>, KeyLookupError>> + Send;
 
     /// Returns whether `key` may still be used. Called for each cached token, so it must not wait for the
     /// network.
@@ -33,8 +30,8 @@ pub trait KeySource: fmt::Debug + Send + Sync + 'static {
 }
 
 impl KeySource for StaticKey {
-    async fn key(&self, _kid: &str) -> Result<Option<VerifyingKey>, KeyLookupError> {
-        Ok(Some(self.0.clone()))
+    async fn keys(&self, _kid: &str) -> Result<Vec<VerifyingKey>, KeyLookupError> {
+        Ok(vec![self.0.clone()])
     }
 
     fn holds(&self, key: &KeyReference) -> bool {
@@ -76,7 +73,7 @@ struct Inner {
 
 #[derive(Debug)]
 struct KeySet {
-    keys: HashMap<String, VerifyingKey>,
+    keys: HashMap<String, Vec<VerifyingKey>>,
     fetched_at: Timestamp,
 }
 
@@ -103,7 +100,7 @@ impl JwksCache {
     /// # Errors
     /// Returns an error if the fetch fails. The old key set is kept.
     pub async fn refresh(&self) -> Result<(), FetchError> {
-        self.join_fetch().await
+        outcome(self.join_fetch()).await
     }
 
     /// Fetches the key set at once and then every five minutes until the future is dropped. After a failure,
@@ -200,10 +197,10 @@ impl JwksCache {
 }
 
 impl KeySource for JwksCache {
-    async fn key(&self, kid: &str) -> Result<Option<VerifyingKey>, KeyLookupError> {
+    async fn keys(&self, kid: &str) -> Result<Vec<VerifyingKey>, KeyLookupError> {
         let cached = self.usable_refreshed();
-        if let Some(key) = cached.as_ref().and_then(|set| set.keys.get(kid)) {
-            return Ok(Some(key.clone()));
+        if let Some(keys) = cached.as_ref().and_then(|set| set.keys.get(kid)) {
+            return Ok(keys.clone());
         }
         let cause = if cached.is_some() {
             FetchCause::UnknownKey
@@ -211,22 +208,36 @@ impl KeySource for JwksCache {
             FetchCause::NoKeys
         };
         match self.join_fetch_if_allowed(cause) {
-            Ok(flight) => flight.await.map_err(|cause| KeyLookupError { cause })?,
+            Ok(flight) => outcome(flight).await.map_err(|cause| KeyLookupError { cause })?,
             // The last fetch failed, so whether the kid exists is unknown.
             Err(Some(cause)) => return Err(KeyLookupError { cause }),
             // The key set was fetched recently and does not have the kid.
             Err(None) => {}
         }
-        Ok(self.usable().and_then(|set| set.keys.get(kid).cloned()))
+        let keys = self.usable().and_then(|set| set.keys.get(kid).cloned());
+        Ok(keys.unwrap_or_default())
     }
 
     fn holds(&self, key: &KeyReference) -> bool {
-        self.usable_refreshed()
-            .is_some_and(|set| set.keys.get(&key.kid).is_some_and(|cached| cached.matches(key)))
+        self.usable_refreshed().is_some_and(|set| {
+            set.keys
+                .get(&key.kid)
+                .into_iter()
+                .flatten()
+                .any(|cached| cached.matches(key))
+        })
     }
 }
 
-type PendingFetch = Shared<BoxFuture<'static, Result<(), FetchError>>>;
+type PendingFetch = Flight<Result<(), FetchError>>;
+
+/// Waits for a fetch. A fetch that panicked counts as a broken connection.
+async fn outcome(fetch: PendingFetch) -> Result<(), FetchError> {
+    fetch
+        .outcome()
+        .await
+        .unwrap_or(Err(FetchError::Outbound(OutboundError::Broken)))
+}
 
 /// Why a lookup needs a fetch.
 #[derive(Debug, Clone, Copy)]
@@ -249,22 +260,14 @@ struct Fetches {
 }
 
 impl Fetches {
-    /// Returns the fetch in flight. Ignores one that has ended without being removed, because its task
-    /// panicked or its runtime was shut down.
+    /// Returns the fetch in flight.
     fn flight(&self) -> Option<PendingFetch> {
-        self.in_flight.clone().filter(|flight| flight.peek().is_none())
+        self.in_flight.clone().filter(Flight::is_running)
     }
 
-    /// Starts a fetch in its own task, so that it completes even if all waiting requests are cancelled.
+    /// Starts a fetch.
     fn start(&mut self, cache: &JwksCache) -> PendingFetch {
-        let task = tokio::spawn(cache.clone().fetch_and_store());
-        let flight = async move {
-            // The task returns an error only if it panicked or the runtime was shut down.
-            task.await
-                .unwrap_or(Err(FetchError::Outbound(crate::outbound::OutboundError::Broken)))
-        }
-        .boxed()
-        .shared();
+        let flight = Flight::start(cache.clone().fetch_and_store());
         self.in_flight = Some(flight.clone());
         flight
     }

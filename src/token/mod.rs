@@ -53,10 +53,10 @@
 //! struct Pinned(HashMap<String, StaticKey>);
 //!
 //! impl KeySource for Pinned {
-//!     async fn key(&self, kid: &str) -> Result<Option<VerifyingKey>, KeyLookupError> {
+//!     async fn keys(&self, kid: &str) -> Result<Vec<VerifyingKey>, KeyLookupError> {
 //!         match self.0.get(kid) {
-//!             Some(key) => key.key(kid).await,
-//!             None => Ok(None),
+//!             Some(key) => key.keys(kid).await,
+//!             None => Ok(Vec::new()),
 //!         }
 //!     }
 //!

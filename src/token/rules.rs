@@ -49,7 +49,7 @@ impl ClaimRules<'_> {
             // An API key is never a JWT, and no subject begins with this prefix.
             TokenKind::ApiKey => "ak_",
         };
-        has_prefix(self.claims, "sub", prefix)
+        has_id(self.claims, "sub", prefix)
     }
 
     /// The prefix matters, because a JWT template may define a `sid` of its own.
@@ -57,7 +57,7 @@ impl ClaimRules<'_> {
         if self.kind != TokenKind::SessionToken {
             return Ok(Pass::NotAsked("only session tokens have a sid"));
         }
-        has_prefix(self.claims, "sid", "sess_")
+        has_id(self.claims, "sid", "sess_")
     }
 
     /// The bounds are the same as in Clerk's SDK: valid while `now < exp + leeway`, and from `now = nbf -
@@ -105,7 +105,9 @@ impl ClaimRules<'_> {
         }
         match self.claims.get("azp").and_then(Value::as_str) {
             Some(party) if parties.iter().any(|allowed| allowed == party) => Ok(Pass::Held),
-            _ => Err(TokenError::AuthorizedParty),
+            _ => Err(TokenError::AuthorizedParty {
+                expected: parties.clone(),
+            }),
         }
     }
 
@@ -165,18 +167,39 @@ pub(super) fn check_audience(
     if audience.is_empty() && required {
         return Err(TokenError::AudienceMissing);
     }
-    Err(TokenError::Audience {
-        expected: policy.resources.mcp().to_owned(),
+    let expected = policy.resources.mcp().to_owned();
+    let names_with_query = |name: &&str| {
+        name.split_once('?')
+            .is_some_and(|(bare, _)| policy.resources.contains(bare))
+    };
+    Err(if audience.iter().any(names_with_query) {
+        TokenError::AudienceQuery { expected }
+    } else {
+        TokenError::Audience { expected }
     })
 }
 
-/// Checks that a claim begins with `prefix` and continues after it.
-fn has_prefix(claims: &Map<String, Value>, name: &'static str, prefix: &str) -> Result<Pass, TokenError> {
-    match text(claims, name)?.strip_prefix(prefix) {
-        None | Some("") => Err(TokenError::ClaimMalformed(name)),
-        Some(_) => Ok(Pass::Held),
+/// Checks that a claim is an id of Clerk with this prefix.
+fn has_id(claims: &Map<String, Value>, name: &'static str, prefix: &str) -> Result<Pass, TokenError> {
+    if is_id(text(claims, name)?, prefix) {
+        return Ok(Pass::Held);
     }
+    Err(TokenError::ClaimMalformed(name))
 }
+
+/// Returns whether `text` has the form of an id of Clerk: `prefix` and letters, digits or underscores. Ids
+/// become part of URLs at Clerk. Clerk's API description fixes their length at 27 characters; here they are
+/// only limited.
+pub(super) fn is_id(text: &str, prefix: &str) -> bool {
+    text.strip_prefix(prefix).is_some_and(|rest| {
+        (1..=MAX_ID_LENGTH).contains(&rest.len())
+            && rest
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    })
+}
+
+const MAX_ID_LENGTH: usize = 64;
 
 /// Returns a claim that must be a string.
 pub(super) fn text<'a>(claims: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, TokenError> {

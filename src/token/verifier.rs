@@ -10,7 +10,7 @@ use super::{
     claims::VerifiedClaims,
     error::{TokenError, VerifyError},
     jose::UnverifiedJwt,
-    jwk::KeyReference,
+    jwk::{KeyReference, VerifyingKey},
     keys::KeySource,
     kind::TokenKind,
     policy::TokenPolicy,
@@ -116,27 +116,26 @@ impl<K: KeySource> TokenVerifier<K> {
         let kid = jwt
             .unverified_kid()
             .inspect_err(|_| recorder.not_reached(&[Check::Key, Check::Signature]))?;
-        let found = self.keys.key(kid).await.map_err(VerifyError::from);
-        let found = found.and_then(|key| key.ok_or_else(|| TokenError::KeyIdUnknown.into()));
-        let key = recorder
+        let found = match self.keys.keys(kid).await {
+            Ok(keys) if keys.is_empty() => Err(TokenError::KeyIdUnknown.into()),
+            found => found.map_err(VerifyError::from),
+        };
+        let keys = recorder
             .require(Check::Key, found)
             .inspect_err(|_| recorder.not_reached(&[Check::Signature]))?;
         let (signing_input, signature) = jwt.signed();
-        let matches = crypto::verify(
-            signature,
-            signing_input.as_bytes(),
-            key.decoding_key(),
-            Algorithm::RS256,
-        );
-        recorder.require(
-            Check::Signature,
-            match matches {
-                Ok(true) => Ok(()),
-                // Every error of the backend means that this key did not make the signature.
-                Ok(false) | Err(_) => Err(TokenError::Signature.into()),
-            },
-        )?;
-        Ok(key.reference(kid))
+        // Every error of the backend means that this key did not make the signature.
+        let made_signature = |key: &&VerifyingKey| {
+            let outcome = crypto::verify(
+                signature,
+                signing_input.as_bytes(),
+                key.decoding_key(),
+                Algorithm::RS256,
+            );
+            matches!(outcome, Ok(true))
+        };
+        let key = keys.iter().find(made_signature).map(|key| key.reference(kid));
+        recorder.require(Check::Signature, key.ok_or_else(|| TokenError::Signature.into()))
     }
 
     /// Returns the settings of the verifier.

@@ -120,8 +120,19 @@ async fn banned_user_gets_a_tool_error() {
     }
 }
 
-/// A membership list, newest first, that gains one membership after each page it returns.
-struct GrowingMemberships(Arc<Mutex<usize>>);
+/// A membership list, newest first, that grows after each page it returns.
+struct GrowingMemberships {
+    total: Arc<Mutex<usize>>,
+    /// How many memberships are added after each page.
+    growth: usize,
+}
+
+impl GrowingMemberships {
+    fn new(total: usize, growth: usize) -> Self {
+        let total = Arc::new(Mutex::new(total));
+        Self { total, growth }
+    }
+}
 
 impl Respond for GrowingMemberships {
     fn respond(&self, request: &Request) -> ResponseTemplate {
@@ -133,7 +144,7 @@ impl Respond for GrowingMemberships {
                 .and_then(|(_, value)| value.parse::<usize>().ok())
                 .unwrap()
         };
-        let mut total = self.0.lock().unwrap();
+        let mut total = self.total.lock().unwrap();
         let all: Vec<_> = (0..*total)
             .rev()
             .map(|number| {
@@ -145,7 +156,7 @@ impl Respond for GrowingMemberships {
             .collect();
         let page: Vec<_> = all.iter().skip(query("offset")).take(query("limit")).collect();
         let body = json!({ "data": page, "total_count": *total });
-        *total += 1;
+        *total += self.growth;
         ResponseTemplate::new(200).set_body_json(body)
     }
 }
@@ -154,7 +165,7 @@ impl Respond for GrowingMemberships {
 async fn pagination_over_a_growing_list_ends_without_duplicates() {
     let clerk = MockServer::start().await;
     Mock::given(any())
-        .respond_with(GrowingMemberships(Arc::new(Mutex::new(350))))
+        .respond_with(GrowingMemberships::new(350, 1))
         .mount(&clerk)
         .await;
     let (server, token) = server(&clerk).await;
@@ -170,6 +181,19 @@ async fn pagination_over_a_growing_list_ends_without_duplicates() {
     // Every membership that existed before the first page was read.
     assert!((0..350).all(|number| distinct.contains(format!("orgmem_{number}").as_str())));
     assert!(request_count(&clerk).await <= 5);
+}
+
+#[tokio::test]
+async fn endless_membership_list_is_an_error() {
+    let clerk = MockServer::start().await;
+    Mock::given(any())
+        .respond_with(GrowingMemberships::new(200, 100))
+        .mount(&clerk)
+        .await;
+    let (server, token) = server(&clerk).await;
+    let answer = server.call(&token, "get-my-organizations", json!({})).await;
+    assert_eq!(answer["result"]["isError"], true, "{answer}");
+    assert_eq!(request_count(&clerk).await, 50);
 }
 
 /// An id may come from a tool argument, so it must not be able to select another Backend API operation.

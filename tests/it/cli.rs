@@ -107,7 +107,7 @@ fn all_invalid_variables_are_reported_at_once() {
     [Clerk] Invalid config: CLERK_FRONTEND_API_URL: expected a URL without a query or fragment, got "https://clerk.example.com/?x=1"
     [Clerk] Invalid config: CLERK_API_URL: expected an http or https URL, got "ftp://api.clerk.com"
     [Clerk] Invalid config: CLERK_CA_FILE: cannot read the file (entity not found), got "missing.pem"
-    [Clerk] Invalid config: CLERK_JWT_KEY: cannot use this key: not a public key in PEM (BEGIN PUBLIC KEY)
+    [Clerk] Invalid config: CLERK_JWT_KEY: the line -----END PUBLIC KEY----- is missing
     [Clerk] Invalid config: BASE_URL: expected https (http is allowed only for loopback), got "http://mcp.example.com"
     [Clerk] Invalid config: HOST: expected an IP address, such as 127.0.0.1 or 0.0.0.0, got "everywhere"
     [Clerk] Invalid config: PORT: expected a port number from 0 to 65535, got "99999"
@@ -117,7 +117,7 @@ fn all_invalid_variables_are_reported_at_once() {
     [Clerk] Invalid config: SCOPES: expected scopes in printable ASCII without quotes or backslashes, got "pro\"file"
     [Clerk] Invalid config: REQUIRED_SCOPES: expected scopes in printable ASCII without quotes or backslashes, got "a\\b"
     [Clerk] Invalid config: DOCS_URL: expected a full URL, such as https://mcp.example.com, got "docs"
-    [Clerk] Invalid config: ALLOWED_ORIGINS: expected origins such as https://app.example.com, without a path, got "https://app.example.com/path"
+    [Clerk] Invalid config: ALLOWED_ORIGINS: expected origins such as https://app.example.com, without a path or wildcards, got "https://app.example.com/path"
     [Clerk] Invalid config: TRUST_FORWARDED: expected true or false, got "perhaps"
     [Clerk] Invalid config: MAX_BODY: expected a size from 1 KiB to 1 GiB, such as 4 MiB, got "much"
     [Clerk] Invalid config: REQUEST_TIMEOUT: expected a duration from 1s to 3600s, such as 5s or 1m, got "0s"
@@ -128,6 +128,17 @@ fn all_invalid_variables_are_reported_at_once() {
     [Clerk] Invalid config: RUST_LOG: expected a filter such as info,rmcp=warn
     "#
     );
+}
+
+#[test]
+fn log_filter_in_quotes_is_rejected() {
+    for filter in ["\"info\"", "${LEVEL}"] {
+        let text = config_error(&valid_except(&[("RUST_LOG", filter)]));
+        assert!(
+            text.starts_with("[Clerk] Invalid config: RUST_LOG: expected the value"),
+            "{text}"
+        );
+    }
 }
 
 #[test]

@@ -36,6 +36,11 @@ async fn protected_resource_metadata_describes_the_server() {
     "#);
     let mcp_metadata = server.get("/.well-known/oauth-protected-resource/mcp").await;
     assert_eq!(mcp_metadata.json()["resource"], "https://mcp.example.com/mcp");
+    // Clients that were configured with the URL `…/mcp/` request this.
+    let slash = server.get("/.well-known/oauth-protected-resource/mcp/").await;
+    assert_eq!(slash.json(), mcp_metadata.json());
+    let slash = server.get("/.well-known/oauth-authorization-server/mcp/").await;
+    assert_eq!(slash.json()["issuer"], server.clerk.issuer());
 }
 
 /// RFC 9728 §3.3: `resource` must equal the identifier from which the client built the metadata URL.
@@ -56,6 +61,10 @@ async fn well_known_segment_precedes_the_base_url_path() {
     for (path, resource) in [
         (
             "/.well-known/oauth-protected-resource/tools/clerk/mcp",
+            "https://example.com/tools/clerk/mcp",
+        ),
+        (
+            "/.well-known/oauth-protected-resource/tools/clerk/mcp/",
             "https://example.com/tools/clerk/mcp",
         ),
         (
@@ -181,6 +190,43 @@ async fn metadata_with_a_foreign_issuer_is_not_mirrored() {
         .await;
     let mirrored = server.get("/.well-known/oauth-authorization-server").await.json();
     assert_eq!(mirrored["token_endpoint"], format!("{}/oauth/token", clerk.uri()));
+}
+
+/// Behind a proxy or in a container network, the server may reach the Frontend API at another URL than
+/// clients do.
+#[tokio::test]
+async fn issuer_can_differ_from_the_frontend_api_url() {
+    use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
+    let (inside, issuer) = (MockServer::start().await, "https://clerk.public.test");
+    let keys = json!({ "keys": [crate::support::server::signing_key().jwk()] });
+    for (route, body) in [
+        ("/.well-known/jwks.json", keys),
+        (
+            "/.well-known/oauth-authorization-server",
+            json!({ "issuer": issuer, "marker": "Clerk's own" }),
+        ),
+    ] {
+        Mock::given(path(route))
+            .respond_with(ResponseTemplate::new(200).set_body_json(body))
+            .mount(&inside)
+            .await;
+    }
+    let server = TestServer::builder()
+        .set("CLERK_FRONTEND_API_URL", inside.uri())
+        .set("CLERK_ISSUER", issuer)
+        .set("CLERK_SECRET_KEY", "sk_live_1")
+        .spawn()
+        .await;
+    let mirrored = server.get("/.well-known/oauth-authorization-server").await.json();
+    assert_eq!(mirrored["marker"], "Clerk's own");
+    let resource = server
+        .get("/.well-known/oauth-protected-resource/mcp")
+        .await
+        .json();
+    assert_eq!(resource["authorization_servers"], json!([issuer]));
+    let token = server.oauth_token("ada");
+    assert_eq!(server.status_of(token.clone().claim("iss", issuer)).await, 200);
+    assert_eq!(server.status_of(token.claim("iss", inside.uri())).await, 401);
 }
 
 #[tokio::test]

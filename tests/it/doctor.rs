@@ -174,6 +174,31 @@ async fn unsuitable_metadata_fails_its_checks() {
     );
 }
 
+/// The Frontend API is reached at another URL than its issuer.
+#[tokio::test]
+async fn frontend_api_at_another_url_needs_the_issuer() {
+    let server = running().await;
+    let inside = MockServer::start().await;
+    for route in [
+        "/.well-known/jwks.json",
+        "/.well-known/oauth-authorization-server",
+    ] {
+        let document = reqwest::get(format!("{}{route}", server.clerk.issuer()))
+            .await
+            .unwrap();
+        let document = document.json::<Value>().await.unwrap();
+        Mock::given(path(route))
+            .respond_with(ResponseTemplate::new(200).set_body_json(document))
+            .mount(&inside)
+            .await;
+    }
+    let url = inside.uri();
+    let mut changes = vec![("CLERK_FRONTEND_API_URL", url.as_str())];
+    assert_eq!(failed_checks(&server, &changes).await.0, ["issuer", "base-url"]);
+    changes.push(("CLERK_ISSUER", server.clerk.issuer()));
+    assert_eq!(failed_checks(&server, &changes).await.0, [""; 0]);
+}
+
 #[tokio::test]
 async fn unreachable_or_wrong_server_fails_its_checks() {
     let server = running().await;

@@ -123,6 +123,60 @@ async fn every_failed_check_is_listed() {
     assert_eq!(report["claims"]["note"], "\u{9b}31m \u{202e}");
 }
 
+#[tokio::test]
+async fn rejected_audience_and_party_are_shown_next_to_the_expected_ones() {
+    let clerk = clerk().await;
+    let audience = format!("{BASE_URL}/mcp?utm_source=x");
+    let token = access_token(&clerk).claim("aud", json!([audience])).mint();
+    let output = explain(&clerk, &["--json"], &[], &token).await;
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let failed = |report: &Value| {
+        let all = report["checks"].as_array().unwrap();
+        all.iter()
+            .find(|check| check["verdict"] == "failed")
+            .unwrap()
+            .clone()
+    };
+    let check = failed(&report);
+    assert_eq!(
+        (&check["check"], &check["received"]),
+        (&json!("aud"), &json!([audience]))
+    );
+    let detail = check["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("configured with a URL that has a query")
+            && detail.contains(&format!("{BASE_URL}/mcp")),
+        "{detail}"
+    );
+
+    let parties = [("CLERK_AUTHORIZED_PARTIES", "https://app.example.com")];
+    let token = clerk
+        .session_token("ada")
+        .unwrap()
+        .claim("azp", "http://app.example.com")
+        .mint();
+    let output = explain(&clerk, &["--json"], &parties, &token).await;
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let check = failed(&report);
+    assert_eq!(
+        (&check["check"], &check["received"]),
+        (&json!("azp"), &json!("http://app.example.com"))
+    );
+    assert!(
+        check["detail"]
+            .as_str()
+            .unwrap()
+            .ends_with("expected https://app.example.com"),
+        "{check}"
+    );
+    let output = explain(&clerk, &[], &parties, &token).await;
+    assert!(
+        stdout(&output).contains("Received: \"http://app.example.com\""),
+        "{}",
+        stdout(&output)
+    );
+}
+
 /// Replaces the numbers of seconds, which change with every run.
 fn without_seconds(text: &str) -> String {
     let words: Vec<_> = text

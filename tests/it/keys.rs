@@ -83,8 +83,8 @@ async fn simultaneous_first_requests_share_one_fetch() {
     let fetcher = Fetcher::answering(set(&[&signing_key()]));
     let (cache, _) = cache(&fetcher);
     let kid = signing_key().kid().to_owned();
-    let keys = join_all((0..1_000).map(|_| cache.key(&kid))).await;
-    assert!(keys.iter().all(|key| matches!(key, Ok(Some(_)))));
+    let keys = join_all((0..1_000).map(|_| cache.keys(&kid))).await;
+    assert!(keys.iter().all(|key| matches!(key, Ok(keys) if !keys.is_empty())));
     assert_eq!(fetcher.count(), 1);
 }
 
@@ -94,21 +94,21 @@ async fn unknown_kids_cause_a_limited_number_of_fetches() {
     let (cache, clock) = cache(&fetcher);
     cache.refresh().await.unwrap();
     for number in 0..10_000 {
-        assert!(matches!(cache.key(&format!("unknown-{number}")).await, Ok(None)));
+        assert!(matches!(cache.keys(&format!("unknown-{number}")).await, Ok(keys) if keys.is_empty()));
     }
     assert_eq!(fetcher.count(), 3);
     // After the burst, one fetch in ten seconds is allowed.
     for fetches in 4..8 {
         clock.advance(std::time::Duration::from_secs(10));
         for _ in 0..100 {
-            assert!(matches!(cache.key("unknown").await, Ok(None)));
+            assert!(matches!(cache.keys("unknown").await, Ok(keys) if keys.is_empty()));
         }
         assert_eq!(fetcher.count(), fetches);
     }
     // After a pause, only the burst is allowed again, not more.
     clock.advance(std::time::Duration::from_mins(4));
     for _ in 0..100 {
-        assert!(matches!(cache.key("unknown").await, Ok(None)));
+        assert!(matches!(cache.keys("unknown").await, Ok(keys) if keys.is_empty()));
     }
     assert_eq!(fetcher.count(), 9);
 }
@@ -118,14 +118,14 @@ async fn keys_are_fetched_again_after_a_failed_start() {
     let fetcher = Fetcher::answering(UNREACHABLE);
     let (cache, clock) = cache(&fetcher);
     let kid = signing_key().kid().to_owned();
-    assert!(cache.key(&kid).await.is_err());
+    assert!(cache.keys(&kid).await.is_err());
     assert!(!cache.holds_keys());
     let _ = fetcher.answer.send_replace(set(&[&signing_key()]));
     // After a failed fetch, the next one is allowed after one second.
-    assert!(cache.key(&kid).await.is_err());
+    assert!(cache.keys(&kid).await.is_err());
     assert_eq!(fetcher.count(), 1);
     clock.advance(std::time::Duration::from_secs(1));
-    assert!(matches!(cache.key(&kid).await, Ok(Some(_))));
+    assert!(matches!(cache.keys(&kid).await, Ok(keys) if !keys.is_empty()));
     assert!(cache.holds_keys());
 }
 
@@ -137,16 +137,16 @@ async fn old_keys_are_used_for_an_hour_while_clerk_is_unreachable() {
     cache.refresh().await.unwrap();
     let _ = fetcher.answer.send_replace(UNREACHABLE);
     clock.set(start_time() + 59.minutes());
-    assert!(matches!(cache.key(&kid).await, Ok(Some(_))));
+    assert!(matches!(cache.keys(&kid).await, Ok(keys) if !keys.is_empty()));
     assert!(cache.refresh().await.is_err());
     assert!(
-        matches!(cache.key(&kid).await, Ok(Some(_))),
+        matches!(cache.keys(&kid).await, Ok(keys) if !keys.is_empty()),
         "a failed fetch must not remove the old keys"
     );
     // While Clerk is unreachable, an unknown kid is an outage: the token may still be valid.
-    assert!(cache.key("unknown").await.is_err());
+    assert!(cache.keys("unknown").await.is_err());
     clock.set(start_time() + 60.minutes());
-    assert!(cache.key(&kid).await.is_err());
+    assert!(cache.keys(&kid).await.is_err());
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn lookups_do_not_wait_for_a_background_refresh() {
     clock.advance(std::time::Duration::from_mins(6));
     for _ in 0..100 {
         assert!(
-            matches!(cache.key(&kid).now_or_never(), Some(Ok(Some(_)))),
+            matches!(cache.keys(&kid).now_or_never(), Some(Ok(keys)) if !keys.is_empty()),
             "the lookup waited for the refresh"
         );
     }
@@ -226,8 +226,14 @@ async fn unusable_key_is_skipped_and_the_others_are_used() {
     ] {
         let fetcher = Fetcher::answering(Ok(json!({ "keys": [bad, good.jwk()] }).to_string().into_bytes()));
         let (cache, _) = cache(&fetcher);
-        assert!(matches!(cache.key(good.kid()).await, Ok(Some(_))), "{bad}");
-        assert!(matches!(cache.key("bad").await, Ok(None)), "{bad}");
+        assert!(
+            matches!(cache.keys(good.kid()).await, Ok(keys) if !keys.is_empty()),
+            "{bad}"
+        );
+        assert!(
+            matches!(cache.keys("bad").await, Ok(keys) if keys.is_empty()),
+            "{bad}"
+        );
         let fetcher = Fetcher::answering(Ok(json!({ "keys": [bad] }).to_string().into_bytes()));
         let (cache, _) = self::cache(&fetcher);
         assert_eq!(cache.refresh().await, Err(FetchError::NoUsableKey), "{bad}");
@@ -259,10 +265,10 @@ async fn fetch_continues_after_its_caller_is_dropped() {
         .acquire_many(u32::try_from(Semaphore::MAX_PERMITS.min(u32::MAX as usize)).unwrap())
         .await;
     assert!(
-        cache.key("x").now_or_never().is_none(),
+        cache.keys("x").now_or_never().is_none(),
         "the first caller waits until it is dropped"
     );
     drop(blocked);
-    assert!(matches!(cache.key(signing_key().kid()).await, Ok(Some(_))));
+    assert!(matches!(cache.keys(signing_key().kid()).await, Ok(keys) if !keys.is_empty()));
     assert_eq!((fetcher.count(), clock.now()), (1, start_time()));
 }

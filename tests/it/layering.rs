@@ -8,13 +8,18 @@ use crate::support::sources::rust_files;
 const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("digest", &[]),
+    ("flight", &[]),
     ("id", &[]),
+    ("log_limit", &[]),
     ("origin", &[]),
     ("reason", &[]),
     ("outbound", &["origin"]),
     ("paths", &[]),
-    ("shared_cache", &["clock"]),
-    ("token", &["clock", "digest", "outbound", "paths", "reason"]),
+    ("shared_cache", &["clock", "flight"]),
+    (
+        "token",
+        &["clock", "digest", "flight", "outbound", "paths", "reason"],
+    ),
     ("session", &["id", "token"]),
     ("policy", &["session"]),
     (
@@ -27,6 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "clerk",
             "clock",
             "digest",
+            "log_limit",
             "paths",
             "reason",
             "session",
@@ -38,16 +44,24 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "mcp",
         &[
-            "auth", "clerk", "clock", "context", "id", "policy", "reason", "session",
+            "auth",
+            "clerk",
+            "clock",
+            "context",
+            "id",
+            "log_limit",
+            "policy",
+            "reason",
+            "session",
         ],
     ),
     (
         "public",
         &[
-            "auth", "clerk", "clock", "digest", "outbound", "paths", "session", "token",
+            "auth", "clerk", "clock", "digest", "flight", "outbound", "paths", "session", "token",
         ],
     ),
-    ("http", &["auth", "origin", "paths", "reason"]),
+    ("http", &["auth", "log_limit", "origin", "paths", "reason"]),
     ("config", &["origin", "paths", "token"]),
     (
         "app",

@@ -362,7 +362,7 @@ async fn a_panic_in_a_tool_is_an_internal_error() {
 struct BrokenKeys;
 
 impl KeySource for BrokenKeys {
-    async fn key(&self, _: &str) -> Result<Option<VerifyingKey>, KeyLookupError> {
+    async fn keys(&self, _: &str) -> Result<Vec<VerifyingKey>, KeyLookupError> {
         panic!("with a secret in the message")
     }
 

@@ -118,20 +118,34 @@ async fn opaque_token_of_the_local_clerk_is_accepted() {
 async fn machine_tokens_and_api_keys_have_their_own_endpoints() {
     let clerk = MockServer::start().await;
     let server = server(&clerk).await;
-    for (route, member, token, subject) in [
+    let (m2m, api_key) = ("machine_to_machine_token", "api_key");
+    for (route, member, token, object, subject) in [
         (
             "/m2m_tokens/verify",
             "token",
             "mt_0123456789abcdef",
+            m2m,
             "mch_2machine",
         ),
-        ("/api_keys/verify", "secret", "ak_0123/abc+def==", "org_2company"),
-        ("/api_keys/verify", "secret", "ak_of_a_user", "user_2opaque"),
+        (
+            "/api_keys/verify",
+            "secret",
+            "ak_0123/abc+def==",
+            api_key,
+            "org_2company",
+        ),
+        (
+            "/api_keys/verify",
+            "secret",
+            "ak_of_a_user",
+            api_key,
+            "user_2opaque",
+        ),
     ] {
         Mock::given(path(route))
             .and(body_json(json!({ member: token })))
             .respond_with(ResponseTemplate::new(200).set_body_json(report(
-                &json!({ "subject": subject, "aud": null, "expiration": null }),
+                &json!({ "object": object, "subject": subject, "aud": null, "expiration": null }),
             )))
             .expect(1)
             .mount(&clerk)
@@ -186,6 +200,10 @@ async fn token_that_clerk_rejects_is_401() {
         (
             "another subject",
             ResponseTemplate::new(200).set_body_json(report(&json!({ "subject": "mch_1" }))),
+        ),
+        (
+            "subject with a path",
+            ResponseTemplate::new(200).set_body_json(report(&json!({ "subject": "user_1/sessions" }))),
         ),
         (
             "no audience",
@@ -254,6 +272,11 @@ async fn unavailable_clerk_is_503() {
         (
             "incomplete report",
             ResponseTemplate::new(200).set_body_json(json!({ "subject": "user_1" })),
+            "5",
+        ),
+        (
+            "report about another object",
+            ResponseTemplate::new(200).set_body_json(report(&json!({ "object": "api_key" }))),
             "5",
         ),
         (

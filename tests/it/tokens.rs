@@ -27,11 +27,11 @@ fn seconds(offset: i64) -> i64 {
 struct OneKey(StaticKey);
 
 impl KeySource for OneKey {
-    async fn key(&self, kid: &str) -> Result<Option<VerifyingKey>, KeyLookupError> {
+    async fn keys(&self, kid: &str) -> Result<Vec<VerifyingKey>, KeyLookupError> {
         if kid == signing_key().kid() {
-            self.0.key(kid).await
+            self.0.keys(kid).await
         } else {
-            Ok(None)
+            Ok(Vec::new())
         }
     }
 
@@ -182,6 +182,11 @@ async fn each_defect_has_its_reason_but_all_have_the_same_response() {
             "token-verification-failed",
         ),
         (
+            "sub is a path",
+            oauth().claim("sub", "user_1/../../organizations"),
+            "token-verification-failed",
+        ),
+        (
             "numeric sub",
             oauth().claim("sub", 7),
             "token-verification-failed",
@@ -230,6 +235,11 @@ async fn each_defect_has_its_reason_but_all_have_the_same_response() {
         (
             "aud below the URL of this server",
             oauth().claim("aud", format!("{RESOURCE}/sub")),
+            "audience-mismatch",
+        ),
+        (
+            "aud with a query",
+            oauth().claim("aud", format!("{RESOURCE}?utm_source=x")),
             "audience-mismatch",
         ),
         ("empty aud", oauth().claim("aud", json!([])), "audience-missing"),

@@ -29,6 +29,7 @@ pub(super) const EXPECTED_FAILURES: &[(Flaw, &[&str])] = &[
     (Flaw::InactiveIgnored, &["machine.opaque-inactive"]),
     (Flaw::FlagsNotNeeded, &["machine.opaque-flags-missing"]),
     (Flaw::ExpirationIgnored, &["machine.opaque-past-its-end"]),
+    (Flaw::OpaqueObjectIgnored, &["machine.opaque-object"]),
     (Flaw::OpaqueSubjectUnchecked, &["machine.opaque-subject", "machine.m2m-subject", "machine.api-key-subject"]),
     (Flaw::OpaqueAudIgnored, &[
         "machine.opaque-audience-missing", "machine.opaque-audience-other", "machine.opaque-audience-malformed",
@@ -80,6 +81,7 @@ pub(super) const EXPECTED_FAILURES: &[(Flaw, &[&str])] = &[
     (Flaw::KeyTypeIgnored, &["keys.of-another-type"]),
     (Flaw::PublishedSecretTrusted, &["keys.published-secret"]),
     (Flaw::BadKeySpoilsSet, &["keys.unusable-keys-skipped", "keys.entries-that-are-no-keys"]),
+    (Flaw::OneKeyPerId, &["keys.same-id"]),
     (Flaw::UnusableKeyHides, &["keys.of-one-id"]),
     (Flaw::EmptySetTaken, &["keys.empty-set", "keys.empty-set-keeps-the-old"]),
     (Flaw::KeysLostOnFailure, &[

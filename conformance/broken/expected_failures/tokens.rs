@@ -106,6 +106,7 @@ pub(super) const EXPECTED_FAILURES: &[(Flaw, &[&str])] = &[
     (Flaw::IssPrefix, &["audience.issuer-prefix"]),
     (Flaw::IssSuffix, &["audience.issuer-suffix"]),
     (Flaw::IssNormalized, &["audience.issuer-trailing-slash"]),
+    (Flaw::SubFormIgnored, &["claims.sub-form"]),
     (Flaw::SubNotNeeded, &["claims.sub-missing", "claims.sub-not-text", "oauth.subject"]),
     (Flaw::SubPrefixIgnored, &[
         "claims.sub-empty", "claims.sub-prefix-alone", "claims.sub-of-another-kind",

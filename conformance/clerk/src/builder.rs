@@ -1,6 +1,7 @@
 //! [`LocalClerkBuilder`]: settings of a local Clerk, and starting it.
 
 use std::{
+    collections::BTreeSet,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{Arc, OnceLock},
@@ -8,7 +9,7 @@ use std::{
 };
 
 use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine as _};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, RwLock};
 use poem::Server;
 use tokio::{net::TcpListener, sync::oneshot};
@@ -47,6 +48,7 @@ pub struct LocalClerkBuilder {
     auto_approve: Option<String>,
     /// The Frontend API host of the instance to stand in for.
     public_host: Option<String>,
+    resources: BTreeSet<String>,
     authority: Option<Authority>,
     clock: Clock,
     seed: Option<u64>,
@@ -102,6 +104,7 @@ impl Default for LocalClerkBuilder {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             auto_approve: None,
             public_host: None,
+            resources: BTreeSet::new(),
             authority: None,
             clock: Clock::system(),
             seed: None,
@@ -184,6 +187,12 @@ impl LocalClerkBuilder {
         self
     }
 
+    /// Registers a resource (see [`ResourceIndicators`]). Can be repeated.
+    pub fn register_resource(mut self, resource: impl Into<String>) -> Self {
+        self.resources.insert(resource.into());
+        self
+    }
+
     /// Sets how the verify endpoints answer for revoked and expired tokens. Default: 200 with flags.
     pub fn inactive_tokens(mut self, mode: InactiveTokens) -> Self {
         self.settings.inactive_tokens = mode;
@@ -194,6 +203,14 @@ impl LocalClerkBuilder {
     /// turns it on.
     pub fn dynamic_registration(mut self, on: bool) -> Self {
         self.settings.dynamic_registration = on;
+        self
+    }
+
+    /// Sets whether the response to a dynamic registration lists `refresh_token` in `grant_types`. Default:
+    /// no, as at Clerk, although the metadata lists it and every client gets refresh tokens. Some clients
+    /// refuse such a response.
+    pub fn registration_lists_refresh_token(mut self, on: bool) -> Self {
+        self.settings.registration_lists_refresh_token = on;
         self
     }
 
@@ -214,6 +231,14 @@ impl LocalClerkBuilder {
     /// Limits requests to the Backend API. Default: no limit.
     pub fn rate_limit(mut self, limit: RateLimit) -> Self {
         self.settings.rate_limit = Some(limit);
+        self
+    }
+
+    /// Sets how long after its first use a refresh token may be used again. Default: not at all. A second use
+    /// then revokes the grant, as if the token had been stolen (RFC 9700 §4.14.2), also when a client with
+    /// several processes refreshes twice at once. With a leeway, each use within it returns new tokens.
+    pub fn refresh_leeway(mut self, leeway: Duration) -> Self {
+        self.settings.refresh_leeway = SignedDuration::try_from(leeway).unwrap_or(SignedDuration::MAX);
         self
     }
 
@@ -312,6 +337,7 @@ impl LocalClerkBuilder {
             keys: RwLock::new(Keyring::new(signing_key)),
             directory: RwLock::new(directory),
             auto_approve: RwLock::new(auto_approve),
+            resources: RwLock::new(self.resources),
             grants: Mutex::default(),
             credentials: Mutex::default(),
             faults: Faults::default(),

@@ -78,21 +78,33 @@ pub(crate) struct Arguments {
     /// Format of OAuth access tokens.
     #[arg(long, value_enum, default_value_t)]
     access_tokens: AccessTokenFormat,
-    /// Resource indicators (`resource` and `aud`): strict behaves as Clerk does now, legacy ignores them.
+    /// Resource indicators (`resource` and `aud`). registered behaves as Clerk does now: only registered
+    /// resources are granted. strict grants every resource until one is registered. legacy ignores them.
     #[arg(long, value_enum, default_value_t)]
     resource: ResourceMode,
+    /// Register this resource, the URL of an MCP endpoint. Repeatable.
+    #[arg(long, value_name = "URL")]
+    register_resource: Vec<String>,
     /// Response of the verify endpoints for revoked and expired tokens: the token with flags, or 404.
     #[arg(long, value_enum, default_value_t)]
     inactive_tokens: InactiveTokenResponse,
     /// Reject dynamic client registration.
     #[arg(long)]
     no_registration: bool,
+    /// List `refresh_token` in the response to a dynamic registration. Clerk does not, and some clients
+    /// refuse that.
+    #[arg(long)]
+    registration_lists_refresh_token: bool,
     /// Reject client ids that are URLs of client metadata documents.
     #[arg(long)]
     no_client_documents: bool,
     /// Also trust these certificate authorities (PEM) when fetching client metadata documents.
     #[arg(long, value_name = "FILE")]
     trust: Option<PathBuf>,
+    /// Seconds after its first use in which a refresh token may be used again. With 0, a second use revokes
+    /// the grant, also if a client refreshes twice at once.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    refresh_leeway: u32,
     /// Scopes of clients that do not request any.
     #[arg(long, value_name = "SCOPES", default_value = "email offline_access profile")]
     default_scopes: String,
@@ -113,6 +125,7 @@ enum AccessTokenFormat {
 
 #[derive(Clone, Copy, Default, ValueEnum)]
 enum ResourceMode {
+    Registered,
     #[default]
     Strict,
     Legacy,
@@ -211,6 +224,7 @@ fn builder(arguments: &Arguments, index: u16) -> anyhow::Result<LocalClerkBuilde
             AccessTokenFormat::Opaque => AccessTokens::Opaque,
         })
         .resource_indicators(match arguments.resource {
+            ResourceMode::Registered => ResourceIndicators::Registered,
             ResourceMode::Strict => ResourceIndicators::Strict,
             ResourceMode::Legacy => ResourceIndicators::Legacy,
         })
@@ -219,8 +233,13 @@ fn builder(arguments: &Arguments, index: u16) -> anyhow::Result<LocalClerkBuilde
             InactiveTokenResponse::NotFound => InactiveTokens::NotFound,
         })
         .dynamic_registration(!arguments.no_registration)
+        .registration_lists_refresh_token(arguments.registration_lists_refresh_token)
         .client_id_metadata_documents(!arguments.no_client_documents)
+        .refresh_leeway(Duration::from_secs(arguments.refresh_leeway.into()))
         .default_scopes(&scopes);
+    for resource in &arguments.register_resource {
+        builder = builder.register_resource(resource);
+    }
     if let Some(user) = &arguments.auto_approve {
         builder = builder.auto_approve(user);
     }

@@ -33,12 +33,8 @@ pub(super) async fn run(config: &Config, diagnoses: &mut Diagnoses) -> Result<()
     ))?;
     diagnoses.add(kind(config))?;
     let frontend = client(config, &config.clerk.frontend_api)?;
-    let metadata = Document::fetch(frontend.get(format!(
-        "{}{}",
-        config.clerk.issuer(),
-        paths::AUTHORIZATION_SERVER
-    )))
-    .await;
+    let metadata = config.clerk.frontend_url(paths::AUTHORIZATION_SERVER);
+    let metadata = Document::fetch(frontend.get(metadata)).await;
     diagnoses.add(frontend_api(config, &metadata))?;
     diagnoses.add(issuer(config, &metadata))?;
     let (frontend_keys, diagnosis) = key_set(config, frontend).await?;
@@ -47,6 +43,7 @@ pub(super) async fn run(config: &Config, diagnoses: &mut Diagnoses) -> Result<()
     diagnoses.add(diagnosis)?;
     diagnoses.add(same_application(frontend_keys.as_ref(), backend_keys.as_ref()))?;
     diagnoses.add(registration(&metadata))?;
+    diagnoses.add(resource(config))?;
     diagnoses.add(pkce(&metadata))?;
     diagnoses.add(clock(config, &metadata))?;
     let names = ResourceNames::new(&config.base_url);
@@ -86,12 +83,12 @@ fn kind(config: &Config) -> Diagnosis {
 
 fn frontend_api(config: &Config, metadata: &Document) -> Diagnosis {
     const NAME: &str = "frontend-api";
-    let issuer = config.clerk.issuer();
+    let url = config.clerk.frontend_url("");
     match &metadata.body {
-        Ok(_) => Diagnosis::passed(NAME, format!("{issuer} serves its OAuth metadata")),
+        Ok(_) => Diagnosis::passed(NAME, format!("{url} serves its OAuth metadata")),
         Err(missing) => Diagnosis::failed(
             NAME,
-            format!("Cannot read the OAuth metadata of {issuer}: {missing}"),
+            format!("Cannot read the OAuth metadata of {url}: {missing}"),
             "Compare CLERK_DOMAIN with Clerk Dashboard > Configure > Domains > Frontend API. Behind a proxy, set HTTPS_PROXY.",
         ),
     }
@@ -111,10 +108,11 @@ fn issuer(config: &Config, metadata: &Document) -> Diagnosis {
         other => Diagnosis::failed(
             NAME,
             format!(
-                "{expected} names {} as its issuer, so its tokens would be rejected",
+                "{} names {} as its issuer, but {expected} is expected, so its tokens would be rejected",
+                config.clerk.frontend_url(""),
                 other.map_or_else(|| "nothing".to_owned(), |issuer| format!("{issuer:?}")),
             ),
-            "Set CLERK_DOMAIN to the host of that issuer (or CLERK_FRONTEND_API_URL, if you proxy the Frontend API).",
+            "If clients reach the Frontend API at that issuer, set CLERK_ISSUER to it. Otherwise set CLERK_DOMAIN to its host.",
         ),
     }
 }
@@ -124,10 +122,8 @@ async fn key_set(
     frontend: Client,
 ) -> Result<(Option<BTreeSet<String>>, Diagnosis), Failure> {
     const NAME: &str = "key-set";
-    let issuer = config.clerk.issuer();
-    let url = format!("{issuer}/.well-known/jwks.json")
-        .parse()
-        .map_err(|_| AppError::FrontendApi(issuer.to_owned()))?;
+    let url = config.clerk.frontend_url(paths::JWKS);
+    let url = url.parse().map_err(|_| AppError::FrontendApi(url))?;
     let keys = JwksCache::new(HttpJwks::new(frontend, url), Arc::new(SystemClock));
     let fetched = keys.refresh().await;
     let ids = keys.key_ids();
@@ -243,6 +239,18 @@ fn registration(metadata: &Document) -> Diagnosis {
         );
     }
     Diagnosis::passed(NAME, format!("Clients can register by {}", ways.join(" or ")))
+}
+
+/// Reminds of the resource (RFC 8707). No API of Clerk tells whether it is registered.
+fn resource(config: &Config) -> Diagnosis {
+    let resource = ResourceNames::new(&config.base_url);
+    Diagnosis::not_asked(
+        "resource",
+        &format!(
+            "Make sure that {} is registered in Clerk Dashboard > Agents > MCP servers. Otherwise tokens have no audience",
+            resource.mcp()
+        ),
+    )
 }
 
 /// Checks that PKCE with S256 is supported. Clients stop without it (MCP, "Authorization Code Protection").

@@ -70,6 +70,13 @@ pub(super) struct ClientDocumentBody {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+pub(super) struct ResourceBody {
+    /// The resource, as clients send it in the parameter `resource`: the URL of an MCP endpoint.
+    resource: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct SessionBody {
     /// The new status: `active`, `pending`, `revoked`, `ended`, `expired`, `removed`, `abandoned` or
     /// `replaced`.
@@ -178,6 +185,13 @@ pub(super) fn remove_member(instance: &Instance, incoming: &Incoming) -> Result<
     let (user, organization) = (incoming.path("user"), incoming.path("organization"));
     instance.directory.write().remove_membership(user, organization)?;
     Ok(json!({}))
+}
+
+pub(super) fn register_resource(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
+    let ResourceBody { resource } = body(incoming)?;
+    let mut resources = instance.resources.write();
+    resources.insert(resource);
+    Ok(json!({ "resources": *resources }))
 }
 
 pub(super) fn add_machine(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {

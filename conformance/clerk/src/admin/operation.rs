@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::{
     AdminError, PREFIX,
     directory::{
-        self, AutoApproveBody, ClientDocumentBody, MachineBody, MemberBody, OrganizationBody, SessionBody,
-        UserBody,
+        self, AutoApproveBody, ClientDocumentBody, MachineBody, MemberBody, OrganizationBody, ResourceBody,
+        SessionBody, UserBody,
     },
     faults::{self, FaultBody},
     keys::{self, PublishBody, RotateBody},
@@ -48,7 +48,7 @@ struct Body {
 }
 
 #[rustfmt::skip]
-pub(super) const OPERATIONS: [Operation; 25] = [
+pub(super) const OPERATIONS: [Operation; 26] = [
     Operation::new(&Method::GET, "", "Returns this description.", describe),
     Operation::new(&Method::GET, "/state",
         "Returns the users, organizations, roles, machines and key ids of the instance.", directory::state),
@@ -76,6 +76,10 @@ pub(super) const OPERATIONS: [Operation; 25] = [
         "Registers an OAuth client whose client id is a URL. The given client ID metadata document is used \
          instead of fetching the URL.", directory::pin_client_document)
         .body::<ClientDocumentBody>(r#"{"url":"https://app.example.com/client.json","document":{"client_id":"https://app.example.com/client.json","client_name":"App","redirect_uris":["http://127.0.0.1:3000/callback"]}}"#),
+    Operation::new(&Method::PUT, "/resources",
+        "Registers a resource. From the first one on, OAuth tokens are only issued for registered resources. \
+         Returns all registered resources.", directory::register_resource)
+        .body::<ResourceBody>(r#"{"resource":"http://127.0.0.1:3001/mcp"}"#),
     Operation::new(&Method::PUT, "/sessions/:session",
         "Sets the status of a session.", directory::set_session_status)
         .body::<SessionBody>(r#"{"status":"revoked"}"#),

@@ -130,6 +130,13 @@ impl LocalClerk {
         ]
     }
 
+    /// Registers a resource, as in Clerk Dashboard > Agents > MCP servers. From the first one on, an OAuth
+    /// token can only be issued for a registered resource, unless [resource
+    /// indicators](crate::ResourceIndicators) are ignored.
+    pub fn register_resource(&self, resource: impl Into<String>) {
+        self.instance.resources.write().insert(resource.into());
+    }
+
     /// Returns the users that existed at the start, as they are now. Unless a [`State`](crate::State)
     /// replaced them: one user with three organizations, one with one, and one with none.
     pub fn sample_users(&self) -> Vec<SampleUser> {

@@ -16,7 +16,6 @@ use crate::{
         grants::{AuthorizationRequest, Client, Origin, ResponseMode},
         instance::Instance,
         scope::{self, Scopes},
-        settings::ResourceIndicators,
     },
 };
 
@@ -215,9 +214,10 @@ fn parse_request(
             state: state.map(str::to_owned),
             code_challenge,
             nonce: parameters.get("nonce").map(str::to_owned),
-            resources: match instance.settings.resource_indicators {
-                ResourceIndicators::Strict => resources(parameters)?,
-                ResourceIndicators::Legacy => Vec::new(),
+            resources: if instance.ignores_resources() {
+                Vec::new()
+            } else {
+                resources(instance, parameters)?
             },
         },
         prompt(parameters)?,
@@ -279,8 +279,8 @@ fn scopes(client: &Client, parameters: &Parameters) -> Result<Scopes, OAuthError
     }
 }
 
-/// Returns the requested resources: absolute URIs without a fragment (RFC 8707 §2).
-fn resources(parameters: &Parameters) -> Result<Vec<String>, OAuthError> {
+/// Returns the requested resources: absolute URIs without a fragment (RFC 8707 §2), all of them registered.
+fn resources(instance: &Instance, parameters: &Parameters) -> Result<Vec<String>, OAuthError> {
     let mut resources: Vec<String> = Vec::new();
     for resource in parameters.all("resource") {
         let url = url::Url::parse(resource)
@@ -290,6 +290,12 @@ fn resources(parameters: &Parameters) -> Result<Vec<String>, OAuthError> {
             return Err(OAuthError::new(
                 ErrorCode::InvalidTarget,
                 "resource must be an absolute URI without a fragment",
+            ));
+        }
+        if !instance.grants_resource(resource) {
+            return Err(OAuthError::new(
+                ErrorCode::InvalidTarget,
+                "resource is not registered; register it with --register-resource or PUT /admin/resources",
             ));
         }
         if !resources.iter().any(|one| one == resource) {

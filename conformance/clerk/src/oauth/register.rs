@@ -72,7 +72,7 @@ fn try_register(instance: &Instance, incoming: &Incoming) -> Result<Value, OAuth
         "client_secret_expires_at": 0,
         "client_name": client_name,
         "redirect_uris": redirect_uris,
-        "grant_types": GRANT_TYPES,
+        "grant_types": grant_types(instance),
         "response_types": RESPONSE_TYPES,
         "scope": scopes.to_string(),
         "token_endpoint_auth_method": method,
@@ -98,6 +98,16 @@ fn try_register(instance: &Instance, incoming: &Incoming) -> Result<Value, OAuth
         origin: Origin::Registered,
     });
     Ok(body)
+}
+
+/// Returns the grant types in the response. Every client may refresh, but Clerk does not say so here
+/// (clerk/mcp-tools #19).
+fn grant_types(instance: &Instance) -> &'static [&'static str] {
+    if instance.settings.registration_lists_refresh_token {
+        &GRANT_TYPES
+    } else {
+        &["authorization_code"]
+    }
 }
 
 fn redirect_uris(metadata: &Map<String, Value>) -> Result<Vec<String>, OAuthError> {

@@ -17,7 +17,7 @@ use crate::{
         grants::{Client, Code, Grant, Grants, OAUTH_TOKEN_SECONDS, OpaqueToken},
         instance::Instance,
         scope::Scopes,
-        settings::{AccessTokens, ResourceIndicators},
+        settings::AccessTokens,
     },
     tokens::recipes::AccessTokenClaims,
 };
@@ -106,7 +106,12 @@ fn refresh(instance: &Instance, client: &Client, form: &Parameters) -> Result<Va
     if grant.client_id != client.id {
         return Err(unknown());
     }
-    if token.used {
+    let now = instance.clock.now();
+    let leeway = instance.settings.refresh_leeway;
+    if token
+        .used_at
+        .is_some_and(|used_at| now.duration_since(used_at) >= leeway)
+    {
         // RFC 9700 §4.14.2: with rotation, the reuse of a refresh token means that two parties have it.
         grants.revoke_grant(&token.grant_id);
         return Err(OAuthError::invalid_grant(
@@ -128,7 +133,7 @@ fn refresh(instance: &Instance, client: &Client, form: &Parameters) -> Result<Va
     };
     let resources = resources(instance, &grant, form)?;
     check_user(instance, &grant)?;
-    grants.use_refresh_token(given);
+    grants.use_refresh_token(given, now);
     issue(
         instance,
         &mut grants,
@@ -167,7 +172,7 @@ fn check_code_verifier(code: &Code, verifier: Option<&str>) -> Result<(), OAuthE
 /// Returns the resources of the access token (RFC 8707 §2.2): the requested ones, which must have been
 /// granted, or all granted ones if none are requested.
 fn resources(instance: &Instance, grant: &Grant, form: &Parameters) -> Result<Vec<String>, OAuthError> {
-    if instance.settings.resource_indicators == ResourceIndicators::Legacy {
+    if instance.ignores_resources() {
         return Ok(Vec::new());
     }
     let requested: Vec<String> = form.all("resource").map(str::to_owned).collect();

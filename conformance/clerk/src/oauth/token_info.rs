@@ -51,7 +51,10 @@ fn introspect(instance: &Instance, incoming: &Incoming) -> Result<Value, OAuthEr
 
 fn introspect_refresh_token(instance: &Instance, token: &str, scopes: &Scopes) -> Value {
     let grants = instance.grants.lock();
-    let Some(token) = grants.refresh_token(token).filter(|token| !token.used) else {
+    let Some(token) = grants
+        .refresh_token(token)
+        .filter(|token| token.used_at.is_none())
+    else {
         return inactive_response();
     };
     match grants.grant(&token.grant_id) {

@@ -93,12 +93,13 @@ pub(crate) struct Code {
     pub(crate) used: bool,
 }
 
-/// A refresh token, which can be used once.
+/// A refresh token, which can be used once, or repeatedly during the leeway after its first use.
 #[derive(Clone, Debug)]
 pub(crate) struct RefreshToken {
     pub(crate) grant_id: String,
     pub(crate) issued_at: Timestamp,
-    pub(crate) used: bool,
+    /// When the token was first used.
+    pub(crate) used_at: Option<Timestamp>,
 }
 
 /// An opaque access token.
@@ -284,7 +285,7 @@ impl Grants {
             RefreshToken {
                 grant_id: grant_id.to_owned(),
                 issued_at: now,
-                used: false,
+                used_at: None,
             },
         );
         token
@@ -294,9 +295,10 @@ impl Grants {
         self.refresh_tokens.get(token)
     }
 
-    pub(crate) fn use_refresh_token(&mut self, token: &str) {
+    /// Records the first use of a refresh token.
+    pub(crate) fn use_refresh_token(&mut self, token: &str, now: Timestamp) {
         if let Some(token) = self.refresh_tokens.get_mut(token) {
-            token.used = true;
+            token.used_at.get_or_insert(now);
         }
     }
 

@@ -1,6 +1,9 @@
 //! [`Instance`]: all state of one local Clerk, shared by its endpoints and its handle.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -18,7 +21,7 @@ use crate::{
         people::DirectoryError,
         rate_limit::Limiter,
         request_log::RequestLog,
-        settings::Settings,
+        settings::{ResourceIndicators, Settings},
     },
 };
 
@@ -44,6 +47,8 @@ pub(crate) struct Instance {
     pub(crate) directory: RwLock<Directory>,
     /// The id of the user who is signed in and consents without being shown a page.
     pub(crate) auto_approve: RwLock<Option<String>>,
+    /// The registered resources (RFC 8707).
+    pub(crate) resources: RwLock<BTreeSet<String>>,
     pub(crate) grants: Mutex<Grants>,
     pub(crate) credentials: Mutex<Credentials>,
     pub(crate) limiter: Limiter,
@@ -100,6 +105,21 @@ impl Instance {
         };
         let mut credentials = self.credentials.lock();
         Ok(credentials.issue(CredentialKind::ApiKey, subject, new, self.clock.now(), &self.ids))
+    }
+
+    /// Returns whether the `resource` parameter is ignored.
+    pub(crate) fn ignores_resources(&self) -> bool {
+        match self.settings.resource_indicators {
+            ResourceIndicators::Registered => self.resources.read().is_empty(),
+            ResourceIndicators::Strict => false,
+            ResourceIndicators::Legacy => true,
+        }
+    }
+
+    /// Returns whether tokens may be issued for a resource.
+    pub(crate) fn grants_resource(&self, resource: &str) -> bool {
+        let registered = self.resources.read();
+        registered.is_empty() || registered.contains(resource)
     }
 
     /// Sets the user to sign in without a page; `None` turns this off. Returns the user's id.

@@ -1,6 +1,8 @@
 //! The settings of an instance: options of the Clerk Dashboard, and behavior that differs between Clerk
 //! versions or is not documented.
 
+use jiff::SignedDuration;
+
 use crate::store::{
     rate_limit::RateLimit,
     scope::{self, Scopes},
@@ -20,8 +22,12 @@ pub enum AccessTokens {
 /// How the `resource` parameter (RFC 8707) is handled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ResourceIndicators {
-    /// Validated at every step and written into `aud`, as Clerk has done since late August 2026. Without the
-    /// parameter, tokens have no `aud`.
+    /// As at Clerk since November 2026: only [registered](crate::LocalClerk::register_resource) resources are
+    /// granted and written into `aud`, and any other is refused with `invalid_target`. Until the first
+    /// resource is registered, the parameter is ignored and tokens have no `aud`.
+    Registered,
+    /// Like [`Registered`](Self::Registered), but until the first resource is registered, every resource is
+    /// granted, as at Clerk from late August 2026. Without the parameter, tokens have no `aud`.
     #[default]
     Strict,
     /// Ignored, as Clerk did before. Tokens never have an `aud`.
@@ -48,11 +54,15 @@ pub(crate) struct Settings {
     pub(crate) inactive_tokens: InactiveTokens,
     /// Whether clients may register themselves (RFC 7591).
     pub(crate) dynamic_registration: bool,
+    /// Whether the response to a registration lists the grant type `refresh_token`.
+    pub(crate) registration_lists_refresh_token: bool,
     /// Whether a client id may be the URL of a client metadata document.
     pub(crate) client_id_metadata_documents: bool,
     /// The scopes of clients that register without `scope`.
     pub(crate) default_scopes: Scopes,
     pub(crate) rate_limit: Option<RateLimit>,
+    /// How long after its first use a refresh token may be used again.
+    pub(crate) refresh_leeway: SignedDuration,
     /// Certificate authorities (PEM) to trust in addition to the system's when fetching client metadata
     /// documents.
     pub(crate) trusted: Vec<String>,
@@ -65,9 +75,11 @@ impl Default for Settings {
             resource_indicators: ResourceIndicators::default(),
             inactive_tokens: InactiveTokens::default(),
             dynamic_registration: true,
+            registration_lists_refresh_token: false,
             client_id_metadata_documents: true,
             default_scopes: scope::DEFAULT.into_iter().collect(),
             rate_limit: None,
+            refresh_leeway: SignedDuration::ZERO,
             trusted: Vec::new(),
         }
     }

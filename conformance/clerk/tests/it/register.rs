@@ -45,6 +45,19 @@ async fn confidential_client_gets_a_secret() {
 }
 
 #[tokio::test]
+async fn response_lists_refresh_token_only_if_the_setting_says_so() {
+    for (on, grant_types) in [
+        (false, json!(["authorization_code"])),
+        (true, json!(["authorization_code", "refresh_token"])),
+    ] {
+        let harness = Harness::start_with(|builder| builder.registration_lists_refresh_token(on)).await;
+        let metadata = json!({ "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none" });
+        let body = harness.post_registration(&metadata).await.json();
+        assert_eq!(body["grant_types"], grant_types);
+    }
+}
+
+#[tokio::test]
 async fn invalid_metadata_is_rejected() {
     let harness = Harness::start().await;
     let with = |name: &str, value: Value| {

@@ -1,6 +1,16 @@
 //! Settings of the builder: seed, https, a state file, and Clerk's instance settings.
 
-use jiff::SignedDuration;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use jiff::{SignedDuration, Timestamp};
 use local_clerk::{
     Authority, Endpoint, LocalClerk, NewCredential, RateLimit, ResourceIndicators, StartError, State,
     StateError,
@@ -213,6 +223,64 @@ async fn legacy_resource_indicators_ignore_the_resource_parameter() {
 }
 
 #[tokio::test]
+async fn only_registered_resources_are_granted_once_one_is_registered() {
+    for mode in [ResourceIndicators::Registered, ResourceIndicators::Strict] {
+        let harness =
+            Harness::start_with(|builder| builder.auto_approve("Ada").resource_indicators(mode)).await;
+        let client = harness.public_client().await;
+        let audience = async || {
+            let tokens = harness.tokens(&client, &[("resource", RESOURCE)]).await;
+            claims(text(&tokens, "access_token")).get("aud").cloned()
+        };
+        // Before the first registration, nothing or everything is granted.
+        let expected = (mode == ResourceIndicators::Strict).then(|| json!([RESOURCE]));
+        assert_eq!(audience().await, expected, "{mode:?}");
+        harness.clerk.register_resource(RESOURCE);
+        assert_eq!(audience().await, Some(json!([RESOURCE])), "{mode:?}");
+        for other in ["https://other.example.com/mcp", &format!("{RESOURCE}/")] {
+            let answer = harness.authorize(&client, &[("resource", other)]).await;
+            assert_eq!(answer.callback()["error"], "invalid_target", "{mode:?}: {other}");
+        }
+        let tokens = harness.tokens(&client, &[]).await;
+        assert_eq!(claims(text(&tokens, "access_token")).get("aud"), None, "{mode:?}");
+    }
+}
+
+#[tokio::test]
+async fn refresh_leeway_lets_concurrent_refreshes_succeed_until_it_ends() {
+    let now = Arc::new(AtomicI64::new(1_800_000_000));
+    let clock = Arc::clone(&now);
+    let harness = Harness::start_with(|builder| {
+        builder
+            .auto_approve("Ada")
+            .refresh_leeway(Duration::from_secs(10))
+            .clock(move || Timestamp::from_second(clock.load(Ordering::SeqCst)).unwrap())
+    })
+    .await;
+    let client = harness.public_client().await;
+    let tokens = harness.tokens(&client, &[]).await;
+    let token = text(&tokens, "refresh_token");
+    let answers = join_all((0..5).map(|_| harness.refresh(&client, token, &[]))).await;
+    let refreshed: BTreeSet<_> = answers
+        .iter()
+        .map(|answer| text(&answer.json(), "refresh_token").to_owned())
+        .collect();
+    assert_eq!(refreshed.len(), 5, "each refresh returns a token of its own");
+    now.fetch_add(9, Ordering::SeqCst);
+    let last = harness.refresh(&client, token, &[]).await.json();
+    // The leeway begins with the first use, not with the last.
+    now.fetch_add(1, Ordering::SeqCst);
+    harness
+        .refresh(&client, token, &[])
+        .await
+        .assert_oauth_error(400, "invalid_grant");
+    harness
+        .refresh(&client, text(&last, "refresh_token"), &[])
+        .await
+        .assert_oauth_error(400, "invalid_grant");
+}
+
+#[tokio::test]
 async fn registration_can_be_turned_off() {
     let harness = Harness::start_with(|builder| builder.dynamic_registration(false)).await;
     let metadata = harness
@@ -234,7 +302,7 @@ async fn registration_can_be_turned_off() {
 async fn backend_api_rate_limit_exempts_the_jwks() {
     let limit = RateLimit {
         requests: 2,
-        period: std::time::Duration::from_secs(10),
+        period: Duration::from_secs(10),
     };
     let harness = Harness::start_with(|builder| builder.rate_limit(limit)).await;
     let user = format!("/v1/users/{ADA}");

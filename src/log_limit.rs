@@ -1,0 +1,82 @@
+//! Limits how often a warning or error is logged that a client can cause, so that nobody can fill the log.
+//! Use [`log_limited!`] for every such line.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+
+/// Logs a line unless too many lines with the same `$key`, the reason or a summary, were logged in the
+/// current minute. The first line of a later minute has the number of suppressed lines in the field
+/// `suppressed`.
+macro_rules! log_limited {
+    ($level:ident, $key:expr, $($fields:tt)+) => {
+        if let Some(suppressed) = $crate::log_limit::LIMITS.lock().admit($key, std::time::Instant::now()) {
+            tracing::$level!(suppressed = suppressed.count(), $($fields)+);
+        }
+    };
+}
+pub(crate) use log_limited;
+
+/// The lines of this process.
+pub(crate) static LIMITS: Mutex<LogLimits> = Mutex::new(LogLimits(BTreeMap::new()));
+
+/// The lines logged in the current minute, by key.
+pub(crate) struct LogLimits(BTreeMap<&'static str, Minute>);
+
+struct Minute {
+    start: Instant,
+    lines: u64,
+}
+
+/// How many lines were not logged.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Suppressed(u64);
+
+impl Suppressed {
+    /// Returns the number, or `None` for zero, which is not logged.
+    pub(crate) fn count(&self) -> Option<u64> {
+        (self.0 > 0).then_some(self.0)
+    }
+}
+
+impl LogLimits {
+    /// Counts a line. Returns `None` if it must not be logged.
+    pub(crate) fn admit(&mut self, key: &'static str, now: Instant) -> Option<Suppressed> {
+        let minute = self.0.entry(key).or_insert(Minute { start: now, lines: 0 });
+        let mut suppressed = 0;
+        if now.duration_since(minute.start) >= WINDOW {
+            suppressed = minute.lines.saturating_sub(MAX_LINES);
+            *minute = Minute { start: now, lines: 0 };
+        }
+        minute.lines += 1;
+        (minute.lines <= MAX_LINES).then_some(Suppressed(suppressed))
+    }
+}
+
+const MAX_LINES: u64 = 10;
+const WINDOW: Duration = Duration::from_mins(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_lines_per_minute_and_key_are_logged_and_the_others_counted() {
+        let mut limits = LogLimits(BTreeMap::new());
+        let start = Instant::now();
+        let admitted = (0..100).filter_map(|_| limits.admit("a", start)).count();
+        assert_eq!(admitted, 10);
+        assert_eq!(
+            limits.admit("b", start),
+            Some(Suppressed(0)),
+            "keys share a limit"
+        );
+        let later = start + WINDOW;
+        assert_eq!(limits.admit("a", later - Duration::from_millis(1)), None);
+        assert_eq!(limits.admit("a", later), Some(Suppressed(91)));
+        assert_eq!(limits.admit("a", later), Some(Suppressed(0)));
+    }
+}
