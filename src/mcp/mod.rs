@@ -12,7 +12,7 @@ mod tools;
 
 use std::{sync::Arc, time::Duration};
 
-use poem::{Endpoint, EndpointExt, endpoint::TowerCompatExt};
+use poem::{Endpoint, EndpointExt, Response, endpoint::TowerCompatExt};
 use rmcp::{
     ServerHandler,
     transport::streamable_http_server::{
@@ -112,7 +112,7 @@ pub fn endpoint<H: ServerHandler + Clone>(
     server: H,
     client: ClerkClient,
     settings: McpSettings,
-) -> Result<impl Endpoint + 'static, UnknownTool> {
+) -> Result<impl Endpoint<Output = Response> + 'static, UnknownTool> {
     if let Some(unknown) = settings
         .policy
         .tools()
