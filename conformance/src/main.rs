@@ -13,6 +13,10 @@ use tracing_subscriber::EnvFilter;
 
 use self::cli::CommandOutcome;
 
+/// Faster than the allocator of the system for many small allocations.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The exit code after findings.
 const FINDINGS: u8 = 1;
 

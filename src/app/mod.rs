@@ -4,7 +4,7 @@
 mod authentication;
 mod routes;
 
-use std::{fmt, io, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fmt, io, sync::Arc, time::Duration};
 
 use poem::{EndpointExt, IntoEndpoint, endpoint::BoxEndpoint};
 use rmcp::{ServerHandler, model::ServerConfig};
@@ -55,13 +55,16 @@ impl App {
     /// Returns a builder for a server with this `config`. It serves the example tools unless
     /// [`AppBuilder::server`] replaces them.
     pub fn builder(config: &Config) -> AppBuilder<'_, ExampleTools> {
+        let server = ExampleTools::new("Clerk MCP server");
+        let direct_tools = server.names().map(str::to_owned).collect();
         AppBuilder {
-            server: ExampleTools::new("Clerk MCP server"),
+            server,
             options: Options {
                 config,
                 clock: Arc::new(SystemClock),
                 policy: ToolPolicy::new(),
                 sessions: None,
+                direct_tools,
                 call_timeout: None,
                 protected: Vec::new(),
                 demo: None,
@@ -133,6 +136,7 @@ struct Options<'a> {
     clock: Arc<dyn Clock>,
     policy: ToolPolicy,
     sessions: Option<McpSessions>,
+    direct_tools: BTreeSet<String>,
     call_timeout: Option<Duration>,
     protected: Vec<Protected>,
     demo: Option<DemoContent>,
@@ -141,7 +145,8 @@ struct Options<'a> {
 impl<'a, H> AppBuilder<'a, H> {
     /// Serves the tools, resources and prompts of `server`. It is cloned for each request, or for each
     /// session if [sessions](Self::sessions) are enabled.
-    pub fn server<S: ServerHandler + Clone>(self, server: S) -> AppBuilder<'a, S> {
+    pub fn server<S: ServerHandler + Clone>(mut self, server: S) -> AppBuilder<'a, S> {
+        self.options.direct_tools.clear();
         AppBuilder {
             server,
             options: self.options,
@@ -164,6 +169,15 @@ impl<'a, H> AppBuilder<'a, H> {
     #[must_use]
     pub fn sessions(mut self, sessions: McpSessions) -> Self {
         self.options.sessions = Some(sessions);
+        self
+    }
+
+    /// Calls these tools directly, which makes a call more than twice as fast, but they cannot send their
+    /// client anything except the result (see [`McpSettings::direct_tools`]). Default: the example tools, or
+    /// no tool of another [`server`](Self::server). An empty list turns direct calls off.
+    #[must_use]
+    pub fn direct_tools<S: Into<String>>(mut self, tools: impl IntoIterator<Item = S>) -> Self {
+        self.options.direct_tools = tools.into_iter().map(Into::into).collect();
         self
     }
 
@@ -260,6 +274,7 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
             clock,
             policy,
             sessions,
+            direct_tools,
             call_timeout,
             protected,
             demo,
@@ -283,6 +298,7 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
         settings.max_body_bytes = config.limits.max_body_bytes;
         settings.policy = policy;
         settings.sessions = sessions;
+        settings.direct_tools = direct_tools;
         settings.clock = Arc::clone(&clock);
         // The call must time out before the HTTP request does: the client then gets a tool error instead of a
         // 503.

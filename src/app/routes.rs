@@ -1,20 +1,18 @@
-//! Defines all routes and the middleware around them.
+//! Defines all routes and the checks around them.
 
 use std::{fmt, sync::Arc};
 
 use poem::{
-    Endpoint, EndpointExt, IntoEndpoint, Response, Route,
+    Endpoint, EndpointExt, Request, Response, Route,
     endpoint::BoxEndpoint,
-    error::RouteError,
-    http::header::X_CONTENT_TYPE_OPTIONS,
-    middleware::{CatchPanic, RequestId, SetHeader},
+    error::{NotFoundError, RouteError},
 };
 
 use super::AppError;
 use crate::{
     auth::{Authenticator, RequireAuth},
     config::Config,
-    http::{self, AccessLog, Cors, HostGuard},
+    http::{AccessLog, AllowedHosts, Area, Cors, Edge},
     paths,
     public::PublicApi,
 };
@@ -32,86 +30,101 @@ impl fmt::Debug for Protected {
 }
 
 /// Builds all routes: `/mcp` and the `protected` endpoints behind `authenticator`, and the public routes.
+///
+/// A reverse proxy may keep or strip the path of `BASE_URL`, so each route exists with and without it.
 pub(super) fn routes(
     config: &Config,
-    mcp: impl Endpoint + 'static,
+    mcp: impl Endpoint<Output = Response> + 'static,
     protected: Vec<Protected>,
     authenticator: Authenticator,
     public: PublicApi,
 ) -> Result<BoxEndpoint<'static>, AppError> {
     let auth = RequireAuth::new(authenticator);
-    let hosts = HostGuard::new(&config.base_url, config.listen.ip());
-    let guarded = |endpoint: BoxEndpoint<'static>| guarded(config, hosts.clone(), endpoint);
-    // Unknown paths below /mcp also require authentication: access is denied by default.
-    let mcp = Route::new().at("/", mcp).with(auth.clone());
-    let mcp = guarded(http::allow_methods(mcp, "POST").map_to_response().boxed());
-    let mut private = vec![(paths::MCP.to_owned(), mcp.boxed())];
+    let hosts = Arc::new(AllowedHosts::new(&config.base_url, config.listen.ip()));
+    let area = |cors, methods, endpoint| Area {
+        cors,
+        hosts: Arc::clone(&hosts),
+        time_limit: config.limits.request_timeout,
+        methods,
+        endpoint,
+    };
+    let restricted = || Cors::restricted(config.allowed_origins.clone());
+    let prefix = config.base_url.path().trim_end_matches('/');
+    let with_prefix = |path: &str| {
+        let mut paths = vec![path.to_owned(), format!("{prefix}{path}")];
+        paths.dedup();
+        paths
+    };
+
+    let mcp = Exactly {
+        paths: with_prefix(paths::MCP),
+        endpoint: mcp,
+    };
+    let mcp = area(restricted(), Some("POST"), mcp.with(auth.clone()).boxed());
+    let mut areas = vec![(with_prefix(paths::MCP), mcp)];
     for Protected { path, endpoint } in protected {
-        // poem panics when a nested path contains a parameter or a wildcard.
+        let start = path.trim_end_matches('/');
+        let invalid = |reason: &str| AppError::Path {
+            path: path.clone(),
+            reason: reason.to_owned(),
+        };
         if !path.starts_with('/') || path.contains([':', '*', '<']) {
-            let reason =
-                "expected a path without parameters or wildcards, such as /reports/latest".to_owned();
-            return Err(AppError::Path { path, reason });
+            return Err(invalid(
+                "expected a path without parameters or wildcards, such as /reports/latest",
+            ));
         }
-        private.push((path, guarded(endpoint.with(auth.clone()).boxed()).boxed()));
-    }
-    let prefix = config.base_url.path().trim_end_matches('/').to_owned();
-    let public = public.into_routes(&prefix).into_endpoint();
-    let public = guarded(
-        http::allow_methods(public, "GET, HEAD, OPTIONS")
-            .map_to_response()
-            .boxed(),
-    );
-    let public = Arc::new(public.with(Cors::open()));
-
-    // A reverse proxy may keep or strip the path of BASE_URL, so each route exists with and without it.
-    let mut routes = Route::new();
-    for (path, endpoint) in private {
-        // CORS is the outermost layer, because a preflight carries no token, and because web pages must be
-        // able to read error responses from every layer. It also rejects other origins (MCP, "Streamable
-        // HTTP", security warning).
-        let endpoint = Arc::new(endpoint.with(Cors::restricted(config.allowed_origins.clone())));
-        routes = routes
-            .try_nest(&path, Arc::clone(&endpoint))
-            .map_err(path_error(&path))?;
-        if !prefix.is_empty() {
-            routes = routes
-                .try_nest(format!("{prefix}{path}"), endpoint)
-                .map_err(path_error(&path))?;
+        if start.is_empty()
+            || areas
+                .iter()
+                .any(|(paths, _)| paths.iter().any(|taken| taken == start))
+        {
+            return Err(invalid("the path is already in use"));
         }
+        let paths = with_prefix(start);
+        let nested = nest(&paths, endpoint).map_err(|error| invalid(&error.to_string()))?;
+        areas.push((paths, area(restricted(), None, nested.with(auth.clone()).boxed())));
     }
-    if !prefix.is_empty() {
-        routes = routes
-            .try_nest(&prefix, Arc::clone(&public))
-            .map_err(path_error(paths::START_PAGE))?;
-    }
-    let routes = routes
-        .try_nest_no_strip("/", public)
-        .map_err(path_error(paths::START_PAGE))?;
-    Ok(http::json_errors(routes)
-        .with(AccessLog::new(config.trust_forwarded, prefix))
-        .with(SetHeader::new().overriding(X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .with(RequestId::default())
-        .boxed())
+    let public = public.into_routes(prefix);
+    let public = if prefix.is_empty() {
+        public.boxed()
+    } else {
+        let paths = [prefix, paths::START_PAGE].map(str::to_owned);
+        let public = nest(&paths, public).map_err(|error| AppError::Path {
+            path: prefix.to_owned(),
+            reason: error.to_string(),
+        })?;
+        public.boxed()
+    };
+    let public = area(Cors::open(), Some("GET, HEAD, OPTIONS"), public);
+    let log = AccessLog::new(config.trust_forwarded, prefix);
+    Ok(Edge::new(log, areas, public).boxed())
 }
 
-fn path_error(path: &str) -> impl FnOnce(RouteError) -> AppError {
-    move |reason| AppError::Path {
-        path: path.to_owned(),
-        reason: reason.to_string(),
-    }
+/// Serves `endpoint` at each of `paths` and below it. It sees the rest of the path.
+fn nest(paths: &[String], endpoint: impl Endpoint + 'static) -> Result<Route, RouteError> {
+    let endpoint = Arc::new(endpoint);
+    paths.iter().try_fold(Route::new(), |route, path| {
+        route.try_nest(path, Arc::clone(&endpoint))
+    })
 }
 
-/// Wraps an endpoint in the middleware that every route has: the `Host` check, the time limit, and a panic
-/// handler.
-fn guarded(
-    config: &Config,
-    hosts: HostGuard,
-    endpoint: BoxEndpoint<'static>,
-) -> impl Endpoint<Output = Response> + use<> {
-    endpoint
-        .with(hosts)
-        .with(http::Timeout::new(config.limits.request_timeout))
-        .with(CatchPanic::new().with_handler(|_| http::internal_error()))
-        .map_to_response()
+/// Serves an endpoint at its paths only. The paths below them are not found, but only authenticated requests
+/// are told so: access is denied by default.
+struct Exactly<E> {
+    paths: Vec<String>,
+    endpoint: E,
+}
+
+impl<E: Endpoint<Output = Response>> Endpoint for Exactly<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let path = request.uri().path();
+        let path = path.strip_suffix('/').unwrap_or(path);
+        if self.paths.iter().any(|served| served == path) {
+            self.endpoint.call(request).await
+        } else {
+            Err(NotFoundError.into())
+        }
+    }
 }

@@ -71,31 +71,40 @@ pub(super) struct Challenge<'a> {
 impl Challenge<'_> {
     /// Builds the header's value. The parameters are in a fixed order, comma-separated and quoted.
     pub(super) fn header(&self, context: &ChallengeContext) -> HeaderValue {
-        let mut parameters = Vec::new();
+        let mut text = String::with_capacity(256);
+        text.push_str("Bearer");
         if let Some((error, description)) = self.error {
-            parameters.push(("error", error.to_owned()));
-            parameters.push(("error_description", description.to_owned()));
+            push_parameter(&mut text, "error", [error]);
+            push_parameter(&mut text, "error_description", [description]);
         }
-        let scopes = self.scopes.unwrap_or(&context.scopes).join(" ");
-        if !scopes.is_empty() {
-            parameters.push(("scope", scopes));
+        let scopes = self.scopes.unwrap_or(&context.scopes);
+        if scopes.iter().any(|scope| !scope.is_empty()) {
+            push_parameter(&mut text, "scope", scopes.iter().map(String::as_str));
         }
-        parameters.push(("resource_metadata", context.resource_metadata.clone()));
-        let text = parameters
-            .into_iter()
-            .map(|(name, value)| format!("{name}=\"{}\"", quotable(&value)))
-            .collect::<Vec<_>>()
-            .join(", ");
-        // `allowed` keeps only visible ASCII and spaces, so this conversion cannot fail.
-        HeaderValue::try_from(format!("Bearer {text}")).unwrap_or_else(|_| HeaderValue::from_static("Bearer"))
+        push_parameter(
+            &mut text,
+            "resource_metadata",
+            [context.resource_metadata.as_str()],
+        );
+        // Only visible ASCII and spaces are pushed, so this conversion cannot fail.
+        HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("Bearer"))
     }
 }
 
-/// Removes the characters that RFC 6750 §3 does not allow in a parameter. Quote and backslash are among them,
-/// so the result needs no escaping.
-fn quotable(value: &str) -> String {
-    value
-        .chars()
-        .filter(|c| matches!(c, '\x20'..='\x21' | '\x23'..='\x5b' | '\x5d'..='\x7e'))
-        .collect()
+/// Appends a parameter whose value is `words`, separated by spaces. Characters that RFC 6750 §3 does not
+/// allow are left out. Quote and backslash are among them, so the value needs no escaping.
+fn push_parameter<'a>(text: &mut String, name: &str, words: impl IntoIterator<Item = &'a str>) {
+    text.push_str(if text.ends_with('"') { ", " } else { " " });
+    text.push_str(name);
+    text.push_str("=\"");
+    for (index, word) in words.into_iter().enumerate() {
+        if index > 0 {
+            text.push(' ');
+        }
+        text.extend(
+            word.chars()
+                .filter(|c| matches!(c, '\x20'..='\x21' | '\x23'..='\x5b' | '\x5d'..='\x7e')),
+        );
+    }
+    text.push('"');
 }

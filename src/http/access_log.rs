@@ -2,24 +2,24 @@
 //! `clerk_mcp::access`. It contains no text that a client can choose freely: no query, no unknown path, and
 //! no header except the forwarded address (only with `TRUST_FORWARDED`).
 
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{net::IpAddr, time::Instant};
 
-use poem::{Endpoint, Middleware, Request, Response, Result};
+use poem::{Request, http::StatusCode};
 
 use crate::paths;
 
-/// Middleware that logs and counts requests.
-#[derive(Debug, Clone)]
+/// Logs and counts requests.
+#[derive(Debug)]
 pub(crate) struct AccessLog {
     trust_forwarded: bool,
-    prefix: Arc<str>,
+    prefix: String,
 }
 
 impl AccessLog {
-    /// Creates the middleware. The logged client address is the peer address of the connection, or with
+    /// Creates the log. The logged client address is the peer address of the connection, or with
     /// `trust_forwarded` the last `X-Forwarded-For` address. `prefix` is the path of `BASE_URL`; a reverse
     /// proxy may or may not strip it.
-    pub(crate) fn new(trust_forwarded: bool, prefix: impl Into<Arc<str>>) -> Self {
+    pub(crate) fn new(trust_forwarded: bool, prefix: impl Into<String>) -> Self {
         Self {
             trust_forwarded,
             prefix: prefix.into(),
@@ -64,58 +64,48 @@ impl AccessLog {
             connection()
         }
     }
-}
 
-impl<E: Endpoint> Middleware<E> for AccessLog {
-    type Output = AccessLogEndpoint<E>;
-
-    fn transform(&self, inner: E) -> Self::Output {
-        AccessLogEndpoint {
-            log: self.clone(),
-            inner,
+    /// Starts the entry of a request.
+    pub(super) fn begin(&self, request: &Request) -> Entry {
+        let method = request.method().as_str();
+        Entry {
+            method: METHODS.iter().find(|known| **known == method).unwrap_or(&"other"),
+            route: self.route(request.uri().path()),
+            client: tracing::enabled!(target: TARGET, tracing::Level::DEBUG)
+                .then(|| self.client(request))
+                .flatten(),
+            started: Instant::now(),
         }
     }
 }
 
-/// The endpoint that [`AccessLog`] wraps around another.
-#[derive(Debug)]
-pub(crate) struct AccessLogEndpoint<E> {
-    log: AccessLog,
-    inner: E,
+/// The entry of a request in progress.
+pub(super) struct Entry {
+    method: &'static str,
+    route: &'static str,
+    client: Option<IpAddr>,
+    started: Instant,
 }
 
-impl<E: Endpoint> Endpoint for AccessLogEndpoint<E> {
-    type Output = Response;
-
-    async fn call(&self, request: Request) -> Result<Response> {
-        let method = METHODS
-            .iter()
-            .find(|method| **method == request.method().as_str())
-            .unwrap_or(&"other");
-        let route = self.log.route(request.original_uri().path());
-        let client = tracing::enabled!(target: TARGET, tracing::Level::DEBUG)
-            .then(|| self.log.client(&request))
-            .flatten();
-        let started = Instant::now();
-        let response = self.inner.get_response(request).await;
-        let status = response.status();
+impl Entry {
+    /// Logs and counts the request.
+    pub(super) fn finish(self, status: StatusCode) {
         metrics::counter!(
             "clerk_mcp_requests_total",
-            "method" => *method,
-            "route" => route,
+            "method" => self.method,
+            "route" => self.route,
             "status" => status.as_str().to_owned(),
         )
         .increment(1);
         tracing::debug!(
             target: TARGET,
-            method,
-            route,
+            method = self.method,
+            route = self.route,
             status = status.as_u16(),
-            milliseconds = started.elapsed().as_secs_f64() * 1_000.0,
-            client = client.map(tracing::field::display),
+            milliseconds = self.started.elapsed().as_secs_f64() * 1_000.0,
+            client = self.client.map(tracing::field::display),
             "request",
         );
-        Ok(response)
     }
 }
 

@@ -4,14 +4,13 @@
 //! allow headers by prefix (`Mcp-Param-*`), and lists headers in a random order.
 
 use poem::{
-    Endpoint, IntoResponse, Middleware, Request, Response, Result,
-    error::CorsError,
+    IntoResponse, Request, Response,
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
 };
 
 use crate::origin::AllowedOrigins;
 
-/// Middleware for cross-origin requests.
+/// The rules for cross-origin requests.
 #[derive(Debug, Clone)]
 pub(crate) struct Cors {
     /// The allowed origins; `None` allows every origin.
@@ -37,17 +36,27 @@ impl Cors {
         }
     }
 
-    fn allows(&self, origin: &HeaderValue) -> bool {
-        match &self.origins {
-            None => true,
-            Some(origins) => origin.to_str().is_ok_and(|origin| origins.allows(origin)),
-        }
+    /// Returns whether a request with these headers may be served. Browsers send one `Origin` header; if
+    /// there are several, all of them must be allowed.
+    pub(super) fn allows(&self, headers: &HeaderMap) -> bool {
+        let Some(allowed) = &self.origins else {
+            return true;
+        };
+        headers
+            .get_all(header::ORIGIN)
+            .iter()
+            .all(|origin| origin.to_str().is_ok_and(|origin| allowed.allows(origin)))
     }
 
-    /// Returns the response to a preflight. Preflights carry no token, so they are answered before
-    /// authentication.
-    fn preflight(&self, origin: HeaderValue, request: &HeaderMap) -> Response {
-        let requested = request
+    /// Returns the response to a preflight, or `None` if `request` is not a preflight.
+    pub(super) fn preflight(&self, request: &Request) -> Option<Response> {
+        let headers = request.headers();
+        if request.method() != Method::OPTIONS || !headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+        {
+            return None;
+        }
+        let origin = headers.get(header::ORIGIN)?.clone();
+        let requested = headers
             .get_all(header::ACCESS_CONTROL_REQUEST_HEADERS)
             .iter()
             .filter_map(|list| list.to_str().ok());
@@ -71,49 +80,11 @@ impl Cors {
                 .headers_mut()
                 .insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
         }
-        response
+        Some(response)
     }
-}
 
-impl<E: Endpoint> Middleware<E> for Cors {
-    type Output = CorsEndpoint<E>;
-
-    fn transform(&self, inner: E) -> Self::Output {
-        CorsEndpoint {
-            cors: self.clone(),
-            inner,
-        }
-    }
-}
-
-/// The endpoint that [`Cors`] wraps around another.
-#[derive(Debug)]
-pub(crate) struct CorsEndpoint<E> {
-    cors: Cors,
-    inner: E,
-}
-
-impl<E: Endpoint> Endpoint for CorsEndpoint<E> {
-    type Output = Response;
-
-    async fn call(&self, request: Request) -> Result<Response> {
-        let headers = request.headers();
-        // Browsers send one Origin header. If there are several, all of them must be allowed.
-        if !headers
-            .get_all(header::ORIGIN)
-            .iter()
-            .all(|origin| self.cors.allows(origin))
-        {
-            return Err(CorsError::OriginNotAllowed.into());
-        }
-        let origin = headers.get(header::ORIGIN).cloned();
-        if let Some(origin) = &origin
-            && request.method() == Method::OPTIONS
-            && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
-        {
-            return Ok(self.cors.preflight(origin.clone(), headers));
-        }
-        let mut response = self.inner.call(request).await?.into_response();
+    /// Lets the `origin` of the request read the response, unless it is an HTML page.
+    pub(super) fn add_headers(response: &mut Response, origin: Option<HeaderValue>) {
         let headers = response.headers_mut();
         headers.append(header::VARY, HeaderValue::from_static("Origin"));
         let is_page = headers
@@ -128,7 +99,6 @@ impl<E: Endpoint> Endpoint for CorsEndpoint<E> {
                 HeaderValue::from_static(EXPOSED_HEADERS),
             );
         }
-        Ok(response)
     }
 }
 

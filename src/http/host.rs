@@ -2,48 +2,64 @@
 
 use std::{
     net::IpAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use poem::{
-    Endpoint, IntoResponse, Middleware, Request, Response, Result,
-    http::{StatusCode, header, uri::Authority},
+    Request,
+    http::{header, uri::Authority},
 };
-use url::Url;
+use url::{Position, Url};
 
-use super::errors::{json_error, log_refusal};
-use crate::{origin::is_loopback, paths, reason::Reason};
+use crate::{origin::is_loopback, paths};
 
-/// Middleware that rejects requests for other hosts. In a DNS rebinding attack, the name of another site
-/// resolves to this machine, but the browser still sends that name in `Host`.
-#[derive(Debug, Clone)]
-pub(crate) struct HostGuard(Arc<AllowedHosts>);
-
+/// The hosts that requests may name. In a DNS rebinding attack, the name of another site resolves to this
+/// machine, but the browser still sends that name in `Host`.
 #[derive(Debug)]
-struct AllowedHosts {
+pub(crate) struct AllowedHosts {
     public: Url,
+    /// The authority of `public`, as clients send it.
+    public_authority: String,
     loopback: bool,
     /// Whether the warning of [`warn_once`](Self::warn_once) was logged.
     warned: AtomicBool,
 }
 
-impl HostGuard {
-    /// Creates the middleware. It accepts the host of `base_url`, and loopback hosts if `listen` or
-    /// `base_url` is loopback.
+impl AllowedHosts {
+    /// Allows the host of `base_url`, and loopback hosts if `listen` or `base_url` is loopback.
     pub(crate) fn new(base_url: &Url, listen: IpAddr) -> Self {
-        Self(Arc::new(AllowedHosts {
+        Self {
             public: base_url.clone(),
+            public_authority: base_url[Position::BeforeHost..Position::AfterPort].to_owned(),
             loopback: listen.is_loopback() || is_loopback(base_url),
             warned: AtomicBool::new(false),
-        }))
+        }
     }
-}
 
-impl AllowedHosts {
+    /// Returns whether a request names an allowed host.
+    ///
+    /// RFC 9112 §3.2: exactly one `Host` header. An absolute request target must name an allowed host too;
+    /// HTTP/2 has only that. Health probes are exempt: orchestrators call them by IP address, and they reveal
+    /// nothing secret.
+    pub(super) fn allow(&self, request: &Request) -> bool {
+        if matches!(request.original_uri().path(), paths::HEALTHZ | paths::READYZ) {
+            return true;
+        }
+        let target = request.original_uri().authority().map(Authority::as_str);
+        let allowed = |host: Option<&str>| host.is_some_and(|host| self.allows(host));
+        let mut hosts = request.headers().get_all(header::HOST).iter();
+        match (hosts.next(), hosts.next()) {
+            (Some(host), None) => allowed(host.to_str().ok()) && (target.is_none() || allowed(target)),
+            (None, _) => allowed(target),
+            (Some(_), Some(_)) => false,
+        }
+    }
+
     fn allows(&self, authority: &str) -> bool {
+        // The usual case, without parsing.
+        if authority == self.public_authority {
+            return true;
+        }
         // RFC 9112 §3.2: only an authority, without user information.
         if authority.parse::<Authority>().is_err() || authority.contains('@') {
             return false;
@@ -71,48 +87,5 @@ impl AllowedHosts {
                 self.public
             );
         }
-    }
-}
-
-impl<E: Endpoint> Middleware<E> for HostGuard {
-    type Output = HostGuardEndpoint<E>;
-
-    fn transform(&self, inner: E) -> Self::Output {
-        HostGuardEndpoint {
-            hosts: Arc::clone(&self.0),
-            inner,
-        }
-    }
-}
-
-/// The endpoint that [`HostGuard`] wraps around another.
-#[derive(Debug)]
-pub(crate) struct HostGuardEndpoint<E> {
-    hosts: Arc<AllowedHosts>,
-    inner: E,
-}
-
-impl<E: Endpoint> Endpoint for HostGuardEndpoint<E> {
-    type Output = Response;
-
-    async fn call(&self, request: Request) -> Result<Response> {
-        // RFC 9112 §3.2: exactly one Host header. An absolute request target must name an allowed host too;
-        // HTTP/2 has only that. Health probes are exempt: orchestrators call them by IP address, and they
-        // reveal nothing secret.
-        let target = request.original_uri().authority().map(Authority::as_str);
-        let allowed = |host: Option<&str>| host.is_some_and(|host| self.hosts.allows(host));
-        let mut hosts = request.headers().get_all(header::HOST).iter();
-        let hosts = (hosts.next(), hosts.next());
-        let is_host_allowed = || match hosts {
-            (Some(host), None) => allowed(host.to_str().ok()) && (target.is_none() || allowed(target)),
-            (None, _) => allowed(target),
-            (Some(_), Some(_)) => false,
-        };
-        let is_probe = matches!(request.original_uri().path(), paths::HEALTHZ | paths::READYZ);
-        if is_probe || is_host_allowed() {
-            return self.inner.call(request).await.map(IntoResponse::into_response);
-        }
-        log_refusal(Reason::HostNotAllowed);
-        Ok(json_error(StatusCode::FORBIDDEN, "forbidden", "Host not allowed"))
     }
 }

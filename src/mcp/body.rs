@@ -11,9 +11,11 @@ use poem::{
     error::ReadBodyError,
     http::{Method, StatusCode, header},
 };
+use rmcp::ServerHandler;
 
 use super::{
     McpSettings,
+    direct::DirectCalls,
     json_rpc_error::{INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, error, replace_text, text_to_json},
     message::{Message, NOT_A_MESSAGE, Purpose},
     sessions::{SESSION_ID, SessionGate},
@@ -26,13 +28,14 @@ use crate::{
 };
 
 /// Passes MCP messages on to `inner`, and rejects any other body of a POST.
-pub(super) struct JsonRpcBody<E> {
+pub(super) struct JsonRpcBody<E, H> {
     pub(super) inner: E,
+    pub(super) direct: DirectCalls<H>,
     pub(super) settings: McpSettings,
     pub(super) sessions: Option<SessionGate>,
 }
 
-impl<E: Endpoint> Endpoint for JsonRpcBody<E> {
+impl<E: Endpoint, H: ServerHandler + Clone> Endpoint for JsonRpcBody<E, H> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
@@ -58,7 +61,7 @@ impl<E: Endpoint> Endpoint for JsonRpcBody<E> {
     }
 }
 
-impl<E: Endpoint> JsonRpcBody<E> {
+impl<E: Endpoint, H: ServerHandler + Clone> JsonRpcBody<E, H> {
     async fn handle_other_method(&self, request: Request, session: &Session) -> Result<Response> {
         let is_get = request.method() == Method::GET;
         let response = replace_text(
@@ -112,6 +115,11 @@ impl<E: Endpoint> JsonRpcBody<E> {
         {
             return Ok(refusal);
         }
+        if self.sessions.is_none()
+            && let Some(call) = self.direct.accept(request.headers(), &message)
+        {
+            return Ok(self.direct.call(call, request).await);
+        }
         let is_json = is_json(&request);
         request.set_body(Body::from_bytes(body.clone()));
         let response = self.forward(request, session, Some(&message)).await?;
@@ -124,7 +132,7 @@ impl<E: Endpoint> JsonRpcBody<E> {
                 message.id,
             ));
         }
-        let response = text_to_json(response, message.id).await;
+        let response = with_length(text_to_json(response, message.id).await).await?;
         Ok(if message.purpose == Purpose::Listen {
             self.limit_stream(response, session)
         } else {
@@ -179,6 +187,18 @@ impl<E: Endpoint> JsonRpcBody<E> {
 fn stream_lifetime(now: Timestamp, expires_at: Option<Timestamp>) -> Duration {
     let left = expires_at.map(|end| Duration::try_from(end.duration_since(now)).unwrap_or_default());
     left.map_or(MAX_STREAM_LIFETIME, |left| left.min(MAX_STREAM_LIFETIME))
+}
+
+/// Collects the body of a JSON response, which rmcp sends without its length.
+async fn with_length(response: Response) -> Result<Response> {
+    if response.content_type() != Some("application/json") {
+        return Ok(response);
+    }
+    let (parts, body) = response.into_parts();
+    Ok(Response::from_parts(
+        parts,
+        Body::from_bytes(body.into_bytes().await?),
+    ))
 }
 
 /// Returns whether the `Content-Type` of the request is JSON.

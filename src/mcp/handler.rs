@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::BoxFuture};
 #[expect(
     deprecated,
     reason = "clients of older protocol versions still set a log level"
@@ -26,6 +26,7 @@ use rmcp::{
 };
 
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     clerk::ClerkClient, context::CallContext, log_limit::log_limited, reason::Reason, session::Session,
@@ -58,28 +59,31 @@ impl<H> WithSession<H> {
 
     /// Runs `call` with the session of this request's token. In an MCP session, each request has its own
     /// token.
+    ///
+    /// `call` is boxed, because rmcp would otherwise copy the largest of all handlers several times per
+    /// request.
     async fn run<T>(
         &self,
-        context: &RequestContext<RoleServer>,
-        call: impl Future<Output = Result<T, ErrorData>>,
+        (session, cancelled): (Result<Arc<Session>, Aborted>, CancellationToken),
+        call: BoxFuture<'_, Result<T, ErrorData>>,
     ) -> Result<Result<T, ErrorData>, Aborted> {
-        let call = AssertUnwindSafe(self.scoped(&context.extensions, call).inspect_err(Aborted::log)?)
-            .catch_unwind();
+        let call = AssertUnwindSafe(self.scoped(session.inspect_err(Aborted::log)?, call)).catch_unwind();
         tokio::select! {
-            // The client disconnected or cancelled its request. rmcp only sets the token, so the call would
-            // keep running.
-            () = context.ct.cancelled() => Err(Aborted::Cancelled),
+            biased;
             outcome = tokio::time::timeout(self.call_timeout, call) => match outcome {
                 Ok(outcome) => outcome.map_err(|_panic| Aborted::Panicked),
                 Err(_) => Err(Aborted::TimedOut(self.call_timeout)),
             },
+            // The client disconnected or cancelled its request. rmcp only sets the token, so the call would
+            // keep running.
+            () = cancelled.cancelled() => Err(Aborted::Cancelled),
         }
         .inspect_err(Aborted::log)
     }
 
     /// Runs the `handler` of a notification. A notification has no response, so faults are only logged. At
     /// the limit of concurrent notifications, further ones are dropped.
-    async fn run_notification(&self, extensions: &Extensions, handler: impl Future<Output = ()>) {
+    async fn run_notification(&self, extensions: &Extensions, handler: BoxFuture<'_, ()>) {
         let Ok(_permit) = self.notification_permits.try_acquire() else {
             log_limited!(
                 warn,
@@ -88,8 +92,8 @@ impl<H> WithSession<H> {
             );
             return;
         };
-        let handler = match self.scoped(extensions, handler) {
-            Ok(handler) => AssertUnwindSafe(handler).catch_unwind(),
+        let handler = match session(extensions) {
+            Ok(session) => AssertUnwindSafe(self.scoped(session, handler)).catch_unwind(),
             Err(aborted) => return aborted.log(),
         };
         match tokio::time::timeout(self.call_timeout, handler).await {
@@ -99,16 +103,25 @@ impl<H> WithSession<H> {
         }
     }
 
-    /// Returns `call` with the request's session set as task-local.
+    /// Returns `call` with `session` set as task-local.
     fn scoped<F: Future>(
         &self,
-        extensions: &Extensions,
+        session: Arc<Session>,
         call: F,
-    ) -> Result<impl Future<Output = F::Output> + use<F, H>, Aborted> {
-        let session = parts(extensions).and_then(|parts| parts.extensions.get::<Arc<Session>>());
-        let session = Arc::clone(session.ok_or(Aborted::Unauthenticated)?);
-        Ok(CallContext::new(session, self.client.clone()).scope(call))
+    ) -> impl Future<Output = F::Output> + use<F, H> {
+        CallContext::new(session, self.client.clone()).scope(call)
     }
+}
+
+/// Returns the session of the request that these extensions belong to.
+fn session(extensions: &Extensions) -> Result<Arc<Session>, Aborted> {
+    let session = parts(extensions).and_then(|parts| parts.extensions.get::<Arc<Session>>());
+    session.cloned().ok_or(Aborted::Unauthenticated)
+}
+
+/// Returns what [`WithSession::run`] needs to know of a request.
+fn caller(context: &RequestContext<RoleServer>) -> (Result<Arc<Session>, Aborted>, CancellationToken) {
+    (session(&context.extensions), context.ct.clone())
 }
 
 fn parts(extensions: &Extensions) -> Option<&http::request::Parts> {
@@ -122,11 +135,12 @@ fn parts(extensions: &Extensions) -> Option<&http::request::Parts> {
 /// would wait until it times out. rmcp fails at once if the peer is a client of 2026-07-28, a revision
 /// without such questions. So the peer of this request is given that revision, and the request's own `_meta`
 /// keeps the real one.
-fn handler_context(context: &RequestContext<RoleServer>) -> RequestContext<RoleServer> {
-    let mut context = context.clone();
+fn handler_context(mut context: RequestContext<RoleServer>) -> RequestContext<RoleServer> {
     let has_session =
         parts(&context.extensions).is_some_and(|parts| parts.headers.contains_key("mcp-session-id"));
+    // A closed peer cannot ask, and direct calls share it.
     if !has_session
+        && !context.peer.is_transport_closed()
         && context.meta.protocol_version().is_none()
         && let Some(info) = context.peer.peer_info()
         && info.protocol_version < ProtocolVersion::V_2026_07_28
@@ -194,13 +208,14 @@ macro_rules! forward_requests {
             $(params: $params,)?
             context: RequestContext<RoleServer>,
         ) -> Result<$result, ErrorData> {
+            let caller = caller(&context);
             // The handler is called inside the future, because it may panic before it returns one.
             let call = async {
                 self.inner
-                    .$method($({ let params: $params = params; params },)? handler_context(&context))
+                    .$method($({ let params: $params = params; params },)? handler_context(context))
                     .await
             };
-            self.run(&context, call).await?
+            self.run(caller, call.boxed()).await?
         }
     )*};
 }
@@ -213,7 +228,7 @@ macro_rules! forward_notifications {
             let handler = async {
                 self.inner.$method($({ let params: $params = params; params },)? context).await;
             };
-            self.run_notification(&extensions, handler).await;
+            self.run_notification(&extensions, handler.boxed()).await;
         }
     )*};
 }
@@ -228,8 +243,9 @@ macro_rules! forward_lists {
             params: Option<PaginatedRequestParams>,
             context: RequestContext<RoleServer>,
         ) -> Result<$result, ErrorData> {
-            let call = async { self.inner.$method(params, handler_context(&context)).await };
-            let mut list = self.run(&context, call).await??;
+            let caller = caller(&context);
+            let call = async { self.inner.$method(params, handler_context(context)).await };
+            let mut list = self.run(caller, call.boxed()).await??;
             if list.ttl_ms == Some(0) && list.cache_scope == Some(CacheScope::Public) {
                 list.cache_scope = Some(CacheScope::Private);
             }
@@ -274,8 +290,9 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
         params: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let call = async { self.inner.call_tool(params, handler_context(&context)).await };
-        match self.run(&context, call).await {
+        let caller = caller(&context);
+        let call = async { self.inner.call_tool(params, handler_context(context)).await };
+        match self.run(caller, call.boxed()).await {
             Ok(outcome) => outcome,
             Err(timed_out @ Aborted::TimedOut(_)) => {
                 let text = ContentBlock::text(timed_out.to_string());
@@ -300,20 +317,20 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
             let message = format!("Invalid params for {method}");
             return Err(ErrorData::invalid_params(message, None));
         }
+        let caller = caller(&context);
         let call = async {
             self.inner
-                .on_custom_request(request, handler_context(&context))
+                .on_custom_request(request, handler_context(context))
                 .await
         };
-        self.run(&context, call).await?
+        self.run(caller, call.boxed()).await?
     }
 
     /// Runs without a time limit: a subscription lasts until its client disconnects.
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let request = context.request_context().clone();
-        let call = self
-            .scoped(&request.extensions, async { self.inner.listen(context).await })
-            .inspect_err(Aborted::log)?;
+        let session = session(&request.extensions).inspect_err(Aborted::log)?;
+        let call = self.scoped(session, async { self.inner.listen(context).await });
         let outcome = tokio::select! {
             () = request.ct.cancelled() => Err(Aborted::Cancelled),
             outcome = AssertUnwindSafe(call).catch_unwind() => outcome.map_err(|_panic| Aborted::Panicked),

@@ -18,6 +18,8 @@ pub(super) struct Message<'a> {
     /// The id, as written in the body. Notifications and some error responses have none.
     pub(super) id: Option<&'a str>,
     pub(super) purpose: Purpose<'a>,
+    /// The params, as written in the body.
+    pub(super) params: Option<&'a str>,
     /// Whether the message names its own revision, as requests do since 2026-07-28. Such a request has no
     /// session.
     pub(super) has_version: bool,
@@ -108,6 +110,7 @@ impl<'a> Message<'a> {
         };
         Ok(Self {
             id: envelope.id.map(RawValue::get),
+            params: envelope.params.map(RawValue::get),
             has_version,
             purpose,
         })

@@ -41,13 +41,6 @@ impl Health {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    #[expect(clippy::unused_self, reason = "the counterpart of ready()")]
-    pub(super) fn alive(&self) -> HealthResponse {
-        HealthResponse::Alive(Json(Alive {
-            status: "alive".to_owned(),
-        }))
-    }
-
     pub(super) fn ready(&self) -> ReadinessResponse {
         let keys = (self.holds_keys)();
         let draining = self.draining.load(Ordering::Relaxed);
@@ -95,6 +88,14 @@ pub(crate) enum HealthResponse {
 pub(crate) struct Alive {
     /// Always `alive`.
     status: String,
+}
+
+impl Alive {
+    pub(super) fn new() -> Self {
+        Self {
+            status: "alive".to_owned(),
+        }
+    }
 }
 
 /// The response of `/readyz`.

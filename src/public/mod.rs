@@ -12,8 +12,13 @@ mod protected_resource;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use poem::{Endpoint, EndpointExt, IntoEndpoint, Response, Route, get, http::header, middleware::SetHeader};
-use poem_openapi::{OpenApi, OpenApiService, Tags, param::Header, payload::Json, types::Any};
+use poem::{Endpoint, EndpointExt, Response, Route, get, http::header, middleware::SetHeader};
+use poem_openapi::{
+    OpenApi, OpenApiService, Tags,
+    param::Header,
+    payload::Json,
+    types::{Any, ToJSON},
+};
 use serde_json::Value;
 
 pub use self::health::Health;
@@ -25,7 +30,7 @@ pub(crate) use self::{
 };
 use self::{
     docs::DocsPage,
-    health::{HealthResponse, ReadinessResponse},
+    health::{Alive, HealthResponse, ReadinessResponse},
     openapi::Document,
     page::{PageResponse, StartPage},
     protected_resource::ProtectedResourceMetadata,
@@ -90,7 +95,7 @@ impl PublicApi {
 
     /// Creates all public routes. `prefix` is the path of `BASE_URL`. The well-known segment goes between
     /// host and path (RFC 9728 §3.1, RFC 8414 §3.1); all other routes are below the path.
-    pub(crate) fn into_routes(self, prefix: &str) -> impl IntoEndpoint<Endpoint = Route> {
+    pub(crate) fn into_routes(self, prefix: &str) -> Route {
         let settings = self.settings.clone();
         let mirror = self.authorization_server.clone();
         let (service, document) = self.into_service();
@@ -106,13 +111,12 @@ impl PublicApi {
         let mut routes = Route::new()
             .at(paths::OPENAPI_JSON, get(json))
             .at(paths::OPENAPI_YAML, get(yaml))
-            .at(paths::DOCS, get(docs));
-        // `service` has the documents at the documented paths. The same documents are served below the path
-        // of BASE_URL, and with a trailing slash, because clients that were configured with `/mcp/` request
-        // that.
-        let (base, mcp) = (settings.resources.base(), settings.resources.mcp());
-        let slash = format!("{}/", paths::MCP);
-        let mut aliases = vec![(slash.clone(), mcp)];
+            .at(paths::DOCS, get(docs))
+            // Probed often, so it bypasses poem-openapi.
+            .at(
+                paths::HEALTHZ,
+                get(static_response(Alive::new().to_json_string(), JSON)),
+            );
         if !prefix.is_empty() {
             aliases.extend([
                 (prefix.to_owned(), base),
@@ -251,7 +255,7 @@ impl PublicApi {
         operation_id = "alive"
     )]
     async fn healthz(&self) -> HealthResponse {
-        self.health.alive()
+        HealthResponse::Alive(Json(Alive::new()))
     }
 
     /// Readiness
@@ -262,6 +266,9 @@ impl PublicApi {
         self.health.ready()
     }
 }
+
+/// The content type of `poem_openapi::payload::Json`.
+const JSON: &str = "application/json; charset=utf-8";
 
 /// Returns an endpoint that always responds with `body`, without copying it.
 fn static_response(body: String, content_type: &'static str) -> impl Endpoint {

@@ -11,6 +11,7 @@
 mod auth;
 mod backend;
 mod cli;
+mod direct;
 mod discovery;
 mod doctor;
 mod documented;

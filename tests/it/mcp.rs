@@ -14,7 +14,7 @@ use clerk_mcp::{
 use poem::{Body, Endpoint, EndpointExt, Request, Route, http::Method};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
-    model::{CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock},
+    model::{CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, JsonObject, Tool},
     service::RequestContext,
     tool, tool_handler, tool_router,
 };
@@ -40,8 +40,9 @@ async fn initialize_returns_the_server_info() {
     let answer = Exchange::of(request).await;
     insta::assert_snapshot!(answer.text(&[(&format!("\"{}\"", env!("CARGO_PKG_VERSION")), "\"[version]\"")]), @r#"
     200 OK
+    content-length: [length]
     content-type: application/json
-    transfer-encoding: chunked
+    date: [date]
     vary: Origin
 
     {
@@ -166,6 +167,10 @@ impl ServerHandler for Endless {
         self.begun.notify_one();
         std::future::pending().await
     }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        (name == "endless").then(|| Tool::new("endless", "Never returns.", JsonObject::new()))
+    }
 }
 
 /// rmcp runs calls on separate tasks, which would keep running after the client disconnected.
@@ -185,18 +190,23 @@ async fn a_call_of_2026_is_cancelled_when_its_client_disconnects() {
     disconnect_during_call(headers, &meta.to_string()).await;
 }
 
-/// Calls a tool with these headers and this `_meta`, disconnects, and waits until the call is dropped.
+/// Calls a tool with these headers and this `_meta`, through rmcp's HTTP service and directly, disconnects,
+/// and waits until the call is dropped.
 async fn disconnect_during_call(headers: &str, meta: &str) {
+    for direct_tools in [&[][..], &["endless"]] {
+        disconnect(headers, meta, direct_tools).await;
+    }
+}
+
+async fn disconnect(headers: &str, meta: &str, direct_tools: &[&str]) {
     use tokio::io::AsyncWriteExt;
     let endless = Endless::default();
     let (begun, dropped) = (Arc::clone(&endless.begun), Arc::clone(&endless.dropped));
     let nowhere = "http://127.0.0.1:9".parse().unwrap();
     let client = ClerkClient::new(reqwest::Client::new(), nowhere, "sk_test_x".into(), clock());
-    let mount = endpoint(
-        endless,
-        client,
-        McpSettings::new(ChallengeContext::new(&names(), Vec::new())),
-    );
+    let mut settings = McpSettings::new(ChallengeContext::new(&names(), Vec::new()));
+    settings.direct_tools = direct_tools.iter().map(|&tool| tool.to_owned()).collect();
+    let mount = endpoint(endless, client, settings);
     let app = Route::new().at(
         "/mcp",
         mount

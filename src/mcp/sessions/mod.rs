@@ -222,7 +222,7 @@ fn retry_after(mut response: Response, seconds: u64) -> Response {
 }
 
 pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
-const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const UNKNOWN_SESSION: &str = "Session not found; send initialize to open one";
 const NO_SESSION_ID: &str =
     "This request needs a session: send initialize, then use the Mcp-Session-Id of its response";

@@ -49,6 +49,13 @@ impl ExampleTools {
     }
 }
 
+impl ExampleTools {
+    /// Returns the names of the tools.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.router.map.keys().map(AsRef::as_ref)
+    }
+}
+
 impl ServerHandler for ExampleTools {
     fn get_info(&self) -> ServerConfig {
         ServerConfig::new(ServerCapabilities::builder().enable_tools().build())

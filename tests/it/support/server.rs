@@ -60,6 +60,7 @@ pub struct Builder {
     background: bool,
     policy: ToolPolicy,
     sessions: Option<McpSessions>,
+    direct_tools: Vec<&'static str>,
     protected: Vec<(&'static str, BoxEndpoint<'static>)>,
 }
 
@@ -104,8 +105,9 @@ impl Builder {
         self
     }
 
-    /// Starts the server with the example tools.
-    pub async fn spawn(self) -> TestServer {
+    /// Starts the server with the example tools, which are called directly, as in production.
+    pub async fn spawn(mut self) -> TestServer {
+        self.direct_tools = vec!["greet", "whoami", "get-user-info", "get-my-organizations"];
         self.spawn_with(ExampleTools::new("Clerk MCP server")).await
     }
 
@@ -131,7 +133,8 @@ impl Builder {
         let mut app = App::builder(&config)
             .clock(Arc::new(clock.clone()))
             .policy(self.policy)
-            .server(handler);
+            .server(handler)
+            .direct_tools(self.direct_tools);
         for (path, endpoint) in self.protected {
             app = app.protect(path, endpoint);
         }

@@ -1,0 +1,77 @@
+//! [`Edge`]: the outermost endpoint, which finds the area of a request and adds what every response has.
+
+use std::{cmp::Reverse, sync::Arc};
+
+use poem::{
+    Endpoint, Request, Response, Result,
+    http::{HeaderName, HeaderValue, header},
+};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::{access_log::AccessLog, area::Area};
+
+/// All areas of a server, and the request id, access log and headers that they share.
+pub(crate) struct Edge {
+    log: AccessLog,
+    /// The areas with their paths, longest path first, so that the most specific area is found.
+    areas: Vec<(String, Arc<Area>)>,
+    /// The area of all other paths.
+    default: Area,
+}
+
+impl Edge {
+    /// Creates the endpoint of a server with these `areas`, each at its paths and below them. The `default`
+    /// area has all other paths.
+    pub(crate) fn new(log: AccessLog, areas: Vec<(Vec<String>, Area)>, default: Area) -> Self {
+        let mut areas: Vec<_> = areas
+            .into_iter()
+            .flat_map(|(paths, area)| {
+                let area = Arc::new(area);
+                paths.into_iter().map(move |path| (path, Arc::clone(&area)))
+            })
+            .collect();
+        areas.sort_by_key(|(path, _)| Reverse(path.len()));
+        Self { log, areas, default }
+    }
+
+    fn area(&self, path: &str) -> &Area {
+        self.areas
+            .iter()
+            .find(|(start, _)| {
+                path.strip_prefix(start.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
+            .map_or(&self.default, |(_, area)| area)
+    }
+}
+
+impl Endpoint for Edge {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let mut id = Uuid::encode_buffer();
+        let id = &*random_id().hyphenated().encode_lower(&mut id);
+        let entry = self.log.begin(&request);
+        let response = self.area(request.uri().path()).respond(request);
+        let span = tracing::error_span!("request", request_id = id);
+        let mut response = response.instrument(span.clone()).await;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
+        if let Ok(id) = HeaderValue::from_str(id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        span.in_scope(|| entry.finish(response.status()));
+        Ok(response)
+    }
+}
+
+/// Returns a random UUID. It only has to be unique, so a fast generator is enough.
+fn random_id() -> Uuid {
+    uuid::Builder::from_random_bytes(fastrand::u128(..).to_ne_bytes()).into_uuid()
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
