@@ -15,13 +15,12 @@ use super::{
     errors::{error_response, internal_error, json_error, log_refusal},
     host::AllowedHosts,
 };
-use crate::reason::Reason;
+use crate::{log_limit::log_limited, reason::Reason};
 
 /// A group of routes with the same checks around them, in this order:
 ///
 /// 1. CORS. Preflights are answered here, because they carry no token. It is the outermost check, because web
-/// pages must
-///    be able to read the error responses of all others.
+///    pages must be able to read the error responses of all others.
 /// 2. The `Host` check.
 /// 3. The time limit, and a handler for panics and errors.
 ///
@@ -86,7 +85,7 @@ impl Area {
 
     fn timed_out(&self) -> Response {
         Reason::RequestTimeout.count();
-        tracing::warn!(reason = %Reason::RequestTimeout, limit = ?self.time_limit, "request timed out");
+        log_limited!(warn, "request-timeout", reason = %Reason::RequestTimeout, limit = ?self.time_limit, "request timed out");
         let mut response = json_error(
             StatusCode::SERVICE_UNAVAILABLE,
             "temporarily_unavailable",

@@ -29,7 +29,7 @@ pub(super) fn error_response(error: &poem::Error) -> Response {
         return json_error(error.status(), "invalid_request", "The request is malformed");
     }
     Reason::Internal.count();
-    tracing::error!(reason = %Reason::Internal, %error, "request failed");
+    log_limited!(error, "internal", reason = %Reason::Internal, %error, "request failed");
     internal_error()
 }
 

@@ -117,6 +117,11 @@ impl PublicApi {
                 paths::HEALTHZ,
                 get(static_response(Alive::new().to_json_string(), JSON)),
             );
+        // `service` has the documents at the documented paths. The same documents are served below the path of
+        // BASE_URL, and with a trailing slash, because clients that were configured with `/mcp/` request that.
+        let (base, mcp) = (settings.resources.base(), settings.resources.mcp());
+        let slash = format!("{}/", paths::MCP);
+        let mut aliases = vec![(slash.clone(), mcp)];
         if !prefix.is_empty() {
             aliases.extend([
                 (prefix.to_owned(), base),
