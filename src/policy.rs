@@ -35,14 +35,16 @@ impl Requirement {
     }
 
     /// Requires this role in the active organization, such as `org:admin`. A member has exactly one role, so
-    /// no caller meets two different roles.
+    /// no caller meets two different roles. For an OAuth token the role is looked up at Clerk, at most every
+    /// 30 s; a token without an organization is rejected with a challenge for `user:org:read`.
     #[must_use]
     pub fn role(mut self, role: impl Into<String>) -> Self {
         add(&mut self.roles, [role]);
         self
     }
 
-    /// Requires all of these permissions in the active organization, such as `org:invoices:create`.
+    /// Requires all of these permissions in the active organization, such as `org:invoices:create`. For OAuth
+    /// tokens, see [`role`](Self::role).
     #[must_use]
     pub fn permissions<S: Into<String>>(mut self, permissions: impl IntoIterator<Item = S>) -> Self {
         add(&mut self.permissions, permissions);
@@ -56,12 +58,38 @@ impl Requirement {
         both
     }
 
-    /// Checks whether `session` meets the requirement.
+    /// Returns whether the role or the permissions of the caller matter.
+    pub(crate) fn needs_organization(&self) -> bool {
+        !self.roles.is_empty() || !self.permissions.is_empty()
+    }
+
+    /// Returns all scopes that an OAuth token needs.
+    fn all_scopes(&self) -> Vec<String> {
+        let mut all = self.scopes.clone();
+        if self.needs_organization() {
+            add(&mut all, [ORGANIZATION_SCOPE]);
+        }
+        all
+    }
+
+    /// Checks what the token itself can show: its scopes, and whether it names an organization.
+    pub(crate) fn check_scopes(&self, session: &Session) -> Result<(), Denied> {
+        let lacks_organization = self.needs_organization() && session.may_choose_organization();
+        if lacks_organization || session.require_scopes(&self.scopes).is_err() {
+            return Err(Denied::Scopes {
+                needed: self.all_scopes(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Checks whether `session` meets the requirement. The session of an OAuth token has a role and
+    /// permissions only after [`get_organization`](crate::context::get_organization) has looked them up.
     ///
     /// # Errors
     /// [`Denied`], with what is missing. Scopes come first, because the client can request them.
     pub fn check(&self, session: &Session) -> Result<(), Denied> {
-        session.require_scopes(&self.scopes)?;
+        self.check_scopes(session)?;
         self.roles
             .iter()
             .try_for_each(|role| session.require_role(role))?;
@@ -70,6 +98,9 @@ impl Requirement {
             .try_for_each(|permission| session.require_permission(permission))
     }
 }
+
+/// The scope with which Clerk lets the user choose an organization for an OAuth token.
+const ORGANIZATION_SCOPE: &str = "user:org:read";
 
 /// Adds the names that are not in the list yet.
 fn add<S: Into<String>>(to: &mut Vec<String>, names: impl IntoIterator<Item = S>) {

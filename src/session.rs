@@ -40,10 +40,12 @@ pub struct Session {
     pub organization_id: Option<OrganizationId>,
     /// The organization's slug.
     pub organization_slug: Option<String>,
-    /// The user's role in the organization, such as `org:admin`. OAuth tokens do not contain it.
+    /// The user's role in the organization, such as `org:admin`. OAuth tokens do not contain it: it is `None`
+    /// until [`get_organization`](crate::context::get_organization) has looked it up, or the
+    /// [policy](crate::policy::ToolPolicy) of the tool.
     pub organization_role: Option<String>,
-    /// The user's permissions in the organization, such as `org:invoices:create`. OAuth tokens do not contain
-    /// them.
+    /// The user's permissions in the organization, such as `org:invoices:create`. For OAuth tokens, see
+    /// [`organization_role`](Self::organization_role).
     pub organization_permissions: Vec<String>,
     /// The granted scopes; session tokens have none.
     pub scopes: Vec<String>,
@@ -69,6 +71,20 @@ impl Session {
     /// [`NoUser`] if the token belongs to a machine or an organization.
     pub fn require_user(&self) -> Result<&UserId, NoUser> {
         self.user_id.as_ref().ok_or(NoUser)
+    }
+
+    /// Returns the user and the organization whose membership says what this token does not: role and
+    /// permissions. Session tokens contain them, and live for only a minute.
+    pub(crate) fn membership_to_look_up(&self) -> Option<(&UserId, &OrganizationId)> {
+        match self.token_type {
+            TokenKind::OAuthToken => self.user_id.as_ref().zip(self.organization_id.as_ref()),
+            TokenKind::SessionToken | TokenKind::M2mToken | TokenKind::ApiKey => None,
+        }
+    }
+
+    /// Returns whether the user can sign in again and choose an organization for the token.
+    pub(crate) fn may_choose_organization(&self) -> bool {
+        self.token_type == TokenKind::OAuthToken && self.organization_id.is_none()
     }
 
     /// Requires all of these scopes.

@@ -38,15 +38,17 @@ where
     }
 
     /// Returns the value of `key`: the cached one if it is fresh, else the one that `fetch` returns together
-    /// with its lifetime. Concurrent lookups of the same key wait for that value. If the lookup that fetches
-    /// is cancelled, another one fetches.
+    /// with its lifetime, counted from the start of the fetch: the value may have been read then. Concurrent
+    /// lookups of the same key wait for that value. If the lookup that fetches is cancelled, another one
+    /// fetches.
     pub(crate) async fn get(&self, key: K, fetch: impl Future<Output = (V, Duration)>) -> V {
         let fetched = async {
+            let started = self.clock.now();
             let (value, lifetime) = fetch.await;
             let lifetime = SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::ZERO);
             Entry {
                 value,
-                fresh_until: self.clock.now() + lifetime,
+                fresh_until: started + lifetime,
             }
         };
         let stale = |entry: &Entry<V>| self.clock.now() >= entry.fresh_until;
@@ -105,5 +107,17 @@ mod tests {
         assert_eq!(cache.get(2, answer(2)).await, 2);
         clock.advance(Duration::from_millis(1));
         assert_eq!(cache.get(1, answer(3)).await, 3);
+    }
+
+    #[tokio::test]
+    async fn a_lifetime_starts_with_the_fetch() {
+        let (cache, clock) = cache();
+        let slow = async {
+            clock.advance(Duration::from_secs(4));
+            (1, Duration::from_secs(5))
+        };
+        assert_eq!(cache.get(1, slow).await, 1);
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(cache.get(1, async { (2, Duration::ZERO) }).await, 2);
     }
 }

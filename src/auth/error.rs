@@ -62,8 +62,8 @@ pub enum Outage {
     /// The key set of the Frontend API.
     #[error("{0}")]
     Keys(#[from] KeyLookupError),
-    /// The Backend API, which verifies opaque tokens.
-    #[error("Clerk could not verify the token ({})", .0.slug())]
+    /// The Backend API, which verifies opaque tokens and knows roles and permissions.
+    #[error("the Backend API call failed ({})", .0.slug())]
     Clerk(ClerkError),
 }
 
@@ -83,6 +83,22 @@ impl From<ReportFault> for AuthError {
         match fault {
             ReportFault::Token(error) => error.into(),
             ReportFault::Incomplete => Self::Unavailable(Outage::Clerk(ClerkError::UnexpectedBody)),
+        }
+    }
+}
+
+/// The failure of a lookup without which a caller cannot be authorized.
+impl From<ClerkError> for AuthError {
+    fn from(error: ClerkError) -> Self {
+        match error {
+            ClerkError::KeyRefused { .. } | ClerkError::Forbidden { .. } => {
+                Misconfiguration::KeyRefused.into()
+            }
+            ClerkError::NotFound
+            | ClerkError::RateLimited { .. }
+            | ClerkError::Unavailable { .. }
+            | ClerkError::UnexpectedBody
+            | ClerkError::Refused { .. } => Self::Unavailable(Outage::Clerk(error)),
         }
     }
 }

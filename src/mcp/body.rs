@@ -20,6 +20,9 @@ use super::{
 };
 use crate::{
     auth::{self, AuthError},
+    clerk::ClerkClient,
+    context,
+    policy::Requirement,
     reason::Reason,
     session::Session,
 };
@@ -27,6 +30,7 @@ use crate::{
 /// Passes MCP messages on to `inner`, and rejects any other body of a POST.
 pub(super) struct JsonRpcBody<E> {
     pub(super) inner: E,
+    pub(super) client: ClerkClient,
     pub(super) settings: McpSettings,
     pub(super) sessions: Option<SessionGate>,
 }
@@ -70,7 +74,7 @@ impl<E: Endpoint> JsonRpcBody<E> {
         })
     }
 
-    async fn handle_post(&self, mut request: Request, session: &Session) -> Result<Response> {
+    async fn handle_post(&self, mut request: Request, session: &Arc<Session>) -> Result<Response> {
         let limit = self.settings.max_body_bytes;
         // `App` limits the time of a whole request, but this endpoint may be mounted on any poem server.
         let body = request.take_body().into_bytes_limit(limit);
@@ -103,9 +107,12 @@ impl<E: Endpoint> JsonRpcBody<E> {
             }
         };
         if let Purpose::ToolCall(tool) = &message.purpose
-            && let Some(refusal) = self.policy_refusal(tool, session)
+            && let Some(requirement) = self.settings.policy.of(tool)
         {
-            return Ok(refusal);
+            match self.admit(requirement, session).await {
+                Ok(session) => request.extensions_mut().insert(session),
+                Err(error) => return Ok(auth::refuse(&error, &self.settings.challenge)),
+            };
         }
         let is_json = is_json(&request);
         request.set_body(Body::from_bytes(body.clone()));
@@ -162,11 +169,20 @@ impl<E: Endpoint> JsonRpcBody<E> {
         Response::from_parts(parts, Body::from_bytes_stream(events))
     }
 
-    /// Returns the refusal of a tool call that the policy denies.
-    fn policy_refusal(&self, tool: &str, session: &Session) -> Option<Response> {
-        let requirement = self.settings.policy.of(tool)?;
-        let error = AuthError::from(requirement.check(session).err()?);
-        Some(auth::refuse(&error, &self.settings.challenge))
+    /// Checks the requirement of a tool. Returns the session for the tool, with role and permissions if the
+    /// requirement needs them. Clerk is not asked about a token that is rejected anyway.
+    async fn admit(
+        &self,
+        requirement: &Requirement,
+        session: &Arc<Session>,
+    ) -> Result<Arc<Session>, AuthError> {
+        requirement.check_scopes(session)?;
+        let mut session = Arc::clone(session);
+        if requirement.needs_organization() {
+            session = context::with_membership(session, &self.client).await?;
+        }
+        requirement.check(&session)?;
+        Ok(session)
     }
 }
 

@@ -127,6 +127,7 @@ pub fn endpoint<H: ServerHandler + Clone>(
         .disable_allowed_origins()
         .with_max_request_body_bytes(settings.max_body_bytes);
     let call_timeout = settings.call_timeout;
+    let policy_client = client.clone();
     // rmcp calls this once per session, or per request without one, so each session has its own notification
     // limit.
     let factory = move || Ok(WithSession::new(server.clone(), client.clone(), call_timeout));
@@ -144,6 +145,7 @@ pub fn endpoint<H: ServerHandler + Clone>(
     };
     Ok(JsonRpcBody {
         inner,
+        client: policy_client,
         settings,
         sessions,
     })

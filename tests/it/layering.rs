@@ -34,7 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "token",
         ],
     ),
-    ("context", &["clerk", "session"]),
+    ("context", &["clerk", "id", "session"]),
     (
         "mcp",
         &[

@@ -30,6 +30,7 @@ mod nix;
 mod oauth;
 mod opaque;
 mod openapi;
+mod organizations;
 mod outages;
 mod policy;
 mod programs;

@@ -172,7 +172,7 @@ async fn missing_permission_is_named_in_the_response() {
         .status,
         200
     );
-    // Access tokens contain no permissions, even if they name an organization.
+    // The caller is not a member of the organization that the token names.
     assert_eq!(
         call(
             &server,
