@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::session::{Denied, Session};
+use crate::session::{Denied, Session, add_missing};
 
 /// Scopes, roles and permissions, all of which a caller must have.
 ///
@@ -30,7 +30,7 @@ impl Requirement {
     /// Requires all of these scopes. Session tokens have no scopes, so they are rejected.
     #[must_use]
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
-        add(&mut self.scopes, scopes);
+        add_missing(&mut self.scopes, scopes);
         self
     }
 
@@ -39,7 +39,7 @@ impl Requirement {
     /// 30 s; a token without an organization is rejected with a challenge for `user:org:read`.
     #[must_use]
     pub fn role(mut self, role: impl Into<String>) -> Self {
-        add(&mut self.roles, [role]);
+        add_missing(&mut self.roles, [role]);
         self
     }
 
@@ -47,14 +47,14 @@ impl Requirement {
     /// tokens, see [`role`](Self::role).
     #[must_use]
     pub fn permissions<S: Into<String>>(mut self, permissions: impl IntoIterator<Item = S>) -> Self {
-        add(&mut self.permissions, permissions);
+        add_missing(&mut self.permissions, permissions);
         self
     }
 
     /// Combines two requirements: a caller must meet both.
     fn and(self, other: Self) -> Self {
         let mut both = self.scopes(other.scopes).permissions(other.permissions);
-        add(&mut both.roles, other.roles);
+        add_missing(&mut both.roles, other.roles);
         both
     }
 
@@ -67,7 +67,7 @@ impl Requirement {
     fn all_scopes(&self) -> Vec<String> {
         let mut all = self.scopes.clone();
         if self.needs_organization() {
-            add(&mut all, [ORGANIZATION_SCOPE]);
+            add_missing(&mut all, [ORGANIZATION_SCOPE]);
         }
         all
     }
@@ -76,9 +76,7 @@ impl Requirement {
     pub(crate) fn check_scopes(&self, session: &Session) -> Result<(), Denied> {
         let lacks_organization = self.needs_organization() && session.may_choose_organization();
         if lacks_organization || session.require_scopes(&self.scopes).is_err() {
-            return Err(Denied::Scopes {
-                needed: self.all_scopes(),
-            });
+            return Err(session.lacks_scopes(self.all_scopes()));
         }
         Ok(())
     }
@@ -101,15 +99,6 @@ impl Requirement {
 
 /// The scope with which Clerk lets the user choose an organization for an OAuth token.
 const ORGANIZATION_SCOPE: &str = "user:org:read";
-
-/// Adds the names that are not in the list yet.
-fn add<S: Into<String>>(to: &mut Vec<String>, names: impl IntoIterator<Item = S>) {
-    for name in names.into_iter().map(Into::into) {
-        if !to.contains(&name) {
-            to.push(name);
-        }
-    }
-}
 
 /// The requirements of a server's tools, by name. Every authenticated caller may call a tool without a
 /// requirement.
@@ -142,6 +131,14 @@ impl ToolPolicy {
     /// Returns the names of the tools that have a requirement.
     pub fn tools(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
+    }
+
+    /// Returns every scope that a call may need: `scopes`, which every call needs, and those of the tools.
+    pub(crate) fn all_scopes(&self, mut scopes: Vec<String>) -> Vec<String> {
+        for requirement in self.0.values() {
+            add_missing(&mut scopes, requirement.all_scopes());
+        }
+        scopes
     }
 
     /// Returns the requirement of a tool, if it has one.

@@ -99,9 +99,16 @@ impl Session {
         {
             return Ok(());
         }
-        Err(Denied::Scopes {
-            needed: needed.iter().map(|scope| scope.as_ref().to_owned()).collect(),
-        })
+        let needed = needed.iter().map(|scope| scope.as_ref().to_owned()).collect();
+        Err(self.lacks_scopes(needed))
+    }
+
+    /// Returns the error for a token that lacks one of these scopes.
+    pub(crate) fn lacks_scopes(&self, needed: Vec<String>) -> Denied {
+        Denied::Scopes {
+            needed,
+            granted: self.scopes.clone(),
+        }
     }
 
     /// Requires a role in the active organization, such as `org:admin`. The prefix may be omitted.
@@ -147,6 +154,15 @@ fn without_prefix(name: &str) -> &str {
     name.trim_start_matches("org:")
 }
 
+/// Adds the names that are not in the list yet.
+pub(crate) fn add_missing<S: Into<String>>(to: &mut Vec<String>, names: impl IntoIterator<Item = S>) {
+    for name in names.into_iter().map(Into::into) {
+        if !to.contains(&name) {
+            to.push(name);
+        }
+    }
+}
+
 /// A scope, role or permission that the caller lacks.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Denied {
@@ -155,6 +171,9 @@ pub enum Denied {
     Scopes {
         /// All scopes that the operation needs, including those that the token has.
         needed: Vec<String>,
+        /// The scopes of the token. The client must request them again, because the new token replaces this
+        /// one.
+        granted: Vec<String>,
     },
     /// A role is missing. Signing in again does not help.
     #[error("Required role: {needed}")]

@@ -262,6 +262,9 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
             secret_key,
         ));
 
+        let mut public = public_settings(config, server.get_info(), resources, demo);
+        public.scopes.clone_from(&challenge.scopes);
+        public.all_scopes = policy.all_scopes(challenge.scopes.clone());
         let mut settings = McpSettings::new(challenge);
         settings.max_body_bytes = config.limits.max_body_bytes;
         settings.policy = policy;
@@ -270,14 +273,9 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
         // A call that ends before its HTTP request does is answered as a call, not as a broken server.
         settings.call_timeout = call_timeout.unwrap_or_else(|| config.limits.request_timeout * 9 / 10);
         let stop = settings.stop.clone();
-        let info = server.get_info();
         let mcp = mcp::endpoint(server, client, settings)?;
         let mirror = AuthorizationServerMetadata::new(frontend, config.clerk.issuer(), clock);
-        let public = PublicApi::new(
-            public_settings(config, info, resources, demo),
-            mirror,
-            Arc::clone(&health),
-        );
+        let public = PublicApi::new(public, mirror, Arc::clone(&health));
         Ok(App {
             endpoint: routes(config, mcp, protected, authenticator, public)?,
             health,
@@ -312,6 +310,7 @@ fn public_settings(
         resources,
         issuer: config.clerk.issuer().to_owned(),
         scopes: config.scopes.clone(),
+        all_scopes: config.scopes.clone(),
         docs_url: config.docs_url.as_ref().map(ToString::to_string),
         demo,
     }

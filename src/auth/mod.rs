@@ -206,9 +206,9 @@ pub(crate) fn refuse(error: &AuthError, challenge: &ChallengeContext) -> Respons
         }
     }
     let refusal = match error {
-        AuthError::Denied(Denied::Scopes { needed }) => {
-            let needed = challenge.all_scopes(needed);
-            AuthError::Denied(Denied::Scopes { needed }).refusal()
+        AuthError::Denied(Denied::Scopes { needed, granted }) => {
+            let (needed, granted) = (challenge.all_scopes(needed), granted.clone());
+            AuthError::Denied(Denied::Scopes { needed, granted }).refusal()
         }
         AuthError::Bearer(_)
         | AuthError::Token(_)

@@ -296,6 +296,7 @@ fn refusals(settings: &PublicSettings) -> Vec<(&'static str, AuthError)> {
             "missing-scope",
             Denied::Scopes {
                 needed: settings.scopes.clone(),
+                granted: Vec::new(),
             }
             .into(),
         ),

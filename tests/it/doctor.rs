@@ -2,6 +2,7 @@
 
 use std::process::Output;
 
+use clerk_mcp::policy::{Requirement, ToolPolicy};
 use local_clerk::LocalClerk;
 use serde_json::{Value, json};
 use wiremock::{
@@ -171,6 +172,30 @@ async fn unsuitable_metadata_fails_its_checks() {
     assert!(
         first.as_str().unwrap().contains("https://elsewhere.example.com"),
         "{first}"
+    );
+}
+
+#[tokio::test]
+async fn scope_that_clerk_does_not_offer_fails_its_check() {
+    let policy = ToolPolicy::new().require(
+        "greet",
+        Requirement::new().scopes(["greet:all"]).role("org:admin"),
+    );
+    let server = TestServer::builder()
+        .published_at_its_own_address()
+        .policy(policy)
+        .spawn()
+        .await;
+    let changes = [
+        ("SCOPES", "email,invoices:read"),
+        ("REQUIRED_SCOPES", "profile,admin"),
+    ];
+    let (failed, detail) = failed_checks(&server, &changes).await;
+    assert_eq!(failed, ["scopes"]);
+    assert_eq!(
+        detail,
+        "Clients are told to request admin greet:all invoices:read, which Clerk does not offer, so sign-in can fail \
+         with invalid_scope"
     );
 }
 

@@ -103,7 +103,7 @@ async fn token_without_an_organization_gets_a_challenge_for_one() {
     content-type: application/json; charset=utf-8
     date: [date]
     vary: Origin
-    www-authenticate: Bearer error="insufficient_scope", error_description="Required scopes: user:org:read", scope="user:org:read", resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
+    www-authenticate: Bearer error="insufficient_scope", error_description="Required scopes: user:org:read", scope="profile email user:org:read", resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
     x-content-type-options: nosniff
     x-request-id: [uuid]
 
