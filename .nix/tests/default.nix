@@ -55,6 +55,8 @@ let
       "m2m_token"
     ];
     audience = "if-present";
+    sessionAudience = "off";
+    acceptedAudiences = [ "convex" ];
     authorizedParties = [
       "https://app.example.com"
       "https://www.example.com"
@@ -67,6 +69,7 @@ let
     ];
     docsUrl = "https://example.com/docs/mcp";
     allowedOrigins = [ "https://app.example.com" ];
+    audit = false;
     trustForwarded = true;
     maxBody = "1 MiB";
     requestTimeout = 10;

@@ -178,6 +178,7 @@ impl AuthError {
                 | TokenError::AuthorizedParty
                 | TokenError::AudienceMissing
                 | TokenError::Audience { .. }
+                | TokenError::SessionAudience
                 | TokenError::SessionPending,
             ) => Refusal {
                 status: StatusCode::UNAUTHORIZED,

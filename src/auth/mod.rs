@@ -6,6 +6,7 @@ mod challenge;
 mod error;
 mod explanation;
 mod lookup_budget;
+mod observed_audiences;
 mod opaque_tokens;
 mod verified_tokens;
 

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     error::{AuthError, Outage},
     lookup_budget::LookupBudget,
+    observed_audiences::ObservedAudiences,
 };
 use crate::{
     clerk::{ClerkClient, ClerkError, Misconfiguration},
@@ -20,17 +21,24 @@ pub(super) struct OpaqueTokenCache {
     policy: TokenPolicy,
     outcomes: SharedCache<[u8; 32], Result<Arc<Session>, AuthError>>,
     budget: LookupBudget,
+    observed: Arc<ObservedAudiences>,
     clock: Arc<dyn Clock>,
 }
 
 impl OpaqueTokenCache {
     /// Creates an empty cache that asks `client` about tokens and holds its reports to `policy`.
-    pub(super) fn new(client: ClerkClient, policy: TokenPolicy, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(
+        client: ClerkClient,
+        policy: TokenPolicy,
+        observed: Arc<ObservedAudiences>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             client,
             policy,
             outcomes: SharedCache::new("opaque_tokens", MAX_OUTCOMES, Arc::clone(&clock)),
             budget: LookupBudget::new(),
+            observed,
             clock,
         }
     }
@@ -57,6 +65,7 @@ impl OpaqueTokenCache {
         let report = self.report(kind, token).await?;
         let mut recorder = Recorder::stop_at_first_failure();
         let verified = report.check(kind, &self.policy, self.clock.now(), &mut recorder)?;
+        self.observed.report(&verified);
         Ok(Arc::new(Session::from(verified)))
     }
 

@@ -105,7 +105,19 @@ pub const VARIABLES: &[Variable] = &[
         "CLERK_AUDIENCE",
         "POLICY",
         "required",
-        "Whether OAuth tokens must name this server in aud: required, if-present or off",
+        "How aud of OAuth tokens is checked: required, if-present, observe (accept and log) or off",
+    ),
+    var(
+        "CLERK_SESSION_AUDIENCE",
+        "POLICY",
+        "if-present",
+        "How aud of session tokens is checked: if-present or off",
+    ),
+    var(
+        "CLERK_ACCEPTED_AUDIENCES",
+        "LIST",
+        "none",
+        "Further values of aud to accept, as exact strings",
     ),
     var(
         "CLERK_AUTHORIZED_PARTIES",
@@ -148,6 +160,12 @@ pub const VARIABLES: &[Variable] = &[
         "BOOL",
         "false",
         "Log the client address that X-Forwarded-For ends with; it counts for nothing else",
+    ),
+    var(
+        "AUDIT",
+        "on or off",
+        "on",
+        "Log one line per tool call, without arguments and personal data",
     ),
     var("MAX_BODY", "SIZE", "4 MiB", "Largest request body"),
     var(

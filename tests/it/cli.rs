@@ -86,6 +86,8 @@ fn all_invalid_variables_are_reported_at_once() {
             ("CLERK_JWT_KEY", "-----BEGIN PUBLIC KEY-----"),
             ("CLERK_ACCEPTED_TOKENS", "session_token,cookie"),
             ("CLERK_AUDIENCE", "maybe"),
+            ("CLERK_SESSION_AUDIENCE", "required"),
+            ("AUDIT", "yes"),
             ("CLERK_CLOCK_SKEW", "1h"),
             ("SCOPES", "pro\"file"),
             ("REQUIRED_SCOPES", "a\\b"),
@@ -112,13 +114,15 @@ fn all_invalid_variables_are_reported_at_once() {
     [Clerk] Invalid config: HOST: expected an IP address, such as 127.0.0.1 or 0.0.0.0, got "everywhere"
     [Clerk] Invalid config: PORT: expected a port number from 0 to 65535, got "99999"
     [Clerk] Invalid config: CLERK_ACCEPTED_TOKENS: expected session_token, oauth_token, m2m_token or api_key, got "session_token,cookie"
-    [Clerk] Invalid config: CLERK_AUDIENCE: expected required, if-present or off, got "maybe"
+    [Clerk] Invalid config: CLERK_AUDIENCE: expected required, if-present, observe or off, got "maybe"
+    [Clerk] Invalid config: CLERK_SESSION_AUDIENCE: expected if-present or off, got "required"
     [Clerk] Invalid config: CLERK_CLOCK_SKEW: expected a duration from 0ns to 300s, such as 5s or 1m, got "1h"
     [Clerk] Invalid config: SCOPES: expected scopes of printable ASCII without quotes and backslashes, got "pro\"file"
     [Clerk] Invalid config: REQUIRED_SCOPES: expected scopes of printable ASCII without quotes and backslashes, got "a\\b"
     [Clerk] Invalid config: DOCS_URL: expected a full URL, such as https://mcp.example.com, got "docs"
     [Clerk] Invalid config: ALLOWED_ORIGINS: expected origins such as https://app.example.com, without a path, got "https://app.example.com/path"
     [Clerk] Invalid config: TRUST_FORWARDED: expected true or false, got "perhaps"
+    [Clerk] Invalid config: AUDIT: expected on or off, got "yes"
     [Clerk] Invalid config: MAX_BODY: expected a size from 1 KiB to 1 GiB, such as 4 MiB, got "much"
     [Clerk] Invalid config: REQUEST_TIMEOUT: expected a duration from 1s to 3600s, such as 5s or 1m, got "0s"
     [Clerk] Invalid config: MAX_CONNECTIONS: expected a number above 0, got "0"

@@ -1,59 +1,14 @@
 //! Checks that tokens and the secret key appear neither in the log, at any level, nor in any metric.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-    thread,
-};
-
 use clerk_mcp::reason::Reason;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
-use tracing_subscriber::{
-    Layer,
-    filter::dynamic_filter_fn,
-    fmt::{self, MakeWriter},
-    layer::SubscriberExt,
-};
 
-use crate::support::{Exchange, TestServer, server::foreign_key};
-
-/// A writer that collects the log in memory.
-#[derive(Clone, Default)]
-struct LogBuffer(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for LogBuffer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for LogBuffer {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
+use crate::support::{Exchange, TestServer, log::CapturedLog, server::foreign_key};
 
 #[tokio::test]
 async fn logs_and_metrics_contain_no_token_and_no_secret_key() {
-    let log = LogBuffer::default();
-    // The subscriber must be global: tracing caches the interest in each call site for the whole process, so
-    // a thread-local subscriber could miss events. The filter then keeps only the events of this thread, on
-    // which this test's runtime runs all tasks of its server.
-    let test_thread = thread::current().id();
-    let on_test_thread = dynamic_filter_fn(move |_, _| thread::current().id() == test_thread);
-    let layer = fmt::layer()
-        .json()
-        .with_writer(log.clone())
-        .with_filter(on_test_thread);
-    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer)).unwrap();
+    let log = CapturedLog::start();
     let recorder = PrometheusBuilder::new().build_recorder();
     let metrics = recorder.handle();
     let _metrics = metrics::set_default_local_recorder(&recorder);
@@ -103,7 +58,7 @@ async fn logs_and_metrics_contain_no_token_and_no_secret_key() {
     misconfigured.probe.run_once().await;
     assert_eq!(misconfigured.with_token(&good).await.status, 500);
 
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     let metrics = metrics.render();
     assert!(
         log.contains("clerk_mcp::auth") && log.lines().count() > 100,

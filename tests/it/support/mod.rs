@@ -1,5 +1,6 @@
 //! Shared helpers: test servers, MCP clients, and response snapshots.
 
+pub mod log;
 pub mod mcp_client;
 pub mod program;
 pub mod server;
