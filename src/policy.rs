@@ -64,7 +64,7 @@ impl Requirement {
     }
 
     /// Returns all scopes that an OAuth token needs.
-    fn all_scopes(&self) -> Vec<String> {
+    pub(crate) fn all_scopes(&self) -> Vec<String> {
         let mut all = self.scopes.clone();
         if self.needs_organization() {
             add_missing(&mut all, [ORGANIZATION_SCOPE]);
@@ -112,7 +112,26 @@ const ORGANIZATION_SCOPE: &str = "user:org:read";
 /// # assert!(policy.of("list-invoices").is_some());
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ToolPolicy(BTreeMap<String, Requirement>);
+pub struct ToolPolicy {
+    requirements: BTreeMap<String, Requirement>,
+    pub(crate) listing: ToolListing,
+}
+
+/// Which tools `tools/list` returns.
+///
+/// ```
+/// use clerk_mcp::policy::{ToolListing, ToolPolicy};
+///
+/// let policy = ToolPolicy::new().listing(ToolListing::Allowed);
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ToolListing {
+    /// All tools. The client can call one that needs further scopes, and the user grants them then.
+    #[default]
+    All,
+    /// The tools that the caller may call. A lost role takes effect within 30 s.
+    Allowed,
+}
 
 impl ToolPolicy {
     /// Creates a policy without requirements.
@@ -123,19 +142,26 @@ impl ToolPolicy {
     /// Adds a requirement to a tool. Requirements added earlier stay in force.
     #[must_use]
     pub fn require(mut self, tool: impl Into<String>, requirement: Requirement) -> Self {
-        let of_tool = self.0.entry(tool.into()).or_default();
+        let of_tool = self.requirements.entry(tool.into()).or_default();
         *of_tool = std::mem::take(of_tool).and(requirement);
+        self
+    }
+
+    /// Sets which tools `tools/list` returns.
+    #[must_use]
+    pub fn listing(mut self, listing: ToolListing) -> Self {
+        self.listing = listing;
         self
     }
 
     /// Returns the names of the tools that have a requirement.
     pub fn tools(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.requirements.keys().map(String::as_str)
     }
 
     /// Returns every scope that a call may need: `scopes`, which every call needs, and those of the tools.
     pub(crate) fn all_scopes(&self, mut scopes: Vec<String>) -> Vec<String> {
-        for requirement in self.0.values() {
+        for requirement in self.requirements.values() {
             add_missing(&mut scopes, requirement.all_scopes());
         }
         scopes
@@ -143,7 +169,7 @@ impl ToolPolicy {
 
     /// Returns the requirement of a tool, if it has one.
     pub fn of(&self, tool: &str) -> Option<&Requirement> {
-        self.0.get(tool)
+        self.requirements.get(tool)
     }
 }
 

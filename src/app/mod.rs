@@ -268,6 +268,7 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
         let mut settings = McpSettings::new(challenge);
         settings.max_body_bytes = config.limits.max_body_bytes;
         settings.policy = policy;
+        settings.audit = config.audit;
         settings.sessions = sessions;
         settings.clock = Arc::clone(&clock);
         // A call that ends before its HTTP request does is answered as a call, not as a broken server.

@@ -14,6 +14,7 @@ use poem::{
 
 use super::{
     McpSettings,
+    audit::AuditedCall,
     json_rpc_error::{INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, error, replace_text, text_to_json},
     message::{Message, NOT_A_MESSAGE, Purpose},
     sessions::{SESSION_ID, SessionGate},
@@ -106,13 +107,27 @@ impl<E: Endpoint> JsonRpcBody<E> {
                 return Ok(error(status, invalid.code, invalid.message, invalid.id));
             }
         };
-        if let Purpose::ToolCall(tool) = &message.purpose
-            && let Some(requirement) = self.settings.policy.of(tool)
-        {
-            match self.admit(requirement, session).await {
-                Ok(session) => request.extensions_mut().insert(session),
-                Err(error) => return Ok(auth::refuse(&error, &self.settings.challenge)),
-            };
+        if let Purpose::ToolCall(tool) = &message.purpose {
+            let requirement = self.settings.policy.of(tool);
+            let call = self
+                .settings
+                .audit
+                .then(|| Arc::new(AuditedCall::start(tool, requirement, session, &request)));
+            if let Some(requirement) = requirement {
+                match self.admit(requirement, session).await {
+                    Ok(session) => request.extensions_mut().insert(session),
+                    Err(error) => {
+                        if let Some(call) = call {
+                            call.rejected(error.reason());
+                        }
+                        return Ok(auth::refuse(&error, &self.settings.challenge));
+                    }
+                };
+            }
+            if let Some(call) = call {
+                // `WithSession` logs the outcome.
+                request.extensions_mut().insert(call);
+            }
         }
         let is_json = is_json(&request);
         request.set_body(Body::from_bytes(body.clone()));

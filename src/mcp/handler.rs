@@ -27,7 +27,14 @@ use rmcp::{
 
 use tokio::sync::Semaphore;
 
-use crate::{clerk::ClerkClient, context::CallContext, reason::Reason, session::Session};
+use super::audit::AuditedCall;
+use crate::{
+    clerk::ClerkClient,
+    context::{self, CallContext},
+    policy::{ToolListing, ToolPolicy},
+    reason::Reason,
+    session::Session,
+};
 
 /// A server handler whose requests see their caller.
 ///
@@ -38,17 +45,24 @@ use crate::{clerk::ClerkClient, context::CallContext, reason::Reason, session::S
 pub(super) struct WithSession<H> {
     inner: H,
     client: ClerkClient,
+    policy: Arc<ToolPolicy>,
     call_timeout: Duration,
     /// Limits the notifications that are handled at a time.
     notification_permits: Arc<Semaphore>,
 }
 
 impl<H> WithSession<H> {
-    /// Wraps `inner`, whose requests time out after `call_timeout`.
-    pub(super) fn new(inner: H, client: ClerkClient, call_timeout: Duration) -> Self {
+    /// Wraps `inner`, whose requests time out after `call_timeout`. `policy` decides which tools are listed.
+    pub(super) fn new(
+        inner: H,
+        client: ClerkClient,
+        policy: Arc<ToolPolicy>,
+        call_timeout: Duration,
+    ) -> Self {
         Self {
             inner,
             client,
+            policy,
             call_timeout,
             notification_permits: Arc::new(Semaphore::new(MAX_NOTIFICATIONS)),
         }
@@ -99,10 +113,36 @@ impl<H> WithSession<H> {
         extensions: &Extensions,
         call: F,
     ) -> Result<impl Future<Output = F::Output> + use<F, H>, Aborted> {
-        let session = parts(extensions).and_then(|parts| parts.extensions.get::<Arc<Session>>());
-        let session = Arc::clone(session.ok_or(Aborted::Unauthenticated)?);
+        let session = session(extensions).ok_or(Aborted::Unauthenticated)?;
         Ok(CallContext::new(session, self.client.clone()).scope(call))
     }
+
+    /// Removes the tools that the caller may not call. A client must not keep such a list for long, because a
+    /// lost role takes effect within 30 s.
+    async fn remove_denied(
+        &self,
+        list: &mut ListToolsResult,
+        extensions: &Extensions,
+    ) -> Result<(), ErrorData> {
+        let session = session(extensions).ok_or(Aborted::Unauthenticated)?;
+        let session = context::with_membership(session, &self.client)
+            .await
+            .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+        list.tools.retain(|tool| {
+            self.policy
+                .of(&tool.name)
+                .is_none_or(|one| one.check(&session).is_ok())
+        });
+        if list.ttl_ms.is_some() {
+            list.ttl_ms = Some(0);
+            list.cache_scope = Some(CacheScope::Private);
+        }
+        Ok(())
+    }
+}
+
+fn session(extensions: &Extensions) -> Option<Arc<Session>> {
+    parts(extensions)?.extensions.get().cloned()
 }
 
 fn parts(extensions: &Extensions) -> Option<&http::request::Parts> {
@@ -212,9 +252,15 @@ macro_rules! forward_notifications {
     )*};
 }
 
-/// Forwards list requests to the inner handler, and makes a list with rmcp's default cache hints private (MCP
-/// 2026-07-28, SEP-2549): the list was made for an authenticated caller, and rmcp's macros mark it as public
-/// with a lifetime of zero.
+/// Makes a list with rmcp's default cache hints private (MCP 2026-07-28, SEP-2549): the list was made for an
+/// authenticated caller, and rmcp's macros mark it as public with a lifetime of zero.
+fn keep_private(ttl_ms: &mut Option<u64>, cache_scope: &mut Option<CacheScope>) {
+    if *ttl_ms == Some(0) && *cache_scope == Some(CacheScope::Public) {
+        *cache_scope = Some(CacheScope::Private);
+    }
+}
+
+/// Forwards list requests to the inner handler, and keeps the lists private.
 macro_rules! forward_lists {
     ($($method:ident -> $result:ty;)*) => {$(
         async fn $method(
@@ -224,9 +270,7 @@ macro_rules! forward_lists {
         ) -> Result<$result, ErrorData> {
             let call = async { self.inner.$method(params, handler_context(&context)).await };
             let mut list = self.run(&context, call).await??;
-            if list.ttl_ms == Some(0) && list.cache_scope == Some(CacheScope::Public) {
-                list.cache_scope = Some(CacheScope::Private);
-            }
+            keep_private(&mut list.ttl_ms, &mut list.cache_scope);
             Ok(list)
         }
     )*};
@@ -258,8 +302,24 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
         list_prompts -> ListPromptsResult;
         list_resources -> ListResourcesResult;
         list_resource_templates -> ListResourceTemplatesResult;
-        list_tools -> ListToolsResult;
         list_skills -> ListSkillsResult;
+    }
+
+    async fn list_tools(
+        &self,
+        params: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let call = async {
+            let mut list = self.inner.list_tools(params, handler_context(&context)).await?;
+            if self.policy.listing == ToolListing::Allowed {
+                self.remove_denied(&mut list, &context.extensions).await?;
+            }
+            Ok(list)
+        };
+        let mut list = self.run(&context, call).await??;
+        keep_private(&mut list.ttl_ms, &mut list.cache_scope);
+        Ok(list)
     }
 
     /// Reports a timeout as a tool result, which the model can read; a JSON-RPC error would not reach it.
@@ -269,14 +329,20 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let call = async { self.inner.call_tool(params, handler_context(&context)).await };
-        match self.run(&context, call).await {
+        let outcome = match self.run(&context, call).await {
             Ok(outcome) => outcome,
             Err(timed_out @ Aborted::TimedOut(_)) => {
                 let text = ContentBlock::text(timed_out.to_string());
                 Ok(CallToolResult::error(vec![text]).into())
             }
             Err(aborted) => Err(aborted.into()),
+        };
+        if let Some(call) =
+            parts(&context.extensions).and_then(|parts| parts.extensions.get::<Arc<AuditedCall>>())
+        {
+            call.finished(&outcome);
         }
+        outcome
     }
 
     /// rmcp calls this for every request that it cannot parse, including known methods with invalid params.

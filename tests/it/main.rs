@@ -8,6 +8,7 @@
     reason = "a panic is how a test fails, and clippy exempts only the test functions themselves, not their helpers"
 )]
 
+mod audit;
 mod auth;
 mod backend;
 mod cli;

@@ -10,7 +10,7 @@ use clerk_mcp::{
     id::{OrganizationId, UserId},
     mcp::ToolError,
     outbound,
-    policy::{Requirement, ToolPolicy},
+    policy::{Requirement, ToolListing, ToolPolicy},
 };
 use futures_util::{FutureExt, future::join_all};
 use local_clerk::{Endpoint, Fault, LocalClerk, mint::Recipe};
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
 use crate::support::{
-    Exchange, TestServer,
+    Exchange, TestServer, modern,
     server::{Builder, RESOURCE},
     start_time,
 };
@@ -430,4 +430,58 @@ async fn tool_can_get_the_organization_of_every_caller() {
         text(&in_organization).await,
         "Clerk is not available at the moment. Try again in a minute."
     );
+}
+
+/// Returns the names of the listed tools, and the cache hints of the list.
+async fn listed(server: &TestServer, token: &str) -> (Vec<String>, Value, Value) {
+    let request = modern(server, "tools/list", json!({})).bearer_auth(token);
+    let answer = Exchange::of(request).await.json();
+    let tools = answer["result"]["tools"]
+        .as_array()
+        .unwrap_or_else(|| panic!("{answer}"));
+    let names = tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned());
+    let hint = |name: &str| answer["result"][name].clone();
+    (names.collect(), hint("cacheScope"), hint("ttlMs"))
+}
+
+#[tokio::test]
+async fn only_allowed_tools_are_listed_if_configured() {
+    let policy = ToolPolicy::new()
+        .require("greet", Requirement::new().role("org:admin"))
+        .require("whoami", Requirement::new().scopes(["profile"]))
+        .require("get-user-info", Requirement::new().scopes(["other"]));
+    let allowed = policy.clone().listing(ToolListing::Allowed);
+    let server = TestServer::builder().policy(allowed).spawn().await;
+    let token = in_analytical_engines(&server).mint();
+    let admin = (
+        vec![
+            "get-my-organizations".to_owned(),
+            "greet".to_owned(),
+            "whoami".to_owned(),
+        ],
+        json!("private"),
+        json!(0),
+    );
+    assert_eq!(listed(&server, &token).await, admin);
+    let without_organization = server.oauth_token("ada").mint();
+    assert_eq!(
+        listed(&server, &without_organization).await.0,
+        ["get-my-organizations", "whoami"]
+    );
+    server.clerk.remove_membership("ada", ANALYTICAL_ENGINES).unwrap();
+    server.clock.advance(Duration::from_secs(30));
+    assert_eq!(
+        listed(&server, &token).await.0,
+        ["get-my-organizations", "whoami"]
+    );
+    // A list without the tools of a role that is only unknown would look like a lost role.
+    server.clerk.inject(Fault::Down.at(LOOKUP));
+    server.clock.advance(Duration::from_secs(30));
+    let answer = server.with_token(&token).await.json();
+    assert_eq!(
+        answer["error"]["message"],
+        "Clerk is not available at the moment. Try again in a minute."
+    );
+    let all = TestServer::builder().policy(policy).spawn().await;
+    assert_eq!(listed(&all, &all.oauth_token("ada").mint()).await.0.len(), 4);
 }
