@@ -90,8 +90,14 @@ in
     audience = option (types.enum [
       "required"
       "if-present"
+      "observe"
       "off"
     ]) "required" "Whether OAuth tokens must name this server as their audience. Every value except `required` also accepts tokens issued for other servers.";
+    sessionAudience = option (types.enum [
+      "if-present"
+      "off"
+    ]) "if-present" "How the audience of session tokens is checked.";
+    acceptedAudiences = option (types.listOf item) [ ] "Further values of `aud` to accept, as exact strings.";
     authorizedParties = option (types.listOf item) [ ] "Allowed `azp` values of session tokens. If empty, every origin of the application is accepted.";
     clockSkew = option types.ints.unsigned 5 "Clock skew, in seconds, allowed for the times in tokens.";
     scopes = option (types.listOf item) [
@@ -103,6 +109,7 @@ in
     allowedOrigins = optional (types.listOf item) "Web origins that may call `/mcp`. Defaults to the origin of `baseUrl`, plus any loopback origin if `baseUrl` is loopback." [
       "https://app.example.com"
     ];
+    audit = option types.bool true "Whether to log one line per tool call, without arguments and personal data.";
     trustForwarded = option types.bool false "Whether to log the last `X-Forwarded-For` address. Used for logging only.";
     maxBody = option (types.strMatching "[1-9][0-9]*( ?[KMG]iB)?") "4 MiB" "Size limit of a request body.";
     requestTimeout = option types.ints.positive 30 "Time limit per request, in seconds.";

@@ -19,12 +19,15 @@ let
     CLERK_JWT_KEY = cfg.jwtKey;
     CLERK_ACCEPTED_TOKENS = list cfg.acceptedTokens;
     CLERK_AUDIENCE = cfg.audience;
+    CLERK_SESSION_AUDIENCE = cfg.sessionAudience;
+    CLERK_ACCEPTED_AUDIENCES = if cfg.acceptedAudiences == [ ] then null else list cfg.acceptedAudiences;
     CLERK_AUTHORIZED_PARTIES = if cfg.authorizedParties == [ ] then null else list cfg.authorizedParties;
     CLERK_CLOCK_SKEW = seconds cfg.clockSkew;
     SCOPES = list cfg.scopes;
     REQUIRED_SCOPES = if cfg.requiredScopes == [ ] then null else list cfg.requiredScopes;
     DOCS_URL = cfg.docsUrl;
     ALLOWED_ORIGINS = if cfg.allowedOrigins == null then null else list cfg.allowedOrigins;
+    AUDIT = if cfg.audit then "on" else "off";
     TRUST_FORWARDED = lib.boolToString cfg.trustForwarded;
     MAX_BODY = cfg.maxBody;
     REQUEST_TIMEOUT = seconds cfg.requestTimeout;

@@ -66,7 +66,9 @@ fn authenticator(key: &SigningKey) -> Authenticator {
         issuer: "https://clerk.example.com".to_owned(),
         accepted: vec![TokenKind::OAuthToken],
         audience: AudiencePolicy::Required,
+        session_audience: AudiencePolicy::IfPresent,
         resources: resources.clone(),
+        accepted_audiences: Vec::new(),
         authorized_parties: Vec::new(),
         leeway: Duration::from_secs(5),
     };

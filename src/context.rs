@@ -1,15 +1,16 @@
-//! [`get_session`], [`get_user`] and [`get_client`]: the caller and the Backend API client, anywhere inside a
-//! tool.
+//! [`get_session`], [`get_user`], [`get_organization`] and [`get_client`]: the caller and the Backend API
+//! client, anywhere inside a tool.
 //!
 //! They read a task-local that is set for each MCP request, so they work in all code that a tool awaits. They
 //! do not work in a task that the tool spawns: pass the session to it.
 
-use std::sync::Arc;
+use std::{cell::RefCell, sync::Arc};
 
 use thiserror::Error;
 
 use crate::{
     clerk::{ClerkClient, ClerkError, User},
+    id::OrganizationId,
     session::{NoUser, Session},
 };
 
@@ -17,16 +18,20 @@ tokio::task_local! {
     static CONTEXT: CallContext;
 }
 
-/// The values that the three functions return.
-#[derive(Debug, Clone)]
+/// The values that the functions return.
+#[derive(Debug)]
 pub(crate) struct CallContext {
-    session: Arc<Session>,
+    /// Replaced by [`get_organization`].
+    session: RefCell<Arc<Session>>,
     client: ClerkClient,
 }
 
 impl CallContext {
     pub(crate) fn new(session: Arc<Session>, client: ClerkClient) -> Self {
-        Self { session, client }
+        Self {
+            session: RefCell::new(session),
+            client,
+        }
     }
 
     /// Runs `call` with this context.
@@ -53,7 +58,7 @@ impl CallContext {
 /// [`SessionNotInitialized`] outside of an authenticated MCP request.
 pub fn get_session() -> Result<Arc<Session>, SessionNotInitialized> {
     CONTEXT
-        .try_with(|context| Arc::clone(&context.session))
+        .try_with(|context| Arc::clone(&context.session.borrow()))
         .map_err(|_| SessionNotInitialized)
 }
 
@@ -96,6 +101,86 @@ pub async fn get_user() -> Result<Arc<User>, GetUserError> {
     } else {
         Ok(user)
     }
+}
+
+/// Returns the active organization with the caller's role and permissions, or `None` if the token names no
+/// organization.
+///
+/// A session token contains them. For an OAuth token, which names only the organization, the caller's
+/// membership is fetched from Clerk; it may be up to 30 s old. Afterwards [`get_session`] has the role and the
+/// permissions too.
+///
+/// ```
+/// # use clerk_mcp::{context::{ActiveOrganization, get_organization}, mcp::ToolError};
+/// async fn in_a_tool() -> Result<String, ToolError> {
+///     Ok(match get_organization().await? {
+///         Some(ActiveOrganization { id, role: Some(role), .. }) => format!("{role} in {id}"),
+///         Some(_) | None => "no role".to_owned(),
+///     })
+/// }
+/// ```
+///
+/// # Errors
+/// [`GetOrganizationError`]: outside of an authenticated MCP request, for a caller who is no longer a member of
+/// the organization, and when the call to Clerk fails.
+pub async fn get_organization() -> Result<Option<ActiveOrganization>, GetOrganizationError> {
+    let session = with_membership(get_session()?, &get_client()?).await?;
+    CONTEXT
+        .try_with(|context| context.session.replace(Arc::clone(&session)))
+        .map_err(|_| SessionNotInitialized)?;
+    let Some(id) = session.organization_id.clone() else {
+        return Ok(None);
+    };
+    if session.membership_to_look_up().is_some() && session.organization_role.is_none() {
+        return Err(GetOrganizationError::NotAMember);
+    }
+    Ok(Some(ActiveOrganization {
+        id,
+        slug: session.organization_slug.clone(),
+        role: session.organization_role.clone(),
+        permissions: session.organization_permissions.clone(),
+    }))
+}
+
+/// Returns the session with the role and permissions that the user has now, if its token does not contain
+/// them. A user who is not a member of the organization that the token names has none. **The lookup never
+/// uses another organization of the user**, and never an older result.
+pub(crate) async fn with_membership(
+    session: Arc<Session>,
+    client: &ClerkClient,
+) -> Result<Arc<Session>, ClerkError> {
+    let Some((user, organization)) = session.membership_to_look_up() else {
+        return Ok(session);
+    };
+    let membership = client.organization_membership(user, organization).await?;
+    let mut session = Arc::unwrap_or_clone(session);
+    (
+        session.organization_slug,
+        session.organization_role,
+        session.organization_permissions,
+    ) = match membership.as_deref() {
+        Some(one) => (
+            one.organization.slug.clone(),
+            Some(one.role.clone()),
+            one.permissions.clone(),
+        ),
+        None => (None, None, Vec::new()),
+    };
+    Ok(Arc::new(session))
+}
+
+/// The active organization of the caller, as [`get_organization`] returns it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ActiveOrganization {
+    /// `org_…`.
+    pub id: OrganizationId,
+    /// Its slug.
+    pub slug: Option<String>,
+    /// The caller's role, such as `org:admin`. `None` if a session token or API key does not contain one.
+    pub role: Option<String>,
+    /// The caller's permissions, such as `org:invoices:create`.
+    pub permissions: Vec<String>,
 }
 
 /// `get_session` was called outside of a tool.
@@ -142,6 +227,35 @@ pub enum GetUserError {
     /// reject them.
     #[error("This account is banned or locked. Trying again won't help; ask the application's support.")]
     Banned,
+    /// The call to Clerk failed.
+    #[error(transparent)]
+    Clerk(#[from] ClerkError),
+}
+
+/// Why [`get_organization`] failed.
+///
+/// ```
+/// use clerk_mcp::{context::{GetOrganizationError, get_organization}, mcp::ToolError};
+///
+/// async fn in_a_tool() -> Result<String, ToolError> {
+///     match get_organization().await {
+///         Err(GetOrganizationError::NotAMember) => Ok("Ask an admin to invite you again.".to_owned()),
+///         other => Ok(format!("{:?}", other?)),
+///     }
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum GetOrganizationError {
+    /// See [`SessionNotInitialized`].
+    #[error(transparent)]
+    Session(#[from] SessionNotInitialized),
+    /// See [`ClientNotInitialized`].
+    #[error(transparent)]
+    Client(#[from] ClientNotInitialized),
+    /// The caller is not a member of the organization that the token names. The token stays valid, so tools
+    /// must reject the caller.
+    #[error("You are not a member of this organization anymore. Sign in again to choose another one.")]
+    NotAMember,
     /// The call to Clerk failed.
     #[error(transparent)]
     Clerk(#[from] ClerkError),

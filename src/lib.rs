@@ -119,7 +119,9 @@
 //!     issuer: "https://clerk.example.com".to_owned(),
 //!     accepted: vec![TokenKind::SessionToken],
 //!     audience: AudiencePolicy::Required,
+//!     session_audience: AudiencePolicy::IfPresent,
 //!     resources: resources.clone(),
+//!     accepted_audiences: Vec::new(),
 //!     authorized_parties: vec!["https://app.example.com".to_owned()],
 //!     leeway: std::time::Duration::from_secs(5),
 //! };
@@ -215,6 +217,7 @@ mod paths;
 pub mod policy;
 mod public;
 pub mod reason;
+mod request_id;
 pub mod session;
 mod shared_cache;
 pub mod token;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::session::{Denied, Session};
+use crate::session::{Denied, Session, add_missing};
 
 /// Scopes, roles and permissions, all of which a caller must have.
 ///
@@ -30,38 +30,64 @@ impl Requirement {
     /// Requires all of these scopes. Session tokens have no scopes, so they are rejected.
     #[must_use]
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
-        add(&mut self.scopes, scopes);
+        add_missing(&mut self.scopes, scopes);
         self
     }
 
     /// Requires this role in the active organization, such as `org:admin`. A member has exactly one role, so
-    /// no caller meets two different roles.
+    /// no caller meets two different roles. For an OAuth token the role is looked up at Clerk, at most every
+    /// 30 s; a token without an organization is rejected with a challenge for `user:org:read`.
     #[must_use]
     pub fn role(mut self, role: impl Into<String>) -> Self {
-        add(&mut self.roles, [role]);
+        add_missing(&mut self.roles, [role]);
         self
     }
 
-    /// Requires all of these permissions in the active organization, such as `org:invoices:create`.
+    /// Requires all of these permissions in the active organization, such as `org:invoices:create`. For OAuth
+    /// tokens, see [`role`](Self::role).
     #[must_use]
     pub fn permissions<S: Into<String>>(mut self, permissions: impl IntoIterator<Item = S>) -> Self {
-        add(&mut self.permissions, permissions);
+        add_missing(&mut self.permissions, permissions);
         self
     }
 
     /// Combines two requirements: a caller must meet both.
     fn and(self, other: Self) -> Self {
         let mut both = self.scopes(other.scopes).permissions(other.permissions);
-        add(&mut both.roles, other.roles);
+        add_missing(&mut both.roles, other.roles);
         both
     }
 
-    /// Checks whether `session` meets the requirement.
+    /// Returns whether the role or the permissions of the caller matter.
+    pub(crate) fn needs_organization(&self) -> bool {
+        !self.roles.is_empty() || !self.permissions.is_empty()
+    }
+
+    /// Returns all scopes that an OAuth token needs.
+    pub(crate) fn all_scopes(&self) -> Vec<String> {
+        let mut all = self.scopes.clone();
+        if self.needs_organization() {
+            add_missing(&mut all, [ORGANIZATION_SCOPE]);
+        }
+        all
+    }
+
+    /// Checks what the token itself can show: its scopes, and whether it names an organization.
+    pub(crate) fn check_scopes(&self, session: &Session) -> Result<(), Denied> {
+        let lacks_organization = self.needs_organization() && session.may_choose_organization();
+        if lacks_organization || session.require_scopes(&self.scopes).is_err() {
+            return Err(session.lacks_scopes(self.all_scopes()));
+        }
+        Ok(())
+    }
+
+    /// Checks whether `session` meets the requirement. The session of an OAuth token has a role and
+    /// permissions only after [`get_organization`](crate::context::get_organization) has looked them up.
     ///
     /// # Errors
     /// [`Denied`], with what is missing. Scopes come first, because the client can request them.
     pub fn check(&self, session: &Session) -> Result<(), Denied> {
-        session.require_scopes(&self.scopes)?;
+        self.check_scopes(session)?;
         self.roles
             .iter()
             .try_for_each(|role| session.require_role(role))?;
@@ -71,14 +97,8 @@ impl Requirement {
     }
 }
 
-/// Adds the names that are not in the list yet.
-fn add<S: Into<String>>(to: &mut Vec<String>, names: impl IntoIterator<Item = S>) {
-    for name in names.into_iter().map(Into::into) {
-        if !to.contains(&name) {
-            to.push(name);
-        }
-    }
-}
+/// The scope with which Clerk lets the user choose an organization for an OAuth token.
+const ORGANIZATION_SCOPE: &str = "user:org:read";
 
 /// The requirements of a server's tools, by name. Every authenticated caller may call a tool without a
 /// requirement.
@@ -92,7 +112,26 @@ fn add<S: Into<String>>(to: &mut Vec<String>, names: impl IntoIterator<Item = S>
 /// # assert!(policy.of("list-invoices").is_some());
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ToolPolicy(BTreeMap<String, Requirement>);
+pub struct ToolPolicy {
+    requirements: BTreeMap<String, Requirement>,
+    pub(crate) listing: ToolListing,
+}
+
+/// Which tools `tools/list` returns.
+///
+/// ```
+/// use clerk_mcp::policy::{ToolListing, ToolPolicy};
+///
+/// let policy = ToolPolicy::new().listing(ToolListing::Allowed);
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ToolListing {
+    /// All tools. The client can call one that needs further scopes, and the user grants them then.
+    #[default]
+    All,
+    /// The tools that the caller may call. A lost role takes effect within 30 s.
+    Allowed,
+}
 
 impl ToolPolicy {
     /// Creates a policy without requirements.
@@ -103,19 +142,34 @@ impl ToolPolicy {
     /// Adds a requirement to a tool. Requirements added earlier stay in force.
     #[must_use]
     pub fn require(mut self, tool: impl Into<String>, requirement: Requirement) -> Self {
-        let of_tool = self.0.entry(tool.into()).or_default();
+        let of_tool = self.requirements.entry(tool.into()).or_default();
         *of_tool = std::mem::take(of_tool).and(requirement);
+        self
+    }
+
+    /// Sets which tools `tools/list` returns.
+    #[must_use]
+    pub fn listing(mut self, listing: ToolListing) -> Self {
+        self.listing = listing;
         self
     }
 
     /// Returns the names of the tools that have a requirement.
     pub fn tools(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.requirements.keys().map(String::as_str)
+    }
+
+    /// Returns every scope that a call may need: `scopes`, which every call needs, and those of the tools.
+    pub(crate) fn all_scopes(&self, mut scopes: Vec<String>) -> Vec<String> {
+        for requirement in self.requirements.values() {
+            add_missing(&mut scopes, requirement.all_scopes());
+        }
+        scopes
     }
 
     /// Returns the requirement of a tool, if it has one.
     pub fn of(&self, tool: &str) -> Option<&Requirement> {
-        self.0.get(tool)
+        self.requirements.get(tool)
     }
 }
 

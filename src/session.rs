@@ -40,10 +40,12 @@ pub struct Session {
     pub organization_id: Option<OrganizationId>,
     /// The organization's slug.
     pub organization_slug: Option<String>,
-    /// The user's role in the organization, such as `org:admin`. OAuth tokens do not contain it.
+    /// The user's role in the organization, such as `org:admin`. OAuth tokens do not contain it: it is `None`
+    /// until [`get_organization`](crate::context::get_organization) has looked it up, or the
+    /// [policy](crate::policy::ToolPolicy) of the tool.
     pub organization_role: Option<String>,
-    /// The user's permissions in the organization, such as `org:invoices:create`. OAuth tokens do not contain
-    /// them.
+    /// The user's permissions in the organization, such as `org:invoices:create`. For OAuth tokens, see
+    /// [`organization_role`](Self::organization_role).
     pub organization_permissions: Vec<String>,
     /// The granted scopes; session tokens have none.
     pub scopes: Vec<String>,
@@ -71,6 +73,20 @@ impl Session {
         self.user_id.as_ref().ok_or(NoUser)
     }
 
+    /// Returns the user and the organization whose membership says what this token does not: role and
+    /// permissions. Session tokens contain them, and live for only a minute.
+    pub(crate) fn membership_to_look_up(&self) -> Option<(&UserId, &OrganizationId)> {
+        match self.token_type {
+            TokenKind::OAuthToken => self.user_id.as_ref().zip(self.organization_id.as_ref()),
+            TokenKind::SessionToken | TokenKind::M2mToken | TokenKind::ApiKey => None,
+        }
+    }
+
+    /// Returns whether the user can sign in again and choose an organization for the token.
+    pub(crate) fn may_choose_organization(&self) -> bool {
+        self.token_type == TokenKind::OAuthToken && self.organization_id.is_none()
+    }
+
     /// Requires all of these scopes.
     ///
     /// # Errors
@@ -83,9 +99,16 @@ impl Session {
         {
             return Ok(());
         }
-        Err(Denied::Scopes {
-            needed: needed.iter().map(|scope| scope.as_ref().to_owned()).collect(),
-        })
+        let needed = needed.iter().map(|scope| scope.as_ref().to_owned()).collect();
+        Err(self.lacks_scopes(needed))
+    }
+
+    /// Returns the error for a token that lacks one of these scopes.
+    pub(crate) fn lacks_scopes(&self, needed: Vec<String>) -> Denied {
+        Denied::Scopes {
+            needed,
+            granted: self.scopes.clone(),
+        }
     }
 
     /// Requires a role in the active organization, such as `org:admin`. The prefix may be omitted.
@@ -131,6 +154,15 @@ fn without_prefix(name: &str) -> &str {
     name.trim_start_matches("org:")
 }
 
+/// Adds the names that are not in the list yet.
+pub(crate) fn add_missing<S: Into<String>>(to: &mut Vec<String>, names: impl IntoIterator<Item = S>) {
+    for name in names.into_iter().map(Into::into) {
+        if !to.contains(&name) {
+            to.push(name);
+        }
+    }
+}
+
 /// A scope, role or permission that the caller lacks.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Denied {
@@ -139,6 +171,9 @@ pub enum Denied {
     Scopes {
         /// All scopes that the operation needs, including those that the token has.
         needed: Vec<String>,
+        /// The scopes of the token. The client must request them again, because the new token replaces this
+        /// one.
+        granted: Vec<String>,
     },
     /// A role is missing. Signing in again does not help.
     #[error("Required role: {needed}")]

@@ -47,7 +47,7 @@ where
     }
 
     /// Returns the value of `key`: the cached one if it is fresh, else the one that `fetch` returns together
-    /// with its lifetime. A value with a lifetime of zero is not cached. Concurrent lookups of the same key
+    /// with its lifetime, counted from the start of the fetch. A value with a lifetime of zero is not cached. Concurrent lookups of the same key
     /// wait for the same fetch, which completes and is cached even if all of them are cancelled. Returns
     /// `None` if the fetch panicked.
     pub(crate) async fn get<F>(&self, key: K, fetch: impl FnOnce() -> F) -> Option<V>
@@ -93,6 +93,7 @@ where
     }
 
     async fn fetch_and_store(self: Arc<Self>, key: K, fetch: impl Future<Output = (V, Duration)>) -> V {
+        let started = self.clock.now();
         let (value, lifetime) = fetch.await;
         let mut in_flight = self.in_flight.lock();
         in_flight.remove(&key);
@@ -100,7 +101,7 @@ where
             let lifetime = SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::ZERO);
             let entry = Entry {
                 value: value.clone(),
-                fresh_until: self.clock.now() + lifetime,
+                fresh_until: started + lifetime,
             };
             self.entries.insert(key, entry);
         }
@@ -203,5 +204,19 @@ mod tests {
                 Some(value)
             );
         }
+    }
+
+    #[tokio::test]
+    async fn a_lifetime_starts_with_the_fetch() {
+        let (cache, clock) = cache();
+        let during_fetch = clock.clone();
+        let slow = || async move {
+            during_fetch.advance(Duration::from_secs(4));
+            (1, Duration::from_secs(5))
+        };
+        assert_eq!(cache.get(1, slow).await, Some(1));
+        clock.advance(Duration::from_secs(1));
+        let next = || async { (2, Duration::ZERO) };
+        assert_eq!(cache.get(1, next).await, Some(2));
     }
 }

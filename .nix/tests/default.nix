@@ -56,6 +56,8 @@ let
       "m2m_token"
     ];
     audience = "if-present";
+    sessionAudience = "off";
+    acceptedAudiences = [ "convex" ];
     authorizedParties = [
       "https://app.example.com"
       "https://www.example.com"
@@ -68,6 +70,7 @@ let
     ];
     docsUrl = "https://example.com/docs/mcp";
     allowedOrigins = [ "https://app.example.com" ];
+    audit = false;
     trustForwarded = true;
     maxBody = "1 MiB";
     requestTimeout = 10;

@@ -112,7 +112,9 @@ fn token_policy(config: &Config, resources: &ResourceNames) -> TokenPolicy {
         issuer: config.clerk.issuer().to_owned(),
         accepted: config.tokens.accepted.clone(),
         audience: config.tokens.audience,
+        session_audience: config.tokens.session_audience,
         resources: resources.clone(),
+        accepted_audiences: config.tokens.accepted_audiences.clone(),
         authorized_parties: config.tokens.authorized_parties.clone(),
         leeway: config.tokens.leeway,
     }

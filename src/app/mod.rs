@@ -294,9 +294,13 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
             secret_key,
         ));
 
+        let mut public = public_settings(config, server.get_info(), resources, demo);
+        public.scopes.clone_from(&challenge.scopes);
+        public.all_scopes = policy.all_scopes(challenge.scopes.clone());
         let mut settings = McpSettings::new(challenge);
         settings.max_body_bytes = config.limits.max_body_bytes;
         settings.policy = policy;
+        settings.audit = config.audit;
         settings.sessions = sessions;
         settings.direct_tools = direct_tools;
         settings.clock = Arc::clone(&clock);
@@ -304,15 +308,10 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
         // 503.
         settings.call_timeout = call_timeout.unwrap_or_else(|| config.limits.request_timeout * 9 / 10);
         let stop = settings.stop.clone();
-        let info = server.get_info();
         let mcp = mcp::endpoint(server, client, settings)?;
         let (frontend_api, issuer) = (config.clerk.frontend_url(""), config.clerk.issuer());
         let mirror = AuthorizationServerMetadata::new(frontend, &frontend_api, issuer, clock);
-        let public = PublicApi::new(
-            public_settings(config, info, resources, demo),
-            mirror,
-            Arc::clone(&health),
-        );
+        let public = PublicApi::new(public, mirror, Arc::clone(&health));
         Ok(App {
             endpoint: routes(config, mcp, protected, authenticator, public)?,
             health,
@@ -347,6 +346,7 @@ fn public_settings(
         resources,
         issuer: config.clerk.issuer().to_owned(),
         scopes: config.scopes.clone(),
+        all_scopes: config.scopes.clone(),
         docs_url: config.docs_url.as_ref().map(ToString::to_string),
         demo,
     }

@@ -3,14 +3,14 @@
 use http::HeaderValue;
 use url::{Position, Url};
 
-use crate::{paths, token::ResourceNames};
+use crate::{paths, session::add_missing, token::ResourceNames};
 
 /// The values that all challenges of one protected resource share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChallengeContext {
     /// The absolute URL of the protected resource metadata of the MCP endpoint.
     pub resource_metadata: String,
-    /// The scopes that a client should request at sign-in.
+    /// The scopes that a client should request at sign-in. They include the required scopes.
     pub scopes: Vec<String>,
     /// The scopes that every request needs.
     pub required_scopes: Vec<String>,
@@ -39,9 +39,10 @@ impl ChallengeContext {
         }
     }
 
-    /// Requires these scopes for every request.
+    /// Requires these scopes for every request. Clients are told to request them at sign-in.
     #[must_use]
     pub fn require_scopes(mut self, scopes: Vec<String>) -> Self {
+        add_missing(&mut self.scopes, &scopes);
         self.required_scopes = scopes;
         self
     }
@@ -50,11 +51,7 @@ impl ChallengeContext {
     /// the scopes of a challenge must be accepted (MCP, "Scope Challenge Handling").
     pub(super) fn all_scopes(&self, needed: &[String]) -> Vec<String> {
         let mut all = self.required_scopes.clone();
-        for scope in needed {
-            if !all.contains(scope) {
-                all.push(scope.clone());
-            }
-        }
+        add_missing(&mut all, needed);
         all
     }
 }

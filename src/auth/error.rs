@@ -13,7 +13,7 @@ use super::challenge::{Challenge, ChallengeContext};
 use crate::{
     clerk::{ClerkError, Misconfiguration},
     reason::Reason,
-    session::Denied,
+    session::{Denied, add_missing},
     token::{BearerError, KeyLookupError, ReportFault, TokenError, VerifyError},
 };
 
@@ -21,10 +21,12 @@ use crate::{
 /// ```
 /// use clerk_mcp::{auth::{AuthError, ChallengeError}, session::Denied};
 ///
-/// let refusal = AuthError::from(Denied::Scopes { needed: vec!["a".into(), "b".into()] }).refusal();
+/// let (needed, granted) = (vec!["a".into(), "b".into()], vec!["profile".into(), "a".into()]);
+/// let refusal = AuthError::from(Denied::Scopes { needed, granted }).refusal();
 /// assert_eq!(refusal.status, 403);
 /// assert_eq!(refusal.challenge, ChallengeError::Code("insufficient_scope"));
 /// assert_eq!(refusal.description, "Required scopes: a b");
+/// assert_eq!(refusal.scopes.unwrap(), ["profile", "a", "b"]);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AuthError {
@@ -62,8 +64,8 @@ pub enum Outage {
     /// The key set of the Frontend API.
     #[error("{0}")]
     Keys(#[from] KeyLookupError),
-    /// The Backend API, which verifies opaque tokens.
-    #[error("Clerk could not verify the token ({})", .0.slug())]
+    /// The Backend API, which verifies opaque tokens and knows roles and permissions.
+    #[error("the Backend API call failed ({})", .0.slug())]
     Clerk(ClerkError),
     /// None: this server's own limit for lookups of unknown opaque tokens is reached.
     #[error("the token is unknown, and too many unknown opaque tokens were looked up at Clerk")]
@@ -89,6 +91,22 @@ impl From<ReportFault> for AuthError {
         match fault {
             ReportFault::Token(error) => error.into(),
             ReportFault::Incomplete => Self::Unavailable(Outage::Clerk(ClerkError::UnexpectedBody)),
+        }
+    }
+}
+
+/// The failure of a lookup without which a caller cannot be authorized.
+impl From<ClerkError> for AuthError {
+    fn from(error: ClerkError) -> Self {
+        match error {
+            ClerkError::KeyRefused { .. } | ClerkError::Forbidden { .. } => {
+                Misconfiguration::KeyRefused.into()
+            }
+            ClerkError::NotFound
+            | ClerkError::RateLimited { .. }
+            | ClerkError::Unavailable { .. }
+            | ClerkError::UnexpectedBody
+            | ClerkError::Refused { .. } => Self::Unavailable(Outage::Clerk(error)),
         }
     }
 }
@@ -168,6 +186,7 @@ impl AuthError {
                 | TokenError::AudienceMissing
                 | TokenError::Audience { .. }
                 | TokenError::AudienceQuery { .. }
+                | TokenError::SessionAudience
                 | TokenError::SessionPending,
             ) => Refusal {
                 status: StatusCode::UNAUTHORIZED,
@@ -177,12 +196,12 @@ impl AuthError {
                 ..Refusal::NONE
             },
             // RFC 6750 §3.1, MCP "Scope Challenge Handling": one challenge names every scope.
-            Self::Denied(denied @ Denied::Scopes { needed }) => Refusal {
+            Self::Denied(denied @ Denied::Scopes { needed, granted }) => Refusal {
                 status: StatusCode::FORBIDDEN,
                 challenge: ChallengeError::Code("insufficient_scope"),
                 error: "insufficient_scope",
                 description: denied.to_string(),
-                scopes: Some(needed.clone()),
+                scopes: Some(scopes_to_request(needed, granted)),
                 ..Refusal::NONE
             },
             // RFC 9110 §15.5.4. No challenge: another token of the same user has the same role and
@@ -218,6 +237,16 @@ impl AuthError {
     }
 }
 
+/// Returns the scopes of a token and those that it lacks: clients replace the scopes that they have by the
+/// scopes of a challenge.
+fn scopes_to_request(needed: &[String], granted: &[String]) -> Vec<String> {
+    // Whether a client wants refresh tokens is not the resource server's concern (MCP, "Refresh Tokens").
+    let kept = granted.iter().filter(|scope| *scope != "offline_access");
+    let mut scopes = kept.cloned().collect();
+    add_missing(&mut scopes, needed);
+    scopes
+}
+
 impl Outage {
     /// Returns the `Retry-After`: the one that Clerk sent or until lookups resume, limited to a minute, or
     /// the default.
@@ -243,7 +272,7 @@ pub struct Refusal {
     pub error: &'static str,
     /// `error_description` in the body, and in the challenge if that has an `error`.
     pub description: String,
-    /// The scopes that the operation needs. If `None`, the challenge names the scopes for sign-in.
+    /// The scopes that the client should request. If `None`, the challenge names the scopes for sign-in.
     pub scopes: Option<Vec<String>>,
     /// The value of `Retry-After`.
     pub retry_after: Option<Duration>,

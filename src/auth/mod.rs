@@ -6,6 +6,7 @@ mod challenge;
 mod error;
 mod explanation;
 mod lookup_budget;
+mod observed_audiences;
 mod opaque_tokens;
 mod verified_tokens;
 
@@ -211,9 +212,9 @@ pub(crate) fn refuse(error: &AuthError, challenge: &ChallengeContext) -> Respons
         }
     }
     let refusal = match error {
-        AuthError::Denied(Denied::Scopes { needed }) => {
-            let needed = challenge.all_scopes(needed);
-            AuthError::Denied(Denied::Scopes { needed }).refusal()
+        AuthError::Denied(Denied::Scopes { needed, granted }) => {
+            let (needed, granted) = (challenge.all_scopes(needed), granted.clone());
+            AuthError::Denied(Denied::Scopes { needed, granted }).refusal()
         }
         AuthError::Bearer(_)
         | AuthError::Token(_)

@@ -8,6 +8,7 @@ use moka::sync::Cache;
 use super::{
     error::{AuthError, Outage},
     lookup_budget::LookupBudget,
+    observed_audiences::ObservedAudiences,
 };
 use crate::{
     clerk::{ClerkClient, ClerkError, Misconfiguration},
@@ -29,12 +30,18 @@ struct Inner {
     /// tokens for lookups.
     accepted: Cache<[u8; 32], ()>,
     budget: LookupBudget,
+    observed: Arc<ObservedAudiences>,
     clock: Arc<dyn Clock>,
 }
 
 impl OpaqueTokenCache {
     /// Creates an empty cache that verifies tokens with `client` and checks the reports against `policy`.
-    pub(super) fn new(client: ClerkClient, policy: TokenPolicy, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(
+        client: ClerkClient,
+        policy: TokenPolicy,
+        observed: Arc<ObservedAudiences>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let accepted = Cache::builder()
             .max_capacity(MAX_OUTCOMES)
             .time_to_live(REMEMBER_ACCEPTED)
@@ -45,6 +52,7 @@ impl OpaqueTokenCache {
             outcomes: SharedCache::new("opaque_tokens", MAX_OUTCOMES, Arc::clone(&clock)),
             accepted,
             budget: LookupBudget::new(Arc::clone(&clock)),
+            observed,
             clock,
         }))
     }
@@ -108,6 +116,7 @@ impl Inner {
         let report = self.report(kind, token).await?;
         let mut recorder = Recorder::stop_at_first_failure();
         let verified = report.check(kind, &self.policy, self.clock.now(), &mut recorder)?;
+        self.observed.report(&verified);
         Ok(Arc::new(Session::from(verified)))
     }
 

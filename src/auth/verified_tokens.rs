@@ -6,7 +6,10 @@ use futures_util::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
 use moka::sync::Cache;
 
-use super::{error::AuthError, explanation::Explanation, opaque_tokens::OpaqueTokenCache};
+use super::{
+    error::AuthError, explanation::Explanation, observed_audiences::ObservedAudiences,
+    opaque_tokens::OpaqueTokenCache,
+};
 use crate::{
     clerk::ClerkClient,
     clock::Clock,
@@ -32,6 +35,7 @@ pub(super) struct VerifiedTokenCache<K> {
     verifier: TokenVerifier<K>,
     verified: Cache<[u8; 32], Arc<VerifiedToken>>,
     opaque: Option<OpaqueTokenCache>,
+    observed: Arc<ObservedAudiences>,
     clock: Arc<dyn Clock>,
 }
 
@@ -51,8 +55,11 @@ impl<K: KeySource> VerifiedTokenCache<K> {
         client: Option<ClerkClient>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let opaque =
-            client.map(|client| OpaqueTokenCache::new(client, verifier.policy().clone(), Arc::clone(&clock)));
+        let observed = Arc::<ObservedAudiences>::default();
+        let opaque = client.map(|client| {
+            let policy = verifier.policy().clone();
+            OpaqueTokenCache::new(client, policy, Arc::clone(&observed), Arc::clone(&clock))
+        });
         let verified = Cache::builder()
             .max_capacity(MAX_VERIFIED_BYTES)
             .weigher(|_, entry: &Arc<VerifiedToken>| entry.weight)
@@ -62,6 +69,7 @@ impl<K: KeySource> VerifiedTokenCache<K> {
             verifier,
             verified,
             opaque,
+            observed,
             clock,
         }
     }
@@ -85,6 +93,7 @@ impl<K: KeySource> VerifiedTokenCache<K> {
             Err(error) => return Err(error.into()),
         };
         count("miss");
+        self.observed.report(&verified);
         let (key, expires_at) = (verified.key().cloned(), verified.expires_at());
         let session = Arc::new(Session::from(verified));
         if let (Some(key), Some(expires_at)) = (key, expires_at) {

@@ -18,7 +18,7 @@ pub use types::{EmailAddress, Membership, Organization, User};
 
 use crate::{
     clock::Clock,
-    id::UserId,
+    id::{OrganizationId, UserId},
     log_limit::log_limited,
     outbound::OutboundError,
     shared_cache::SharedCache,
@@ -56,7 +56,10 @@ struct Inner {
     secret_key: SecretString,
     users: SharedCache<UserId, Result<Arc<User>, ClerkError>>,
     memberships: SharedCache<UserId, Result<Arc<[Membership]>, ClerkError>>,
+    organization_memberships: SharedCache<(UserId, OrganizationId), MembershipOutcome>,
 }
+
+type MembershipOutcome = Result<Option<Arc<Membership>>, ClerkError>;
 
 impl ClerkClient {
     /// Creates a client for the Backend API at `base` (`https://api.clerk.com`) that authenticates with
@@ -68,7 +71,8 @@ impl ClerkClient {
             base,
             secret_key,
             users: SharedCache::new("users", CACHED_USERS, Arc::clone(&clock)),
-            memberships: SharedCache::new("memberships", CACHED_USERS, clock),
+            memberships: SharedCache::new("memberships", CACHED_USERS, Arc::clone(&clock)),
+            organization_memberships: SharedCache::new("organization_memberships", CACHED_MEMBERSHIPS, clock),
         }))
     }
 
@@ -134,8 +138,63 @@ impl ClerkClient {
             }
         }
         // An endless list would use up Clerk's rate limit.
-        log_limited!(warn, "endless-memberships", pages = MAX_PAGES, "Clerk's list of memberships does not end");
+        log_limited!(
+            warn,
+            "endless-memberships",
+            pages = MAX_PAGES,
+            "Clerk's list of memberships does not end"
+        );
         Err(ClerkError::UnexpectedBody)
+    }
+
+    /// Returns a user's membership in one organization, or `None` if the user is not a member
+    /// (`GET /v1/organizations/{organization_id}/memberships?user_id=…`). The result is at most 30 s old, so
+    /// a changed role or an ended membership takes effect within 30 s.
+    ///
+    /// ```
+    /// # use clerk_mcp::{clerk::{ClerkClient, ClerkError}, id::{OrganizationId, UserId}};
+    /// async fn is_admin(client: &ClerkClient, user: &UserId, of: &OrganizationId) -> Result<bool, ClerkError> {
+    ///     Ok(client.organization_membership(user, of).await?.is_some_and(|one| one.role == "org:admin"))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`user`](Self::user), except that an organization that does not exist has no members.
+    pub async fn organization_membership(
+        &self,
+        user: &UserId,
+        organization: &OrganizationId,
+    ) -> Result<Option<Arc<Membership>>, ClerkError> {
+        let key = (user.clone(), organization.clone());
+        let client = self.clone();
+        let fetch = {
+            let (user, organization) = key.clone();
+            || async move { with_lifetime(client.fetch_membership(&user, &organization).await) }
+        };
+        let found = self.0.organization_memberships.get(key, fetch).await;
+        found.unwrap_or(Err(ClerkError::Unavailable { cause: None }))
+    }
+
+    async fn fetch_membership(&self, user: &UserId, organization: &OrganizationId) -> MembershipOutcome {
+        let path = ["v1", "organizations", organization.as_str(), "memberships"];
+        let request = self
+            .request(Method::GET, &path)?
+            .query(&[("user_id", user.as_str())]);
+        let page: types::MembershipPage = match call::read("organization_membership", request).await {
+            Err(ClerkError::NotFound) => return Ok(None),
+            page => page?,
+        };
+        // Clerk ignores a filter for a user that it does not know, and then lists other members.
+        for membership in page.data {
+            let member = membership
+                .public_user_data
+                .as_ref()
+                .ok_or(ClerkError::UnexpectedBody)?;
+            if member.user_id == *user && membership.organization.id == *organization {
+                return Ok(Some(Arc::new(membership)));
+            }
+        }
+        Ok(None)
     }
 
     /// Verifies an opaque token with Clerk (`POST /oauth_applications/access_tokens/verify` and the endpoints
@@ -230,3 +289,4 @@ const ALL_PAGES_TIMEOUT: Duration = Duration::from_secs(20);
 const CACHE_LIFETIME: Duration = Duration::from_secs(30);
 const FAILURE_LIFETIME: Duration = Duration::from_secs(1);
 const CACHED_USERS: u64 = 1_000;
+const CACHED_MEMBERSHIPS: u64 = 10_000;

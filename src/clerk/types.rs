@@ -98,6 +98,14 @@ pub struct Membership {
     /// When the user became a member.
     #[serde(deserialize_with = "milliseconds")]
     pub created_at: Timestamp,
+    /// The member, in lists of an organization's members.
+    pub(super) public_user_data: Option<PublicUserData>,
+}
+
+/// The public data of a member.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct PublicUserData {
+    pub(super) user_id: UserId,
 }
 
 /// An organization.

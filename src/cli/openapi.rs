@@ -59,6 +59,7 @@ pub(super) fn run(settings: &Settings<DocumentVariables>, yaml: bool) -> Result<
         resources: ResourceNames::new(&config.base_url),
         issuer: config.clerk.issuer().to_owned(),
         scopes: config.scopes.clone(),
+        all_scopes: config.scopes.clone(),
         docs_url: config.docs_url.as_ref().map(ToString::to_string),
         demo: None,
     };

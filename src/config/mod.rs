@@ -68,6 +68,8 @@ pub struct Config {
     pub allowed_origins: AllowedOrigins,
     /// `TRUST_FORWARDED`.
     pub trust_forwarded: bool,
+    /// `AUDIT`.
+    pub audit: bool,
     /// The limits of the HTTP server.
     pub limits: Limits,
     /// `ADMIN_ADDR`. The program `clerk-mcp` serves its metrics there. A server of your own can install any
@@ -95,6 +97,10 @@ pub struct TokenConfig {
     pub accepted: Vec<TokenKind>,
     /// `CLERK_AUDIENCE`.
     pub audience: AudiencePolicy,
+    /// `CLERK_SESSION_AUDIENCE`.
+    pub session_audience: AudiencePolicy,
+    /// `CLERK_ACCEPTED_AUDIENCES`.
+    pub accepted_audiences: Vec<String>,
     /// `CLERK_AUTHORIZED_PARTIES`.
     pub authorized_parties: Vec<String>,
     /// `CLERK_CLOCK_SKEW`.
@@ -154,6 +160,12 @@ impl Config {
                 parse::accepted_tokens,
             ),
             audience: read.or("CLERK_AUDIENCE", AudiencePolicy::Required, parse::audience),
+            session_audience: read.or(
+                "CLERK_SESSION_AUDIENCE",
+                AudiencePolicy::IfPresent,
+                parse::session_audience,
+            ),
+            accepted_audiences: read.or("CLERK_ACCEPTED_AUDIENCES", Vec::new(), parse::list),
             authorized_parties: read.or("CLERK_AUTHORIZED_PARTIES", Vec::new(), parse::authorized_parties),
             leeway: read.or(
                 "CLERK_CLOCK_SKEW",
@@ -170,6 +182,7 @@ impl Config {
         let docs_url = read.optional("DOCS_URL", parse::web_url);
         let allowed_origins = read.optional("ALLOWED_ORIGINS", parse::origins);
         let trust_forwarded = read.or("TRUST_FORWARDED", false, parse::boolean);
+        let audit = read.or("AUDIT", true, parse::on_or_off);
         let limits = Limits {
             max_body_bytes: read.or("MAX_BODY", 4 * 1024 * 1024, parse::size),
             request_timeout: read.or(
@@ -202,6 +215,7 @@ impl Config {
             required_scopes,
             docs_url,
             trust_forwarded,
+            audit,
             limits,
             admin_address,
             log_format,
@@ -218,9 +232,20 @@ impl Config {
                  another server of the Clerk application"
                     .to_owned(),
             ),
+            AudiencePolicy::Observe => warnings.push(
+                "CLERK_AUDIENCE=observe: OAuth tokens that were issued for other servers are accepted and logged; set \
+                 it to required when the log names no more clients"
+                    .to_owned(),
+            ),
             AudiencePolicy::Off => warnings.push(
                 "CLERK_AUDIENCE=off: OAuth tokens that were issued for other servers are accepted".to_owned(),
             ),
+        }
+        if self.tokens.session_audience == AudiencePolicy::Off {
+            warnings.push(
+                "CLERK_SESSION_AUDIENCE=off: session tokens with the audience of another server are accepted"
+                    .to_owned(),
+            );
         }
         for scope in ["openid", "offline_access"] {
             if self.scopes.iter().any(|one| one == scope) {

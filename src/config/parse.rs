@@ -352,8 +352,25 @@ pub(super) fn audience(text: &str) -> Result<AudiencePolicy, String> {
     match text {
         "required" => Ok(AudiencePolicy::Required),
         "if-present" => Ok(AudiencePolicy::IfPresent),
+        "observe" => Ok(AudiencePolicy::Observe),
         "off" => Ok(AudiencePolicy::Off),
-        _ => Err("expected required, if-present or off".to_owned()),
+        _ => Err("expected required, if-present, observe or off".to_owned()),
+    }
+}
+
+pub(super) fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("expected on or off".to_owned()),
+    }
+}
+
+pub(super) fn session_audience(text: &str) -> Result<AudiencePolicy, String> {
+    match text {
+        "if-present" => Ok(AudiencePolicy::IfPresent),
+        "off" => Ok(AudiencePolicy::Off),
+        _ => Err("expected if-present or off".to_owned()),
     }
 }
 

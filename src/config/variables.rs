@@ -114,7 +114,20 @@ pub const VARIABLES: &[Variable] = &[
         "CLERK_AUDIENCE",
         "POLICY",
         "required",
-        "Audience check of OAuth tokens: required (aud must name this server), if-present (aud may be absent) or off",
+        "Audience check of OAuth tokens: required (aud must name this server), if-present (aud may be absent), observe \
+         (log a missing or foreign aud and accept the token) or off",
+    ),
+    var(
+        "CLERK_SESSION_AUDIENCE",
+        "POLICY",
+        "if-present",
+        "Audience check of session tokens: if-present (aud may be absent) or off",
+    ),
+    var(
+        "CLERK_ACCEPTED_AUDIENCES",
+        "LIST",
+        "none",
+        "Additional audiences (aud) to accept, as exact strings",
     ),
     var(
         "CLERK_AUTHORIZED_PARTIES",
@@ -157,6 +170,12 @@ pub const VARIABLES: &[Variable] = &[
         "BOOL",
         "false",
         "Log the last X-Forwarded-For address. Used for logging only.",
+    ),
+    var(
+        "AUDIT",
+        "on or off",
+        "on",
+        "Log one line per tool call, without arguments and personal data",
     ),
     var("MAX_BODY", "SIZE", "4 MiB", "Maximum size of a request body"),
     var(

@@ -7,9 +7,9 @@ use poem::{
     http::{HeaderName, HeaderValue, header},
 };
 use tracing::Instrument;
-use uuid::Uuid;
 
 use super::{access_log::AccessLog, area::Area};
+use crate::request_id::RequestId;
 
 /// All areas of a server, and the request id, access log and headers that they share.
 pub(crate) struct Edge {
@@ -49,29 +49,24 @@ impl Edge {
 impl Endpoint for Edge {
     type Output = Response;
 
-    async fn call(&self, request: Request) -> Result<Response> {
-        let mut id = Uuid::encode_buffer();
-        let id = &*random_id().hyphenated().encode_lower(&mut id);
+    async fn call(&self, mut request: Request) -> Result<Response> {
+        let id = RequestId::random();
+        request.extensions_mut().insert(id);
         let entry = self.log.begin(&request);
         let response = self.area(request.uri().path()).respond(request);
-        let span = tracing::error_span!("request", request_id = id);
+        let span = tracing::error_span!("request", request_id = %id);
         let mut response = response.instrument(span.clone()).await;
         let headers = response.headers_mut();
         headers.insert(
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         );
-        if let Ok(id) = HeaderValue::from_str(id) {
+        if let Ok(id) = HeaderValue::try_from(id.to_string()) {
             headers.insert(REQUEST_ID, id);
         }
         span.in_scope(|| entry.finish(response.status()));
         Ok(response)
     }
-}
-
-/// Returns a random UUID. It only has to be unique, so a fast generator is enough.
-fn random_id() -> Uuid {
-    uuid::Builder::from_random_bytes(fastrand::u128(..).to_ne_bytes()).into_uuid()
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

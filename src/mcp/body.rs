@@ -15,6 +15,7 @@ use rmcp::ServerHandler;
 
 use super::{
     McpSettings,
+    audit::AuditedCall,
     direct::DirectCalls,
     json_rpc_error::{INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, error, replace_text, text_to_json},
     message::{Message, NOT_A_MESSAGE, Purpose},
@@ -22,7 +23,10 @@ use super::{
 };
 use crate::{
     auth::{self, AuthError},
+    clerk::ClerkClient,
+    context,
     log_limit::log_limited,
+    policy::Requirement,
     reason::Reason,
     session::Session,
 };
@@ -31,6 +35,7 @@ use crate::{
 pub(super) struct JsonRpcBody<E, H> {
     pub(super) inner: E,
     pub(super) direct: DirectCalls<H>,
+    pub(super) client: ClerkClient,
     pub(super) settings: McpSettings,
     pub(super) sessions: Option<SessionGate>,
 }
@@ -78,7 +83,7 @@ impl<E: Endpoint, H: ServerHandler + Clone> JsonRpcBody<E, H> {
         })
     }
 
-    async fn handle_post(&self, mut request: Request, session: &Session) -> Result<Response> {
+    async fn handle_post(&self, mut request: Request, session: &Arc<Session>) -> Result<Response> {
         let limit = self.settings.max_body_bytes;
         // `App` limits the time of a whole request, but this endpoint may be mounted on any poem server.
         let body = request.take_body().into_bytes_limit(limit);
@@ -110,10 +115,27 @@ impl<E: Endpoint, H: ServerHandler + Clone> JsonRpcBody<E, H> {
                 return Ok(error(status, invalid.code, invalid.message, invalid.id));
             }
         };
-        if let Purpose::ToolCall(tool) = &message.purpose
-            && let Some(refusal) = self.policy_refusal(tool, session)
-        {
-            return Ok(refusal);
+        if let Purpose::ToolCall(tool) = &message.purpose {
+            let requirement = self.settings.policy.of(tool);
+            let call = self
+                .settings
+                .audit
+                .then(|| Arc::new(AuditedCall::start(tool, requirement, session, &request)));
+            if let Some(requirement) = requirement {
+                match self.admit(requirement, session).await {
+                    Ok(session) => request.extensions_mut().insert(session),
+                    Err(error) => {
+                        if let Some(call) = call {
+                            call.rejected(error.reason());
+                        }
+                        return Ok(auth::refuse(&error, &self.settings.challenge));
+                    }
+                };
+            }
+            if let Some(call) = call {
+                // `WithSession` logs the outcome.
+                request.extensions_mut().insert(call);
+            }
         }
         if self.sessions.is_none()
             && let Some(call) = self.direct.accept(request.headers(), &message)
@@ -175,11 +197,20 @@ impl<E: Endpoint, H: ServerHandler + Clone> JsonRpcBody<E, H> {
         Response::from_parts(parts, Body::from_bytes_stream(events))
     }
 
-    /// Returns the refusal of a tool call that the policy denies.
-    fn policy_refusal(&self, tool: &str, session: &Session) -> Option<Response> {
-        let requirement = self.settings.policy.of(tool)?;
-        let error = AuthError::from(requirement.check(session).err()?);
-        Some(auth::refuse(&error, &self.settings.challenge))
+    /// Checks the requirement of a tool. Returns the session for the tool, with role and permissions if the
+    /// requirement needs them. Clerk is not asked about a token that is rejected anyway.
+    async fn admit(
+        &self,
+        requirement: &Requirement,
+        session: &Arc<Session>,
+    ) -> Result<Arc<Session>, AuthError> {
+        requirement.check_scopes(session)?;
+        let mut session = Arc::clone(session);
+        if requirement.needs_organization() {
+            session = context::with_membership(session, &self.client).await?;
+        }
+        requirement.check(&session)?;
+        Ok(session)
     }
 }
 

@@ -28,8 +28,14 @@ use rmcp::{
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::audit::AuditedCall;
 use crate::{
-    clerk::ClerkClient, context::CallContext, log_limit::log_limited, reason::Reason, session::Session,
+    clerk::ClerkClient,
+    context::{self, CallContext},
+    log_limit::log_limited,
+    policy::{ToolListing, ToolPolicy},
+    reason::Reason,
+    session::Session,
 };
 
 /// A server handler whose requests see their caller.
@@ -41,17 +47,24 @@ use crate::{
 pub(super) struct WithSession<H> {
     inner: H,
     client: ClerkClient,
+    policy: Arc<ToolPolicy>,
     call_timeout: Duration,
     /// Limits the notifications that are handled at a time.
     notification_permits: Arc<Semaphore>,
 }
 
 impl<H> WithSession<H> {
-    /// Wraps `inner`, whose requests time out after `call_timeout`.
-    pub(super) fn new(inner: H, client: ClerkClient, call_timeout: Duration) -> Self {
+    /// Wraps `inner`, whose requests time out after `call_timeout`. `policy` decides which tools are listed.
+    pub(super) fn new(
+        inner: H,
+        client: ClerkClient,
+        policy: Arc<ToolPolicy>,
+        call_timeout: Duration,
+    ) -> Self {
         Self {
             inner,
             client,
+            policy,
             call_timeout,
             notification_permits: Arc::new(Semaphore::new(MAX_NOTIFICATIONS)),
         }
@@ -111,12 +124,40 @@ impl<H> WithSession<H> {
     ) -> impl Future<Output = F::Output> + use<F, H> {
         CallContext::new(session, self.client.clone()).scope(call)
     }
+
+    /// Removes the tools that the caller may not call. A client must not keep such a list for long, because a
+    /// lost role takes effect within 30 s.
+    async fn remove_denied(
+        &self,
+        list: &mut ListToolsResult,
+        extensions: &Extensions,
+    ) -> Result<(), ErrorData> {
+        let session = session(extensions)?;
+        let session = context::with_membership(session, &self.client)
+            .await
+            .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+        list.tools.retain(|tool| {
+            self.policy
+                .of(&tool.name)
+                .is_none_or(|one| one.check(&session).is_ok())
+        });
+        if list.ttl_ms.is_some() {
+            list.ttl_ms = Some(0);
+            list.cache_scope = Some(CacheScope::Private);
+        }
+        Ok(())
+    }
 }
 
 /// Returns the session of the request that these extensions belong to.
 fn session(extensions: &Extensions) -> Result<Arc<Session>, Aborted> {
     let session = parts(extensions).and_then(|parts| parts.extensions.get::<Arc<Session>>());
     session.cloned().ok_or(Aborted::Unauthenticated)
+}
+
+/// Returns the audited call of the request that these extensions belong to, if calls are audited.
+fn audited_call(extensions: &Extensions) -> Option<Arc<AuditedCall>> {
+    parts(extensions)?.extensions.get().cloned()
 }
 
 /// Returns what [`WithSession::run`] needs to know of a request.
@@ -233,9 +274,15 @@ macro_rules! forward_notifications {
     )*};
 }
 
-/// Forwards list requests to the inner handler, and makes a list with rmcp's default cache hints private (MCP
-/// 2026-07-28, SEP-2549): the list was made for an authenticated caller, and rmcp's macros mark it as public
-/// with a lifetime of zero.
+/// Makes a list with rmcp's default cache hints private (MCP 2026-07-28, SEP-2549): the list was made for an
+/// authenticated caller, and rmcp's macros mark it as public with a lifetime of zero.
+fn keep_private(ttl_ms: &mut Option<u64>, cache_scope: &mut Option<CacheScope>) {
+    if *ttl_ms == Some(0) && *cache_scope == Some(CacheScope::Public) {
+        *cache_scope = Some(CacheScope::Private);
+    }
+}
+
+/// Forwards list requests to the inner handler, and keeps the lists private.
 macro_rules! forward_lists {
     ($($method:ident -> $result:ty;)*) => {$(
         async fn $method(
@@ -246,9 +293,7 @@ macro_rules! forward_lists {
             let caller = caller(&context);
             let call = async { self.inner.$method(params, handler_context(context)).await };
             let mut list = self.run(caller, call.boxed()).await??;
-            if list.ttl_ms == Some(0) && list.cache_scope == Some(CacheScope::Public) {
-                list.cache_scope = Some(CacheScope::Private);
-            }
+            keep_private(&mut list.ttl_ms, &mut list.cache_scope);
             Ok(list)
         }
     )*};
@@ -280,8 +325,25 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
         list_prompts -> ListPromptsResult;
         list_resources -> ListResourcesResult;
         list_resource_templates -> ListResourceTemplatesResult;
-        list_tools -> ListToolsResult;
         list_skills -> ListSkillsResult;
+    }
+
+    async fn list_tools(
+        &self,
+        params: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let (caller, extensions) = (caller(&context), context.extensions.clone());
+        let call = async {
+            let mut list = self.inner.list_tools(params, handler_context(context)).await?;
+            if self.policy.listing == ToolListing::Allowed {
+                self.remove_denied(&mut list, &extensions).await?;
+            }
+            Ok(list)
+        };
+        let mut list = self.run(caller, call.boxed()).await??;
+        keep_private(&mut list.ttl_ms, &mut list.cache_scope);
+        Ok(list)
     }
 
     /// Reports a timeout as a tool result, which the model can read; a JSON-RPC error would not reach it.
@@ -291,15 +353,20 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = caller(&context);
+        let audited = audited_call(&context.extensions);
         let call = async { self.inner.call_tool(params, handler_context(context)).await };
-        match self.run(caller, call.boxed()).await {
+        let outcome = match self.run(caller, call.boxed()).await {
             Ok(outcome) => outcome,
             Err(timed_out @ Aborted::TimedOut(_)) => {
                 let text = ContentBlock::text(timed_out.to_string());
                 Ok(CallToolResult::error(vec![text]).into())
             }
             Err(aborted) => Err(aborted.into()),
+        };
+        if let Some(call) = audited {
+            call.finished(&outcome);
         }
+        outcome
     }
 
     /// rmcp calls this for every request that it cannot parse, including known methods with invalid params.

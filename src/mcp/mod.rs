@@ -1,6 +1,7 @@
 //! MCP over streamable HTTP: mounts any rmcp [`ServerHandler`] as a poem endpoint whose tools see their
 //! caller.
 
+mod audit;
 mod body;
 mod direct;
 mod handler;
@@ -49,6 +50,9 @@ pub struct McpSettings {
     pub call_timeout: Duration,
     /// The scopes, roles and permissions that tools require.
     pub policy: ToolPolicy,
+    /// Whether to log one event for each tool call, with the target `clerk_mcp::audit`. An event contains ids,
+    /// never arguments, results, tokens, names or email addresses.
+    pub audit: bool,
     /// The content of the challenges that the policy sends.
     pub challenge: ChallengeContext,
     /// Sessions for clients of 2025-11-25 and older. Without sessions, a tool cannot ask such a client
@@ -70,13 +74,14 @@ pub struct McpSettings {
 }
 
 impl McpSettings {
-    /// Returns the defaults: a body limit of 4 MiB, a time limit of 30 s, no policy and no sessions. Pass the
-    /// `challenge` of the [`Authenticator`](crate::auth::Authenticator) that protects the endpoint.
+    /// Returns the defaults: a body limit of 4 MiB, a time limit of 30 s, no policy, no sessions, and an audit
+    /// log. Pass the `challenge` of the [`Authenticator`](crate::auth::Authenticator) that protects the endpoint.
     pub fn new(challenge: ChallengeContext) -> Self {
         Self {
             max_body_bytes: 4 * 1024 * 1024,
             call_timeout: Duration::from_secs(30),
             policy: ToolPolicy::new(),
+            audit: true,
             challenge,
             sessions: None,
             direct_tools: BTreeSet::new(),
@@ -135,9 +140,10 @@ pub fn endpoint<H: ServerHandler + Clone>(
         .disable_allowed_origins()
         .with_max_request_body_bytes(settings.max_body_bytes);
     let call_timeout = settings.call_timeout;
+    let (policy, policy_client) = (Arc::new(settings.policy.clone()), client.clone());
     // rmcp calls this once per session, or per request without one, so each session has its own notification
     // limit.
-    let factory = move || WithSession::new(server.clone(), client.clone(), call_timeout);
+    let factory = move || WithSession::new(server.clone(), client.clone(), Arc::clone(&policy), call_timeout);
     let direct = DirectCalls::new(factory(), settings.direct_tools.clone());
     let factory = move || Ok(factory());
     let sessions = settings
@@ -155,6 +161,7 @@ pub fn endpoint<H: ServerHandler + Clone>(
     Ok(JsonRpcBody {
         inner,
         direct,
+        client: policy_client,
         settings,
         sessions,
     })

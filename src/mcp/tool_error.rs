@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::{
     clerk::ClerkError,
-    context::{ClientNotInitialized, GetUserError, SessionNotInitialized},
+    context::{ClientNotInitialized, GetOrganizationError, GetUserError, SessionNotInitialized},
     log_limit::log_limited,
     session::{Denied, NoUser},
 };
@@ -36,6 +36,9 @@ pub enum ToolError {
     /// The user is banned at Clerk.
     #[error("{}", GetUserError::Banned)]
     Banned,
+    /// The caller is no longer a member of the active organization.
+    #[error("{}", GetOrganizationError::NotAMember)]
+    NotAMember,
     /// The caller lacks a scope, role or permission.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -68,6 +71,17 @@ impl From<GetUserError> for ToolError {
             GetUserError::NoUser(error) => Self::NoUser(error),
             GetUserError::Clerk(error) => Self::Clerk(error),
             GetUserError::Banned => Self::Banned,
+        }
+    }
+}
+
+impl From<GetOrganizationError> for ToolError {
+    fn from(error: GetOrganizationError) -> Self {
+        match error {
+            GetOrganizationError::Session(error) => Self::Session(error),
+            GetOrganizationError::Client(error) => Self::Client(error),
+            GetOrganizationError::Clerk(error) => Self::Clerk(error),
+            GetOrganizationError::NotAMember => Self::NotAMember,
         }
     }
 }

@@ -48,8 +48,10 @@ pub(crate) struct PublicSettings {
     pub(crate) resources: ResourceNames,
     /// The issuer of tokens: Clerk's Frontend API URL.
     pub(crate) issuer: String,
-    /// `scopes_supported`.
+    /// The scopes to request at sign-in.
     pub(crate) scopes: Vec<String>,
+    /// `scopes_supported`: also the scopes that only some tools need.
+    pub(crate) all_scopes: Vec<String>,
     /// `resource_documentation`.
     pub(crate) docs_url: Option<String>,
     /// The sample users on the start page; only in a demo.

@@ -298,6 +298,7 @@ fn refusals(settings: &PublicSettings) -> Vec<(&'static str, AuthError)> {
             "missing-scope",
             Denied::Scopes {
                 needed: settings.scopes.clone(),
+                granted: Vec::new(),
             }
             .into(),
         ),

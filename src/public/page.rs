@@ -224,6 +224,7 @@ pub(super) mod tests {
             resources: ResourceNames::new(&Url::parse("http://127.0.0.1:3001").unwrap()),
             issuer: "http://127.0.0.1:9".to_owned(),
             scopes: Vec::new(),
+            all_scopes: Vec::new(),
             docs_url: None,
             demo: None,
         }

@@ -10,7 +10,7 @@ use super::{
     kind::TokenKind,
     permissions,
     policy::TokenPolicy,
-    rules::{ClaimRules, non_empty, text, time},
+    rules::{ClaimRules, non_empty, observed_audience, text, time},
 };
 
 /// The claims of a token that passed every check. Only [`TokenVerifier`](super::TokenVerifier) and the checks
@@ -25,6 +25,7 @@ pub struct VerifiedClaims {
     issued_at: Option<Timestamp>,
     claims: Map<String, Value>,
     key: Option<KeyReference>,
+    observed_audience: Option<Value>,
 }
 
 impl VerifiedClaims {
@@ -60,6 +61,7 @@ impl VerifiedClaims {
             scopes: scopes(kind, &claims),
             expires_at,
             issued_at,
+            observed_audience: observed_audience(kind, claims.get("aud"), policy),
             claims,
             key: Some(key),
         })
@@ -84,7 +86,14 @@ impl VerifiedClaims {
             issued_at,
             claims,
             key: None,
+            observed_audience: None,
         }
+    }
+
+    /// Sets the [`observed_audience`](Self::observed_audience).
+    pub(super) fn with_observed_audience(mut self, audience: Option<Value>) -> Self {
+        self.observed_audience = audience;
+        self
     }
 
     /// Returns the kind of the token.
@@ -110,6 +119,11 @@ impl VerifiedClaims {
     /// Returns the key that verified the token; `None` for an opaque token.
     pub(crate) fn key(&self) -> Option<&KeyReference> {
         self.key.as_ref()
+    }
+
+    /// Returns `aud`, if the token is accepted only because `CLERK_AUDIENCE` is `observe`.
+    pub(crate) fn observed_audience(&self) -> Option<&Value> {
+        self.observed_audience.as_ref()
     }
 
     /// Returns the OAuth client that the token was issued to.

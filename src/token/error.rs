@@ -91,7 +91,10 @@ pub enum TokenError {
     )]
     AudienceMissing,
     /// `aud` names another server (RFC 7519 §4.1.3).
-    #[error("the audience (aud) does not name this server; expected {expected}")]
+    #[error(
+        "the audience (aud) does not name this server; expected {expected}. Register that URL in Clerk Dashboard > \
+         Agents > MCP servers, or add the token's value to CLERK_ACCEPTED_AUDIENCES"
+    )]
     Audience {
         /// The resource identifier that this server publishes.
         expected: String,
@@ -105,6 +108,13 @@ pub enum TokenError {
         /// The resource identifier that this server publishes.
         expected: String,
     },
+    /// `aud` of a session token names another server, for example that of an integration.
+    #[error(
+        "the audience (aud) of the session token does not name this server. Clerk Dashboard > Sessions > Customize \
+         session token adds it, for example for Convex. Add its value to CLERK_ACCEPTED_AUDIENCES, or set \
+         CLERK_SESSION_AUDIENCE=off"
+    )]
+    SessionAudience,
     /// `sts` is `pending`: the sign-in is not complete (Clerk, "Session tasks").
     #[error("the session is pending: the user has not finished the sign-in tasks")]
     SessionPending,
@@ -132,7 +142,9 @@ impl TokenError {
             Self::IssuedInTheFuture => Reason::TokenIatInTheFuture,
             Self::AuthorizedParty { .. } => Reason::TokenInvalidAuthorizedParties,
             Self::AudienceMissing => Reason::AudienceMissing,
-            Self::Audience { .. } | Self::AudienceQuery { .. } => Reason::AudienceMismatch,
+            Self::Audience { .. } | Self::AudienceQuery { .. } | Self::SessionAudience => {
+                Reason::AudienceMismatch
+            }
             Self::SessionPending => Reason::SessionPending,
         }
     }

@@ -13,7 +13,7 @@ use super::{
     error::TokenError,
     kind::TokenKind,
     policy::TokenPolicy,
-    rules::{check_audience, is_id},
+    rules::{check_audience, is_id, observed_audience},
 };
 
 /// Clerk's report about a token. **A report does not mean that the token is valid**: call
@@ -68,6 +68,7 @@ impl TokenReport {
         recorder.record(Check::Subject, self.check_subject(kind))?;
         recorder.record(Check::Audience, check_audience(kind, self.aud.as_ref(), policy))?;
         recorder.finish()?;
+        let observed = observed_audience(kind, self.aud.as_ref(), policy);
         let subject = self.subject.ok_or(ReportFault::Incomplete)?;
         let expires_at = self.expiration.map(timestamp).transpose()?;
         let claims = match self.claims {
@@ -83,7 +84,8 @@ impl TokenReport {
             expires_at,
             issued_at,
             claims,
-        ))
+        )
+        .with_observed_audience(observed))
     }
 
     /// Returns the members of the report, **for display only**.
@@ -198,7 +200,9 @@ mod tests {
             issuer: String::new(),
             accepted: TokenKind::ALL.to_vec(),
             audience: AudiencePolicy::Required,
+            session_audience: AudiencePolicy::IfPresent,
             resources: ResourceNames::new(&"https://mcp.example.com".parse().unwrap()),
+            accepted_audiences: Vec::new(),
             authorized_parties: Vec::new(),
             leeway: Duration::from_secs(5),
         };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{kind::TokenKind, resource::ResourceNames};
 
-/// How the audience of OAuth access tokens is checked (`CLERK_AUDIENCE`).
+/// How the audience of a kind of token is checked (`CLERK_AUDIENCE`, `CLERK_SESSION_AUDIENCE`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AudiencePolicy {
     /// `aud` must name this server, as MCP and RFC 8707 require.
@@ -13,6 +13,9 @@ pub enum AudiencePolicy {
     /// If `aud` is present, it must name this server; a token without `aud` is accepted. **Any client of the
     /// Clerk application can obtain such a token**, even if it was meant for another server.
     IfPresent,
+    /// OAuth tokens without `aud` or with the `aud` of another server are accepted, logged and counted. For
+    /// moving a running server to `Required`. **Tokens for other servers are accepted.**
+    Observe,
     /// `aud` is not checked. **Tokens for other servers are accepted.**
     Off,
 }
@@ -26,8 +29,13 @@ pub struct TokenPolicy {
     pub accepted: Vec<TokenKind>,
     /// How `aud` of OAuth tokens is checked.
     pub audience: AudiencePolicy,
+    /// How `aud` of session tokens is checked. They have one only if the application adds it, so `Required`
+    /// rejects most of them.
+    pub session_audience: AudiencePolicy,
     /// The resource identifiers of this server, which `aud` must name.
     pub resources: ResourceNames,
+    /// Further values of `aud` that count as naming this server, compared exactly.
+    pub accepted_audiences: Vec<String>,
     /// The allowed `azp` values of session tokens. If empty, `azp` is not checked.
     pub authorized_parties: Vec<String>,
     /// The clock tolerance for `exp`, `nbf` and `iat`.

@@ -130,24 +130,56 @@ impl ClaimRules<'_> {
 }
 
 /// Checks that the token was issued for this server (RFC 7519 §4.1.3, RFC 8707 §2, MCP "Token Audience
-/// Binding"). Session tokens have an audience only if the application adds one; then it must name this
-/// server. The `aud` of a machine token names machines, and an API key has none, so neither kind can be
-/// limited to one server.
+/// Binding"). Session tokens have an audience only if the application adds one. The `aud` of a machine token
+/// names machines, and an API key has none, so neither kind can be limited to one server.
 pub(super) fn check_audience(
     kind: TokenKind,
     audience: Option<&Value>,
     policy: &TokenPolicy,
 ) -> Result<Pass, TokenError> {
-    let required = match (kind, policy.audience) {
-        (TokenKind::M2mToken | TokenKind::ApiKey, _) => {
+    let (rule, off) = match kind {
+        TokenKind::OAuthToken => (policy.audience, "CLERK_AUDIENCE is off"),
+        TokenKind::SessionToken => (policy.session_audience, "CLERK_SESSION_AUDIENCE is off"),
+        TokenKind::M2mToken | TokenKind::ApiKey => {
             return Ok(Pass::NotAsked("tokens of this kind do not name a server"));
         }
-        (TokenKind::OAuthToken, AudiencePolicy::Off) => {
-            return Ok(Pass::NotAsked("CLERK_AUDIENCE is off"));
-        }
-        (TokenKind::OAuthToken, AudiencePolicy::Required) => true,
-        (TokenKind::OAuthToken, AudiencePolicy::IfPresent) | (TokenKind::SessionToken, _) => false,
     };
+    match rule {
+        AudiencePolicy::Off => Ok(Pass::NotAsked(off)),
+        AudiencePolicy::Required => names_this_server(kind, audience, true, policy),
+        AudiencePolicy::IfPresent => names_this_server(kind, audience, false, policy),
+        AudiencePolicy::Observe if observed_audience(kind, audience, policy).is_some() => Ok(Pass::NotAsked(
+            "aud does not name this server, but CLERK_AUDIENCE is observe",
+        )),
+        AudiencePolicy::Observe => names_this_server(kind, audience, true, policy),
+    }
+}
+
+/// Returns the `aud` of a token that is accepted only because [`AudiencePolicy::Observe`] is set: `null` if the
+/// token has none.
+pub(super) fn observed_audience(
+    kind: TokenKind,
+    audience: Option<&Value>,
+    policy: &TokenPolicy,
+) -> Option<Value> {
+    if kind != TokenKind::OAuthToken || policy.audience != AudiencePolicy::Observe {
+        return None;
+    }
+    match names_this_server(kind, audience, true, policy) {
+        Err(TokenError::AudienceMissing | TokenError::Audience { .. }) => {
+            Some(audience.cloned().unwrap_or_default())
+        }
+        // A malformed `aud` is not a client that was set up wrongly.
+        Ok(_) | Err(_) => None,
+    }
+}
+
+fn names_this_server(
+    kind: TokenKind,
+    audience: Option<&Value>,
+    required: bool,
+    policy: &TokenPolicy,
+) -> Result<Pass, TokenError> {
     let audience = match audience {
         None if required => return Err(TokenError::AudienceMissing),
         None => return Ok(Pass::NotAsked("aud is absent and not required")),
@@ -161,11 +193,17 @@ pub(super) fn check_audience(
             return Err(TokenError::ClaimMalformed("aud"));
         }
     };
-    if audience.iter().any(|name| policy.resources.contains(name)) {
+    let is_ours = |name: &&str| {
+        policy.resources.contains(name) || policy.accepted_audiences.iter().any(|accepted| accepted == name)
+    };
+    if audience.iter().any(is_ours) {
         return Ok(Pass::Held);
     }
     if audience.is_empty() && required {
         return Err(TokenError::AudienceMissing);
+    }
+    if kind == TokenKind::SessionToken {
+        return Err(TokenError::SessionAudience);
     }
     let expected = policy.resources.mcp().to_owned();
     let names_with_query = |name: &&str| {

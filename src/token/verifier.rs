@@ -31,7 +31,9 @@ use crate::clock::Clock;
 ///     issuer: clerk.issuer().to_owned(),
 ///     accepted: vec![TokenKind::SessionToken],
 ///     audience: AudiencePolicy::Required,
+///     session_audience: AudiencePolicy::IfPresent,
 ///     resources: ResourceNames::new(&"https://mcp.example.com".parse()?),
+///     accepted_audiences: Vec::new(),
 ///     authorized_parties: Vec::new(),
 ///     leeway: Duration::from_secs(5),
 /// };

@@ -1,11 +1,13 @@
 //! The table of refusals: every row as a whole response, and which tokens are rejected with which row.
 
 use jiff::ToSpan;
+use metrics_exporter_prometheus::PrometheusBuilder;
 use reqwest::{Method, header::AUTHORIZATION};
 use serde_json::json;
 
 use crate::support::{
     Exchange, TestServer,
+    log::CapturedLog,
     server::{RESOURCE, foreign_key},
     start_time,
 };
@@ -251,6 +253,124 @@ async fn audience_is_checked_as_configured() {
             .await,
         200
     );
+}
+
+/// For moving a running server to `required`: the log names the clients that would be rejected.
+#[tokio::test]
+async fn observed_audience_is_accepted_and_each_client_logged_once() {
+    let log = CapturedLog::start();
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _metrics = metrics::set_default_local_recorder(&recorder);
+    let server = TestServer::builder()
+        .set("CLERK_AUDIENCE", "observe")
+        .spawn()
+        .await;
+    let token = |client: &str| {
+        server
+            .clerk
+            .oauth_token("ada", client, &["email"], Some(RESOURCE))
+            .unwrap()
+    };
+    for recipe in [
+        token("good"),
+        token("old").without_claim("aud"),
+        token("old").claim("aud", json!([])),
+        token("lost").claim("aud", "https://other.example.com"),
+    ] {
+        let token = recipe.mint();
+        for _ in 0..2 {
+            assert_eq!(server.with_token(&token).await.status, 200);
+        }
+    }
+    let opaque = server
+        .clerk
+        .oauth_token("ada", "client", &["email"], None)
+        .unwrap();
+    assert_eq!(
+        server.status_of(opaque.claim("aud", 7)).await,
+        401,
+        "a malformed aud"
+    );
+    let events = log.events("clerk_mcp::auth::observed_audiences");
+    let clients: Vec<_> = events
+        .iter()
+        .map(|event| (&event["client_id"], &event["aud"]))
+        .collect();
+    assert_eq!(
+        clients,
+        [
+            (&json!("old"), &json!("null")),
+            (&json!("lost"), &json!("\"https://other.example.com\""))
+        ]
+    );
+    let metrics = recorder.handle().render();
+    assert!(
+        metrics.contains("clerk_mcp_observed_audiences_total 3"),
+        "{metrics}"
+    );
+}
+
+/// Clerk's Convex integration puts an `aud` into every session token.
+#[tokio::test]
+async fn session_token_with_a_foreign_audience_is_accepted_if_configured() {
+    let log = CapturedLog::start();
+    let default = TestServer::spawn().await;
+    let convex = |server: &TestServer| server.session_token("ada").claim("aud", "convex");
+    assert_eq!(default.status_of(convex(&default)).await, 401);
+    let detail = log.events("clerk_mcp::auth")[0]["detail"].clone();
+    for part in [
+        "(aud)",
+        "Clerk Dashboard > Sessions",
+        "CLERK_SESSION_AUDIENCE=off",
+        "CLERK_ACCEPTED_AUDIENCES",
+    ] {
+        assert!(detail.as_str().unwrap().contains(part), "{detail}");
+    }
+    let off = TestServer::builder()
+        .set("CLERK_SESSION_AUDIENCE", "off")
+        .spawn()
+        .await;
+    assert_eq!(off.status_of(convex(&off)).await, 200);
+    let foreign = off.oauth_token("ada").claim("aud", "convex");
+    assert_eq!(
+        off.status_of(foreign).await,
+        401,
+        "the setting is for session tokens only"
+    );
+    let listed = TestServer::builder()
+        .set("CLERK_ACCEPTED_AUDIENCES", "convex, https://old.example.com/mcp")
+        .spawn()
+        .await;
+    for (recipe, status) in [
+        (convex(&listed), 200),
+        (
+            listed.oauth_token("ada").claim("aud", json!(["x", "convex"])),
+            200,
+        ),
+        (
+            listed
+                .oauth_token("ada")
+                .claim("aud", "https://old.example.com/mcp"),
+            200,
+        ),
+        // Compared exactly.
+        (
+            listed
+                .oauth_token("ada")
+                .claim("aud", "https://old.example.com/mcp/"),
+            401,
+        ),
+        (listed.session_token("ada").claim("aud", "Convex"), 401),
+        // This server's own names stay valid.
+        (listed.oauth_token("ada"), 200),
+    ] {
+        assert_eq!(
+            listed.status_of(recipe.clone()).await,
+            status,
+            "{}",
+            recipe.claims_json()
+        );
+    }
 }
 
 #[tokio::test]

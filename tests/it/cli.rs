@@ -86,6 +86,8 @@ fn all_invalid_variables_are_reported_at_once() {
             ("CLERK_JWT_KEY", "-----BEGIN PUBLIC KEY-----"),
             ("CLERK_ACCEPTED_TOKENS", "session_token,cookie"),
             ("CLERK_AUDIENCE", "maybe"),
+            ("CLERK_SESSION_AUDIENCE", "required"),
+            ("AUDIT", "yes"),
             ("CLERK_CLOCK_SKEW", "1h"),
             ("SCOPES", "pro\"file"),
             ("REQUIRED_SCOPES", "a\\b"),
@@ -119,6 +121,7 @@ fn all_invalid_variables_are_reported_at_once() {
     [Clerk] Invalid config: DOCS_URL: expected a full URL, such as https://mcp.example.com, got "docs"
     [Clerk] Invalid config: ALLOWED_ORIGINS: expected origins such as https://app.example.com, without a path or wildcards, got "https://app.example.com/path"
     [Clerk] Invalid config: TRUST_FORWARDED: expected true or false, got "perhaps"
+    [Clerk] Invalid config: AUDIT: expected on or off, got "yes"
     [Clerk] Invalid config: MAX_BODY: expected a size from 1 KiB to 1 GiB, such as 4 MiB, got "much"
     [Clerk] Invalid config: REQUEST_TIMEOUT: expected a duration from 1s to 3600s, such as 5s or 1m, got "0s"
     [Clerk] Invalid config: MAX_CONNECTIONS: expected a number above 0, got "0"

@@ -1,9 +1,10 @@
 //! Tests of the public routes: discovery metadata, health, readiness and the start page.
 
+use clerk_mcp::policy::{Requirement, ToolPolicy};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Exchange, TestServer};
+use crate::support::{Exchange, TestServer, server::RESOURCE};
 
 #[tokio::test]
 async fn protected_resource_metadata_describes_the_server() {
@@ -349,4 +350,54 @@ async fn start_page_is_served_as_html_and_as_json() {
       "documentation": "https://mcp.example.com/docs"
     }
     "#);
+}
+
+/// A client that requests exactly the scopes of the 401 must be accepted. Otherwise it signs in again forever,
+/// or reports that it was rejected after asking for more scopes.
+#[tokio::test]
+async fn challenge_metadata_and_start_page_name_the_required_scopes_too() {
+    let server = TestServer::builder()
+        .set("SCOPES", "email")
+        .set("REQUIRED_SCOPES", "reports:read,email")
+        .spawn()
+        .await;
+    let answer = Exchange::of(server.mcp()).await;
+    let challenge = answer.header("www-authenticate").unwrap();
+    assert!(challenge.contains(r#"scope="email reports:read""#), "{challenge}");
+    for path in [
+        "/.well-known/oauth-protected-resource",
+        "/.well-known/oauth-protected-resource/mcp",
+    ] {
+        let metadata = server.get(path).await.json();
+        assert_eq!(
+            metadata["scopes_supported"],
+            json!(["email", "reports:read"]),
+            "{path}"
+        );
+    }
+    let page = Exchange::of(server.request(Method::GET, "/").header("Accept", "text/html")).await;
+    assert!(page.body.contains("<code>reports:read</code>"), "{}", page.body);
+    let scopes = ["email", "reports:read"];
+    let token = server.clerk.oauth_token("ada", "client", &scopes, Some(RESOURCE));
+    assert_eq!(server.status_of(token.unwrap()).await, 200);
+}
+
+/// The metadata names every scope that some tool needs, the 401 only those that every call needs.
+#[tokio::test]
+async fn metadata_names_the_scopes_of_all_tools() {
+    let policy = ToolPolicy::new()
+        .require("greet", Requirement::new().scopes(["greetings:read", "email"]))
+        .require("whoami", Requirement::new().role("org:admin"));
+    let server = TestServer::builder().policy(policy).spawn().await;
+    let metadata = server
+        .get("/.well-known/oauth-protected-resource/mcp")
+        .await
+        .json();
+    assert_eq!(
+        metadata["scopes_supported"],
+        json!(["profile", "email", "greetings:read", "user:org:read"])
+    );
+    let answer = Exchange::of(server.mcp()).await;
+    let challenge = answer.header("www-authenticate").unwrap();
+    assert!(challenge.contains(r#"scope="profile email""#), "{challenge}");
 }

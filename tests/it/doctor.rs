@@ -2,6 +2,7 @@
 
 use std::process::Output;
 
+use clerk_mcp::policy::{Requirement, ToolPolicy};
 use local_clerk::LocalClerk;
 use serde_json::{Value, json};
 use wiremock::{
@@ -197,6 +198,30 @@ async fn frontend_api_at_another_url_needs_the_issuer() {
     assert_eq!(failed_checks(&server, &changes).await.0, ["issuer", "base-url"]);
     changes.push(("CLERK_ISSUER", server.clerk.issuer()));
     assert_eq!(failed_checks(&server, &changes).await.0, [""; 0]);
+}
+
+#[tokio::test]
+async fn scope_that_clerk_does_not_offer_fails_its_check() {
+    let policy = ToolPolicy::new().require(
+        "greet",
+        Requirement::new().scopes(["greet:all"]).role("org:admin"),
+    );
+    let server = TestServer::builder()
+        .published_at_its_own_address()
+        .policy(policy)
+        .spawn()
+        .await;
+    let changes = [
+        ("SCOPES", "email,invoices:read"),
+        ("REQUIRED_SCOPES", "profile,admin"),
+    ];
+    let (failed, detail) = failed_checks(&server, &changes).await;
+    assert_eq!(failed, ["scopes"]);
+    assert_eq!(
+        detail,
+        "Clients are told to request admin greet:all invoices:read, which Clerk does not offer, so sign-in can fail \
+         with invalid_scope"
+    );
 }
 
 #[tokio::test]

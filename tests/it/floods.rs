@@ -134,7 +134,7 @@ async fn exhausted_limit_does_not_lock_out_accepted_tokens() {
 
 #[tokio::test]
 async fn five_minutes_of_floods_stay_within_the_limit() {
-    let log = log::capture();
+    let log = log::CapturedLog::start();
     let (clerk, server) = start().await;
     assert_eq!(server.with_token(GOOD).await.status, 200);
     let step = Duration::from_secs(2);

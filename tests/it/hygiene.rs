@@ -4,11 +4,11 @@ use clerk_mcp::reason::Reason;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
 
-use crate::support::{Exchange, TestServer, log, server::foreign_key};
+use crate::support::{Exchange, TestServer, log::CapturedLog, server::foreign_key};
 
 #[tokio::test]
 async fn logs_and_metrics_contain_no_token_and_no_secret_key() {
-    let log = log::capture();
+    let log = CapturedLog::start();
     let recorder = PrometheusBuilder::new().build_recorder();
     let metrics = recorder.handle();
     let _metrics = metrics::set_default_local_recorder(&recorder);

@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("reason", &[]),
     ("outbound", &["origin"]),
     ("paths", &[]),
+    ("request_id", &[]),
     ("shared_cache", &["clock", "flight"]),
     (
         "token",
@@ -24,7 +25,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("policy", &["session"]),
     (
         "clerk",
-        &["clock", "id", "outbound", "reason", "shared_cache", "token"],
+        &[
+            "clock",
+            "id",
+            "log_limit",
+            "outbound",
+            "reason",
+            "shared_cache",
+            "token",
+        ],
     ),
     (
         "auth",
@@ -40,7 +49,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "token",
         ],
     ),
-    ("context", &["clerk", "session"]),
+    ("context", &["clerk", "id", "session"]),
     (
         "mcp",
         &[
@@ -52,6 +61,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "log_limit",
             "policy",
             "reason",
+            "request_id",
             "session",
         ],
     ),
@@ -61,7 +71,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "auth", "clerk", "clock", "digest", "flight", "outbound", "paths", "session", "token",
         ],
     ),
-    ("http", &["auth", "log_limit", "origin", "paths", "reason"]),
+    (
+        "http",
+        &["auth", "log_limit", "origin", "paths", "reason", "request_id"],
+    ),
     ("config", &["origin", "paths", "token"]),
     (
         "app",

@@ -8,6 +8,7 @@
     reason = "a panic is how a test fails, and clippy exempts only the test functions themselves, not their helpers"
 )]
 
+mod audit;
 mod auth;
 mod backend;
 mod cli;
@@ -33,6 +34,7 @@ mod nix;
 mod oauth;
 mod opaque;
 mod openapi;
+mod organizations;
 mod outages;
 mod policy;
 mod programs;

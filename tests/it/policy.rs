@@ -87,10 +87,16 @@ async fn challenge_of_a_tool_includes_the_required_scopes_of_the_server() {
             .oauth_token("ada", "client", scopes, Some(RESOURCE))
             .unwrap()
     };
-    let refused = call(&server, &with(&["profile", "email"]), "greet").await;
+    let refused = call(
+        &server,
+        &with(&["profile", "openid", "email", "offline_access"]),
+        "greet",
+    )
+    .await;
     let challenge = refused.header("www-authenticate").unwrap();
     assert!(
-        challenge.contains(r#"scope="profile email greetings:read""#),
+        // A client replaces its scopes by these. It adds `offline_access` itself, if it wants refresh tokens.
+        challenge.contains(r#"scope="profile openid email greetings:read""#),
         "{challenge}"
     );
     assert_eq!(
@@ -164,7 +170,7 @@ async fn missing_permission_is_named_in_the_response() {
         .status,
         200
     );
-    // Access tokens contain no permissions, even if they name an organization.
+    // The caller is not a member of the organization that the token names.
     assert_eq!(
         call(
             &server,

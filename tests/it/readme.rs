@@ -125,6 +125,7 @@ fn refusals() -> String {
             "valid token, scope missing",
             Denied::Scopes {
                 needed: vec!["a".into(), "b".into()],
+                granted: vec!["a".into()],
             }
             .into(),
         ),

@@ -51,6 +51,7 @@ pub(super) async fn run(config: &Config, diagnoses: &mut Diagnoses) -> Result<()
     let own = client(config, &config.base_url)?;
     let resource = Document::fetch(own.get(&challenge.resource_metadata)).await;
     diagnoses.add(base_url(config, &names, &resource))?;
+    diagnoses.add(scopes(config, &metadata, &resource))?;
     diagnoses.add(endpoint(&own, &names, &challenge, &resource).await)
 }
 
@@ -334,6 +335,40 @@ fn base_url(config: &Config, names: &ResourceNames, resource: &Document) -> Diag
     Diagnosis::passed(
         NAME,
         format!("The server answers at {} with matching metadata", names.base()),
+    )
+}
+
+/// Checks that Clerk offers every scope that the configuration or the running server names.
+fn scopes(config: &Config, metadata: &Document, resource: &Document) -> Diagnosis {
+    const NAME: &str = "scopes";
+    let listed = |document: &Document| -> Option<BTreeSet<String>> {
+        let scopes = document.body.as_ref().ok()?["scopes_supported"].as_array()?;
+        Some(
+            scopes
+                .iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect(),
+        )
+    };
+    let Some(offered) = listed(metadata) else {
+        return Diagnosis::not_reached(NAME, "Skipped: the OAuth metadata lists no scopes");
+    };
+    let configured = config.scopes.iter().chain(&config.required_scopes).cloned();
+    // The running server also names the scopes of its tools, which the configuration does not contain.
+    let named: BTreeSet<_> = configured.chain(listed(resource).unwrap_or_default()).collect();
+    let missing: Vec<_> = named.difference(&offered).map(String::as_str).collect();
+    if missing.is_empty() {
+        return Diagnosis::passed(NAME, "Clerk offers every scope that clients are told to request");
+    }
+    Diagnosis::failed(
+        NAME,
+        format!(
+            "Clients are told to request {}, which Clerk does not offer, so sign-in can fail with invalid_scope",
+            missing.join(" ")
+        ),
+        "Add and advertise the scopes in Clerk Dashboard > Configure > OAuth applications (user:org:read needs \
+         organizations), or remove them from SCOPES, REQUIRED_SCOPES and the tool policy.",
     )
 }
 

@@ -4,9 +4,9 @@ use rmcp::{handler::server::wrapper::Parameters, tool, tool_router};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{ExampleTools, NoInput};
+use super::{ExampleTools, NoInput, session_with_role};
 use crate::{
-    context::{get_session, get_user},
+    context::get_user,
     id::{ClerkSessionId, OrganizationId, UserId},
     mcp::{json::Json, tool_error::ToolError},
 };
@@ -45,8 +45,8 @@ impl ExampleTools {
         &self,
         Parameters(NoInput {}): Parameters<NoInput>,
     ) -> Result<Json<CallerInfo>, ToolError> {
-        let session = get_session()?;
         let user = get_user().await?;
+        let session = session_with_role().await?;
         Ok(Json(CallerInfo {
             email: user.primary_email().map(str::to_owned),
             user_id: user.id.clone(),

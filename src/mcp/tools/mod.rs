@@ -21,7 +21,12 @@ use rmcp::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::mcp::json;
+use super::tool_error::ToolError;
+use crate::{
+    context::{GetOrganizationError, get_organization, get_session},
+    mcp::json,
+    session::Session,
+};
 
 /// An MCP server with the read-only example tools `greet`, `whoami`, `get-user-info` and
 /// `get-my-organizations`.
@@ -111,6 +116,15 @@ impl ServerHandler for ExampleTools {
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
         self.router.get(name).cloned()
+    }
+}
+
+/// Returns the caller's session with the current role and permissions. A caller whose membership has ended
+/// has neither.
+async fn session_with_role() -> Result<Arc<Session>, ToolError> {
+    match get_organization().await {
+        Ok(_) | Err(GetOrganizationError::NotAMember) => Ok(get_session()?),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -1,13 +1,13 @@
-//! `whoami`: returns the caller's session from the token, and the user from Clerk.
+//! `whoami`: returns the caller's session, and the user from Clerk.
 
 use rmcp::{handler::server::wrapper::Parameters, tool, tool_router};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{ExampleTools, NoInput};
+use super::{ExampleTools, NoInput, session_with_role};
 use crate::{
     clerk::User,
-    context::{get_session, get_user},
+    context::get_user,
     id::{ClerkSessionId, OrganizationId, UserId},
     mcp::{
         json::{DateTime, Json},
@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct WhoAmI {
-    /// The session, from the access token.
+    /// The session: from the access token, and for an OAuth token role and permissions from Clerk.
     session: SessionInfo,
     /// The user's current data at Clerk.
     user: UserInfo,
@@ -100,8 +100,8 @@ impl ExampleTools {
         )
     )]
     async fn whoami(&self, Parameters(NoInput {}): Parameters<NoInput>) -> Result<Json<WhoAmI>, ToolError> {
-        let session = get_session()?;
         let user = get_user().await?;
+        let session = session_with_role().await?;
         Ok(Json(WhoAmI {
             session: session.as_ref().into(),
             user: user.as_ref().into(),

@@ -1,65 +1,55 @@
-//! Collects the log of one test.
+//! Captures the log of a test.
 
-use std::{
-    cell::RefCell,
-    io,
-    sync::{Arc, Mutex, Once},
-};
+use std::{cell::RefCell, io, sync::Once};
 
-use tracing_subscriber::{
-    Layer,
-    filter::dynamic_filter_fn,
-    fmt::{self, MakeWriter},
-    layer::SubscriberExt,
-};
-
-/// The log of one test, as JSON lines of all levels.
-#[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    /// Returns the lines logged so far.
-    pub fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
+use serde_json::Value;
+use tracing_subscriber::{Layer, filter::dynamic_filter_fn, fmt, layer::SubscriberExt};
 
 thread_local! {
-    static CURRENT: RefCell<Option<Log>> = const { RefCell::new(None) };
+    static LOG: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
-/// Starts to collect the log of this thread, on which the runtime of a test runs all tasks of its servers.
-///
-/// The subscriber must be global: tracing caches the interest in each call site for the whole process, so a
-/// thread-local subscriber could miss events.
-pub fn capture() -> Log {
-    static SUBSCRIBER: Once = Once::new();
-    SUBSCRIBER.call_once(|| {
-        let is_captured = dynamic_filter_fn(|_, _| CURRENT.with_borrow(Option::is_some));
-        let layer = fmt::layer()
-            .json()
-            .with_writer(CurrentLog)
-            .with_filter(is_captured);
-        tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer)).unwrap();
-    });
-    let log = Log::default();
-    CURRENT.set(Some(log.clone()));
-    log
-}
+/// The log of the current thread, on which a test's runtime runs all tasks of its server.
+pub struct CapturedLog(());
 
-struct CurrentLog;
+impl CapturedLog {
+    /// Starts to capture, at every level.
+    pub fn start() -> Self {
+        static INSTALL: Once = Once::new();
+        // The subscriber must be global: tracing caches the interest in each call site for the whole process,
+        // so a thread-local subscriber could miss events.
+        INSTALL.call_once(|| {
+            let captures = dynamic_filter_fn(|_, _| LOG.with_borrow(Option::is_some));
+            let layer = fmt::layer().json().with_writer(|| Writer).with_filter(captures);
+            tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer)).unwrap();
+        });
+        LOG.set(Some(Vec::new()));
+        Self(())
+    }
 
-impl MakeWriter<'_> for CurrentLog {
-    type Writer = Log;
+    /// Returns the log so far, one JSON object in each line.
+    pub fn text(&self) -> String {
+        LOG.with_borrow(|log| String::from_utf8(log.clone().unwrap()).unwrap())
+    }
 
-    fn make_writer(&self) -> Log {
-        CURRENT.with_borrow(|log| log.clone().unwrap_or_default())
+    /// Returns the fields of the events with this target.
+    pub fn events(&self, target: &str) -> Vec<Value> {
+        let events = self.text();
+        let events = events
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        events
+            .filter(|event| event["target"] == target)
+            .map(|mut event| event["fields"].take())
+            .collect()
     }
 }
 
-impl io::Write for Log {
+struct Writer;
+
+impl io::Write for Writer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        LOG.with_borrow_mut(|log| log.get_or_insert_default().extend_from_slice(bytes));
         Ok(bytes.len())
     }
 

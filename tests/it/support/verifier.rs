@@ -32,7 +32,9 @@ pub fn policy() -> TokenPolicy {
         issuer: ISSUER.to_owned(),
         accepted: vec![TokenKind::SessionToken, TokenKind::OAuthToken],
         audience: AudiencePolicy::Required,
+        session_audience: AudiencePolicy::IfPresent,
         resources: names(),
+        accepted_audiences: Vec::new(),
         authorized_parties: Vec::new(),
         leeway: Duration::from_secs(LEEWAY_SECONDS.unsigned_abs()),
     }

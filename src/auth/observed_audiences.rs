@@ -1,0 +1,35 @@
+//! [`ObservedAudiences`]: reports the clients whose tokens are accepted only because `CLERK_AUDIENCE` is `observe`.
+
+use std::collections::HashSet;
+
+use parking_lot::Mutex;
+
+use crate::token::VerifiedClaims;
+
+/// Counts the tokens without the right audience, and logs each client once.
+#[derive(Debug, Default)]
+pub(super) struct ObservedAudiences {
+    logged_clients: Mutex<HashSet<String>>,
+}
+
+impl ObservedAudiences {
+    /// Reports a token that was just verified, if its audience is not this server.
+    pub(super) fn report(&self, verified: &VerifiedClaims) {
+        let Some(audience) = verified.observed_audience() else {
+            return;
+        };
+        metrics::counter!("clerk_mcp_observed_audiences_total").increment(1);
+        let client = verified.client_id().unwrap_or_default();
+        let mut logged = self.logged_clients.lock();
+        if logged.len() < MAX_LOGGED_CLIENTS && logged.insert(client.to_owned()) {
+            tracing::warn!(
+                client_id = client,
+                aud = %audience,
+                "accepted a token whose audience (aud) does not name this server, because CLERK_AUDIENCE is observe"
+            );
+        }
+    }
+}
+
+/// Clients that register dynamically get a new id each time.
+const MAX_LOGGED_CLIENTS: usize = 1_000;

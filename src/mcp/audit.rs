@@ -1,0 +1,87 @@
+//! [`AuditedCall`]: the audit log, one event for each tool call.
+//!
+//! An event contains ids only. Arguments, results, tokens, names and email addresses must never get in.
+
+use std::{sync::Arc, time::Instant};
+
+use poem::Request;
+use rmcp::{ErrorData, model::CallToolResponse};
+
+use crate::{policy::Requirement, reason::Reason, request_id::RequestId, session::Session};
+
+/// A tool call that was received and is not finished.
+#[derive(Debug)]
+pub(super) struct AuditedCall {
+    tool: String,
+    session: Arc<Session>,
+    required_scopes: Vec<String>,
+    request_id: Option<RequestId>,
+    trace_id: Option<String>,
+    started: Instant,
+}
+
+impl AuditedCall {
+    /// Starts a call of `tool`, which has this requirement.
+    pub(super) fn start(
+        tool: &str,
+        requirement: Option<&Requirement>,
+        session: &Arc<Session>,
+        request: &Request,
+    ) -> Self {
+        Self {
+            tool: tool.to_owned(),
+            session: Arc::clone(session),
+            required_scopes: requirement.map(Requirement::all_scopes).unwrap_or_default(),
+            request_id: request.data::<RequestId>().copied(),
+            trace_id: request
+                .header("traceparent")
+                .and_then(trace_id)
+                .map(str::to_owned),
+            started: Instant::now(),
+        }
+    }
+
+    /// Logs that the call was rejected before the tool ran.
+    pub(super) fn rejected(&self, reason: Reason) {
+        self.log("rejected", Some(reason));
+    }
+
+    /// Logs that the tool ran.
+    pub(super) fn finished(&self, outcome: &Result<CallToolResponse, ErrorData>) {
+        self.log(
+            match outcome {
+                Ok(CallToolResponse::Complete(result)) if result.is_error == Some(true) => "tool-error",
+                Ok(_) => "ok",
+                // An unknown tool, a panic, or a call that was cancelled.
+                Err(_) => "error",
+            },
+            None,
+        );
+    }
+
+    fn log(&self, outcome: &str, reason: Option<Reason>) {
+        let session = &self.session;
+        tracing::info!(
+            target: "clerk_mcp::audit",
+            tool = self.tool,
+            outcome,
+            reason = reason.map(Reason::as_str),
+            user = session.subject,
+            organization = session.organization_id.as_ref().map(|id| id.as_str()),
+            client_id = session.client_id.as_ref().map(|id| id.as_str()),
+            token_type = session.token_type.as_str(),
+            required_scopes = self.required_scopes.join(" "),
+            milliseconds = self.started.elapsed().as_secs_f64() * 1_000.0,
+            request_id = self.request_id.map(tracing::field::display),
+            trace_id = self.trace_id,
+            "tool call"
+        );
+    }
+}
+
+/// Returns the trace id of a `traceparent` header (W3C Trace Context §3.2).
+fn trace_id(header: &str) -> Option<&str> {
+    let id = header.split('-').nth(1)?;
+    let is_hexadecimal = id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    (id.len() == 32 && is_hexadecimal).then_some(id)
+}
