@@ -1,5 +1,6 @@
-//! Requires scopes, roles and permissions per tool. A call without them gets 403 before the tool runs, and
-//! the challenge names the scopes that the client should request.
+//! Scopes, roles and permissions per tool. A caller who lacks one gets 403 before the tool runs. If signing in
+//! again helps, the response names the scopes to request: those of the tool, and `user:org:read` for a role or
+//! a permission.
 //!
 //! ```sh
 //! CLERK_SECRET_KEY=sk_test_… CLERK_DOMAIN=….clerk.accounts.dev BASE_URL=http://localhost:3001 \
@@ -33,8 +34,9 @@ impl Invoices {
         description = "Lists the invoices of the active organization."
     )]
     async fn list(&self) -> Result<String, ToolError> {
-        let session = context::get_session()?;
-        Ok(format!("No invoices in {:?}", session.organization_slug))
+        let organization = context::get_organization().await?;
+        let slug = organization.and_then(|organization| organization.slug);
+        Ok(format!("No invoices in {}", slug.unwrap_or_default()))
     }
 
     #[tool(
@@ -56,9 +58,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let config = Config::from_env()?;
     let policy = ToolPolicy::new()
-        // Scopes are in OAuth tokens: what the user allowed the client to do.
+        // What the user lets the client do. Session tokens have no scopes.
         .require("my-plan", Requirement::new().scopes(["email"]))
-        // Permissions and roles: what the user may do in the active organization.
+        // What the user may do in the active organization. A session token contains it; for an OAuth token it
+        // is looked up at Clerk, at most every 30 s.
         .require(
             "list-invoices",
             Requirement::new().permissions(["org:reports:read"]),

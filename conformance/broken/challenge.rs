@@ -53,7 +53,9 @@ impl Server {
         let missing = *refusal == Refusal::Missing;
         let Some(flaw) = self.flaw else { return row };
         match (flaw, refusal) {
-            (Flaw::NoChallenge, _) | (Flaw::MissingScopeUnnamed, Refusal::Scopes(_)) => row.challenge = None,
+            (Flaw::NoChallenge, _) | (Flaw::MissingScopeUnnamed, Refusal::Scopes { .. }) => {
+                row.challenge = None
+            }
             (Flaw::ChallengeOnMissingOnly, _) if !missing => row.challenge = None,
             (Flaw::ErrorOnMissing, _) if missing => row.challenge = Some("invalid_token"),
             (Flaw::NoError, _) if bad => row.challenge = Some(""),
@@ -63,7 +65,7 @@ impl Server {
             (Flaw::RefusedWith200, _) if bad || missing => row.status = 200,
             (Flaw::RedirectsToSignIn, _) if missing => row.status = 302,
             (Flaw::TwoTokensAs401, Refusal::TwoCredentials)
-            | (Flaw::MissingScopeAs401, Refusal::Scopes(_)) => {
+            | (Flaw::MissingScopeAs401, Refusal::Scopes { .. }) => {
                 row.status = 401;
             }
             (Flaw::ExpiredAsInvalid, Refusal::Expired) => row = Refusal::Invalid("").row(),
@@ -120,12 +122,12 @@ impl Server {
             parameters.push(("error", error.to_owned()));
             parameters.push(("error_description", row.description.clone()));
         }
-        let needed = if let Refusal::Scopes(needed) = refusal {
-            needed
+        let scopes = if let Refusal::Scopes { needed, granted } = refusal {
+            union(granted, needed)
         } else {
-            &self.settings.scopes
+            self.settings.scopes.clone()
         };
-        let scopes = needed.join(" ");
+        let scopes = scopes.join(" ");
         if !scopes.is_empty() && !self.has(Flaw::NoScope) {
             parameters.push(("scope", scopes));
         }
@@ -167,4 +169,10 @@ impl Server {
         }
         format!("{origin}{well_known}{base_path}/mcp")
     }
+}
+
+/// Returns the scopes of both lists, each once.
+pub(crate) fn union(first: &[String], second: &[String]) -> Vec<String> {
+    let added = second.iter().filter(|scope| !first.contains(scope));
+    first.iter().chain(added).cloned().collect()
 }

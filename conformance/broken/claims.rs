@@ -242,11 +242,15 @@ impl Server {
         if enough {
             return Ok(());
         }
-        let mut needed = required.clone();
+        let (mut needed, mut kept) = (required.clone(), caller.scopes.clone());
         if self.has(Flaw::OneScopeAtATime) {
             needed.retain(|scope| !granted(scope));
             needed.truncate(1);
+            kept.clear();
         }
-        Err(Refusal::Scopes(needed))
+        Err(Refusal::Scopes {
+            needed,
+            granted: kept,
+        })
     }
 }

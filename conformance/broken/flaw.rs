@@ -204,6 +204,10 @@ flaws! {
         "Treats every token with a `client_id` as an access token.";
     SessionClaimsOfAccessTokens "session-claims-of-access-tokens" "Reads session claims from access tokens.";
     ScpUnknown "scp-unknown" "Reads scopes from `scope` only, not from `scp`.";
+    OtherOrganizationUsed "other-organization-used"
+        "Uses another organization of the user when the membership in the named one has ended.";
+    OutageAsNoRole "outage-as-no-role"
+        "Treats a user as one without a role when Clerk cannot be asked.";
     OrganizationOfAccessTokensLost "organization-of-access-tokens-lost"
         "Ignores the organization of an access token.";
     KindsIgnored "kinds-ignored" "Accepts every kind of token and ignores `CLERK_ACCEPTED_TOKENS`.";
@@ -346,6 +350,8 @@ flaws! {
     ScopesFirst "scopes-first" "Checks scopes before the signature and the claims.";
     ScopesAtInitializeOnly "scopes-at-initialize-only" "Checks scopes only for `initialize`.";
     OneScopeAtATime "one-scope-at-a-time" "Names only the first missing scope.";
+    RequiredScopesUnnamed "required-scopes-unnamed"
+        "Names only `SCOPES` in the challenge and the metadata, not `REQUIRED_SCOPES`.";
     MissingScopeAs401 "missing-scope-as-401" "Answers a missing scope with 401.";
     MissingScopeUnnamed "missing-scope-unnamed" "Answers a missing scope with 403 without a challenge.";
 

@@ -9,8 +9,13 @@ pub(crate) enum Refusal {
     TwoCredentials,
     Expired,
     Invalid(&'static str),
-    /// A scope is missing. Holds every scope that the operation needs.
-    Scopes(Vec<String>),
+    /// A scope is missing.
+    Scopes {
+        /// Every scope that the operation needs.
+        needed: Vec<String>,
+        /// The scopes of the token, which the client must request again.
+        granted: Vec<String>,
+    },
     /// The server's secret key is bad.
     Misconfigured,
     /// Clerk is unavailable. Holds the seconds for `Retry-After`.
@@ -58,8 +63,8 @@ impl Refusal {
                 "invalid_token",
                 "Token verification failed".to_owned(),
             ),
-            Self::Scopes(scopes) => {
-                let needed = format!("Required scopes: {}", scopes.join(" "));
+            Self::Scopes { needed, .. } => {
+                let needed = format!("Required scopes: {}", needed.join(" "));
                 (403, Some("insufficient_scope"), "insufficient_scope", needed)
             }
             Self::Misconfigured => (

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use url::Url;
 
 use super::{
+    challenge::union,
     flaw::Flaw,
     rsa::PublicKey,
     token_kind::TokenKind,
@@ -187,7 +188,10 @@ pub(crate) fn read(environment: &BTreeMap<String, String>, flaw: Option<Flaw>) -
     let audience = reader.read("CLERK_AUDIENCE", values::audience);
     let parties = reader.read("CLERK_AUTHORIZED_PARTIES", |text| Ok(values::list(text)));
     let leeway = reader.read("CLERK_CLOCK_SKEW", values::leeway);
-    let required_scopes = reader.read("REQUIRED_SCOPES", values::scopes);
+    let required_scopes = reader.read("REQUIRED_SCOPES", values::scopes).unwrap_or_default();
+    if flaw != Some(Flaw::RequiredScopesUnnamed) {
+        scopes = union(&scopes, &required_scopes);
+    }
     let docs_url = reader.read("DOCS_URL", values::http_url);
     let origins = reader.read("ALLOWED_ORIGINS", values::origins);
     let max_body = reader.read("MAX_BODY", values::size);
@@ -219,7 +223,7 @@ pub(crate) fn read(environment: &BTreeMap<String, String>, flaw: Option<Flaw>) -
             _ => leeway.unwrap_or(5_000),
         },
         scopes,
-        required_scopes: required_scopes.unwrap_or_default(),
+        required_scopes,
         docs_url: docs_url
             .filter(|_| flaw != Some(Flaw::DocsUrlIgnored))
             .map(String::from),

@@ -151,6 +151,7 @@ impl Server {
     /// Runs `whoami`.
     async fn whoami(&self, caller: &Caller, id: &str) -> Result<Value, Failure> {
         let user = self.active_user(caller, id).await?;
+        let caller = &self.with_role(caller, id).await?;
         let session = json!({
             "userId": id,
             "sessionId": self.optional(caller.session.as_deref()),
@@ -175,6 +176,7 @@ impl Server {
     /// Runs `get-user-info`.
     async fn user_info(&self, caller: &Caller, id: &str) -> Result<Value, Failure> {
         let user = self.active_user(caller, id).await?;
+        let caller = &self.with_role(caller, id).await?;
         let info = json!({
             "userId": user.get("id"),
             "sessionId": self.optional(caller.session.as_deref()),
@@ -224,6 +226,35 @@ impl Server {
             return Err(Failure::Message("The user has no email address."));
         }
         Ok(user.as_ref().clone())
+    }
+
+    /// Adds the role and permissions that an OAuth caller has in the organization of the token now. The token
+    /// contains neither.
+    async fn with_role(&self, caller: &Caller, user: &str) -> Result<Caller, Failure> {
+        let mut caller = caller.clone();
+        let (Some(organization), None, None) = (&caller.organization, &caller.session, &caller.role) else {
+            return Ok(caller);
+        };
+        let memberships = match self.memberships(&caller, user).await {
+            Err(_) if self.has(Flaw::OutageAsNoRole) => return Ok(caller),
+            memberships => memberships.map_err(Failure::Clerk)?,
+        };
+        let memberships = memberships.as_array().map(Vec::as_slice).unwrap_or_default();
+        let in_organization = memberships.iter().find(|membership| {
+            let id = membership.get("organization").and_then(|one| one.get("id"));
+            id.is_some_and(|id| id == organization.as_str())
+        });
+        let other = memberships
+            .first()
+            .filter(|_| self.has(Flaw::OtherOrganizationUsed));
+        if let Some(membership) = in_organization.or(other) {
+            let role = membership.get("role").and_then(Value::as_str);
+            caller.role = role.map(str::to_owned);
+            let permissions = membership.get("permissions").and_then(Value::as_array);
+            let permissions = permissions.into_iter().flatten().filter_map(Value::as_str);
+            caller.permissions = permissions.map(str::to_owned).collect();
+        }
+        Ok(caller)
     }
 
     /// Builds a result with `structuredContent`. The text is the given sentence, or the same data as JSON.

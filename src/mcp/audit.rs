@@ -7,7 +7,13 @@ use std::{sync::Arc, time::Instant};
 use poem::Request;
 use rmcp::{ErrorData, model::CallToolResponse};
 
-use crate::{policy::Requirement, reason::Reason, request_id::RequestId, session::Session};
+use crate::{
+    id::{ClientId, OrganizationId},
+    policy::Requirement,
+    reason::Reason,
+    request_id::RequestId,
+    session::Session,
+};
 
 /// A tool call that was received and is not finished.
 #[derive(Debug)]
@@ -67,8 +73,8 @@ impl AuditedCall {
             outcome,
             reason = reason.map(Reason::as_str),
             user = session.subject,
-            organization = session.organization_id.as_ref().map(|id| id.as_str()),
-            client_id = session.client_id.as_ref().map(|id| id.as_str()),
+            organization = session.organization_id.as_ref().map(OrganizationId::as_str),
+            client_id = session.client_id.as_ref().map(ClientId::as_str),
             token_type = session.token_type.as_str(),
             required_scopes = self.required_scopes.join(" "),
             milliseconds = self.started.elapsed().as_secs_f64() * 1_000.0,

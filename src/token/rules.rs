@@ -146,12 +146,11 @@ pub(super) fn check_audience(
     };
     match rule {
         AudiencePolicy::Off => Ok(Pass::NotAsked(off)),
-        AudiencePolicy::Required => names_this_server(kind, audience, true, policy),
         AudiencePolicy::IfPresent => names_this_server(kind, audience, false, policy),
         AudiencePolicy::Observe if observed_audience(kind, audience, policy).is_some() => Ok(Pass::NotAsked(
             "aud does not name this server, but CLERK_AUDIENCE is observe",
         )),
-        AudiencePolicy::Observe => names_this_server(kind, audience, true, policy),
+        AudiencePolicy::Required | AudiencePolicy::Observe => names_this_server(kind, audience, true, policy),
     }
 }
 

@@ -1,6 +1,10 @@
 //! Tests of the complete OAuth flow with rmcp's OAuth client, which starts with only the server's URL: 401
 //! challenge, both metadata documents, client registration, PKCE, token, and a call of every tool.
 
+use std::time::Duration;
+
+use clerk_mcp::policy::{Requirement, ToolPolicy};
+use local_clerk::{Endpoint, Fault};
 use reqwest::redirect::Policy;
 use rmcp::{
     RoleClient, ServiceExt,
@@ -27,15 +31,21 @@ async fn spawn() -> TestServer {
 
 /// Signs in as the auto-approved user, starting from the challenge in a 401 response.
 async fn sign_in(server: &TestServer) -> OAuthState {
-    let rejected = Exchange::of(server.mcp()).await;
+    sign_in_after(server, &Exchange::of(server.mcp()).await).await
+}
+
+/// Signs in as the auto-approved user, starting from the challenge in this response.
+async fn sign_in_after(server: &TestServer, rejected: &Exchange) -> OAuthState {
     let challenge = rejected
         .header("www-authenticate")
-        .expect("a 401 response has a challenge");
+        .expect("the response has a challenge");
     let mut state = OAuthState::new(format!("{}/mcp", server.url), None)
         .await
         .unwrap();
     let request = AuthorizationRequest::new(REDIRECT_URI)
         .with_client_name("integration test")
+        // Requests the scopes of the challenge, not all scopes that the metadata lists.
+        .with_initial_scope_selection()
         .with_challenge(challenge);
     state.start_authorization(request).await.unwrap();
     let browser = reqwest::Client::builder()
@@ -55,8 +65,11 @@ async fn sign_in(server: &TestServer) -> OAuthState {
 
 /// Obtains an access token through the complete OAuth flow.
 pub async fn access_token(server: &TestServer) -> String {
-    sign_in(server)
-        .await
+    token_of(sign_in(server).await).await
+}
+
+async fn token_of(state: OAuthState) -> String {
+    state
         .into_authorization_manager()
         .unwrap()
         .get_access_token()
@@ -161,6 +174,44 @@ async fn refreshed_token_is_accepted() {
     let second = manager.get_access_token().await.unwrap();
     assert_ne!(first, second);
     assert_eq!(server.with_token(&second).await.status, 200);
+}
+
+/// The whole step-up, with a client that knows nothing but the server's URL: sign-in, 403, a second sign-in
+/// with an organization, and the tool runs until the user loses the role.
+#[tokio::test]
+async fn client_signs_in_again_with_an_organization_when_a_tool_needs_a_role() {
+    let policy = ToolPolicy::new().require("whoami", Requirement::new().role("org:admin"));
+    let server = TestServer::builder()
+        .published_at_its_own_address()
+        .policy(policy)
+        .spawn()
+        .await;
+    server.clerk.set_auto_approve(Some("ada")).unwrap();
+    let whoami = async |token: &str| {
+        let params = json!({ "name": "whoami", "arguments": {} });
+        Exchange::of(server.rpc("tools/call", &params).bearer_auth(token)).await
+    };
+    let rejected = whoami(&access_token(&server).await).await;
+    assert_eq!(rejected.status, 403);
+    let token = token_of(sign_in_after(&server, &rejected).await).await;
+    let answer = whoami(&token).await;
+    assert_eq!(
+        answer.json()["result"]["structuredContent"]["session"]["organizationRole"],
+        "org:admin",
+        "{}",
+        answer.body
+    );
+    server
+        .clerk
+        .remove_membership("ada", "analytical-engines")
+        .unwrap();
+    server.clock.advance(Duration::from_secs(30));
+    assert_eq!(whoami(&token).await.json()["error"], "forbidden");
+    server
+        .clerk
+        .inject(Fault::Down.at(Endpoint::BackendOrganizationMemberships));
+    server.clock.advance(Duration::from_secs(30));
+    assert_eq!(whoami(&token).await.status, 503);
 }
 
 #[tokio::test]

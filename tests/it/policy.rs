@@ -364,6 +364,23 @@ async fn the_examples_run() {
     let member = clerk.session_token_in("ada", "compiler-works").unwrap();
     assert_eq!(call("policy", member, "delete-invoices").await.0, 403);
     let admin = clerk.session_token_in("ada", "analytical-engines").unwrap();
-    let (_, answer) = call("policy", admin, "delete-invoices").await;
-    assert_eq!(answer["result"]["content"][0]["text"], "Deleted.", "{answer}");
+    let organization = clerk.sample_users()[0].organizations[0].id.clone();
+    let by_oauth = clerk
+        .oauth_token(
+            "ada",
+            "client",
+            &["user:org:read"],
+            Some("http://127.0.0.1:3001/mcp"),
+        )
+        .unwrap()
+        .claim("org_id", organization);
+    for admin in [admin, by_oauth.clone()] {
+        let (_, answer) = call("policy", admin, "delete-invoices").await;
+        assert_eq!(answer["result"]["content"][0]["text"], "Deleted.", "{answer}");
+    }
+    let (_, answer) = call("policy", by_oauth, "list-invoices").await;
+    assert_eq!(
+        answer["result"]["content"][0]["text"], "No invoices in analytical-engines",
+        "{answer}"
+    );
 }

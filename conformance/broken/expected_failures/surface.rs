@@ -43,6 +43,7 @@ pub(super) const EXPECTED_FAILURES: &[(Flaw, &[&str])] = &[
     (Flaw::ExpiredAsInvalid, &["refusals.expired"]),
     (Flaw::PlainTextRefusals, &["refusals.no-token"]),
     (Flaw::RefusalsCached, &["challenges.not-cached"]),
+    (Flaw::RequiredScopesUnnamed, &["scopes.sign-in", "scopes.sign-in-metadata"]),
     (Flaw::RequiredScopesIgnored, &["scopes.missing", "scopes.step-up", "scopes.none"]),
     (Flaw::AnyScopeWillDo, &["scopes.all-at-once"]),
     (Flaw::ScopeSubstring, &["scopes.part-of-a-name"]),

@@ -190,7 +190,9 @@ pub(super) const EXPECTED_FAILURES: &[(Flaw, &[&str])] = &[
     (Flaw::ScopesOfSessions, &["scopes.custom-claim-of-a-session"]),
     (Flaw::AccessTokensRefused, &["oauth.accepted", "oauth.user"]),
     (Flaw::AccessTokensByClient, &["oauth.type-of-other-jwts", "oauth.type-alike"]),
-    (Flaw::SessionClaimsOfAccessTokens, &["oauth.session-claims"]),
+    (Flaw::SessionClaimsOfAccessTokens, &["oauth.session-claims", "oauth.claimed-role"]),
+    (Flaw::OtherOrganizationUsed, &["oauth.membership-ended"]),
+    (Flaw::OutageAsNoRole, &["oauth.role-unknown"]),
     (Flaw::ScpUnknown, &["oauth.scope-list"]),
     (Flaw::OrganizationOfAccessTokensLost, &["oauth.organization"]),
 ];

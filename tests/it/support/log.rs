@@ -1,6 +1,6 @@
 //! Captures the log of a test.
 
-use std::{cell::RefCell, io, sync::Once};
+use std::{cell::RefCell, io, marker::PhantomData, sync::Once};
 
 use serde_json::Value;
 use tracing_subscriber::{Layer, filter::dynamic_filter_fn, fmt, layer::SubscriberExt};
@@ -10,7 +10,10 @@ thread_local! {
 }
 
 /// The log of the current thread, on which a test's runtime runs all tasks of its server.
-pub struct CapturedLog(());
+pub struct CapturedLog {
+    // Not `Send`: another thread has another log.
+    thread: PhantomData<*const ()>,
+}
 
 impl CapturedLog {
     /// Starts to capture, at every level.
@@ -24,11 +27,12 @@ impl CapturedLog {
             tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer)).unwrap();
         });
         LOG.set(Some(Vec::new()));
-        Self(())
+        Self { thread: PhantomData }
     }
 
     /// Returns the log so far, one JSON object in each line.
     pub fn text(&self) -> String {
+        let Self { thread: PhantomData } = self;
         LOG.with_borrow(|log| String::from_utf8(log.clone().unwrap()).unwrap())
     }
 
