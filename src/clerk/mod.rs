@@ -19,6 +19,7 @@ pub use types::{EmailAddress, Membership, Organization, User};
 use crate::{
     clock::Clock,
     id::UserId,
+    log_limit::log_limited,
     outbound::OutboundError,
     shared_cache::SharedCache,
     token::{BearerToken, TokenKind, TokenReport},
@@ -130,7 +131,12 @@ impl ClerkClient {
             }
         }
         // An endless list would use up Clerk's rate limit.
-        tracing::warn!(pages = MAX_PAGES, "Clerk's list of memberships does not end");
+        log_limited!(
+            warn,
+            "memberships",
+            pages = MAX_PAGES,
+            "Clerk's list of memberships does not end"
+        );
         Err(ClerkError::UnexpectedBody)
     }
 
