@@ -3,7 +3,7 @@
 //! a permission.
 //!
 //! ```sh
-//! CLERK_SECRET_KEY=sk_test_… CLERK_DOMAIN=….clerk.accounts.dev BASE_URL=http://localhost:3001 \
+//! CLERK_SECRET_KEY=sk_test_… CLERK_DOMAIN=….clerk.accounts.dev BASE_URL=http://127.0.0.1:3001 \
 //!     cargo run --example policy
 //! ```
 

@@ -65,17 +65,14 @@ where
                 self.0.count("hit");
                 return Some(value);
             }
-            match in_flight.get(&key).filter(|flight| flight.is_running()) {
-                Some(flight) => {
-                    self.0.count("hit");
-                    flight.clone()
-                }
-                None => {
-                    self.0.count("miss");
-                    let flight = Flight::start(Arc::clone(&self.0).fetch_and_store(key.clone(), fetch()));
-                    in_flight.insert(key, flight.clone());
-                    flight
-                }
+            let running = in_flight.get(&key).filter(|flight| flight.is_running());
+            self.0.count(if running.is_some() { "hit" } else { "miss" });
+            if let Some(flight) = running {
+                flight.clone()
+            } else {
+                let flight = Flight::start(Arc::clone(&self.0).fetch_and_store(key.clone(), fetch()));
+                in_flight.insert(key, flight.clone());
+                flight
             }
         };
         flight.outcome().await

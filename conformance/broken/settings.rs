@@ -49,7 +49,7 @@ const SOURCES: [(&str, &str); 3] = [
     ),
     (
         "BASE_URL",
-        "the URL at which clients reach this server, such as http://localhost:3001",
+        "the URL at which clients reach this server, such as http://127.0.0.1:3001",
     ),
 ];
 

@@ -6,7 +6,7 @@
 //! the server passes it (`just mcp-conformance`). For a minimal server, see the example `quickstart`.
 //!
 //! ```sh
-//! CLERK_SECRET_KEY=sk_test_… CLERK_DOMAIN=….clerk.accounts.dev BASE_URL=http://localhost:3001 \
+//! CLERK_SECRET_KEY=sk_test_… CLERK_DOMAIN=….clerk.accounts.dev BASE_URL=http://127.0.0.1:3001 \
 //!     cargo run --example everything
 //! ```
 

@@ -115,7 +115,7 @@ impl LookupUsage {
         if elapsed >= BUDGET_WINDOW {
             (self.charged, self.window_start) = (0, now);
         } else if self.charged >= MAX_UNKNOWN_TOKENS {
-            return Err(limited(BUDGET_WINDOW - elapsed));
+            return Err(limited(BUDGET_WINDOW.saturating_sub(elapsed)));
         }
         self.charged += 1;
         Ok(self.window_start)

@@ -108,6 +108,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
             );
             config = Config::from_variables(&variables)?;
         }
+        notes.extend(exposure(config.listen.ip()).map(str::to_owned));
         if let Some(user) = &args.auto_approve {
             notes.push(format!(
                 "Every sign-in succeeds as {user}, without a page (--auto-approve)."
@@ -171,6 +172,13 @@ async fn listen(config: &Config, notes: &mut Vec<String>) -> Result<TcpListener,
         }
         outcome => outcome,
     }
+}
+
+/// Returns a warning if others on the network can reach a listener on this address.
+fn exposure(ip: IpAddr) -> Option<&'static str> {
+    const NOTE: &str = "The server listens on an address that others on the network can reach. Its start page gives everyone \
+        tokens of the sample users. Use --host 127.0.0.1 unless you want that.";
+    (!ip.is_loopback()).then_some(NOTE)
 }
 
 /// Returns the address at which programs on this machine reach a listener that is bound to `address`.
@@ -349,3 +357,21 @@ Examples:
   clerk-mcp demo
   clerk-mcp demo --port 8080 --clerk-port 8081
   clerk-mcp demo --auto-approve ada --json";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_that_others_can_reach_cause_a_warning() {
+        for (address, warns) in [
+            ("127.0.0.1", false),
+            ("::1", false),
+            ("0.0.0.0", true),
+            ("::", true),
+            ("10.0.0.1", true),
+        ] {
+            assert_eq!(exposure(address.parse().unwrap()).is_some(), warns, "{address}");
+        }
+    }
+}

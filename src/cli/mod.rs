@@ -86,7 +86,7 @@ Examples:
   clerk-mcp demo
   clerk-mcp --port 8080
   CLERK_SECRET_KEY=sk_test_… CLERK_DOMAIN=….clerk.accounts.dev \\
-    BASE_URL=http://localhost:3001 clerk-mcp
+    BASE_URL=http://127.0.0.1:3001 clerk-mcp
   clerk-mcp doctor
   clerk-mcp explain < token.txt
   clerk-mcp openapi --yaml";

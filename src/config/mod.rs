@@ -349,4 +349,4 @@ const ONE_HOUR: Duration = Duration::from_hours(1);
 /// A larger leeway would accept tokens for minutes after they expire. A clock that is further off must be
 /// corrected.
 const MAX_LEEWAY: Duration = Duration::from_mins(5);
-const BASE_URL_SOURCE: &str = "the URL at which clients reach this server, such as http://localhost:3001";
+const BASE_URL_SOURCE: &str = "the URL at which clients reach this server, such as http://127.0.0.1:3001";

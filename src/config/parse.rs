@@ -457,9 +457,7 @@ pub(super) fn domain(text: &str) -> Result<String, String> {
     let plain = url.path() == "/" && !bare.contains(['/', '\\', '@', '?', '#']) && !bare.ends_with('.');
     let named = match url.host() {
         Some(Host::Domain(name)) => {
-            if let Some(instance) = name.strip_suffix(".accounts.dev")
-                && !instance.ends_with(".clerk")
-            {
+            if let Some((instance, "accounts.dev")) = name.split_once('.') {
                 return Err(format!(
                     "this is the Account Portal; the Frontend API is {instance}.clerk.accounts.dev"
                 ));

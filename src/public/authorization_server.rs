@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use reqwest::{Client, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::{clock::Clock, flight::Flight, outbound};
+use crate::{clock::Clock, flight::Flight, log_limit::log_limited, outbound};
 
 /// A cached mirror of Clerk's two metadata documents.
 ///
@@ -112,7 +112,9 @@ impl AuthorizationServerMetadata {
                 state.fresh = Some((now, lifetime));
             }
             Err(cause) => {
-                tracing::warn!(
+                log_limited!(
+                    warn,
+                    "metadata",
                     document = mirrored.well_known,
                     cause,
                     "cannot fetch Clerk's metadata"

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::fetch::FetchError;
-use crate::digest;
+use crate::{digest, log_limit::log_limited};
 
 /// A public RSA key that verifies tokens.
 #[derive(Clone)]
@@ -133,7 +133,9 @@ pub(super) fn parse_key_set(body: &[u8]) -> Result<HashMap<String, Vec<Verifying
     for key in keys {
         match parse_key(key) {
             Ok((kid, key)) => usable.entry(kid).or_default().push(key),
-            Err(error) => tracing::warn!(%error, "skipped an unusable key of Clerk's key set"),
+            Err(error) => {
+                log_limited!(warn, "unusable-key", %error, "skipped an unusable key of Clerk's key set");
+            }
         }
     }
     if usable.is_empty() {

@@ -16,7 +16,7 @@ use super::{
     fetch::{FetchError, JwksFetcher},
     jwk::{KeyReference, StaticKey, VerifyingKey, parse_key_set},
 };
-use crate::{clock::Clock, flight::Flight, outbound::OutboundError, reason::Reason};
+use crate::{clock::Clock, flight::Flight, log_limit::log_limited, outbound::OutboundError, reason::Reason};
 
 /// A source of verification keys.
 pub trait KeySource: fmt::Debug + Send + Sync + 'static {
@@ -184,7 +184,7 @@ impl JwksCache {
                 Ok(())
             }
             Err(error) => {
-                tracing::warn!(reason = %Reason::JwkRemoteFailedToLoad, %error, "cannot fetch Clerk's keys");
+                log_limited!(warn, "keys", reason = %Reason::JwkRemoteFailedToLoad, %error, "cannot fetch Clerk's keys");
                 Err(error)
             }
         };

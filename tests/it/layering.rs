@@ -19,7 +19,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("shared_cache", &["clock", "flight"]),
     (
         "token",
-        &["clock", "digest", "flight", "outbound", "paths", "reason"],
+        &[
+            "clock",
+            "digest",
+            "flight",
+            "log_limit",
+            "outbound",
+            "paths",
+            "reason",
+        ],
     ),
     ("session", &["id", "token"]),
     ("policy", &["session"]),
@@ -68,7 +76,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "public",
         &[
-            "auth", "clerk", "clock", "digest", "flight", "outbound", "paths", "session", "token",
+            "auth",
+            "clerk",
+            "clock",
+            "digest",
+            "flight",
+            "log_limit",
+            "outbound",
+            "paths",
+            "session",
+            "token",
         ],
     ),
     (

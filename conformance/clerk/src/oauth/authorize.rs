@@ -13,7 +13,7 @@ use super::{
 use crate::{
     http::{incoming::Incoming, parameters::Parameters},
     store::{
-        grants::{AuthorizationRequest, Client, Origin, ResponseMode},
+        grants::{AuthorizationRequest, Client, ResponseMode},
         instance::Instance,
         scope::{self, Scopes},
     },
@@ -126,7 +126,8 @@ fn client(instance: &Instance, parameters: &Parameters) -> Result<Client, PageEr
         .ok_or(PageError("The parameter client_id is missing."))?;
     if client_document::is_url(client_id) && !instance.settings.client_id_metadata_documents {
         return Err(PageError(
-            "The client_id is a URL, but this instance has client ID metadata documents turned off.",
+            "The client_id is a URL, but this instance has client ID metadata documents turned off. Start the local Clerk \
+             without --no-client-documents, or let the client register dynamically.",
         ));
     }
     let grants = instance.grants.lock();
@@ -143,7 +144,7 @@ fn redirect_target(client: &Client, parameters: &Parameters) -> Result<String, P
         (Some(requested), registered)
             if registered
                 .iter()
-                .any(|registered| matches_redirect_uri(client.origin, registered, requested)) =>
+                .any(|registered| redirect_uri::matches(registered, requested)) =>
         {
             Ok(requested.to_owned())
         }
@@ -152,15 +153,6 @@ fn redirect_target(client: &Client, parameters: &Parameters) -> Result<String, P
         (None, _) => Err(PageError(
             "The parameter redirect_uri is missing. The client has several redirect URIs, so it is required.",
         )),
-    }
-}
-
-/// Only clients that registered may vary the port of a loopback redirect URI; one in a metadata document must
-/// match exactly, as at Clerk.
-fn matches_redirect_uri(origin: Origin, registered: &str, requested: &str) -> bool {
-    match origin {
-        Origin::Registered => redirect_uri::matches(registered, requested),
-        Origin::Document { .. } => registered == requested,
     }
 }
 

@@ -34,7 +34,10 @@ pub enum ClientDocumentError {
     #[error("the client_id is not a valid URL of a client ID metadata document: {0}")]
     Url(&'static str),
     /// The document cannot be fetched.
-    #[error("cannot fetch the client ID metadata document: {0}")]
+    #[error(
+        "cannot fetch the client ID metadata document: {0}. If its certificate authority is unknown, start the local Clerk with \
+         --trust FILE. Without network access, start it with --no-client-documents, so that clients register dynamically"
+    )]
     Fetch(String),
     /// The document is invalid.
     #[error("invalid client ID metadata document: {0}")]

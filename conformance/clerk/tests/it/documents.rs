@@ -120,10 +120,17 @@ async fn client_with_a_metadata_document_gets_tokens() {
         .await;
     assert_eq!(refreshed.status, StatusCode::OK);
 
-    // The redirect URI must equal the one in the document, including the port.
-    let changed = [("redirect_uri", "http://127.0.0.1:1/callback")];
+    // RFC 8252 §7.3: only the port of a loopback redirect URI may differ from the one in the document.
+    let port = [("redirect_uri", "http://127.0.0.1:1/callback")];
+    let answer = harness.authorize(&client, &port).await;
+    let location = answer.header("location").unwrap();
+    assert!(
+        location.starts_with("http://127.0.0.1:1/callback?code="),
+        "{location}"
+    );
+    let path = [("redirect_uri", "http://127.0.0.1:1/other")];
     assert_eq!(
-        harness.authorize(&client, &changed).await.status,
+        harness.authorize(&client, &path).await.status,
         StatusCode::BAD_REQUEST
     );
     // PKCE is required.
@@ -180,7 +187,8 @@ async fn unusable_documents_show_an_error_page() {
     assert!(
         answer
             .body
-            .contains("cannot fetch the client ID metadata document"),
+            .contains("cannot fetch the client ID metadata document")
+            && answer.body.contains("--trust FILE"),
         "{}",
         answer.body
     );
