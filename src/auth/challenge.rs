@@ -91,8 +91,8 @@ impl Challenge<'_> {
     }
 }
 
-/// Appends a parameter whose value is `words`, separated by spaces. Characters that RFC 6750 §3 does not allow are left
-/// out. Quote and backslash are among them, so the value needs no escaping.
+/// Appends a parameter whose value is `words`, separated by spaces. Characters that RFC 6750 §3 does not allow
+/// are left out. Quote and backslash are among them, so the value needs no escaping.
 fn push_parameter<'a>(text: &mut String, name: &str, words: impl IntoIterator<Item = &'a str>) {
     text.push_str(if text.ends_with('"') { ", " } else { " " });
     text.push_str(name);

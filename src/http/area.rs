@@ -19,8 +19,8 @@ use crate::reason::Reason;
 
 /// A group of routes with the same checks around them, in this order:
 ///
-/// 1. CORS. Preflights are answered here, because they carry no token. It is the outermost check, because web pages must
-///    be able to read the error responses of all others.
+/// 1. CORS. Preflights are answered here, because they carry no token. It is the outermost check, because web
+///    pages must be able to read the error responses of all others.
 /// 2. The `Host` check.
 /// 3. The time limit, and a handler for panics and errors.
 ///
@@ -29,8 +29,8 @@ pub(crate) struct Area {
     pub(crate) cors: Cors,
     pub(crate) hosts: Arc<AllowedHosts>,
     pub(crate) time_limit: Duration,
-    /// The methods of the routes, for the `Allow` header of 405 responses (RFC 9110 §15.5.6) and for `OPTIONS`. `None` if
-    /// the routes differ or are not known.
+    /// The methods of the routes, for the `Allow` header of 405 responses (RFC 9110 §15.5.6) and for `OPTIONS`.
+    /// `None` if the routes differ or are not known.
     pub(crate) methods: Option<&'static str>,
     /// Boxed, so that the wrappers around its future do not move it.
     pub(crate) endpoint: BoxEndpoint<'static>,

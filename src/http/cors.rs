@@ -36,8 +36,8 @@ impl Cors {
         }
     }
 
-    /// Returns whether a request with these headers may be served. Browsers send one `Origin` header; if there are several,
-    /// all of them must be allowed.
+    /// Returns whether a request with these headers may be served. Browsers send one `Origin` header; if there
+    /// are several, all of them must be allowed.
     pub(super) fn allows(&self, headers: &HeaderMap) -> bool {
         let Some(allowed) = &self.origins else {
             return true;

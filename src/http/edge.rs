@@ -21,8 +21,8 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
-    /// Creates the endpoint of a server with these `areas`, each at its paths and below them. The `default` area has all
-    /// other paths.
+    /// Creates the endpoint of a server with these `areas`, each at its paths and below them. The `default` area
+    /// has all other paths.
     pub(crate) fn new(log: AccessLog, areas: Vec<(Vec<String>, Area)>, default: Area) -> Self {
         let mut areas: Vec<_> = areas
             .into_iter()

@@ -13,8 +13,8 @@ use url::{Position, Url};
 
 use crate::{origin::is_loopback, paths};
 
-/// The hosts that requests may name. In a DNS rebinding attack, the name of another site resolves to this machine, but the
-/// browser still sends that name in `Host`.
+/// The hosts that requests may name. In a DNS rebinding attack, the name of another site resolves to this
+/// machine, but the browser still sends that name in `Host`.
 #[derive(Debug)]
 pub(crate) struct AllowedHosts {
     public: Url,
@@ -38,8 +38,9 @@ impl AllowedHosts {
 
     /// Returns whether a request names an allowed host.
     ///
-    /// RFC 9112 §3.2: exactly one `Host` header. An absolute request target must name an allowed host too; HTTP/2 has only
-    /// that. Health probes are exempt: orchestrators call them by IP address, and they reveal nothing secret.
+    /// RFC 9112 §3.2: exactly one `Host` header. An absolute request target must name an allowed host too; HTTP/2
+    /// has only that. Health probes are exempt: orchestrators call them by IP address, and they reveal nothing
+    /// secret.
     pub(super) fn allow(&self, request: &Request) -> bool {
         if matches!(request.original_uri().path(), paths::HEALTHZ | paths::READYZ) {
             return true;
