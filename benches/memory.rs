@@ -1,8 +1,8 @@
-//! Measures resident memory while verifying a million different tokens: `cargo bench --bench memory`. It
-//! prints numbers and checks no limit.
+//! Measures resident memory while verifying a million different tokens: `cargo bench --bench memory`. It prints numbers and
+//! checks no limit.
 //!
-//! 40,000 tokens are valid, ten times the capacity of the cache of verified tokens; they are signed before
-//! the measurement starts. All others have a forged signature.
+//! 40,000 tokens are valid, ten times the capacity of the cache of verified tokens; they are signed before the measurement
+//! starts. All others have a forged signature.
 
 #![expect(
     clippy::print_stdout,
@@ -66,9 +66,7 @@ fn authenticator(key: &SigningKey) -> Authenticator {
         issuer: "https://clerk.example.com".to_owned(),
         accepted: vec![TokenKind::OAuthToken],
         audience: AudiencePolicy::Required,
-        session_audience: AudiencePolicy::IfPresent,
         resources: resources.clone(),
-        accepted_audiences: Vec::new(),
         authorized_parties: Vec::new(),
         leeway: Duration::from_secs(5),
     };

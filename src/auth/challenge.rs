@@ -98,10 +98,9 @@ fn push_parameter<'a>(text: &mut String, name: &str, words: impl IntoIterator<It
         if index > 0 {
             text.push(' ');
         }
-        text.extend(
-            word.chars()
-                .filter(|c| matches!(c, '\x20'..='\x21' | '\x23'..='\x5b' | '\x5d'..='\x7e')),
-        );
+        let is_allowed = |c| matches!(c, '\x20'..='\x21' | '\x23'..='\x5b' | '\x5d'..='\x7e');
+        word.split(|c| !is_allowed(c))
+            .for_each(|part| text.push_str(part));
     }
     text.push('"');
 }

@@ -188,7 +188,9 @@ impl<E: Endpoint> Endpoint for RequireAuthEndpoint<E> {
         };
         request.headers_mut().remove(header::AUTHORIZATION);
         request.extensions_mut().insert(session);
-        self.inner.call(request).await.map(IntoResponse::into_response)
+        // Boxed, so that a rejection does not pay for the memory of the whole request.
+        let response = Box::pin(self.inner.call(request)).await?;
+        Ok(response.into_response())
     }
 }
 

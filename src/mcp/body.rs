@@ -4,11 +4,12 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use futures_util::StreamExt;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use jiff::Timestamp;
 use poem::{
     Body, Endpoint, IntoResponse, Request, Response, Result,
-    error::ReadBodyError,
     http::{Method, StatusCode, header},
 };
 use rmcp::ServerHandler;
@@ -30,6 +31,8 @@ use crate::{
     reason::Reason,
     session::Session,
 };
+
+type BoxBody = http_body_util::combinators::BoxBody<Bytes, std::io::Error>;
 
 /// Passes MCP messages on to `inner`, and rejects any other body of a POST.
 pub(super) struct JsonRpcBody<E, H> {
@@ -61,7 +64,7 @@ impl<E: Endpoint, H: ServerHandler + Clone> Endpoint for JsonRpcBody<E, H> {
         if request.method() == Method::POST {
             self.handle_post(request, &session).await
         } else {
-            self.handle_other_method(request, &session).await
+            Box::pin(self.handle_other_method(request, &session)).await
         }
     }
 }
@@ -86,15 +89,15 @@ impl<E: Endpoint, H: ServerHandler + Clone> JsonRpcBody<E, H> {
     async fn handle_post(&self, mut request: Request, session: &Arc<Session>) -> Result<Response> {
         let limit = self.settings.max_body_bytes;
         // `App` limits the time of a whole request, but this endpoint may be mounted on any poem server.
-        let body = request.take_body().into_bytes_limit(limit);
+        let body = Limited::new(BoxBody::from(request.take_body()), limit).collect();
         let body = match tokio::time::timeout(self.settings.call_timeout, body).await {
-            Ok(Ok(body)) => body,
+            Ok(Ok(body)) => body.to_bytes(),
             Err(_) => {
                 Reason::RequestTimeout.count();
                 let message = "The message was not received within the time limit";
                 return Ok(error(StatusCode::REQUEST_TIMEOUT, INVALID_REQUEST, message, None));
             }
-            Ok(Err(ReadBodyError::PayloadTooLarge)) => {
+            Ok(Err(failure)) if failure.is::<LengthLimitError>() => {
                 return Ok(error(
                     StatusCode::PAYLOAD_TOO_LARGE,
                     INVALID_REQUEST,
@@ -102,7 +105,7 @@ impl<E: Endpoint, H: ServerHandler + Clone> JsonRpcBody<E, H> {
                     None,
                 ));
             }
-            Ok(Err(error)) => return Err(error.into()),
+            Ok(Err(_)) => return Err(StatusCode::BAD_REQUEST.into()),
         };
         let message = match Message::parse(&body) {
             Ok(message) => message,
@@ -140,11 +143,11 @@ impl<E: Endpoint, H: ServerHandler + Clone> JsonRpcBody<E, H> {
         if self.sessions.is_none()
             && let Some(call) = self.direct.accept(request.headers(), &message)
         {
-            return Ok(self.direct.call(call, request).await);
+            return Ok(Box::pin(self.direct.call(call, request)).await);
         }
         let is_json = is_json(&request);
         request.set_body(Body::from_bytes(body.clone()));
-        let response = self.forward(request, session, Some(&message)).await?;
+        let response = Box::pin(self.forward(request, session, Some(&message))).await?;
         // rmcp also answers 415 to a body that it cannot parse.
         if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && is_json {
             return Ok(error(

@@ -156,7 +156,11 @@ fn texts(values: &[&str]) -> Vec<Option<String>> {
         .collect()
 }
 
-const MODERN: &str = r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"t","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}"#;
+const MODERN: &str = r#"{
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+    "io.modelcontextprotocol/clientCapabilities": {}
+}"#;
 
 /// Any JSON value, as the text of an object's member.
 fn json_text() -> impl Strategy<Value = String> {
