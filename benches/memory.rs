@@ -66,6 +66,8 @@ fn authenticator(key: &SigningKey) -> Authenticator {
         issuer: "https://clerk.example.com".to_owned(),
         accepted: vec![TokenKind::OAuthToken],
         audience: AudiencePolicy::Required,
+        session_audience: AudiencePolicy::IfPresent,
+        accepted_audiences: Vec::new(),
         resources: resources.clone(),
         authorized_parties: Vec::new(),
         leeway: Duration::from_secs(5),

@@ -36,6 +36,8 @@ fn verifier(key: &SigningKey) -> TokenVerifier<StaticKey> {
         issuer: ISSUER.to_owned(),
         accepted: vec![TokenKind::OAuthToken],
         audience: AudiencePolicy::Required,
+        session_audience: AudiencePolicy::IfPresent,
+        accepted_audiences: Vec::new(),
         resources: ResourceNames::new(&BASE_URL.parse().unwrap()),
         authorized_parties: Vec::new(),
         leeway: Duration::from_secs(5),

@@ -54,7 +54,7 @@ impl Server {
         let Some(flaw) = self.flaw else { return row };
         match (flaw, refusal) {
             (Flaw::NoChallenge, _) | (Flaw::MissingScopeUnnamed, Refusal::Scopes { .. }) => {
-                row.challenge = None
+                row.challenge = None;
             }
             (Flaw::ChallengeOnMissingOnly, _) if !missing => row.challenge = None,
             (Flaw::ErrorOnMissing, _) if missing => row.challenge = Some("invalid_token"),

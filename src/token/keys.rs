@@ -51,14 +51,11 @@ pub struct KeyLookupError {
 ///
 /// - Known keys are returned from memory. A set older than five minutes is refreshed in the background.
 /// - An unknown `kid` causes a fetch: a burst of two, then at most one every ten seconds, regardless of the
-/// number of
-///   requests.
+///   number of requests.
 /// - Lookups that need a fetch join the one in flight. It runs in its own task, so it completes even if the
-/// request that
-///   started it is cancelled. No lock is held while fetching.
-/// - A set is only replaced by one that was parsed successfully. While Clerk is unavailable, it is used for
-/// an hour, and an
-///   unknown `kid` is reported as an outage instead of an invalid token.
+///   request that started it is cancelled. No lock is held while fetching.
+/// - A set is only replaced by one that was parsed successfully. While Clerk is unavailable, it is used for an
+///   hour, and an unknown `kid` is reported as an outage instead of an invalid token.
 #[derive(Debug, Clone)]
 pub struct JwksCache(Arc<Inner>);
 
