@@ -1,0 +1,60 @@
+//! The reference servers: poem's "hello", and rmcp with a `greet` tool and without authentication.
+
+use std::sync::Arc;
+
+use poem::{EndpointExt, Route, Server, endpoint::TowerCompatExt, get, handler, listener::TcpListener};
+use rmcp::{
+    ServerHandler,
+    handler::server::{router::tool::ToolRouter, wrapper::Parameters},
+    tool, tool_handler, tool_router,
+    transport::streamable_http_server::{
+        StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
+    },
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+#[derive(Deserialize, JsonSchema)]
+struct GreetInput {
+    name: String,
+}
+
+#[derive(Clone)]
+struct Tools {
+    tool_router: Arc<ToolRouter<Self>>,
+}
+
+#[tool_router]
+impl Tools {
+    #[tool(name = "greet", description = "Greets.")]
+    async fn greet(&self, Parameters(GreetInput { name }): Parameters<GreetInput>) -> String {
+        format!("Hello, {name}! Your Clerk user ID is user_2sAdaLovelace0000000000000A")
+    }
+}
+
+#[tool_handler(router = self.tool_router)]
+impl ServerHandler for Tools {}
+
+#[handler]
+fn hello() -> &'static str {
+    "hello"
+}
+
+/// Serves `/hello` and `/mcp` on `port`, with the server that poem and rmcp bring along.
+pub(crate) async fn serve(port: u16) -> std::io::Result<()> {
+    let tools = Tools {
+        tool_router: Arc::new(Tools::tool_router()),
+    };
+    let config = StreamableHttpServerConfig::default()
+        .with_legacy_session_mode(false)
+        .with_json_response(true);
+    let mcp = StreamableHttpService::new(
+        move || Ok(tools.clone()),
+        Arc::new(NeverSessionManager::default()),
+        config,
+    );
+    let app = Route::new().at("/hello", get(hello)).nest("/mcp", mcp.compat());
+    Server::new(TcpListener::bind(("127.0.0.1", port)))
+        .run(app.map_to_response())
+        .await
+}
