@@ -299,12 +299,12 @@ fn sent() -> impl Strategy<Value = Sent> {
         };
         let mut params = format!("{{\"name\":{}", json!(tool));
         if !arguments.is_empty() {
-            params += &format!(", \"arguments\": {arguments}");
+            params.extend([", \"arguments\": ", arguments.as_str()]);
         }
         if let Some(meta) = meta {
-            params += &format!(",\"_meta\":{meta}");
+            params.extend([",\"_meta\":", meta.as_str()]);
         }
-        params += &format!("{param}}}");
+        params.extend([param, "}"]);
         let id = id.map(|id| format!("\"id\":{id},")).unwrap_or_default();
         let body =
             format!("{{\"jsonrpc\":\"2.0\",{id}\"method\":\"tools/call\",\"params\":{params}{member}}}");
