@@ -172,7 +172,7 @@ impl<'a, H> AppBuilder<'a, H> {
         self
     }
 
-    /// Calls these tools directly, which makes a call about twice as fast, but they cannot send their
+    /// Calls these tools directly, which makes a call about 1.5 times as fast, but they cannot send their
     /// client anything except the result (see [`McpSettings::direct_tools`]). Default: the example tools, or
     /// no tool of another [`server`](Self::server). An empty list turns direct calls off.
     #[must_use]

@@ -50,8 +50,8 @@ pub struct McpSettings {
     pub call_timeout: Duration,
     /// The scopes, roles and permissions that tools require.
     pub policy: ToolPolicy,
-    /// Whether to log one event for each tool call, with the target `clerk_mcp::audit`. An event contains ids,
-    /// never arguments, results, tokens, names or email addresses.
+    /// Whether to log one event for each tool call, with the target `clerk_mcp::audit`. An event contains
+    /// ids, never arguments, results, tokens, names or email addresses.
     pub audit: bool,
     /// The content of the challenges that the policy sends.
     pub challenge: ChallengeContext,
@@ -60,7 +60,7 @@ pub struct McpSettings {
     /// returns for 2026-07-28. (For a request whose `_meta` names an older revision they fail after
     /// `call_timeout`.)
     pub sessions: Option<McpSessions>,
-    /// Tools that are called directly, without the HTTP service of rmcp, which makes a call about twice
+    /// Tools that are called directly, without the HTTP service of rmcp, which makes a call about 1.5 times
     /// as fast. The responses are the same. **These tools must not use the [`Peer`](rmcp::service::Peer)** of
     /// their context: they cannot report progress, and every request to the client fails. Requests that are
     /// not plain calls, and all requests with [`sessions`](Self::sessions), go through rmcp's service. By
@@ -74,8 +74,9 @@ pub struct McpSettings {
 }
 
 impl McpSettings {
-    /// Returns the defaults: a body limit of 4 MiB, a time limit of 30 s, no policy, no sessions, and an audit
-    /// log. Pass the `challenge` of the [`Authenticator`](crate::auth::Authenticator) that protects the endpoint.
+    /// Returns the defaults: a body limit of 4 MiB, a time limit of 30 s, no policy, no sessions, and an
+    /// audit log. Pass the `challenge` of the [`Authenticator`](crate::auth::Authenticator) that protects the
+    /// endpoint.
     pub fn new(challenge: ChallengeContext) -> Self {
         Self {
             max_body_bytes: 4 * 1024 * 1024,
