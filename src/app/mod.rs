@@ -289,6 +289,7 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
         settings.call_timeout = call_timeout.unwrap_or_else(|| config.limits.request_timeout * 9 / 10);
         let stop = settings.stop.clone();
         let info = server.get_info();
+        let tools = mcp::published_tools(server.clone());
         let mcp = mcp::endpoint(server, client, settings)?;
         let mirror = AuthorizationServerMetadata::new(frontend, config.clerk.issuer(), clock);
         let public = PublicApi::new(
@@ -297,7 +298,7 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
             Arc::clone(&health),
         );
         Ok(App {
-            endpoint: routes(config, mcp, protected, authenticator, public)?,
+            endpoint: routes(config, mcp, protected, authenticator, public, tools)?,
             health,
             probe,
             keys,

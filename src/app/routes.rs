@@ -9,6 +9,7 @@ use poem::{
     http::header::X_CONTENT_TYPE_OPTIONS,
     middleware::{CatchPanic, RequestId, SetHeader},
 };
+use rmcp::model::Tool;
 
 use super::AppError;
 use crate::{
@@ -31,13 +32,15 @@ impl fmt::Debug for Protected {
     }
 }
 
-/// Builds all routes: `/mcp` and the `protected` endpoints behind `authenticator`, and the public routes.
+/// Builds all routes: `/mcp` and the `protected` endpoints behind `authenticator`, and the public routes. The
+/// documentation describes the `tools`.
 pub(super) fn routes(
     config: &Config,
     mcp: impl Endpoint + 'static,
     protected: Vec<Protected>,
     authenticator: Authenticator,
     public: PublicApi,
+    tools: impl Future<Output = Vec<Tool>> + Send + 'static,
 ) -> Result<BoxEndpoint<'static>, AppError> {
     let auth = RequireAuth::new(authenticator);
     let hosts = HostGuard::new(&config.base_url, config.listen.ip());
@@ -56,7 +59,7 @@ pub(super) fn routes(
         private.push((path, guarded(endpoint.with(auth.clone()).boxed()).boxed()));
     }
     let prefix = config.base_url.path().trim_end_matches('/').to_owned();
-    let public = public.into_routes(&prefix).into_endpoint();
+    let public = public.into_routes(&prefix, tools).into_endpoint();
     let public = guarded(
         http::allow_methods(public, "GET, HEAD, OPTIONS")
             .map_to_response()

@@ -6,6 +6,7 @@ mod handler;
 mod json;
 mod json_rpc_error;
 mod message;
+mod published_tools;
 mod sessions;
 mod tool_error;
 mod tools;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{body::JsonRpcBody, handler::WithSession, sessions::SessionGate};
 pub use json::Json;
+pub(crate) use published_tools::published_tools;
 pub use sessions::McpSessions;
 pub use tool_error::ToolError;
 pub use tools::ExampleTools;

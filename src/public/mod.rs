@@ -8,12 +8,18 @@ mod health;
 mod openapi;
 mod page;
 mod protected_resource;
+mod sample;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use poem::{Endpoint, EndpointExt, IntoEndpoint, Response, Route, get, http::header, middleware::SetHeader};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+use poem::{Endpoint, IntoEndpoint, Response, Route, get};
 use poem_openapi::{OpenApi, OpenApiService, Tags, param::Header, payload::Json, types::Any};
+use rmcp::model::Tool;
 use serde_json::Value;
 
 pub use self::health::Health;
@@ -75,34 +81,52 @@ impl PublicApi {
         }
     }
 
-    /// Creates the OpenAPI document of a server with `settings`. It covers all routes, including `/mcp` and
-    /// the routes of the document itself.
+    /// Creates the OpenAPI document of a server with `settings` and `tools`. It covers all routes, including
+    /// `/mcp` and the routes of the document itself.
     #[cfg(any(feature = "cli", test))]
     pub(crate) fn document(
         settings: PublicSettings,
+        tools: &[Tool],
         client: reqwest::Client,
         clock: Arc<dyn crate::clock::Clock>,
     ) -> Document {
         let mirror = AuthorizationServerMetadata::new(client, &settings.issuer, clock);
         let health = Health::new(|| true, Arc::default());
-        Self::new(settings, mirror, Arc::new(health)).into_service().1
+        let (_, document) = Self::new(settings, mirror, Arc::new(health)).into_service();
+        document.with_tools(tools)
     }
 
     /// Creates all public routes. `prefix` is the path of `BASE_URL`. The well-known segment goes between
     /// host and path (RFC 9728 §3.1, RFC 8414 §3.1); all other routes are below the path.
-    pub(crate) fn into_routes(self, prefix: &str) -> impl IntoEndpoint<Endpoint = Route> {
+    ///
+    /// The documentation describes the `tools`, which it waits for when it is first requested.
+    pub(crate) fn into_routes(
+        self,
+        prefix: &str,
+        tools: impl Future<Output = Vec<Tool>> + Send + 'static,
+    ) -> impl IntoEndpoint<Endpoint = Route> {
         let settings = self.settings.clone();
         let mirror = self.authorization_server.clone();
         let (service, document) = self.into_service();
-        let json = static_response(document.json(), "application/json");
-        let yaml = static_response(document.yaml(), "application/yaml");
-        let docs = DocsPage::new(document.value(), &service.swagger_ui_html(), &settings);
-        let docs = static_response(docs.html, "text/html; charset=utf-8").with(
-            SetHeader::new()
-                .overriding(header::CONTENT_SECURITY_POLICY, docs.policy)
-                .overriding(header::CACHE_CONTROL, docs.caching)
-                .overriding(header::REFERRER_POLICY, "no-referrer"),
-        );
+        let swagger_ui = service.swagger_ui_html();
+        let documentation = {
+            let settings = settings.clone();
+            let tools = tools.map(move |tools| {
+                Arc::new(Documentation::new(
+                    document.with_tools(&tools),
+                    &swagger_ui,
+                    &settings,
+                ))
+            });
+            tools.boxed().shared()
+        };
+        let json = documented(&documentation, |all| {
+            static_response(&all.json, "application/json")
+        });
+        let yaml = documented(&documentation, |all| {
+            static_response(&all.yaml, "application/yaml")
+        });
+        let docs = documented(&documentation, |all| all.page.response());
         let mut routes = Route::new()
             .at(paths::OPENAPI_JSON, get(json))
             .at(paths::OPENAPI_YAML, get(yaml))
@@ -262,10 +286,36 @@ impl PublicApi {
     }
 }
 
-/// Returns an endpoint that always responds with `body`, without copying it.
-fn static_response(body: String, content_type: &'static str) -> impl Endpoint {
-    let body = Bytes::from(body);
-    poem::endpoint::make_sync(move |_| Response::builder().content_type(content_type).body(body.clone()))
+/// The OpenAPI document in each form.
+#[derive(Debug)]
+struct Documentation {
+    json: Bytes,
+    yaml: Bytes,
+    page: DocsPage,
+}
+
+impl Documentation {
+    fn new(document: Document, swagger_ui: &str, settings: &PublicSettings) -> Self {
+        Self {
+            json: document.json().into(),
+            yaml: document.yaml().into(),
+            page: DocsPage::new(document.value(), swagger_ui, settings),
+        }
+    }
+}
+
+/// Returns an endpoint that serves one form of the documentation.
+fn documented(
+    documentation: &Shared<BoxFuture<'static, Arc<Documentation>>>,
+    response: fn(&Documentation) -> Response,
+) -> impl Endpoint + use<> {
+    let documentation = documentation.clone();
+    poem::endpoint::make(move |_| documentation.clone().map(move |all| response(&all)))
+}
+
+/// Returns a response with `body`, without copying it.
+fn static_response(body: &Bytes, content_type: &'static str) -> Response {
+    Response::builder().content_type(content_type).body(body.clone())
 }
 
 #[cfg(test)]
@@ -280,6 +330,7 @@ mod tests {
     fn documented_paths_equal_the_paths_of_the_server() {
         let document = PublicApi::document(
             page::tests::settings(),
+            &[],
             reqwest::Client::new(),
             Arc::new(SystemClock),
         );
