@@ -7,7 +7,7 @@ mod routes;
 use std::{fmt, io, sync::Arc, time::Duration};
 
 use poem::{EndpointExt, IntoEndpoint, endpoint::BoxEndpoint};
-use rmcp::{ServerHandler, model::ServerConfig};
+use rmcp::ServerHandler;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -27,7 +27,7 @@ use crate::{
     mcp::{self, ExampleTools, McpSessions, McpSettings},
     policy::{ToolPolicy, UnknownTool},
     public::{AuthorizationServerMetadata, DemoContent, PublicApi, PublicSettings},
-    token::{JwksCache, ResourceNames},
+    token::JwksCache,
 };
 
 /// A complete MCP server that is not listening yet.
@@ -64,6 +64,7 @@ impl App {
                 sessions: None,
                 call_timeout: None,
                 protected: Vec::new(),
+                playground: true,
                 demo: None,
             },
         }
@@ -135,6 +136,7 @@ struct Options<'a> {
     sessions: Option<McpSessions>,
     call_timeout: Option<Duration>,
     protected: Vec<Protected>,
+    playground: bool,
     demo: Option<DemoContent>,
 }
 
@@ -216,6 +218,15 @@ impl<'a, H> AppBuilder<'a, H> {
         self
     }
 
+    /// Sets whether the start page lets visitors sign in and call tools, and whether `/docs` and the OpenAPI
+    /// document describe the tools that the server lists without a caller. On by default. Calls always need a
+    /// token.
+    #[must_use]
+    pub fn playground(mut self, enabled: bool) -> Self {
+        self.options.playground = enabled;
+        self
+    }
+
     /// Shows sample users and their tokens on the start page. **Only for a local Clerk.**
     #[cfg(feature = "cli")]
     #[must_use]
@@ -262,6 +273,7 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
             sessions,
             call_timeout,
             protected,
+            playground,
             demo,
         } = options;
         let (authentication, probe, secret_key) = Authentication::new(config, &clock)?.watch_secret_key();
@@ -289,11 +301,28 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
         settings.call_timeout = call_timeout.unwrap_or_else(|| config.limits.request_timeout * 9 / 10);
         let stop = settings.stop.clone();
         let info = server.get_info();
-        let tools = mcp::published_tools(server.clone());
+        let with_sessions = settings.sessions.is_some();
+        let published = playground.then(|| mcp::published_tools(server.clone()));
+        let tools = async {
+            match published {
+                Some(tools) => tools.await,
+                None => Vec::new(),
+            }
+        };
         let mcp = mcp::endpoint(server, client, settings)?;
         let mirror = AuthorizationServerMetadata::new(frontend, config.clerk.issuer(), clock);
         let public = PublicApi::new(
-            public_settings(config, info, resources, demo),
+            PublicSettings {
+                name: info.server_info.title.unwrap_or(info.server_info.name),
+                instructions: info.instructions,
+                resources,
+                issuer: config.clerk.issuer().to_owned(),
+                scopes: config.scopes.clone(),
+                docs_url: config.docs_url.as_ref().map(ToString::to_string),
+                playground,
+                sessions: with_sessions,
+                demo,
+            },
             mirror,
             Arc::clone(&health),
         );
@@ -317,23 +346,6 @@ fn server_limits(config: &Config) -> ServerLimits {
         limits.drain = MAX_DRAIN.min(limits.shutdown_grace / 4);
     }
     limits
-}
-
-fn public_settings(
-    config: &Config,
-    server: ServerConfig,
-    resources: ResourceNames,
-    demo: Option<DemoContent>,
-) -> PublicSettings {
-    PublicSettings {
-        name: server.server_info.title.unwrap_or(server.server_info.name),
-        instructions: server.instructions,
-        resources,
-        issuer: config.clerk.issuer().to_owned(),
-        scopes: config.scopes.clone(),
-        docs_url: config.docs_url.as_ref().map(ToString::to_string),
-        demo,
-    }
 }
 
 /// Long enough for a load balancer that probes every two seconds and needs two failed probes.

@@ -61,6 +61,8 @@ pub(super) fn run(settings: &Settings<DocumentVariables>, yaml: bool) -> Result<
         issuer: config.clerk.issuer().to_owned(),
         scopes: config.scopes.clone(),
         docs_url: config.docs_url.as_ref().map(ToString::to_string),
+        playground: true,
+        sessions: false,
         demo: None,
     };
     let client = outbound::client(&config.clerk.frontend_api, &[]).map_err(AppError::Tls)?;

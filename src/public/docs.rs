@@ -9,7 +9,10 @@ use poem::{
 };
 use serde_json::{Value, json};
 
-use super::{PublicSettings, page::hash_source};
+use super::{
+    PublicSettings,
+    page::{hash_source, script_data},
+};
 
 /// The page and its response headers.
 #[derive(Debug)]
@@ -51,8 +54,7 @@ impl DocsPage {
             name: &settings.name,
             swagger_style: &swagger_style,
             style: STYLE,
-            // Escapes `<`, because `</script>` or `<!--` in a string would end the script element.
-            data: &data.to_string().replace('<', "\\u003c"),
+            data: &script_data(&data),
             bundle,
             script: SCRIPT,
         };

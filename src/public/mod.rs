@@ -53,6 +53,10 @@ pub(crate) struct PublicSettings {
     pub(crate) scopes: Vec<String>,
     /// `resource_documentation`.
     pub(crate) docs_url: Option<String>,
+    /// Whether the start page has a playground and the documentation describes the tools.
+    pub(crate) playground: bool,
+    /// Whether MCP clients get sessions. The playground then uses a revision of MCP that has none.
+    pub(crate) sessions: bool,
     /// The sample users on the start page; only in a demo.
     pub(crate) demo: Option<DemoContent>,
 }
