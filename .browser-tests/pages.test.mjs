@@ -120,6 +120,48 @@ test("the API documentation calls a tool with the token that is filled in", asyn
   assert.deepEqual(page.problems, []);
 });
 
+test("the API documentation folds the rejections", async () => {
+  const page = await open(browser, `${demo.docs}#/MCP/mcp`);
+  await page.getByRole("button", { name: "Show 401 Unauthorized" }).click();
+  await page.getByText("Missing or invalid bearer token").first().waitFor();
+  assert.ok(await page.getByRole("button", { name: "Show 403 Forbidden" }).isVisible());
+  assert.deepEqual(page.problems, []);
+});
+
+test("the local Clerk shows its users, clients and requests, and switches faults", async () => {
+  const clerk = await open(browser, `${demo.clerk.frontendApiUrl}/`);
+  await expectText(clerk.getByRole("row", { name: /Ada Lovelace/ }), /Compiler Works \(org:member\)/);
+  const page = await open(browser, demo.page);
+  await page.getByRole("button", { name: "Sign in with Clerk" }).click();
+  await page.getByRole("button", { name: "Allow" }).waitFor();
+  await clerk.getByRole("row", { name: /playground/ }).first().waitFor();
+  await clerk.getByRole("row", { name: /POST \/oauth\/register/ }).first().waitFor();
+
+  const down = clerk.getByRole("switch", { name: /^Everything is down/ });
+  await down.check();
+  const jwks = `${demo.clerk.frontendApiUrl}/.well-known/jwks.json`;
+  const status = async (expected) => {
+    while ((await fetch(jwks)).status !== expected) await clerk.waitForTimeout(50);
+  };
+  await status(503);
+  await clerk.reload();
+  await clerk.locator("input:checked[role=switch]").waitFor();
+  await clerk.getByRole("button", { name: "Switch all off" }).click();
+  await status(200);
+  assert.deepEqual(clerk.problems, []);
+});
+
+test("a browser at the MCP endpoint finds the start page", async () => {
+  const page = await open(browser, demo.mcpEndpoint);
+  await page.getByRole("link", { name: "The start page" }).click();
+  await page.getByRole("heading", { name: "Playground" }).waitFor();
+});
+
+const accessible = { "MCP endpoint": () => demo.mcpEndpoint, "local Clerk": () => `${demo.clerk.frontendApiUrl}/`, "API documentation": () => demo.docs };
+for (const [name, url] of Object.entries(accessible)) {
+  test(`the page is accessible: ${name}`, () => checkAccessibility(browser, url()));
+}
+
 test("the start page is accessible", () =>
   checkAccessibility(browser, demo.page, async (page) => {
     await choose(page, /^greet/);

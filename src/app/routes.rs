@@ -46,7 +46,9 @@ pub(super) fn routes(
     let hosts = HostGuard::new(&config.base_url, config.listen.ip());
     let guarded = |endpoint: BoxEndpoint<'static>| guarded(config, hosts.clone(), endpoint);
     // Unknown paths below /mcp also require authentication: access is denied by default.
-    let mcp = Route::new().at("/", mcp).with(auth.clone());
+    let mcp = Route::new()
+        .at("/", mcp)
+        .with(auth.clone().browser_page(public.mcp_page()));
     let mcp = guarded(http::allow_methods(mcp, "POST").map_to_response().boxed());
     let mut private = vec![(paths::MCP.to_owned(), mcp.boxed())];
     for Protected { path, endpoint } in protected {

@@ -22,13 +22,11 @@ use serde_json::json;
 /// No session is set, so `get_session` fails in the handler: a server whose list depends on the caller
 /// publishes nothing. The list is also empty if the server fails or needs longer than [`TIME_LIMIT`].
 pub(crate) async fn published_tools<H: ServerHandler + Clone>(server: H) -> Vec<Tool> {
-    match tokio::time::timeout(TIME_LIMIT, list_tools(server)).await {
-        Ok(Some(tools)) => tools,
-        Ok(None) | Err(_) => {
-            tracing::debug!("the server lists no tools without a caller, so /docs shows no tool calls");
-            Vec::new()
-        }
-    }
+    let tools = tokio::time::timeout(TIME_LIMIT, list_tools(server)).await;
+    tools.ok().flatten().unwrap_or_else(|| {
+        tracing::debug!("the server lists no tools without a caller, so /docs shows no tool calls");
+        Vec::new()
+    })
 }
 
 /// Sends `tools/list` to rmcp. A [`ServerHandler`] cannot be called directly: only rmcp can create the peer

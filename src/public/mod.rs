@@ -17,7 +17,10 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
-use poem::{Endpoint, IntoEndpoint, Response, Route, get};
+use poem::{
+    Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Response, Route, get,
+    http::{Method, StatusCode, header},
+};
 use poem_openapi::{OpenApi, OpenApiService, Tags, param::Header, payload::Json, types::Any};
 use rmcp::model::Tool;
 use serde_json::Value;
@@ -36,7 +39,7 @@ use self::{
     page::{PageResponse, StartPage},
     protected_resource::ProtectedResourceMetadata,
 };
-use crate::{paths, token::ResourceNames};
+use crate::{auth::ErrorBody, paths, token::ResourceNames};
 
 /// The settings that the public routes publish.
 #[derive(Debug, Clone)]
@@ -85,6 +88,11 @@ impl PublicApi {
         }
     }
 
+    /// Returns the page for a browser that opens the MCP endpoint.
+    pub(crate) fn mcp_page(&self) -> String {
+        page::mcp_page(&self.settings)
+    }
+
     /// Creates the OpenAPI document of a server with `settings` and `tools`. It covers all routes, including
     /// `/mcp` and the routes of the document itself.
     #[cfg(any(feature = "cli", test))]
@@ -117,7 +125,7 @@ impl PublicApi {
             let settings = settings.clone();
             let tools = tools.map(move |tools| {
                 Arc::new(Documentation::new(
-                    document.with_tools(&tools),
+                    &document.with_tools(&tools),
                     &swagger_ui,
                     &settings,
                 ))
@@ -159,6 +167,18 @@ impl PublicApi {
                 );
             }
         }
+        let mcp = settings.resources.mcp().to_owned();
+        let service = service.into_endpoint().around(move |service, request| {
+            let is_misdirected =
+                request.method() == Method::POST && matches!(request.uri().path(), "" | paths::START_PAGE);
+            let answer = is_misdirected.then(|| misdirected(&mcp));
+            async move {
+                match answer {
+                    Some(answer) => Ok(answer),
+                    None => service.call(request).await.map(IntoResponse::into_response),
+                }
+            }
+        });
         routes.nest("/", service)
     }
 
@@ -173,6 +193,19 @@ impl PublicApi {
         let document = Document::new(&service, &settings);
         (service, document)
     }
+}
+
+/// Returns the response to an MCP message that was sent to the start page: the most likely wrong URL.
+fn misdirected(mcp: &str) -> Response {
+    let body = ErrorBody {
+        error: "method_not_allowed",
+        error_description: &format!("The MCP endpoint is {mcp}. Send MCP messages to that URL."),
+    };
+    poem::web::Json(body)
+        .with_status(StatusCode::METHOD_NOT_ALLOWED)
+        .with_header(header::ALLOW, "GET, HEAD, OPTIONS")
+        .with_header(header::CACHE_CONTROL, "no-store")
+        .into_response()
 }
 
 #[derive(Tags)]
@@ -299,7 +332,7 @@ struct Documentation {
 }
 
 impl Documentation {
-    fn new(document: Document, swagger_ui: &str, settings: &PublicSettings) -> Self {
+    fn new(document: &Document, swagger_ui: &str, settings: &PublicSettings) -> Self {
         Self {
             json: document.json().into(),
             yaml: document.yaml().into(),

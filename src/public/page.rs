@@ -241,6 +241,23 @@ struct PageTemplate<'a> {
     playground_script: &'a str,
 }
 
+/// Returns the page for a browser that opens the MCP endpoint.
+pub(super) fn mcp_page(settings: &PublicSettings) -> String {
+    let template = McpTemplate {
+        name: &settings.name,
+        base: settings.resources.base(),
+    };
+    // Rendering cannot fail, because the template only contains strings.
+    template.render().unwrap_or_default()
+}
+
+#[derive(Template)]
+#[template(path = "public/mcp.html", config = ".askama.toml")]
+struct McpTemplate<'a> {
+    name: &'a str,
+    base: &'a str,
+}
+
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 const PLAYGROUND_SCRIPT: &str = include_str!("playground.js");
