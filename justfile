@@ -64,3 +64,7 @@ conformance *ARGS:
 # Run the official MCP conformance checker against this server and the example `everything` (needs npm)
 mcp-conformance:
     .mcp-conformance/run
+
+# Test the web pages in Chromium (needs npm and Chromium)
+browser-tests *ARGS:
+    .browser-tests/run {{ ARGS }}

@@ -7,7 +7,7 @@ mod routes;
 use std::{collections::BTreeSet, fmt, io, sync::Arc, time::Duration};
 
 use poem::{EndpointExt, IntoEndpoint, endpoint::BoxEndpoint};
-use rmcp::{ServerHandler, model::ServerConfig};
+use rmcp::ServerHandler;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -27,7 +27,7 @@ use crate::{
     mcp::{self, ExampleTools, McpSessions, McpSettings},
     policy::{ToolPolicy, UnknownTool},
     public::{AuthorizationServerMetadata, DemoContent, PublicApi, PublicSettings},
-    token::{JwksCache, ResourceNames},
+    token::JwksCache,
 };
 
 /// A complete MCP server that is not listening yet.
@@ -67,6 +67,7 @@ impl App {
                 direct_tools,
                 call_timeout: None,
                 protected: Vec::new(),
+                playground: true,
                 demo: None,
             },
         }
@@ -139,6 +140,7 @@ struct Options<'a> {
     direct_tools: BTreeSet<String>,
     call_timeout: Option<Duration>,
     protected: Vec<Protected>,
+    playground: bool,
     demo: Option<DemoContent>,
 }
 
@@ -230,6 +232,15 @@ impl<'a, H> AppBuilder<'a, H> {
         self
     }
 
+    /// Sets whether the start page lets visitors sign in and call tools, and whether `/docs` and the OpenAPI
+    /// document describe the tools that the server lists without a caller. On by default. Calls always need a
+    /// token.
+    #[must_use]
+    pub fn playground(mut self, enabled: bool) -> Self {
+        self.options.playground = enabled;
+        self
+    }
+
     /// Shows sample users and their tokens on the start page. **Only for a local Clerk.**
     #[cfg(feature = "cli")]
     #[must_use]
@@ -277,6 +288,7 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
             direct_tools,
             call_timeout,
             protected,
+            playground,
             demo,
         } = options;
         let (authentication, probe, secret_key) = Authentication::new(config, &clock)?.watch_secret_key();
@@ -294,9 +306,19 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
             secret_key,
         ));
 
-        let mut public = public_settings(config, server.get_info(), resources, demo);
-        public.scopes.clone_from(&challenge.scopes);
-        public.all_scopes = policy.all_scopes(challenge.scopes.clone());
+        let info = server.get_info();
+        let public = PublicSettings {
+            name: info.server_info.title.unwrap_or(info.server_info.name),
+            instructions: info.instructions,
+            resources,
+            issuer: config.clerk.issuer().to_owned(),
+            scopes: challenge.scopes.clone(),
+            all_scopes: policy.all_scopes(challenge.scopes.clone()),
+            docs_url: config.docs_url.as_ref().map(ToString::to_string),
+            playground,
+            sessions: sessions.is_some(),
+            demo,
+        };
         let mut settings = McpSettings::new(challenge);
         settings.max_body_bytes = config.limits.max_body_bytes;
         settings.policy = policy;
@@ -308,12 +330,19 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
         // 503.
         settings.call_timeout = call_timeout.unwrap_or_else(|| config.limits.request_timeout * 9 / 10);
         let stop = settings.stop.clone();
+        let published = playground.then(|| mcp::published_tools(server.clone()));
+        let tools = async {
+            match published {
+                Some(tools) => tools.await,
+                None => Vec::new(),
+            }
+        };
         let mcp = mcp::endpoint(server, client, settings)?;
         let (frontend_api, issuer) = (config.clerk.frontend_url(""), config.clerk.issuer());
         let mirror = AuthorizationServerMetadata::new(frontend, &frontend_api, issuer, clock);
         let public = PublicApi::new(public, mirror, Arc::clone(&health));
         Ok(App {
-            endpoint: routes(config, mcp, protected, authenticator, public)?,
+            endpoint: routes(config, mcp, protected, authenticator, public, tools)?,
             health,
             probe,
             keys,
@@ -332,24 +361,6 @@ fn server_limits(config: &Config) -> ServerLimits {
         limits.drain = MAX_DRAIN.min(limits.shutdown_grace / 4);
     }
     limits
-}
-
-fn public_settings(
-    config: &Config,
-    server: ServerConfig,
-    resources: ResourceNames,
-    demo: Option<DemoContent>,
-) -> PublicSettings {
-    PublicSettings {
-        name: server.server_info.title.unwrap_or(server.server_info.name),
-        instructions: server.instructions,
-        resources,
-        issuer: config.clerk.issuer().to_owned(),
-        scopes: config.scopes.clone(),
-        all_scopes: config.scopes.clone(),
-        docs_url: config.docs_url.as_ref().map(ToString::to_string),
-        demo,
-    }
 }
 
 /// Long enough for a load balancer that probes every two seconds and needs two failed probes.

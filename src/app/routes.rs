@@ -7,6 +7,7 @@ use poem::{
     endpoint::BoxEndpoint,
     error::{NotFoundError, RouteError},
 };
+use rmcp::model::Tool;
 
 use super::AppError;
 use crate::{
@@ -29,7 +30,8 @@ impl fmt::Debug for Protected {
     }
 }
 
-/// Builds all routes: `/mcp` and the `protected` endpoints behind `authenticator`, and the public routes.
+/// Builds all routes: `/mcp` and the `protected` endpoints behind `authenticator`, and the public routes, whose
+/// documentation describes the `tools`.
 ///
 /// A reverse proxy may keep or strip the path of `BASE_URL`, so each route exists with and without it.
 pub(super) fn routes(
@@ -38,6 +40,7 @@ pub(super) fn routes(
     protected: Vec<Protected>,
     authenticator: Authenticator,
     public: PublicApi,
+    tools: impl Future<Output = Vec<Tool>> + Send + 'static,
 ) -> Result<BoxEndpoint<'static>, AppError> {
     let auth = RequireAuth::new(authenticator);
     let hosts = Arc::new(AllowedHosts::new(&config.base_url, config.listen.ip()));
@@ -60,7 +63,11 @@ pub(super) fn routes(
         paths: with_prefix(paths::MCP),
         endpoint: mcp,
     };
-    let mcp = area(restricted(), Some("POST"), mcp.with(auth.clone()).boxed());
+    let mcp = area(
+        restricted(),
+        Some("POST"),
+        mcp.with(auth.clone().browser_page(public.mcp_page())).boxed(),
+    );
     let mut areas = vec![(with_prefix(paths::MCP), mcp)];
     for Protected { path, endpoint } in protected {
         let start = path.trim_end_matches('/');
@@ -84,7 +91,7 @@ pub(super) fn routes(
         let nested = nest(&paths, endpoint).map_err(|error| invalid(&error.to_string()))?;
         areas.push((paths, area(restricted(), None, nested.with(auth.clone()).boxed())));
     }
-    let public = public.into_routes(prefix);
+    let public = public.into_routes(prefix, tools);
     let public = if prefix.is_empty() {
         public.boxed()
     } else {

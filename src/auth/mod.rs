@@ -15,7 +15,7 @@ use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 use futures_util::FutureExt;
 use poem::{
     Endpoint, IntoResponse, Middleware, Request, Response,
-    http::{HeaderMap, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
 };
 
 pub use challenge::ChallengeContext;
@@ -142,12 +142,25 @@ impl fmt::Debug for Authenticator {
 /// }
 /// ```
 #[derive(Debug, Clone)]
-pub struct RequireAuth(Arc<Authenticator>);
+pub struct RequireAuth {
+    authenticator: Arc<Authenticator>,
+    browser_page: Option<Arc<str>>,
+}
 
 impl RequireAuth {
     /// Creates a middleware that authenticates requests with `authenticator`.
     pub fn new(authenticator: Authenticator) -> Self {
-        Self(Arc::new(authenticator))
+        Self {
+            authenticator: Arc::new(authenticator),
+            browser_page: None,
+        }
+    }
+
+    /// Sends this HTML page as the body of a 401 to a browser. Status and headers stay the same.
+    #[must_use]
+    pub(crate) fn browser_page(mut self, html: String) -> Self {
+        self.browser_page = Some(html.into());
+        self
     }
 }
 
@@ -156,7 +169,8 @@ impl<E: Endpoint> Middleware<E> for RequireAuth {
 
     fn transform(&self, inner: E) -> Self::Output {
         RequireAuthEndpoint {
-            authenticator: Arc::clone(&self.0),
+            authenticator: Arc::clone(&self.authenticator),
+            browser_page: self.browser_page.clone(),
             inner,
         }
     }
@@ -166,6 +180,7 @@ impl<E: Endpoint> Middleware<E> for RequireAuth {
 #[derive(Debug)]
 pub struct RequireAuthEndpoint<E> {
     authenticator: Arc<Authenticator>,
+    browser_page: Option<Arc<str>>,
     inner: E,
 }
 
@@ -183,7 +198,15 @@ impl<E: Endpoint> Endpoint for RequireAuthEndpoint<E> {
         let session = match outcome {
             Ok(session) => session,
             Err(error) => {
-                return Ok(refuse(&error, &self.authenticator.challenge));
+                let response = refuse(&error, &self.authenticator.challenge);
+                return Ok(match &self.browser_page {
+                    Some(page)
+                        if response.status() == StatusCode::UNAUTHORIZED && is_browser(request.headers()) =>
+                    {
+                        with_page(response, page)
+                    }
+                    _ => response,
+                });
             }
         };
         request.headers_mut().remove(header::AUTHORIZATION);
@@ -192,6 +215,28 @@ impl<E: Endpoint> Endpoint for RequireAuthEndpoint<E> {
         let response = Box::pin(self.inner.call(request)).await?;
         Ok(response.into_response())
     }
+}
+
+/// Returns whether the client displays HTML. MCP clients do not accept it.
+fn is_browser(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::ACCEPT).iter();
+    values.any(|value| value.to_str().is_ok_and(|value| value.contains("text/html")))
+}
+
+/// Replaces the body of `response` by an HTML page, which may load nothing.
+fn with_page(mut response: Response, page: &str) -> Response {
+    response.set_body(page.to_owned());
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 /// Rejects a request: counts and logs the reason once, and returns the response. The log line contains no

@@ -38,6 +38,9 @@ pub(super) struct DemoArgs {
     /// Sign in as this sample user (ID, email address or first name) without a sign-in page, for scripts
     #[arg(long, value_name = "USER")]
     auto_approve: Option<String>,
+    /// Also print a token per sample user, the setup of each client, and a curl command that calls a tool
+    #[arg(long)]
+    tokens: bool,
     /// Print everything as one JSON object on stdout once the server is ready
     #[arg(long)]
     json: bool,
@@ -117,7 +120,11 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
         clerk.register_resource(ResourceNames::new(&config.base_url).mcp());
         let report = DemoReport::new(&clerk, &config, notes)?;
         let app = App::builder(&config).demo(report.page_content()).build()?;
-        output::print(&if args.json { report.json() } else { report.text() })?;
+        output::print(&if args.json {
+            report.json()
+        } else {
+            report.text(args.tokens)
+        })?;
         let outcome = app.run(listener, stop).await;
         clerk.stop().await;
         outcome?;
@@ -250,8 +257,9 @@ impl DemoReport {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Formats the report for a terminal: without color, and in 80 columns except for text to copy.
-    fn text(&self) -> String {
+    /// Formats the report for a terminal: without color, and in 80 columns except for text to copy. Without
+    /// the tokens it fits one screen of 24 lines.
+    fn text(&self, with_tokens: bool) -> String {
         let mut text = String::new();
         let _ = writeln!(
             text,
@@ -260,10 +268,31 @@ impl DemoReport {
         let _ = writeln!(text, "  Page      {}", self.page);
         let _ = writeln!(text, "  MCP       {}", self.mcp_endpoint);
         let _ = writeln!(text, "  API docs  {}", self.docs);
-        let _ = writeln!(text, "  Clerk     {}", self.clerk.frontend_api_url);
+        let _ = writeln!(text, "  Clerk     {}/", self.clerk.frontend_api_url);
         for note in &self.notes {
             let _ = writeln!(text, "\n{}", textwrap::fill(note, 80));
         }
+        let _ = writeln!(text, "\nOpen the page to call the tools as a sample user.");
+        if with_tokens {
+            self.write_setups(&mut text);
+            self.write_tokens(&mut text);
+        } else if let Some(ClientSetup {
+            client, text: setup, ..
+        }) = self.clients.first()
+        {
+            let _ = writeln!(
+                text,
+                "Or connect {client}, and sign in as a sample user:\n\n  {setup}\n\n\
+                 The page has the setup of other clients. --tokens prints it here, with a token\n\
+                 per sample user."
+            );
+        }
+        // The last line is visible even in a small terminal.
+        let _ = write!(text, "\nPress Ctrl-C to stop.");
+        text
+    }
+
+    fn write_setups(&self, text: &mut String) {
         let _ = writeln!(
             text,
             "\nConnect a client. Use exactly this URL. You sign in as a sample user:\n"
@@ -279,6 +308,9 @@ impl DemoReport {
                 let _ = writeln!(text, "    {line}");
             }
         }
+    }
+
+    fn write_tokens(&self, text: &mut String) {
         let _ = writeln!(
             text,
             "\nOr use a token, without signing in. One per sample user, valid for one day:"
@@ -295,13 +327,6 @@ impl DemoReport {
             "\nOr call a tool now. This command works as printed:\n\n{}",
             self.curl
         );
-        // The last line is visible even in a small terminal.
-        let _ = write!(
-            text,
-            "\nOpen {} for the same with copy buttons. Press Ctrl-C to stop.",
-            self.page
-        );
-        text
     }
 }
 
@@ -355,6 +380,7 @@ const ENVIRONMENT: [&str; 4] = ["HOST", "PORT", "LOG_FORMAT", "RUST_LOG"];
 const EXAMPLES: &str = "\
 Examples:
   clerk-mcp demo
+  clerk-mcp demo --tokens
   clerk-mcp demo --port 8080 --clerk-port 8081
   clerk-mcp demo --auto-approve ada --json";
 

@@ -4,13 +4,14 @@ use std::{process::ExitCode, sync::Arc};
 
 use super::{
     error::Failure,
-    output,
+    output, process,
     settings::{Scope, Settings},
 };
 use crate::{
     app::AppError,
     clock::SystemClock,
     config::{Config, Variable, Variables},
+    mcp::{self, ExampleTools},
     outbound,
     public::{PublicApi, PublicSettings},
     token::ResourceNames,
@@ -61,10 +62,13 @@ pub(super) fn run(settings: &Settings<DocumentVariables>, yaml: bool) -> Result<
         scopes: config.scopes.clone(),
         all_scopes: config.scopes.clone(),
         docs_url: config.docs_url.as_ref().map(ToString::to_string),
+        playground: true,
+        sessions: false,
         demo: None,
     };
     let client = outbound::client(&config.clerk.frontend_api, &[]).map_err(AppError::Tls)?;
-    let document = PublicApi::document(settings, client, Arc::new(SystemClock));
+    let tools = process::runtime()?.block_on(mcp::published_tools(ExampleTools::new(&*settings.name)));
+    let document = PublicApi::document(settings, &tools, client, Arc::new(SystemClock));
     output::print(&if yaml { document.yaml() } else { document.json() })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -8,6 +8,7 @@ mod handler;
 mod json;
 mod json_rpc_error;
 mod message;
+mod published_tools;
 mod sessions;
 mod tool_error;
 mod tools;
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{body::JsonRpcBody, direct::DirectCalls, handler::WithSession, sessions::SessionGate};
 pub use json::Json;
+pub(crate) use published_tools::published_tools;
 pub use sessions::McpSessions;
 pub use tool_error::ToolError;
 pub use tools::ExampleTools;

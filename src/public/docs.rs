@@ -2,18 +2,25 @@
 //! host.
 
 use askama::Template;
-use poem::http::HeaderValue;
+use bytes::Bytes;
+use poem::{
+    Response,
+    http::{HeaderValue, header},
+};
 use serde_json::{Value, json};
 
-use super::{PublicSettings, page::hash_source};
+use super::{
+    PublicSettings,
+    page::{hash_source, script_data},
+};
 
 /// The page and its response headers.
 #[derive(Debug)]
 pub(super) struct DocsPage {
-    pub(super) html: String,
-    pub(super) policy: HeaderValue,
+    html: Bytes,
+    policy: HeaderValue,
     /// `no-store` in a demo, because the page then contains a token.
-    pub(super) caching: HeaderValue,
+    caching: HeaderValue,
 }
 
 impl DocsPage {
@@ -47,8 +54,7 @@ impl DocsPage {
             name: &settings.name,
             swagger_style: &swagger_style,
             style: STYLE,
-            // Escapes `<`, because `</script>` or `<!--` in a string would end the script element.
-            data: &data.to_string().replace('<', "\\u003c"),
+            data: &script_data(&data),
             bundle,
             script: SCRIPT,
         };
@@ -63,10 +69,19 @@ impl DocsPage {
         );
         Self {
             // Rendering cannot fail, because the template only contains strings.
-            html: template.render().unwrap_or_default(),
+            html: template.render().unwrap_or_default().into(),
             policy: HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'")),
             caching: HeaderValue::from_static(if token.is_some() { "no-store" } else { "no-cache" }),
         }
+    }
+
+    pub(super) fn response(&self) -> Response {
+        Response::builder()
+            .content_type("text/html; charset=utf-8")
+            .header(header::CONTENT_SECURITY_POLICY, &self.policy)
+            .header(header::CACHE_CONTROL, &self.caching)
+            .header(header::REFERRER_POLICY, "no-referrer")
+            .body(self.html.clone())
     }
 }
 
@@ -98,24 +113,36 @@ mod tests {
     const SWAGGER_UI: &str =
         "<style charset=\"UTF-8\">a{}</style><script charset=\"UTF-8\">var b=1</script><script>c</script>";
 
+    fn html(page: &DocsPage) -> &str {
+        std::str::from_utf8(&page.html).unwrap()
+    }
+
     #[test]
     fn a_demo_fills_in_a_token_and_is_not_stored() {
         let document = json!({ "info": {} });
         let page = DocsPage::new(&document, SWAGGER_UI, &demo_settings());
-        assert!(page.html.contains("\"token\":\"token.of.ada\""), "{}", page.html);
+        assert!(
+            html(&page).contains("\"token\":\"token.of.ada\""),
+            "{}",
+            html(&page)
+        );
         assert_eq!(page.caching, "no-store");
         let page = DocsPage::new(&document, SWAGGER_UI, &settings());
-        assert!(page.html.contains("\"token\":null"), "{}", page.html);
-        assert!(!page.html.contains("sample user"));
+        assert!(html(&page).contains("\"token\":null"), "{}", html(&page));
+        assert!(!html(&page).contains("sample user"));
     }
 
     #[test]
     fn nothing_in_the_document_ends_its_script() {
         let document = json!({ "info": { "description": "</script><!--" } });
         let page = DocsPage::new(&document, SWAGGER_UI, &settings());
-        assert!(page.html.contains("\\u003c/script>\\u003c!--"), "{}", page.html);
+        assert!(
+            html(&page).contains("\\u003c/script>\\u003c!--"),
+            "{}",
+            html(&page)
+        );
         // The data, the Swagger UI bundle, and our own script.
-        assert_eq!(page.html.matches("</script>").count(), 3);
-        assert!(page.html.contains("var b=1") && page.html.contains("a{}"));
+        assert_eq!(html(&page).matches("</script>").count(), 3);
+        assert!(html(&page).contains("var b=1") && html(&page).contains("a{}"));
     }
 }

@@ -8,17 +8,28 @@ mod health;
 mod openapi;
 mod page;
 mod protected_resource;
+mod sample;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use poem::{Endpoint, EndpointExt, Response, Route, get, http::header, middleware::SetHeader};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+use poem::{
+    Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Response, Route,
+    endpoint::make_sync,
+    get,
+    http::{Method, StatusCode, header},
+};
 use poem_openapi::{
     OpenApi, OpenApiService, Tags,
     param::Header,
     payload::Json,
     types::{Any, ToJSON},
 };
+use rmcp::model::Tool;
 use serde_json::Value;
 
 pub use self::health::Health;
@@ -35,7 +46,7 @@ use self::{
     page::{PageResponse, StartPage},
     protected_resource::ProtectedResourceMetadata,
 };
-use crate::{paths, token::ResourceNames};
+use crate::{auth::ErrorBody, paths, token::ResourceNames};
 
 /// The settings that the public routes publish.
 #[derive(Debug, Clone)]
@@ -54,6 +65,10 @@ pub(crate) struct PublicSettings {
     pub(crate) all_scopes: Vec<String>,
     /// `resource_documentation`.
     pub(crate) docs_url: Option<String>,
+    /// Whether the start page has a playground and the documentation describes the tools.
+    pub(crate) playground: bool,
+    /// Whether MCP clients get sessions. The playground then uses a revision of MCP that has none.
+    pub(crate) sessions: bool,
     /// The sample users on the start page; only in a demo.
     pub(crate) demo: Option<DemoContent>,
 }
@@ -82,34 +97,58 @@ impl PublicApi {
         }
     }
 
-    /// Creates the OpenAPI document of a server with `settings`. It covers all routes, including `/mcp` and
-    /// the routes of the document itself.
+    /// Returns the page for a browser that opens the MCP endpoint.
+    pub(crate) fn mcp_page(&self) -> String {
+        page::mcp_page(&self.settings)
+    }
+
+    /// Creates the OpenAPI document of a server with `settings` and `tools`. It covers all routes, including
+    /// `/mcp` and the routes of the document itself.
     #[cfg(any(feature = "cli", test))]
     pub(crate) fn document(
         settings: PublicSettings,
+        tools: &[Tool],
         client: reqwest::Client,
         clock: Arc<dyn crate::clock::Clock>,
     ) -> Document {
         let mirror = AuthorizationServerMetadata::new(client, &settings.issuer, &settings.issuer, clock);
         let health = Health::new(|| true, Arc::default());
-        Self::new(settings, mirror, Arc::new(health)).into_service().1
+        let (_, document) = Self::new(settings, mirror, Arc::new(health)).into_service();
+        document.with_tools(tools)
     }
 
     /// Creates all public routes. `prefix` is the path of `BASE_URL`. The well-known segment goes between
     /// host and path (RFC 9728 §3.1, RFC 8414 §3.1); all other routes are below the path.
-    pub(crate) fn into_routes(self, prefix: &str) -> Route {
+    ///
+    /// The documentation describes the `tools`, which it waits for when it is first requested.
+    pub(crate) fn into_routes(
+        self,
+        prefix: &str,
+        tools: impl Future<Output = Vec<Tool>> + Send + 'static,
+    ) -> Route {
         let settings = self.settings.clone();
         let mirror = self.authorization_server.clone();
         let (service, document) = self.into_service();
-        let json = static_response(document.json(), "application/json");
-        let yaml = static_response(document.yaml(), "application/yaml");
-        let docs = DocsPage::new(document.value(), &service.swagger_ui_html(), &settings);
-        let docs = static_response(docs.html, "text/html; charset=utf-8").with(
-            SetHeader::new()
-                .overriding(header::CONTENT_SECURITY_POLICY, docs.policy)
-                .overriding(header::CACHE_CONTROL, docs.caching)
-                .overriding(header::REFERRER_POLICY, "no-referrer"),
-        );
+        let swagger_ui = service.swagger_ui_html();
+        let documentation = {
+            let settings = settings.clone();
+            let tools = tools.map(move |tools| {
+                Arc::new(Documentation::new(
+                    &document.with_tools(&tools),
+                    &swagger_ui,
+                    &settings,
+                ))
+            });
+            tools.boxed().shared()
+        };
+        let json = documented(&documentation, |all| {
+            static_response(&all.json, "application/json")
+        });
+        let yaml = documented(&documentation, |all| {
+            static_response(&all.yaml, "application/yaml")
+        });
+        let docs = documented(&documentation, |all| all.page.response());
+        let alive = Bytes::from(Alive::new().to_json_string());
         let mut routes = Route::new()
             .at(paths::OPENAPI_JSON, get(json))
             .at(paths::OPENAPI_YAML, get(yaml))
@@ -117,7 +156,7 @@ impl PublicApi {
             // Probed often, so it bypasses poem-openapi.
             .at(
                 paths::HEALTHZ,
-                get(static_response(Alive::new().to_json_string(), JSON)),
+                get(make_sync(move |_| static_response(&alive, JSON))),
             );
         // `service` has the documents at the documented paths. The same documents are served below the path of
         // BASE_URL, and with a trailing slash, because clients that were configured with `/mcp/` request that.
@@ -133,7 +172,7 @@ impl PublicApi {
         }
         for (suffix, resource) in aliases {
             let metadata = ProtectedResourceMetadata::new(&settings, resource);
-            let document = poem::endpoint::make_sync(move |_| poem::web::Json(metadata.to_value()));
+            let document = make_sync(move |_| poem::web::Json(metadata.to_value()));
             let mirror = mirror.clone();
             let mirrored = poem::endpoint::make(move |_| {
                 let mirror = mirror.clone();
@@ -143,6 +182,18 @@ impl PublicApi {
                 .at(format!("{}{suffix}", paths::PROTECTED_RESOURCE), get(document))
                 .at(format!("{}{suffix}", paths::AUTHORIZATION_SERVER), get(mirrored));
         }
+        let mcp = settings.resources.mcp().to_owned();
+        let service = service.into_endpoint().around(move |service, request| {
+            let is_misdirected =
+                request.method() == Method::POST && matches!(request.uri().path(), "" | paths::START_PAGE);
+            let answer = is_misdirected.then(|| misdirected(&mcp));
+            async move {
+                match answer {
+                    Some(answer) => Ok(answer),
+                    None => service.call(request).await.map(IntoResponse::into_response),
+                }
+            }
+        });
         routes.nest("/", service)
     }
 
@@ -157,6 +208,19 @@ impl PublicApi {
         let document = Document::new(&service, &settings);
         (service, document)
     }
+}
+
+/// Returns the response to an MCP message that was sent to the start page: the most likely wrong URL.
+fn misdirected(mcp: &str) -> Response {
+    let body = ErrorBody {
+        error: "method_not_allowed",
+        error_description: &format!("The MCP endpoint is {mcp}. Send MCP messages to that URL."),
+    };
+    poem::web::Json(body)
+        .with_status(StatusCode::METHOD_NOT_ALLOWED)
+        .with_header(header::ALLOW, "GET, HEAD, OPTIONS")
+        .with_header(header::CACHE_CONTROL, "no-store")
+        .into_response()
 }
 
 #[derive(Tags)]
@@ -277,10 +341,36 @@ impl PublicApi {
 /// The content type of `poem_openapi::payload::Json`.
 const JSON: &str = "application/json; charset=utf-8";
 
-/// Returns an endpoint that always responds with `body`, without copying it.
-fn static_response(body: String, content_type: &'static str) -> impl Endpoint {
-    let body = Bytes::from(body);
-    poem::endpoint::make_sync(move |_| Response::builder().content_type(content_type).body(body.clone()))
+/// The OpenAPI document in each form.
+#[derive(Debug)]
+struct Documentation {
+    json: Bytes,
+    yaml: Bytes,
+    page: DocsPage,
+}
+
+impl Documentation {
+    fn new(document: &Document, swagger_ui: &str, settings: &PublicSettings) -> Self {
+        Self {
+            json: document.json().into(),
+            yaml: document.yaml().into(),
+            page: DocsPage::new(document.value(), swagger_ui, settings),
+        }
+    }
+}
+
+/// Returns an endpoint that serves one form of the documentation.
+fn documented(
+    documentation: &Shared<BoxFuture<'static, Arc<Documentation>>>,
+    response: fn(&Documentation) -> Response,
+) -> impl Endpoint + use<> {
+    let documentation = documentation.clone();
+    poem::endpoint::make(move |_| documentation.clone().map(move |all| response(&all)))
+}
+
+/// Returns a response with `body`, without copying it.
+fn static_response(body: &Bytes, content_type: &'static str) -> Response {
+    Response::builder().content_type(content_type).body(body.clone())
 }
 
 #[cfg(test)]
@@ -295,6 +385,7 @@ mod tests {
     fn documented_paths_equal_the_paths_of_the_server() {
         let document = PublicApi::document(
             page::tests::settings(),
+            &[],
             reqwest::Client::new(),
             Arc::new(SystemClock),
         );

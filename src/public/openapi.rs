@@ -3,9 +3,10 @@
 
 use poem::http::StatusCode;
 use poem_openapi::OpenApiService;
+use rmcp::model::Tool;
 use serde_json::{Map, Value, json};
 
-use super::{PublicApi, PublicSettings};
+use super::{PublicApi, PublicSettings, sample};
 use crate::{
     auth::{AuthError, ChallengeContext, Outage},
     clerk::Misconfiguration,
@@ -73,6 +74,34 @@ impl Document {
         Self(document)
     }
 
+    /// Adds examples for the `tools` of the server: a call of each, and the list of all.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the MCP operation has these members, and assigning to a missing one creates it"
+    )]
+    pub(super) fn with_tools(mut self, tools: &[Tool]) -> Self {
+        let operation = &mut self.0["paths"][paths::MCP]["post"];
+        let requests = &mut operation["requestBody"]["content"]["application/json"]["examples"];
+        for tool in tools {
+            requests[tool.name.as_ref()] = json!({
+                "summary": format!("Call {}", tool.name),
+                "description": tool.description,
+                "value": {
+                    "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+                    "params": { "name": tool.name, "arguments": sample::arguments(&tool.input_schema) },
+                },
+            });
+        }
+        if !tools.is_empty() {
+            let results = &mut operation["responses"]["200"]["content"]["application/json"]["examples"];
+            results["tools-list"] = json!({
+                "summary": "The tools",
+                "value": { "jsonrpc": "2.0", "id": 1, "result": { "tools": tools } },
+            });
+        }
+        self
+    }
+
     /// Returns the document as indented JSON.
     pub(crate) fn json(&self) -> String {
         format!("{:#}", self.0)
@@ -110,7 +139,7 @@ fn mcp_operation(settings: &PublicSettings) -> Value {
         "202".to_owned(),
         json!({ "description": "The notification was accepted." }),
     );
-    for (name, error) in refusals(settings) {
+    for (name, summary, error) in refusals(settings) {
         let refusal = error.refusal();
         let response = refusal.into_response(&challenge_context(settings));
         let challenge = response.header("www-authenticate").map(str::to_owned);
@@ -126,7 +155,7 @@ fn mcp_operation(settings: &PublicSettings) -> Value {
             })
         });
         entry["content"]["application/json"]["examples"][name] = json!({
-            "summary": error.reason().as_str(),
+            "summary": summary,
             "value": { "error": refusal.error, "error_description": refusal.description },
         });
         if let Some(challenge) = challenge {
@@ -139,7 +168,7 @@ fn mcp_operation(settings: &PublicSettings) -> Value {
         }
     }
     responses["403"]["content"]["application/json"]["examples"]["other-origin"] = json!({
-        "summary": "The request comes from a web page whose origin is not allowed",
+        "summary": "A web page of another origin sent the request",
         "value": { "error": "forbidden", "error_description": "Origin not allowed" },
     });
     for MessageFault {
@@ -187,15 +216,7 @@ fn mcp_operation(settings: &PublicSettings) -> Value {
         "requestBody": { "required": true, "content": { "application/json": {
             "schema": { "type": "object" },
             "examples": {
-                "greet": { "summary": "Call the tool greet", "value": {
-                    "jsonrpc": "2.0", "id": 1, "method": "tools/call",
-                    "params": { "name": "greet", "arguments": { "name": "Ada" } },
-                }},
-                "whoami": { "summary": "Call the tool whoami", "value": {
-                    "jsonrpc": "2.0", "id": 1, "method": "tools/call",
-                    "params": { "name": "whoami", "arguments": {} },
-                }},
-                "list": { "summary": "List the tools", "value": {
+                "tools-list": { "summary": "List the tools", "value": {
                     "jsonrpc": "2.0", "id": 1, "method": "tools/list",
                 }},
             },
@@ -204,7 +225,8 @@ fn mcp_operation(settings: &PublicSettings) -> Value {
     })
 }
 
-/// Returns example results of tool calls: one that succeeded and one that failed.
+/// Returns example results of tool calls: one that succeeded and one that failed. What a tool returns is not
+/// known, so the texts say what they stand for.
 fn results() -> Value {
     let result = |text: &str, is_error: bool| {
         json!({ "jsonrpc": "2.0", "id": 1, "result": {
@@ -213,13 +235,13 @@ fn results() -> Value {
         }})
     };
     json!({
-        "greet": {
-            "summary": "A greeting",
-            "value": result("Hello, Ada! Your Clerk user ID is user_2sAdaLovelace0000000000000A", false),
+        "tool-result": {
+            "summary": "A tool that succeeded",
+            "value": result("The result of the tool", false),
         },
-        "missing-argument": {
+        "tool-error": {
             "summary": "A tool that failed",
-            "value": result("The argument `name` is missing.", true),
+            "value": result("What went wrong, so that the model can correct its call", true),
         },
     })
 }
@@ -282,20 +304,30 @@ fn message_faults() -> [MessageFault; 5] {
 }
 
 /// Returns one error for each row of the table of refusals.
-fn refusals(settings: &PublicSettings) -> Vec<(&'static str, AuthError)> {
+fn refusals(settings: &PublicSettings) -> Vec<(&'static str, &'static str, AuthError)> {
     vec![
-        ("more-than-one-credential", BearerError::MoreThanOne.into()),
-        ("no-token", BearerError::Missing.into()),
+        (
+            "more-than-one-credential",
+            "More than one token",
+            BearerError::MoreThanOne.into(),
+        ),
+        ("no-token", "No token", BearerError::Missing.into()),
         (
             "expired-token",
+            "The token has expired",
             TokenError::Expired {
                 since: std::time::Duration::ZERO,
             }
             .into(),
         ),
-        ("invalid-token", TokenError::Signature.into()),
+        (
+            "invalid-token",
+            "The token is invalid",
+            TokenError::Signature.into(),
+        ),
         (
             "missing-scope",
+            "The token lacks a scope",
             Denied::Scopes {
                 needed: settings.scopes.clone(),
                 granted: Vec::new(),
@@ -304,15 +336,25 @@ fn refusals(settings: &PublicSettings) -> Vec<(&'static str, AuthError)> {
         ),
         (
             "missing-role",
+            "The caller lacks a role",
             Denied::Role {
                 needed: "org:admin".to_owned(),
             }
             .into(),
         ),
-        ("internal-error", AuthError::Internal),
-        ("bad-secret-key", Misconfiguration::KeyRefused.into()),
+        (
+            "internal-error",
+            "The server has an internal error",
+            AuthError::Internal,
+        ),
+        (
+            "bad-secret-key",
+            "The server's secret key is wrong",
+            Misconfiguration::KeyRefused.into(),
+        ),
         (
             "clerk-unavailable",
+            "Clerk is unavailable",
             Outage::from(KeyLookupError {
                 cause: FetchError::Status(503),
             })

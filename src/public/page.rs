@@ -7,6 +7,7 @@ use poem_openapi::{
     payload::{Html, Json},
 };
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::{
     PublicSettings,
@@ -64,6 +65,8 @@ impl StartPage {
             scopes: &settings.scopes,
             docs_url: settings.docs_url.as_deref(),
             demo: settings.demo.as_ref(),
+            playground: settings.playground,
+            data: &playground_data(settings),
             curl: settings
                 .demo
                 .as_ref()
@@ -71,11 +74,12 @@ impl StartPage {
             version: env!("CARGO_PKG_VERSION"),
             style: STYLE,
             script: SCRIPT,
+            playground_script: PLAYGROUND_SCRIPT,
         };
         Self {
             // Rendering cannot fail, because the template only contains strings.
             html: template.render().unwrap_or_default(),
-            policy: content_security_policy(),
+            policy: content_security_policy(settings),
             info: ServerInfo {
                 name: settings.name.clone(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -115,12 +119,39 @@ fn prefers_json(accept: &str) -> bool {
     names("application/json") && !names("text/html")
 }
 
-/// Returns a Content Security Policy that allows only the inline style and script of the page, and loads
-/// nothing.
-fn content_security_policy() -> String {
+/// Returns the data of the playground as JSON for a script element.
+fn playground_data(settings: &PublicSettings) -> String {
+    let users = settings.demo.as_ref().map_or(&[][..], |demo| &demo.users);
+    let data = json!({
+        "name": settings.name,
+        "endpoint": settings.resources.mcp(),
+        "scopes": settings.scopes,
+        "sessions": settings.sessions,
+        "users": users,
+    });
+    script_data(&data)
+}
+
+/// Formats `data` as JSON that can be the text of a script element: `</script>` or `<!--` in a string would
+/// end it.
+pub(super) fn script_data(data: &Value) -> String {
+    data.to_string().replace('<', "\\u003c")
+}
+
+/// Returns a Content Security Policy that allows only the inline style and scripts of the page, and requests
+/// to this server. The playground also sends requests to Clerk, to sign in.
+fn content_security_policy(settings: &PublicSettings) -> String {
+    let (scripts, clerk) = if settings.playground {
+        (
+            format!(" {}", hash_source(PLAYGROUND_SCRIPT)),
+            format!(" {}", settings.issuer),
+        )
+    } else {
+        Default::default()
+    };
     format!(
-        "default-src 'none'; img-src data:; style-src {}; script-src {}; base-uri 'none'; form-action 'none'; frame-ancestors \
-         'none'",
+        "default-src 'none'; img-src data:; style-src {}; script-src {}{scripts}; connect-src 'self'{clerk}; base-uri 'none'; \
+         form-action 'none'; frame-ancestors 'none'",
         hash_source(STYLE),
         hash_source(SCRIPT),
     )
@@ -201,14 +232,35 @@ struct PageTemplate<'a> {
     scopes: &'a [String],
     docs_url: Option<&'a str>,
     demo: Option<&'a DemoContent>,
+    playground: bool,
+    data: &'a str,
     curl: String,
     version: &'a str,
     style: &'a str,
     script: &'a str,
+    playground_script: &'a str,
+}
+
+/// Returns the page for a browser that opens the MCP endpoint.
+pub(super) fn mcp_page(settings: &PublicSettings) -> String {
+    let template = McpTemplate {
+        name: &settings.name,
+        base: settings.resources.base(),
+    };
+    // Rendering cannot fail, because the template only contains strings.
+    template.render().unwrap_or_default()
+}
+
+#[derive(Template)]
+#[template(path = "public/mcp.html", config = ".askama.toml")]
+struct McpTemplate<'a> {
+    name: &'a str,
+    base: &'a str,
 }
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
+const PLAYGROUND_SCRIPT: &str = include_str!("playground.js");
 
 #[cfg(test)]
 pub(super) mod tests {
@@ -226,6 +278,8 @@ pub(super) mod tests {
             scopes: Vec::new(),
             all_scopes: Vec::new(),
             docs_url: None,
+            playground: true,
+            sessions: false,
             demo: None,
         }
     }
@@ -262,12 +316,47 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn page_lists_setup_then_users_then_command() {
+    fn page_begins_with_the_endpoint_and_the_playground_and_hides_tokens() {
         let html = StartPage::new(&demo_settings()).html;
         let at = |text: &str| html.find(text).unwrap_or_else(|| panic!("no {text} in {html}"));
-        assert!(at("id=\"connect\"") < at("id=\"users\"") && at("id=\"users\"") < at("id=\"try\""));
-        assert!(at("data-what=\"the token of Ada Lovelace\"") < at("token.of.ada"));
+        let order = [
+            at("MCP endpoint"),
+            at("id=\"playground\""),
+            at("id=\"connect\""),
+            at("Show the tokens"),
+            at("data-what=\"the token of Ada Lovelace\""),
+        ];
+        assert!(order.is_sorted(), "{order:?}");
         let html = StartPage::new(&settings()).html;
-        assert!(!html.contains("id=\"users\"") && !html.contains("curl"), "{html}");
+        assert!(
+            html.contains("id=\"playground\"") && !html.contains("Show the tokens"),
+            "{html}"
+        );
+    }
+
+    #[test]
+    fn without_the_playground_the_page_sends_no_request_to_clerk() {
+        let on = StartPage::new(&settings());
+        assert!(
+            on.policy.contains("connect-src 'self' http://127.0.0.1:9;"),
+            "{}",
+            on.policy
+        );
+        let mut settings = settings();
+        settings.playground = false;
+        let off = StartPage::new(&settings);
+        assert!(off.policy.contains("connect-src 'self';"), "{}", off.policy);
+        assert!(
+            !off.html.contains("id=\"playground\"") && !off.html.contains("id=\"data\""),
+            "{}",
+            off.html
+        );
+    }
+
+    #[test]
+    fn nothing_in_the_data_ends_its_script() {
+        let mut settings = settings();
+        settings.name = "</script><!--".to_owned();
+        assert!(playground_data(&settings).contains("\\u003c/script>\\u003c!--"));
     }
 }

@@ -273,6 +273,58 @@ async fn unknown_path_gets_404_and_unsupported_method_gets_405() {
     );
 }
 
+/// The base URL is the most likely wrong URL in the configuration of a client.
+#[tokio::test]
+async fn mcp_message_to_the_start_page_is_told_the_mcp_endpoint() {
+    let server = TestServer::spawn().await;
+    let request = server.request(Method::POST, "/").body("{}");
+    insta::assert_snapshot!(Exchange::of(request).await.text(&[]), @r#"
+    405 Method Not Allowed
+    allow: GET, HEAD, OPTIONS
+    cache-control: no-store
+    content-type: application/json; charset=utf-8
+    vary: Origin
+
+    {
+      "error": "method_not_allowed",
+      "error_description": "The MCP endpoint is https://mcp.example.com/mcp. Send MCP messages to that URL."
+    }
+    "#);
+    let server = TestServer::builder()
+        .set("BASE_URL", "https://example.com/tools")
+        .spawn()
+        .await;
+    for path in ["/", "/tools", "/tools/"] {
+        let answer = Exchange::of(server.request(Method::POST, path)).await;
+        assert_eq!(answer.status, 405, "{path}");
+        assert!(
+            answer.body.contains("https://example.com/tools/mcp"),
+            "{path}: {}",
+            answer.body
+        );
+    }
+}
+
+/// A person who opens the endpoint gets a page; status and challenge are those of every other client.
+#[tokio::test]
+async fn browser_at_the_mcp_endpoint_gets_a_page_that_links_to_the_start_page() {
+    let server = TestServer::spawn().await;
+    let get = |accept: &str| Exchange::of(server.request(Method::GET, "/mcp").header("Accept", accept));
+    let page = get("text/html,application/xhtml+xml,*/*;q=0.8").await;
+    let other = get("application/json, text/event-stream").await;
+    assert_eq!((page.status.as_u16(), other.status.as_u16()), (401, 401));
+    for header in ["www-authenticate", "cache-control", "vary"] {
+        assert_eq!(page.header(header), other.header(header), "{header}");
+    }
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    assert!(
+        page.body.contains("<a href=\"https://mcp.example.com/\">"),
+        "{}",
+        page.body
+    );
+    assert_eq!(other.json()["error"], "unauthorized");
+}
+
 /// No spelling of the path bypasses authentication: each is rejected or unknown.
 #[tokio::test]
 async fn path_variants_do_not_bypass_authentication() {

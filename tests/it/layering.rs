@@ -103,7 +103,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "app", "auth", "clerk", "clock", "config", "http", "outbound", "paths", "public", "token",
+            "app", "auth", "clerk", "clock", "config", "http", "mcp", "outbound", "paths", "public", "token",
         ],
     ),
     ("guide", &[]),

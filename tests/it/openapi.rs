@@ -1,6 +1,9 @@
 //! Tests of the OpenAPI document and its page: every route is described, and examples match real responses.
 
 use reqwest::Method;
+use rmcp::{ServerHandler, handler::server::wrapper::Parameters, tool, tool_handler, tool_router};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::support::{Exchange, TestServer};
@@ -54,18 +57,15 @@ async fn openapi_examples_match_real_responses() {
     };
     let token = server.oauth_token("ada").mint();
     let both_types = "application/json, text/event-stream";
-    let without_name =
-        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"greet","arguments":{}}}"#;
     let large = " ".repeat(4 * 1024 * 1024 + 1);
     let no_header = ("x-nothing", "1");
     for (name, accept, kind, header, body) in [
-        ("greet", both_types, "application/json", no_header, body("greet")),
         (
-            "missing-argument",
+            "tools-list",
             both_types,
             "application/json",
             no_header,
-            without_name.to_owned(),
+            body("tools-list"),
         ),
         (
             "not-json",
@@ -79,24 +79,30 @@ async fn openapi_examples_match_real_responses() {
             both_types,
             "application/json",
             ("MCP-Protocol-Version", "1999-01-01"),
-            body("list"),
+            body("tools-list"),
         ),
         (
             "other-origin",
             both_types,
             "application/json",
             ("Origin", "https://elsewhere.test"),
-            body("list"),
+            body("tools-list"),
         ),
         (
             "one-media-type",
             "application/json",
             "application/json",
             no_header,
-            body("list"),
+            body("tools-list"),
         ),
         ("too-large", both_types, "application/json", no_header, large),
-        ("not-json-type", both_types, "text/plain", no_header, body("list")),
+        (
+            "not-json-type",
+            both_types,
+            "text/plain",
+            no_header,
+            body("tools-list"),
+        ),
     ] {
         let request = server
             .request(Method::POST, "/mcp")
@@ -110,7 +116,8 @@ async fn openapi_examples_match_real_responses() {
             &operation["responses"][answer.status.as_str()]["content"]["application/json"]["examples"][name];
         assert_eq!(answer.json(), example["value"], "{name}");
     }
-    for name in ["greet", "whoami", "list"] {
+    // The arguments are derived from the input schemas.
+    for name in ["get-my-organizations", "get-user-info", "greet", "whoami"] {
         let request = server
             .request(Method::POST, "/mcp")
             .bearer_auth(&token)
@@ -122,6 +129,57 @@ async fn openapi_examples_match_real_responses() {
         assert!(answer["result"].is_object(), "{name}: {answer}");
     }
 }
+
+/// A server with its own tools must not publish the example tools.
+#[tokio::test]
+async fn documentation_describes_the_tools_of_the_server() {
+    let server = TestServer::builder().spawn_with(Weather).await;
+    let document = server.get("/openapi.json").await.json();
+    let operation = &document["paths"]["/mcp"]["post"];
+    let requests = &operation["requestBody"]["content"]["application/json"]["examples"];
+    let names: Vec<_> = requests.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["tools-list", "forecast"]);
+    let results = &operation["responses"]["200"]["content"]["application/json"]["examples"];
+    assert_eq!(
+        results["tools-list"]["value"]["result"]["tools"][0]["name"],
+        "forecast"
+    );
+
+    let (params, token) = (
+        &requests["forecast"]["value"]["params"],
+        server.oauth_token("ada").mint(),
+    );
+    let answer = server.call(&token, "forecast", params["arguments"].clone()).await;
+    assert_eq!(answer["result"]["content"][0]["text"], "Rain in Oslo for 3 days");
+
+    for path in ["/docs", "/openapi.yaml"] {
+        let page = server.get(path).await.body;
+        assert!(page.contains("forecast") && !page.contains("greet"), "{path}");
+    }
+}
+
+/// A server with one tool of its own.
+#[derive(Clone)]
+struct Weather;
+
+#[derive(Deserialize, JsonSchema)]
+struct Place {
+    #[schemars(example = &"Oslo")]
+    city: String,
+    #[schemars(range(min = 3))]
+    days: u8,
+}
+
+#[tool_router]
+impl Weather {
+    #[tool(description = "Returns the weather forecast for a city.")]
+    async fn forecast(&self, Parameters(Place { city, days }): Parameters<Place>) -> String {
+        format!("Rain in {city} for {days} days")
+    }
+}
+
+#[tool_handler(name = "weather", version = "1.0.0")]
+impl ServerHandler for Weather {}
 
 #[tokio::test]
 async fn docs_page_loads_nothing_and_allows_only_its_own_scripts() {

@@ -83,6 +83,44 @@ async fn demo_prints_tokens_and_commands_that_work() {
     assert_eq!(demo.terminate(), Some(0));
 }
 
+/// Newcomers must see everything without scrolling; tokens are long and not needed at first.
+#[tokio::test]
+async fn demo_fits_one_screen_and_prints_tokens_on_request() {
+    let folder = Folder::new("demo-sheet");
+    let sheet = |options: &[&str]| {
+        let arguments = ["demo", "--port", "0", "--clerk-port", "0"];
+        let mut demo = Running::start(program(&folder.0).args(arguments).args(options));
+        let mut lines = Vec::new();
+        for line in BufReader::new(demo.0.stdout.take().unwrap()).lines() {
+            lines.push(line.unwrap());
+            if lines.last().unwrap() == "Press Ctrl-C to stop." {
+                break;
+            }
+        }
+        assert_eq!(demo.terminate(), Some(0));
+        lines
+    };
+    let short = sheet(&[]);
+    assert!(short.len() <= 24, "{short:?}");
+    assert!(short.iter().all(|line| line.len() <= 80), "{short:?}");
+    let text = short.join("\n");
+    assert!(
+        text.contains("claude mcp add --transport http clerk http://127.0.0.1:"),
+        "{text}"
+    );
+    assert!(text.contains("--tokens") && !text.contains("eyJ"), "{text}");
+
+    let long = sheet(&["--tokens"]);
+    let tokens = long.iter().filter(|line| line.starts_with("eyJ")).count();
+    assert_eq!(tokens, 3, "{long:?}");
+    assert!(
+        long.iter()
+            .any(|line| line.starts_with("curl -s http://127.0.0.1:")),
+        "{long:?}"
+    );
+    assert!(long.iter().any(|line| line.contains("Cursor")), "{long:?}");
+}
+
 /// If the process that reads the log has ended, the server must still answer requests.
 #[tokio::test]
 async fn server_keeps_running_when_stderr_is_closed() {

@@ -122,6 +122,7 @@ mod builder;
 mod clock;
 mod fault_injection;
 mod handle;
+mod home;
 mod http;
 pub mod mint;
 mod oauth;

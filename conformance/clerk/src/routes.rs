@@ -1,11 +1,11 @@
-//! The route table of the Frontend API, and the router that joins it with the Backend API and the admin API.
-//! Other paths get a JSON 404.
+//! The route table of the Frontend API, and the router that joins it with the Backend API, the admin API
+//! and the page at `/`. Other paths get a JSON 404.
 
 use std::sync::Arc;
 
 use poem::{
     EndpointExt as _, IntoEndpoint, Request, Response, Route,
-    endpoint::make,
+    endpoint::{make, make_sync},
     http::{
         HeaderValue, Method, StatusCode, header,
         uri::{Authority, PathAndQuery},
@@ -16,6 +16,7 @@ use serde_json::json;
 use crate::{
     admin, backend,
     fault_injection::answer_with_faults,
+    home,
     http::{
         incoming::{BodyError, Incoming},
         respond,
@@ -100,6 +101,7 @@ pub(crate) fn endpoint(instance: &Arc<Instance>) -> impl IntoEndpoint<Endpoint: 
     }
     route = backend::add_routes(route, BACKEND, instance);
     route = admin::add_routes(route, instance);
+    route = route.at("/", make_sync(|request| home::answer(&request)));
     let instance = Arc::clone(instance);
     route = route.at(
         "/*",

@@ -12,7 +12,7 @@ use crate::{context::get_session, mcp::tool_error::ToolError};
 #[serde(deny_unknown_fields)]
 struct GreetInput {
     /// The name to greet.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), example = &"Ada")]
     name: String,
 }
 

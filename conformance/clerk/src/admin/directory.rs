@@ -110,6 +110,12 @@ pub(super) fn state(instance: &Instance, _: &Incoming) -> Result<Value, AdminErr
         .machines()
         .map(|machine| json!({ "id": machine.id, "name": machine.name, "scopes": machine.scopes }))
         .collect();
+    let clients: Vec<Value> = instance
+        .grants
+        .lock()
+        .clients()
+        .map(|client| json!({ "id": client.id, "name": client.name, "redirect_uris": client.redirect_uris }))
+        .collect();
     let keys = instance.keys.read();
     Ok(json!({
         "issuer": instance.issuer,
@@ -122,6 +128,7 @@ pub(super) fn state(instance: &Instance, _: &Incoming) -> Result<Value, AdminErr
         "organizations": organizations,
         "roles": roles,
         "machines": machines,
+        "clients": clients,
     }))
 }
 

@@ -51,7 +51,7 @@ struct Body {
 pub(super) const OPERATIONS: [Operation; 26] = [
     Operation::new(&Method::GET, "", "Returns this description.", describe),
     Operation::new(&Method::GET, "/state",
-        "Returns the users, organizations, roles, machines and key ids of the instance.", directory::state),
+        "Returns the users, organizations, roles, machines, OAuth clients and key ids of the instance.", directory::state),
     Operation::new(&Method::POST, "/users", "Adds a user and returns it.", directory::add_user)
         .body::<UserBody>(r#"{"first_name":"Mary","last_name":"Somerville","email":"mary@example.com"}"#),
     Operation::new(&Method::POST, "/users/:user/ban",

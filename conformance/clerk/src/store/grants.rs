@@ -147,6 +147,11 @@ impl Grants {
         self.clients.get(client_id)
     }
 
+    /// Returns the known clients, in the order in which they became known.
+    pub(crate) fn clients(&self) -> impl Iterator<Item = &Client> {
+        self.clients.values()
+    }
+
     /// Stores a request until the user decides. The returned id can be used once, and protects the decision
     /// against cross-site request forgery.
     pub(crate) fn open_transaction(

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use local_clerk::Fault;
 use reqwest::{Method, StatusCode};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -14,7 +15,6 @@ use crate::support::{ADA, Answer, Harness, text};
 async fn unknown_paths_and_unsupported_methods_get_json_errors() {
     let harness = Harness::start().await;
     for path in [
-        "/",
         "/nothing",
         "/oauth",
         "/OAUTH/token",
@@ -39,6 +39,31 @@ async fn unknown_paths_and_unsupported_methods_get_json_errors() {
     }
     let head = Answer::of(harness.http.head(harness.url("/.well-known/jwks.json"))).await;
     assert_eq!((head.status, head.body.as_str()), (StatusCode::OK, ""));
+}
+
+/// The page must stay usable while faults are active, because it switches them off.
+#[tokio::test]
+async fn page_at_the_root_is_self_contained_and_not_affected_by_faults() {
+    let harness = Harness::start().await;
+    harness.clerk.inject(Fault::Down.everywhere());
+    let page = harness.get("/").await;
+    assert_eq!(
+        (page.status, page.header("content-type")),
+        (StatusCode::OK, Some("text/html; charset=utf-8"))
+    );
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(
+        policy.starts_with("default-src 'none'; ") && policy.contains("connect-src 'self';"),
+        "{policy}"
+    );
+    assert!(!page.body.contains("src=") && !page.body.contains("@import"));
+    assert_eq!(page.header("access-control-allow-origin"), None);
+    assert_eq!(harness.clerk.requests().len(), 0);
+    let post = Answer::of(harness.http.post(harness.url("/"))).await;
+    assert_eq!(
+        (post.status, post.header("allow")),
+        (StatusCode::METHOD_NOT_ALLOWED, Some("GET, HEAD"))
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,61 @@
+// Starts the demo and a browser for the tests, and checks what every page must satisfy.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** Starts `clerk-mcp demo`. Returns what it prints, and a function that stops it. */
+export async function startDemo(...options) {
+  const demo = spawn(process.env.SERVER, ["demo", "--json", "--port", "0", "--clerk-port", "0", ...options], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const [line] = await once(createInterface({ input: demo.stdout }), "line");
+  const stop = async () => {
+    demo.kill("SIGTERM");
+    if (demo.exitCode === null) await once(demo, "exit");
+  };
+  return { ...JSON.parse(line), stop };
+}
+
+export const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox"] });
+
+/** Opens a page. It must report no error, and send requests only to the server and the local Clerk. */
+export async function open(browser, url, options = {}) {
+  const context = await browser.newContext({ permissions: ["clipboard-read", "clipboard-write"], ...options });
+  const page = await context.newPage();
+  const problems = [];
+  page.on("pageerror", (error) => problems.push(error.message));
+  page.on("request", (request) => {
+    if (!/^(http:\/\/127\.0\.0\.1:|data:)/.test(request.url())) problems.push(`request to ${request.url()}`);
+  });
+  page.on("console", (message) => {
+    // A test may cause an error response, which the browser reports.
+    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) problems.push(message.text());
+  });
+  page.problems = problems;
+  await page.goto(url, { waitUntil: "networkidle" });
+  return page;
+}
+
+/** Checks that axe-core finds no violation, in the light and the dark scheme, and that 320 px are wide enough. */
+export async function checkAccessibility(browser, url, prepare = async () => {}) {
+  for (const colorScheme of ["light", "dark"]) {
+    for (const width of [1280, 320]) {
+      // axe-core is injected into the page, which the policy of the page forbids.
+      const page = await open(browser, url, { bypassCSP: true, colorScheme, viewport: { width, height: 800 } });
+      await prepare(page);
+      await page.evaluate(axe);
+      const { violations } = await page.evaluate(() => globalThis.axe.run());
+      const found = violations.map(({ id, help, nodes }) => `${id}: ${help}\n  ${nodes.map(({ html }) => html.slice(0, 200)).join("\n  ")}`);
+      assert.deepEqual(found, [], `${url}, ${colorScheme}, ${width} px`);
+      const excess = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(excess <= 0, `${url} is ${excess} px too wide for ${width} px`);
+      await page.context().close();
+    }
+  }
+}
