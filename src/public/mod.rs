@@ -39,7 +39,11 @@ use self::{
     page::{PageResponse, StartPage},
     protected_resource::ProtectedResourceMetadata,
 };
-use crate::{auth::ErrorBody, paths, token::ResourceNames};
+use crate::{
+    auth::{BrowserPage, ErrorBody},
+    paths,
+    token::ResourceNames,
+};
 
 /// The settings that the public routes publish.
 #[derive(Debug, Clone)]
@@ -89,7 +93,7 @@ impl PublicApi {
     }
 
     /// Returns the page for a browser that opens the MCP endpoint.
-    pub(crate) fn mcp_page(&self) -> String {
+    pub(crate) fn mcp_page(&self) -> BrowserPage {
         page::mcp_page(&self.settings)
     }
 

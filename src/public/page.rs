@@ -2,6 +2,7 @@
 
 use askama::Template;
 use base64::{Engine, prelude::BASE64_STANDARD};
+use poem::http::HeaderValue;
 use poem_openapi::{
     ApiResponse, Object,
     payload::{Html, Json},
@@ -13,7 +14,10 @@ use super::{
     PublicSettings,
     clients::{ClientSetup, client_setups},
 };
-use crate::{auth::ChallengeContext, digest, paths};
+use crate::{
+    auth::{BrowserPage, ChallengeContext},
+    digest, paths,
+};
 
 /// What the start page shows in addition in a demo: sample users with tokens, and a command to try.
 #[derive(Debug, Clone, Serialize)]
@@ -242,13 +246,21 @@ struct PageTemplate<'a> {
 }
 
 /// Returns the page for a browser that opens the MCP endpoint.
-pub(super) fn mcp_page(settings: &PublicSettings) -> String {
+pub(super) fn mcp_page(settings: &PublicSettings) -> BrowserPage {
     let template = McpTemplate {
         name: &settings.name,
         base: settings.resources.base(),
+        style: MCP_STYLE,
     };
-    // Rendering cannot fail, because the template only contains strings.
-    template.render().unwrap_or_default()
+    let policy = format!(
+        "default-src 'none'; img-src data:; style-src {}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        hash_source(MCP_STYLE)
+    );
+    BrowserPage {
+        // Rendering cannot fail, because the template only contains strings.
+        html: template.render().unwrap_or_default(),
+        policy: HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'")),
+    }
 }
 
 #[derive(Template)]
@@ -256,8 +268,10 @@ pub(super) fn mcp_page(settings: &PublicSettings) -> String {
 struct McpTemplate<'a> {
     name: &'a str,
     base: &'a str,
+    style: &'a str,
 }
 
+const MCP_STYLE: &str = include_str!("mcp.css");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 const PLAYGROUND_SCRIPT: &str = include_str!("playground.js");
