@@ -30,7 +30,7 @@ pub(crate) use self::{authorization_server::AuthorizationServerMetadata, page::D
 #[cfg(feature = "cli")]
 pub(crate) use self::{
     clients::{ClientSetup, client_setups},
-    page::DemoUser,
+    page::{BrokenToken, BrokenTokenCheck, DemoUser},
 };
 use self::{
     docs::DocsPage,

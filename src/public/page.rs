@@ -28,6 +28,32 @@ pub(crate) struct DemoContent {
     pub(crate) curl: String,
     /// The URL of the local Clerk.
     pub(crate) clerk_url: String,
+    /// Tokens that the server rejects.
+    pub(crate) broken_tokens: Vec<BrokenToken>,
+}
+
+/// A token that the server rejects, and why.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct BrokenToken {
+    /// What is wrong with the token.
+    pub(crate) name: &'static str,
+    /// The token.
+    pub(crate) token: String,
+    /// The checks that `explain` shows.
+    pub(crate) checks: Vec<BrokenTokenCheck>,
+    /// The reason in the log.
+    pub(crate) reason: &'static str,
+}
+
+/// One check of a broken token.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct BrokenTokenCheck {
+    /// The name of the check.
+    pub(crate) name: &'static str,
+    /// The outcome: `passed`, `failed` and so on.
+    pub(crate) outcome: &'static str,
+    /// What the check expects, and what it found.
+    pub(crate) text: String,
 }
 
 /// A sample user with a token. The token is only valid with the local Clerk of this demo.
@@ -132,6 +158,7 @@ fn playground_data(settings: &PublicSettings) -> String {
         "scopes": settings.scopes,
         "sessions": settings.sessions,
         "users": users,
+        "brokenTokens": settings.demo.as_ref().map(|demo| &demo.broken_tokens),
     });
     script_data(&data)
 }
@@ -309,6 +336,7 @@ pub(super) mod tests {
             users: vec![ada],
             curl: "curl -s http://127.0.0.1:3001/mcp -H 'A: b -H c' -d '{}'".to_owned(),
             clerk_url: "http://127.0.0.1:9".to_owned(),
+            broken_tokens: Vec::new(),
         };
         PublicSettings {
             demo: Some(demo),
