@@ -85,6 +85,22 @@ test("a rejected token is explained", async () => {
   await expectText(page.getByRole("alert"), /401 Token verification failed/);
 });
 
+test("a broken token is rejected, and the page shows why", async () => {
+  const page = await open(browser, demo.page);
+  for (const [name, failed] of [
+    ["Expired", "exp"],
+    ["For another server", "aud"],
+    ["Without signature (alg: none)", "alg"],
+    ["Signed by another key", "signature"],
+    ["From another issuer", "iss"],
+  ]) {
+    await page.getByRole("button", { name, exact: true }).click();
+    await expectText(page.locator("#broken-response"), /^401 Unauthorized\nwww-authenticate: Bearer error="invalid_token"/);
+    await expectText(page.locator("#checks .failed").first(), new RegExp(`^✗ ${failed}`));
+  }
+  assert.deepEqual(page.problems, []);
+});
+
 test("the page works with the keyboard", async () => {
   const page = await open(browser, demo.page);
   await page.getByRole("radio", { name: "Ada Lovelace" }).focus();
@@ -168,6 +184,8 @@ test("the start page is accessible", () =>
     for (const summary of await page.locator("summary:visible").all()) await summary.click();
     await call(page);
     await answer(page).waitFor();
+    await page.getByRole("button", { name: "Expired" }).click();
+    await page.locator("#rejection").waitFor();
   }));
 
 /** Waits until the text of an element matches. */

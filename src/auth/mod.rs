@@ -144,7 +144,7 @@ impl fmt::Debug for Authenticator {
 #[derive(Debug, Clone)]
 pub struct RequireAuth {
     authenticator: Arc<Authenticator>,
-    browser_page: Option<Arc<str>>,
+    browser_page: Option<Arc<BrowserPage>>,
 }
 
 impl RequireAuth {
@@ -156,12 +156,19 @@ impl RequireAuth {
         }
     }
 
-    /// Sends this HTML page as the body of a 401 to a browser. Status and headers stay the same.
+    /// Sends `page` as the body of a 401 to a browser. Status and challenge stay the same.
     #[must_use]
-    pub(crate) fn browser_page(mut self, html: String) -> Self {
-        self.browser_page = Some(html.into());
+    pub(crate) fn browser_page(mut self, page: BrowserPage) -> Self {
+        self.browser_page = Some(Arc::new(page));
         self
     }
+}
+
+/// An HTML page and its Content Security Policy.
+#[derive(Debug)]
+pub(crate) struct BrowserPage {
+    pub(crate) html: String,
+    pub(crate) policy: HeaderValue,
 }
 
 impl<E: Endpoint> Middleware<E> for RequireAuth {
@@ -180,7 +187,7 @@ impl<E: Endpoint> Middleware<E> for RequireAuth {
 #[derive(Debug)]
 pub struct RequireAuthEndpoint<E> {
     authenticator: Arc<Authenticator>,
-    browser_page: Option<Arc<str>>,
+    browser_page: Option<Arc<BrowserPage>>,
     inner: E,
 }
 
@@ -223,19 +230,15 @@ fn is_browser(headers: &HeaderMap) -> bool {
     values.any(|value| value.to_str().is_ok_and(|value| value.contains("text/html")))
 }
 
-/// Replaces the body of `response` by an HTML page, which may load nothing.
-fn with_page(mut response: Response, page: &str) -> Response {
-    response.set_body(page.to_owned());
+/// Replaces the body of `response` by an HTML page.
+fn with_page(mut response: Response, page: &BrowserPage) -> Response {
+    response.set_body(page.html.clone());
     let headers = response.headers_mut();
-    for (name, value) in [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        ),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
+    headers.insert(header::CONTENT_SECURITY_POLICY, page.policy.clone());
     response
 }
 

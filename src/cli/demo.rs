@@ -9,8 +9,9 @@ use std::{
 };
 
 use clap::Args;
-use local_clerk::{LocalClerk, SampleUser, StartError};
+use local_clerk::{LocalClerk, SampleUser, StartError, mint::SigningKey};
 use serde::Serialize;
+use serde_json::Value;
 use tokio::net::TcpListener;
 
 use super::{
@@ -19,9 +20,9 @@ use super::{
     settings::{Scope, Settings},
 };
 use crate::{
-    app::App,
+    app::{self, App},
     config::{Config, Variable, Variables},
-    public::{ClientSetup, DemoContent, DemoUser, client_setups},
+    public::{BrokenToken, BrokenTokenCheck, ClientSetup, DemoContent, DemoUser, client_setups},
     token::ResourceNames,
 };
 
@@ -119,7 +120,10 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
         }
         clerk.register_resource(ResourceNames::new(&config.base_url).mcp());
         let report = DemoReport::new(&clerk, &config, notes)?;
-        let app = App::builder(&config).demo(report.page_content()).build()?;
+        let broken_tokens = broken_tokens(&clerk, &config).await?;
+        let app = App::builder(&config)
+            .demo(report.page_content(broken_tokens))
+            .build()?;
         output::print(&if args.json {
             report.json()
         } else {
@@ -244,11 +248,12 @@ impl DemoReport {
         })
     }
 
-    fn page_content(&self) -> DemoContent {
+    fn page_content(&self, broken_tokens: Vec<BrokenToken>) -> DemoContent {
         DemoContent {
             users: self.users.clone(),
             curl: self.curl.clone(),
             clerk_url: self.clerk.frontend_api_url.clone(),
+            broken_tokens,
         }
     }
 
@@ -358,6 +363,59 @@ fn demo_user(
         about,
         token,
     })
+}
+
+/// Makes tokens with one defect each, and lists what `explain` shows about them.
+async fn broken_tokens(clerk: &LocalClerk, config: &Config) -> Result<Vec<BrokenToken>, Failure> {
+    let names = ResourceNames::new(&config.base_url);
+    let Some(user) = clerk.sample_users().into_iter().next() else {
+        return Ok(Vec::new());
+    };
+    let valid = || clerk.oauth_token(&user.id, CLIENT_ID, &["profile"], Some(names.mcp()));
+    let header: Value = serde_json::from_str(&valid()?.header_json()).unwrap_or_default();
+    let key_id = header.get("kid").and_then(Value::as_str).unwrap_or_default();
+    let (authenticator, _) = app::authenticator(config)?;
+    let mut tokens = Vec::new();
+    for (name, recipe) in [
+        ("Expired", valid()?.claim("exp", 1_700_000_000)),
+        (
+            "For another server",
+            valid()?.claim("aud", "https://other.example.com/mcp"),
+        ),
+        (
+            "Without signature (alg: none)",
+            valid()?.header("alg", "none").unsigned(),
+        ),
+        (
+            "Signed by another key",
+            valid()?.signed_by(&SigningKey::generate(key_id)),
+        ),
+        (
+            "From another issuer",
+            valid()?.claim("iss", "https://clerk.example.com"),
+        ),
+    ] {
+        let token = recipe.mint();
+        let explanation = authenticator.explain(&token).await;
+        let reason = explanation
+            .refusal()
+            .map_or("none", |error| error.reason().as_str());
+        let checks = explanation.checks.iter().map(|result| BrokenTokenCheck {
+            name: result.check.as_str(),
+            outcome: result.outcome.as_str(),
+            text: result
+                .outcome
+                .detail()
+                .unwrap_or_else(|| result.check.demand().to_owned()),
+        });
+        tokens.push(BrokenToken {
+            name,
+            checks: checks.collect(),
+            reason,
+            token,
+        });
+    }
+    Ok(tokens)
 }
 
 fn curl(endpoint: &str, token: &str) -> String {

@@ -36,7 +36,7 @@ pub(crate) fn client_setups(endpoint: &str) -> Vec<ClientSetup> {
         },
         ClientSetup {
             client: "MCP Inspector",
-            place: "in a terminal; opens a page in the browser",
+            place: "in a terminal, with Node.js 22.19 or newer; opens a page in the browser",
             text: format!("npx @modelcontextprotocol/inspector --transport http --server-url {endpoint}"),
         },
     ]

@@ -18,12 +18,18 @@ const foldRejections = () => ({
     },
   },
 });
+// A link inside the button that opens an operation confuses screen readers. The button sets the fragment, too.
+const withoutNestedLinks = () => ({
+  wrapComponents: { DeepLink: (_, { React }) => ({ text }) => React.createElement("span", null, text) },
+});
+// There is only one server, so there is nothing to choose.
+const withoutServers = () => ({ wrapComponents: { ServersContainer: () => () => null } });
 const ui = SwaggerUIBundle({
   dom_id: "#ui",
   spec: api,
   deepLinking: true,
   validatorUrl: null,
-  plugins: [foldRejections],
+  plugins: [foldRejections, withoutNestedLinks, withoutServers],
   // MCP requires both media types, but Swagger UI sends only the selected one. This also changes the curl command shown.
   requestInterceptor(request) {
     if (request.method === "POST") request.headers.accept = "application/json, text/event-stream";

@@ -37,7 +37,7 @@ pub(crate) use self::{authorization_server::AuthorizationServerMetadata, page::D
 #[cfg(feature = "cli")]
 pub(crate) use self::{
     clients::{ClientSetup, client_setups},
-    page::DemoUser,
+    page::{BrokenToken, BrokenTokenCheck, DemoUser},
 };
 use self::{
     docs::DocsPage,
@@ -46,7 +46,11 @@ use self::{
     page::{PageResponse, StartPage},
     protected_resource::ProtectedResourceMetadata,
 };
-use crate::{auth::ErrorBody, paths, token::ResourceNames};
+use crate::{
+    auth::{BrowserPage, ErrorBody},
+    paths,
+    token::ResourceNames,
+};
 
 /// The settings that the public routes publish.
 #[derive(Debug, Clone)]
@@ -98,7 +102,7 @@ impl PublicApi {
     }
 
     /// Returns the page for a browser that opens the MCP endpoint.
-    pub(crate) fn mcp_page(&self) -> String {
+    pub(crate) fn mcp_page(&self) -> BrowserPage {
         page::mcp_page(&self.settings)
     }
 

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use base64::{Engine, prelude::BASE64_STANDARD};
+use poem::http::HeaderValue;
 use poem_openapi::{
     ApiResponse, Object,
     payload::{Html, Json},
@@ -13,7 +14,10 @@ use super::{
     PublicSettings,
     clients::{ClientSetup, client_setups},
 };
-use crate::{auth::ChallengeContext, digest, paths};
+use crate::{
+    auth::{BrowserPage, ChallengeContext},
+    digest, paths,
+};
 
 /// What the start page shows in addition in a demo: sample users with tokens, and a command to try.
 #[derive(Debug, Clone, Serialize)]
@@ -24,6 +28,32 @@ pub(crate) struct DemoContent {
     pub(crate) curl: String,
     /// The URL of the local Clerk.
     pub(crate) clerk_url: String,
+    /// Tokens that the server rejects.
+    pub(crate) broken_tokens: Vec<BrokenToken>,
+}
+
+/// A token that the server rejects, and why.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct BrokenToken {
+    /// What is wrong with the token.
+    pub(crate) name: &'static str,
+    /// The token.
+    pub(crate) token: String,
+    /// The checks that `explain` shows.
+    pub(crate) checks: Vec<BrokenTokenCheck>,
+    /// The reason in the log.
+    pub(crate) reason: &'static str,
+}
+
+/// One check of a broken token.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct BrokenTokenCheck {
+    /// The name of the check.
+    pub(crate) name: &'static str,
+    /// The outcome: `passed`, `failed` and so on.
+    pub(crate) outcome: &'static str,
+    /// What the check expects, and what it found.
+    pub(crate) text: String,
 }
 
 /// A sample user with a token. The token is only valid with the local Clerk of this demo.
@@ -128,6 +158,7 @@ fn playground_data(settings: &PublicSettings) -> String {
         "scopes": settings.scopes,
         "sessions": settings.sessions,
         "users": users,
+        "brokenTokens": settings.demo.as_ref().map(|demo| &demo.broken_tokens),
     });
     script_data(&data)
 }
@@ -242,13 +273,21 @@ struct PageTemplate<'a> {
 }
 
 /// Returns the page for a browser that opens the MCP endpoint.
-pub(super) fn mcp_page(settings: &PublicSettings) -> String {
+pub(super) fn mcp_page(settings: &PublicSettings) -> BrowserPage {
     let template = McpTemplate {
         name: &settings.name,
         base: settings.resources.base(),
+        style: MCP_STYLE,
     };
-    // Rendering cannot fail, because the template only contains strings.
-    template.render().unwrap_or_default()
+    let policy = format!(
+        "default-src 'none'; img-src data:; style-src {}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        hash_source(MCP_STYLE)
+    );
+    BrowserPage {
+        // Rendering cannot fail, because the template only contains strings.
+        html: template.render().unwrap_or_default(),
+        policy: HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'")),
+    }
 }
 
 #[derive(Template)]
@@ -256,8 +295,10 @@ pub(super) fn mcp_page(settings: &PublicSettings) -> String {
 struct McpTemplate<'a> {
     name: &'a str,
     base: &'a str,
+    style: &'a str,
 }
 
+const MCP_STYLE: &str = include_str!("mcp.css");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 const PLAYGROUND_SCRIPT: &str = include_str!("playground.js");
@@ -296,6 +337,7 @@ pub(super) mod tests {
             users: vec![ada],
             curl: "curl -s http://127.0.0.1:3001/mcp -H 'A: b -H c' -d '{}'".to_owned(),
             clerk_url: "http://127.0.0.1:9".to_owned(),
+            broken_tokens: Vec::new(),
         };
         PublicSettings {
             demo: Some(demo),

@@ -27,9 +27,9 @@ function notify(text = "") {
 // ---- Requests
 
 /** Builds the request for a JSON-RPC method. Servers with sessions need revision 2026-07-28, which has none. */
-function rpc(method, params) {
+function rpc(method, params, token = caller.token) {
   const headers = {
-    Authorization: `Bearer ${caller.token}`,
+    Authorization: `Bearer ${token}`,
     "Content-Type": "application/json",
     Accept: "application/json, text/event-stream",
   };
@@ -277,6 +277,39 @@ function indented(text) {
   } catch {
     return text;
   }
+}
+
+// ---- Broken tokens: only in the demo
+
+async function sendBroken({ token, checks, reason }) {
+  const request = rpc("tools/list", {}, token);
+  let answer;
+  try {
+    answer = await send(request);
+  } catch (error) {
+    return notify(`The server does not answer: ${error.message}`);
+  }
+  const { response, text } = answer;
+  const challenge = response.headers.get("www-authenticate");
+  byId("broken-curl").textContent = curl(request, `${token.slice(0, 8)}…`);
+  byId("broken-response").textContent = [
+    `${response.status} ${response.statusText}`,
+    challenge ? `www-authenticate: ${challenge}` : "",
+    "",
+    indented(text),
+  ].join("\n");
+  byId("checks").replaceChildren(...checks.map(({ name, outcome, text }) => element("li", { className: outcome === "failed" ? "failed" : "" },
+    element("b", { textContent: `${outcome === "passed" ? "✓" : outcome === "failed" ? "✗" : "–"} ${name}` }), text)));
+  byId("broken-reason").textContent = `Reason in the log: ${reason}`;
+  byId("rejection").hidden = false;
+  byId("broken-request").focus({ preventScroll: true });
+}
+
+for (const broken of data.brokenTokens ?? []) {
+  const button = element("button", { type: "button", textContent: broken.name });
+  button.addEventListener("click", () => sendBroken(broken));
+  byId("defects").append(button);
+  byId("break").hidden = false;
 }
 
 // ---- Sign-in: OAuth 2.1 authorization code with PKCE (RFC 7636) and dynamic client registration (RFC 7591)

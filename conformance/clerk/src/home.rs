@@ -12,6 +12,8 @@ use poem::{
 
 use crate::http::respond;
 
+/// The path of the page.
+pub(crate) const PATH: &str = "/";
 const STYLE: &str = include_str!("../templates/home.css");
 const SCRIPT: &str = include_str!("../templates/home.js");
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use poem::{
     EndpointExt as _, IntoEndpoint, Request, Response, Route,
-    endpoint::{make, make_sync},
+    endpoint::make,
     http::{
         HeaderValue, Method, StatusCode, header,
         uri::{Authority, PathAndQuery},
@@ -101,13 +101,18 @@ pub(crate) fn endpoint(instance: &Arc<Instance>) -> impl IntoEndpoint<Endpoint: 
     }
     route = backend::add_routes(route, BACKEND, instance);
     route = admin::add_routes(route, instance);
-    route = route.at("/", make_sync(|request| home::answer(&request)));
     let instance = Arc::clone(instance);
+    // Also matches `/`.
     route = route.at(
         "/*",
         make(move |request| {
             let instance = Arc::clone(&instance);
-            async move { answer_with_faults(&instance, None, request, async |_| not_found()).await }
+            async move {
+                if request.uri().path() == home::PATH {
+                    return home::answer(&request);
+                }
+                answer_with_faults(&instance, None, request, async |_| not_found()).await
+            }
         }),
     );
     // Requests that the router itself rejects.

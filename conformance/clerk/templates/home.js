@@ -75,20 +75,20 @@ async function showState() {
     const memberships = organizations.flatMap(({ name, members }) =>
       members.filter((member) => member.user === user.id).map(({ role }) => `${name} (${role})`));
     return row(
-      [nameOf(user), small([user.email, user.banned && "banned"].filter(Boolean).join(", "))],
-      [element("code", { textContent: user.id })],
+      [nameOf(user), small([user.email, user.banned && "banned"].filter(Boolean).join(", ")), code(user.id)],
       memberships.length ? memberships.map((membership) => element("div", { textContent: membership })) : ["none"],
     );
   }));
   byId("no-clients").hidden = clients.length > 0;
   byId("client-table").hidden = clients.length === 0;
   byId("client-rows").replaceChildren(...clients.map(({ id, name, redirect_uris }) => row(
-    [name],
-    [element("code", { textContent: id })],
-    redirect_uris.map((uri) => element("div", {}, element("code", { textContent: uri }))),
+    [name, element("br"), code(id)],
+    redirect_uris.map((uri) => element("div", {}, code(uri))),
   )));
   byId("keys").textContent = `Signing key: ${signing_key}. Published keys: ${published_keys.length}.`;
 }
+
+const code = (text) => element("code", { textContent: text });
 
 const small = (text) => element("small", { textContent: text });
 
@@ -109,7 +109,7 @@ async function showRequests() {
   byId("request-rows").replaceChildren(...requests.slice(-100).reverse().map(({ number, at, method, path, authorization, status, fault }) => row(
     [String(number)],
     [at.slice(11, 19)],
-    [element("code", { textContent: `${method} ${path}` }), small(authorization ? `with ${authorization}` : "")],
+    [code(`${method} ${path}`), small(authorization ? `with ${authorization}` : "")],
     [element("span", { className: status >= 400 ? "failed" : "", textContent: status ?? "…" })],
     [fault ?? ""],
   )));
