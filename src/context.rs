@@ -18,7 +18,7 @@ tokio::task_local! {
     static CONTEXT: CallContext;
 }
 
-/// The values that the functions return.
+/// The caller's session and the Backend API client of one MCP request.
 #[derive(Debug)]
 pub(crate) struct CallContext {
     /// Replaced by [`get_organization`].
@@ -86,7 +86,7 @@ pub fn get_client() -> Result<ClerkClient, ClientNotInitialized> {
 /// # use clerk_mcp::{context, mcp::ToolError};
 /// async fn in_a_tool() -> Result<String, ToolError> {
 ///     let user = context::get_user().await?;
-///     user.primary_email().map(str::to_owned).ok_or_else(|| ToolError::failed("You have no e-mail address."))
+///     user.primary_email().map(str::to_owned).ok_or_else(|| ToolError::failed("You have no email address."))
 /// }
 /// ```
 ///

@@ -43,6 +43,6 @@ ids! {
     MembershipId;
     /// A user's session at Clerk, `sess_…`: the claim `sid`. Not an MCP session.
     ClerkSessionId;
-    /// An OAuth client: letters and digits, or the URL of a client id metadata document.
+    /// An OAuth client: letters and digits, or the URL of a client ID metadata document.
     ClientId;
 }

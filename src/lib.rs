@@ -29,7 +29,7 @@
 //!
 //! #[tool_router]
 //! impl MyTools {
-//!     #[tool(name = "my-name", description = "Tells the caller's first name.")]
+//!     #[tool(name = "my-name", description = "Returns the first name of the caller.")]
 //!     async fn my_name(&self) -> Result<String, ToolError> {
 //!         let user = context::get_user().await?;
 //!         Ok(user.first_name.clone().unwrap_or_else(|| "nameless".to_owned()))
@@ -144,10 +144,10 @@
 //! # Sessions
 //!
 //! By default the server is stateless: it keeps nothing between two requests of a client, so it can restart
-//! at any time, and any replica can answer. Clients of MCP 2025-11-25 and earlier need a session for one
-//! purpose: a tool asks the client something (elicitation, sampling, roots).
-//! [`McpSessions`](mcp::McpSessions) adds such sessions. Each session is bound to its user, their number is
-//! limited, and idle sessions end.
+//! at any time, and any replica can answer. With clients of MCP 2025-11-25 and earlier, a tool can send
+//! requests to the client (elicitation, sampling, roots) only in a session.
+//! [`McpSessions`](mcp::McpSessions) adds such sessions. Each session is bound to its user, the number of
+//! sessions is limited, and idle sessions end.
 //!
 //! ```no_run
 //! # use std::time::Duration;
@@ -155,14 +155,14 @@
 //! # fn build(config: &Config) -> Result<App, AppError> {
 //! let mut sessions = McpSessions::default();
 //! sessions.max_per_user = 4;
-//! // Leaves people time to answer a question of a tool.
+//! // Gives users time to answer a tool's question.
 //! App::builder(config).sessions(sessions).call_timeout(Duration::from_mins(5)).build()
 //! # }
 //! ```
 //!
 //! Clients of MCP 2026-07-28 have no sessions. A tool that needs an answer returns
 //! [`InputRequiredResult`](rmcp::model::InputRequiredResult), and the client calls the tool again with the
-//! answer. `examples/everything` does both.
+//! answer. `examples/everything` shows both ways.
 //!
 //! # Testing
 //!

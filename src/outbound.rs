@@ -39,7 +39,7 @@ pub fn client(target: &Url, roots: &[Certificate]) -> reqwest::Result<Client> {
     builder.build()
 }
 
-/// Why a request to Clerk got no response. Contains no URL and no body, so it is safe to log.
+/// Why a request got no complete response. Contains no URL and no body, so it is safe to log.
 ///
 /// ```
 /// use clerk_mcp::outbound::{self, OutboundError};

@@ -1,6 +1,6 @@
-//! The reasons why requests are rejected: one closed list of slugs, used as `reason` in the log and as the
-//! label of the metric. Where Clerk's SDK has a slug for the same reason, it is used here too, so that people
-//! can search for it.
+//! The reasons why requests are rejected: one closed list of slugs. A slug is the field `reason` in the log
+//! and the label `reason` of the metric `clerk_mcp_refusals_total`. Slugs of Clerk's SDK are reused, so that
+//! operators can search for them.
 
 use std::fmt;
 
@@ -71,7 +71,7 @@ reasons! {
     PermissionMissing = "permission-missing",
     /// The key set is unavailable.
     JwkRemoteFailedToLoad = "jwk-remote-failed-to-load",
-    /// Clerk was unavailable when it was asked to verify a token.
+    /// The server could not verify a token with Clerk, because Clerk was unavailable.
     ClerkUnavailable = "clerk-unavailable",
     /// Too many unknown opaque tokens were looked up at Clerk.
     TokenLookupLimit = "token-lookup-limit",
@@ -94,7 +94,7 @@ reasons! {
 }
 
 impl Reason {
-    /// Counts a rejected request in the metric.
+    /// Counts a rejected request in `clerk_mcp_refusals_total`.
     pub(crate) fn count(self) {
         metrics::counter!("clerk_mcp_refusals_total", "reason" => self.as_str()).increment(1);
     }

@@ -1,4 +1,4 @@
-//! [`Session`]: the authenticated caller, as tools see it. No later code reads the claims.
+//! [`Session`]: the authenticated caller, as tools see it. Tools read raw claims only for custom claims.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crate::{
     token::{TokenKind, VerifiedClaims},
 };
 
-/// An authenticated caller. A session can only be built from verified claims and belongs to one request.
+/// An authenticated caller, built only from verified claims. Requests with the same token can share it.
 ///
 /// Values that the token does not contain are `None` or an empty list, never an empty string. v1 and v2
 /// session tokens of the same membership give the same session, except for [`claims`](Self::claims).
@@ -253,7 +253,7 @@ impl fmt::Debug for Session {
 /// }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the token speaks for no user; sign in as a user and call again")]
+#[error("the token does not belong to a user; sign in as a user and call again")]
 pub struct NoUser;
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde requires this signature")]

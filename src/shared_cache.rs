@@ -1,4 +1,4 @@
-//! [`SharedCache`]: a bounded cache with single flight and a lifetime per entry.
+//! [`SharedCache`]: a bounded cache with a lifetime per entry, in which concurrent lookups share a fetch.
 
 use std::{collections::HashMap, fmt, hash::Hash, sync::Arc, time::Duration};
 
@@ -32,8 +32,7 @@ where
 {
     /// Creates a cache of at most `capacity` entries. `name` is its label in metrics.
     pub(crate) fn new(name: &'static str, capacity: u64, clock: Arc<dyn Clock>) -> Self {
-        // `clock` decides whether an entry is fresh. This only frees the memory of entries that are no longer
-        // looked up.
+        // `clock` decides whether an entry is fresh. `time_to_live` only frees the memory of old entries.
         let entries = Cache::builder()
             .max_capacity(capacity)
             .time_to_live(FORGET_AFTER)

@@ -287,7 +287,7 @@ fn issuer(reader: &mut Reader<'_>, secret_key: Option<&str>) -> Option<String> {
         && *test != test_key
         && !mixed
     {
-        let reason = "one of this key and CLERK_SECRET_KEY is a test key, the other a live key; copy both from the same instance";
+        let reason = "this key and CLERK_SECRET_KEY do not match: one is a test key, the other a live key; copy both from the same instance";
         reader.invalid.push(("CLERK_PUBLISHABLE_KEY", reason.to_owned()));
     }
     let named = named.or_else(|| derived.map(|(_, domain)| domain));

@@ -137,7 +137,7 @@ pub(crate) fn kinds(text: &str) -> Result<Vec<TokenKind>, String> {
     let kinds =
         kinds.ok_or_else(|| "expected session_token, oauth_token, m2m_token or api_key".to_owned())?;
     if kinds.is_empty() {
-        return Err("expected at least one kind".to_owned());
+        return Err("expected at least one kind of token".to_owned());
     }
     Ok(kinds)
 }

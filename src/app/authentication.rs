@@ -97,8 +97,8 @@ impl Authentication {
         })
     }
 
-    /// Creates the probe of the secret key and connects it to the authenticator, which rejects every request
-    /// while the last probes found the key invalid.
+    /// Creates the probe of the secret key, and connects it to the authenticator. The authenticator rejects
+    /// every token while [`SecretKeyState::misconfiguration`] is not `None`.
     pub(super) fn watch_secret_key(mut self) -> (Self, SecretKeyProbe, Arc<SecretKeyState>) {
         let state = Arc::new(SecretKeyState::default());
         let probe = SecretKeyProbe::new(self.client.clone(), self.keys.clone(), Arc::clone(&state));

@@ -1,4 +1,4 @@
-//! Assembles the server from its parts. The binary, the demo and the tests all build their server with
+//! Assembles the server from its parts. The program, the demo and the tests all build their server with
 //! [`App::builder`].
 
 mod authentication;
@@ -95,6 +95,7 @@ impl App {
             self.stop.cancel();
             tracing::info!("shutting down: finishing requests in flight");
         };
+        // The background tasks never complete; they are dropped when `serve` returns.
         tokio::select! {
             outcome = serve(listener, self.endpoint, self.limits, stop) => outcome,
             ((), ()) = async { tokio::join!(refresh, self.probe.keep_watch()) } => Ok(()),
@@ -145,8 +146,8 @@ struct Options<'a> {
 }
 
 impl<'a, H> AppBuilder<'a, H> {
-    /// Serves the tools, resources and prompts of `server`. It is cloned for each request, or for each
-    /// session if [sessions](Self::sessions) are enabled.
+    /// Serves the tools, resources and prompts of `server`. The app clones `server` for each request, or for
+    /// each session if [sessions](Self::sessions) are enabled.
     pub fn server<S: ServerHandler + Clone>(mut self, server: S) -> AppBuilder<'a, S> {
         self.options.direct_tools.clear();
         AppBuilder {
@@ -166,8 +167,8 @@ impl<'a, H> AppBuilder<'a, H> {
         self
     }
 
-    /// Enables MCP sessions for clients of protocol 2025-11-25 and earlier, so that tools can send them
-    /// requests (elicitation, sampling, roots). Disabled by default.
+    /// Enables MCP sessions for clients of MCP 2025-11-25 and earlier, so that tools can send them requests
+    /// (elicitation, sampling, roots). Disabled by default.
     #[must_use]
     pub fn sessions(mut self, sessions: McpSessions) -> Self {
         self.options.sessions = Some(sessions);
@@ -267,7 +268,7 @@ pub enum AppError {
     Path {
         /// The path.
         path: String,
-        /// Why poem rejected it.
+        /// Why the path cannot be used.
         reason: String,
     },
 }

@@ -47,8 +47,8 @@ impl ChallengeContext {
         self
     }
 
-    /// Returns the scopes that every request needs and those of `needed`. A client that is granted exactly
-    /// the scopes of a challenge must be accepted (MCP, "Scope Challenge Handling").
+    /// Returns the scopes that every request needs, followed by the other scopes in `needed`. A client that
+    /// is granted exactly the scopes of a challenge must be accepted (MCP, "Scope Challenge Handling").
     pub(super) fn all_scopes(&self, needed: &[String]) -> Vec<String> {
         let mut all = self.required_scopes.clone();
         add_missing(&mut all, needed);
@@ -59,7 +59,7 @@ impl ChallengeContext {
 /// A `Bearer` challenge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Challenge<'a> {
-    /// `error` and `error_description`; `None` if the request had no token (RFC 6750 §3.1).
+    /// `error` and `error_description`; `None` without a well-formed bearer token (RFC 6750 §3.1).
     pub(super) error: Option<(&'a str, &'a str)>,
     /// The scopes that this request needs, instead of those of the context.
     pub(super) scopes: Option<&'a [String]>,

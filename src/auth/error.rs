@@ -290,7 +290,7 @@ pub enum ChallengeError {
 }
 
 impl Refusal {
-    /// The defaults of the rows.
+    /// The values of the fields that a row of the table does not set.
     const NONE: Self = Self {
         status: StatusCode::INTERNAL_SERVER_ERROR,
         challenge: ChallengeError::NoChallenge,

@@ -53,19 +53,19 @@ pub struct CheckResult {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CheckOutcome {
-    /// The token meets the check.
+    /// The token passes the check.
     Passed,
     /// The check does not apply to this token, for this reason.
     NotAsked(&'static str),
-    /// The token does not meet the check.
+    /// The token fails the check.
     Failed(AuthError),
     /// The check could not run, because it needs the result of an earlier check that failed.
     NotReached,
 }
 
 impl Explanation {
-    /// Returns the error of the first failed check, which is the one that a request would be rejected with.
-    pub fn refusal(&self) -> Option<&AuthError> {
+    /// Returns the error of the first failed check. A request with this token would be rejected with it.
+    pub fn first_failure(&self) -> Option<&AuthError> {
         self.checks.iter().find_map(|result| match &result.outcome {
             CheckOutcome::Failed(error) => Some(error),
             CheckOutcome::Passed | CheckOutcome::NotAsked(_) | CheckOutcome::NotReached => None,

@@ -11,11 +11,10 @@ use crate::{clerk::ClerkError, clock::Clock, session::Session, token::TokenError
 
 /// A limit for lookups of opaque tokens.
 ///
-/// Anyone can send made-up tokens, and each lookup counts against Clerk's rate limit: a hundred requests in
-/// ten seconds per application, including those of the tools. Therefore few lookups run at the same time.
-/// Lookups of unknown tokens pause after many that did not end with Clerk knowing the token. Tokens that
-/// Clerk accepted before are exempt from this limit, so that made-up tokens cannot lock out users. All
-/// lookups pause when Clerk's rate limit is exceeded.
+/// Anyone can send made-up tokens, and each lookup counts against Clerk's rate limit: 100 requests in 10 s
+/// per application, including the requests of tools. Therefore few lookups run at a time, and lookups fail
+/// after many tokens in 10 s that Clerk does not know. Tokens that Clerk accepted before are exempt from this
+/// limit, so that made-up tokens cannot lock out users. All lookups fail while Clerk's rate limit is exceeded.
 pub(super) struct LookupBudget {
     clock: Arc<dyn Clock>,
     usage: Mutex<LookupUsage>,

@@ -77,8 +77,8 @@ impl Authenticator {
     }
 
     /// Explains whether a request with `token` would be accepted: runs every check, including those after the
-    /// first failure. Opaque tokens are verified with Clerk; the secret key is judged by the state given to
-    /// [`watch_secret_key`](Self::watch_secret_key). Nothing is cached. **Do not send the result to
+    /// first failure. Verifies opaque tokens with Clerk. Takes the outcome for the secret key from the state
+    /// given to [`watch_secret_key`](Self::watch_secret_key). Caches nothing. **Do not send the result to
     /// clients**: the reasons help an attacker to forge tokens.
     pub async fn explain(&self, token: &str) -> Explanation {
         let token: BearerToken = match token.parse() {
@@ -107,7 +107,7 @@ impl Authenticator {
             session.require_scopes(needed).map(|()| Pass::Held)
         });
         explanation.add(Check::Scopes, outcome);
-        if explanation.refusal().is_some() {
+        if explanation.first_failure().is_some() {
             explanation.session = None;
         }
         explanation

@@ -18,7 +18,7 @@ use crate::{
     token::{BearerToken, Recorder, TokenError, TokenKind, TokenPolicy, TokenReport},
 };
 
-/// A cache of the results of opaque tokens, each kept for at most a minute. Cheap to clone.
+/// Verifies opaque tokens with Clerk, and caches each result for at most a minute. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct OpaqueTokenCache(Arc<Inner>);
 

@@ -1,4 +1,5 @@
-//! A cache of verified JWTs, keyed by SHA-256 so that no token is kept in memory.
+//! Verifies tokens, and caches the sessions of verified JWTs. The cache is keyed by the SHA-256 of the token,
+//! so that it contains no tokens.
 
 use std::{sync::Arc, time::Duration};
 

@@ -10,7 +10,8 @@ use super::ClerkError;
 use crate::outbound::{OutboundError, read_body};
 
 /// Sends a request that only reads data, so that it is safe to retry. Retries at most twice, after 429, 5xx
-/// and broken connections. All attempts together take at most 5 s. `operation` is the label in metrics.
+/// and connection errors, but not after a timeout. All attempts together take at most 5 s. `operation` is the
+/// label in metrics.
 pub(super) async fn read<T: DeserializeOwned>(
     operation: &'static str,
     request: RequestBuilder,
@@ -32,8 +33,8 @@ pub(super) async fn read<T: DeserializeOwned>(
         .retry(backoff)
         .when(ClerkError::is_transient)
         .adjust(|error, delay| match error {
-            // `delay` is `None` when no attempts are left. If Clerk asks for a longer wait than this, the
-            // call fails and the error tells the caller when to retry.
+            // `delay` is `None` when no attempts are left. If Clerk asks for a wait above `LONGEST_WAIT`, the
+            // call fails, and the error tells the caller when to retry.
             ClerkError::RateLimited {
                 retry_after: Some(wait),
             } => delay.and_then(|delay| (*wait <= LONGEST_WAIT).then_some((*wait).max(delay))),

@@ -56,7 +56,7 @@ pub enum ClerkError {
     /// Clerk is unreachable or returned a 5xx status.
     #[error("Clerk is not available at the moment. Try again in a minute.")]
     Unavailable {
-        /// Why there is no response; `None` for a 5xx status.
+        /// Why there is no complete response; `None` for a 5xx status.
         cause: Option<OutboundError>,
     },
     /// The response could not be parsed.
@@ -123,7 +123,7 @@ impl ClerkError {
     pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::RateLimited { .. } => true,
-            // A timed-out attempt has used the whole time limit, so there is no time for another.
+            // A timeout takes 2 s (connecting) or 5 s (the whole call). Another attempt would rarely fit in.
             Self::Unavailable { cause } => *cause != Some(OutboundError::Timeout),
             Self::KeyRefused { .. }
             | Self::Forbidden { .. }

@@ -1,5 +1,5 @@
-//! The client of Clerk's Backend API. It authenticates with the secret key of the server. The token of a
-//! caller is only sent to Clerk's verify endpoints.
+//! The client of Clerk's Backend API. It authenticates with the secret key of the server. It sends a caller's
+//! token only to Clerk's verify endpoints, in the body, and only if the token is opaque.
 
 mod call;
 mod error;

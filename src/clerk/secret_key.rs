@@ -107,7 +107,7 @@ impl SecretKeyState {
         match result {
             Ok(()) => {
                 if self.current.swap(0, Ordering::Relaxed) != 0 {
-                    tracing::info!("the secret key is valid again");
+                    tracing::info!("the check of the secret key passes again");
                 }
                 *history = History {
                     succeeded_once: true,
@@ -116,7 +116,7 @@ impl SecretKeyState {
             }
             Err(misconfiguration) => {
                 history.failed_in_a_row += 1;
-                tracing::error!(reason = %misconfiguration.reason(), detail = %misconfiguration, "the secret key is invalid");
+                tracing::error!(reason = %misconfiguration.reason(), detail = %misconfiguration, "the check of the secret key failed");
                 if !history.succeeded_once || history.failed_in_a_row >= 2 {
                     let code = match misconfiguration {
                         Misconfiguration::KeyRefused => 1,

@@ -54,7 +54,7 @@ pub struct User {
 }
 
 impl User {
-    /// Returns the primary e-mail address, if the user has one.
+    /// Returns the primary email address, if the user has one.
     pub fn primary_email(&self) -> Option<&str> {
         let primary = self.primary_email_address_id.as_deref()?;
         self.email_addresses
@@ -64,7 +64,7 @@ impl User {
     }
 }
 
-/// An e-mail address of a user.
+/// An email address of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct EmailAddress {

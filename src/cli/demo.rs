@@ -1,5 +1,5 @@
-//! `demo`: runs the server and a local Clerk in one process. Prints, and shows on a page, everything needed
-//! to try it.
+//! `demo`: runs the server and a local Clerk in one process. Prints everything needed to try the server, and
+//! shows the same on the start page.
 
 use std::{
     fmt::Write as _,
@@ -89,7 +89,7 @@ impl Scope for DemoVariables {
 pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
     // Other variables of the environment, and .env, configure a real Clerk application. The demo must not use
     // them.
-    let mut variables = Variables::read_only(args.settings.flags(), &ENVIRONMENT)?;
+    let mut variables = Variables::read_selected(args.settings.flags(), &ENVIRONMENT)?;
     let filter = logging::filter(&variables, DEFAULT_FILTER)?;
     process::runtime()?.block_on(async {
         let stop = process::stop_signal()?;

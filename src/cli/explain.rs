@@ -21,7 +21,7 @@ use crate::{
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = format!("{EXAMPLES}\n\nEvery variable has a flag: see --help."),
+    after_help = format!("{EXAMPLES}\n\nRun with --help to see the configuration flags."),
     after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
 )]
 pub(super) struct ExplainArgs {
@@ -133,7 +133,7 @@ fn to_text(explanation: &Explanation) -> String {
         };
         let _ = writeln!(text, "{}", output::check(mark, check.as_str(), WIDTH, &words));
     }
-    match (&explanation.session, explanation.refusal()) {
+    match (&explanation.session, explanation.first_failure()) {
         (Some(session), _) => {
             let mut session = json!(session);
             if let Some(members) = session.as_object_mut() {
@@ -198,7 +198,7 @@ fn to_json(explanation: &Explanation) -> String {
             })
         })
         .collect();
-    let refusal = explanation.refusal().map(|error| {
+    let refusal = explanation.first_failure().map(|error| {
         let refusal = error.refusal();
         json!({
             "status": refusal.status.as_u16(),

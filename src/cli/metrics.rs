@@ -18,7 +18,7 @@ pub(super) async fn serve(address: SocketAddr) -> Result<AbortOnDropHandle<()>, 
         )?
         .install_recorder()?;
     let listener = process::bind(address, |_| "ADMIN_ADDR").await?;
-    tracing::info!(address = %listener.local_addr()?, "metrics");
+    tracing::info!(address = %listener.local_addr()?, "serving metrics");
     let collected = recorder.clone();
     let metrics = make_sync(move |_| recorder.render())
         .with(SetHeader::new().overriding("content-type", "text/plain; version=0.0.4; charset=utf-8"));

@@ -18,8 +18,8 @@ pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> 
     .await
 }
 
-/// Binds `address`. If that fails, `variable` returns the variable that the error tells the operator to
-/// change.
+/// Binds `address`. If that fails, the error tells the operator to change the variable that `variable`
+/// returns.
 pub(super) async fn bind(
     address: SocketAddr,
     variable: impl Fn(&io::Error) -> &'static str,

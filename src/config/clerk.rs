@@ -82,7 +82,7 @@ pub(super) fn read(read: &mut Reader<'_>) -> Option<ClerkConfig> {
     if let (Some((secret, _)), Some(publishable)) = (&secret_key, publishable_mode)
         && *secret != publishable
     {
-        let reason = "one of this key and CLERK_SECRET_KEY is a test key, the other a live key; copy both from the same instance";
+        let reason = "this key and CLERK_SECRET_KEY do not match: one is a test key, the other a live key; copy both from the same instance";
         read.fault("CLERK_PUBLISHABLE_KEY", reason.to_owned());
     }
     let backend_api = read.optional("CLERK_API_URL", parse::backend_api);

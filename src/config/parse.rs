@@ -99,8 +99,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Returns whether an error message may contain the value: not if the variable is secret, and not if the text
-/// looks like a secret that was put into the wrong variable.
+/// Returns whether an error message may contain the value. Returns `false` for a secret variable, for a text
+/// that looks like a secret in the wrong variable, and for a URL that may contain a password (`@`).
 pub(super) fn may_show(name: &str, text: &str) -> bool {
     let secret = VARIABLES
         .iter()
@@ -342,7 +342,7 @@ pub(super) fn accepted_tokens(text: &str) -> Result<Vec<TokenKind>, String> {
         .map(|item| item.parse::<TokenKind>().map_err(|error| error.to_string()))
         .collect::<Result<Vec<_>, _>>()?;
     if kinds.is_empty() {
-        Err("expected at least one kind".to_owned())
+        Err("expected at least one kind of token".to_owned())
     } else {
         Ok(kinds)
     }

@@ -24,8 +24,8 @@ pub struct Variable {
     pub default: &'static str,
     /// The description, as shown in `--help` and in the README.
     pub help: &'static str,
-    /// Whether the value is secret. Secrets are never printed and have no flag, because every user of the
-    /// machine can read the arguments of a process. Use the variable, or the one that names a file.
+    /// Whether the value is secret. A secret is never printed, and has no flag, because every user of the
+    /// machine can read the arguments of a process. Pass it in the environment, in `.env` or in a file.
     pub secret: bool,
 }
 
@@ -108,7 +108,7 @@ pub const VARIABLES: &[Variable] = &[
         "CLERK_ACCEPTED_TOKENS",
         "LIST",
         "session_token,oauth_token",
-        "Accepted token types: session_token, oauth_token, m2m_token, api_key",
+        "Accepted kinds of token: session_token, oauth_token, m2m_token, api_key",
     ),
     var(
         "CLERK_AUDIENCE",
@@ -257,7 +257,7 @@ impl Variables {
         clippy::disallowed_methods,
         reason = "the only module that reads the environment"
     )]
-    pub fn read_only(flags: &HashMap<&'static str, String>, names: &[&str]) -> Result<Self, ConfigError> {
+    pub fn read_selected(flags: &HashMap<&'static str, String>, names: &[&str]) -> Result<Self, ConfigError> {
         let environment = |name: &str| names.contains(&name).then(|| env::var(name).ok()).flatten();
         Self::from_sources(flags, environment, Path::new(""))
     }

@@ -19,8 +19,8 @@ use super::limits::ServerLimits;
 
 /// The activity of one connection.
 ///
-/// hyper's own timeouts only cover reading the request head. Without this, a client that never reads its
-/// responses, or only answers HTTP/2 pings, could keep its connection slot forever.
+/// hyper's own timeouts only cover reading the request head. Without this type, a client that never reads its
+/// responses, or only answers HTTP/2 pings, could keep its connection open forever.
 pub(super) struct Activity {
     received_request: AtomicBool,
     serving: AtomicUsize,
@@ -45,12 +45,12 @@ impl Activity {
         Serving(Arc::clone(self))
     }
 
-    /// Whether a request is in progress or a response is being sent.
+    /// Returns whether a request is in progress or a response is being sent.
     pub(super) fn is_busy(&self) -> bool {
         self.serving.load(Ordering::Relaxed) + self.sending.load(Ordering::Relaxed) > 0
     }
 
-    /// Whether a request is in progress.
+    /// Returns whether a request is in progress.
     pub(super) fn is_serving(&self) -> bool {
         self.serving.load(Ordering::Relaxed) > 0
     }

@@ -1,4 +1,4 @@
-//! JSON error responses for requests that match no route or fail: 404, 405 and 500.
+//! JSON error responses for requests that match no route or fail, such as 404, 405 and 500.
 
 use poem::{
     IntoResponse, Response,

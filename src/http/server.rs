@@ -102,7 +102,8 @@ pub async fn serve(
     Ok(())
 }
 
-/// Waits for a free slot, then accepts the next connection. Returns `None` if accepting fails.
+/// Waits until fewer than `max_connections` connections are open, then accepts the next one. Returns `None`
+/// if accepting fails.
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,

@@ -1,6 +1,6 @@
 //! [`JsonRpcBody`]: checks each request before rmcp gets it. A body that is not one JSON-RPC message gets a
 //! JSON-RPC error, and a tool call that the policy denies is rejected before the tool runs. Open-ended event
-//! streams end with the caller's token.
+//! streams end when the caller's token expires.
 
 use std::{sync::Arc, time::Duration};
 

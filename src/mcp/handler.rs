@@ -6,7 +6,7 @@ use std::{borrow::Cow, fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use futures_util::{FutureExt, future::BoxFuture};
 #[expect(
     deprecated,
-    reason = "clients of older protocol versions still set a log level"
+    reason = "clients of 2025-11-25 and earlier still set a log level"
 )]
 use rmcp::model::SetLevelRequestParams;
 use rmcp::{
@@ -38,7 +38,7 @@ use crate::{
     session::Session,
 };
 
-/// A server handler whose requests see their caller.
+/// A server handler that runs each request with the session of its caller.
 ///
 /// rmcp runs each request on a separate task, which does not inherit a task-local of the HTTP middleware. So
 /// the middleware puts the session into the extensions of the HTTP request, and this handler sets the
@@ -169,13 +169,13 @@ fn parts(extensions: &Extensions) -> Option<&http::request::Parts> {
     extensions.get()
 }
 
-/// Returns the context for the handler of a request, changed so that a request without an MCP session cannot
-/// ask its client.
+/// Returns the context for the handler of a request. In a request without an MCP session, the handler's
+/// requests to the client fail at once.
 ///
-/// Without a session, rmcp would send the question but reject the client's answer with 400, and the call
-/// would wait until it times out. rmcp fails at once if the peer is a client of 2026-07-28, a revision
-/// without such questions. So the peer of this request is given that revision, and the request's own `_meta`
-/// keeps the real one.
+/// Without a session, rmcp would send the handler's request but reject the client's answer with 400, so the
+/// call would wait until it times out. If the peer is a client of 2026-07-28, a revision without such
+/// requests, rmcp returns an error at once. Therefore this function sets the revision of the peer to
+/// 2026-07-28, and stores the real revision in the `_meta` of the request.
 fn handler_context(mut context: RequestContext<RoleServer>) -> RequestContext<RoleServer> {
     let has_session =
         parts(&context.extensions).is_some_and(|parts| parts.headers.contains_key("mcp-session-id"));
@@ -301,7 +301,7 @@ macro_rules! forward_lists {
 
 #[expect(
     deprecated,
-    reason = "clients of older protocol versions still subscribe by request"
+    reason = "clients of 2025-11-25 and earlier still subscribe by request"
 )]
 impl<H: ServerHandler> ServerHandler for WithSession<H> {
     forward_requests! {

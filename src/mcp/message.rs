@@ -1,5 +1,5 @@
-//! [`Message`]: parses the body of a POST as far as needed to reject what is not a JSON-RPC message of MCP.
-//! rmcp would answer most invalid bodies with 415 and its parser's error text, or as an unknown method.
+//! [`Message`]: parses the body of a POST just enough to reject invalid JSON-RPC messages. Without it, rmcp
+//! would answer most invalid bodies with 415 and its parser's error text, or as an unknown method.
 
 use std::borrow::Cow;
 
@@ -20,8 +20,8 @@ pub(super) struct Message<'a> {
     pub(super) purpose: Purpose<'a>,
     /// The params, as written in the body.
     pub(super) params: Option<&'a str>,
-    /// Whether the message names its own revision, as requests do since 2026-07-28. Such a request has no
-    /// session.
+    /// Whether the message names its own revision, as requests do since 2026-07-28, or is `server/discover`.
+    /// Such a request has no session.
     pub(super) has_version: bool,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Message<'a> {
 pub(super) enum Purpose<'a> {
     /// `tools/call` of the tool with this name.
     ToolCall(Cow<'a, str>),
-    /// `initialize`, from a client of 2025-11-25 or older.
+    /// `initialize`, from a client of 2025-11-25 or earlier.
     Initialize,
     /// `subscriptions/listen`, from a client of 2026-07-28.
     Listen,
@@ -40,7 +40,7 @@ pub(super) enum Purpose<'a> {
     NotARequest,
 }
 
-/// The fault of a message, with its code from JSON-RPC 2.0 §5.1.
+/// Why a message is invalid, with the error code of JSON-RPC 2.0 §5.1.
 #[derive(Debug)]
 pub(super) struct MessageError<'a> {
     pub(super) code: i32,
@@ -122,8 +122,9 @@ impl<'a> Message<'a> {
     }
 }
 
-/// The members of a JSON-RPC message. serde rejects duplicate members; rmcp might use the other one of the
-/// two. Each member is parsed separately, so that the id is known even if another member has the wrong type.
+/// The members of a JSON-RPC message. serde rejects duplicate members, because rmcp might use a different
+/// one than this code. Each member is parsed separately, so that the id is known even if another member has
+/// the wrong type.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow)]

@@ -1,5 +1,5 @@
-//! MCP over streamable HTTP: mounts any rmcp [`ServerHandler`] as a poem endpoint whose tools see their
-//! caller.
+//! MCP over streamable HTTP: mounts any rmcp [`ServerHandler`] as a poem endpoint, and gives each tool the
+//! session of its caller.
 
 mod audit;
 mod body;
@@ -42,8 +42,8 @@ use crate::{
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct McpSettings {
-    /// Maximum size of a request body, in bytes. Independent of it, a message with more than 100,000 values
-    /// or more than 64 levels of nesting is rejected: parsed, it could take a hundred times its size in
+    /// Maximum size of a request body, in bytes. A message with more than 100,000 values or more than 64
+    /// levels of nesting is rejected in any case: once parsed, it could take a hundred times its size in
     /// memory.
     pub max_body_bytes: usize,
     /// Time limit per request. A tool call that exceeds it is cancelled and answered with an `isError`
@@ -57,10 +57,10 @@ pub struct McpSettings {
     pub audit: bool,
     /// The content of the challenges that the policy sends.
     pub challenge: ChallengeContext,
-    /// Sessions for clients of 2025-11-25 and older. Without sessions, a tool cannot ask such a client
-    /// anything: requests through the [`Peer`](rmcp::service::Peer) fail at once, with the error that rmcp
-    /// returns for 2026-07-28. (For a request whose `_meta` names an older revision they fail after
-    /// `call_timeout`.)
+    /// Sessions for clients of 2025-11-25 and earlier. Without sessions, a tool cannot send requests to such
+    /// a client: requests through the [`Peer`](rmcp::service::Peer) fail at once, with the error that rmcp
+    /// returns for 2026-07-28. If the `_meta` of the client's request names an earlier revision, they fail
+    /// after `call_timeout`.
     pub sessions: Option<McpSessions>,
     /// Tools that are called directly, without the HTTP service of rmcp, which makes a call about 1.5 times
     /// as fast. The responses are the same. **These tools must not use the [`Peer`](rmcp::service::Peer)** of
@@ -68,10 +68,11 @@ pub struct McpSettings {
     /// not plain calls, and all requests with [`sessions`](Self::sessions), go through rmcp's service. By
     /// default, no tool is called directly.
     pub direct_tools: BTreeSet<String>,
-    /// Ends the event streams that have no end of their own; cancelled when the server stops. Calls in flight
-    /// are finished.
+    /// Cancel this token when the server stops: it ends event streams that would otherwise stay open. Calls
+    /// in flight are finished.
     pub stop: CancellationToken,
-    /// Ends such a stream when the token that opened it expires. The client then opens another one.
+    /// Decides when the token of a request has expired. The event stream that the request opened then ends,
+    /// and the client opens another one.
     pub clock: Arc<dyn Clock>,
 }
 

@@ -33,7 +33,7 @@ pub enum ToolError {
     /// A call to Clerk failed. The text says whether to retry.
     #[error(transparent)]
     Clerk(#[from] ClerkError),
-    /// The user is banned at Clerk.
+    /// The user is banned, locked or deprovisioned at Clerk.
     #[error("{}", GetUserError::Banned)]
     Banned,
     /// The caller is no longer a member of the active organization.
@@ -45,10 +45,10 @@ pub enum ToolError {
     /// The token belongs to no user, for example a machine token.
     #[error(transparent)]
     NoUser(#[from] NoUser),
-    /// The tool ran outside a request. This is a bug of the server.
+    /// `get_session` was called outside a request, such as in a spawned task. This is a bug of the server.
     #[error(transparent)]
     Session(#[from] SessionNotInitialized),
-    /// The server has no client for Clerk. This is a bug of the server.
+    /// `get_client` was called outside a request, such as in a spawned task. This is a bug of the server.
     #[error(transparent)]
     Client(#[from] ClientNotInitialized),
     /// A failure that the tool describes itself.

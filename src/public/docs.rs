@@ -24,8 +24,8 @@ pub(super) struct DocsPage {
 }
 
 impl DocsPage {
-    /// Renders the page for `document`. `swagger_ui` is the page of poem-openapi, of which only the style and
-    /// the script are used: it embeds its own document, and Swagger UI cannot be configured in it.
+    /// Renders the page for `document`. `swagger_ui` is the page that poem-openapi generates. Only its style
+    /// and script are used: that page embeds another document, and Swagger UI cannot be configured in it.
     pub(super) fn new(document: &Value, swagger_ui: &str, settings: &PublicSettings) -> Self {
         // In a cascade layer, so that our own style takes precedence regardless of selector specificity.
         let swagger_style = format!(

@@ -51,7 +51,7 @@ impl Health {
             keys: if keys {
                 "held"
             } else {
-                "none: Clerk's key set could not be fetched yet"
+                "none: Clerk's key set is not available"
             }
             .to_owned(),
             secret_key: misconfiguration

@@ -1,5 +1,5 @@
 //! The public routes: discovery documents, health, the OpenAPI document, and the start page. They accept only
-//! GET and ignore tokens.
+//! GET and HEAD, and ignore tokens.
 
 mod authorization_server;
 mod clients;
@@ -335,7 +335,8 @@ impl PublicApi {
 
     /// Readiness
     ///
-    /// Returns 200 if the server is ready for requests, else 503 with a reason per part. Does not call Clerk.
+    /// Returns 200 if the server is ready for requests, else 503. Both list the status of each part. Does not
+    /// call Clerk.
     #[oai(path = "/readyz", method = "get", tag = "Tag::Health", operation_id = "ready")]
     async fn readyz(&self) -> ReadinessResponse {
         self.health.ready()

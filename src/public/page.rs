@@ -19,7 +19,7 @@ use crate::{
     digest, paths,
 };
 
-/// What the start page shows in addition in a demo: sample users with tokens, and a command to try.
+/// Additional content of the start page in a demo: sample users with tokens, and a command to try.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct DemoContent {
     /// The sample users.
@@ -66,7 +66,7 @@ pub(crate) struct DemoUser {
     pub(crate) name: String,
     /// E-mail address.
     pub(crate) email: String,
-    /// What distinguishes this user, such as a role in an organization.
+    /// The user's organizations, as a phrase such as `member of Acme`.
     pub(crate) about: String,
     /// An OAuth access token for this server.
     pub(crate) token: String,

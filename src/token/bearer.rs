@@ -101,7 +101,7 @@ fn names_scheme(part: &str) -> bool {
     })
 }
 
-/// RFC 9110 §11.2: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
+/// Returns whether `text` is a token68 (RFC 9110 §11.2): `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
 fn is_token68(text: &str) -> bool {
     let body = text.trim_end_matches('=');
     // Without an early exit, the compiler checks many bytes at once.

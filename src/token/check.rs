@@ -93,29 +93,29 @@ impl fmt::Display for Check {
     }
 }
 
-/// How a check passes.
+/// The outcome of a check that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pass {
-    /// The token meets the check.
+    /// The token passes the check.
     Held,
     /// The check does not apply to this token, for this reason.
     NotAsked(&'static str),
 }
 
-/// Receives the outcome of every check of one token, and decides whether the walk over the checks goes on
-/// after a failure. Requests stop at the first failure and record nothing; `explain` records every outcome.
+/// Receives the outcome of every check of one token, and decides whether the remaining checks run after a
+/// failure. Requests stop at the first failure and record nothing; `explain` records every outcome.
 #[derive(Debug)]
 pub(crate) struct Recorder<E> {
-    /// The kind of the token, once its form is known to be right.
+    /// The kind of the token, if its form is valid.
     pub(crate) kind: Option<TokenKind>,
     outcomes: Option<Vec<Outcome<E>>>,
 }
 
-/// A check and its outcome; `None` for a check that an earlier failure made impossible.
+/// A check and its outcome; `None` if the check could not run, because an earlier check failed.
 pub(crate) type Outcome<E> = (Check, Option<Result<Pass, E>>);
 
 impl<E: Clone> Recorder<E> {
-    /// Creates a recorder that ends the walk at the first failure. It never allocates.
+    /// Creates a recorder that stops the checks at the first failure. It never allocates.
     pub(crate) const fn stop_at_first_failure() -> Self {
         Self {
             kind: None,
@@ -123,7 +123,7 @@ impl<E: Clone> Recorder<E> {
         }
     }
 
-    /// Creates a recorder that keeps every outcome and lets the walk go on.
+    /// Creates a recorder that keeps every outcome and does not stop the checks.
     pub(crate) const fn record_all() -> Self {
         Self {
             kind: None,
@@ -131,12 +131,12 @@ impl<E: Clone> Recorder<E> {
         }
     }
 
-    /// Returns whether the walk goes on after a failure.
+    /// Returns whether the remaining checks run after a failure.
     pub(super) fn records_all(&self) -> bool {
         self.outcomes.is_some()
     }
 
-    /// Takes the outcome of a check. Returns its failure if the walk must stop.
+    /// Records the outcome of a check. Returns its failure if the checks must stop.
     pub(super) fn record(&mut self, check: Check, outcome: Result<Pass, impl Into<E>>) -> Result<(), E> {
         let outcome = outcome.map_err(Into::into);
         match &mut self.outcomes {
@@ -146,7 +146,7 @@ impl<E: Clone> Recorder<E> {
         Ok(())
     }
 
-    /// Takes the outcome of a check whose value the next checks need. Returns the value, or the failure.
+    /// Records the outcome of a check whose value the next checks need. Returns the value, or the failure.
     pub(super) fn require<T>(&mut self, check: Check, result: Result<T, E>) -> Result<T, E> {
         if let Some(outcomes) = &mut self.outcomes {
             let outcome = result.as_ref().map(|_| Pass::Held).map_err(E::clone);
@@ -155,14 +155,14 @@ impl<E: Clone> Recorder<E> {
         result
     }
 
-    /// Takes the names of checks that an earlier failure made impossible.
+    /// Records that `checks` could not run, because an earlier check failed.
     pub(super) fn not_reached(&mut self, checks: &[Check]) {
         if let Some(outcomes) = &mut self.outcomes {
             outcomes.extend(checks.iter().map(|check| (*check, None)));
         }
     }
 
-    /// Returns the first recorded failure. A walk must call this before it builds anything from the token.
+    /// Returns the first recorded failure, as an error. Call this before building anything from the token.
     pub(super) fn finish(&self) -> Result<(), E> {
         let mut outcomes = self.outcomes.iter().flatten();
         match outcomes.find_map(|(_, outcome)| outcome.as_ref()?.as_ref().err()) {

@@ -29,8 +29,8 @@ pub struct VerifiedClaims {
 }
 
 impl VerifiedClaims {
-    /// Checks the claims of a JWT. `key` is the key that made its signature, or why that is not known: then
-    /// the claims are still checked for the recorder, but the result is a failure.
+    /// Checks the claims of a JWT. `key` is the key that verified the signature, or the error if none did. In
+    /// the second case the recorder still receives the outcome of each check, but the result is an error.
     pub(super) fn check(
         kind: TokenKind,
         claims: Map<String, Value>,
@@ -148,7 +148,7 @@ impl VerifiedClaims {
 
     /// Returns the active organization, from v1 or v2 claims; `None` if there is none.
     pub(crate) fn organization(&self) -> Option<OrganizationClaims> {
-        // Only the number 2 means version 2. Then v1 claims are ignored even if present.
+        // Only the number 2 means version 2. In version 2, v1 claims are ignored even if present.
         if self.claims.get("v") == Some(&Value::from(2)) {
             let organization = self.object("o")?;
             let member = |name| non_empty(organization.get(name));

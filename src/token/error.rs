@@ -45,9 +45,9 @@ pub enum TokenError {
     /// `kid` is absent, empty or not a string.
     #[error("the header has no kid")]
     KeyIdMissing,
-    /// No key of the application has this `kid`, even after refetching the key set.
+    /// No key of the application has this `kid`. The key set is refetched first, or was fetched recently.
     #[error(
-        "no key of this Clerk application has the kid of the token; the token belongs to another application"
+        "no key of this Clerk application has the kid of the token; it is from another application, or its key was withdrawn"
     )]
     KeyIdUnknown,
     /// The signature does not match (RFC 7515 §5.2).

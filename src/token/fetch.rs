@@ -50,11 +50,11 @@ impl JwksFetcher for HttpJwks {
 /// Why the key set could not be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum FetchError {
-    /// There was no response.
-    #[error("cannot fetch the key set: {0}")]
+    /// There was no complete response.
+    #[error("{0}")]
     Outbound(#[from] OutboundError),
     /// The status was not 200.
-    #[error("cannot fetch the key set: HTTP status {0}")]
+    #[error("the response has HTTP status {0}")]
     Status(u16),
     /// The response is not a JSON Web Key Set.
     #[error("the response is not a JSON Web Key Set")]

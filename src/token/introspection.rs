@@ -1,5 +1,5 @@
 //! Clerk's reports about opaque tokens (Clerk Backend API, `access_tokens/verify`, `m2m_tokens/verify`,
-//! `api_keys/verify`), and the checks of them that Clerk's own SDK omits.
+//! `api_keys/verify`), and their checks. Clerk's own SDK omits some of them.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use super::{
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct TokenReport {
-    /// For an inactive JWT, Clerk reports only `false` here.
+    /// `false` if the token is not active; such a report has no other member.
     active: Option<bool>,
     object: Option<String>,
     subject: Option<String>,
@@ -52,9 +52,9 @@ impl From<TokenError> for ReportFault {
 }
 
 impl TokenReport {
-    /// Checks the report against `policy`, in the order of the contract. `recorder` decides whether the
-    /// checks go on after a failure. Clerk also answers 200 for revoked and expired tokens and sets a flag,
-    /// which its SDK ignores.
+    /// Checks the report against `policy`: `active`, `revoked`, expiry, subject and audience, in this order.
+    /// `recorder` decides whether the remaining checks run after a failure. For a revoked or expired token,
+    /// Clerk also answers 200 and sets a flag, which its SDK ignores.
     pub(crate) fn check(
         self,
         kind: TokenKind,
@@ -159,9 +159,9 @@ fn subject_prefixes(kind: TokenKind) -> &'static [&'static str] {
     }
 }
 
-/// Converts seconds or milliseconds to a time. For the same member, Clerk's API description says seconds and
-/// its SDK's documentation milliseconds. Seconds stay below 10¹² for the next 30,000 years; milliseconds
-/// passed it in 2001.
+/// Converts seconds or milliseconds to a time. Clerk's API description says that the member has seconds, and
+/// the documentation of its SDK says milliseconds. A time in seconds is below 10¹² for the next 30,000 years;
+/// a time in milliseconds has been above 10¹² since 2001.
 fn timestamp(value: f64) -> Result<Timestamp, TokenError> {
     let milliseconds = if value.abs() < 1e12 {
         value * 1_000.0

@@ -13,8 +13,8 @@ use super::{
     kind::TokenKind,
 };
 
-/// A well-formed JWT **whose signature has not been checked**. Its members may only be used to choose the key
-/// and the kind.
+/// A well-formed JWT **whose signature has not been checked**. Use its members only to choose the key and the
+/// kind.
 pub(super) struct UnverifiedJwt {
     header: Map<String, Value>,
     claims: Map<String, Value>,
@@ -51,8 +51,8 @@ impl UnverifiedJwt {
         self.claims.get("sub")?.as_str()
     }
 
-    /// Checks the header against what tokens of `kind` carry. `jwk`, `jku`, `x5c` and `x5u` are ignored: keys
-    /// come only from the configured application (RFC 8725 §3.10).
+    /// Checks `alg`, `crit`, `typ`, `cat` and `kid` of a token of `kind`. Ignores `jwk`, `jku`, `x5c` and
+    /// `x5u`: keys come only from the configured application (RFC 8725 §3.10).
     pub(super) fn check_header(
         &self,
         kind: TokenKind,
@@ -80,8 +80,8 @@ impl UnverifiedJwt {
         Ok(Pass::Held)
     }
 
-    /// RFC 8725 §3.11: one key signs all kinds of tokens of an instance. Only `typ` and Clerk's `cat` prevent
-    /// a token of one kind from being accepted as another.
+    /// RFC 8725 §3.11: one key signs all kinds of tokens of an instance. Only `typ` and Clerk's `cat` (the
+    /// class of the token) prevent a token of one kind from being accepted as another.
     fn check_class(&self, kind: TokenKind) -> Result<Pass, TokenError> {
         if kind != TokenKind::OAuthToken && self.unverified_type() != Some("JWT") {
             return Err(TokenError::HeaderType("typ is not JWT"));
@@ -106,7 +106,7 @@ impl UnverifiedJwt {
         ))
     }
 
-    /// Returns the id of the key that is to verify the signature.
+    /// Returns `kid`, the id of the key for verifying the signature.
     pub(super) fn unverified_kid(&self) -> Result<&str, TokenError> {
         self.header
             .get("kid")

@@ -39,7 +39,7 @@ impl KeySource for StaticKey {
     }
 }
 
-/// No keys are available, because Clerk or the network is unavailable. The token is not at fault.
+/// No keys are available, because Clerk or the network is unavailable. The token may be valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("no signing keys: {cause}")]
 pub struct KeyLookupError {
@@ -269,7 +269,7 @@ impl Fetches {
         flight
     }
 
-    /// Returns whether a fetch is allowed now. Takes a token from the bucket for an unknown key.
+    /// Returns whether a fetch is allowed now. For an unknown key, this uses up one token of the bucket.
     fn try_acquire(&mut self, cause: FetchCause, now: Timestamp) -> bool {
         let elapsed =
             |since: Timestamp, minimum: Duration| now.duration_since(since).unsigned_abs() >= minimum;
@@ -277,7 +277,7 @@ impl Fetches {
             FetchCause::NoKeys => self.ended_at.is_none_or(|ended| elapsed(ended, RETRY_COOLDOWN)),
             FetchCause::StaleKeys => self
                 .ended_at
-                .is_none_or(|ended| elapsed(ended, UNKNOWN_KEY_COOLDOWN)),
+                .is_none_or(|ended| elapsed(ended, RETRY_REFRESH_AFTER)),
             FetchCause::UnknownKey => {
                 let since_refill = now.duration_since(self.refilled_at).unsigned_abs();
                 let refill = since_refill.as_secs() / UNKNOWN_KEY_COOLDOWN.as_secs();
@@ -297,13 +297,15 @@ impl Fetches {
 
 /// The same interval as Clerk's SDK.
 const REFRESH_AFTER: Duration = Duration::from_mins(5);
-/// Time until the next refresh after a failed one.
+/// Minimum time between a fetch and the next refresh of an old key set.
 const RETRY_REFRESH_AFTER: Duration = Duration::from_secs(10);
 /// How long a key set is used while Clerk is unavailable. **A key that Clerk revokes during an outage stays
 /// trusted for this time.**
 const STALE_FOR: Duration = Duration::from_hours(1);
 /// Minimum time between two fetches while there are no keys. Short, because every request depends on them.
 const RETRY_COOLDOWN: Duration = Duration::from_secs(1);
-/// Anyone can send a token with a made-up `kid`. Without this limit, each one would cause a request to Clerk.
+/// Fetches for unknown keys that may follow each other at once. Anyone can send a token with a made-up `kid`:
+/// without a limit, each such token would cause a request to Clerk.
 const UNKNOWN_KEY_BURST: u64 = 2;
+/// After the burst, one fetch for an unknown key is allowed per this time.
 const UNKNOWN_KEY_COOLDOWN: Duration = Duration::from_secs(10);

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-/// A kind of token, named as Clerk names it.
+/// A kind of token, with Clerk's name for it.
 ///
 /// ```
 /// use clerk_mcp::token::{TokenKind, UnknownTokenKind};

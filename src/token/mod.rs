@@ -2,7 +2,7 @@
 //!
 //! | step | file | fails with | source |
 //! | --- | --- | --- | --- |
-//! | one `Authorization` header, one token68 | `bearer.rs` | [`BearerError`] | RFC 6750 §2.1, RFC 9110 §11 |
+//! | one `Authorization` header, one token (token68, RFC 9110 §11.2) | `bearer.rs` | [`BearerError`] | RFC 6750 §2.1, RFC 9110 §11 |
 //! | kind, from the prefix, `sub` and `typ` | `presented.rs`, `kind.rs` | [`TokenError::KindNotAccepted`] | Clerk, "Token types" |
 //! | strict compact JWS, `alg`, `crit`, `typ`, `cat`, `kid` | `jose.rs`, `json.rs` | [`TokenError::NotCompactJws`] … | RFC 7515, RFC 8725 |
 //! | key of the Clerk application | `keys.rs`, `fetch.rs` | [`KeyLookupError`], [`TokenError::KeyIdUnknown`] | RFC 7517 |
@@ -16,7 +16,7 @@
 //! # Other sources of keys
 //!
 //! The keys usually come from the Frontend API ([`HttpJwks`], held by a [`JwksCache`]) or from the
-//! configuration ([`StaticKey`]). Implement [`JwksFetcher`] to read the key set from another place;
+//! configuration ([`StaticKey`]). Implement [`JwksFetcher`] to read the key set from another source;
 //! [`JwksCache`] caches it in the same way:
 //!
 //! ```

@@ -38,6 +38,6 @@ pub struct TokenPolicy {
     pub accepted_audiences: Vec<String>,
     /// The allowed `azp` values of session tokens. If empty, `azp` is not checked.
     pub authorized_parties: Vec<String>,
-    /// The clock tolerance for `exp`, `nbf` and `iat`.
+    /// The leeway when checking `exp`, `nbf` and `iat` (`CLERK_CLOCK_SKEW`).
     pub leeway: Duration,
 }

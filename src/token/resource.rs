@@ -34,7 +34,7 @@ impl ResourceNames {
         &self.base
     }
 
-    /// Returns the URL of the MCP endpoint, which the challenges' metadata describes.
+    /// Returns the URL of the MCP endpoint: the resource of the metadata document that challenges name.
     pub fn mcp(&self) -> &str {
         &self.mcp
     }

@@ -19,7 +19,7 @@ pub(super) struct ClaimRules<'a> {
 }
 
 impl ClaimRules<'_> {
-    /// Checks every claim, in the order of the contract.
+    /// Checks every claim, in the order of [`Check`].
     pub(super) fn check(&self, recorder: &mut Recorder<VerifyError>) -> Result<(), VerifyError> {
         recorder.record(Check::Issuer, self.issuer())?;
         recorder.record(Check::Subject, self.subject())?;

@@ -1,4 +1,4 @@
-//! Verifies a token: the one walk over all checks, from the token's text to [`VerifiedClaims`].
+//! Verifies a token: runs every check in order, from the token's text to [`VerifiedClaims`].
 
 use std::sync::Arc;
 
@@ -71,8 +71,8 @@ impl<K: KeySource> TokenVerifier<K> {
         self.check(token, &mut Recorder::stop_at_first_failure()).await
     }
 
-    /// Walks over every check of a token, in the order of the contract. Returns the claims if none failed,
-    /// else the first failure. `recorder` decides whether the walk goes on after a failure.
+    /// Runs the checks of a token, in the order of [`Check`]. Returns the claims if no check failed, else the
+    /// first failure. `recorder` decides whether the remaining checks run after a failure.
     pub(crate) async fn check(
         &self,
         token: &BearerToken,
@@ -88,7 +88,7 @@ impl<K: KeySource> TokenVerifier<K> {
         };
         jwt.check_header(kind, recorder)?;
         let key = match self.check_signature(&jwt, recorder).await {
-            // A request must not reach the claims: a forged token would learn what they should say.
+            // For a request, stop before the claims: the errors would tell a forger what they should contain.
             Err(error) if !recorder.records_all() => return Err(error),
             key => key,
         };
@@ -109,7 +109,7 @@ impl<K: KeySource> TokenVerifier<K> {
         Err(TokenError::KindNotAccepted(kind))
     }
 
-    /// Finds the key and checks the signature (RFC 7515 §5.2, RFC 7518 §3.3). Returns the key that made it.
+    /// Finds the key, and checks the signature with it (RFC 7515 §5.2, RFC 7518 §3.3). Returns the key.
     async fn check_signature(
         &self,
         jwt: &UnverifiedJwt,

@@ -296,7 +296,7 @@ async fn readyz_fails_until_keys_are_fetched_and_healthz_always_succeeds() {
 
     {
       "status": "not ready",
-      "keys": "none: Clerk's key set could not be fetched yet",
+      "keys": "none: Clerk's key set is not available",
       "secretKey": "good",
       "shutdown": "no"
     }

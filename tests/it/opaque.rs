@@ -163,7 +163,7 @@ async fn machine_tokens_and_api_keys_have_their_own_endpoints() {
         .await;
     assert_eq!(
         answer["result"]["content"][0]["text"],
-        "the token speaks for no user; sign in as a user and call again"
+        "the token does not belong to a user; sign in as a user and call again"
     );
 }
 

@@ -353,7 +353,11 @@ async fn each_defect_has_its_reason_but_all_have_the_same_response() {
         assert_eq!(error.reason().as_str(), reason, "{what}");
         // `explain` must come to the same result as a request.
         let explanation = authenticator.explain(&token).await;
-        assert_eq!(explanation.refusal(), Some(&AuthError::Token(error)), "{what}");
+        assert_eq!(
+            explanation.first_failure(),
+            Some(&AuthError::Token(error)),
+            "{what}"
+        );
         assert!(explanation.session.is_none(), "{what}");
         let answer = server.with_token(&token).await.text(&[]);
         assert_eq!(answer, expected, "{what}");

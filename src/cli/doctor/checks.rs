@@ -55,7 +55,7 @@ pub(super) async fn run(config: &Config, diagnoses: &mut Diagnoses) -> Result<()
     diagnoses.add(endpoint(&own, &names, &challenge, &resource).await)
 }
 
-/// Creates an HTTP client with the server's limits and trusted roots.
+/// Creates an HTTP client with the server's time limits and trusted root certificates.
 fn client(config: &Config, target: &Url) -> Result<Client, Failure> {
     Ok(outbound::client(target, &config.clerk.roots).map_err(AppError::Tls)?)
 }
@@ -152,7 +152,7 @@ async fn secret_key(config: &Config) -> Result<(Option<BTreeSet<String>>, Diagno
     let backend = client(config, &config.clerk.backend_api)?;
     let (base, key) = (config.clerk.backend_api.clone(), config.clerk.secret_key.clone());
     let backend = ClerkClient::new(backend, base, key, Arc::new(SystemClock));
-    // This cannot fail: only IDs in the path are checked, and this path has none.
+    // This cannot fail: `request` rejects only empty and dot segments, and this path has none.
     let Ok(request) = backend.request(Method::GET, &["v1", "jwks"]) else {
         return Ok((
             None,
@@ -303,7 +303,10 @@ fn base_url(config: &Config, names: &ResourceNames, resource: &Document) -> Diag
         Err(missing) => {
             return Diagnosis::failed(
                 NAME,
-                format!("Cannot reach the server at {}: {missing}", names.base()),
+                format!(
+                    "Cannot read the metadata of the server at {}: {missing}",
+                    names.base()
+                ),
                 "Start the server. If it runs, check DNS, proxies and firewalls between BASE_URL and HOST:PORT.",
             );
         }
@@ -382,7 +385,7 @@ async fn endpoint(
 ) -> Diagnosis {
     const NAME: &str = "mcp-endpoint";
     if resource.body.is_err() {
-        return Diagnosis::not_reached(NAME, "Skipped: the server cannot be reached");
+        return Diagnosis::not_reached(NAME, "Skipped: the metadata of the server could not be read");
     }
     let request = own
         .post(names.mcp())

@@ -70,7 +70,7 @@ impl Diagnosis {
     }
 }
 
-/// The results so far. Each is printed as soon as it is known, unless the output is JSON.
+/// The results so far. With `are_printed`, prints each result as soon as it is added.
 pub(super) struct Diagnoses {
     pub(super) are_printed: bool,
     pub(super) all: Vec<Diagnosis>,

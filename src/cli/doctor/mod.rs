@@ -75,5 +75,5 @@ Examples:
 const EXIT_CODES: &str = "\
 Exit codes:
   0   all checks passed
-  1   at least one check failed; its entry says what to do
+  1   at least one check failed (its entry says what to do), or an I/O error occurred
   2   the command line is invalid";

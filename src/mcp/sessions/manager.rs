@@ -41,7 +41,7 @@ impl CurrentRequest {
 /// The reason why a request failed in the session layer.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum SessionFailure {
-    /// The limit keeps the session from being opened.
+    /// The session was not opened, because a limit is reached.
     LimitReached(SessionLimit),
     /// The server's own handler rejected `initialize`, so the session was not opened.
     InitializeRejected,
@@ -94,8 +94,8 @@ impl OwnedSessions {
         CURRENT.scope(current, request).await
     }
 
-    /// Ends a session that has no slot any more. It runs on a task of its own because rmcp waits for room in
-    /// the session's channel, which is full when the client does not read.
+    /// Ends a session that has no slot any more, in a separate task: rmcp waits for room in the session's
+    /// channel, which is full when the client does not read.
     fn end(&self, session: SessionId) {
         let local = Arc::clone(&self.local);
         tokio::spawn(async move { local.close_session(&session).await });
@@ -105,7 +105,7 @@ impl OwnedSessions {
 /// The events of one response.
 type Events = Pin<Box<dyn Stream<Item = ServerSseMessage> + Send + Sync>>;
 
-/// Records when an operation failed because its session ended.
+/// Records [`SessionFailure::Ended`] if an operation failed because its session ended.
 fn record_end<T>(outcome: Result<T, LocalSessionManagerError>) -> Result<T, SessionError> {
     if let Err(
         LocalSessionManagerError::SessionNotFound(_)
@@ -127,8 +127,8 @@ impl SessionManager for OwnedSessions {
             .try_with(|current| Arc::clone(&current.owner))
             .map_err(|_| SessionError::NoOwner)?;
         let (id, mut transport) = self.local.create_session().await?;
-        // From here on nothing is awaited until rmcp has spawned the task that ends the session, so a client
-        // that disconnects leaves no slot behind.
+        // Do not await between here and the return: rmcp then spawns the task that ends the session. If the
+        // request were cancelled before that, the slot would never be removed.
         match self.slots.insert(&id, owner) {
             Ok(evicted) => {
                 if let Some(evicted) = evicted {
@@ -140,7 +140,7 @@ impl SessionManager for OwnedSessions {
                 CurrentRequest::fail(SessionFailure::LimitReached(limit));
                 let local = Arc::clone(&self.local);
                 tokio::spawn(async move {
-                    // Stopped first: rmcp logs an error when a session ends that was never initialized.
+                    // Close the transport first. Otherwise rmcp logs that an uninitialized session ended.
                     let _ = transport.close().await;
                     local.close_session(&id).await
                 });
@@ -168,7 +168,7 @@ impl SessionManager for OwnedSessions {
         Ok(self.local.has_session(id).await?)
     }
 
-    /// rmcp calls this however a session ends: by DELETE, by idleness, by a rejected `initialize`.
+    /// rmcp calls this whenever a session ends: after DELETE, the idle timeout or a rejected `initialize`.
     async fn close_session(&self, id: &SessionId) -> Result<(), SessionError> {
         self.slots.remove(id);
         self.end(id.clone());
@@ -182,8 +182,8 @@ impl SessionManager for OwnedSessions {
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, SessionError> {
         let response = self.slots.begin_response(id);
         let (local, id) = (Arc::clone(&self.local), id.clone());
-        // A task of its own, which finishes when the client disconnects: rmcp would keep a stream that was
-        // requested and never taken for as long as the session lives.
+        // Runs in its own task, so that it completes even if the client disconnects. Otherwise rmcp would
+        // keep the stream until the session ends.
         let created = tokio::spawn(async move {
             let events: Events = Box::pin(local.create_stream(&id, message).await?);
             Ok(events)

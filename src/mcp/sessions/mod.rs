@@ -1,4 +1,4 @@
-//! Sessions for clients of MCP 2025-11-25 and older (MCP 2025-11-25, "Transports", "Session Management").
+//! Sessions for clients of MCP 2025-11-25 and earlier (MCP 2025-11-25, "Transports", "Session Management").
 //!
 //! rmcp keeps sessions but not their owners: any authenticated user who knows a session's id could call tools
 //! in that session, or end it. Here a session belongs to the user who opened it, and is unknown to every
@@ -31,11 +31,13 @@ use crate::reason::Reason;
 
 /// Options for MCP sessions.
 ///
-/// With sessions, tools can ask clients of 2025-11-25 and older (elicitation, sampling, roots), and those
-/// clients can open an event stream with GET. Clients of 2026-07-28 use the same endpoint without a session.
+/// With sessions, tools can send requests to clients of 2025-11-25 and earlier (elicitation, sampling,
+/// roots), and those clients can open an event stream with GET. Clients of 2026-07-28 use the same endpoint
+/// without a session.
 ///
-/// A session belongs to the user who opened it: the subject of the token, for the one issuer whose tokens the
-/// endpoint accepts. The session outlives that token; any valid token of the same user continues it.
+/// A session belongs to the user who opened it, identified by the subject of the token. The endpoint accepts
+/// tokens of only one issuer, so the subject is unique. The session outlives that token: any valid token of
+/// the same user continues it.
 /// ```
 /// use std::time::Duration;
 ///
@@ -56,11 +58,12 @@ use crate::reason::Reason;
 #[non_exhaustive]
 pub struct McpSessions {
     /// Maximum number of sessions per user (more precisely, per subject, which can also be a machine or an
-    /// organization). At the limit, a new session ends the user's longest-silent one, because many clients
-    /// exit without ending theirs. If all of them are busy, `initialize` gets 429.
+    /// organization). At the limit, a new session replaces the user's session that has been idle longest,
+    /// because many clients exit without ending their session. If all of the user's sessions are busy,
+    /// `initialize` gets 429.
     pub max_per_user: usize,
-    /// Maximum number of sessions of all users. At the limit, a new session ends the longest-silent session
-    /// of the same user; without one, `initialize` gets 503.
+    /// Maximum number of sessions of all users. At the limit, a new session replaces the same user's session
+    /// that has been idle longest. If that user has no idle session, `initialize` gets 503.
     pub max_in_all: usize,
     /// Maximum number of requests in flight per session. Requests above it get 429. A client that disconnects
     /// does not cancel its calls: they run until [`call_timeout`](super::McpSettings::call_timeout), because
@@ -84,7 +87,7 @@ impl Default for McpSessions {
     }
 }
 
-/// Lets requests through to the sessions of their own user only.
+/// Passes on a request only if its session belongs to the user of the request.
 pub(super) struct SessionGate {
     slots: Arc<Slots>,
     manager: Arc<OwnedSessions>,
@@ -133,7 +136,7 @@ impl SessionGate {
                 .ok_or(EnterError::UnknownSession)
                 .and_then(|session| self.slots.enter(&session, owner, request_id));
             match entered {
-                // The guard goes where the request goes, and is dropped with it.
+                // The request owns the guard: when the request is dropped, it is no longer in flight.
                 Ok(in_flight) => request.extensions_mut().insert(Arc::new(in_flight)),
                 Err(error) => return Ok(not_entered(error, id)),
             };
@@ -226,5 +229,5 @@ pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-pro
 const UNKNOWN_SESSION: &str = "Session not found; send initialize to open one";
 const NO_SESSION_ID: &str =
     "This request needs a session: send initialize, then use the Mcp-Session-Id of its response";
-/// Time for the answer of a call that timed out to be sent before its session is idle.
+/// Extra idle time, so that the response of a timed-out call is sent before its session ends.
 const ANSWER_TIME: Duration = Duration::from_secs(1);

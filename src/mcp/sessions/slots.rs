@@ -59,7 +59,7 @@ impl Drop for Slot {
     }
 }
 
-/// The limit that keeps a session from being opened.
+/// The limit because of which a session cannot be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SessionLimit {
     /// [`McpSessions::max_per_user`].
@@ -91,8 +91,8 @@ impl Slots {
         }
     }
 
-    /// Adds a session of `owner`. At a limit, it takes the place of the owner's longest-silent session that
-    /// is not busy; returns the id of that session.
+    /// Adds a session of `owner`. At a limit, it replaces the owner's session that has been idle longest, and
+    /// returns the id of the replaced session. Busy sessions are not replaced.
     ///
     /// # Errors
     /// The limit, when it is reached and the owner has no session to evict.
@@ -170,8 +170,8 @@ impl Slots {
         Ok(Some(self.in_flight(session, InFlightKind::Request(id))))
     }
 
-    /// Marks the session as busy with sending a response, until the returned guard is dropped. A request is
-    /// no longer in flight when its handler returns, and its response has yet to be sent.
+    /// Marks the session as busy with sending a response, until the returned guard is dropped. Otherwise the
+    /// session could be evicted after the handler has returned and before the response has been sent.
     pub(super) fn begin_response(self: &Arc<Self>, session: &SessionId) -> InFlight {
         if let Some(slot) = self.by_session.lock().get_mut(session) {
             slot.responses += 1;

@@ -4,9 +4,9 @@
 use rmcp::model::JsonObject;
 use serde_json::Value;
 
-/// Checks `arguments` against a tool's input schema: that no required argument is missing, none is unknown,
-/// and each has the right type. Returns a text with all faults, if there are any. The tool itself checks the
-/// values.
+/// Checks `arguments` against a tool's input schema. Returns a text that lists every missing argument, every
+/// argument of the wrong type, and the first unknown argument; `None` if there is no fault. The tool itself
+/// checks the values.
 pub(super) fn faults(schema: &JsonObject, arguments: &JsonObject) -> Option<String> {
     let none = JsonObject::new();
     let known = schema

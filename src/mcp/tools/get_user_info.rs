@@ -20,7 +20,7 @@ struct CallerInfo {
     organization_id: Option<OrganizationId>,
     /// The role in the active organization, such as org:admin.
     organization_role: Option<String>,
-    /// The primary e-mail address.
+    /// The primary email address.
     email: Option<String>,
     first_name: Option<String>,
     last_name: Option<String>,
@@ -32,7 +32,7 @@ impl ExampleTools {
     #[tool(
         name = "get-user-info",
         title = "Get User Info",
-        description = "Returns the signed-in user's name, primary e-mail address and picture.",
+        description = "Returns the signed-in user's name, primary email address and picture.",
         annotations(
             title = "Get User Info",
             read_only_hint = true,

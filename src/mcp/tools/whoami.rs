@@ -46,7 +46,7 @@ struct SessionInfo {
 #[serde(rename_all = "camelCase")]
 struct UserInfo {
     id: UserId,
-    /// The primary e-mail address.
+    /// The primary email address.
     email: Option<String>,
     first_name: Option<String>,
     last_name: Option<String>,
