@@ -61,7 +61,7 @@ fn token(key: &SigningKey) -> String {
         .mint()
 }
 
-/// The verification of tokens, next to that of the signature alone.
+/// Verifies tokens, and for comparison their signature alone.
 fn tokens(criterion: &mut Criterion) {
     let (runtime, key) = (runtime(), SigningKey::generate("ins_bench"));
     let text = token(&key);

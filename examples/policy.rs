@@ -1,6 +1,6 @@
-//! Scopes, roles and permissions per tool. A caller who lacks one gets 403 before the tool runs. If signing in
-//! again helps, the response names the scopes to request: those of the tool, and `user:org:read` for a role or
-//! a permission.
+//! Scopes, roles and permissions per tool. A caller who lacks one gets 403 before the tool runs. If signing
+//! in again helps, the response names the scopes to request: the scopes of the tool, and `user:org:read` for
+//! a role or a permission.
 //!
 //! ```sh
 //! CLERK_SECRET_KEY=sk_test_… CLERK_DOMAIN=….clerk.accounts.dev BASE_URL=http://127.0.0.1:3001 \

@@ -159,7 +159,8 @@ impl ToolPolicy {
         self.requirements.keys().map(String::as_str)
     }
 
-    /// Returns every scope that a call may need: `scopes`, which every call needs, and those of the tools.
+    /// Returns every scope that a call may need: `scopes`, which every call needs, and the scopes of the
+    /// tools.
     pub(crate) fn all_scopes(&self, mut scopes: Vec<String>) -> Vec<String> {
         for requirement in self.requirements.values() {
             add_missing(&mut scopes, requirement.all_scopes());

@@ -61,7 +61,7 @@ impl ChallengeContext {
 pub(super) struct Challenge<'a> {
     /// `error` and `error_description`; `None` without a well-formed bearer token (RFC 6750 §3.1).
     pub(super) error: Option<(&'a str, &'a str)>,
-    /// The scopes that this request needs, instead of those of the context.
+    /// The scopes that this request needs. They replace the scopes of the context.
     pub(super) scopes: Option<&'a [String]>,
 }
 

@@ -14,7 +14,8 @@ use crate::{clerk::ClerkError, clock::Clock, session::Session, token::TokenError
 /// Anyone can send made-up tokens, and each lookup counts against Clerk's rate limit: 100 requests in 10 s
 /// per application, including the requests of tools. Therefore few lookups run at a time, and lookups fail
 /// after many tokens in 10 s that Clerk does not know. Tokens that Clerk accepted before are exempt from this
-/// limit, so that made-up tokens cannot lock out users. All lookups fail while Clerk's rate limit is exceeded.
+/// limit, so that made-up tokens cannot lock out users. All lookups fail while Clerk's rate limit is
+/// exceeded.
 pub(super) struct LookupBudget {
     clock: Arc<dyn Clock>,
     usage: Mutex<LookupUsage>,
@@ -28,7 +29,7 @@ pub(super) struct LookupBudget {
 
 #[derive(Default)]
 struct LookupUsage {
-    /// The lookups of the current window that were started, without those of tokens that Clerk knew.
+    /// The lookups that were started in the current window, except lookups of tokens that Clerk knew.
     charged: u32,
     window_start: Timestamp,
     paused_until: Timestamp,

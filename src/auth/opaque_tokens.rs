@@ -153,7 +153,7 @@ impl Inner {
                 }
             }),
             Err(AuthError::Token(_)) => REJECTED_LIFETIME,
-            // Made-up tokens must not displace those of users from the cache.
+            // Made-up tokens must not displace the tokens of users from the cache.
             Err(AuthError::Unavailable(Outage::LookupLimit { .. })) => Duration::ZERO,
             Err(
                 AuthError::Bearer(_)

@@ -398,7 +398,7 @@ async fn broken_tokens(clerk: &LocalClerk, config: &Config) -> Result<Vec<Broken
         let token = recipe.mint();
         let explanation = authenticator.explain(&token).await;
         let reason = explanation
-            .refusal()
+            .first_failure()
             .map_or("none", |error| error.reason().as_str());
         let checks = explanation.checks.iter().map(|result| BrokenTokenCheck {
             name: result.check.as_str(),

@@ -108,7 +108,7 @@ pub enum TokenError {
         /// The resource identifier that this server publishes.
         expected: String,
     },
-    /// `aud` of a session token names another server, for example that of an integration.
+    /// `aud` of a session token names another server, for example an integration.
     #[error(
         "the audience (aud) of the session token does not name this server. Clerk Dashboard > Sessions > Customize \
          session token adds it, for example for Convex. Add its value to CLERK_ACCEPTED_AUDIENCES, or set \

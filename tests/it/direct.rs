@@ -99,7 +99,7 @@ impl ServerHandler for Outcomes {
     }
 }
 
-/// Mounts the tools with authentication, and calls those of `direct_tools` directly.
+/// Mounts the tools with authentication. The tools in `direct_tools` are called directly.
 fn mount(tools: Outcomes, direct_tools: &[&str]) -> impl Endpoint {
     let clock = Arc::new(ManualClock::at(start_time()));
     let challenge = ChallengeContext::new(&names(), Vec::new());

@@ -305,7 +305,7 @@ async fn mcp_message_to_the_start_page_is_told_the_mcp_endpoint() {
     }
 }
 
-/// A person who opens the endpoint gets a page; status and challenge are those of every other client.
+/// A person who opens the endpoint gets a page. Status and challenge are the same as for other clients.
 #[tokio::test]
 async fn browser_at_the_mcp_endpoint_gets_a_page_that_links_to_the_start_page() {
     let server = TestServer::spawn().await;

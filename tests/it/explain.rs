@@ -98,7 +98,7 @@ async fn every_failed_check_is_listed() {
     let clerk = clerk().await;
     let token = access_token(&clerk)
         .claim("exp", 1_700_000_000)
-        .claim("sub", "somebody")
+        .claim("sub", "not-a-user-id")
         .claim("note", "\u{9b}31m \u{202e}")
         .without_claim("aud")
         .mint();

@@ -1,5 +1,5 @@
-//! What no answer may contain, whatever the case expects: the token of its request, and keys that only the
-//! server and Clerk know.
+//! What the answers of all cases must not contain: the token of the request, and keys that only the server
+//! and Clerk know.
 
 use std::sync::LazyLock;
 
