@@ -90,7 +90,7 @@ test("a broken token is rejected, and the page shows why", async () => {
   for (const [name, failed] of [
     ["Expired", "exp"],
     ["For another server", "aud"],
-    ["Without signature (alg: none)", "alg"],
+    ["Without signature (alg: none)", "form"],
     ["Signed by another key", "signature"],
     ["From another issuer", "iss"],
   ]) {

@@ -35,7 +35,7 @@ pub(crate) struct DemoContent {
 /// A token that the server rejects, and why.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct BrokenToken {
-    /// What is wrong with the token.
+    /// The defect of the token.
     pub(crate) name: &'static str,
     /// The token.
     pub(crate) token: String,

@@ -299,7 +299,7 @@ async function sendBroken({ token, checks, reason }) {
     indented(text),
   ].join("\n");
   byId("checks").replaceChildren(...checks.map(({ name, outcome, text }) => element("li", { className: outcome === "failed" ? "failed" : "" },
-    element("b", { textContent: `${outcome === "passed" ? "✓" : outcome === "failed" ? "✗" : "–"} ${name}` }), text)));
+    element("b", { textContent: `${outcome === "passed" ? "✓" : outcome === "failed" ? "✗" : "–"} ${name}:` }), text)));
   byId("broken-reason").textContent = `Reason in the log: ${reason}`;
   byId("rejection").hidden = false;
   byId("broken-request").focus({ preventScroll: true });
