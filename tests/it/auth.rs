@@ -125,7 +125,7 @@ async fn token_without_a_required_scope_is_403() {
     cache-control: no-store
     content-type: application/json; charset=utf-8
     vary: Origin
-    www-authenticate: Bearer error="insufficient_scope", error_description="Required scopes: profile billing:read billing:write", scope="profile billing:read billing:write", resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
+    www-authenticate: Bearer error="insufficient_scope", error_description="Required scopes: profile billing:read billing:write", scope="profile email billing:read billing:write", resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
 
     {
       "error": "insufficient_scope",

@@ -114,7 +114,8 @@ fn all_invalid_variables_are_reported_at_once() {
     [Clerk] Invalid config: HOST: expected an IP address, such as 127.0.0.1 or 0.0.0.0, got "everywhere"
     [Clerk] Invalid config: PORT: expected a port number from 0 to 65535, got "99999"
     [Clerk] Invalid config: CLERK_ACCEPTED_TOKENS: expected session_token, oauth_token, m2m_token or api_key, got "session_token,cookie"
-    [Clerk] Invalid config: CLERK_AUDIENCE: expected required, if-present or off, got "maybe"
+    [Clerk] Invalid config: CLERK_AUDIENCE: expected required, if-present, observe or off, got "maybe"
+    [Clerk] Invalid config: CLERK_SESSION_AUDIENCE: expected if-present or off, got "required"
     [Clerk] Invalid config: CLERK_CLOCK_SKEW: expected a duration from 0s to 300s, such as 5s or 1m, got "1h"
     [Clerk] Invalid config: SCOPES: expected scopes in printable ASCII without quotes or backslashes, got "pro\"file"
     [Clerk] Invalid config: REQUIRED_SCOPES: expected scopes in printable ASCII without quotes or backslashes, got "a\\b"
@@ -220,7 +221,7 @@ fn test_publishable_key_with_live_secret_key_is_rejected() {
         ("CLERK_PUBLISHABLE_KEY", "pk_test_Y2xlcmsuZXhhbXBsZS5jb20k"),
         ("BASE_URL", "https://mcp.example.com"),
     ];
-    insta::assert_snapshot!(config_error(&variables), @"[Clerk] Invalid config: CLERK_PUBLISHABLE_KEY: one of this key and CLERK_SECRET_KEY is a test key, the other a live key; copy both from the same instance");
+    insta::assert_snapshot!(config_error(&variables), @"[Clerk] Invalid config: CLERK_PUBLISHABLE_KEY: this key and CLERK_SECRET_KEY do not match: one is a test key, the other a live key; copy both from the same instance");
 }
 
 #[test]

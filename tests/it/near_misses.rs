@@ -36,6 +36,15 @@ const REJECTED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "CLERK_SESSION_AUDIENCE",
+        &["\"off\"", "required", "observe", "Off", "if_present", "true"],
+    ),
+    (
+        "CLERK_ACCEPTED_AUDIENCES",
+        &["\"convex\"", "'convex'", "${AUDIENCES}", "convex,\"mobile\""],
+    ),
+    ("AUDIT", &["\"on\"", "true", "false", "ON", "1", "yes"]),
+    (
         "CLERK_SECRET_KEY_FILE",
         &[
             "\"/run/secrets/clerk\"",

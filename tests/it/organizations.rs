@@ -99,13 +99,9 @@ async fn token_without_an_organization_gets_a_challenge_for_one() {
     insta::assert_snapshot!(answer.text(&[]), @r#"
     403 Forbidden
     cache-control: no-store
-    content-length: [length]
     content-type: application/json; charset=utf-8
-    date: [date]
     vary: Origin
     www-authenticate: Bearer error="insufficient_scope", error_description="Required scopes: user:org:read", scope="profile email user:org:read", resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
-    x-content-type-options: nosniff
-    x-request-id: [uuid]
 
     {
       "error": "insufficient_scope",
@@ -157,12 +153,8 @@ async fn ended_membership_takes_effect_within_30_seconds() {
     insta::assert_snapshot!(answer.text(&[]), @r#"
     403 Forbidden
     cache-control: no-store
-    content-length: [length]
     content-type: application/json; charset=utf-8
-    date: [date]
     vary: Origin
-    x-content-type-options: nosniff
-    x-request-id: [uuid]
 
     {
       "error": "forbidden",
@@ -232,13 +224,9 @@ async fn unavailable_backend_api_is_503_and_the_last_known_role_is_not_used() {
     insta::assert_snapshot!(answer.text(&[]), @r#"
     503 Service Unavailable
     cache-control: no-store
-    content-length: [length]
     content-type: application/json; charset=utf-8
-    date: [date]
     retry-after: 5
     vary: Origin
-    x-content-type-options: nosniff
-    x-request-id: [uuid]
 
     {
       "error": "temporarily_unavailable",
@@ -257,12 +245,8 @@ async fn wrong_secret_key_is_reported_as_misconfiguration() {
     insta::assert_snapshot!(answer.text(&[]), @r#"
     500 Internal Server Error
     cache-control: no-store
-    content-length: [length]
     content-type: application/json; charset=utf-8
-    date: [date]
     vary: Origin
-    x-content-type-options: nosniff
-    x-request-id: [uuid]
 
     {
       "error": "server_error",
