@@ -23,7 +23,7 @@ pub(super) struct ClerkAdmin {
 pub(super) struct ClerkError(String);
 
 /// The time limit for a call. Everything happens in memory; generating a key takes longest.
-const TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 impl ClerkAdmin {
     /// Creates a client for the admin API at `url`. `authority` (PEM) is the certificate authority for https.
