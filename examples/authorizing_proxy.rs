@@ -148,7 +148,7 @@ fn proxy(clerk: LocalClerk, upstream: String) -> impl Endpoint<Output = Response
     .map_to_response()
 }
 
-/// Copies all headers except those of the connection (RFC 9110 §7.6.1) and the lengths, which are set again.
+/// Copies all headers except connection headers (RFC 9110 §7.6.1) and the lengths, which are set again.
 /// Keeps `Host`, because some tests check that a foreign host is rejected.
 fn end_to_end(headers: &HeaderMap) -> HeaderMap {
     const HOP_BY_HOP: [HeaderName; 5] = [

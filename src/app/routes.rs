@@ -115,8 +115,8 @@ fn nest(paths: &[String], endpoint: impl Endpoint + 'static) -> Result<Route, Ro
     })
 }
 
-/// Serves an endpoint at its paths only. The paths below them are not found, but only authenticated requests
-/// are told so: access is denied by default.
+/// Serves an endpoint at its paths only. A request for a path below them gets 404 if it is authenticated, and
+/// 401 if not: access is denied by default.
 struct Exactly<E> {
     paths: Vec<String>,
     endpoint: E,

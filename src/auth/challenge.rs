@@ -39,7 +39,7 @@ impl ChallengeContext {
         }
     }
 
-    /// Requires these scopes for every request. Clients are told to request them at sign-in.
+    /// Requires these scopes for every request. The 401 challenge asks clients to request them at sign-in.
     #[must_use]
     pub fn require_scopes(mut self, scopes: Vec<String>) -> Self {
         add_missing(&mut self.scopes, &scopes);
