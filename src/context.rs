@@ -50,16 +50,16 @@ impl CallContext {
 ///     Ok(())
 /// }
 /// // This code does not run inside a tool.
-/// assert_eq!(context::get_session(), Err(context::SessionNotInitialized));
-/// assert_eq!(context::get_client().unwrap_err(), context::ClientNotInitialized);
+/// assert_eq!(context::get_session(), Err(context::NotInTool::Session));
+/// assert_eq!(context::get_client().unwrap_err(), context::NotInTool::Client);
 /// ```
 ///
 /// # Errors
-/// [`SessionNotInitialized`] outside of an authenticated MCP request.
-pub fn get_session() -> Result<Arc<Session>, SessionNotInitialized> {
+/// [`NotInTool::Session`] outside of an authenticated MCP request.
+pub fn get_session() -> Result<Arc<Session>, NotInTool> {
     CONTEXT
         .try_with(|context| Arc::clone(&context.session.borrow()))
-        .map_err(|_| SessionNotInitialized)
+        .map_err(|_| NotInTool::Session)
 }
 
 /// Returns the Backend API client of the server's Clerk application.
@@ -73,11 +73,11 @@ pub fn get_session() -> Result<Arc<Session>, SessionNotInitialized> {
 /// ```
 ///
 /// # Errors
-/// [`ClientNotInitialized`] outside of an authenticated MCP request.
-pub fn get_client() -> Result<ClerkClient, ClientNotInitialized> {
+/// [`NotInTool::Client`] outside of an authenticated MCP request.
+pub fn get_client() -> Result<ClerkClient, NotInTool> {
     CONTEXT
         .try_with(|context| context.client.clone())
-        .map_err(|_| ClientNotInitialized)
+        .map_err(|_| NotInTool::Client)
 }
 
 /// Fetches the caller's user from Clerk. The result may be up to 30 s old.
@@ -127,7 +127,7 @@ pub async fn get_organization() -> Result<Option<ActiveOrganization>, GetOrganiz
     let session = with_membership(get_session()?, &get_client()?).await?;
     CONTEXT
         .try_with(|context| context.session.replace(Arc::clone(&session)))
-        .map_err(|_| SessionNotInitialized)?;
+        .map_err(|_| NotInTool::Session)?;
     let Some(id) = session.organization_id.clone() else {
         return Ok(None);
     };
@@ -183,21 +183,23 @@ pub struct ActiveOrganization {
     pub permissions: Vec<String>,
 }
 
-/// `get_session` was called outside of a tool.
+/// A function of this module was called outside of a tool of a server that is mounted behind
+/// [`RequireAuth`](crate::auth::RequireAuth), such as in a task that a tool spawned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error(
-    "[Clerk] Session not initialized. Call get_session() inside a tool of a server mounted behind RequireAuth; hand \
-     the session to tasks that you spawn"
-)]
-pub struct SessionNotInitialized;
-
-/// `get_client` was called outside of a tool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error(
-    "[Clerk] Client not initialized. Call get_client() inside a tool of a server mounted behind RequireAuth; hand \
-     the client to tasks that you spawn"
-)]
-pub struct ClientNotInitialized;
+pub enum NotInTool {
+    /// There is no session.
+    #[error(
+        "[Clerk] Session not initialized. Call get_session() inside a tool of a server mounted behind RequireAuth; \
+         hand the session to tasks that you spawn"
+    )]
+    Session,
+    /// There is no Backend API client.
+    #[error(
+        "[Clerk] Client not initialized. Call get_client() inside a tool of a server mounted behind RequireAuth; \
+         hand the client to tasks that you spawn"
+    )]
+    Client,
+}
 
 /// Why [`get_user`] failed.
 ///
@@ -214,12 +216,9 @@ pub struct ClientNotInitialized;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum GetUserError {
-    /// See [`SessionNotInitialized`].
+    /// The call was made outside of a tool.
     #[error(transparent)]
-    Session(#[from] SessionNotInitialized),
-    /// See [`ClientNotInitialized`].
-    #[error(transparent)]
-    Client(#[from] ClientNotInitialized),
+    NotInTool(#[from] NotInTool),
     /// The token does not belong to a user.
     #[error(transparent)]
     NoUser(#[from] NoUser),
@@ -246,12 +245,9 @@ pub enum GetUserError {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum GetOrganizationError {
-    /// See [`SessionNotInitialized`].
+    /// The call was made outside of a tool.
     #[error(transparent)]
-    Session(#[from] SessionNotInitialized),
-    /// See [`ClientNotInitialized`].
-    #[error(transparent)]
-    Client(#[from] ClientNotInitialized),
+    NotInTool(#[from] NotInTool),
     /// The caller is not a member of the organization that the token names. The token stays valid, so tools
     /// must reject the caller.
     #[error("You are not a member of this organization anymore. Sign in again to choose another one.")]

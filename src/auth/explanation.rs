@@ -56,7 +56,7 @@ pub enum CheckOutcome {
     /// The token passes the check.
     Passed,
     /// The check does not apply to this token, for this reason.
-    NotAsked(&'static str),
+    NotApplicable(&'static str),
     /// The token fails the check.
     Failed(AuthError),
     /// The check could not run, because it needs the result of an earlier check that failed.
@@ -68,7 +68,7 @@ impl Explanation {
     pub fn first_failure(&self) -> Option<&AuthError> {
         self.checks.iter().find_map(|result| match &result.outcome {
             CheckOutcome::Failed(error) => Some(error),
-            CheckOutcome::Passed | CheckOutcome::NotAsked(_) | CheckOutcome::NotReached => None,
+            CheckOutcome::Passed | CheckOutcome::NotApplicable(_) | CheckOutcome::NotReached => None,
         })
     }
 
@@ -82,8 +82,8 @@ impl Explanation {
     /// Adds a check and its outcome; `None` if the check could not run.
     pub(super) fn add<E: Into<AuthError>>(&mut self, check: Check, outcome: Option<Result<Pass, E>>) {
         let outcome = match outcome {
-            Some(Ok(Pass::Held)) => CheckOutcome::Passed,
-            Some(Ok(Pass::NotAsked(why))) => CheckOutcome::NotAsked(why),
+            Some(Ok(Pass::Passed)) => CheckOutcome::Passed,
+            Some(Ok(Pass::NotApplicable(why))) => CheckOutcome::NotApplicable(why),
             Some(Err(error)) => CheckOutcome::Failed(error.into()),
             None => CheckOutcome::NotReached,
         };
@@ -96,7 +96,7 @@ impl CheckOutcome {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Passed => "passed",
-            Self::NotAsked(_) => "not-asked",
+            Self::NotApplicable(_) => "not-asked",
             Self::Failed(_) => "failed",
             Self::NotReached => "not-reached",
         }
@@ -105,7 +105,7 @@ impl CheckOutcome {
     /// Returns why the check does not apply, or why it failed.
     pub fn detail(&self) -> Option<String> {
         match self {
-            Self::NotAsked(why) => Some((*why).to_owned()),
+            Self::NotApplicable(why) => Some((*why).to_owned()),
             Self::Failed(error) => Some(error.to_string()),
             Self::Passed | Self::NotReached => None,
         }

@@ -8,6 +8,7 @@ mod explanation;
 mod lookup_budget;
 mod observed_audiences;
 mod opaque_tokens;
+mod token_sessions;
 mod verified_tokens;
 
 use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Instant};
@@ -23,7 +24,7 @@ pub(crate) use error::ErrorBody;
 pub use error::{AuthError, ChallengeError, Outage, Refusal};
 pub use explanation::{CheckOutcome, CheckResult, Explanation};
 
-use self::verified_tokens::{SessionSource, VerifiedTokenCache};
+use self::token_sessions::{SessionSource, TokenSessions};
 use crate::{
     clerk::{ClerkClient, SecretKeyState},
     clock::Clock,
@@ -49,7 +50,7 @@ impl Authenticator {
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
-            sessions: Box::new(VerifiedTokenCache::new(verifier, client, clock)),
+            sessions: Box::new(TokenSessions::new(verifier, client, clock)),
             secret_key: Arc::default(),
             challenge,
         }
@@ -94,17 +95,17 @@ impl Authenticator {
             Check::SecretKey,
             Some(match self.secret_key.misconfiguration() {
                 Some(misconfiguration) => Err(misconfiguration),
-                None if self.secret_key.is_known_good() => Ok(Pass::Held),
-                None => Ok(Pass::NotAsked("Clerk has not confirmed the secret key")),
+                None if self.secret_key.is_known_good() => Ok(Pass::Passed),
+                None => Ok(Pass::NotApplicable("Clerk has not confirmed the secret key")),
             }),
         );
         self.sessions.explain(&token, &mut explanation).await;
         let needed = &self.challenge.required_scopes;
         let outcome = explanation.session.as_ref().map(|session| {
             if needed.is_empty() {
-                return Ok(Pass::NotAsked("REQUIRED_SCOPES is not set"));
+                return Ok(Pass::NotApplicable("REQUIRED_SCOPES is not set"));
             }
-            session.require_scopes(needed).map(|()| Pass::Held)
+            session.require_scopes(needed).map(|()| Pass::Passed)
         });
         explanation.add(Check::Scopes, outcome);
         if explanation.first_failure().is_some() {

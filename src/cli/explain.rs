@@ -120,7 +120,7 @@ fn to_text(explanation: &Explanation) -> String {
         let detail = outcome.detail().unwrap_or_default();
         let (mark, words) = match outcome {
             CheckOutcome::Passed => ("ok", check.demand().to_owned()),
-            CheckOutcome::NotAsked(_) => ("-", format!("not checked: {detail}")),
+            CheckOutcome::NotApplicable(_) => ("-", format!("not checked: {detail}")),
             CheckOutcome::Failed(_) => {
                 let received = received(*check, explanation)
                     .map_or_else(String::new, |value| format!(". Received: {value}"));

@@ -1,13 +1,10 @@
-//! [`JsonRpcBody`]: checks each request before rmcp gets it. A body that is not one JSON-RPC message gets a
-//! JSON-RPC error, and a tool call that the policy denies is rejected before the tool runs. Open-ended event
-//! streams end when the caller's token expires.
+//! [`JsonRpcBody`]: reads the body of each request before rmcp gets it. A body that is not one JSON-RPC message
+//! gets a JSON-RPC error.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use jiff::Timestamp;
 use poem::{
     Body, Endpoint, IntoResponse, Request, Response, Result,
     http::{Method, StatusCode, header},
@@ -16,21 +13,14 @@ use rmcp::ServerHandler;
 
 use super::{
     McpSettings,
-    audit::AuditedCall,
+    admission::admit,
     direct::DirectCalls,
     json_rpc_error::{INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, error, replace_text, text_to_json},
     message::{Message, NOT_A_MESSAGE, Purpose},
     sessions::{SESSION_ID, SessionGate},
+    stream::limit_stream,
 };
-use crate::{
-    auth::{self, AuthError},
-    clerk::ClerkClient,
-    context,
-    log_limit::log_limited,
-    policy::Requirement,
-    reason::Reason,
-    session::Session,
-};
+use crate::{auth, clerk::ClerkClient, log_limit::log_limited, reason::Reason, session::Session};
 
 type BoxBody = http_body_util::combinators::BoxBody<Bytes, std::io::Error>;
 
@@ -80,7 +70,7 @@ impl<E: Endpoint, H: ServerHandler + Clone> JsonRpcBody<E, H> {
         );
         let response = text_to_json(response, None).await;
         Ok(if is_get {
-            self.limit_stream(response, session)
+            limit_stream(response, session, &self.settings)
         } else {
             response
         })
@@ -118,27 +108,10 @@ impl<E: Endpoint, H: ServerHandler + Clone> JsonRpcBody<E, H> {
                 return Ok(error(status, invalid.code, invalid.message, invalid.id));
             }
         };
-        if let Purpose::ToolCall(tool) = &message.purpose {
-            let requirement = self.settings.policy.of(tool);
-            let call = self
-                .settings
-                .audit
-                .then(|| Arc::new(AuditedCall::start(tool, requirement, session, &request)));
-            if let Some(requirement) = requirement {
-                match self.admit(requirement, session).await {
-                    Ok(session) => request.extensions_mut().insert(session),
-                    Err(error) => {
-                        if let Some(call) = call {
-                            call.rejected(error.reason());
-                        }
-                        return Ok(auth::refuse(&error, &self.settings.challenge));
-                    }
-                };
-            }
-            if let Some(call) = call {
-                // `WithSession` logs the outcome.
-                request.extensions_mut().insert(call);
-            }
+        if let Purpose::ToolCall(tool) = &message.purpose
+            && let Err(error) = admit(tool, session, &mut request, &self.client, &self.settings).await
+        {
+            return Ok(auth::refuse(&error, &self.settings.challenge));
         }
         if self.sessions.is_none()
             && let Some(call) = self.direct.accept(request.headers(), &message)
@@ -159,7 +132,7 @@ impl<E: Endpoint, H: ServerHandler + Clone> JsonRpcBody<E, H> {
         }
         let response = with_length(text_to_json(response, message.id).await).await?;
         Ok(if message.purpose == Purpose::Listen {
-            self.limit_stream(response, session)
+            limit_stream(response, session, &self.settings)
         } else {
             response
         })
@@ -182,45 +155,6 @@ impl<E: Endpoint, H: ServerHandler + Clone> JsonRpcBody<E, H> {
         request.headers_mut().remove(SESSION_ID);
         self.inner.call(request).await.map(IntoResponse::into_response)
     }
-
-    /// Ends an open-ended event stream when the server stops or the token that opened it expires: an open
-    /// stream must not keep serving an expired token. The stream of a tool call is not limited, because calls
-    /// in flight are finished.
-    fn limit_stream(&self, response: Response, session: &Session) -> Response {
-        let (parts, body) = response.into_parts();
-        let lifetime = stream_lifetime(self.settings.clock.now(), session.expires_at);
-        let stop = self.settings.stop.clone().cancelled_owned();
-        let end = async move {
-            tokio::select! {
-                () = stop => {}
-                () = tokio::time::sleep(lifetime) => {}
-            }
-        };
-        let events = body.into_bytes_stream().take_until(Box::pin(end));
-        Response::from_parts(parts, Body::from_bytes_stream(events))
-    }
-
-    /// Checks the requirement of a tool. Returns the session for the tool, with role and permissions if the
-    /// requirement needs them. Clerk is not asked about a token that is rejected anyway.
-    async fn admit(
-        &self,
-        requirement: &Requirement,
-        session: &Arc<Session>,
-    ) -> Result<Arc<Session>, AuthError> {
-        requirement.check_scopes(session)?;
-        let mut session = Arc::clone(session);
-        if requirement.needs_organization() {
-            session = context::with_membership(session, &self.client).await?;
-        }
-        requirement.check(&session)?;
-        Ok(session)
-    }
-}
-
-/// Returns how long a stream may last: until its token expires, and at most [`MAX_STREAM_LIFETIME`].
-fn stream_lifetime(now: Timestamp, expires_at: Option<Timestamp>) -> Duration {
-    let left = expires_at.map(|end| Duration::try_from(end.duration_since(now)).unwrap_or_default());
-    left.map_or(MAX_STREAM_LIFETIME, |left| left.min(MAX_STREAM_LIFETIME))
 }
 
 /// Collects the body of a JSON response, which rmcp sends without its length.
@@ -243,23 +177,4 @@ fn is_json(request: &Request) -> bool {
         .and_then(|kind| kind.to_str().ok())
         .and_then(|kind| kind.split(';').next())
         .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
-}
-
-/// A client whose token never expires has to reopen the stream after this time, so that a revocation takes
-/// effect.
-const MAX_STREAM_LIFETIME: Duration = Duration::from_hours(1);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stream_lasts_until_its_token_expires_and_at_most_an_hour() {
-        let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
-        let after = |seconds| Some(now + jiff::SignedDuration::from_secs(seconds));
-        assert_eq!(stream_lifetime(now, after(60)), Duration::from_mins(1));
-        assert_eq!(stream_lifetime(now, after(-3)), Duration::ZERO);
-        assert_eq!(stream_lifetime(now, after(86_400)), MAX_STREAM_LIFETIME);
-        assert_eq!(stream_lifetime(now, None), MAX_STREAM_LIFETIME);
-    }
 }

@@ -1,6 +1,7 @@
 //! MCP over streamable HTTP: mounts any rmcp [`ServerHandler`] as a poem endpoint, and gives each tool the
 //! session of its caller.
 
+mod admission;
 mod audit;
 mod body;
 mod direct;
@@ -10,6 +11,7 @@ mod json_rpc_error;
 mod message;
 mod published_tools;
 mod sessions;
+mod stream;
 mod tool_error;
 mod tools;
 

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::{
     clerk::ClerkError,
-    context::{ClientNotInitialized, GetOrganizationError, GetUserError, SessionNotInitialized},
+    context::{GetOrganizationError, GetUserError, NotInTool},
     log_limit::log_limited,
     session::{Denied, NoUser},
 };
@@ -45,12 +45,10 @@ pub enum ToolError {
     /// The token belongs to no user, for example a machine token.
     #[error(transparent)]
     NoUser(#[from] NoUser),
-    /// `get_session` was called outside a request, such as in a spawned task. This is a bug of the server.
+    /// A function of [`context`](crate::context) was called outside a request, such as in a spawned task. This
+    /// is a bug of the server.
     #[error(transparent)]
-    Session(#[from] SessionNotInitialized),
-    /// `get_client` was called outside a request, such as in a spawned task. This is a bug of the server.
-    #[error(transparent)]
-    Client(#[from] ClientNotInitialized),
+    NotInTool(#[from] NotInTool),
     /// A failure that the tool describes itself.
     #[error("{0}")]
     Failed(String),
@@ -66,8 +64,7 @@ impl ToolError {
 impl From<GetUserError> for ToolError {
     fn from(error: GetUserError) -> Self {
         match error {
-            GetUserError::Session(error) => Self::Session(error),
-            GetUserError::Client(error) => Self::Client(error),
+            GetUserError::NotInTool(error) => Self::NotInTool(error),
             GetUserError::NoUser(error) => Self::NoUser(error),
             GetUserError::Clerk(error) => Self::Clerk(error),
             GetUserError::Banned => Self::Banned,
@@ -78,8 +75,7 @@ impl From<GetUserError> for ToolError {
 impl From<GetOrganizationError> for ToolError {
     fn from(error: GetOrganizationError) -> Self {
         match error {
-            GetOrganizationError::Session(error) => Self::Session(error),
-            GetOrganizationError::Client(error) => Self::Client(error),
+            GetOrganizationError::NotInTool(error) => Self::NotInTool(error),
             GetOrganizationError::Clerk(error) => Self::Clerk(error),
             GetOrganizationError::NotAMember => Self::NotAMember,
         }

@@ -4,12 +4,12 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{
-    check::Recorder,
     error::VerifyError,
     jwk::KeyReference,
     kind::TokenKind,
     permissions,
     policy::TokenPolicy,
+    recorder::Recorder,
     rules::{ClaimRules, non_empty, observed_audience, text, time},
 };
 

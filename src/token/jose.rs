@@ -7,10 +7,11 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
 use super::{
-    check::{Check, Pass, Recorder},
+    check::Check,
     error::{TokenError, VerifyError},
     json::unique_object,
     kind::TokenKind,
+    recorder::{Pass, Recorder},
 };
 
 /// A well-formed JWT **whose signature has not been checked**. Use its members only to choose the key and the
@@ -61,13 +62,13 @@ impl UnverifiedJwt {
         recorder.record(Check::Algorithm, self.check_algorithm())?;
         recorder.record(Check::Critical, self.check_critical())?;
         recorder.record(Check::Class, self.check_class(kind))?;
-        recorder.record(Check::KeyId, self.unverified_kid().map(|_| Pass::Held))
+        recorder.record(Check::KeyId, self.unverified_kid().map(|_| Pass::Passed))
     }
 
     /// RFC 8725 §3.1: the server chooses the algorithm, and the header must match.
     fn check_algorithm(&self) -> Result<Pass, TokenError> {
         if self.header.get("alg").and_then(Value::as_str) == Some("RS256") {
-            return Ok(Pass::Held);
+            return Ok(Pass::Passed);
         }
         Err(TokenError::Algorithm)
     }
@@ -77,7 +78,7 @@ impl UnverifiedJwt {
         if self.header.contains_key("crit") {
             return Err(TokenError::CriticalHeader);
         }
-        Ok(Pass::Held)
+        Ok(Pass::Passed)
     }
 
     /// RFC 8725 §3.11: one key signs all kinds of tokens of an instance. Only `typ` and Clerk's `cat` (the
@@ -87,7 +88,7 @@ impl UnverifiedJwt {
             return Err(TokenError::HeaderType("typ is not JWT"));
         }
         let class = match self.header.get("cat") {
-            None => return Ok(Pass::Held),
+            None => return Ok(Pass::Passed),
             Some(class) => class
                 .as_str()
                 .ok_or(TokenError::HeaderType("cat is not a string"))?,
@@ -99,7 +100,7 @@ impl UnverifiedJwt {
             TokenKind::OAuthToken | TokenKind::ApiKey => false,
         };
         if fits || class == CLASS_UNSPECIFIED {
-            return Ok(Pass::Held);
+            return Ok(Pass::Passed);
         }
         Err(TokenError::HeaderType(
             "cat names another kind, such as a JWT template",

@@ -8,7 +8,7 @@
 //! | key of the Clerk application | `keys.rs`, `fetch.rs` | [`KeyLookupError`], [`TokenError::KeyIdUnknown`] | RFC 7517 |
 //! | signature | `verifier.rs` | [`TokenError::Signature`] | RFC 7518 §3.3 |
 //! | `iss`, `sub`, `sid`, `exp`, `nbf`, `iat`, `azp`, `aud`, `sts` | `rules.rs`, `resource.rs` | [`TokenError::Issuer`] … | RFC 7519 §4.1 |
-//! | opaque tokens only: Clerk's report, its flags and times | `introspection.rs` | [`TokenError::Revoked`] … | Clerk Backend API |
+//! | opaque tokens only: Clerk's report, its flags and times | `report.rs` | [`TokenError::Revoked`] … | Clerk Backend API |
 //!
 //! The signature is checked before the claims, so that a forger cannot learn from the errors what the claims
 //! should contain.
@@ -71,7 +71,6 @@ mod check;
 mod claims;
 mod error;
 mod fetch;
-mod introspection;
 mod jose;
 mod json;
 mod jwk;
@@ -80,21 +79,23 @@ mod kind;
 mod permissions;
 mod policy;
 mod presented;
+mod recorder;
+mod report;
 mod resource;
 mod rules;
 mod verifier;
 
 pub use bearer::{BearerError, BearerToken};
 pub use check::Check;
-pub(crate) use check::{Outcome, Pass, Recorder};
 pub use claims::VerifiedClaims;
 pub use error::{TokenError, VerifyError};
 pub use fetch::{FetchError, HttpJwks, JwksFetcher};
-pub(crate) use introspection::{ReportFault, TokenReport};
 pub use jose::unverified_members;
 pub use jwk::{KeyError, KeyReference, StaticKey, VerifyingKey};
 pub use keys::{JwksCache, KeyLookupError, KeySource};
 pub use kind::{TokenKind, UnknownTokenKind};
 pub use policy::{AudiencePolicy, TokenPolicy};
+pub(crate) use recorder::{Outcome, Pass, Recorder};
+pub(crate) use report::{ReportFault, TokenReport};
 pub use resource::ResourceNames;
 pub use verifier::TokenVerifier;

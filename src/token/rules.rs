@@ -4,10 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use super::{
-    check::{Check, Pass, Recorder},
+    check::Check,
     error::{TokenError, VerifyError},
     kind::TokenKind,
     policy::{AudiencePolicy, TokenPolicy},
+    recorder::{Pass, Recorder},
 };
 
 /// The claims of a token, and the policy and time that they are checked against.
@@ -35,7 +36,7 @@ impl ClaimRules<'_> {
     /// RFC 7519 §4.1.1, RFC 9068 §4: compared exactly. Clerk's SDK does not check the issuer.
     fn issuer(&self) -> Result<Pass, TokenError> {
         if text(self.claims, "iss")? == self.policy.issuer {
-            return Ok(Pass::Held);
+            return Ok(Pass::Passed);
         }
         Err(TokenError::Issuer {
             expected: self.policy.issuer.clone(),
@@ -55,7 +56,7 @@ impl ClaimRules<'_> {
     /// The prefix matters, because a JWT template may define a `sid` of its own.
     fn session_id(&self) -> Result<Pass, TokenError> {
         if self.kind != TokenKind::SessionToken {
-            return Ok(Pass::NotAsked("only session tokens have a sid"));
+            return Ok(Pass::NotApplicable("only session tokens have a sid"));
         }
         has_id(self.claims, "sid", "sess_")
     }
@@ -66,7 +67,7 @@ impl ClaimRules<'_> {
         let expires_at = time(self.claims, "exp")?.ok_or(TokenError::ClaimMissing("exp"))?;
         let since = self.now.duration_since(expires_at);
         if since < self.leeway() {
-            return Ok(Pass::Held);
+            return Ok(Pass::Passed);
         }
         Err(TokenError::Expired {
             since: since.unsigned_abs(),
@@ -75,21 +76,21 @@ impl ClaimRules<'_> {
 
     fn not_before(&self) -> Result<Pass, TokenError> {
         match time(self.claims, "nbf")? {
-            None => Ok(Pass::NotAsked("nbf is absent")),
+            None => Ok(Pass::NotApplicable("nbf is absent")),
             Some(not_before) if not_before.duration_since(self.now) > self.leeway() => {
                 Err(TokenError::NotYetValid)
             }
-            Some(_) => Ok(Pass::Held),
+            Some(_) => Ok(Pass::Passed),
         }
     }
 
     fn issued_at(&self) -> Result<Pass, TokenError> {
         match time(self.claims, "iat")? {
-            None => Ok(Pass::NotAsked("iat is absent")),
+            None => Ok(Pass::NotApplicable("iat is absent")),
             Some(issued_at) if issued_at.duration_since(self.now) > self.leeway() => {
                 Err(TokenError::IssuedInTheFuture)
             }
-            Some(_) => Ok(Pass::Held),
+            Some(_) => Ok(Pass::Passed),
         }
     }
 
@@ -97,14 +98,14 @@ impl ClaimRules<'_> {
     /// documentation still says that a missing `azp` is accepted.
     fn authorized_party(&self) -> Result<Pass, TokenError> {
         if self.kind != TokenKind::SessionToken {
-            return Ok(Pass::NotAsked("only session tokens have an azp"));
+            return Ok(Pass::NotApplicable("only session tokens have an azp"));
         }
         let parties = &self.policy.authorized_parties;
         if parties.is_empty() {
-            return Ok(Pass::NotAsked("CLERK_AUTHORIZED_PARTIES is not set"));
+            return Ok(Pass::NotApplicable("CLERK_AUTHORIZED_PARTIES is not set"));
         }
         match self.claims.get("azp").and_then(Value::as_str) {
-            Some(party) if parties.iter().any(|allowed| allowed == party) => Ok(Pass::Held),
+            Some(party) if parties.iter().any(|allowed| allowed == party) => Ok(Pass::Passed),
             _ => Err(TokenError::AuthorizedParty {
                 expected: parties.clone(),
             }),
@@ -117,8 +118,8 @@ impl ClaimRules<'_> {
 
     fn status(&self) -> Result<Pass, TokenError> {
         match self.claims.get("sts") {
-            None => Ok(Pass::NotAsked("sts is absent")),
-            Some(Value::String(status)) if status == "active" => Ok(Pass::Held),
+            None => Ok(Pass::NotApplicable("sts is absent")),
+            Some(Value::String(status)) if status == "active" => Ok(Pass::Passed),
             Some(Value::String(status)) if status == "pending" => Err(TokenError::SessionPending),
             Some(_) => Err(TokenError::ClaimMalformed("sts")),
         }
@@ -141,15 +142,15 @@ pub(super) fn check_audience(
         TokenKind::OAuthToken => (policy.audience, "CLERK_AUDIENCE is off"),
         TokenKind::SessionToken => (policy.session_audience, "CLERK_SESSION_AUDIENCE is off"),
         TokenKind::M2mToken | TokenKind::ApiKey => {
-            return Ok(Pass::NotAsked("tokens of this kind do not name a server"));
+            return Ok(Pass::NotApplicable("tokens of this kind do not name a server"));
         }
     };
     match rule {
-        AudiencePolicy::Off => Ok(Pass::NotAsked(off)),
+        AudiencePolicy::Off => Ok(Pass::NotApplicable(off)),
         AudiencePolicy::IfPresent => names_this_server(kind, audience, false, policy),
-        AudiencePolicy::Observe if observed_audience(kind, audience, policy).is_some() => Ok(Pass::NotAsked(
-            "aud does not name this server, but CLERK_AUDIENCE is observe",
-        )),
+        AudiencePolicy::Observe if observed_audience(kind, audience, policy).is_some() => Ok(
+            Pass::NotApplicable("aud does not name this server, but CLERK_AUDIENCE is observe"),
+        ),
         AudiencePolicy::Required | AudiencePolicy::Observe => names_this_server(kind, audience, true, policy),
     }
 }
@@ -181,7 +182,7 @@ fn names_this_server(
 ) -> Result<Pass, TokenError> {
     let audience = match audience {
         None if required => return Err(TokenError::AudienceMissing),
-        None => return Ok(Pass::NotAsked("aud is absent and not required")),
+        None => return Ok(Pass::NotApplicable("aud is absent and not required")),
         Some(Value::String(one)) => vec![one.as_str()],
         Some(Value::Array(list)) => list
             .iter()
@@ -196,7 +197,7 @@ fn names_this_server(
         policy.resources.contains(name) || policy.accepted_audiences.iter().any(|accepted| accepted == name)
     };
     if audience.iter().any(is_ours) {
-        return Ok(Pass::Held);
+        return Ok(Pass::Passed);
     }
     if audience.is_empty() && required {
         return Err(TokenError::AudienceMissing);
@@ -219,7 +220,7 @@ fn names_this_server(
 /// Checks that a claim is an id of Clerk with this prefix.
 fn has_id(claims: &Map<String, Value>, name: &'static str, prefix: &str) -> Result<Pass, TokenError> {
     if is_id(text(claims, name)?, prefix) {
-        return Ok(Pass::Held);
+        return Ok(Pass::Passed);
     }
     Err(TokenError::ClaimMalformed(name))
 }

@@ -6,7 +6,7 @@ use jsonwebtoken::{Algorithm, crypto};
 
 use super::{
     bearer::BearerToken,
-    check::{Check, Pass, Recorder},
+    check::Check,
     claims::VerifiedClaims,
     error::{TokenError, VerifyError},
     jose::UnverifiedJwt,
@@ -15,6 +15,7 @@ use super::{
     kind::TokenKind,
     policy::TokenPolicy,
     presented::Presented,
+    recorder::{Pass, Recorder},
 };
 use crate::clock::Clock;
 
@@ -104,7 +105,7 @@ impl<K: KeySource> TokenVerifier<K> {
 
     fn check_kind(&self, kind: TokenKind) -> Result<Pass, TokenError> {
         if self.policy.accepted.contains(&kind) {
-            return Ok(Pass::Held);
+            return Ok(Pass::Passed);
         }
         Err(TokenError::KindNotAccepted(kind))
     }

@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    check::{Check, Pass, Recorder},
+    check::Check,
     claims::VerifiedClaims,
     error::TokenError,
     kind::TokenKind,
     policy::TokenPolicy,
+    recorder::{Pass, Recorder},
     rules::{check_audience, is_id, observed_audience},
 };
 
@@ -104,14 +105,14 @@ impl TokenReport {
         if !is_of_kind || self.subject.is_none() || self.revoked.is_none() || self.expired.is_none() {
             return Err(ReportFault::Incomplete);
         }
-        Ok(Pass::Held)
+        Ok(Pass::Passed)
     }
 
     fn check_revoked(&self) -> Result<Pass, TokenError> {
         if self.revoked == Some(true) {
             return Err(TokenError::Revoked);
         }
-        Ok(Pass::Held)
+        Ok(Pass::Passed)
     }
 
     /// Checks both the flag and the time. No leeway is applied: the flag comes from Clerk's own clock.
@@ -127,15 +128,15 @@ impl TokenReport {
             None if self.expired == Some(true) => Err(TokenError::Expired {
                 since: Duration::ZERO,
             }),
-            None if expires_at.is_none() => Ok(Pass::NotAsked("the token does not expire")),
-            None => Ok(Pass::Held),
+            None if expires_at.is_none() => Ok(Pass::NotApplicable("the token does not expire")),
+            None => Ok(Pass::Passed),
         }
     }
 
     fn check_subject(&self, kind: TokenKind) -> Result<Pass, TokenError> {
         let subject = self.subject.as_deref().unwrap_or_default();
         if subject_prefixes(kind).iter().any(|prefix| is_id(subject, prefix)) {
-            return Ok(Pass::Held);
+            return Ok(Pass::Passed);
         }
         Err(TokenError::ClaimMalformed("sub"))
     }
