@@ -151,7 +151,7 @@ async fn serve(
         .map_err(|error| AdminError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?
 }
 
-/// Parses the JSON body of an operation.
+/// Parses the JSON body of an operation. An empty body is an object without members.
 ///
 /// Requires `Content-Type: application/json`: a browser does not send it for a page of another origin without
 /// a CORS preflight, which the [`guard`] rejects.
@@ -160,6 +160,10 @@ fn body<T: DeserializeOwned>(incoming: &Incoming) -> Result<T, AdminError> {
         let message = format!("expected the header {}: {}", header::CONTENT_TYPE, respond::JSON);
         return Err(AdminError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
-    serde_json::from_slice(incoming.body())
-        .map_err(|error| AdminError::bad_request(format!("invalid body: {error}")))
+    let members = if incoming.body().is_empty() {
+        b"{}".as_slice()
+    } else {
+        incoming.body()
+    };
+    serde_json::from_slice(members).map_err(|error| AdminError::bad_request(format!("invalid body: {error}")))
 }

@@ -245,6 +245,23 @@ async fn tokens_of_every_kind_can_be_minted_revoked_and_expired() {
 }
 
 #[tokio::test]
+async fn empty_body_is_an_object_without_members() {
+    let harness = Harness::start().await;
+    let request = harness
+        .http
+        .post(harness.url("/admin/keys/rotate"))
+        .header("content-type", "application/json");
+    let answer = Answer::of(request).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    let rotated = answer.json();
+    assert_eq!(
+        rotated["published_keys"],
+        json!([rotated["signing_key"]]),
+        "without overlap"
+    );
+}
+
+#[tokio::test]
 async fn keys_can_be_rotated_and_faults_injected_and_cleared() {
     let harness = Harness::start().await;
     let first = harness.clerk.instance_id().to_owned();
