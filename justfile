@@ -65,6 +65,10 @@ conformance *ARGS:
 mcp-conformance:
     .mcp-conformance/run
 
+# Test the npm packages and the recipes for test suites of other languages (needs npm and Python)
+recipes:
+    conformance/recipes/run
+
 # Test the web pages in Chromium (needs npm and Chromium)
 browser-tests *ARGS:
     .browser-tests/run {{ ARGS }}
