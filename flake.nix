@@ -124,11 +124,15 @@
           default = packages.clerk-mcp;
           conformance = packages.clerk-mcp-conformance;
         }
-        # The image contains Linux programs, so only Linux can build it.
+        # The images contain Linux programs, so only Linux can build them.
         // lib.optionalAttrs pkgs.stdenv.hostPlatform.isLinux {
           container = import ./.nix/container.nix {
             inherit pkgs;
             package = packages.clerk-mcp;
+          };
+          container-conformance = import ./.nix/container-conformance.nix {
+            inherit pkgs;
+            package = packages.clerk-mcp-conformance;
           };
         }
       );
