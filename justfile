@@ -61,9 +61,10 @@ clerk *ARGS:
 conformance *ARGS:
     .ci/conformance {{ ARGS }}
 
-# Run the official MCP conformance checker against this server and the example `everything` (needs npm)
+# Run the official MCP conformance checker against this server and the example `everything` and mcp-authlab (needs npm and Python)
 mcp-conformance:
     .mcp-conformance/run
+    .mcp-conformance/authlab
 
 # Test the npm packages and the recipes for test suites of other languages (needs npm and Python)
 recipes:
