@@ -242,6 +242,14 @@ impl LocalClerkBuilder {
         self
     }
 
+    /// Adds a scope of the application (Clerk Dashboard, "OAuth applications > Scopes"), with its description on
+    /// the consent page. Repeatable.
+    pub fn custom_scope(mut self, name: &str, description: &str) -> Self {
+        let scope = (name.to_owned(), description.to_owned());
+        self.settings.custom_scopes.push(scope);
+        self
+    }
+
     /// Sets the scopes of clients that register without `scope`. Default: `email offline_access profile`.
     pub fn default_scopes(mut self, scopes: &[&str]) -> Self {
         self.settings.default_scopes = scopes.iter().copied().collect();

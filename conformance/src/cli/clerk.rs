@@ -105,6 +105,9 @@ pub(crate) struct Arguments {
     /// the grant, also if a client refreshes twice at once.
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     refresh_leeway: u32,
+    /// Scope of the application, with its description on the consent page. Repeatable.
+    #[arg(long, value_name = "NAME=DESCRIPTION", value_parser = custom_scope)]
+    custom_scope: Vec<(String, String)>,
     /// Scopes of clients that do not request any.
     #[arg(long, value_name = "SCOPES", default_value = "email offline_access profile")]
     default_scopes: String,
@@ -208,6 +211,18 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Parses the value of `--custom-scope`. A scope consists of the characters that RFC 6749 §3.3 allows.
+fn custom_scope(value: &str) -> Result<(String, String), String> {
+    let (name, description) = value.split_once('=').ok_or("expected NAME=DESCRIPTION")?;
+    let is_allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
+    if name.is_empty() || !name.bytes().all(is_allowed) {
+        return Err(format!(
+            "invalid scope {name:?}: expected ASCII characters without spaces, quotes and backslashes"
+        ));
+    }
+    Ok((name.to_owned(), description.to_owned()))
+}
+
 /// Returns a builder for the instance with this index.
 fn builder(arguments: &Arguments, index: u16) -> anyhow::Result<LocalClerkBuilder> {
     let port = match arguments.port {
@@ -237,6 +252,9 @@ fn builder(arguments: &Arguments, index: u16) -> anyhow::Result<LocalClerkBuilde
         .client_id_metadata_documents(!arguments.no_client_documents)
         .refresh_leeway(Duration::from_secs(arguments.refresh_leeway.into()))
         .default_scopes(&scopes);
+    for (name, description) in &arguments.custom_scope {
+        builder = builder.custom_scope(name, description);
+    }
     for resource in &arguments.register_resource {
         builder = builder.register_resource(resource);
     }

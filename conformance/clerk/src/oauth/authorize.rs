@@ -101,7 +101,7 @@ fn answer(instance: &Instance, request: AuthorizationRequest, prompt: Prompt) ->
             ),
         ),
         (None, Prompt::Interactive) => {
-            let consent = page::Consent::new(&instance.directory.read(), &request);
+            let consent = page::Consent::new(&instance.directory.read(), &instance.settings, &request);
             let transaction =
                 instance
                     .grants

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     http::{incoming::Incoming, respond},
-    store::{instance::Instance, scope},
+    store::instance::Instance,
 };
 
 /// The client authentication methods of the token endpoint (RFC 7591 §2).
@@ -70,7 +70,7 @@ fn common_metadata(instance: &Instance) -> Value {
         "response_types_supported": RESPONSE_TYPES,
         "grant_types_supported": GRANT_TYPES,
         "token_endpoint_auth_methods_supported": AUTHENTICATION_METHODS,
-        "scopes_supported": scope::supported().collect::<Vec<_>>(),
+        "scopes_supported": instance.settings.scopes_supported().collect::<Vec<_>>(),
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
         "claims_supported": ["sub", "iss", "aud", "exp", "iat", "email", "name", "org_id"],

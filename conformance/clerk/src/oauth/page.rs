@@ -16,7 +16,7 @@ use poem::{
 use super::redirect_uri;
 use crate::{
     http::respond,
-    store::{directory::Directory, grants::AuthorizationRequest, people::User, scope},
+    store::{directory::Directory, grants::AuthorizationRequest, people::User, scope, settings::Settings},
 };
 
 /// The style sheet, which each page contains.
@@ -64,7 +64,7 @@ struct OrganizationChoice {
 struct ScopeLine {
     name: String,
     /// What the scope allows, for users. `None` for a scope without a description.
-    description: Option<&'static str>,
+    description: Option<String>,
 }
 
 #[derive(Template)]
@@ -91,7 +91,7 @@ struct FormPostPage<'a> {
 
 impl Consent {
     /// Collects what the page shows about the users and the request.
-    pub(super) fn new(directory: &Directory, request: &AuthorizationRequest) -> Self {
+    pub(super) fn new(directory: &Directory, settings: &Settings, request: &AuthorizationRequest) -> Self {
         let with_organizations = request.scopes.contains(scope::ORGANIZATION);
         let first = directory.users().find(|user| !user.banned).map(|user| &user.id);
         let choice = |user: &User| UserChoice {
@@ -113,7 +113,7 @@ impl Consent {
         };
         let line = |name: &str| ScopeLine {
             name: name.to_owned(),
-            description: scope::description(name),
+            description: settings.scope_description(name).map(str::to_owned),
         };
         Self {
             client_name: request.client_name.clone(),

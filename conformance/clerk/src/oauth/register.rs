@@ -13,7 +13,7 @@ use crate::{
     store::{
         grants::{Client, Origin},
         instance::Instance,
-        scope::{self, Scopes},
+        scope::Scopes,
     },
 };
 
@@ -136,7 +136,7 @@ fn scopes(instance: &Instance, metadata: &Map<String, Value>) -> Result<Scopes, 
     let Some(requested) = requested else {
         return Ok(instance.settings.default_scopes.clone());
     };
-    let known: Scopes = scope::supported().collect();
+    let known: Scopes = instance.settings.scopes_supported().collect();
     if requested.first_not_in(&known).is_some() {
         return Err(invalid_metadata(format!("scope may contain only: {known}")));
     }

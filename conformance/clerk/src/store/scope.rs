@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// The supported scopes, with their descriptions on the consent page.
-const SUPPORTED: [(&str, &str); 7] = [
+/// Clerk's own scopes, with their descriptions on the consent page.
+const BUILT_IN: [(&str, &str); 7] = [
     ("openid", "Confirm who you are"),
     ("profile", "See your name and picture"),
     ("email", "See your email address"),
@@ -19,14 +19,14 @@ pub(crate) const ORGANIZATION: &str = "user:org:read";
 /// The scopes of a client that registers without `scope`, as at Clerk.
 pub(crate) const DEFAULT: [&str; 3] = ["email", "offline_access", "profile"];
 
-/// Returns the supported scopes in the order of the metadata.
-pub(crate) fn supported() -> impl Iterator<Item = &'static str> {
-    SUPPORTED.iter().map(|(name, _)| *name)
+/// Returns Clerk's own scopes in the order of the metadata.
+pub(crate) fn built_in<'a>() -> impl Iterator<Item = &'a str> {
+    BUILT_IN.iter().map(|(name, _)| *name)
 }
 
-/// Returns the description of a supported scope for the consent page.
+/// Returns the description of one of Clerk's own scopes.
 pub(crate) fn description(scope: &str) -> Option<&'static str> {
-    SUPPORTED
+    BUILT_IN
         .iter()
         .find(|(name, _)| *name == scope)
         .map(|(_, description)| *description)

@@ -58,6 +58,8 @@ pub(crate) struct Settings {
     pub(crate) registration_lists_refresh_token: bool,
     /// Whether a client id may be the URL of a client metadata document.
     pub(crate) client_id_metadata_documents: bool,
+    /// Scopes of the application, with their descriptions on the consent page.
+    pub(crate) custom_scopes: Vec<(String, String)>,
     /// The scopes of clients that register without `scope`.
     pub(crate) default_scopes: Scopes,
     pub(crate) rate_limit: Option<RateLimit>,
@@ -77,10 +79,25 @@ impl Default for Settings {
             dynamic_registration: true,
             registration_lists_refresh_token: false,
             client_id_metadata_documents: true,
+            custom_scopes: Vec::new(),
             default_scopes: scope::DEFAULT.into_iter().collect(),
             rate_limit: None,
             refresh_leeway: SignedDuration::ZERO,
             trusted: Vec::new(),
         }
+    }
+}
+
+impl Settings {
+    /// Returns the scopes that clients may have, in the order of the metadata.
+    pub(crate) fn scopes_supported(&self) -> impl Iterator<Item = &str> {
+        let custom = self.custom_scopes.iter().map(|(name, _)| name.as_str());
+        scope::built_in().chain(custom)
+    }
+
+    /// Returns the description of a supported scope for the consent page.
+    pub(crate) fn scope_description(&self, scope: &str) -> Option<&str> {
+        let custom = self.custom_scopes.iter().find(|(name, _)| name == scope);
+        scope::description(scope).or_else(|| custom.map(|(_, description)| description.as_str()))
     }
 }

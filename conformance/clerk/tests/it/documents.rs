@@ -120,6 +120,11 @@ async fn client_with_a_metadata_document_gets_tokens() {
         .await;
     assert_eq!(refreshed.status, StatusCode::OK);
 
+    // These clients have fewer scopes than the metadata lists.
+    let organization = [("scope", "profile user:org:read")];
+    let answer = harness.authorize(&client, &organization).await;
+    assert_eq!(answer.callback()["error"], "invalid_scope");
+
     // RFC 8252 §7.3: only the port of a loopback redirect URI may differ from the one in the document.
     let port = [("redirect_uri", "http://127.0.0.1:1/callback")];
     let answer = harness.authorize(&client, &port).await;

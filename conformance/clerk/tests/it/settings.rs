@@ -281,6 +281,28 @@ async fn refresh_leeway_lets_concurrent_refreshes_succeed_until_it_ends() {
 }
 
 #[tokio::test]
+async fn custom_scope_is_published_described_and_granted() {
+    let harness =
+        Harness::start_with(|builder| builder.custom_scope("invoices:read", "See your invoices")).await;
+    let metadata = harness
+        .get("/.well-known/oauth-authorization-server")
+        .await
+        .json();
+    let supported = metadata["scopes_supported"].as_array().unwrap();
+    assert_eq!(supported.last(), Some(&json!("invoices:read")));
+    let client = harness.register("none", "profile invoices:read").await;
+    let page = harness.authorize(&client, &[]).await;
+    assert!(
+        page.body.contains("See your invoices <code>invoices:read</code>"),
+        "{}",
+        page.body
+    );
+    harness.clerk.set_auto_approve(Some("Ada")).unwrap();
+    let tokens = harness.tokens(&client, &[]).await;
+    assert_eq!(tokens["scope"], "profile invoices:read");
+}
+
+#[tokio::test]
 async fn registration_can_be_turned_off() {
     let harness = Harness::start_with(|builder| builder.dynamic_registration(false)).await;
     let metadata = harness
