@@ -41,6 +41,10 @@ nix *ARGS:
 bench *ARGS:
     cargo bench --locked {{ ARGS }}
 
+# Count the instructions of requests and compare them with the budget; `--update` changes it (needs valgrind)
+instructions *ARGS:
+    cargo bench --locked --profile instructions --bench instructions -- {{ ARGS }}
+
 # Check licenses, advisories, bans and sources of dependencies (needs cargo-deny and the network)
 deny:
     cargo deny --config .deny.toml check

@@ -8,10 +8,14 @@ use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
 use base64::{Engine, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
 use clerk_mcp::{
     app::App,
-    auth::{Authenticator, ChallengeContext},
+    auth::{AuthError, Authenticator, ChallengeContext},
     clock::SystemClock,
     config::{Config, Variables},
-    token::{AudiencePolicy, BearerToken, ResourceNames, StaticKey, TokenKind, TokenPolicy, TokenVerifier},
+    policy::Requirement,
+    token::{
+        AudiencePolicy, BearerError, BearerToken, ResourceNames, StaticKey, TokenKind, TokenPolicy,
+        TokenVerifier,
+    },
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
@@ -31,8 +35,8 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-fn verifier(key: &SigningKey) -> TokenVerifier<StaticKey> {
-    let policy = TokenPolicy {
+fn policy() -> TokenPolicy {
+    TokenPolicy {
         issuer: ISSUER.to_owned(),
         accepted: vec![TokenKind::OAuthToken],
         audience: AudiencePolicy::Required,
@@ -41,9 +45,12 @@ fn verifier(key: &SigningKey) -> TokenVerifier<StaticKey> {
         resources: ResourceNames::new(&BASE_URL.parse().unwrap()),
         authorized_parties: Vec::new(),
         leeway: Duration::from_secs(5),
-    };
+    }
+}
+
+fn verifier(key: &SigningKey) -> TokenVerifier<StaticKey> {
     let key = StaticKey::from_pem(&key.public_key_pem()).unwrap();
-    TokenVerifier::new(key, policy, Arc::new(SystemClock))
+    TokenVerifier::new(key, policy(), Arc::new(SystemClock))
 }
 
 fn token(key: &SigningKey) -> String {
@@ -99,6 +106,48 @@ fn tokens(criterion: &mut Criterion) {
     });
 }
 
+/// The checks of a policy, and the response to a request that does not pass.
+fn rejections(criterion: &mut Criterion) {
+    let runtime = runtime();
+    let clerk = runtime.block_on(LocalClerk::builder().start()).unwrap();
+    let resources = ResourceNames::new(&BASE_URL.parse().unwrap());
+    let challenge = ChallengeContext::new(&resources, vec!["profile".to_owned(), "email".to_owned()]);
+    criterion.bench_function("challenge", |bencher| {
+        bencher.iter(|| {
+            AuthError::from(black_box(BearerError::Missing))
+                .refusal()
+                .into_response(&challenge)
+        });
+    });
+
+    let key = clerk.signing_key();
+    let policy = TokenPolicy {
+        issuer: clerk.issuer().to_owned(),
+        accepted: vec![TokenKind::SessionToken],
+        ..policy()
+    };
+    let key = StaticKey::from_pem(&key.public_key_pem()).unwrap();
+    let verifier = TokenVerifier::new(key, policy, Arc::new(SystemClock));
+    let authenticator = Authenticator::new(verifier, None, challenge, Arc::new(SystemClock));
+    let recipe = clerk.session_token_in("ada", "analytical-engines").unwrap();
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        AUTHORIZATION,
+        HeaderValue::try_from(format!("Bearer {}", recipe.mint())).unwrap(),
+    );
+    let session = runtime.block_on(authenticator.authenticate(&headers)).unwrap();
+    let requirement = session
+        .organization_permissions
+        .iter()
+        .fold(Requirement::new(), |requirement, permission| {
+            requirement.permissions([permission.as_str()])
+        });
+    assert!(requirement.check(&session).is_ok());
+    criterion.bench_function("permissions of a tool", |bencher| {
+        bencher.iter(|| requirement.check(black_box(&session)));
+    });
+}
+
 /// Whole requests, from the endpoint of the app to the response.
 fn requests(criterion: &mut Criterion) {
     let runtime = runtime();
@@ -144,11 +193,17 @@ fn requests(criterion: &mut Criterion) {
     measure("401 without a token", 401, &|| {
         request(Method::POST, "/mcp").body(CALL)
     });
+    measure("body that is not a message", 400, &|| {
+        request(Method::POST, "/mcp")
+            .header("Authorization", format!("Bearer {token}"))
+            .content_type("application/json")
+            .body(CALL.replace("\"2.0\"", "\"1.0\""))
+    });
     measure("tools/call, direct", 200, &|| call("application/json"));
     measure("tools/call, through rmcp", 200, &|| {
         call("application/json; charset=utf-8")
     });
 }
 
-criterion_group!(benches, tokens, requests);
+criterion_group!(benches, tokens, rejections, requests);
 criterion_main!(benches);

@@ -14,10 +14,11 @@
 )]
 
 mod load;
+mod many_tools;
 mod references;
 
 use std::{
-    fmt::Write as _,
+    fmt::{self, Write as _},
     fs,
     net::SocketAddr,
     path::Path,
@@ -34,6 +35,8 @@ const DURATION: Duration = Duration::from_secs(2);
 const CONNECTIONS: usize = 16;
 /// The tokens per round of the variant whose tokens are all new.
 const NEW_TOKENS: usize = 4_000;
+/// The tokens of the load with most tokens: many times more than the cache of verified tokens holds.
+const MANY_TOKENS: usize = 100_000;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -47,6 +50,17 @@ fn main() {
             .unwrap()
             .block_on(references::serve(port.parse().unwrap()))
             .unwrap(),
+        ["many-tools", port, tools, entries] => {
+            let (port, tools, entries) = (
+                port.parse().unwrap(),
+                tools.parse().unwrap(),
+                entries.parse().unwrap(),
+            );
+            tokio::runtime::Runtime::new()
+                .unwrap()
+                .block_on(many_tools::serve(port, tools, entries))
+                .unwrap();
+        }
         _ => runtime.block_on(compare()),
     }
 }
@@ -125,6 +139,31 @@ struct Round {
     p99_microseconds: f64,
 }
 
+impl Round {
+    fn of(outcome: &load::Outcome, cpu_seconds: f64) -> Self {
+        Self {
+            per_second: outcome.requests as f64 / outcome.seconds,
+            cpu_microseconds: cpu_seconds * 1e6 / outcome.requests as f64,
+            p99_microseconds: outcome.p99.as_secs_f64() * 1e6,
+        }
+    }
+}
+
+/// Writes the cells of a table.
+impl fmt::Display for Round {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            per_second,
+            cpu_microseconds,
+            p99_microseconds,
+        } = self;
+        write!(
+            f,
+            "{per_second:.0} | {cpu_microseconds:.1} µs | {p99_microseconds:.0} µs"
+        )
+    }
+}
+
 impl<'a> Variant<'a> {
     fn new(name: &'static str, server: &'a Server, status: u16, requests: Vec<Vec<u8>>) -> Self {
         Self {
@@ -156,11 +195,7 @@ impl<'a> Variant<'a> {
         .await
         .unwrap();
         let cpu = self.server.cpu_seconds() - before;
-        self.rounds.push(Round {
-            per_second: outcome.requests as f64 / outcome.seconds,
-            cpu_microseconds: cpu * 1e6 / outcome.requests as f64,
-            p99_microseconds: outcome.p99.as_secs_f64() * 1e6,
-        });
+        self.rounds.push(Round::of(&outcome, cpu));
     }
 
     /// Returns the median of a value, which may depend on the round of another variant.
@@ -216,6 +251,8 @@ fn request(server: &Server, method: &str, path: &str, headers: &[(&str, &str)], 
 #[derive(Clone, Copy, Default)]
 struct Call<'a> {
     token: Option<&'a str>,
+    /// `greet`, unless it is set.
+    tool: Option<&'a str>,
     is_modern: bool,
     /// Sends a form of `Content-Type` that is left to rmcp's HTTP service.
     through_rmcp: bool,
@@ -223,7 +260,7 @@ struct Call<'a> {
 
 impl Call<'_> {
     fn to(self, server: &Server) -> Vec<u8> {
-        let mut params = json!({ "name": "greet", "arguments": { "name": "Ada" } });
+        let mut params = json!({ "name": self.tool.unwrap_or("greet"), "arguments": { "name": "Ada" } });
         let authorization = self.token.map(|token| format!("Bearer {token}"));
         let content_type = if self.through_rmcp {
             "application/json; charset=utf-8"
@@ -384,23 +421,120 @@ async fn compare() {
         );
     }
 
-    println!("\n| connections | requests/s | p99 | memory |");
-    println!("| --- | --- | --- | --- |");
-    let requests = [call.to(&server)];
-    for connections in [1, 16, 256, 1_000] {
-        let outcome = load::load(server.address, &requests, 200, connections, DURATION, false)
-            .await
-            .unwrap();
-        let per_second = outcome.requests as f64 / outcome.seconds;
-        let p99 = outcome.p99.as_secs_f64() * 1e6;
-        println!(
-            "| {connections} | {per_second:.0} | {p99:.0} µs | {:.0} MB |",
-            server.memory()
-        );
-    }
+    print_growth(&server, &call, &token).await;
+    print_growth_of_tools(&clerk, &token).await;
     println!(
         "\nMemory when idle: {idle:.0} MB. From the start to the first accepted connection: {:.0} ms. Binary: {:.1} MB.",
         server.start.as_secs_f64() * 1e3,
         fs::metadata(program).map_or(0, |file| file.len() / 1024) as f64 / 1024.0,
     );
+}
+
+/// Prints how the cost of a call grows with the number of connections and of tokens.
+async fn print_growth(server: &Server, call: &Call<'_>, token: &impl Fn(usize) -> String) {
+    println!("\n| connections | requests/s | CPU per request | p99 | memory |");
+    println!("| --- | --- | --- | --- | --- |");
+    let requests = [call.to(server)];
+    for connections in [1, 16, 256, 1_000] {
+        let round = measure(server, &requests, connections, DURATION, false).await;
+        println!("| {connections} | {round} | {:.0} MB |", server.memory());
+    }
+    println!("\n| different tokens | requests/s | CPU per request | p99 | memory |");
+    println!("| --- | --- | --- | --- | --- |");
+    for tokens in [1, 1_000, MANY_TOKENS] {
+        // Not the tokens of the variants, which may be in the cache.
+        let numbers: Vec<usize> = (MANY_TOKENS..MANY_TOKENS + tokens).collect();
+        let requests = in_parallel(&numbers, |number| {
+            let token = token(number);
+            Call {
+                token: Some(&token),
+                ..*call
+            }
+            .to(server)
+        });
+        let once = tokens == MANY_TOKENS;
+        if !once {
+            let _ = measure(server, &requests, CONNECTIONS, DURATION, true).await;
+        }
+        let time = if once { Duration::from_mins(1) } else { DURATION };
+        let round = measure(server, &requests, CONNECTIONS, time, once).await;
+        println!("| {tokens} | {round} | {:.0} MB |", server.memory());
+    }
+}
+
+/// Prints how the cost of a call and of a list grows with the number of tools and of policy entries.
+async fn print_growth_of_tools(clerk: &LocalClerk, token: &impl Fn(usize) -> String) {
+    println!("\n| request | tools | policy entries | requests/s | CPU per request | p99 |");
+    println!("| --- | --- | --- | --- | --- | --- |");
+    let warm = token(0);
+    for (tools, entries) in [(4, 0), (100, 0), (1_000, 0), (1_000, 1_000)] {
+        let server = start_many_tools(clerk, tools, entries).await;
+        tokio::time::sleep(DURATION).await;
+        let call = Call {
+            token: Some(&warm),
+            tool: Some(many_tools::TOOL),
+            ..Call::default()
+        };
+        let list = request(
+            &server,
+            "POST",
+            "/mcp",
+            &[
+                ("Content-Type", "application/json"),
+                ("Accept", "application/json, text/event-stream"),
+                ("Authorization", &format!("Bearer {warm}")),
+            ],
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#,
+        );
+        for (name, request) in [("tools/call", call.to(&server)), ("tools/list", list)] {
+            let round = measure(&server, &[request], CONNECTIONS, DURATION, false).await;
+            println!("| `{name}` | {tools} | {entries} | {round} |");
+        }
+    }
+}
+
+/// Starts a server with this many tools and policy entries, for tokens of the program's server.
+async fn start_many_tools(clerk: &LocalClerk, tools: usize, entries: usize) -> Server {
+    let port = free_port().await;
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args([
+            "many-tools",
+            &port.to_string(),
+            &tools.to_string(),
+            &entries.to_string(),
+        ])
+        .envs(clerk.environment())
+        .env("PORT", port.to_string())
+        .env("BASE_URL", format!("http://127.0.0.1:{port}"))
+        .env("CLERK_AUDIENCE", "off");
+    Server::start(command, port).await
+}
+
+/// Loads a server once.
+async fn measure(
+    server: &Server,
+    requests: &[Vec<u8>],
+    connections: usize,
+    duration: Duration,
+    once: bool,
+) -> Round {
+    let before = server.cpu_seconds();
+    let outcome = load::load(server.address, requests, 200, connections, duration, once)
+        .await
+        .unwrap();
+    Round::of(&outcome, server.cpu_seconds() - before)
+}
+
+/// Calls `function` for each of `numbers`, on all processors. Signing 100,000 tokens takes a minute.
+fn in_parallel<T: Send>(numbers: &[usize], function: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let function = &function;
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = numbers
+            .chunks(numbers.len().div_ceil(threads))
+            .map(|part| scope.spawn(move || part.iter().map(|number| function(*number)).collect::<Vec<_>>()))
+            .collect();
+        parts.into_iter().flat_map(|part| part.join().unwrap()).collect()
+    })
 }

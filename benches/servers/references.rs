@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use poem::{EndpointExt, Route, Server, endpoint::TowerCompatExt, get, handler, listener::TcpListener};
+use poem::{
+    Endpoint, EndpointExt, Response, Route, Server, endpoint::TowerCompatExt, get, handler,
+    listener::TcpListener,
+};
 use rmcp::{
     ServerHandler,
     handler::server::{router::tool::ToolRouter, wrapper::Parameters},
@@ -42,19 +45,28 @@ fn hello() -> &'static str {
 
 /// Serves `/hello` and `/mcp` on `port`, with the server that poem and rmcp bring along.
 pub(crate) async fn serve(port: u16) -> std::io::Result<()> {
+    Server::new(TcpListener::bind(("127.0.0.1", port)))
+        .run(app())
+        .await
+}
+
+/// Returns the endpoint with both routes.
+pub(crate) fn app() -> impl Endpoint<Output = Response> + 'static {
     let tools = Tools {
         tool_router: Arc::new(Tools::tool_router()),
     };
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
-        .with_json_response(true);
+        .with_json_response(true)
+        // As in clerk-mcp, which checks the host itself.
+        .disable_allowed_hosts();
     let mcp = StreamableHttpService::new(
         move || Ok(tools.clone()),
         Arc::new(NeverSessionManager::default()),
         config,
     );
-    let app = Route::new().at("/hello", get(hello)).nest("/mcp", mcp.compat());
-    Server::new(TcpListener::bind(("127.0.0.1", port)))
-        .run(app.map_to_response())
-        .await
+    Route::new()
+        .at("/hello", get(hello))
+        .nest("/mcp", mcp.compat())
+        .map_to_response()
 }

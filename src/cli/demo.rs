@@ -90,7 +90,12 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
     // Other variables of the environment, and .env, configure a real Clerk application. The demo must not use
     // them.
     let mut variables = Variables::read_selected(args.settings.flags(), &ENVIRONMENT)?;
-    let filter = logging::filter(&variables, DEFAULT_FILTER)?;
+    let default = if logging::is_on_terminal() {
+        DEFAULT_FILTER
+    } else {
+        DEFAULT_FILTER_OF_FILE
+    };
+    let filter = logging::filter(&variables, default)?;
     process::runtime()?.block_on(async {
         let stop = process::stop_signal()?;
         let mut notes = Vec::new();
@@ -103,7 +108,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
             variables.set("BASE_URL", Some("http://127.0.0.1".to_owned()));
         }
         let mut config = Config::from_variables(&variables)?;
-        logging::start(filter, config.log_format);
+        let _log = logging::start(filter, config.log_format)?;
         let listener = listen(&config, &mut notes).await?;
         if base_url_is_default {
             variables.set(
@@ -429,8 +434,10 @@ fn curl(endpoint: &str, token: &str) -> String {
 
 /// The `client_id` of the printed tokens.
 const CLIENT_ID: &str = "demo";
-/// Logs each request, because people follow the demo in a terminal.
-const DEFAULT_FILTER: &str = "warn,clerk_mcp=info,clerk_mcp::access=debug,local_clerk=warn,rmcp=warn";
+/// Logs each tool call (the audit log) and each rejected request, because people follow the demo in a terminal.
+const DEFAULT_FILTER: &str = "warn,clerk_mcp=info,local_clerk=warn,rmcp=warn";
+/// The same without a line for each tool call: a log that nobody watches must not fill the disk.
+const DEFAULT_FILTER_OF_FILE: &str = "warn,clerk_mcp=info,clerk_mcp::audit=warn,local_clerk=warn,rmcp=warn";
 const CLERK_PORT: u16 = 3002;
 /// The variables that the demo reads from the environment.
 const ENVIRONMENT: [&str; 4] = ["HOST", "PORT", "LOG_FORMAT", "RUST_LOG"];

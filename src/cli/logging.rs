@@ -4,7 +4,11 @@ use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{ConfigError, Fault, LogFormat, Variables, unexpanded};
+use super::log_output::{LogGuard, LogOutput};
+use crate::{
+    config::{ConfigError, Fault, LogFormat, Variables, unexpanded},
+    http::REQUEST_SPAN,
+};
 
 /// Returns the log filter from `RUST_LOG`, or the filter `default` if the variable is not set.
 pub(super) fn filter(variables: &Variables, default: &str) -> Result<EnvFilter, ConfigError> {
@@ -13,25 +17,34 @@ pub(super) fn filter(variables: &Variables, default: &str) -> Result<EnvFilter, 
     if let Some(reason) = unexpanded(text) {
         return Err(fault(reason));
     }
-    EnvFilter::builder()
-        .parse(text)
-        .map_err(|_| fault("expected a filter such as info,rmcp=warn".to_owned()))
+    let invalid = |_| fault("expected a filter such as info,rmcp=warn".to_owned());
+    let filter = EnvFilter::builder().parse(text).map_err(invalid)?;
+    // `LogOutput` adds the request id, for less than a span costs.
+    Ok(match format!("{REQUEST_SPAN}=off").parse() {
+        Ok(off) => filter.add_directive(off),
+        Err(_) => filter,
+    })
 }
 
 /// Starts the log. Without `format` it is pretty on a terminal and JSON otherwise. Call it once per process.
-pub(super) fn start(filter: EnvFilter, format: Option<LogFormat>) {
-    let terminal = io::stderr().is_terminal();
+///
+/// # Errors
+/// An I/O error if the thread that writes the log cannot be started.
+pub(super) fn start(filter: EnvFilter, format: Option<LogFormat>) -> io::Result<LogGuard> {
+    let terminal = is_on_terminal();
+    let format = format.unwrap_or(if terminal {
+        LogFormat::Pretty
+    } else {
+        LogFormat::Json
+    });
+    let (output, guard) = LogOutput::start(io::stderr(), format)?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         // If stderr is closed, reporting that error on stderr would panic.
         .log_internal_errors(false)
-        .with_writer(io::stderr);
+        .with_writer(output);
     // This fails only if a log was started before, which is no reason to stop the program.
-    let _ = match format.unwrap_or(if terminal {
-        LogFormat::Pretty
-    } else {
-        LogFormat::Json
-    }) {
+    let _ = match format {
         LogFormat::Pretty => builder.with_ansi(terminal && !no_color()).try_init(),
         LogFormat::Json => builder
             .json()
@@ -39,6 +52,12 @@ pub(super) fn start(filter: EnvFilter, format: Option<LogFormat>) {
             .with_current_span(false)
             .try_init(),
     };
+    Ok(guard)
+}
+
+/// Returns whether the log appears on a terminal.
+pub(super) fn is_on_terminal() -> bool {
+    io::stderr().is_terminal()
 }
 
 /// Returns whether `NO_COLOR` is set (<https://no-color.org>) or the terminal supports no color.

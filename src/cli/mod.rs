@@ -4,6 +4,7 @@ mod demo;
 mod doctor;
 mod error;
 mod explain;
+mod log_output;
 mod logging;
 mod metrics;
 mod openapi;

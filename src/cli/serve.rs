@@ -17,7 +17,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
         (Err(config), Err(filter)) => return Err(config.and(filter).into()),
         (Err(error), Ok(_)) | (Ok(_), Err(error)) => return Err(error.into()),
     };
-    logging::start(filter, config.log_format);
+    let _log = logging::start(filter, config.log_format)?;
     process::runtime()?.block_on(async {
         let listener = process::listen(config.listen).await?;
         let _metrics = match config.admin_address {

@@ -53,20 +53,23 @@ impl Endpoint for Edge {
         let id = RequestId::random();
         request.extensions_mut().insert(id);
         let entry = self.log.begin(&request);
-        let response = self.area(request.uri().path()).respond(request);
-        let span = tracing::error_span!("request", request_id = %id);
+        let response = id.scope(self.area(request.uri().path()).respond(request));
+        let span = tracing::error_span!(target: REQUEST_SPAN, "request", request_id = %id);
         let mut response = response.instrument(span.clone()).await;
         let headers = response.headers_mut();
         headers.insert(
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         );
-        if let Ok(id) = HeaderValue::try_from(id.to_string()) {
+        if let Ok(id) = HeaderValue::from_bytes(&id.to_ascii()) {
             headers.insert(REQUEST_ID, id);
         }
-        span.in_scope(|| entry.finish(response.status()));
+        span.in_scope(|| id.sync_scope(|| entry.finish(response.status())));
         Ok(response)
     }
 }
 
+/// The target of the span around each request, which has the request id as its field. A subscriber that adds
+/// the id of the current request by itself turns the span off, because creating it takes about 3 µs.
+pub(crate) const REQUEST_SPAN: &str = "clerk_mcp::request";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

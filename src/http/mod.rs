@@ -15,6 +15,8 @@ pub(crate) use access_log::AccessLog;
 pub(crate) use area::Area;
 pub(crate) use cors::Cors;
 pub(crate) use edge::Edge;
+#[cfg(feature = "cli")]
+pub(crate) use edge::REQUEST_SPAN;
 pub(crate) use host::AllowedHosts;
 pub use limits::ServerLimits;
 pub use server::serve;

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use futures_util::{sink, stream};
 use poem::{
     Body, Request, Response,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderName, StatusCode, header},
 };
 use rmcp::{
     RoleServer, ServerHandler, Service,
@@ -23,7 +23,6 @@ use rmcp::{
     },
     service::{Peer, RequestContext, serve_directly},
 };
-use serde::Deserialize;
 use tokio::sync::OnceCell;
 
 use super::{
@@ -50,16 +49,6 @@ pub(super) struct DirectCall {
     version: &'static ProtocolVersion,
 }
 
-/// The params of a call. A call with any other member is left to rmcp.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Params {
-    name: String,
-    arguments: Option<JsonObject>,
-    #[serde(rename = "_meta")]
-    meta: Option<JsonObject>,
-}
-
 impl<H: ServerHandler + Clone> DirectCalls<H> {
     /// Calls only these `tools` directly. They must never use [`RequestContext::peer`], which is closed.
     pub(super) fn new(handler: WithSession<H>, mut tools: BTreeSet<String>) -> Self {
@@ -82,7 +71,7 @@ impl<H: ServerHandler + Clone> DirectCalls<H> {
         let Purpose::ToolCall(tool) = &message.purpose else {
             return None;
         };
-        if !self.tools.contains(&**tool) || !is_plain(headers) {
+        if !message.is_plain || !self.tools.contains(&**tool) || !is_plain(headers) {
             return None;
         }
         let version = match headers.get(PROTOCOL_VERSION) {
@@ -92,22 +81,22 @@ impl<H: ServerHandler + Clone> DirectCalls<H> {
             // The version of a client that names none.
             None => &ProtocolVersion::V_2025_03_26,
         };
-        let params: Params = serde_json::from_str(message.params?).ok()?;
-        let meta = RequestMetaObject::from(MetaObject(params.meta.unwrap_or_default()));
+        let meta = object(message.meta)?.unwrap_or_default();
+        let meta = RequestMetaObject::from(MetaObject(meta));
         let is_consistent = if is_modern(version) {
-            let repeats = |name, value| headers.get(name).is_some_and(|header| header == value);
+            let repeats = |name: HeaderName, value| headers.get(name).is_some_and(|header| header == value);
             meta.protocol_version().as_ref() == Some(version)
                 && meta.missing_required_keys(version).is_empty()
-                && repeats("mcp-method", "tools/call")
-                && repeats("mcp-name", &**tool)
+                && repeats(METHOD, "tools/call")
+                && repeats(NAME, &**tool)
         } else {
             !message.has_version
         };
         if !is_consistent || meta.contains_key("progressToken") {
             return None;
         }
-        let mut call = CallToolRequestParams::new(params.name);
-        call.arguments = params.arguments;
+        let mut call = CallToolRequestParams::new(String::from(&**tool));
+        call.arguments = object(message.arguments)?;
         Some(DirectCall {
             id: serde_json::from_str(message.id?).ok()?,
             params: call,
@@ -162,6 +151,12 @@ impl<H: ServerHandler + Clone> DirectCalls<H> {
     }
 }
 
+/// Parses an optional object. Returns `None` if it is not one.
+#[expect(clippy::option_option, reason = "the outer one is the error")]
+fn object(text: Option<&str>) -> Option<Option<JsonObject>> {
+    text.map(serde_json::from_str).transpose().ok()
+}
+
 fn is_modern(version: &ProtocolVersion) -> bool {
     *version >= ProtocolVersion::V_2026_07_28
 }
@@ -174,7 +169,7 @@ fn is_plain(headers: &HeaderMap) -> bool {
             .get(name)
             .is_some_and(|value| values.iter().any(|one| value == one))
     };
-    let is_repeated = |name: &&str| headers.get_all(*name).iter().nth(1).is_some();
+    let is_repeated = |name: &HeaderName| headers.get_all(name).iter().nth(1).is_some();
     is(header::CONTENT_TYPE, &["application/json"])
         && is(header::ACCEPT, &ACCEPTED)
         && !headers.contains_key(SESSION_ID)
@@ -205,10 +200,13 @@ const ACCEPTED: [&str; 3] = [
     "application/json,text/event-stream",
     "text/event-stream, application/json",
 ];
-const SINGLE_HEADERS: [&str; 5] = [
-    "accept",
-    "content-type",
-    "mcp-method",
-    "mcp-name",
-    "mcp-protocol-version",
+/// Not strings, which would be parsed for each request.
+static SINGLE_HEADERS: [HeaderName; 5] = [
+    header::ACCEPT,
+    header::CONTENT_TYPE,
+    METHOD,
+    NAME,
+    PROTOCOL_VERSION,
 ];
+const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+const NAME: HeaderName = HeaderName::from_static("mcp-name");

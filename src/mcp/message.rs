@@ -18,8 +18,12 @@ pub(super) struct Message<'a> {
     /// The id, as written in the body. Notifications and some error responses have none.
     pub(super) id: Option<&'a str>,
     pub(super) purpose: Purpose<'a>,
-    /// The params, as written in the body.
-    pub(super) params: Option<&'a str>,
+    /// The arguments of a tool call, as written in the body.
+    pub(super) arguments: Option<&'a str>,
+    /// The `_meta` of the params, as written in the body.
+    pub(super) meta: Option<&'a str>,
+    /// Whether the params have no members except `name`, `arguments` and `_meta`.
+    pub(super) is_plain: bool,
     /// Whether the message names its own revision, as requests do since 2026-07-28, or is `server/discover`.
     /// Such a request has no session.
     pub(super) has_version: bool,
@@ -71,8 +75,9 @@ impl<'a> Message<'a> {
             return Err(fault(INVALID_REQUEST, message));
         }
         let params = match envelope.params.map(RawValue::get) {
-            Some(params) if params.starts_with('{') => serde_json::from_str::<Params<'_>>(params)
-                .map_err(|_| fault(INVALID_PARAMS, DUPLICATE_IN_PARAMS))?,
+            Some(params) if params.starts_with('{') => {
+                Params::parse(params).map_err(|_| fault(INVALID_PARAMS, DUPLICATE_IN_PARAMS))?
+            }
             Some(_) => return Err(fault(INVALID_PARAMS, "params must be an object")),
             None => Params::default(),
         };
@@ -110,7 +115,9 @@ impl<'a> Message<'a> {
         };
         Ok(Self {
             id: envelope.id.map(RawValue::get),
-            params: envelope.params.map(RawValue::get),
+            arguments: params.arguments.map(RawValue::get),
+            meta: params.meta.map(RawValue::get),
+            is_plain: params.is_plain,
             has_version,
             purpose,
         })
@@ -166,10 +173,15 @@ impl Envelope<'_> {
 /// Returns whether `id` is a string or an integer (MCP, "Requests"). JSON has one type of number, so an
 /// integer may be written as 1.0 if a double represents it exactly.
 fn is_id(id: &RawValue) -> bool {
-    if id.get().len() > MAX_ID_BYTES {
+    let text = id.get();
+    if text.len() > MAX_ID_BYTES {
         return false;
     }
-    match serde_json::from_str::<Value>(id.get()) {
+    // The usual case, without parsing.
+    if text.len() < 16 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return true;
+    }
+    match serde_json::from_str::<Value>(text) {
         Ok(Value::String(_)) => true,
         Ok(Value::Number(number)) => {
             number.is_i64()
@@ -189,9 +201,40 @@ struct Params<'a> {
     name: Option<&'a RawValue>,
     #[serde(borrow)]
     arguments: Option<&'a RawValue>,
+    #[serde(skip)]
+    is_plain: bool,
+}
+
+/// [`Params`] without other members.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlainParams<'a> {
+    #[serde(borrow, rename = "_meta")]
+    meta: Option<&'a RawValue>,
+    #[serde(borrow)]
+    name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    arguments: Option<&'a RawValue>,
 }
 
 impl<'a> Params<'a> {
+    /// Parses params, in one pass if they are plain.
+    fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
+        match serde_json::from_str(text) {
+            Ok(PlainParams {
+                meta,
+                name,
+                arguments,
+            }) => Ok(Self {
+                meta,
+                name,
+                arguments,
+                is_plain: true,
+            }),
+            Err(_) => serde_json::from_str(text),
+        }
+    }
+
     /// Returns the name of the tool that a `tools/call` with these params calls.
     fn tool(&self) -> Result<Cow<'a, str>, &'static str> {
         let Some(Ok(name)) = self.name.map(string) else {
@@ -296,6 +339,11 @@ fn envelope_error<'a>(body: &[u8]) -> MessageError<'a> {
 /// bytes takes a hundred times as much memory once it is parsed, so a limit on bytes alone does not limit
 /// memory.
 fn exceeded_limit(body: &[u8]) -> Option<&'static str> {
+    // The usual case: without an early exit, the compiler counts many bytes at once.
+    let opened = body.iter().filter(|byte| matches!(byte, b'{' | b'[')).count();
+    if opened <= MAX_DEPTH as usize && body.len() <= MAX_VALUES as usize {
+        return None;
+    }
     let (mut depth, mut values) = (0_u32, 0_u32);
     let mut bytes = body.iter();
     while let Some(byte) = bytes.next() {

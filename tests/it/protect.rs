@@ -72,3 +72,24 @@ fn path_that_is_taken_or_invalid_cannot_be_protected() {
         assert!(error.starts_with("cannot add a route at"), "{path}: {error}");
     }
 }
+
+/// An endpoint with a bug.
+#[handler]
+fn broken() -> String {
+    panic!("expected by this test, with a secret in the message")
+}
+
+#[tokio::test]
+async fn a_panic_in_an_endpoint_gets_500() {
+    let server = TestServer::builder().protect("/broken", broken).spawn().await;
+    let token = server.oauth_token("ada").mint();
+    let answer = Exchange::of(server.request(Method::GET, "/broken").bearer_auth(token)).await;
+    assert_eq!(
+        (answer.status.as_u16(), &*answer.body),
+        (
+            500,
+            r#"{"error":"server_error","error_description":"The request could not be processed"}"#
+        )
+    );
+    assert_eq!(server.get("/healthz").await.status, 200);
+}
