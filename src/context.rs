@@ -150,7 +150,7 @@ pub async fn get_organization() -> Result<Option<ActiveOrganization>, GetOrganiz
 
 /// Returns the session with the role and permissions that the user has now, if its token does not contain
 /// them. A user who is not a member of the organization that the token names has none. **The lookup never
-/// uses another organization of the user**, and never an older result.
+/// uses another organization of the user**, and never an older result. Leaves out system permissions.
 pub(crate) async fn with_membership(
     session: Arc<Session>,
     client: &ClerkClient,
@@ -168,7 +168,12 @@ pub(crate) async fn with_membership(
         Some(one) => (
             one.organization.slug.clone(),
             Some(one.role.clone()),
-            one.permissions.clone(),
+            // Session tokens never contain system permissions. A tool must not depend on the kind of token.
+            one.permissions
+                .iter()
+                .filter(|permission| !permission.starts_with("org:sys_"))
+                .cloned()
+                .collect(),
         ),
         None => (None, None, Vec::new()),
     };

@@ -44,7 +44,8 @@ impl Requirement {
     }
 
     /// Requires all of these permissions in the active organization, such as `org:invoices:create`. For OAuth
-    /// tokens, see [`role`](Self::role).
+    /// tokens, see [`role`](Self::role). No caller has a system permission (`org:sys_…`), because Clerk leaves
+    /// them out of session tokens: require a role or a custom permission instead.
     #[must_use]
     pub fn permissions<S: Into<String>>(mut self, permissions: impl IntoIterator<Item = S>) -> Self {
         add_missing(&mut self.permissions, permissions);
