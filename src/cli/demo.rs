@@ -80,6 +80,7 @@ impl Scope for DemoVariables {
         Some(match variable.name {
             "BASE_URL" => "the address that the server listens on",
             "PORT" => "3001, or a free port if 3001 is taken",
+            "SCOPES" => SCOPES,
             _ => variable.default,
         })
     }
@@ -97,6 +98,9 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
         let clerk = start_clerk(args, &mut notes).await?;
         for (name, value) in clerk.environment() {
             variables.set(name, Some(value));
+        }
+        if variables.get("SCOPES").is_none() {
+            variables.set("SCOPES", Some(SCOPES.to_owned()));
         }
         let base_url_is_default = variables.get("BASE_URL").is_none();
         if base_url_is_default {
@@ -432,6 +436,8 @@ const CLIENT_ID: &str = "demo";
 /// Logs each request, because people follow the demo in a terminal.
 const DEFAULT_FILTER: &str = "warn,clerk_mcp=info,clerk_mcp::access=debug,local_clerk=warn,rmcp=warn";
 const CLERK_PORT: u16 = 3002;
+/// With the last of these scopes, the user chooses an organization at sign-in.
+const SCOPES: &str = "profile,email,user:org:read";
 /// The variables that the demo reads from the environment.
 const ENVIRONMENT: [&str; 4] = ["HOST", "PORT", "LOG_FORMAT", "RUST_LOG"];
 

@@ -96,8 +96,8 @@ impl<H> WithSession<H> {
     }
 
     /// Runs the `handler` of a notification. A notification has no response, so faults are only logged. At
-    /// the limit of concurrent notifications, further ones are dropped. Those of anonymous callers are dropped
-    /// too: they have no session that a notification could concern.
+    /// the limit of concurrent notifications, further ones are dropped. Notifications of anonymous callers are
+    /// dropped too, because these callers have no MCP session.
     async fn run_notification(&self, extensions: &Extensions, handler: BoxFuture<'_, ()>) {
         let Ok(_permit) = self.notification_permits.try_acquire() else {
             log_limited!(
