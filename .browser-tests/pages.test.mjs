@@ -64,6 +64,20 @@ test("signing in on the page returns with a token of the chosen user", async () 
   assert.deepEqual(page.problems, []);
 });
 
+test("a user who chooses an organization has the role and the permissions there", async () => {
+  const page = await open(browser, demo.page);
+  await page.getByRole("button", { name: "Sign in with Clerk" }).click();
+  await choose(page, /^Ada Lovelace/);
+  await page.locator(".user", { hasText: "Ada Lovelace" }).locator("select").selectOption({ label: "Analytical Engines (org:admin)" });
+  await page.getByRole("button", { name: "Allow" }).click();
+  await page.getByRole("radio", { name: /^Signed in/, checked: true }).waitFor();
+  await choose(page, "whoami");
+  await call(page);
+  await expectText(answer(page), /"organizationRole": "org:admin"/);
+  await expectText(answer(page), /"org:billing:manage"/);
+  assert.deepEqual(page.problems, []);
+});
+
 test("a denied or forged sign-in is reported", async () => {
   const page = await open(browser, demo.page);
   const signIn = page.getByRole("button", { name: "Sign in with Clerk" });

@@ -1,6 +1,7 @@
 //! Scopes, roles and permissions per tool. A caller who lacks one gets 403 before the tool runs. If signing
 //! in again helps, the response names the scopes to request: the scopes of the tool, and `user:org:read` for
-//! a role or a permission.
+//! a role or a permission. Many clients cannot request more scopes later, so set
+//! `SCOPES=profile,email,user:org:read` to request them at the first sign-in. One tool is public: it needs no token.
 //!
 //! ```sh
 //! CLERK_SECRET_KEY=sk_test_… CLERK_DOMAIN=….clerk.accounts.dev BASE_URL=http://127.0.0.1:3001 \
@@ -21,6 +22,14 @@ struct Invoices;
 
 #[tool_router]
 impl Invoices {
+    #[tool(
+        name = "list-plans",
+        description = "Lists the plans that customers can choose."
+    )]
+    async fn plans(&self) -> String {
+        "free, pro".to_owned()
+    }
+
     #[tool(name = "my-plan", description = "Returns the plan of the caller.")]
     async fn plan(&self) -> Result<String, ToolError> {
         Ok(format!(
@@ -58,6 +67,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let config = Config::from_env()?;
     let policy = ToolPolicy::new()
+        // Callers without a token can discover the server and call this tool.
+        .public("list-plans")
         // What the user lets the client do. Session tokens have no scopes.
         .require("my-plan", Requirement::new().scopes(["email"]))
         // What the user may do in the active organization. A session token contains it; for an OAuth token it

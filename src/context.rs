@@ -15,7 +15,8 @@ use crate::{
 };
 
 tokio::task_local! {
-    static CONTEXT: CallContext;
+    /// `None` while an anonymous caller's request runs.
+    static CONTEXT: Option<CallContext>;
 }
 
 /// The caller's session and the Backend API client of one MCP request.
@@ -34,10 +35,17 @@ impl CallContext {
         }
     }
 
-    /// Runs `call` with this context.
-    pub(crate) async fn scope<F: Future>(self, call: F) -> F::Output {
-        CONTEXT.scope(self, call).await
+    /// Returns what `read` returns of the context of this request. Outside of a request, the error is `outside`.
+    fn read<T>(read: impl FnOnce(&Self) -> T, outside: NotInTool) -> Result<T, NotInTool> {
+        CONTEXT
+            .try_with(|context| context.as_ref().map(read).ok_or(NotInTool::Anonymous))
+            .unwrap_or(Err(outside))
     }
+}
+
+/// Runs `call` with this context, or as the call of an anonymous caller.
+pub(crate) async fn scope<F: Future>(context: Option<CallContext>, call: F) -> F::Output {
+    CONTEXT.scope(context, call).await
 }
 
 /// Returns the caller's session. A task that a tool spawns has no session; pass it one:
@@ -55,11 +63,12 @@ impl CallContext {
 /// ```
 ///
 /// # Errors
-/// [`NotInTool::Session`] outside of an authenticated MCP request.
+/// [`NotInTool::Session`] outside of an MCP request, and [`NotInTool::Anonymous`] if the caller has no token.
 pub fn get_session() -> Result<Arc<Session>, NotInTool> {
-    CONTEXT
-        .try_with(|context| Arc::clone(&context.session.borrow()))
-        .map_err(|_| NotInTool::Session)
+    CallContext::read(
+        |context| Arc::clone(&context.session.borrow()),
+        NotInTool::Session,
+    )
 }
 
 /// Returns the Backend API client of the server's Clerk application.
@@ -73,11 +82,9 @@ pub fn get_session() -> Result<Arc<Session>, NotInTool> {
 /// ```
 ///
 /// # Errors
-/// [`NotInTool::Client`] outside of an authenticated MCP request.
+/// [`NotInTool::Client`] outside of an MCP request, and [`NotInTool::Anonymous`] if the caller has no token.
 pub fn get_client() -> Result<ClerkClient, NotInTool> {
-    CONTEXT
-        .try_with(|context| context.client.clone())
-        .map_err(|_| NotInTool::Client)
+    CallContext::read(|context| context.client.clone(), NotInTool::Client)
 }
 
 /// Fetches the caller's user from Clerk. The result may be up to 30 s old.
@@ -125,9 +132,8 @@ pub async fn get_user() -> Result<Arc<User>, GetUserError> {
 /// the organization, and when the call to Clerk fails.
 pub async fn get_organization() -> Result<Option<ActiveOrganization>, GetOrganizationError> {
     let session = with_membership(get_session()?, &get_client()?).await?;
-    CONTEXT
-        .try_with(|context| context.session.replace(Arc::clone(&session)))
-        .map_err(|_| NotInTool::Session)?;
+    let looked_up = Arc::clone(&session);
+    CallContext::read(|context| context.session.replace(looked_up), NotInTool::Session)?;
     let Some(id) = session.organization_id.clone() else {
         return Ok(None);
     };
@@ -144,7 +150,7 @@ pub async fn get_organization() -> Result<Option<ActiveOrganization>, GetOrganiz
 
 /// Returns the session with the role and permissions that the user has now, if its token does not contain
 /// them. A user who is not a member of the organization that the token names has none. **The lookup never
-/// uses another organization of the user**, and never an older result.
+/// uses another organization of the user**, and never an older result. Leaves out system permissions.
 pub(crate) async fn with_membership(
     session: Arc<Session>,
     client: &ClerkClient,
@@ -162,7 +168,12 @@ pub(crate) async fn with_membership(
         Some(one) => (
             one.organization.slug.clone(),
             Some(one.role.clone()),
-            one.permissions.clone(),
+            // Session tokens never contain system permissions. A tool must not depend on the kind of token.
+            one.permissions
+                .iter()
+                .filter(|permission| !permission.starts_with("org:sys_"))
+                .cloned()
+                .collect(),
         ),
         None => (None, None, Vec::new()),
     };
@@ -184,7 +195,8 @@ pub struct ActiveOrganization {
 }
 
 /// A function of this module was called outside of a tool of a server that is mounted behind
-/// [`RequireAuth`](crate::auth::RequireAuth), such as in a task that a tool spawned.
+/// [`RequireAuth`](crate::auth::RequireAuth), such as in a task that a tool spawned, or for a caller without a
+/// token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum NotInTool {
     /// There is no session.
@@ -199,6 +211,11 @@ pub enum NotInTool {
          hand the client to tasks that you spawn"
     )]
     Client,
+    /// The caller has no token: the tool is [public](crate::policy::ToolPolicy::public).
+    #[error(
+        "[Clerk] This call is anonymous: the tool is public and the request has no token. Sign in and call again"
+    )]
+    Anonymous,
 }
 
 /// Why [`get_user`] failed.

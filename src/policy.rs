@@ -1,6 +1,6 @@
 //! The scopes, roles and permissions that a tool requires. They are checked before the tool runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
@@ -44,7 +44,8 @@ impl Requirement {
     }
 
     /// Requires all of these permissions in the active organization, such as `org:invoices:create`. For OAuth
-    /// tokens, see [`role`](Self::role).
+    /// tokens, see [`role`](Self::role). No caller has a system permission (`org:sys_…`), because Clerk leaves
+    /// them out of session tokens: require a role or a custom permission instead.
     #[must_use]
     pub fn permissions<S: Into<String>>(mut self, permissions: impl IntoIterator<Item = S>) -> Self {
         add_missing(&mut self.permissions, permissions);
@@ -114,6 +115,8 @@ const ORGANIZATION_SCOPE: &str = "user:org:read";
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ToolPolicy {
     requirements: BTreeMap<String, Requirement>,
+    public: BTreeSet<String>,
+    public_discovery: bool,
     pub(crate) listing: ToolListing,
 }
 
@@ -129,7 +132,8 @@ pub enum ToolListing {
     /// All tools. The client can call one that needs further scopes, and the user grants them then.
     #[default]
     All,
-    /// The tools that the caller may call. A lost role takes effect within 30 s.
+    /// The tools that the caller may call: without a token, the [public](ToolPolicy::public) ones. A lost role
+    /// takes effect within 30 s.
     Allowed,
 }
 
@@ -154,9 +158,57 @@ impl ToolPolicy {
         self
     }
 
-    /// Returns the names of the tools that have a requirement.
+    /// Lets callers without a token call `tool`, and [discover](Self::public_discovery) the server. By default,
+    /// every call needs a token.
+    ///
+    /// Such a caller is anonymous: [`get_session`](crate::context::get_session),
+    /// [`get_client`](crate::context::get_client) and the other functions of that module fail in the tool. A
+    /// caller with a token is known to the tool as usual; **an invalid token is rejected, also for a public
+    /// tool**. A [requirement](Self::require) of the same tool stays in force: then the tool is not public.
+    ///
+    /// ```
+    /// use clerk_mcp::{context, mcp::ToolError, policy::ToolPolicy};
+    ///
+    /// let policy = ToolPolicy::new().public("list-plans");
+    ///
+    /// async fn list_plans() -> Result<String, ToolError> {
+    ///     Ok(match context::get_session() {
+    ///         Ok(session) => format!("The plans for {}: free, pro", session.subject),
+    ///         Err(context::NotInTool::Anonymous) => "The plans: free, pro".to_owned(),
+    ///         Err(error) => return Err(error.into()),
+    ///     })
+    /// }
+    /// ```
+    #[must_use]
+    pub fn public(mut self, tool: impl Into<String>) -> Self {
+        self.public.insert(tool.into());
+        self.public_discovery()
+    }
+
+    /// Lets callers without a token send `initialize`, `server/discover`, `tools/list` and `ping`. A client can
+    /// then show the tools before its user signs in. By default, these requests need a token too.
+    ///
+    /// With [MCP sessions](crate::app::AppBuilder::sessions), this applies only to requests of 2026-07-28: a
+    /// session belongs to a user.
+    #[must_use]
+    pub fn public_discovery(mut self) -> Self {
+        self.public_discovery = true;
+        self
+    }
+
+    /// Returns whether a caller without a token may call this tool.
+    pub(crate) fn is_public(&self, tool: &str) -> bool {
+        self.public.contains(tool) && self.of(tool).is_none()
+    }
+
+    /// Returns whether a caller without a token may discover the server.
+    pub(crate) fn has_public_discovery(&self) -> bool {
+        self.public_discovery
+    }
+
+    /// Returns the names of the tools that have a requirement or are public.
     pub fn tools(&self) -> impl Iterator<Item = &str> {
-        self.requirements.keys().map(String::as_str)
+        self.requirements.keys().chain(&self.public).map(String::as_str)
     }
 
     /// Returns every scope that a call may need: `scopes`, which every call needs, and the scopes of the
@@ -174,7 +226,7 @@ impl ToolPolicy {
     }
 }
 
-/// The policy names a tool that the server does not have. This is treated as a typo and rejected, because the
+/// The policy names a tool that the server does not have. This is treated as a typo and rejected, because a
 /// requirement would protect nothing.
 ///
 /// ```

@@ -142,31 +142,34 @@ impl Server {
         }
     }
 
-    /// Fetches all pages of a user's memberships (`GET /v1/users/{id}/organization_memberships`).
+    /// Returns a user's memberships, cached.
     pub(crate) async fn memberships(&self, caller: &Caller, id: &str) -> ApiResult {
+        let fetch = self.fetch_memberships(caller, id);
+        self.get_or_fetch(format!("memberships {id}"), fetch).await
+    }
+
+    /// Fetches all pages of a user's memberships (`GET /v1/users/{id}/organization_memberships`).
+    pub(crate) async fn fetch_memberships(&self, caller: &Caller, id: &str) -> Result<Value, ClerkError> {
         let key = self.key_for(caller);
-        let pages = async {
-            let mut all: Vec<Value> = Vec::new();
-            loop {
-                let offset = all.len();
-                let limit = if self.has(Flaw::OnePageOnly) { 10 } else { 100 };
-                let path = format!("/v1/users/{id}/organization_memberships?limit={limit}&offset={offset}");
-                let page = match self.call_api(Method::GET, &path, None, key).await {
-                    Err(_) if self.has(Flaw::HalfAList) => return Ok(Value::Array(all)),
-                    page => page?,
-                };
-                let data = page.get("data").and_then(Value::as_array);
-                let data = data.ok_or(ClerkError::Unexpected)?;
-                let total = page.get("total_count").and_then(Value::as_u64);
-                let total = total.ok_or(ClerkError::Unexpected)?;
-                all.extend(data.iter().cloned());
-                let complete = u64::try_from(all.len()).unwrap_or_default() >= total;
-                if data.is_empty() || complete || self.has(Flaw::OnePageOnly) {
-                    return Ok(Value::Array(all));
-                }
+        let mut all: Vec<Value> = Vec::new();
+        loop {
+            let offset = all.len();
+            let limit = if self.has(Flaw::OnePageOnly) { 10 } else { 100 };
+            let path = format!("/v1/users/{id}/organization_memberships?limit={limit}&offset={offset}");
+            let page = match self.call_api(Method::GET, &path, None, key).await {
+                Err(_) if self.has(Flaw::HalfAList) => return Ok(Value::Array(all)),
+                page => page?,
+            };
+            let data = page.get("data").and_then(Value::as_array);
+            let data = data.ok_or(ClerkError::Unexpected)?;
+            let total = page.get("total_count").and_then(Value::as_u64);
+            let total = total.ok_or(ClerkError::Unexpected)?;
+            all.extend(data.iter().cloned());
+            let complete = u64::try_from(all.len()).unwrap_or_default() >= total;
+            if data.is_empty() || complete || self.has(Flaw::OnePageOnly) {
+                return Ok(Value::Array(all));
             }
-        };
-        self.get_or_fetch(format!("memberships {id}"), pages).await
+        }
     }
 
     /// Returns the credential for the Backend API: the secret key, never the caller's token.

@@ -210,6 +210,25 @@ flaws! {
         "Treats a user as one without a role when Clerk cannot be asked.";
     OrganizationOfAccessTokensLost "organization-of-access-tokens-lost"
         "Ignores the organization of an access token.";
+    RoleUnchecked "role-unchecked" "Lets every user call a tool that requires a role.";
+    OrganizationNotRequested "organization-not-requested"
+        "Answers a token without an organization with 403 and no challenge when a tool requires a role.";
+    LastRoleKept "last-role-kept" "Never looks up a role again.";
+
+    // Public tools.
+    PublicToolIgnored "public-tool-ignored" "Requires a token for public tools and for discovery.";
+    EveryToolPublic "every-tool-public" "Lets callers without a token call every tool.";
+    OtherRequestsPublic "other-requests-public"
+        "Requires a token only for tools, and not for other requests.";
+    BadTokenAnonymous "bad-token-anonymous" "Treats a caller with a bad credential as one without a token.";
+    HeaderMakesPublic "header-makes-public"
+        "Decides by `Mcp-Method` and `Mcp-Name` whether a request needs a token.";
+    FirstMemberChecked "first-member-checked"
+        "Checks the first of two JSON members with the same name, and runs the last.";
+    FirstOfBatchChecked "first-of-batch-checked"
+        "Checks only the first message of a batch, and runs all of them.";
+
+    // Kinds of tokens.
     KindsIgnored "kinds-ignored" "Accepts every kind of token and ignores `CLERK_ACCEPTED_TOKENS`.";
     MachinesAsSessions "machines-as-sessions" "Accepts M2M JWTs as session tokens.";
     MachinesRefused "machines-refused" "Rejects M2M tokens.";

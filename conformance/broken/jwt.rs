@@ -106,7 +106,7 @@ pub(crate) fn unique_object(text: &[u8]) -> Option<Map<String, Value>> {
 }
 
 /// Parses a JSON object and keeps the first of duplicate members.
-fn object_with_first_duplicates(text: &[u8]) -> Option<Map<String, Value>> {
+pub(crate) fn object_with_first_duplicates(text: &[u8]) -> Option<Map<String, Value>> {
     let members: Members = serde_json::from_slice(text).ok()?;
     let mut object = Map::new();
     for (name, value) in members.0 {

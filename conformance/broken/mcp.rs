@@ -70,11 +70,13 @@ impl Server {
         let invalid = |code, message: &str| RpcError::new(self.malformed_body_status(), code, message);
         let message: Value =
             serde_json::from_slice(body).map_err(|_| invalid(-32700, "The body is not JSON"))?;
-        if message.is_array() && !self.has(Flaw::BatchesProcessed) {
+        let accepts_batches = self.has(Flaw::BatchesProcessed) || self.has(Flaw::FirstOfBatchChecked);
+        if message.is_array() && !accepts_batches {
             let text = "Batches are not supported; send one message at a time";
             return Err(invalid(-32600, text));
         }
-        let lenient = message.is_object() && self.has(Flaw::LastMethodCounts);
+        let lenient =
+            message.is_object() && (self.has(Flaw::LastMethodCounts) || self.has(Flaw::FirstMemberChecked));
         if message.is_array() || lenient || unique_object(body).is_some() {
             return Ok(message);
         }

@@ -16,6 +16,8 @@ pub(crate) enum Refusal {
         /// The scopes of the token, which the client must request again.
         granted: Vec<String>,
     },
+    /// The role `org:admin` is missing.
+    Role,
     /// The server's secret key is bad.
     Misconfigured,
     /// Clerk is unavailable. Holds the seconds for `Retry-After`.
@@ -67,6 +69,7 @@ impl Refusal {
                 let needed = format!("Required scopes: {}", needed.join(" "));
                 (403, Some("insufficient_scope"), "insufficient_scope", needed)
             }
+            Self::Role => (403, None, "forbidden", "Required role: org:admin".to_owned()),
             Self::Misconfigured => (
                 500,
                 None,

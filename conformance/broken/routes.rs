@@ -133,7 +133,8 @@ impl Server {
         ];
         let mut body = Some(body);
         let mut text = None;
-        if reading_early.into_iter().any(|flaw| self.has(flaw)) {
+        let has_public_tool = self.settings.public_tool.is_some();
+        if has_public_tool || reading_early.into_iter().any(|flaw| self.has(flaw)) {
             text = match self
                 .read_request_body(body.take().unwrap_or_else(Body::empty), headers)
                 .await
@@ -154,8 +155,18 @@ impl Server {
         let unprotected = unprotected
             || self.has(Flaw::HandshakeUnprotected) && handshake
             || self.has(Flaw::ToolsUnprotected) && method_name == "tools/call";
+        let is_public = *method == Method::POST
+            && matches!(route, Route::Mcp)
+            && text.as_deref().is_some_and(|body| self.is_public(headers, body));
         let mut caller = match self.authenticate(headers, &parts.uri, text.as_deref()).await {
             Ok(caller) => caller,
+            Err(refusal)
+                if is_public
+                    && (!headers.contains_key(header::AUTHORIZATION) && refusal == Refusal::Missing
+                        || self.has(Flaw::BadTokenAnonymous)) =>
+            {
+                Caller::default()
+            }
             Err(_) if unprotected => Caller::default(),
             Err(refusal) => return self.reject(&refusal, headers),
         };
@@ -185,6 +196,9 @@ impl Server {
             self.stored_callers.lock().insert(key.to_owned(), caller.clone());
             sleep(PREPARATION).await;
             caller = self.stored_callers.lock().get(key).cloned().unwrap_or(caller);
+        }
+        if let Err(refusal) = self.check_role(&caller, &text).await {
+            return self.reject(&refusal, headers);
         }
         self.handle_mcp(&caller, headers, &text).await
     }

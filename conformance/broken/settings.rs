@@ -17,6 +17,10 @@ use super::{
 pub(crate) struct Settings {
     /// Whether MCP 2025-11-25 messages require a session.
     pub(crate) sessions: bool,
+    /// The tool that callers without a token may call.
+    pub(crate) public_tool: Option<String>,
+    /// The tool that requires the role `org:admin`.
+    pub(crate) admin_tool: Option<String>,
     pub(crate) host: IpAddr,
     pub(crate) port: u16,
     /// `BASE_URL`, parsed and without a trailing slash.
@@ -204,6 +208,8 @@ pub(crate) fn read(environment: &BTreeMap<String, String>, flaw: Option<Flaw>) -
         .ok_or_else(|| reader.error_message())?;
     Ok(Settings {
         sessions: reader.text("SESSIONS").is_some(),
+        public_tool: reader.text("PUBLIC_TOOL").map(str::to_owned),
+        admin_tool: reader.text("ADMIN_TOOL").map(str::to_owned),
         host,
         port: port.unwrap_or(3001),
         base_url: values::without_trailing_slash(base.clone()),

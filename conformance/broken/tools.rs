@@ -101,6 +101,12 @@ impl Server {
         let user = user
             .filter(|_| self.has(Flaw::UserIdFromArguments))
             .or(caller.user.as_deref());
+        if user.is_none() && self.settings.public_tool.as_deref() == Some(name) {
+            let text = "Hello! You are not signed in.";
+            return Some(Ok(
+                json!({ "content": [{ "type": "text", "text": text }], "isError": false }),
+            ));
+        }
         let Some(user) = user else {
             return Some(Err(self.error_result(
                 "The token does not belong to a user. Sign in as a user and call again.",
@@ -231,18 +237,23 @@ impl Server {
     /// Adds the role and permissions that an OAuth caller has in the organization of the token now. The token
     /// contains neither.
     async fn with_role(&self, caller: &Caller, user: &str) -> Result<Caller, Failure> {
+        let (Some(_), None, None) = (&caller.organization, &caller.session, &caller.role) else {
+            return Ok(caller.clone());
+        };
+        match self.memberships(caller, user).await {
+            Err(_) if self.has(Flaw::OutageAsNoRole) => Ok(caller.clone()),
+            Err(error) => Err(Failure::Clerk(error)),
+            Ok(memberships) => Ok(self.with_membership(caller, &memberships)),
+        }
+    }
+
+    /// Adds the role and permissions of the membership in the organization of the token.
+    pub(crate) fn with_membership(&self, caller: &Caller, memberships: &Value) -> Caller {
         let mut caller = caller.clone();
-        let (Some(organization), None, None) = (&caller.organization, &caller.session, &caller.role) else {
-            return Ok(caller);
-        };
-        let memberships = match self.memberships(&caller, user).await {
-            Err(_) if self.has(Flaw::OutageAsNoRole) => return Ok(caller),
-            memberships => memberships.map_err(Failure::Clerk)?,
-        };
         let memberships = memberships.as_array().map(Vec::as_slice).unwrap_or_default();
         let in_organization = memberships.iter().find(|membership| {
             let id = membership.get("organization").and_then(|one| one.get("id"));
-            id.is_some_and(|id| id == organization.as_str())
+            id.and_then(Value::as_str) == caller.organization.as_deref()
         });
         let other = memberships
             .first()
@@ -254,7 +265,7 @@ impl Server {
             let permissions = permissions.into_iter().flatten().filter_map(Value::as_str);
             caller.permissions = permissions.map(str::to_owned).collect();
         }
-        Ok(caller)
+        caller
     }
 
     /// Builds a result with `structuredContent`. The text is the given sentence, or the same data as JSON.

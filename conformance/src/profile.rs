@@ -17,8 +17,8 @@ use crate::{
     vocabulary::{duration, is_option, is_setting},
 };
 
-/// The option that a profile has if it names an `identity_tool`.
-const IDENTITY: &str = "identity";
+/// The options that a profile has if it names a tool.
+const TOOL_OPTIONS: [&str; 3] = ["identity", "admin-tool", "public-tool"];
 
 static BUILT_IN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/profiles");
 
@@ -56,6 +56,13 @@ pub struct Profile {
     /// mix up its callers.
     #[serde(default)]
     pub identity_tool: Option<String>,
+    /// A tool that requires the role `org:admin` in the active organization. It is called without arguments.
+    #[serde(default)]
+    pub admin_tool: Option<String>,
+    /// A tool that callers without a token may call, without arguments. They may also send `initialize`,
+    /// `server/discover`, `tools/list` and `ping`. Needs an `identity_tool`, which requires a token.
+    #[serde(default)]
+    pub public_tool: Option<String>,
     /// Whether requests of MCP 2025-11-25 need a session (`Mcp-Session-Id`).
     #[serde(default)]
     pub sessions: bool,
@@ -68,8 +75,12 @@ pub struct Profile {
     pub intercept: bool,
     /// The minimum interval between two fetches of Clerk's keys: `30s`. Cases that publish a key wait this
     /// long before they use it.
-    #[serde(default = "key_interval")]
+    #[serde(default = "no_interval")]
     pub key_interval: String,
+    /// How long the server may use a role that it looked up at Clerk: `31s`. Cases that change a role wait this
+    /// long before they use it.
+    #[serde(default = "no_interval")]
+    pub role_interval: String,
     /// The environment variables of the server. Their values may contain placeholders: `{host}`, `{port}`,
     /// `{base_url}`, `{secret_key}`, `{publishable_key}`, `{domain}`, `{issuer}`, `{frontend_api_url}`,
     /// `{backend_api_url}`, `{jwks_url}`, `{jwt_key}`, `{ca_file}`.
@@ -131,9 +142,20 @@ impl Profile {
                 "{name}: offers: unknown option {unknown:?} (list --options)"
             )));
         }
-        if profile.offers.contains(IDENTITY) {
+        if let Some(option) = TOOL_OPTIONS
+            .iter()
+            .find(|option| profile.offers.contains(**option))
+        {
+            let member = option.strip_suffix("-tool").unwrap_or(option);
             return Err(ProfileError(format!(
-                "{name}: offers: name the tool in identity_tool instead of {IDENTITY:?}"
+                "{name}: offers: name the tool in {member}_tool instead of {option:?}"
+            )));
+        }
+        if profile.public_tool.is_some()
+            && (profile.identity_tool.is_none() || profile.identity_tool == profile.public_tool)
+        {
+            return Err(ProfileError(format!(
+                "{name}: public_tool: also name an identity_tool, which requires a token"
             )));
         }
         if let Some(unknown) = profile.settings.keys().find(|setting| !is_setting(setting)) {
@@ -147,11 +169,15 @@ impl Profile {
                 "{name}: base_path: expected a path such as /app, without a slash at its end, got {path:?}"
             )));
         }
-        if duration(&profile.key_interval).is_none() {
-            return Err(ProfileError(format!(
-                "{name}: key_interval: expected a duration such as 30s or 500ms, got {:?}",
-                profile.key_interval
-            )));
+        for (member, interval) in [
+            ("key_interval", &profile.key_interval),
+            ("role_interval", &profile.role_interval),
+        ] {
+            if duration(interval).is_none() {
+                return Err(ProfileError(format!(
+                    "{name}: {member}: expected a duration such as 30s or 500ms, got {interval:?}"
+                )));
+            }
         }
         Ok(profile)
     }
@@ -169,7 +195,9 @@ impl Profile {
     /// Returns whether the server accepts this token kind or offers this option.
     pub fn offers(&self, option: &str) -> bool {
         match option {
-            IDENTITY => self.identity_tool.is_some(),
+            "identity" => self.identity_tool.is_some(),
+            "admin-tool" => self.admin_tool.is_some(),
+            "public-tool" => self.public_tool.is_some(),
             _ => self.offers.contains(option) || self.accepts.iter().any(|kind| kind.name() == option),
         }
     }
@@ -200,7 +228,7 @@ fn resource() -> String {
     "{mcp_url}".to_owned()
 }
 
-fn key_interval() -> String {
+fn no_interval() -> String {
     "0s".to_owned()
 }
 

@@ -12,6 +12,8 @@ pub const OPTIONS: &[(&str, &str)] = &[
     ("texts", "Rejects requests with the bodies and descriptions of clerk-mcp."),
     ("tools", "Has the four tools of clerk-mcp."),
     ("identity", "Has a tool whose result contains the user id of its caller (identity_tool of the profile)."),
+    ("admin-tool", "Has a tool that requires the role org:admin (admin_tool of the profile)."),
+    ("public-tool", "Lets callers without a token discover the server and call a tool (public_tool of the profile)."),
     ("root-metadata", "Also serves protected resource metadata for the server as a whole, at the root of the host."),
     ("authorization-server-metadata", "Mirrors Clerk's RFC 8414 document for older clients."),
     ("full-mirror", "Mirrors it at every path that clients try, even while Clerk is unavailable."),
@@ -43,8 +45,8 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("publishable_key", "Clerk's publishable key, valid or invalid."),
 ];
 
-/// The placeholder for the profile's `key_interval`, which cases use as a pause.
-pub(crate) const KEY_INTERVAL: &str = "{key_interval}";
+/// The placeholders for the profile's `key_interval` and `role_interval`, which cases use as pauses.
+pub(crate) const INTERVALS: [&str; 2] = ["{key_interval}", "{role_interval}"];
 
 /// Returns whether a profile can offer this, other than token kinds.
 pub(crate) fn is_option(name: &str) -> bool {

@@ -156,8 +156,8 @@ impl<'a, H> AppBuilder<'a, H> {
         }
     }
 
-    /// Requires scopes, roles or permissions per tool. Calls that do not meet `policy` are rejected before
-    /// the tool runs.
+    /// Requires scopes, roles or permissions per tool, or lets callers without a token call tools. Calls that
+    /// do not meet `policy` are rejected before the tool runs.
     ///
     /// Every tool that the policy names must exist: a name that [`ServerHandler::get_tool`] does not know is
     /// treated as a typo, and [`build`](AppBuilder::build) fails.
@@ -320,6 +320,7 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
             sessions: sessions.is_some(),
             demo,
         };
+        let allows_anonymous = policy.has_public_discovery();
         let mut settings = McpSettings::new(challenge);
         settings.max_body_bytes = config.limits.max_body_bytes;
         settings.policy = policy;
@@ -343,7 +344,15 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
         let mirror = AuthorizationServerMetadata::new(frontend, &frontend_api, issuer, clock);
         let public = PublicApi::new(public, mirror, Arc::clone(&health));
         Ok(App {
-            endpoint: routes(config, mcp, protected, authenticator, public, tools)?,
+            endpoint: routes(
+                config,
+                mcp,
+                protected,
+                authenticator,
+                allows_anonymous,
+                public,
+                tools,
+            )?,
             health,
             probe,
             keys,

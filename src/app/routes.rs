@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use poem::{
     Endpoint, EndpointExt, Request, Response, Route,
-    endpoint::BoxEndpoint,
+    endpoint::{BoxEndpoint, make},
     error::{NotFoundError, RouteError},
 };
 use rmcp::model::Tool;
@@ -31,7 +31,7 @@ impl fmt::Debug for Protected {
 }
 
 /// Builds all routes: `/mcp` and the `protected` endpoints behind `authenticator`, and the public routes, whose
-/// documentation describes the `tools`.
+/// documentation describes the `tools`. If `allows_anonymous`, `mcp` decides which requests need a token.
 ///
 /// A reverse proxy may keep or strip the path of `BASE_URL`, so each route exists with and without it.
 pub(super) fn routes(
@@ -39,6 +39,7 @@ pub(super) fn routes(
     mcp: impl Endpoint<Output = Response> + 'static,
     protected: Vec<Protected>,
     authenticator: Authenticator,
+    allows_anonymous: bool,
     public: PublicApi,
     tools: impl Future<Output = Vec<Tool>> + Send + 'static,
 ) -> Result<BoxEndpoint<'static>, AppError> {
@@ -59,15 +60,20 @@ pub(super) fn routes(
         paths
     };
 
+    let mcp_auth = auth.clone().browser_page(public.mcp_page());
+    let below_mcp = make(|_| async { Err::<Response, _>(poem::Error::from(NotFoundError)) });
+    let below_mcp = below_mcp.with(mcp_auth.clone()).boxed();
+    let mcp_auth = if allows_anonymous {
+        mcp_auth.allow_anonymous()
+    } else {
+        mcp_auth
+    };
     let mcp = Exactly {
         paths: with_prefix(paths::MCP),
-        endpoint: mcp,
+        endpoint: mcp.with(mcp_auth),
+        below: below_mcp,
     };
-    let mcp = area(
-        restricted(),
-        Some("POST"),
-        mcp.with(auth.clone().browser_page(public.mcp_page())).boxed(),
-    );
+    let mcp = area(restricted(), Some("POST"), mcp.boxed());
     let mut areas = vec![(with_prefix(paths::MCP), mcp)];
     for Protected { path, endpoint } in protected {
         let start = path.trim_end_matches('/');
@@ -116,10 +122,11 @@ fn nest(paths: &[String], endpoint: impl Endpoint + 'static) -> Result<Route, Ro
 }
 
 /// Serves an endpoint at its paths only. A request for a path below them gets 404 if it is authenticated, and
-/// 401 if not: access is denied by default.
+/// 401 if not: access is denied by default, also if anonymous requests are allowed at the paths.
 struct Exactly<E> {
     paths: Vec<String>,
     endpoint: E,
+    below: BoxEndpoint<'static>,
 }
 
 impl<E: Endpoint<Output = Response>> Endpoint for Exactly<E> {
@@ -131,7 +138,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Exactly<E> {
         if self.paths.iter().any(|served| served == path) {
             self.endpoint.call(request).await
         } else {
-            Err(NotFoundError.into())
+            self.below.call(request).await
         }
     }
 }

@@ -112,6 +112,9 @@ impl From<ClerkError> for AuthError {
 }
 
 impl AuthError {
+    /// A request without a token that needs one.
+    pub(crate) const NO_TOKEN: Self = Self::Bearer(BearerError::Missing);
+
     /// Returns the reason, for logs and metrics.
     pub fn reason(&self) -> Reason {
         match self {

@@ -16,7 +16,7 @@ use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 use futures_util::FutureExt;
 use poem::{
     Endpoint, IntoResponse, Middleware, Request, Response,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
 };
 
 pub use challenge::ChallengeContext;
@@ -145,16 +145,31 @@ impl fmt::Debug for Authenticator {
 #[derive(Debug, Clone)]
 pub struct RequireAuth {
     authenticator: Arc<Authenticator>,
+    allows_anonymous: bool,
     browser_page: Option<Arc<BrowserPage>>,
 }
+
+/// An extension of a request without credentials that [`RequireAuth::allow_anonymous`] passed on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Anonymous;
 
 impl RequireAuth {
     /// Creates a middleware that authenticates requests with `authenticator`.
     pub fn new(authenticator: Authenticator) -> Self {
         Self {
             authenticator: Arc::new(authenticator),
+            allows_anonymous: false,
             browser_page: None,
         }
+    }
+
+    /// Also passes on a POST without any `Authorization` header, and without a session. **The wrapped endpoint
+    /// must then decide which requests need a token**, as [`mcp::endpoint`](crate::mcp::endpoint) does with the
+    /// [public tools](crate::policy::ToolPolicy::public) of its policy. Do not use this for other endpoints.
+    #[must_use]
+    pub fn allow_anonymous(mut self) -> Self {
+        self.allows_anonymous = true;
+        self
     }
 
     /// Sends `page` as the body of a 401 to a browser. Status and challenge stay the same.
@@ -178,6 +193,7 @@ impl<E: Endpoint> Middleware<E> for RequireAuth {
     fn transform(&self, inner: E) -> Self::Output {
         RequireAuthEndpoint {
             authenticator: Arc::clone(&self.authenticator),
+            allows_anonymous: self.allows_anonymous,
             browser_page: self.browser_page.clone(),
             inner,
         }
@@ -188,6 +204,7 @@ impl<E: Endpoint> Middleware<E> for RequireAuth {
 #[derive(Debug)]
 pub struct RequireAuthEndpoint<E> {
     authenticator: Arc<Authenticator>,
+    allows_anonymous: bool,
     browser_page: Option<Arc<BrowserPage>>,
     inner: E,
 }
@@ -203,8 +220,17 @@ impl<E: Endpoint> Endpoint for RequireAuthEndpoint<E> {
             .await
             .unwrap_or(Err(AuthError::Internal));
         metrics::histogram!("clerk_mcp_token_verification_seconds").record(started.elapsed());
-        let session = match outcome {
-            Ok(session) => session,
+        match outcome {
+            Ok(session) => {
+                request.headers_mut().remove(header::AUTHORIZATION);
+                request.extensions_mut().insert(session);
+            }
+            // Only if there is no credential at all. A bad one is rejected.
+            Err(AuthError::Bearer(BearerError::Missing))
+                if self.allows_anonymous && request.method() == Method::POST =>
+            {
+                request.extensions_mut().insert(Anonymous);
+            }
             Err(error) => {
                 let response = refuse(&error, &self.authenticator.challenge);
                 return Ok(match &self.browser_page {
@@ -216,9 +242,7 @@ impl<E: Endpoint> Endpoint for RequireAuthEndpoint<E> {
                     _ => response,
                 });
             }
-        };
-        request.headers_mut().remove(header::AUTHORIZATION);
-        request.extensions_mut().insert(session);
+        }
         // Boxed, so that a rejection does not pay for the memory of the whole request.
         let response = Box::pin(self.inner.call(request)).await?;
         Ok(response.into_response())

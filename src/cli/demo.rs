@@ -80,6 +80,7 @@ impl Scope for DemoVariables {
         Some(match variable.name {
             "BASE_URL" => "the address that the server listens on",
             "PORT" => "3001, or a free port if 3001 is taken",
+            "SCOPES" => SCOPES,
             _ => variable.default,
         })
     }
@@ -102,6 +103,9 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
         let clerk = start_clerk(args, &mut notes).await?;
         for (name, value) in clerk.environment() {
             variables.set(name, Some(value));
+        }
+        if variables.get("SCOPES").is_none() {
+            variables.set("SCOPES", Some(SCOPES.to_owned()));
         }
         let base_url_is_default = variables.get("BASE_URL").is_none();
         if base_url_is_default {
@@ -439,6 +443,8 @@ const DEFAULT_FILTER: &str = "warn,clerk_mcp=info,local_clerk=warn,rmcp=warn";
 /// The same without a line for each tool call: a log that nobody watches must not fill the disk.
 const DEFAULT_FILTER_OF_FILE: &str = "warn,clerk_mcp=info,clerk_mcp::audit=warn,local_clerk=warn,rmcp=warn";
 const CLERK_PORT: u16 = 3002;
+/// With the last of these scopes, the user chooses an organization at sign-in.
+const SCOPES: &str = "profile,email,user:org:read";
 /// The variables that the demo reads from the environment.
 const ENVIRONMENT: [&str; 4] = ["HOST", "PORT", "LOG_FORMAT", "RUST_LOG"];
 

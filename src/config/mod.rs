@@ -178,7 +178,7 @@ impl Config {
             vec!["profile".to_owned(), "email".to_owned()],
             parse::scopes,
         );
-        let required_scopes = read.or("REQUIRED_SCOPES", Vec::new(), parse::scopes);
+        let required_scopes = read.or("REQUIRED_SCOPES", Vec::new(), parse::required_scopes);
         let docs_url = read.optional("DOCS_URL", parse::web_url);
         let allowed_origins = read.optional("ALLOWED_ORIGINS", parse::origins);
         let trust_forwarded = read.or("TRUST_FORWARDED", false, parse::boolean);

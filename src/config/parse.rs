@@ -336,6 +336,16 @@ pub(super) fn scopes(text: &str) -> Result<Vec<String>, String> {
     }
 }
 
+pub(super) fn required_scopes(text: &str) -> Result<Vec<String>, String> {
+    let scopes = scopes(text)?;
+    if scopes.iter().any(|scope| scope == "offline_access") {
+        // MCP, "Refresh Tokens": a server should not ask for it.
+        let reason = "offline_access only says that a client wants refresh tokens; remove it from the list";
+        return Err(reason.to_owned());
+    }
+    Ok(scopes)
+}
+
 pub(super) fn accepted_tokens(text: &str) -> Result<Vec<TokenKind>, String> {
     let kinds = list(text)?
         .iter()

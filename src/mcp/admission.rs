@@ -1,17 +1,54 @@
-//! Admission of tool calls: checks what the policy requires of the caller, before the tool runs.
+//! Admission of messages: checks what the policy requires of the caller, before a tool runs.
 
 use std::sync::Arc;
 
-use poem::Request;
+use poem::{Request, http::HeaderMap};
 
-use super::{McpSettings, audit::AuditedCall};
+use super::{
+    McpSettings,
+    audit::AuditedCall,
+    message::{Message, Purpose},
+    sessions::is_sessionless,
+};
 use crate::{auth::AuthError, clerk::ClerkClient, context, policy::Requirement, session::Session};
+
+/// Returns whether a caller without a token may send this message: discovery and calls of public tools, if the
+/// policy allows them. Everything else needs a token, also what this function does not know.
+///
+/// The body decides, because rmcp runs what the body says. The headers that repeat it must agree with it in
+/// every revision: a proxy in front may have decided by them.
+pub(super) fn is_public(message: &Message<'_>, headers: &HeaderMap, settings: &McpSettings) -> bool {
+    let policy = &settings.policy;
+    let Some(method) = message
+        .method
+        .as_deref()
+        .filter(|_| policy.has_public_discovery())
+    else {
+        return false;
+    };
+    let (is_public, name) = match &message.purpose {
+        Purpose::ToolCall(tool) => (policy.is_public(tool), Some(&**tool)),
+        Purpose::Initialize => (true, None),
+        Purpose::OtherRequest => (PUBLIC_REQUESTS.contains(&method), None),
+        // A client of 2025-11-25 or earlier sends it after `initialize`.
+        Purpose::NotARequest => (method == "notifications/initialized", None),
+        Purpose::Listen => (false, None),
+    };
+    // A session belongs to a user, so an anonymous caller cannot have one.
+    let needs_session =
+        settings.sessions.is_some() && (!is_sessionless(headers) || message.purpose == Purpose::Initialize);
+    let agrees = |header, value: Option<&str>| {
+        let mut repeated = headers.get_all(header).iter();
+        repeated.all(|given| value.is_some_and(|value| given == value))
+    };
+    is_public && !needs_session && agrees("mcp-method", Some(method)) && agrees("mcp-name", name)
+}
 
 /// Checks the requirement of `tool`. Puts the session that the tool gets into `request`, and the audited call:
 /// `WithSession` logs its outcome. A rejected call is logged here.
 pub(super) async fn admit(
     tool: &str,
-    session: &Arc<Session>,
+    session: Option<&Arc<Session>>,
     request: &mut Request,
     client: &ClerkClient,
     settings: &McpSettings,
@@ -21,7 +58,11 @@ pub(super) async fn admit(
         .audit
         .then(|| Arc::new(AuditedCall::start(tool, requirement, session, request)));
     if let Some(requirement) = requirement {
-        match check(requirement, session, client).await {
+        let checked = match session {
+            Some(session) => check(requirement, session, client).await,
+            None => Err(AuthError::NO_TOKEN),
+        };
+        match checked {
             Ok(session) => {
                 request.extensions_mut().insert(session);
             }
@@ -54,3 +95,6 @@ async fn check(
     requirement.check(&session)?;
     Ok(session)
 }
+
+/// The requests, besides `initialize`, with which a client discovers a server.
+const PUBLIC_REQUESTS: [&str; 3] = ["ping", "server/discover", "tools/list"];

@@ -19,7 +19,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct AuditedCall {
     tool: String,
-    session: Arc<Session>,
+    /// `None` if the caller is anonymous.
+    session: Option<Arc<Session>>,
     required_scopes: Vec<String>,
     request_id: Option<RequestId>,
     trace_id: Option<String>,
@@ -31,12 +32,12 @@ impl AuditedCall {
     pub(super) fn start(
         tool: &str,
         requirement: Option<&Requirement>,
-        session: &Arc<Session>,
+        session: Option<&Arc<Session>>,
         request: &Request,
     ) -> Self {
         Self {
             tool: tool.to_owned(),
-            session: Arc::clone(session),
+            session: session.cloned(),
             required_scopes: requirement.map(Requirement::all_scopes).unwrap_or_default(),
             request_id: request.data::<RequestId>().copied(),
             trace_id: request
@@ -66,16 +67,16 @@ impl AuditedCall {
     }
 
     fn log(&self, outcome: &str, reason: Option<Reason>) {
-        let session = &self.session;
+        let session = self.session.as_deref();
         tracing::info!(
             target: "clerk_mcp::audit",
             tool = self.tool,
             outcome,
             reason = reason.map(Reason::as_str),
-            user = session.subject,
-            organization = session.organization_id.as_ref().map(OrganizationId::as_str),
-            client_id = session.client_id.as_ref().map(ClientId::as_str),
-            token_type = session.token_type.as_str(),
+            user = session.map(|session| session.subject.as_str()),
+            organization = session.and_then(|session| session.organization_id.as_ref()).map(OrganizationId::as_str),
+            client_id = session.and_then(|session| session.client_id.as_ref()).map(ClientId::as_str),
+            token_type = session.map(|session| session.token_type.as_str()),
             required_scopes = self.required_scopes.join(" "),
             milliseconds = self.started.elapsed().as_secs_f64() * 1_000.0,
             request_id = self.request_id.map(tracing::field::display),

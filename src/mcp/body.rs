@@ -13,14 +13,20 @@ use rmcp::ServerHandler;
 
 use super::{
     McpSettings,
-    admission::admit,
+    admission::{admit, is_public},
     direct::DirectCalls,
     json_rpc_error::{INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, error, replace_text, text_to_json},
     message::{Message, NOT_A_MESSAGE, Purpose},
     sessions::{SESSION_ID, SessionGate},
     stream::limit_stream,
 };
-use crate::{auth, clerk::ClerkClient, log_limit::log_limited, reason::Reason, session::Session};
+use crate::{
+    auth::{self, Anonymous, AuthError},
+    clerk::ClerkClient,
+    log_limit::log_limited,
+    reason::Reason,
+    session::Session,
+};
 
 type BoxBody = http_body_util::combinators::BoxBody<Bytes, std::io::Error>;
 
@@ -37,7 +43,8 @@ impl<E: Endpoint, H: ServerHandler + Clone> Endpoint for JsonRpcBody<E, H> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
-        let Some(session) = request.extensions().get::<Arc<Session>>().cloned() else {
+        let session = request.extensions().get::<Arc<Session>>().cloned();
+        if session.is_none() && request.extensions().get::<Anonymous>().is_none() {
             log_limited!(
                 error,
                 "no-session",
@@ -50,20 +57,27 @@ impl<E: Endpoint, H: ServerHandler + Clone> Endpoint for JsonRpcBody<E, H> {
                 message,
                 None,
             ));
-        };
+        }
         if request.method() == Method::POST {
-            self.handle_post(request, &session).await
-        } else {
+            self.handle_post(request, session.as_ref()).await
+        } else if let Some(session) = session {
             Box::pin(self.handle_other_method(request, &session)).await
+        } else {
+            Ok(self.needs_token())
         }
     }
 }
 
 impl<E: Endpoint, H: ServerHandler + Clone> JsonRpcBody<E, H> {
+    /// Rejects a request that needs a token and has none.
+    fn needs_token(&self) -> Response {
+        auth::refuse(&AuthError::NO_TOKEN, &self.settings.challenge)
+    }
+
     async fn handle_other_method(&self, request: Request, session: &Session) -> Result<Response> {
         let is_get = request.method() == Method::GET;
         let response = replace_text(
-            self.forward(request, session, None).await?,
+            self.forward(request, Some(session), None).await?,
             StatusCode::METHOD_NOT_ALLOWED,
             "Send MCP messages with POST",
             None,
@@ -76,7 +90,7 @@ impl<E: Endpoint, H: ServerHandler + Clone> JsonRpcBody<E, H> {
         })
     }
 
-    async fn handle_post(&self, mut request: Request, session: &Arc<Session>) -> Result<Response> {
+    async fn handle_post(&self, mut request: Request, session: Option<&Arc<Session>>) -> Result<Response> {
         let limit = self.settings.max_body_bytes;
         // `App` limits the time of a whole request, but this endpoint may be mounted on any poem server.
         let body = Limited::new(BoxBody::from(request.take_body()), limit).collect();
@@ -108,6 +122,9 @@ impl<E: Endpoint, H: ServerHandler + Clone> JsonRpcBody<E, H> {
                 return Ok(error(status, invalid.code, invalid.message, invalid.id));
             }
         };
+        if session.is_none() && !is_public(&message, request.headers(), &self.settings) {
+            return Ok(self.needs_token());
+        }
         if let Purpose::ToolCall(tool) = &message.purpose
             && let Err(error) = admit(tool, session, &mut request, &self.client, &self.settings).await
         {
@@ -120,7 +137,8 @@ impl<E: Endpoint, H: ServerHandler + Clone> JsonRpcBody<E, H> {
         }
         let is_json = is_json(&request);
         request.set_body(Body::from_bytes(body.clone()));
-        let response = Box::pin(self.forward(request, session, Some(&message))).await?;
+        let caller = session.map(Arc::as_ref);
+        let response = Box::pin(self.forward(request, caller, Some(&message))).await?;
         // rmcp also answers 415 to a body that it cannot parse.
         if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && is_json {
             return Ok(error(
@@ -131,21 +149,23 @@ impl<E: Endpoint, H: ServerHandler + Clone> JsonRpcBody<E, H> {
             ));
         }
         let response = with_length(text_to_json(response, message.id).await).await?;
-        Ok(if message.purpose == Purpose::Listen {
-            limit_stream(response, session, &self.settings)
-        } else {
-            response
+        Ok(match caller {
+            Some(session) if message.purpose == Purpose::Listen => {
+                limit_stream(response, session, &self.settings)
+            }
+            Some(_) | None => response,
         })
     }
 
-    /// Passes the request on to rmcp, through the session gate if sessions are on.
+    /// Passes the request on to rmcp, through the session gate if sessions are on. An anonymous caller has no
+    /// session.
     async fn forward(
         &self,
         mut request: Request,
-        session: &Session,
+        session: Option<&Session>,
         message: Option<&Message<'_>>,
     ) -> Result<Response> {
-        if let Some(sessions) = &self.sessions {
+        if let (Some(sessions), Some(session)) = (&self.sessions, session) {
             return sessions
                 .call(&self.inner, request, &session.subject, message)
                 .await;

@@ -17,6 +17,8 @@ use super::json_rpc_error::{INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, P
 pub(super) struct Message<'a> {
     /// The id, as written in the body. Notifications and some error responses have none.
     pub(super) id: Option<&'a str>,
+    /// The method. Responses have none.
+    pub(super) method: Option<Cow<'a, str>>,
     pub(super) purpose: Purpose<'a>,
     /// The arguments of a tool call, as written in the body.
     pub(super) arguments: Option<&'a str>,
@@ -88,12 +90,12 @@ impl<'a> Message<'a> {
             None => Meta::default(),
         };
         let has_version = meta.protocol_version.is_some() || method.as_deref() == Some("server/discover");
-        let purpose = match (method, envelope.id) {
+        let purpose = match (method.as_deref(), envelope.id) {
             (None, _) | (_, None) => Purpose::NotARequest,
             (Some(method), Some(_)) if method.len() > MAX_NAME_BYTES => {
                 return Err(fault(INVALID_REQUEST, "The method name is too long"));
             }
-            (Some(method), Some(_)) => match &*method {
+            (Some(method), Some(_)) => match method {
                 "tools/call" => {
                     Purpose::ToolCall(params.tool().map_err(|message| fault(INVALID_PARAMS, message))?)
                 }
@@ -118,6 +120,7 @@ impl<'a> Message<'a> {
             arguments: params.arguments.map(RawValue::get),
             meta: params.meta.map(RawValue::get),
             is_plain: params.is_plain,
+            method,
             has_version,
             purpose,
         })

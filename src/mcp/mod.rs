@@ -102,7 +102,8 @@ impl McpSettings {
 /// settings have [sessions](McpSettings::sessions).
 ///
 /// **Wrap it in [`crate::auth::RequireAuth`]**: a request without a [`Session`](crate::session::Session) gets
-/// 500. The endpoint does not check `Host` and `Origin`; check them before authentication, as
+/// 500. If the policy has [public tools](ToolPolicy::public), call
+/// [`RequireAuth::allow_anonymous`](crate::auth::RequireAuth::allow_anonymous). The endpoint does not check `Host` and `Origin`; check them before authentication, as
 /// [`App`](crate::app::App) does.
 /// ```
 /// use clerk_mcp::{

@@ -40,6 +40,7 @@ mod policy;
 mod programs;
 mod props;
 mod protect;
+mod public;
 mod questions;
 mod readme;
 mod resilience;

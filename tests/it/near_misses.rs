@@ -234,7 +234,10 @@ const REJECTED: &[(&str, &[&str])] = &[
         "SCOPES",
         &["\"profile\"", "profile,\"email\"", "pro\\file", "${SCOPES}"],
     ),
-    ("REQUIRED_SCOPES", &["'profile'", "profilé"]),
+    (
+        "REQUIRED_SCOPES",
+        &["'profile'", "profilé", "profile,offline_access"],
+    ),
     (
         "DOCS_URL",
         &[

@@ -67,12 +67,6 @@ async fn admin_may_call_the_tool_and_sees_role_and_permissions() {
       "organizationId": "org_2sAnalyticalEngines000000AE",
       "organizationRole": "org:admin",
       "organizationPermissions": [
-        "org:sys_profile:manage",
-        "org:sys_profile:delete",
-        "org:sys_memberships:read",
-        "org:sys_memberships:manage",
-        "org:sys_domains:read",
-        "org:sys_domains:manage",
         "org:repositories:read",
         "org:repositories:create",
         "org:repositories:delete",

@@ -15,16 +15,16 @@ use super::{Expectation, OneOrMany};
 /// `{base_path}`, `{mcp_url}`, `{origin}` and a similar origin `{origin.alike}`, `{authority}` (host and
 /// port), `{mcp}` (the path of the MCP endpoint), also as `{mcp.capitals}`, as `{mcp.encoded}` and, its last
 /// segment alone, as `{mcp.last}`. Of Clerk: `{issuer}`, user ids such as `{ada}`, `{grace}` and `{alan}`,
-/// organization ids such as `{org.compiler-works}`, and `{other.…}` for a second Clerk. `{identity_tool}` is from the profile. Other braces stay as
-/// they are.
+/// organization ids such as `{org.compiler-works}`, and `{other.…}` for a second Clerk. `{identity_tool}`,
+/// `{admin_tool}` and `{public_tool}` are from the profile. Other braces stay as they are.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// Actions on Clerk, before everything else.
     #[serde(default)]
     pub clerk: Vec<ClerkAction>,
-    /// How long to wait before the request: `1s`, `500ms`, or the longest of several. `{key_interval}` is the
-    /// interval of the profile.
+    /// How long to wait before the request: `1s`, `500ms`, or the longest of several. `{key_interval}` and
+    /// `{role_interval}` are intervals of the profile.
     #[serde(default)]
     pub pause: Option<OneOrMany<String>>,
     /// The time limit for the answer, if longer than the limit of the run: `30s`.
@@ -66,7 +66,8 @@ pub struct ClerkAction {
     pub times: Option<u32>,
 }
 
-/// The request. Without a message, call or body, it is `initialize`.
+/// The request. Without a message, call or body, it is `initialize`. If the server has a public tool and the
+/// request has no credential, it is a call of the `identity_tool` instead, which requires a token.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Request {

@@ -10,7 +10,7 @@ use regex::Regex;
 use super::{Case, ClerkAction, Expectation, Matcher, OneOrMany, Section, Step, endpoints};
 use crate::{
     spec::Reference,
-    vocabulary::{KEY_INTERVAL, duration, is_option_or_kind, is_setting},
+    vocabulary::{INTERVALS, duration, is_option_or_kind, is_setting},
 };
 
 /// Validates a case.
@@ -109,7 +109,9 @@ fn validate_step(case: &Case, position: usize, step: &Step) -> Result<(), String
         }
     }
     let pauses = step.pause.iter().flat_map(OneOrMany::as_slice);
-    let mut durations = pauses.filter(|pause| *pause != KEY_INTERVAL).chain(&step.limit);
+    let mut durations = pauses
+        .filter(|pause| !INTERVALS.contains(&pause.as_str()))
+        .chain(&step.limit);
     if !step.send.users.is_empty() && step.token.is_none() {
         return Err("users need a token".to_owned());
     }

@@ -38,6 +38,7 @@ pub(super) async fn connect(
         None => values.add_mcp_url(mcp_url),
     }
     values.set("key_interval", &profile.key_interval);
+    values.set("role_interval", &profile.role_interval);
     if let Some(issuer) = issuer {
         values.set("issuer", issuer.trim_end_matches('/'));
     }

@@ -78,6 +78,7 @@ pub(super) async fn prepare(
     let origin = format!("http://127.0.0.1:{port}");
     values.add_target_below(&origin, &profile.base_path, &profile.mcp_path);
     values.set("key_interval", &profile.key_interval);
+    values.set("role_interval", &profile.role_interval);
     values.set("host", "127.0.0.1");
     values.set("port", port.to_string());
     // The base URL that a case may set below is the same in every run, so reports show it.

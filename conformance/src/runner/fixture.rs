@@ -10,7 +10,7 @@ use super::{
     outcome::StepError,
     running_target::RunningTarget,
     tokens::{TokenSource, recipe_line},
-    values::Values,
+    values::{PUBLIC_TOOL, Values},
 };
 use crate::{case::OTHER, profile::Profile, redact::Redactor, target::Ended, wire::seconds};
 
@@ -63,8 +63,14 @@ impl Fixture {
         clerk: Option<ClerkAdmin>,
         redactor: Redactor,
     ) -> Self {
-        if let Some(tool) = &profile.identity_tool {
-            values.set("identity_tool", tool);
+        for (name, tool) in [
+            ("identity_tool", &profile.identity_tool),
+            ("admin_tool", &profile.admin_tool),
+            (PUBLIC_TOOL, &profile.public_tool),
+        ] {
+            if let Some(tool) = tool {
+                values.set(name, tool);
+            }
         }
         Self {
             tokens: TokenSource {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     case::{Case, OneOrMany, Step},
     profile::Profile,
-    vocabulary::{KEY_INTERVAL, duration},
+    vocabulary::{INTERVALS, duration},
 };
 
 /// Returns the sum of a case's pauses.
@@ -18,9 +18,11 @@ pub(super) fn total_pause(case: &Case, profile: &Profile) -> Duration {
 
 /// Returns the longest pause of a step.
 pub(super) fn longest_pause(step: &Step, profile: &Profile) -> Option<Duration> {
+    let [key_interval, role_interval] = INTERVALS;
     let pauses = step.pause.iter().flat_map(OneOrMany::as_slice);
     pauses
-        .filter_map(|pause| duration(&pause.replace(KEY_INTERVAL, &profile.key_interval)))
+        .map(|pause| pause.replace(key_interval, &profile.key_interval))
+        .filter_map(|pause| duration(&pause.replace(role_interval, &profile.role_interval)))
         .max()
 }
 

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde_json::{Value, json};
 
-use super::values::Values;
+use super::values::{PUBLIC_TOOL, Values};
 use crate::{
     case::{Message, Request, Revision, Step, ToolCall},
     wire::Outgoing,
@@ -19,7 +19,8 @@ pub(super) fn compose(
     session: Option<&str>,
     values: &Values,
 ) -> Result<Outgoing, String> {
-    let send = &step.send;
+    let has_credential = token.is_some() || step.authorization.is_some();
+    let send = &with_default_message(&step.send, has_credential, values);
     let mcp = values.get("mcp").unwrap_or("/mcp");
     let path = send.path.clone().unwrap_or_else(|| mcp.to_owned());
     let has_content =
@@ -90,6 +91,21 @@ pub(super) fn compose(
         body,
         chunked: send.chunked,
     })
+}
+
+/// Returns the request with a call that requires a token, if it has no message and no credential and
+/// `initialize` requires no token.
+fn with_default_message(send: &Request, has_credential: bool, values: &Values) -> Request {
+    let mut send = send.clone();
+    let is_default = send.message.is_none() && send.call.is_none() && send.body.is_none();
+    let is_at_the_endpoint = send.path.is_none() && send.method.is_none() && send.body_bytes.is_none();
+    if is_default && is_at_the_endpoint && !has_credential && values.get(PUBLIC_TOOL).is_some() {
+        send.call = values.get("identity_tool").map(|tool| ToolCall {
+            tool: tool.to_owned(),
+            arguments: serde_json::Map::new(),
+        });
+    }
+    send
 }
 
 fn set(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), String> {

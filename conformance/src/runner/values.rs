@@ -34,6 +34,9 @@ impl UnknownPlaceholder {
 /// keys of a minted token, the number of a repetition.
 const FILLED_LATER: [&str; 6] = [CALLER, "token", "header", "claims", "another_key", "n"];
 
+/// The placeholder for the tool that callers without a token may call. It has a value if there is one.
+pub(super) const PUBLIC_TOOL: &str = "public_tool";
+
 /// The placeholder for the id of the user who sent a request.
 pub(super) const CALLER: &str = "caller";
 

@@ -33,9 +33,9 @@ fn launcher(flaw: Option<Flaw>) -> Launcher {
     })
 }
 
-/// Returns two profiles: the server's own, and one that accepts only OAuth tokens and keeps MCP sessions.
-/// Some cases apply only to servers like the second.
-fn profiles() -> [Profile; 2] {
+/// Returns three profiles: the server's own, one that accepts only OAuth tokens and keeps MCP sessions, and one
+/// with a public tool and a tool for admins. Some cases apply only to servers like the second or the third.
+fn profiles() -> [Profile; 3] {
     let full = Profile::find("clerk-mcp").unwrap();
     let mut narrow = full.clone();
     narrow.accepts.remove(&TokenKind::SessionToken);
@@ -43,20 +43,29 @@ fn profiles() -> [Profile; 2] {
     for (name, value) in [("CLERK_ACCEPTED_TOKENS", "oauth_token"), ("SESSIONS", "on")] {
         narrow.environment.insert(name.to_owned(), value.to_owned());
     }
-    [full, narrow]
+    let mut with_policy = full.clone();
+    with_policy.public_tool = Some("greet".to_owned());
+    with_policy.admin_tool = Some("get-user-info".to_owned());
+    for (name, value) in [("PUBLIC_TOOL", "greet"), ("ADMIN_TOOL", "get-user-info")] {
+        with_policy.environment.insert(name.to_owned(), value.to_owned());
+    }
+    [full, narrow, with_policy]
 }
 
-/// Runs these cases, or all if none is given, and returns the results. Cases that do not apply to the first
-/// profile run with the second.
+/// Runs these cases, or all if none is given, and returns the results. Cases that do not apply to a profile run
+/// with the next.
 async fn run_cases(catalogue: &Catalogue, flaw: Option<Flaw>, only: &[&str]) -> Vec<CaseResult> {
-    let [full, narrow] = profiles();
-    let (rest, mut results): (Vec<_>, Vec<_>) = run_profile(full, catalogue, flaw, only)
-        .await
-        .into_iter()
-        .partition(|case| case.outcome == Outcome::NotApplicable);
-    let rest: Vec<&str> = rest.iter().map(|case| case.id.as_str()).collect();
-    if !rest.is_empty() {
-        results.extend(run_profile(narrow, catalogue, flaw, &rest).await);
+    let [full, others @ ..] = profiles();
+    let mut results = run_profile(full, catalogue, flaw, only).await;
+    for profile in others {
+        let (rest, applied): (Vec<_>, Vec<_>) = results
+            .into_iter()
+            .partition(|case| case.outcome == Outcome::NotApplicable);
+        results = applied;
+        let rest: Vec<&str> = rest.iter().map(|case| case.id.as_str()).collect();
+        if !rest.is_empty() {
+            results.extend(run_profile(profile, catalogue, flaw, &rest).await);
+        }
     }
     results
 }
@@ -185,7 +194,7 @@ async fn a_server_with_one_answer_to_everything_passes_no_case_with_a_token() {
         .collect();
     let mut passed = Vec::new();
     for flaw in [Flaw::RefusesAll, Flaw::ForbidsAll, Flaw::FailsAll, Flaw::TakesAll] {
-        let [profile, _] = profiles();
+        let [profile, ..] = profiles();
         let results = run_profile(profile, &catalogue, Some(flaw), &with_token).await;
         let passes = results.into_iter().filter(|case| case.outcome == Outcome::Pass);
         passed.extend(passes.map(|case| format!("{}: {}", flaw.name(), case.id)));
@@ -197,7 +206,7 @@ async fn a_server_with_one_answer_to_everything_passes_no_case_with_a_token() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_accepts_only_opaque_tokens_fails_no_case_that_needs_a_jwt() {
     let catalogue = Catalogue::built_in().unwrap();
-    let [mut profile, _] = profiles();
+    let [mut profile, ..] = profiles();
     profile.accepts = [TokenKind::OpaqueOauthToken].into();
     let sections = ["jose", "claims", "signature", "audience"];
     let results = run_profile(profile, &catalogue, None, &sections).await;
@@ -209,7 +218,7 @@ async fn a_server_that_accepts_only_opaque_tokens_fails_no_case_that_needs_a_jwt
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_below_a_path_is_tested_at_that_path() {
     let catalogue = Catalogue::built_in().unwrap();
-    let [mut profile, _] = profiles();
+    let [mut profile, ..] = profiles();
     profile.base_path = "/app".to_owned();
     let sections = ["discovery", "challenges", "refusals", "audience", "web"];
     let results = run_profile(profile.clone(), &catalogue, None, &sections).await;
@@ -224,7 +233,7 @@ async fn a_server_below_a_path_is_tested_at_that_path() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_always_accepts_machine_tokens_is_tested_without_the_setting() {
     let catalogue = Catalogue::built_in().unwrap();
-    let [mut profile, _] = profiles();
+    let [mut profile, ..] = profiles();
     profile.accepts = [TokenKind::M2mToken, TokenKind::OpaqueM2mToken].into();
     profile.settings.remove("accepted_tokens");
     let setting = ("CLERK_ACCEPTED_TOKENS".to_owned(), "m2m_token".to_owned());

@@ -168,7 +168,7 @@ fn session_id(headers: &HeaderMap) -> Option<SessionId> {
 
 /// Returns whether `MCP-Protocol-Version` names a revision without sessions. rmcp rejects a body of another
 /// revision.
-fn is_sessionless(headers: &HeaderMap) -> bool {
+pub(super) fn is_sessionless(headers: &HeaderMap) -> bool {
     headers
         .get(PROTOCOL_VERSION)
         .is_some_and(|version| is_without_sessions(version.as_bytes()))
