@@ -192,7 +192,7 @@ impl Server {
     /// Reads the body, up to `MAX_BODY`.
     async fn read_request_body(&self, body: Body, headers: &HeaderMap) -> Result<Vec<u8>, Response> {
         if self.has(Flaw::ChunksRefused) && !headers.contains_key(header::CONTENT_LENGTH) {
-            return Err(self.json_error(411, "length_required", "Content-Length is required"));
+            return Err(self.json_error(400, "invalid_request", "The body is empty"));
         }
         let limit = if self.has(Flaw::NoBodyLimit) {
             usize::MAX

@@ -186,6 +186,7 @@ static SPECIFICATIONS: &[Specification] = &[
     rfc("rfc9112", "RFC 9112", &[
         ("3.2", "Request Target"),
         ("3.2.2", "absolute-form"),
+        ("6.3", "Message Body Length"),
         ("7.1", "Chunked Transfer Coding"),
     ]),
     rfc("rfc9728", "RFC 9728", &[

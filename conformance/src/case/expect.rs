@@ -66,8 +66,8 @@ pub struct Expectation {
 pub enum ExpectedAnswer {
     /// The message is processed: 200 with a JSON-RPC result, or 202 for a notification.
     Accepted,
-    /// The token is rejected: 401, and the request is not processed. The same token without damage must be
-    /// accepted, or the rejection proves nothing.
+    /// The token is rejected: 400, 401 or 403, and the request is not processed. The same token without damage
+    /// must be accepted, or the rejection proves nothing. `invalid-token` also judges the status.
     Refused,
     /// The request has no credential: 401 with a Bearer challenge.
     Challenged,
