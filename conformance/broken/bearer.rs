@@ -46,6 +46,10 @@ impl Server {
         if self.has(Flaw::FirstOfAList) {
             value = value.split(',').next().unwrap_or_default().trim_end();
         }
+        let tabbed = value.replace('\t', " ");
+        if self.has(Flaw::TabAfterScheme) {
+            value = &tabbed;
+        }
         let (scheme, rest) = match value.split_once(' ') {
             Some(parts) => parts,
             None if self.has(Flaw::SchemeNotNeeded) => ("Bearer", value),
@@ -103,6 +107,19 @@ impl Server {
     /// Returns a token that is not in the Authorization header, which only flaws accept: in a cookie, the
     /// query or the body (RFC 6750 §2.2, §2.3).
     fn token_outside_header(&self, headers: &HeaderMap, uri: &Uri, body: Option<&[u8]>) -> Option<String> {
+        if self.has(Flaw::ProxyAuthorizationAccepted) {
+            let value = headers.get(header::PROXY_AUTHORIZATION)?.to_str().ok()?;
+            return value.strip_prefix("Bearer ").map(str::to_owned);
+        }
+        if self.has(Flaw::OtherTokenHeader) {
+            let value = headers
+                .get("x-access-token")
+                .or_else(|| headers.get("x-auth-token"))?;
+            return value
+                .to_str()
+                .ok()
+                .map(|value| value.trim_start_matches("Bearer ").to_owned());
+        }
         if self.has(Flaw::TokenInCookie) {
             let cookies = headers.get(header::COOKIE)?.to_str().ok()?;
             let mut cookies = cookies.split("; ");

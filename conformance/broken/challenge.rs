@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{
     flaw::Flaw,
+    jwt::Jwt,
     refusal::{Refusal, Row},
     server::Server,
 };
@@ -15,7 +16,19 @@ use super::{
 impl Server {
     /// Builds the response for a rejected request. `headers` are the request's headers.
     pub(crate) fn reject(&self, refusal: &Refusal, headers: &HeaderMap) -> Response {
-        let row = self.apply_flaw(refusal, refusal.row());
+        let mut row = self.apply_flaw(refusal, refusal.row());
+        let authorization = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+        let other_scheme =
+            authorization.is_some_and(|value| !value.to_ascii_lowercase().starts_with(b"bearer"));
+        if self.has(Flaw::SchemeWithoutChallenge) && other_scheme {
+            row.challenge = None;
+        }
+        if let (Some(kid), true) = (sent_kid(headers), self.has(Flaw::ClaimsEchoed)) {
+            row.description = format!("No key has the id {kid}");
+        }
+        if let (Some(sent), true) = (authorization, self.has(Flaw::TokenLogged)) {
+            self.print(&format!("rejected {}", String::from_utf8_lossy(sent)));
+        }
         let body = self.refusal_body(refusal, &row, headers);
         let mut response = Response::builder()
             .status(StatusCode::from_u16(row.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
@@ -169,6 +182,18 @@ impl Server {
         }
         format!("{origin}{well_known}{base_path}/mcp")
     }
+}
+
+/// Returns the key id of the token in the request.
+fn sent_kid(headers: &HeaderMap) -> Option<String> {
+    let token = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?
+        .1;
+    let jwt = Jwt::parse(token, None).ok()?;
+    jwt.header_text("kid").map(str::to_owned)
 }
 
 /// Returns the scopes of both lists, each once.

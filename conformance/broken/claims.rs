@@ -1,6 +1,7 @@
 //! Checks the claims of a token and the required scopes.
 
 use serde_json::{Map, Value};
+use url::Url;
 
 use super::{
     caller::Caller, clock::now_milliseconds, flaw::Flaw, jwt::Jwt, refusal::Refusal, server::Server,
@@ -77,7 +78,9 @@ impl Server {
         if rejected_by_flaw && kind == TokenKind::Session {
             return invalid("version");
         }
-        if status.is_some_and(|status| status != "active") && !self.has(Flaw::PendingAccepted) {
+        let tolerated =
+            self.has(Flaw::OnlyPendingRejected) && status.is_some_and(|status| status != "pending");
+        if status.is_some_and(|status| status != "active") && !tolerated && !self.has(Flaw::PendingAccepted) {
             return invalid("session-pending");
         }
         Ok(())
@@ -93,6 +96,8 @@ impl Server {
             Some(Flaw::IssIgnored | Flaw::KeysOfAnyIssuer) => true,
             Some(Flaw::IssPrefix) => issuer.starts_with(ours),
             Some(Flaw::IssSuffix) => issuer.ends_with(ours),
+            Some(Flaw::ClaimsTrimmed) => issuer.trim() == ours,
+            Some(Flaw::IssHostOnly) => host_of(issuer) == host_of(ours),
             Some(Flaw::IssNormalized) => issuer.trim_end_matches('/').eq_ignore_ascii_case(ours),
             _ => issuer == ours,
         }
@@ -116,6 +121,10 @@ impl Server {
         }
         for (name, flaw) in [("nbf", Flaw::NbfIgnored), ("iat", Flaw::IatIgnored)] {
             let time = self.time(claims, name)?;
+            let unchecked = name == "nbf" && self.has(Flaw::NbfOnlyWithIat) && !claims.contains_key("iat");
+            if unchecked {
+                continue;
+            }
             if time.is_some_and(|time| time - now > leeway) && !self.has(flaw) {
                 return Err(Refusal::Invalid(name));
             }
@@ -165,6 +174,16 @@ impl Server {
             return Ok(());
         }
         let listed = match claims.get("azp").and_then(Value::as_str) {
+            Some(party) if self.has(Flaw::AzpHostOnly) => {
+                parties.iter().any(|one| host_of(one) == host_of(party))
+            }
+            None if self.has(Flaw::AzpListAccepted) => {
+                let list = claims.get("azp").and_then(Value::as_array);
+                list.into_iter()
+                    .flatten()
+                    .filter_map(Value::as_str)
+                    .any(|one| parties.iter().any(|p| p == one))
+            }
             Some(party) if self.has(Flaw::AzpPrefix) => parties.iter().any(|one| party.starts_with(one)),
             Some(party) => parties.iter().any(|one| one == party),
             None => self.has(Flaw::AzpNotNeeded),
@@ -253,4 +272,9 @@ impl Server {
             granted: kept,
         })
     }
+}
+
+/// Returns the host of a URL.
+fn host_of(url: &str) -> Option<String> {
+    Url::parse(url).ok()?.host_str().map(str::to_owned)
 }

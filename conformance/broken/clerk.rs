@@ -79,7 +79,18 @@ impl Server {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await.map_err(|_| ClerkError::Unavailable)?;
+        let mut response = request.send().await.map_err(|_| ClerkError::Unavailable)?;
+        if let (Some(location), true) = (
+            response
+                .headers()
+                .get(header::LOCATION)
+                .and_then(|location| location.to_str().ok()),
+            self.has(Flaw::BackendRedirectsFollowed),
+        ) {
+            // The client itself would not send the key to another origin.
+            let redirected = self.backend.http.get(location).bearer_auth(key).send().await;
+            response = redirected.map_err(|_| ClerkError::Unavailable)?;
+        }
         let status = response.status();
         let wait = response.headers().get(header::RETRY_AFTER);
         let wait = wait.and_then(|wait| wait.to_str().ok()?.parse().ok());
@@ -93,6 +104,10 @@ impl Server {
             _ => return Err(ClerkError::Rejected(status.as_u16())),
         }
         let length = response.content_length();
+        if self.has(Flaw::BackendAnswersUnbounded) {
+            let body = response.bytes().await.map_err(|_| ClerkError::Unavailable)?;
+            return serde_json::from_slice(&body).map_err(|_| ClerkError::Unexpected);
+        }
         match read_body(response).await {
             Some(body) => serde_json::from_slice(&body).map_err(|_| ClerkError::Unexpected),
             None if length.is_some_and(|length| length > MAX_BODY as u64) => Err(ClerkError::Unexpected),
@@ -135,7 +150,10 @@ impl Server {
                 self.call_api(Method::GET, &format!("/v1/users/{id}"), None, key),
             )
             .await?;
-        if user.get("id").is_some_and(Value::is_string) {
+        let right = user
+            .get("id")
+            .is_some_and(|given| given == id || self.has(Flaw::UserShared));
+        if right || self.has(Flaw::OtherUserServed) {
             Ok(user)
         } else {
             Err(ClerkError::Unexpected)
@@ -202,7 +220,11 @@ impl Server {
         if self.has(Flaw::OpaqueNotShared) || self.has(Flaw::OpaqueNotCached) {
             return self.look_up_token(kind, token).await;
         }
-        let slot = Arc::clone(self.backend.lookups.lock().entry(token.to_owned()).or_default());
+        let name = match token.get(..4) {
+            Some(prefix) if self.has(Flaw::LookupsByPrefix) => prefix,
+            _ => token,
+        };
+        let slot = Arc::clone(self.backend.lookups.lock().entry(name.to_owned()).or_default());
         let mut cached = slot.lock().await;
         if let Some((result, until)) = cached.as_ref()
             && (Instant::now() < *until || self.has(Flaw::OpaqueCachedForever))
@@ -235,6 +257,16 @@ impl Server {
             TokenKind::ApiKey => ("/api_keys/verify", "secret"),
         };
         let body = json!({ member: token });
+        let with_token = format!("{path}?token={token}");
+        let path = if self.has(Flaw::TokenInLookupUrl) {
+            &with_token
+        } else {
+            path
+        };
+        let _blocked = match self.flaw {
+            Some(Flaw::LookupBlocksAll) => Some(self.gate.lock().await),
+            _ => None,
+        };
         let report = self
             .call_api(Method::POST, path, Some(&body), &self.settings.secret_key)
             .await;
@@ -251,6 +283,12 @@ impl Server {
                 Err(Refusal::Internal)
             }
             Err(ClerkError::NotFound | ClerkError::Rejected(400 | 422)) => Err(Refusal::Invalid("unknown")),
+            Err(ClerkError::RateLimited(_)) if self.has(Flaw::RateLimitAs401) => {
+                Err(Refusal::Invalid("limit"))
+            }
+            Err(ClerkError::Unexpected) if self.has(Flaw::UnexpectedAnswerAs401) => {
+                Err(Refusal::Invalid("answer"))
+            }
             Err(_) if kind != TokenKind::OAuth && self.has(Flaw::MachineOutageAs401) => {
                 Err(Refusal::Invalid("machine"))
             }
@@ -270,7 +308,12 @@ impl Server {
     /// Builds the caller from Clerk's report on an opaque token. Clerk answers with 200 for revoked and
     /// expired tokens, too, and marks them with flags.
     fn caller_from_lookup(&self, kind: TokenKind, report: &Value) -> Result<Caller, Refusal> {
-        let flag = |name| report.get(name).and_then(Value::as_bool);
+        let lenient = self.has(Flaw::WrongTypesAccepted);
+        let flag = |name| {
+            let flag = report.get(name)?;
+            flag.as_bool()
+                .or_else(|| self.has(Flaw::TextFlagsIgnored).then_some(false))
+        };
         if flag("active") == Some(false) && !self.has(Flaw::InactiveIgnored) {
             return Err(Refusal::Invalid("inactive"));
         }
@@ -284,7 +327,9 @@ impl Server {
         {
             return Err(Refusal::Unavailable(5));
         }
+        let first_subject = report.pointer("/subject/0").filter(|_| lenient);
         let subject = report.get("subject").and_then(Value::as_str);
+        let subject = subject.or_else(|| first_subject.and_then(Value::as_str));
         let flag_or_default = |name| flag(name).or_else(|| self.has(Flaw::FlagsNotNeeded).then_some(false));
         let (Some(subject), Some(revoked), Some(expired)) =
             (subject, flag_or_default("revoked"), flag_or_default("expired"))
@@ -300,6 +345,12 @@ impl Server {
             let seconds = time < 1_000_000_000_000 && !self.has(Flaw::SecondsAsMilliseconds);
             Some(if seconds { time * 1_000 } else { time })
         };
+        let expiration = report
+            .get("expiration")
+            .filter(|expiration| !expiration.is_null());
+        if expiration.is_some_and(|expiration| !expiration.is_i64()) && !lenient {
+            return Err(Refusal::Unavailable(5));
+        }
         let expires_at = milliseconds("expiration");
         let is_past = expires_at.is_some_and(|expires| now_milliseconds() >= expires);
         let has_expired = expired || is_past && !self.has(Flaw::ExpirationIgnored);
@@ -319,6 +370,13 @@ impl Server {
             self.check_audience(kind, report.get("aud"))?;
         }
         let scopes = report.get("scopes").and_then(Value::as_array);
+        let all: Vec<Value> = self
+            .settings
+            .required_scopes
+            .iter()
+            .map(|scope| scope.as_str().into())
+            .collect();
+        let scopes = scopes.or_else(|| self.has(Flaw::NullScopesGrantAll).then_some(&all));
         let scopes = scopes.into_iter().flatten().filter_map(Value::as_str);
         Ok(Caller {
             user: match subject {

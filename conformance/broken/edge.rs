@@ -14,6 +14,7 @@ use super::{flaw::Flaw, response::json_response, routes::Route, server::Server, 
 impl Server {
     /// Handles a request and adds the headers that every response has.
     pub(crate) async fn handle(&self, request: Request) -> Response {
+        drop(self.gate.lock().await);
         let mut response = self.route_request(request).await;
         let headers = response.headers_mut();
         if !self.has(Flaw::SniffingAllowed) {
@@ -49,8 +50,15 @@ impl Server {
         let route = self.route(rewritten.unwrap_or(path));
         let protected = matches!(route, Route::Mcp | Route::BelowMcp);
         let origins: Vec<HeaderValue> = headers.get_all(header::ORIGIN).iter().cloned().collect();
+        let checked = match self.flaw {
+            Some(Flaw::FirstOriginCounts) => 1,
+            _ => origins.len(),
+        };
         if protected
-            && (!origins.iter().all(|origin| self.is_allowed_origin(origin))
+            && (!origins
+                .iter()
+                .take(checked)
+                .all(|origin| self.is_allowed_origin(origin))
                 || origins.is_empty() && self.has(Flaw::OriginNeeded)
                 || !origins.is_empty() && self.has(Flaw::OriginRefused))
         {

@@ -72,6 +72,19 @@ flaws! {
     NoTokenLimit "no-token-limit" "Accepts tokens of any length.";
     BodyBeforeToken "body-before-token" "Reads and validates the body before it checks the token.";
 
+    ForwardedLoopbackTrusted "forwarded-loopback-trusted"
+        "Requires no token if `X-Forwarded-For` names a loopback address.";
+    ConnectionRemembersCaller "connection-remembers-caller"
+        "Requires no token on a connection whose earlier request had one.";
+    ProxyAuthorizationAccepted "proxy-authorization-accepted"
+        "Also accepts the token in `Proxy-Authorization`.";
+    OtherTokenHeader "other-token-header" "Also accepts the token in `X-Access-Token` and `X-Auth-Token`.";
+    TabAfterScheme "tab-after-scheme" "Accepts a tab between the scheme and the token.";
+    HeadUnprotected "head-unprotected" "Requires no token for HEAD, OPTIONS and PUT.";
+    NotificationsUnprotected "notifications-unprotected" "Requires no token for notifications.";
+    UnverifiedSubjectFetched "unverified-subject-fetched"
+        "Fetches the user that a token names before it verifies the token.";
+
     // JOSE header and signature.
     AcceptsNone "accepts-none" "Accepts `alg: none` without a signature.";
     AcceptsAnyCaseOfNone "accepts-any-case-of-none"
@@ -137,6 +150,12 @@ flaws! {
     ClaimsBeforeSignature "claims-before-signature" "Checks the claims before the signature.";
     ClaimsAs500 "claims-as-500" "Answers a claim of the wrong type with 500.";
 
+    LenientJson "lenient-json"
+        "Accepts claims that are not JSON: with comments, trailing commas, `NaN` or a byte order mark.";
+    ClaimsTrimmed "claims-trimmed" "Trims spaces around `iss` and `aud`.";
+    IssHostOnly "iss-host-only" "Compares only the host of `iss`.";
+    NbfOnlyWithIat "nbf-only-with-iat" "Checks `nbf` only in tokens that have `iat`.";
+
     // Audience and authorized party.
     AudAnyResource "aud-any-resource" "Accepts any URL as `aud`.";
     AudIgnored "aud-ignored" "Does not check `aud`.";
@@ -155,6 +174,8 @@ flaws! {
     AudCaseInsensitive "aud-case-insensitive" "Ignores the case of the path in `aud`.";
     AudSlashRefused "aud-slash-refused" "Rejects an `aud` with a trailing slash.";
     AudBaseRefused "aud-base-refused" "Rejects an `aud` that is `BASE_URL` instead of the endpoint's URL.";
+    AudPartsIgnored "aud-parts-ignored" "Ignores user info, query and fragment of `aud`.";
+    AudDotSegments "aud-dot-segments" "Resolves `..` and percent-encoding in the path of `aud`.";
     AudOfSessionIgnored "aud-of-session-ignored" "Does not check the `aud` of session tokens.";
     AudOfSessionNeeded "aud-of-session-needed" "Rejects session tokens without `aud`.";
     AudOfSessionRefused "aud-of-session-refused" "Rejects session tokens with any `aud`.";
@@ -163,12 +184,15 @@ flaws! {
     AzpIgnored "azp-ignored" "Does not check `azp`.";
     AzpNotNeeded "azp-not-needed" "Accepts tokens without `azp` although authorized parties are configured.";
     AzpPrefix "azp-prefix" "Accepts an `azp` that merely begins with an authorized party.";
+    AzpHostOnly "azp-host-only" "Compares only the host of `azp`.";
+    AzpListAccepted "azp-list-accepted" "Accepts an `azp` that is a list with an authorized party.";
     AzpOfAccessTokens "azp-of-access-tokens" "Requires `azp` in access tokens, which never have it.";
     AzpAlways "azp-always" "Accepts only its own origin as `azp` when no authorized parties are configured.";
     AzpFirstOnly "azp-first-only" "Checks `azp` against the first authorized party only.";
 
     // Session tokens.
     PendingAccepted "pending-accepted" "Accepts session tokens whose `sts` is not `active`.";
+    OnlyPendingRejected "only-pending-rejected" "Accepts every `sts` except `pending`.";
     StatusNeeded "status-needed" "Rejects session tokens without `sts`.";
     FirstVersionRefused "first-version-refused" "Rejects session tokens of version 1.";
     SecondVersionRefused "second-version-refused" "Rejects session tokens of version 2.";
@@ -255,6 +279,20 @@ flaws! {
     OpaqueOutageKept "opaque-outage-kept"
         "Caches for a minute that Clerk was unavailable when it verified an opaque token.";
     OpaqueCachedForever "opaque-cached-forever" "Caches the verification of an opaque token past its expiry.";
+    RateLimitAs401 "rate-limit-as-401" "Answers an opaque token with 401 when Clerk limits the server's requests.";
+    UnexpectedAnswerAs401 "unexpected-answer-as-401"
+        "Answers an opaque token with 401 when Clerk's answer is not the documented JSON.";
+    NullScopesGrantAll "null-scopes-grant-all"
+        "Treats an opaque token without a list of scopes as one with all scopes.";
+    TokenInLookupUrl "token-in-lookup-url" "Puts opaque tokens into the URL of the request to Clerk.";
+    LookupsByPrefix "lookups-by-prefix" "Caches opaque tokens by their first characters.";
+    TextFlagsIgnored "text-flags-ignored" "Treats `revoked` and `expired` flags that are not booleans as false.";
+    BackendAnswersUnbounded "backend-answers-unbounded" "Reads answers of Clerk's Backend API of any size.";
+    BackendRedirectsFollowed "backend-redirects-followed"
+        "Follows redirects of Clerk's Backend API and sends the secret key along.";
+    WrongTypesAccepted "wrong-types-accepted"
+        "Ignores members of wrong types in Clerk's answers about opaque tokens.";
+    LookupBlocksAll "lookup-blocks-all" "Answers no other request while Clerk verifies an opaque token.";
     BadSecretAs401 "bad-secret-as-401" "Answers with 401 when Clerk rejects the server's secret key.";
     BadSecretAs503 "bad-secret-as-503" "Answers with 503 when Clerk rejects the server's secret key.";
     MachineOutageAs401 "machine-outage-as-401"
@@ -306,11 +344,26 @@ flaws! {
         "Caches verified tokens by header and claims, without the signature.";
     TokensCachedUnchecked "tokens-cached-unchecked" "Caches tokens before it verifies them.";
 
+    FetchBlocksAll "fetch-blocks-all" "Answers no other request while it fetches the key set.";
+    KidCaseInsensitive "kid-case-insensitive" "Ignores the case of `kid`.";
+    ErrorStatusKeysUsed "error-status-keys-used" "Uses a key set that Clerk sent with an error status.";
+    UnknownKidRemembered "unknown-kid-remembered"
+        "Rejects a `kid` forever once it was unknown, even after Clerk publishes it.";
+    TokenSentForKeys "token-sent-for-keys" "Sends the caller's token along when it fetches the key set.";
+    KidInKeyUrl "kid-in-key-url" "Puts the `kid` of the token into the URL of the key set.";
+    KeySetWithoutLimit "key-set-without-limit" "Reads key sets of any size.";
+    ExponentOneAccepted "exponent-one-accepted" "Accepts an RSA key with the exponent 1.";
+    PaddingUnchecked "padding-unchecked"
+        "Searches the decrypted signature for the hash and ignores its padding.";
+    FetchPerBadSignature "fetch-per-bad-signature" "Fetches the key set again for every wrong signature.";
+
     // Configuration and start.
     SecretNotNeeded "secret-not-needed" "Starts without a secret key.";
     SecretUnchecked "secret-unchecked" "Starts with any text as the secret key.";
     DomainNotNeeded "domain-not-needed" "Starts without a domain.";
     BaseUrlNotNeeded "base-url-not-needed" "Starts without `BASE_URL`.";
+    SecretLogged "secret-logged" "Prints its settings, with the secret key, when it starts.";
+    TokenLogged "token-logged" "Prints the credential of each request that it rejects.";
     SecretPrinted "secret-printed" "Prints the secret key when it is invalid.";
     FirstFaultOnly "first-fault-only" "Reports only the first configuration error.";
     ExitOne "exit-one" "Exits with 1 instead of 78 when the configuration is invalid.";
@@ -348,6 +401,9 @@ flaws! {
     RedirectsToSignIn "redirects-to-sign-in" "Redirects requests without a token to a sign-in page.";
     ChallengeOn503 "challenge-on-503"
         "Sends a challenge when Clerk is unavailable or the server is misconfigured.";
+    SchemeWithoutChallenge "scheme-without-challenge"
+        "Sends no challenge to a request with another authentication scheme.";
+    ClaimsEchoed "claims-echoed" "Repeats the `kid` of a rejected token in body and challenge.";
     ReasonLeaked "reason-leaked" "Names the failed check in the response body.";
     TokenLeaked "token-leaked" "Repeats the token in the response body.";
     SecretLeaked "secret-leaked" "Includes the secret key in the body of 5xx responses.";
@@ -361,6 +417,8 @@ flaws! {
     AnyScopeWillDo "any-scope-will-do" "Accepts tokens that have one of the required scopes.";
     ScopeSubstring "scope-substring" "Accepts a scope that merely contains the required one.";
     ScopeCaseInsensitive "scope-case-insensitive" "Ignores the case of scopes.";
+    ScopesSplitOnCommas "scopes-split-on-commas" "Splits the scopes of access tokens at commas too.";
+    ScpElementsSplit "scp-elements-split" "Splits the elements of `scp` at spaces.";
     ScopesNotRead "scopes-not-read" "Reads no scopes from access tokens.";
     ScopesInOrder "scopes-in-order" "Requires the scopes in the configured order.";
     ScopeObjects "scope-objects" "Reads the member names of an object as scopes.";
@@ -427,6 +485,7 @@ flaws! {
         "Checks `Host` and ignores the host in an absolute request target.";
     UrlTargetsUnprotected "url-targets-unprotected"
         "Requires no token when the request target is an absolute URL.";
+    FirstOriginCounts "first-origin-counts" "Checks only the first of two `Origin` headers.";
     HostPrefix "host-prefix" "Accepts a `Host` that merely begins like its own.";
     PathTextCompared "path-text-compared"
         "Normalizes paths for routing, but requires a token only for the literal path `/mcp`.";
@@ -484,6 +543,14 @@ flaws! {
     NotificationsAnswered "notifications-answered" "Answers notifications with 200 and a body.";
     AnyContentType "any-content-type" "Accepts every `Content-Type`.";
     AnyAccept "any-accept" "Ignores `Accept`.";
+    ContentTypeContained "content-type-contained"
+        "Accepts a `Content-Type` that merely contains `application/json`.";
+    IdsAsFloats "ids-as-floats" "Parses numeric request ids as floating-point numbers.";
+    BadUtf8Replaced "bad-utf8-replaced" "Replaces invalid UTF-8 in the body.";
+    WrongTypesAs500 "wrong-types-as-500" "Answers a message whose members have wrong types with 500.";
+    DeepJsonAs500 "deep-json-as-500" "Answers deeply nested JSON with 500.";
+    AnyJsonRpcVersion "any-json-rpc-version" "Accepts every value of `jsonrpc`.";
+    SequentialSessionIds "sequential-session-ids" "Counts up to make MCP session ids.";
     NoBodyLimit "no-body-limit" "Accepts a body of any size.";
     ChunksRefused "chunks-refused" "Rejects bodies without `Content-Length`.";
     ToolsInRandomOrder "tools-in-random-order" "Lists its tools in random order.";
@@ -502,6 +569,9 @@ flaws! {
     GreetsSession "greets-session" "Greets with the session id instead of the user id.";
     GreetAsksClerk "greet-asks-clerk" "Calls Clerk in `greet`.";
     TokenInResults "token-in-results" "Includes the caller's token in results.";
+    OtherUserServed "other-user-served"
+        "Does not check that Clerk's answer is about the user that was asked for.";
+    FirstEmail "first-email" "Returns the first email address of a user instead of the primary one.";
     EmailNeeded "email-needed" "Fails for users without an email address.";
     ToolErrorAs500 "tool-error-as-500" "Answers a failed tool call with 500.";
     ToolErrorAsResult "tool-error-as-result" "Sets `isError` to false when a tool fails.";

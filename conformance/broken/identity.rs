@@ -28,7 +28,9 @@ impl Server {
         }
         let words = |name: &str| {
             let text = claims.get(name).and_then(Value::as_str).unwrap_or_default();
-            let words = text.split(' ').filter(|word| !word.is_empty());
+            let commas = self.has(Flaw::ScopesSplitOnCommas);
+            let words = text.split(|character| character == ' ' || commas && character == ',');
+            let words = words.filter(|word| !word.is_empty());
             words.map(str::to_owned).collect::<Vec<_>>()
         };
         match kind {
@@ -48,6 +50,11 @@ impl Server {
                     text("org_id").filter(|_| !self.has(Flaw::OrganizationOfAccessTokensLost));
                 caller.scopes = match (claims.get("scp"), claims.get("scope")) {
                     _ if self.has(Flaw::ScopesNotRead) => Vec::new(),
+                    (Some(Value::Array(list)), _) if self.has(Flaw::ScpElementsSplit) => {
+                        let elements = strings(list);
+                        let words = elements.iter().flat_map(|element| element.split(' '));
+                        words.map(str::to_owned).collect()
+                    }
                     (Some(Value::Array(list)), _) if !self.has(Flaw::ScpUnknown) => strings(list),
                     (_, Some(Value::Object(scopes))) if self.has(Flaw::ScopeObjects) => {
                         scopes.keys().cloned().collect()

@@ -67,7 +67,16 @@ impl Jwt {
         };
         let decode = |part: &str| engine.decode(part).map_err(|_| Malformed::Parts);
         let object = |part: &str| {
-            let text = decode(part)?;
+            let mut text = decode(part)?;
+            if has(Flaw::LenientJson) {
+                let lenient = String::from_utf8_lossy(&text).into_owned();
+                let lenient = lenient.trim_start_matches('\u{feff}').replace("/**/", "");
+                let lenient = lenient
+                    .replace(",}", "}")
+                    .replace("NaN", "null")
+                    .replace('\'', "\"");
+                text = lenient.into_bytes();
+            }
             let object = match flaw {
                 Some(Flaw::DuplicatesAccepted) => serde_json::from_slice(&text).ok(),
                 Some(Flaw::FirstDuplicateCounts) => object_with_first_duplicates(&text),

@@ -1,7 +1,7 @@
 //! Clerk's key set: cached in memory, fetched by one request at a time, and kept while Clerk is unavailable.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     time::{Duration, Instant},
 };
 
@@ -29,6 +29,9 @@ pub(crate) struct Keys {
     configured: Option<PublicKey>,
     flaw: Option<Flaw>,
     cache: Mutex<Cache>,
+    /// What flaws remember: the last token, and unknown key ids.
+    token: Mutex<String>,
+    unknown_kids: Mutex<HashSet<String>>,
     /// The symmetric key in the key set. Only a flaw uses it.
     secret: Mutex<Option<Vec<u8>>>,
     /// Held during a fetch, so that concurrent requests share it.
@@ -69,6 +72,8 @@ impl Keys {
             configured,
             flaw,
             cache: Mutex::default(),
+            token: Mutex::default(),
+            unknown_kids: Mutex::default(),
             secret: Mutex::default(),
             fetch_lock: tokio::sync::Mutex::new(()),
         }
@@ -109,6 +114,18 @@ impl Keys {
         if let Some(key) = &self.configured {
             return Ok(vec![key.clone()]);
         }
+        let lower = kid.to_ascii_lowercase();
+        let kid = if self.has(Flaw::KidCaseInsensitive) {
+            &lower
+        } else {
+            kid
+        };
+        if self.has(Flaw::UnknownKidRemembered) && self.unknown_kids.lock().contains(kid) {
+            return Ok(Vec::new());
+        }
+        if self.has(Flaw::KidInKeyUrl) {
+            kid.clone_into(&mut self.token.lock());
+        }
         let (cached, fetches) = {
             let cache = self.cache.lock();
             let fresh = cache.is_usable() && !self.has(Flaw::FetchPerRequest);
@@ -134,8 +151,18 @@ impl Keys {
             Some(keys) => Ok(keys.clone()),
             // After a failed fetch, the id may exist in a newer set.
             None if cache.failed || !cache.is_usable() => Err(KeysUnavailable),
-            None => Ok(Vec::new()),
+            None => {
+                if self.has(Flaw::UnknownKidRemembered) {
+                    self.unknown_kids.lock().insert(kid.to_owned());
+                }
+                Ok(Vec::new())
+            }
         }
+    }
+
+    /// Sets the token that a flaw sends along.
+    pub(crate) fn set_token(&self, token: &str) {
+        token.clone_into(&mut self.token.lock());
     }
 
     /// Fetches the key set now.
@@ -197,8 +224,15 @@ impl Keys {
 
     /// Downloads the key set and returns its usable keys. A set without any counts as a failure.
     async fn download(&self) -> Option<HashMap<String, Vec<PublicKey>>> {
-        let response = self.http.get(&self.url).send().await.ok()?;
-        if response.status() != StatusCode::OK {
+        let mut request = self.http.get(&self.url);
+        let token = self.token.lock().clone();
+        if !token.is_empty() && self.has(Flaw::TokenSentForKeys) {
+            request = request.bearer_auth(token);
+        } else if !token.is_empty() {
+            request = request.query(&[("kid", token)]);
+        }
+        let response = request.send().await.ok()?;
+        if response.status() != StatusCode::OK && !self.has(Flaw::ErrorStatusKeysUsed) {
             return None;
         }
         let media_type = response.headers().get(header::CONTENT_TYPE);
@@ -206,13 +240,20 @@ impl Keys {
         if self.has(Flaw::OtherMediaTypeIsEmpty) && !json {
             return Some(HashMap::new());
         }
-        let body = read_body(response).await?;
+        let body = if self.has(Flaw::KeySetWithoutLimit) {
+            response.bytes().await.ok()?.to_vec()
+        } else {
+            read_body(response).await?
+        };
         let set: Value = serde_json::from_slice(&body).ok()?;
         let keys = set.get("keys")?.as_array()?;
         let limit = if self.has(Flaw::OneKeyOnly) { 1 } else { keys.len() };
         let mut usable: HashMap<String, Vec<PublicKey>> = HashMap::new();
         for jwk in keys.iter().take(limit) {
             match PublicKey::from_jwk(jwk, self.flaw) {
+                Some((kid, key)) if self.has(Flaw::KidCaseInsensitive) => {
+                    usable.entry(kid.to_ascii_lowercase()).or_default().push(key);
+                }
                 Some((kid, key)) if self.has(Flaw::OneKeyPerId) => drop(usable.insert(kid, vec![key])),
                 Some((kid, key)) => usable.entry(kid).or_default().push(key),
                 None if self.has(Flaw::BadKeySpoilsSet) => return None,

@@ -49,6 +49,16 @@ impl RpcError {
 impl Server {
     /// Handles the body of a request to the endpoint.
     pub(crate) async fn handle_mcp(&self, caller: &Caller, headers: &HeaderMap, body: &[u8]) -> Response {
+        let replaced = String::from_utf8_lossy(body).into_owned();
+        let body = if self.has(Flaw::BadUtf8Replaced) {
+            replaced.as_bytes()
+        } else {
+            body
+        };
+        let depth = body.iter().filter(|byte| matches!(byte, b'[' | b'{')).count();
+        if depth > 100 && self.has(Flaw::DeepJsonAs500) {
+            return self.error_response(&Value::Null, RpcError::new(500, -32603, "Internal error"));
+        }
         let message = match self.parse(body) {
             Ok(message) => message,
             Err(error) => return self.error_response(&Value::Null, error),
@@ -104,15 +114,24 @@ impl Server {
         }
         let content_type = header_text(headers, header::CONTENT_TYPE.as_str());
         let content_type = content_type.split(';').next().unwrap_or_default().trim();
-        if !content_type.eq_ignore_ascii_case("application/json") && !self.has(Flaw::AnyContentType) {
+        let contained = self.has(Flaw::ContentTypeContained)
+            && header_text(headers, header::CONTENT_TYPE.as_str()).contains("application/json");
+        if !content_type.eq_ignore_ascii_case("application/json")
+            && !contained
+            && !self.has(Flaw::AnyContentType)
+        {
             let text = "Content-Type must be application/json";
             return self.error_response(&Value::Null, RpcError::new(415, -32600, text));
         }
-        let id = message.get("id").cloned().unwrap_or(Value::Null);
+        let mut id = message.get("id").cloned().unwrap_or(Value::Null);
+        if self.has(Flaw::IdsAsFloats) && id.is_number() {
+            id = id.as_f64().into();
+        }
         let method = message.get("method").and_then(Value::as_str);
         let valid_id = matches!(id, Value::Null | Value::String(_) | Value::Number(_));
-        let Some(method) = method.filter(|_| message.get("jsonrpc") == Some(&json!("2.0")) && valid_id)
-        else {
+        let right_version =
+            message.get("jsonrpc") == Some(&json!("2.0")) || self.has(Flaw::AnyJsonRpcVersion);
+        let Some(method) = method.filter(|_| right_version && valid_id) else {
             let text = "The body is not a JSON-RPC request or notification";
             return self.error_response(
                 &Value::Null,
@@ -122,7 +141,14 @@ impl Server {
         let empty = Map::new();
         let params = match message.get("params") {
             Some(Value::Object(params)) => params,
-            _ => &empty,
+            None => &empty,
+            Some(_) if self.has(Flaw::WrongTypesAs500) => {
+                return self.error_response(&id, RpcError::new(500, -32603, "Internal error"));
+            }
+            Some(_) => {
+                let text = "params must be an object";
+                return self.error_response(&id, RpcError::new(400, -32602, text));
+            }
         };
         let modern = match self.is_modern(headers, method, params, message.get("id").is_some()) {
             Ok(modern) => modern,
@@ -245,7 +271,8 @@ impl Server {
                 let empty = Map::new();
                 let arguments = match params.get("arguments") {
                     Some(Value::Object(arguments)) => arguments,
-                    _ => &empty,
+                    None => &empty,
+                    Some(_) => return Err(RpcError::new(400, -32602, "arguments must be an object")),
                 };
                 match self.call_tool(caller, name, arguments).await {
                     Some(Err(_)) if self.has(Flaw::ToolErrorAs500) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use poem::{
     Body, Request, Response,
     error::ReadBodyError,
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
 };
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -100,6 +100,7 @@ impl Server {
             Some(Flaw::TakesAll) => return Response::builder().status(StatusCode::ACCEPTED).finish(),
             _ => {}
         }
+        let peer = request.remote_addr().to_string();
         let (mut parts, body) = request.into_parts();
         let overridden = ["x-http-method-override", "x-method-override"]
             .iter()
@@ -113,13 +114,28 @@ impl Server {
         if self.has(Flaw::RewritesBelieved) {
             parts.headers.remove("x-original-url");
         }
+        if self.has(Flaw::ConnectionRemembersCaller) && !parts.headers.contains_key(header::AUTHORIZATION) {
+            let remembered = self.stored_callers.lock().get(&peer).cloned();
+            parts
+                .headers
+                .extend(remembered.and_then(|caller| bearer_header(&caller.token)));
+        }
         let (method, headers) = (&parts.method, &parts.headers);
         if self.has(Flaw::GetUnprotected) && matches!(*method, Method::GET | Method::DELETE) {
             return Response::builder()
                 .content_type("text/event-stream")
                 .body(": hello\n\n");
         }
-        let unprotected = self.has(Flaw::SubpathsUnprotected) && matches!(route, Route::BelowMcp)
+        if self.has(Flaw::HeadUnprotected) && matches!(*method, Method::HEAD | Method::OPTIONS | Method::PUT)
+        {
+            return Response::builder().content_type("application/json").finish();
+        }
+        let forwarded = headers
+            .get("x-forwarded-for")
+            .and_then(|value| value.to_str().ok());
+        let forwarded = forwarded.is_some_and(|value| value.starts_with("127.") || value.starts_with("::1"));
+        let unprotected = self.has(Flaw::ForwardedLoopbackTrusted) && forwarded
+            || self.has(Flaw::SubpathsUnprotected) && matches!(route, Route::BelowMcp)
             // The literal path decides, not the route.
             || self.has(Flaw::PathTextCompared) && parts.uri.path() != "/mcp"
             || self.has(Flaw::UrlTargetsUnprotected) && parts.uri.authority().is_some()
@@ -130,6 +146,7 @@ impl Server {
             Flaw::HandshakeUnprotected,
             Flaw::ToolsUnprotected,
             Flaw::ScopesAtInitializeOnly,
+            Flaw::NotificationsUnprotected,
         ];
         let mut body = Some(body);
         let mut text = None;
@@ -153,6 +170,7 @@ impl Server {
             return json_response(400, &json!({ "error": { "code": -32601 } }));
         }
         let unprotected = unprotected
+            || self.has(Flaw::NotificationsUnprotected) && method_name.starts_with("notifications/")
             || self.has(Flaw::HandshakeUnprotected) && handshake
             || self.has(Flaw::ToolsUnprotected) && method_name == "tools/call";
         let is_public = *method == Method::POST
@@ -170,6 +188,9 @@ impl Server {
             Err(_) if unprotected => Caller::default(),
             Err(refusal) => return self.reject(&refusal, headers),
         };
+        if self.has(Flaw::ConnectionRemembersCaller) {
+            self.stored_callers.lock().insert(peer, caller.clone());
+        }
         if matches!(route, Route::BelowMcp) && !self.has(Flaw::SubpathsUnprotected) {
             return self.not_found();
         }
@@ -206,7 +227,7 @@ impl Server {
     /// Reads the body, up to `MAX_BODY`.
     async fn read_request_body(&self, body: Body, headers: &HeaderMap) -> Result<Vec<u8>, Response> {
         if self.has(Flaw::ChunksRefused) && !headers.contains_key(header::CONTENT_LENGTH) {
-            return Err(self.json_error(411, "length_required", "Content-Length is required"));
+            return Err(self.json_error(400, "invalid_request", "The body is empty"));
         }
         let limit = if self.has(Flaw::NoBodyLimit) {
             usize::MAX
@@ -263,6 +284,14 @@ impl Server {
             Route::Mcp | Route::BelowMcp | Route::Unknown => self.not_found(),
         }
     }
+}
+
+/// Returns an `Authorization` header with this token.
+fn bearer_header(token: &str) -> Option<(HeaderName, HeaderValue)> {
+    Some((
+        header::AUTHORIZATION,
+        HeaderValue::try_from(format!("Bearer {token}")).ok()?,
+    ))
 }
 
 /// Returns the method of a message.

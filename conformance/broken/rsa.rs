@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aws_lc_rs::{
+    digest::{SHA256, digest},
     hmac,
     signature::{
         RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA256,
@@ -10,6 +11,7 @@ use aws_lc_rs::{
     },
 };
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
+use num_bigint::BigUint;
 use serde_json::Value;
 
 use super::flaw::Flaw;
@@ -57,7 +59,11 @@ impl PublicKey {
         } else {
             MIN_MODULUS_BYTES
         };
-        Some((kid, Self::new(&number("n")?, &number("e")?, min_bytes)?))
+        let exponent = number("e")?;
+        if exponent == [1] && flaw != Some(Flaw::ExponentOneAccepted) {
+            return None;
+        }
+        Some((kid, Self::new(&number("n")?, &exponent, min_bytes)?))
     }
 
     /// Parses a PEM `PUBLIC KEY`, which holds a `SubjectPublicKeyInfo` (RFC 5280 §4.1).
@@ -80,6 +86,21 @@ impl PublicKey {
         self.verifies_as("RS256", message, signature)
     }
 
+    /// Returns whether the decrypted signature contains the SHA-256 of the message anywhere. Only a flaw uses it.
+    pub(crate) fn finds_hash(&self, message: &[u8], signature: &[u8]) -> bool {
+        let hash = digest(&SHA256, message);
+        let decrypted = self.decrypt(signature);
+        decrypted.windows(32).any(|window| window == hash.as_ref())
+    }
+
+    /// Applies the public key to a signature (RFC 8017 §5.2.2).
+    fn decrypt(&self, signature: &[u8]) -> Vec<u8> {
+        let number = BigUint::from_bytes_be;
+        number(signature)
+            .modpow(&number(&self.exponent), &number(&self.modulus))
+            .to_bytes_be()
+    }
+
     /// Verifies a signature with the algorithm that the header names. Unknown names count as RS256.
     pub(crate) fn verifies_as(&self, algorithm: &str, message: &[u8], signature: &[u8]) -> bool {
         let parameters = match algorithm {
@@ -89,6 +110,11 @@ impl PublicKey {
             _ if self.modulus.len() < MIN_MODULUS_BYTES => &RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
             _ => &RSA_PKCS1_2048_8192_SHA256,
         };
+        if *self.exponent == [1] {
+            // The library rejects this exponent, which makes the signature equal to the encoded message. Only
+            // a flaw keeps such a key.
+            return self.finds_hash(message, signature);
+        }
         RsaPublicKeyComponents {
             n: self.modulus.as_ref(),
             e: self.exponent.as_ref(),

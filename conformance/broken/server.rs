@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    io::{self, Write as _},
     net::SocketAddr,
     sync::{
         Arc,
@@ -41,6 +42,10 @@ pub(crate) struct Server {
     pub(crate) openid_metadata: tokio::sync::Mutex<CachedDocument>,
     /// The owners of MCP sessions, and the callers that flaws cache.
     pub(crate) stored_callers: Mutex<HashMap<String, Caller>>,
+    /// Held by flaws while they wait for Clerk. Each request passes it.
+    pub(crate) gate: tokio::sync::Mutex<()>,
+    /// What the server printed.
+    log: Mutex<String>,
     secret_key: Mutex<SecretKeyState>,
     /// Failures counted towards the lockout of the flaws `FloodLocksOut` and `OutageStopsAll`.
     counted_failures: AtomicUsize,
@@ -59,6 +64,7 @@ enum SecretKeyState {
 pub(crate) struct RunningServer {
     /// The listen address.
     pub(crate) address: SocketAddr,
+    server: Arc<Server>,
     tasks: [JoinHandle<()>; 2],
 }
 
@@ -69,6 +75,13 @@ pub(crate) struct StartFailure {
     pub(crate) exit_code: i32,
     /// The error message.
     pub(crate) output: String,
+}
+
+impl RunningServer {
+    /// Returns what the server printed.
+    pub(crate) fn output(&self) -> String {
+        self.server.log.lock().clone()
+    }
 }
 
 impl Drop for RunningServer {
@@ -108,19 +121,28 @@ pub(crate) async fn start(
         oauth_metadata: tokio::sync::Mutex::default(),
         openid_metadata: tokio::sync::Mutex::default(),
         stored_callers: Mutex::default(),
+        gate: tokio::sync::Mutex::default(),
+        log: Mutex::default(),
         secret_key: Mutex::new(SecretKeyState::Good),
         counted_failures: AtomicUsize::new(0),
         settings,
         flaw,
     });
+    if server.has(Flaw::SecretLogged) {
+        server.print(&format!(
+            "starting with CLERK_SECRET_KEY={}",
+            server.settings.secret_key
+        ));
+    }
     let (prepared, done) = tokio::sync::oneshot::channel();
     let watching = Arc::clone(&server);
     let watch = tokio::spawn(async move { watching.watch(prepared).await });
     // Waiting for the first probe makes the first request deterministic. The limit keeps an unreachable Clerk
     // from delaying the start.
     drop(tokio::time::timeout(Duration::from_secs(1), done).await);
+    let serving = Arc::clone(&server);
     let endpoint = poem::endpoint::make(move |request| {
-        let server = Arc::clone(&server);
+        let server = Arc::clone(&serving);
         async move { server.handle(request).await }
     });
     let serve = tokio::spawn(async move {
@@ -128,6 +150,7 @@ pub(crate) async fn start(
     });
     Ok(RunningServer {
         address,
+        server,
         tasks: [watch, serve],
     })
 }
@@ -136,6 +159,15 @@ impl Server {
     /// Returns whether the server has this flaw.
     pub(crate) fn has(&self, flaw: Flaw) -> bool {
         self.flaw == Some(flaw)
+    }
+
+    /// Prints a line to stderr, and keeps it for [`RunningServer::output`].
+    pub(crate) fn print(&self, line: &str) {
+        let mut log = self.log.lock();
+        log.push_str(line);
+        log.push('\n');
+        // A closed stderr must not stop the server.
+        let _ = writeln!(io::stderr(), "{line}");
     }
 
     /// Returns whether the last probe found the secret key to be bad.
@@ -244,6 +276,20 @@ impl Server {
                 return ours
                     .iter()
                     .any(|one| one.eq_ignore_ascii_case(audience.trim_end_matches('/')));
+            }
+            Some(Flaw::ClaimsTrimmed) => return ours.contains(&audience.trim()),
+            Some(Flaw::AudPartsIgnored) => {
+                return Url::parse(audience).is_ok_and(|mut url| {
+                    url.set_query(None);
+                    url.set_fragment(None);
+                    // Fails only for URLs without a host.
+                    let _ = url.set_username("").and_then(|()| url.set_password(None));
+                    ours.contains(&url.as_str().trim_end_matches('/'))
+                });
+            }
+            Some(Flaw::AudDotSegments) => {
+                return Url::parse(&audience.replace("%6d", "m").replace("%6D", "m"))
+                    .is_ok_and(|url| ours.contains(&url.as_str().trim_end_matches('/')));
             }
             Some(Flaw::AudAnyResource) => return audience.starts_with("http"),
             _ => {}

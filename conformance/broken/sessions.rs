@@ -2,13 +2,17 @@
 
 use poem::http::{HeaderMap, HeaderValue};
 
-use super::{caller::Caller, server::Server};
+use super::{caller::Caller, flaw::Flaw, server::Server};
 
 impl Server {
     /// Starts a session and returns its id.
     pub(crate) fn start_session(&self, caller: &Caller) -> HeaderValue {
-        let id = HeaderValue::from(rand::random::<u64>());
         let mut stored = self.stored_callers.lock();
+        let id = if self.has(Flaw::SequentialSessionIds) {
+            HeaderValue::from(stored.len())
+        } else {
+            HeaderValue::from(rand::random::<u64>())
+        };
         stored.insert(session_key(&id), caller.clone());
         id
     }

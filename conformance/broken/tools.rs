@@ -148,6 +148,14 @@ impl Server {
         })
     }
 
+    /// Returns the email address of a user in results.
+    fn email<'a>(&self, user: &'a Value) -> Option<&'a Value> {
+        if self.has(Flaw::FirstEmail) {
+            return user.pointer("/email_addresses/0/email_address");
+        }
+        email(user)
+    }
+
     /// Builds a result with `isError`.
     fn error_result(&self, text: &str) -> Value {
         let is_error = !self.has(Flaw::ToolErrorAsResult);
@@ -169,7 +177,7 @@ impl Server {
         });
         let person = json!({
             "id": user.get("id"),
-            "email": email(&user),
+            "email": self.email(&user),
             "firstName": user.get("first_name"),
             "lastName": user.get("last_name"),
             "imageUrl": user.get("image_url"),
@@ -188,7 +196,7 @@ impl Server {
             "sessionId": self.optional(caller.session.as_deref()),
             "organizationId": self.optional(caller.organization.as_deref()),
             "organizationRole": self.optional(caller.role.as_deref()),
-            "email": email(&user),
+            "email": self.email(&user),
             "firstName": user.get("first_name"),
             "lastName": user.get("last_name"),
             "imageUrl": user.get("image_url"),

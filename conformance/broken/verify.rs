@@ -41,6 +41,14 @@ impl Server {
         if self.is_locked_out() {
             return Err(Refusal::Unavailable(5));
         }
+        if self.has(Flaw::UnverifiedSubjectFetched)
+            && let Some(subject) = Jwt::parse(&token, None)
+                .ok()
+                .and_then(|jwt| jwt.text("sub").map(str::to_owned))
+        {
+            // The answer is kept for the tools.
+            drop(self.user(&Caller::default(), &subject).await);
+        }
         let mut caller = match self.caller_from_token(&token).await {
             Err(Refusal::Unavailable(_)) if self.has(Flaw::RetryAfterFixed) => Err(Refusal::Unavailable(10)),
             outcome => outcome,
@@ -281,7 +289,16 @@ impl Server {
         if kid.is_empty() {
             return Err(Refusal::Invalid("kid"));
         }
-        let keys = match self.keys.with_id(kid).await {
+        if self.has(Flaw::TokenSentForKeys) {
+            self.keys.set_token(&jwt.signed);
+        }
+        let blocked = match self.flaw {
+            Some(Flaw::FetchBlocksAll) => Some(self.gate.lock().await),
+            _ => None,
+        };
+        let found = self.keys.with_id(kid).await;
+        drop(blocked);
+        let keys = match found {
             Ok(keys) if !keys.is_empty() => keys,
             Ok(_) if self.has(Flaw::UnknownKidAs503) => return Err(Refusal::Unavailable(5)),
             Ok(_) => {
@@ -300,9 +317,17 @@ impl Server {
                 let verifies = |key: &PublicKey| key.verifies_as(alg, jwt.signed.as_bytes(), &jwt.signature);
                 signature_result(keys.iter().any(verifies))
             }
+            (Some(Flaw::PaddingUnchecked), _) => {
+                let found = |key: &PublicKey| key.finds_hash(jwt.signed.as_bytes(), &jwt.signature);
+                signature_result(keys.iter().any(found))
+            }
             _ => {
                 let verifies = |key: &PublicKey| key.verifies(jwt.signed.as_bytes(), &jwt.signature);
-                signature_result(keys.iter().any(verifies))
+                let result = signature_result(keys.iter().any(verifies));
+                if result.is_err() && self.has(Flaw::FetchPerBadSignature) {
+                    self.keys.refresh().await;
+                }
+                result
             }
         }
     }

@@ -130,7 +130,15 @@ fn describe_step(step: &Step, profile: &Profile) -> Vec<String> {
     if let Some(path) = &step.send.or_path {
         lines.push(format!("\nIf the answer is 404, sent to {path} instead."));
     }
-    lines.push(match &step.limit {
+    if let Some(first) = &step.after {
+        lines.push("\nSent first, on the same connection: `initialize` with this token:".to_owned());
+        lines.push(mint_command(&runner::token_for(first, profile)));
+    }
+    if let Some(waiting) = &step.meanwhile {
+        lines.push("\nSent first, without waiting for the answer: `initialize` with this token:".to_owned());
+        lines.push(mint_command(&runner::token_for(waiting, profile)));
+    }
+    lines.push(match step.limit.as_ref().or(step.deadline.as_ref()) {
         Some(limit) => format!("\nExpected within {limit}:"),
         None => "\nExpected:".to_owned(),
     });

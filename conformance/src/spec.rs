@@ -94,6 +94,7 @@ static SPECIFICATIONS: &[Specification] = &[
         ("3", "The WWW-Authenticate Response Header Field"),
         ("3.1", "Error Codes"),
         ("5.2", "Threat Mitigation"),
+        ("5.3", "Summary of Recommendations"),
     ]),
     rfc("rfc7239", "RFC 7239", &[
         ("8.1", "Header Validity and Integrity"),
@@ -124,6 +125,7 @@ static SPECIFICATIONS: &[Specification] = &[
     rfc("rfc7518", "RFC 7518", &[
         ("3.3", "Digital Signature with RSASSA-PKCS1-v1_5"),
         ("3.6", "Using the Algorithm \"none\""),
+        ("6.3.1", "Parameters for RSA Public Keys"),
     ]),
     rfc("rfc7519", "RFC 7519", &[
         ("2", "Terminology"),
@@ -163,6 +165,7 @@ static SPECIFICATIONS: &[Specification] = &[
         ("5", "Security Considerations"),
     ]),
     rfc("rfc9110", "RFC 9110", &[
+        ("3.3", "Connections, Clients, and Servers"),
         ("5.3", "Field Order"),
         ("7.2", "Host and :authority"),
         ("9.3.2", "HEAD"),
@@ -177,6 +180,7 @@ static SPECIFICATIONS: &[Specification] = &[
         ("15.5.5", "404 Not Found"),
         ("15.5.6", "405 Method Not Allowed"),
         ("15.5.14", "413 Content Too Large"),
+        ("15.6.1", "500 Internal Server Error"),
         ("15.6.4", "503 Service Unavailable"),
     ]),
     rfc("rfc9111", "RFC 9111", &[
@@ -186,6 +190,7 @@ static SPECIFICATIONS: &[Specification] = &[
     rfc("rfc9112", "RFC 9112", &[
         ("3.2", "Request Target"),
         ("3.2.2", "absolute-form"),
+        ("6.3", "Message Body Length"),
         ("7.1", "Chunked Transfer Coding"),
     ]),
     rfc("rfc9728", "RFC 9728", &[
@@ -206,7 +211,9 @@ static SPECIFICATIONS: &[Specification] = &[
         ("5", "Base 64 Encoding with URL and Filename Safe Alphabet"),
     ]),
     rfc("rfc8259", "RFC 8259", &[
+        ("2", "JSON Grammar"),
         ("4", "Objects"),
+        ("8.1", "Character Encoding"),
     ]),
     mcp("mcp-2026-07-28", "MCP 2026-07-28", &[
         ("basic/authorization", "Authorization"),
@@ -260,6 +267,8 @@ static SPECIFICATIONS: &[Specification] = &[
         ("reference/backend-api", "Backend API"),
     ]),
     base("jsonrpc", "JSON-RPC 2.0", "https://www.jsonrpc.org/specification#", &[
+        ("request_object", "Request object"),
+        ("response_object", "Response object"),
         ("error_object", "Error object"),
         ("batch", "Batch"),
     ]),
@@ -272,6 +281,7 @@ static SPECIFICATIONS: &[Specification] = &[
     base("owasp", "OWASP", "https://cheatsheetseries.owasp.org/cheatsheets/", &[
         ("Error_Handling_Cheat_Sheet.html", "Error Handling"),
         ("Logging_Cheat_Sheet.html", "Logging"),
+        ("Unvalidated_Redirects_and_Forwards_Cheat_Sheet.html", "Unvalidated Redirects and Forwards"),
         ("Denial_of_Service_Cheat_Sheet.html", "Denial of Service"),
     ]),
     Specification {

@@ -91,7 +91,14 @@ impl ClerkClient {
     }
 
     async fn fetch_user(&self, id: &UserId) -> Result<User, ClerkError> {
-        call::read("user", self.request(Method::GET, &["v1", "users", id.as_str()])?).await
+        let request = self.request(Method::GET, &["v1", "users", id.as_str()])?;
+        let user: User = call::read("user", request).await?;
+        // A proxy that confuses two answers must not show one user the data of another.
+        if user.id == *id {
+            Ok(user)
+        } else {
+            Err(ClerkError::UnexpectedBody)
+        }
     }
 
     /// Returns all organization memberships of a user, from all pages

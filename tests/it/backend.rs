@@ -24,8 +24,11 @@ async fn server(clerk: &MockServer) -> (TestServer, String) {
     (server, token)
 }
 
+/// The id of the user whose token calls the tools.
+const ADA: &str = "user_2sAdaLovelace0000000000000A";
+
 fn user(changes: &Value) -> ResponseTemplate {
-    let mut user = json!({ "id": "user_1", "first_name": "Ada", "created_at": 0, "updated_at": 0 });
+    let mut user = json!({ "id": ADA, "first_name": "Ada", "created_at": 0, "updated_at": 0 });
     user.as_object_mut()
         .unwrap()
         .extend(changes.as_object().unwrap().clone());
@@ -118,6 +121,18 @@ async fn banned_user_gets_a_tool_error() {
         let text = answer["result"]["content"][0]["text"].as_str().unwrap();
         assert!(text.starts_with("This account is banned or locked."), "{text}");
     }
+}
+
+#[tokio::test]
+async fn answer_about_another_user_is_a_tool_error() {
+    let clerk = MockServer::start().await;
+    Mock::given(any())
+        .respond_with(user(&json!({ "id": "user_2sAnotherUser" })))
+        .mount(&clerk)
+        .await;
+    let (server, token) = server(&clerk).await;
+    let answer = server.call(&token, "get-user-info", json!({})).await;
+    assert_eq!(answer["result"]["isError"], true, "{answer}");
 }
 
 /// A membership list, newest first, that grows after each page it returns.

@@ -1,7 +1,14 @@
 //! Counts and logs each request to the Frontend and Backend API, and applies the injected faults to its
 //! response.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::{StreamExt as _, stream};
 use poem::{
@@ -43,6 +50,11 @@ pub(crate) async fn answer_with_faults(
             header::CONTENT_TYPE,
             HeaderValue::from_static("text/html; charset=utf-8"),
         ),
+        Some(Fault::WrongStatus(status)) => {
+            let mut response = answer(request).await;
+            response.set_status(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
+            response
+        }
         Some(Fault::Changed { members }) => change_members(answer(request).await, &members).await,
         Some(Fault::Reset) => {
             instance.connections.reset(&peer);
@@ -76,13 +88,14 @@ fn replacement(instance: &Instance, fault: Fault) -> Response {
             .body(r#"{"object":"#),
         Fault::Huge { bytes } => Response::builder()
             .header(header::CONTENT_TYPE, respond::JSON)
-            .body(huge_body(bytes)),
+            .body(huge_body(bytes, instance.log.huge_bytes_counter())),
         Fault::Redirect { location } => {
             let location = HeaderValue::from_str(&location).unwrap_or(HeaderValue::from_static("/"));
             respond::with_header(respond::empty(StatusCode::FOUND), header::LOCATION, location)
         }
         Fault::Truncated
         | Fault::WrongContentType
+        | Fault::WrongStatus(_)
         | Fault::Changed { .. }
         | Fault::Reset
         | Fault::Delay(_)
@@ -181,11 +194,14 @@ async fn change_members(mut response: Response, members: &[(String, Option<Value
     response
 }
 
-/// Returns a body of one JSON object with one long member, generated while it is sent.
-fn huge_body(bytes: u64) -> Body {
+/// Returns a body of one JSON object with one long member, generated while it is sent. Counts what is sent.
+fn huge_body(bytes: u64, sent: Arc<AtomicU64>) -> Body {
     let filler = (0..bytes.div_ceil(CHUNK_BYTES as u64)).map(|_| "x".repeat(CHUNK_BYTES));
     let parts = std::iter::once(r#"{"padding":""#.to_owned())
         .chain(filler)
         .chain(std::iter::once(r#""}"#.to_owned()));
-    Body::from_bytes_stream(stream::iter(parts.map(Ok::<String, io::Error>)))
+    let counted = parts.inspect(move |part| {
+        sent.fetch_add(part.len() as u64, Ordering::Relaxed);
+    });
+    Body::from_bytes_stream(stream::iter(counted.map(Ok::<String, io::Error>)))
 }

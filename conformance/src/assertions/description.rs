@@ -1,7 +1,10 @@
 //! Describes an expectation in words, for `explain`.
 
 use super::{difference::either, expected_answer, json, matcher};
-use crate::case::{ChallengeExpectation, Count, Expectation, JsonExpectation, OneOrMany};
+use crate::case::{
+    AUTHORIZED, AUTHORIZED_AT, ChallengeExpectation, Count, Expectation, HUGE_BYTES, JsonExpectation, OTHER,
+    OneOrMany, QUERY_AT,
+};
 
 /// Describes everything that is expected, one line each.
 pub(crate) fn describe(expect: &Expectation) -> Vec<String> {
@@ -65,7 +68,19 @@ pub(crate) fn describe(expect: &Expectation) -> Vec<String> {
 
 /// Describes a count of requests: `requests to Clerk's endpoint jwks: at most 1`.
 pub(super) fn count(endpoint: &str, count: Count) -> String {
-    format!("requests to Clerk's endpoint {endpoint}: {count}")
+    match endpoint.trim_start_matches(OTHER) {
+        AUTHORIZED => format!("requests to Clerk with an Authorization header ({endpoint}): {count}"),
+        name if name.starts_with(AUTHORIZED_AT) => {
+            let endpoint = name.trim_start_matches(AUTHORIZED_AT);
+            format!("requests to Clerk's endpoint {endpoint} with an Authorization header: {count}")
+        }
+        name if name.starts_with(QUERY_AT) => {
+            let endpoint = name.trim_start_matches(QUERY_AT);
+            format!("requests to Clerk's endpoint {endpoint} with a query: {count}")
+        }
+        HUGE_BYTES => format!("bytes of Clerk's huge answers that were sent: {count}"),
+        _ => format!("requests to Clerk's endpoint {endpoint}: {count}"),
+    }
 }
 
 fn describe_challenge(challenge: &ChallengeExpectation, lines: &mut Vec<String>) {

@@ -83,7 +83,9 @@ pub(super) fn compare_status(statuses: &[u16], answer: &Answer, differences: &mu
 fn default_statuses(expected: ExpectedAnswer) -> Option<&'static [u16]> {
     Some(match expected {
         ExpectedAnswer::Accepted => &[200],
-        ExpectedAnswer::Refused | ExpectedAnswer::Challenged | ExpectedAnswer::InvalidToken => &[401],
+        // Other cases judge which of these statuses is right, so that a wrong one fails only those.
+        ExpectedAnswer::Refused => &[400, 401, 403],
+        ExpectedAnswer::Challenged | ExpectedAnswer::InvalidToken => &[401],
         ExpectedAnswer::InvalidRequest => &[400],
         ExpectedAnswer::InsufficientScope | ExpectedAnswer::Forbidden => &[403],
         ExpectedAnswer::Unavailable => &[503],

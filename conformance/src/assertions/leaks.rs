@@ -1,5 +1,5 @@
-//! What the answers of all cases must not contain: the token of the request, and keys that only the server
-//! and Clerk know.
+//! What the answers of all cases must not contain: the token of the request, keys that only the server and
+//! Clerk know, and stack traces.
 
 use std::sync::LazyLock;
 
@@ -14,6 +14,20 @@ const UNIQUE_PART_BYTES: usize = 16;
 /// Clerk's secret keys. Placeholders such as `sk_test_…` in documentation are shorter.
 static SECRET_KEY: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"\b[sr]k_(?:test|live)_[A-Za-z0-9_/+-]{16,}").ok());
+
+/// Stack traces of common languages.
+static STACK_TRACE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let forms = [
+        r"panicked at ",
+        r"\b[\w-]+\.rs:\d+:\d+",
+        r"Traceback \(most recent call last\)",
+        r#"File \\?"[^"\\]+\.py\\?", line \d+"#,
+        r"\bat [^\n]{1,200}\.(?:[cm]?[jt]s|java|kt|cs|rb|php):(?:line )?\d+",
+        r"node_modules/",
+        r"goroutine \d+ \[",
+    ];
+    Regex::new(&forms.join("|")).ok()
+});
 
 static PRIVATE_KEY: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new("-----BEGIN [A-Z ]*PRIVATE KEY-----").ok());
@@ -39,6 +53,12 @@ pub(super) fn compare(answer: &Answer, token: Option<&str>, differences: &mut Di
     }
     if matches(&SECRET_KEY) {
         differences.add("no secret key in the answer", "the answer contains a secret key");
+    }
+    if matches(&STACK_TRACE) {
+        differences.add(
+            "no stack trace in the answer",
+            "the answer contains a stack trace",
+        );
     }
     if matches(&PRIVATE_KEY) {
         differences.add(
@@ -88,6 +108,16 @@ mod tests {
         assert_compares("Bearer eyJhbGciOiJSUzI1NiJ9", "", &[token]);
         assert_compares("sk_live_abcdefghijklmnop", "", &[secret_key]);
         assert_compares("1", "key=sk_test_abcdefghijklmnop;", &[secret_key]);
+        let stack_trace = "no stack trace in the answer";
+        for trace in [
+            "thread 'main' panicked at src/main.rs:4:5",
+            "Traceback (most recent call last):",
+            r#"{"stack":"File \"/app/server.py\", line 12, in call"}"#,
+            "Error: no key\n    at verify (/app/dist/auth.js:12:5)",
+        ] {
+            assert_compares("1", trace, &[stack_trace]);
+        }
+        assert_compares("1", "Meet at noon: see https://mcp.example.com:8443/docs.js", &[]);
         let private_key = "-----BEGIN RSA PRIVATE KEY-----\nMIIE";
         assert_compares("1", private_key, &["no private key in the answer"]);
     }

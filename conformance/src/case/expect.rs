@@ -51,7 +51,9 @@ pub struct Expectation {
     #[serde(default)]
     pub same_refusal_as_step: Option<usize>,
     /// The number of requests to these endpoints of Clerk during this step. `jwks+backend_jwks` counts both
-    /// endpoints, `other.jwks` the endpoint of the second Clerk.
+    /// endpoints, `other.jwks` the endpoint of the second Clerk. `authorized` counts all requests with an
+    /// `Authorization` header, `authorized_jwks` those to one endpoint, `query_jwks` the requests to one
+    /// endpoint with a query, `huge_bytes` the bytes that Clerk sent of huge answers.
     #[serde(default)]
     pub clerk_requests: BTreeMap<String, Count>,
     /// The minimum number of answers that must be as expected if the step sends several requests. Default:
@@ -66,8 +68,8 @@ pub struct Expectation {
 pub enum ExpectedAnswer {
     /// The message is processed: 200 with a JSON-RPC result, or 202 for a notification.
     Accepted,
-    /// The token is rejected: 401, and the request is not processed. The same token without damage must be
-    /// accepted, or the rejection proves nothing.
+    /// The token is rejected: 400, 401 or 403, and the request is not processed. The same token without damage
+    /// must be accepted, or the rejection proves nothing. `invalid-token` also judges the status.
     Refused,
     /// The request has no credential: 401 with a Bearer challenge.
     Challenged,

@@ -11,7 +11,7 @@ mod validation;
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use local_clerk::mint::TokenSpec;
+use local_clerk::{Endpoint, mint::TokenSpec};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -178,6 +178,23 @@ pub(crate) fn endpoints(names: &str) -> impl Iterator<Item = (&str, &str)> {
         Some(rest) => (OTHER, rest),
         None => ("", name),
     })
+}
+
+/// The counter of all requests to Clerk that have an `Authorization` header.
+pub(crate) const AUTHORIZED: &str = "authorized";
+/// The prefix of the counters of requests to one endpoint that have an `Authorization` header.
+pub(crate) const AUTHORIZED_AT: &str = "authorized_";
+/// The prefix of the counters of requests to one endpoint that have a query.
+pub(crate) const QUERY_AT: &str = "query_";
+/// The counter of the bytes that Clerk sent of huge answers.
+pub(crate) const HUGE_BYTES: &str = "huge_bytes";
+
+/// Returns whether this is the name of a counter of Clerk's requests.
+pub(crate) fn is_counter(name: &str) -> bool {
+    let prefixed = name
+        .strip_prefix(AUTHORIZED_AT)
+        .or_else(|| name.strip_prefix(QUERY_AT));
+    [AUTHORIZED, HUGE_BYTES].contains(&name) || Endpoint::from_name(prefixed.unwrap_or(name)).is_some()
 }
 
 /// The prefix of the names of the second Clerk's values and endpoints.

@@ -30,6 +30,16 @@ pub struct Step {
     /// The time limit for the answer, if longer than the limit of the run: `30s`.
     #[serde(default)]
     pub limit: Option<String>,
+    /// The time limit for the answer, even if it is shorter than the limit of the run: `2s`.
+    #[serde(default)]
+    pub deadline: Option<String>,
+    /// First sends `initialize` with this token, which makes the target ask Clerk, and does not wait for the
+    /// answer. Sends the request of the step as soon as Clerk was asked.
+    #[serde(default)]
+    pub meanwhile: Option<TokenSpec>,
+    /// First sends `initialize` with this token on the same connection.
+    #[serde(default)]
+    pub after: Option<TokenSpec>,
     /// The token of the request. Default: none.
     #[serde(default)]
     pub token: Option<TokenSpec>,
@@ -83,6 +93,9 @@ pub struct Request {
     /// Headers to set. An empty value removes the header.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
+    /// Headers to add, even if the request already has one of this name.
+    #[serde(default)]
+    pub append: BTreeMap<String, String>,
     /// A message without arguments.
     #[serde(default)]
     pub message: Option<Message>,
@@ -95,6 +108,9 @@ pub struct Request {
     /// The whole body, as text.
     #[serde(default)]
     pub body: Option<String>,
+    /// Sends the characters from U+0080 to U+00FF of the body as one byte each, which is not UTF-8.
+    #[serde(default)]
+    pub latin1: bool,
     /// The size of the whole body: a valid `initialize`, padded with spaces.
     #[serde(default)]
     pub body_bytes: Option<usize>,

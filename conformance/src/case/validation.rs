@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use http::{HeaderName, HeaderValue, Method, Uri};
-use local_clerk::{Endpoint, is_operation};
+use local_clerk::is_operation;
 use regex::Regex;
 
 use super::{Case, ClerkAction, Expectation, Matcher, OneOrMany, Section, Step, endpoints};
@@ -85,7 +85,9 @@ fn validate_step(case: &Case, position: usize, step: &Step) -> Result<(), String
     if case.refuses_to_start.is_none() && step.expect == Expectation::default() {
         return Err("the step expects nothing, so it cannot fail".to_owned());
     }
-    if (!step.clerk.is_empty() || !clerk_requests.is_empty()) && !case.needs_own_target() {
+    if (!step.clerk.is_empty() || !clerk_requests.is_empty() || step.meanwhile.is_some())
+        && !case.needs_own_target()
+    {
         return Err(
             "the step changes Clerk or counts requests, so the case needs its own target: own = {}"
                 .to_owned(),
@@ -93,7 +95,7 @@ fn validate_step(case: &Case, position: usize, step: &Step) -> Result<(), String
     }
     if let Some(unknown) = clerk_requests
         .keys()
-        .find(|name| !endpoints(name).all(|(_, one)| Endpoint::from_name(one).is_some()))
+        .find(|name| !endpoints(name).all(|(_, one)| super::is_counter(one)))
     {
         return Err(format!("{unknown:?} is not an endpoint of Clerk"));
     }
@@ -111,7 +113,8 @@ fn validate_step(case: &Case, position: usize, step: &Step) -> Result<(), String
     let pauses = step.pause.iter().flat_map(OneOrMany::as_slice);
     let mut durations = pauses
         .filter(|pause| !INTERVALS.contains(&pause.as_str()))
-        .chain(&step.limit);
+        .chain(&step.limit)
+        .chain(&step.deadline);
     if !step.send.users.is_empty() && step.token.is_none() {
         return Err("users need a token".to_owned());
     }
@@ -168,7 +171,7 @@ fn validate_request(step: &Step) -> Result<(), String> {
             return Err(format!("{path:?} is not a path"));
         }
     }
-    for (name, value) in &send.headers {
+    for (name, value) in send.headers.iter().chain(&send.append) {
         if HeaderName::try_from(name).is_err() {
             return Err(format!("{name:?} is not a header name"));
         }

@@ -17,6 +17,9 @@ const FORMS: [&str; 5] = [
     r#"(?P<before>://)[^/?#\s'"]+(?P<after>@)"#,
 ];
 
+/// How many of the patterns above are of secrets that no server may print.
+const NOT_PRINTED: usize = 3;
+
 /// The credential in an `Authorization` header, as HTTP, JSON and programs write it.
 const AUTHORIZATION: &str =
     r#"(?i)(?P<before>\bauthorization["'\\]*\s*[:=]\s*["'\\]*(?:bearer|basic|dpop)\s+)[^\s'"<>,\\]{8,}"#;
@@ -25,6 +28,13 @@ const AUTHORIZATION: &str =
 pub(super) fn hide(text: &str) -> String {
     static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| compile(&FORMS));
     replace(&PATTERNS, text)
+}
+
+/// Returns whether a text contains a token, a secret key or a private key.
+pub(crate) fn contains_secret(text: &str) -> bool {
+    static PATTERNS: LazyLock<Vec<Regex>> =
+        LazyLock::new(|| compile(FORMS.get(..NOT_PRINTED).unwrap_or_default()));
+    PATTERNS.iter().any(|pattern| pattern.is_match(text))
 }
 
 /// Replaces the credential in an `Authorization` header.

@@ -31,30 +31,7 @@ impl CaseRunner<'_> {
             Some(reason) => CaseOutcome::OutOfReach(reason),
             None => self.outcome(case).await,
         };
-        let (outcome, reason, failure) = match outcome {
-            CaseOutcome::Passed => (Outcome::Pass, None, Failure::default()),
-            CaseOutcome::TargetEnded(failure) => (Outcome::Fail, None, failure),
-            CaseOutcome::Failed(failure) => match case.level {
-                Level::Must => (Outcome::Fail, None, failure),
-                Level::Should => (Outcome::Warn, None, failure),
-            },
-            CaseOutcome::NotTestable(reason) => (Outcome::NotTestable, Some(reason), Failure::default()),
-            CaseOutcome::OutOfReach(reason) => (Outcome::NotApplicable, Some(reason), Failure::default()),
-        };
-        CaseResult {
-            id: case.id.clone(),
-            section: section.clone(),
-            requirement: case.requirement.clone(),
-            level: case.level,
-            references: case.refs.iter().filter_map(|key| Reference::find(key)).collect(),
-            why: case.why.clone(),
-            outcome,
-            reason,
-            findings: failure.findings,
-            exchange: failure.exchange,
-            known: None,
-            rerun: format!("{} --only {}", self.options.rerun, case.id),
-        }
+        result(self.options, section, case, outcome)
     }
 
     async fn outcome(&self, case: &Case) -> CaseOutcome {
@@ -102,6 +79,34 @@ impl CaseRunner<'_> {
             Some(ended) => target_ended(outcome, &ended),
             None => outcome,
         }
+    }
+}
+
+/// Returns the result of a case with this outcome.
+pub(super) fn result(options: &Options, section: &Section, case: &Case, outcome: CaseOutcome) -> CaseResult {
+    let (outcome, reason, failure) = match outcome {
+        CaseOutcome::Passed => (Outcome::Pass, None, Failure::default()),
+        CaseOutcome::TargetEnded(failure) => (Outcome::Fail, None, failure),
+        CaseOutcome::Failed(failure) => match case.level {
+            Level::Must => (Outcome::Fail, None, failure),
+            Level::Should => (Outcome::Warn, None, failure),
+        },
+        CaseOutcome::NotTestable(reason) => (Outcome::NotTestable, Some(reason), Failure::default()),
+        CaseOutcome::OutOfReach(reason) => (Outcome::NotApplicable, Some(reason), Failure::default()),
+    };
+    CaseResult {
+        id: case.id.clone(),
+        section: section.clone(),
+        requirement: case.requirement.clone(),
+        level: case.level,
+        references: case.refs.iter().filter_map(|key| Reference::find(key)).collect(),
+        why: case.why.clone(),
+        outcome,
+        reason,
+        findings: failure.findings,
+        exchange: failure.exchange,
+        known: None,
+        rerun: format!("{} --only {}", options.rerun, case.id),
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::values::Values;
-use crate::case::ClerkAction;
+use crate::case::{AUTHORIZED, AUTHORIZED_AT, ClerkAction, HUGE_BYTES, QUERY_AT};
 
 /// A client for the admin API of a local Clerk, which may run in another process.
 #[derive(Clone, Debug)]
@@ -77,15 +77,36 @@ impl ClerkAdmin {
         self.call(Method::GET, "/state", None).await
     }
 
-    /// Returns the number of requests to each endpoint.
+    /// Returns the number of requests to each endpoint, and the other counters.
     pub(super) async fn request_counts(&self) -> Result<BTreeMap<String, u64>, ClerkError> {
         let answer = self.call(Method::GET, "/requests", None).await?;
         let counters = answer.get("counters").and_then(Value::as_object);
-        Ok(counters
+        let mut counts: BTreeMap<String, u64> = counters
             .into_iter()
             .flatten()
             .filter_map(|(name, count)| Some((name.clone(), count.as_u64()?)))
-            .collect())
+            .collect();
+        for request in answer
+            .get("requests")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            let endpoint = request
+                .get("endpoint")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            if request.get("authorization").is_some_and(Value::is_string) {
+                *counts.entry(AUTHORIZED.to_owned()).or_default() += 1;
+                *counts.entry(format!("{AUTHORIZED_AT}{endpoint}")).or_default() += 1;
+            }
+            if request.get("query") == Some(&Value::Bool(true)) {
+                *counts.entry(format!("{QUERY_AT}{endpoint}")).or_default() += 1;
+            }
+        }
+        let huge_bytes = answer.get(HUGE_BYTES).and_then(Value::as_u64);
+        counts.insert(HUGE_BYTES.to_owned(), huge_bytes.unwrap_or_default());
+        Ok(counts)
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, ClerkError> {

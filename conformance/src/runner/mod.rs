@@ -35,7 +35,12 @@ use std::cmp::Reverse;
 use futures_util::{StreamExt as _, stream};
 
 use self::{
-    case_runner::CaseRunner, pause::total_pause, shared_target::SharedTarget, startup::TargetStarter,
+    case_runner::{CaseRunner, result},
+    findings::finding,
+    outcome::{CaseOutcome, Failure},
+    pause::total_pause,
+    shared_target::SharedTarget,
+    startup::TargetStarter,
 };
 pub(crate) use self::{
     controls::Control,
@@ -48,6 +53,7 @@ pub use self::{
     selection::{Selection, SelectionError},
 };
 use crate::{
+    assertions::Difference,
     case::{Case, Catalogue, Section},
     redact::Redactor,
     results::{CaseResult, Outcome, Results, Suite, Target},
@@ -110,6 +116,19 @@ async fn run_unredacted(
     progress.started(selected.len());
     let mut cases = run_cases(&runner, selected, progress).await;
     let good_token_refused = shared.finish().await?;
+    let printed = starter.as_ref().map(|starter| starter.printed.lines());
+    if let Some(printed) = printed.filter(|lines| !lines.is_empty())
+        && let Some((section, case)) = catalogue.find(OUTPUT_CASE)
+    {
+        // The output of every target of the run counts, so the case fails even if it was not selected.
+        cases.retain(|result| result.id != case.id);
+        cases.push(result(
+            options,
+            section,
+            case,
+            printed_secrets(&printed, redactor),
+        ));
+    }
     cases.sort_by(|one, other| (one.section.number, &one.id).cmp(&(other.section.number, &other.id)));
     let stale_entries = match &options.baseline {
         Some(baseline) => baseline.apply(&mut cases, catalogue.ids()),
@@ -129,6 +148,24 @@ async fn run_unredacted(
         good_token_refused,
         cases,
         baseline: stale_entries,
+    })
+}
+
+/// The case that fails if a target printed a secret.
+const OUTPUT_CASE: &str = "web.output-without-secrets";
+
+/// Returns the outcome of that case.
+fn printed_secrets(lines: &[String], redactor: &Redactor) -> CaseOutcome {
+    let findings = lines.iter().map(|line| {
+        let difference = Difference {
+            expected: "no token, secret key or private key in the output".to_owned(),
+            actual: line.clone(),
+        };
+        finding(1, &difference, redactor)
+    });
+    CaseOutcome::Failed(Failure {
+        findings: findings.collect(),
+        exchange: None,
     })
 }
 

@@ -80,7 +80,15 @@ pub(super) fn compose(
             set(&mut headers, name, &insert_token(value))?;
         }
     }
+    for (name, value) in &send.append {
+        let mut added = HeaderMap::new();
+        set(&mut added, name, &insert_token(value))?;
+        for (name, value) in &added {
+            headers.append(name, value.clone());
+        }
+    }
     let body = match &send.body {
+        Some(text) if send.latin1 => insert_token(text).chars().map(latin1).collect(),
         Some(text) => insert_token(text).into_bytes(),
         None => body,
     };
@@ -90,6 +98,7 @@ pub(super) fn compose(
         headers,
         body,
         chunked: send.chunked,
+        after: None,
     })
 }
 
@@ -106,6 +115,11 @@ fn with_default_message(send: &Request, has_credential: bool, values: &Values) -
         });
     }
     send
+}
+
+/// Encodes a character in ISO 8859-1.
+fn latin1(character: char) -> u8 {
+    u8::try_from(u32::from(character)).unwrap_or(b'?')
 }
 
 fn set(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), String> {

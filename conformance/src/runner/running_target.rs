@@ -57,6 +57,11 @@ impl TargetClient {
         exchange(&self.address, request, limit.max(self.timeout)).await
     }
 
+    /// Sends one request, with a time limit that may be shorter than the limit of the run.
+    pub(super) async fn send_by(&self, request: &Outgoing, limit: Duration) -> Result<Answer, WireError> {
+        exchange(&self.address, request, limit).await
+    }
+
     /// Checks that the target answers at all.
     pub(super) async fn probe(&self) -> Result<(), WireError> {
         self.send(&self.probe).await.map(|_| ())

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     case::{Case, Step},
     redact::Redactor,
-    target::{Ended, Environment, Start, Started, free_port, is_taken},
+    target::{Ended, Environment, PrintedSecrets, Start, Started, free_port, is_taken},
     wire::{Outgoing, Trust},
 };
 
@@ -29,6 +29,8 @@ pub(super) struct TargetStarter<'a> {
     trust: &'a Trust,
     /// The redactor of the run.
     redactor: &'a Redactor,
+    /// What the targets print that they must not print.
+    pub(super) printed: PrintedSecrets,
 }
 
 impl<'a> TargetStarter<'a> {
@@ -44,6 +46,7 @@ impl<'a> TargetStarter<'a> {
             start,
             trust,
             redactor,
+            printed: PrintedSecrets::default(),
         })
     }
 
@@ -150,7 +153,7 @@ impl<'a> TargetStarter<'a> {
         // Variables of this process with the names of the profile's are not meant for the target.
         let not_inherited = profile.environment.keys().chain(profile.settings.values());
         let not_inherited: Vec<String> = not_inherited.cloned().collect();
-        self.start.start(variables, &not_inherited).await
+        self.start.start(variables, &not_inherited, &self.printed).await
     }
 }
 

@@ -1,9 +1,10 @@
 //! Runs the steps of one case against a fixture.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, pin::pin, time::Duration};
 
-use futures_util::future::join_all;
-use tokio::time::sleep;
+use futures_util::future::{Either, join_all, select};
+use local_clerk::mint::TokenSpec;
+use tokio::time::{Instant, sleep};
 
 use super::{
     controls::{Control, ControlOutcome},
@@ -12,6 +13,7 @@ use super::{
     outcome::{CaseOutcome, Failure, StepError},
     pause::longest_pause,
     request::compose,
+    running_target::POLL_INTERVAL,
     session::session_for,
     shared_target::SharedTarget,
     tokens::recipe_line,
@@ -24,6 +26,9 @@ use crate::{
     vocabulary::duration,
     wire::{Answer, Outgoing, WireError},
 };
+
+/// How long a target may take to ask Clerk about a token.
+const ARRIVAL: Duration = Duration::from_secs(1);
 
 /// One run of a case.
 pub(super) struct Trial<'a> {
@@ -94,7 +99,13 @@ impl<'a> Trial<'a> {
         .await?;
 
         let counts_before = self.request_counts(step).await?;
-        let mut exchanges = self.send(step, &tokens, session.as_deref()).await?;
+        let mut exchanges = match &step.meanwhile {
+            Some(waiting) => {
+                let sent = self.send(step, &tokens, session.as_deref());
+                self.send_meanwhile(waiting, sent).await?
+            }
+            None => self.send(step, &tokens, session.as_deref()).await?,
+        };
         let is_missing = |exchange: &Exchange| match &exchange.answer {
             Ok(answer) => answer.status == 404,
             Err(_) => true,
@@ -191,13 +202,24 @@ impl<'a> Trial<'a> {
         let mut requests = Vec::new();
         for token in tokens {
             let request = compose(step, token.as_deref(), session, &self.fixture.values);
-            requests.push((token.clone(), request.map_err(StepError::NotTestable)?));
+            let mut request = request.map_err(StepError::NotTestable)?;
+            if let Some(spec) = &step.after {
+                let first = self.fixture.token(spec).await?;
+                let first = compose(&Step::default(), Some(&first), None, &self.fixture.values);
+                request.after = Some(Box::new(first.map_err(StepError::NotTestable)?));
+            }
+            requests.push((token.clone(), request));
         }
         let limit = step.limit.as_deref().and_then(duration).unwrap_or_default();
+        let deadline = step.deadline.as_deref().and_then(duration);
+        let client = &self.fixture.target.client;
         let exchanges = requests.into_iter().map(|(token, request)| async move {
             Exchange {
                 token,
-                answer: self.fixture.target.client.send_within(&request, limit).await,
+                answer: match deadline {
+                    Some(deadline) => client.send_by(&request, deadline).await,
+                    None => client.send_within(&request, limit).await,
+                },
                 request,
             }
         });
@@ -209,6 +231,31 @@ impl<'a> Trial<'a> {
             sequential.push(exchange.await);
         }
         Ok(sequential)
+    }
+
+    /// Sends the request of a step while another request waits for Clerk.
+    async fn send_meanwhile(
+        &self,
+        waiting: &TokenSpec,
+        sent: impl Future<Output = Result<Vec<Exchange>, StepError>>,
+    ) -> Result<Vec<Exchange>, StepError> {
+        let token = self.fixture.token(waiting).await?;
+        let request = compose(&Step::default(), Some(&token), None, &self.fixture.values);
+        let request = request.map_err(StepError::NotTestable)?;
+        let before = self.fixture.request_counts().await?;
+        let asked = async {
+            let deadline = Instant::now() + ARRIVAL;
+            // A target that does not ask Clerk answers at once, and delays no other request.
+            while Instant::now() < deadline && self.fixture.request_counts().await? == before {
+                sleep(POLL_INTERVAL).await;
+            }
+            sent.await
+        };
+        let waits = self.fixture.target.client.send(&request);
+        match select(pin!(waits), pin!(asked)).await {
+            Either::Left((_, asked)) => asked.await,
+            Either::Right((exchanges, _)) => exchanges,
+        }
     }
 
     /// Returns the expectation for each user of a step, or the only one.

@@ -145,6 +145,7 @@ impl Values {
             ("publishable_key", clerk.publishable_key().to_owned()),
             ("jwt_key", clerk.signing_key().public_key_pem()),
             ("kid", clerk.instance_id().to_owned()),
+            ("kid.capitals", clerk.instance_id().to_ascii_uppercase()),
         ] {
             self.set(format!("{prefix}{name}"), value);
         }

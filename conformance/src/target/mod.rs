@@ -1,6 +1,7 @@
 //! Targets: starts and stops servers under test.
 
 mod port;
+mod printed_secrets;
 mod process;
 mod process_group;
 
@@ -8,6 +9,7 @@ use std::{collections::BTreeMap, fmt, future::Future, pin::Pin, sync::Arc};
 
 pub(crate) use self::{
     port::{free_port, is_taken},
+    printed_secrets::PrintedSecrets,
     process::Process,
 };
 
@@ -25,6 +27,11 @@ pub trait Running: Send + Sync {
     /// Returns how the server ended, or `None` while it runs.
     fn ended(&self) -> Option<Ended> {
         None
+    }
+
+    /// Returns everything that the server printed.
+    fn output(&self) -> String {
+        String::new()
     }
 }
 
@@ -51,17 +58,28 @@ pub(crate) enum Started {
     /// A process.
     Process(Box<Process>),
     /// A server inside this process.
-    Inside(Box<dyn Running>),
+    Inside(Box<dyn Running>, PrintedSecrets),
 }
 
 impl Start {
     /// Starts the server without waiting until it is ready. A process does not inherit the variables in
-    /// `removed`.
-    pub(crate) async fn start(&self, environment: Environment, removed: &[String]) -> Result<Started, Ended> {
+    /// `removed`. Everything that the server prints is searched for secrets.
+    pub(crate) async fn start(
+        &self,
+        environment: Environment,
+        removed: &[String],
+        printed: &PrintedSecrets,
+    ) -> Result<Started, Ended> {
         match self {
-            Self::Command(command) => Process::start(command, &environment, removed)
+            Self::Command(command) => Process::start(command, &environment, removed, printed)
                 .map(|process| Started::Process(Box::new(process))),
-            Self::Launch(launch) => launch(environment).await.map(Started::Inside),
+            Self::Launch(launch) => match launch(environment).await {
+                Ok(running) => Ok(Started::Inside(running, printed.clone())),
+                Err(ended) => {
+                    printed.search(&ended.output);
+                    Err(ended)
+                }
+            },
         }
     }
 }
@@ -71,7 +89,7 @@ impl Started {
     pub(crate) async fn ended(&self) -> Option<Ended> {
         match self {
             Self::Process(process) => process.ended().await,
-            Self::Inside(running) => running.ended(),
+            Self::Inside(running, _) => running.ended(),
         }
     }
 
@@ -79,7 +97,7 @@ impl Started {
     pub(crate) fn output(&self) -> String {
         match self {
             Self::Process(process) => process.output(),
-            Self::Inside(_) => String::new(),
+            Self::Inside(running, _) => running.output(),
         }
     }
 
@@ -87,7 +105,7 @@ impl Started {
     pub(crate) async fn stop(self) {
         match self {
             Self::Process(process) => process.stop().await,
-            Self::Inside(running) => drop(running),
+            Self::Inside(running, printed) => printed.search(&running.output()),
         }
     }
 }

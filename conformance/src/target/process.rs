@@ -12,6 +12,7 @@ use tokio::{
 
 use super::{
     Ended, Environment,
+    printed_secrets::{PrintedSecrets, StreamSearch},
     process_group::{Exit, ProcessGroup, Signal},
 };
 
@@ -61,7 +62,12 @@ enum Stream {
 impl Process {
     /// Runs `command` with the variables of this process, except the `removed` variables, and with
     /// `environment`.
-    pub(crate) fn start(command: &str, environment: &Environment, removed: &[String]) -> Result<Self, Ended> {
+    pub(crate) fn start(
+        command: &str,
+        environment: &Environment,
+        removed: &[String],
+        printed: &PrintedSecrets,
+    ) -> Result<Self, Ended> {
         let mut shell = Command::new("sh");
         for variable in removed {
             shell.env_remove(variable);
@@ -85,13 +91,13 @@ impl Process {
             child
                 .stdout
                 .take()
-                .map(|stream| output.keep(Stream::Stdout, stream, reading.clone())),
+                .map(|stream| output.keep(Stream::Stdout, stream, printed.stream(), reading.clone())),
         );
         readers.extend(
             child
                 .stderr
                 .take()
-                .map(|stream| output.keep(Stream::Stderr, stream, reading)),
+                .map(|stream| output.keep(Stream::Stderr, stream, printed.stream(), reading)),
         );
         Ok(Self {
             group: ProcessGroup::new(child),
@@ -106,15 +112,20 @@ impl Process {
     pub(crate) async fn ended(&self) -> Option<Ended> {
         let Exit(exit) = self.group.exit()?;
         let ended = self.ended.get_or_init(async || {
-            let mut pipes = self.pipes.clone();
-            let closed = async { while pipes.changed().await.is_ok() {} };
-            let _ = tokio::time::timeout(OUTPUT_TIMEOUT, closed).await;
+            self.output_read().await;
             Ended {
                 exit,
                 output: self.output(),
             }
         });
         Some(ended.await.clone())
+    }
+
+    /// Waits until all output is read.
+    async fn output_read(&self) {
+        let mut pipes = self.pipes.clone();
+        let closed = async { while pipes.changed().await.is_ok() {} };
+        let _ = tokio::time::timeout(OUTPUT_TIMEOUT, closed).await;
     }
 
     /// Returns the last lines of output.
@@ -129,6 +140,7 @@ impl Process {
         let _ = tokio::time::timeout(STOP_TIMEOUT, self.group.exited()).await;
         // Processes that the server started may still run after it exits. Dropping also kills the group.
         self.group.kill().await;
+        self.output_read().await;
     }
 }
 
@@ -147,20 +159,25 @@ impl Output {
         &self,
         stream: Stream,
         source: impl AsyncRead + Unpin + Send + 'static,
+        mut search: StreamSearch,
         reading: watch::Sender<()>,
     ) -> JoinHandle<()> {
         let output = self.clone();
         tokio::spawn(async move {
             // Dropped when the task ends, which wakes waiting callers.
-            let _reading = reading;
+            let reading = reading;
             let mut reader = BufReader::new(source);
             while let Ok(bytes) = reader.fill_buf().await
                 && !bytes.is_empty()
             {
                 output.add(stream, bytes);
+                search.add(bytes);
                 let count = bytes.len();
                 reader.consume(count);
             }
+            // Searches the last line before callers are woken.
+            drop(search);
+            drop(reading);
         })
     }
 
@@ -255,7 +272,7 @@ mod tests {
     }
 
     fn start(command: &str) -> Process {
-        Process::start(command, &Environment::new(), &[]).unwrap()
+        Process::start(command, &Environment::new(), &[], &PrintedSecrets::default()).unwrap()
     }
 
     #[cfg(unix)]

@@ -1,5 +1,5 @@
 //! A minimal HTTP/1.1 client that sends exactly the request of a case. It does not normalize requests, follow
-//! redirects, retry, or reuse connections.
+//! redirects or retry. It reuses a connection only if the case says so.
 
 mod body;
 mod connection;
@@ -25,6 +25,8 @@ pub(crate) struct Outgoing {
     pub(crate) body: Vec<u8>,
     /// Whether to use chunked encoding instead of a Content-Length.
     pub(crate) chunked: bool,
+    /// A request to send first on the same connection. Its answer is dropped.
+    pub(crate) after: Option<Box<Outgoing>>,
 }
 
 impl Outgoing {
@@ -74,6 +76,17 @@ pub(crate) async fn exchange(
 ) -> Result<Answer, WireError> {
     let work = async {
         let mut sender = address.connect().await?;
+        if let Some(first) = &outgoing.after {
+            let sent = sender.send_request(request(first)?).await;
+            let (head, body) = sent
+                .map_err(|error| WireError::Broken(describe(&error)))?
+                .into_parts();
+            read(&head.headers, body).await?;
+            if sender.ready().await.is_err() {
+                // The target closes connections after one request, so it cannot confuse two callers on one.
+                sender = address.connect().await?;
+            }
+        }
         let response = sender
             .send_request(request(outgoing)?)
             .await

@@ -16,7 +16,11 @@ use local_clerk::mint::TokenKind;
 
 use crate::broken::{Flaw, server::RunningServer, start};
 
-impl target::Running for RunningServer {}
+impl target::Running for RunningServer {
+    fn output(&self) -> String {
+        Self::output(self)
+    }
+}
 
 /// Returns a launcher that starts the server with this flaw inside the test process.
 fn launcher(flaw: Option<Flaw>) -> Launcher {

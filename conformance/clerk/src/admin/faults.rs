@@ -24,7 +24,7 @@ use crate::{
 pub(super) struct FaultBody {
     /// The kind of fault.
     fault: FaultKind,
-    /// For `status`: the HTTP status, from 200 to 599.
+    /// For `status` and `wrong_status`: the HTTP status, from 200 to 599.
     status: Option<u16>,
     /// For `rate_limited`: the seconds in `Retry-After`.
     retry_after_seconds: Option<u32>,
@@ -44,7 +44,7 @@ pub(super) struct FaultBody {
     times: Option<u32>,
 }
 
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum FaultKind {
     /// Responds with an HTTP status and Clerk's error body. Needs `status`.
@@ -61,6 +61,8 @@ enum FaultKind {
     Huge,
     /// Sends the correct body with `Content-Type: text/html`.
     WrongContentType,
+    /// Sends the correct body with another status. Needs `status`.
+    WrongStatus,
     /// Responds with 302. Needs `location`.
     Redirect,
     /// Sends the correct JSON object with some members changed or removed. Needs `members`.
@@ -77,8 +79,9 @@ impl FaultBody {
     fn fault(&self, now: Timestamp) -> Result<Fault, AdminError> {
         let missing = |name: &str| AdminError::bad_request(format!("this fault needs the member {name}"));
         Ok(match self.fault {
-            FaultKind::Status => match self.status {
-                Some(status @ 200..600) => Fault::Status(status),
+            FaultKind::Status | FaultKind::WrongStatus => match self.status {
+                Some(status @ 200..600) if self.fault == FaultKind::Status => Fault::Status(status),
+                Some(status @ 200..600) => Fault::WrongStatus(status),
                 Some(status) => {
                     let message = format!("invalid status {status}: expected 200 to 599");
                     return Err(AdminError::bad_request(message));

@@ -28,13 +28,14 @@ pub(super) fn list(instance: &Instance, _: &Incoming) -> Result<Value, AdminErro
                 "endpoint": record.endpoint.map(Endpoint::name),
                 "method": record.method,
                 "path": record.path,
+                "query": record.has_query,
                 "authorization": record.authorization,
                 "status": record.status,
                 "fault": record.fault,
             })
         })
         .collect();
-    Ok(json!({ "counters": counters, "requests": requests }))
+    Ok(json!({ "counters": counters, "huge_bytes": instance.log.huge_bytes(), "requests": requests }))
 }
 
 #[expect(

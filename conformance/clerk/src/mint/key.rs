@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::{
     rand::SystemRandom,
     rsa::KeySize,
@@ -12,7 +12,10 @@ use aws_lc_rs::{
     },
 };
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
+use num_bigint::BigUint;
 use serde_json::{Value, json};
+
+use super::RsaDefect;
 
 /// A signature algorithm for RSA keys (RFC 7518 §3.3, §3.5). Clerk uses RS256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,12 +127,59 @@ impl SigningKey {
         signature
     }
 
+    /// Signs `message` with RS256 and a defect.
+    pub(crate) fn sign_with_defect(&self, defect: RsaDefect, message: &[u8]) -> Vec<u8> {
+        let modulus = self.pair.public_key().modulus();
+        let modulus = BigUint::from_bytes_be(modulus.big_endian_without_leading_zero());
+        defect.sign(message, &modulus, &self.private_exponent())
+    }
+
+    /// Reads the private exponent from the key's encoding in PKCS #8 (RFC 5208 §5, RFC 8017 §A.1.2).
+    fn private_exponent(&self) -> BigUint {
+        #[expect(clippy::expect_used, reason = "a generated key can always be encoded")]
+        let der: Pkcs8V1Der<'_> = self.pair.as_der().expect("a private key can be encoded");
+        let info = der_elements(contents_of(der.as_ref()));
+        // Version, algorithm, and the key in an OCTET STRING.
+        let key = info.get(2).copied().unwrap_or_default();
+        let members = der_elements(contents_of(key));
+        // Version, modulus, public exponent, private exponent.
+        BigUint::from_bytes_be(members.get(3).copied().unwrap_or_default())
+    }
+
     /// Returns whether `signature` is this key's RS256 signature over `message`.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, self.pair.public_key().as_ref())
             .verify(message, signature)
             .is_ok()
     }
+}
+
+/// Returns the contents of the DER element that `der` is.
+fn contents_of(der: &[u8]) -> &[u8] {
+    der_elements(der).first().copied().unwrap_or_default()
+}
+
+/// Returns the contents of each of the DER elements in `der`.
+fn der_elements(mut der: &[u8]) -> Vec<&[u8]> {
+    let mut elements = Vec::new();
+    while let [_tag, length, rest @ ..] = der {
+        let (length, rest) = match length {
+            0x80.. => {
+                let (length, rest) = rest.split_at(usize::from(length & 0x7f).min(rest.len()));
+                (
+                    length
+                        .iter()
+                        .fold(0, |length, byte| length << 8 | usize::from(*byte)),
+                    rest,
+                )
+            }
+            _ => (usize::from(*length), rest),
+        };
+        let (contents, rest) = rest.split_at(length.min(rest.len()));
+        elements.push(contents);
+        der = rest;
+    }
+    elements
 }
 
 impl fmt::Debug for SigningKey {

@@ -11,10 +11,12 @@ mod damage;
 mod evidence;
 mod key;
 mod recipe;
+mod rsa_defect;
 pub(crate) mod small_key;
 mod spec;
 
 pub use evidence::Evidence;
 pub use key::{RsaAlgorithm, SigningKey};
 pub use recipe::Recipe;
+pub use rsa_defect::RsaDefect;
 pub use spec::{Damage, Signer, TokenEnd, TokenKind, TokenSpec};

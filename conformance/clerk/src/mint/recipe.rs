@@ -6,7 +6,7 @@ use aws_lc_rs::hmac;
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde_json::Value;
 
-use super::{RsaAlgorithm, SigningKey, small_key};
+use super::{RsaAlgorithm, RsaDefect, SigningKey, small_key};
 
 /// A token to be minted: JOSE header, claims and signature, each of which may be invalid.
 ///
@@ -94,6 +94,13 @@ impl Recipe {
     #[must_use]
     pub fn signed_as(mut self, key: &SigningKey, algorithm: RsaAlgorithm) -> Self {
         self.signature = SignatureSource::Key(key.clone(), algorithm);
+        self
+    }
+
+    /// Signs with `key`, using RSASSA-PKCS1-v1_5 with SHA-256 and a defect. The header does not change.
+    #[must_use]
+    pub fn signed_with_defect(mut self, key: &SigningKey, defect: RsaDefect) -> Self {
+        self.signature = SignatureSource::Defective(key.clone(), defect);
         self
     }
 
@@ -204,6 +211,7 @@ enum SignatureSource {
     #[default]
     Empty,
     Key(SigningKey, RsaAlgorithm),
+    Defective(SigningKey, RsaDefect),
     SmallKey,
     Hmac(Box<hmac::Key>),
     Bytes(Vec<u8>),
@@ -214,6 +222,7 @@ impl SignatureSource {
         match self {
             Self::Empty => Vec::new(),
             Self::Key(key, algorithm) => key.sign(*algorithm, message),
+            Self::Defective(key, defect) => key.sign_with_defect(*defect, message),
             Self::SmallKey => small_key::sign(message),
             Self::Hmac(key) => hmac::sign(key, message).as_ref().to_vec(),
             Self::Bytes(bytes) => bytes.clone(),

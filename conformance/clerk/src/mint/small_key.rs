@@ -11,7 +11,7 @@ const MODULUS: &str = "vKrqSVtCNBnwHLV2EbjvXNQjtOTqNh6nftbR704_24clwayy4HLFrqlsd
 const PRIVATE_EXPONENT: &str = "dqNXXjeXouGonrTxAOX1Br-TkH3eVZfjJZx6OOxQtX__mxE5DnC9pD5_p7oiyodoIO6cSMVtMMR9ZECtflCr88i1tM9rPMlGhpd0NXouFyJMBPyN8fW3qw8WoceJL8NiyE-1jTuyfV3-AboGCZ4EdCaP047SWQjPnS-woD_xcNE";
 const BYTES: usize = 128;
 /// The DER prefix of a SHA-256 `DigestInfo` (RFC 8017 §9.2, note 1).
-const SHA256_IN_DER: [u8; 19] = [
+pub(super) const SHA256_IN_DER: [u8; 19] = [
     0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00,
     0x04, 0x20,
 ];

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::RsaDefect;
+
 /// A token to mint: one that Clerk would issue, and the changes that make it invalid.
 ///
 /// ```
@@ -149,6 +151,9 @@ pub enum Signer {
     Unsigned,
     /// A signature of 256 zero bytes.
     Zeros,
+    /// The instance's key with RS256, and a defect that strict verification rejects.
+    #[serde(untagged)]
+    Defective(RsaDefect),
 }
 
 impl Signer {

@@ -33,6 +33,8 @@ pub enum Fault {
     },
     /// Sends the correct response with the content type `text/html`.
     WrongContentType,
+    /// Sends the correct body with this status.
+    WrongStatus(u16),
     /// Responds with a 302 redirect.
     Redirect {
         /// The value of `Location`.
@@ -103,6 +105,7 @@ impl Fault {
             Self::Truncated => "truncated",
             Self::Huge { .. } => "huge",
             Self::WrongContentType => "wrong_content_type",
+            Self::WrongStatus(_) => "wrong_status",
             Self::Redirect { .. } => "redirect",
             Self::Changed { .. } => "changed",
             Self::Reset => "reset",

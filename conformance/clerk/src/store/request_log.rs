@@ -1,6 +1,12 @@
 //! Request counters and a log of the last requests, without secrets.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -32,6 +38,8 @@ pub struct RequestRecord {
     pub method: String,
     /// The path without the query. Segments that may be secrets are replaced by `…`.
     pub path: String,
+    /// Whether the URL has a query. It is not recorded, because it may contain secrets.
+    pub has_query: bool,
     /// The scheme of the `Authorization` header, if it is `Bearer` or `Basic`.
     pub authorization: Option<String>,
     /// The status of the response; `None` until there is one.
@@ -46,6 +54,8 @@ pub(crate) struct RequestLog {
     entries: Mutex<Entries>,
     /// Notifies waiters of each new request.
     arrived: watch::Sender<u64>,
+    /// Bytes that were sent of huge answers.
+    huge_bytes: Arc<AtomicU64>,
 }
 
 #[derive(Debug, Default)]
@@ -60,6 +70,7 @@ impl RequestLog {
         Self {
             entries: Mutex::default(),
             arrived: watch::Sender::new(0),
+            huge_bytes: Arc::default(),
         }
     }
 
@@ -81,6 +92,7 @@ impl RequestLog {
                 endpoint,
                 method: request.method().to_string(),
                 path: redacted_path(request.original_uri().path()),
+                has_query: request.original_uri().query().is_some(),
                 authorization: authorization_scheme(request),
                 status: None,
                 fault: None,
@@ -105,6 +117,17 @@ impl RequestLog {
         }
     }
 
+    /// Returns how many bytes were sent of answers with the fault [`Huge`](crate::Fault::Huge). Clients that
+    /// limit the size of answers stop reading, so that the rest is not sent.
+    pub(crate) fn huge_bytes(&self) -> u64 {
+        self.huge_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Returns the counter behind [`huge_bytes`](Self::huge_bytes).
+    pub(crate) fn huge_bytes_counter(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.huge_bytes)
+    }
+
     pub(crate) fn count(&self, endpoint: Endpoint) -> u64 {
         self.entries
             .lock()
@@ -123,6 +146,7 @@ impl RequestLog {
         let mut entries = self.entries.lock();
         entries.counts.clear();
         entries.records.clear();
+        self.huge_bytes.store(0, Ordering::Relaxed);
     }
 
     /// Waits until an endpoint has received at least this many requests.

@@ -159,6 +159,7 @@ impl Instance {
             }
             Signer::HmacOfNothing => recipe.signed_with_secret(b""),
             Signer::Unsigned => recipe.unsigned(),
+            Signer::Defective(defect) => recipe.signed_with_defect(self.keys.read().signing(), defect),
             Signer::Zeros => recipe.signature(vec![0; 256]),
         })
     }

@@ -39,7 +39,8 @@ impl Instance {
             | Signer::HmacOfPublicKeyDer
             | Signer::HmacOfNothing
             | Signer::Unsigned
-            | Signer::Zeros => None,
+            | Signer::Zeros
+            | Signer::Defective(_) => None,
         }
     }
 }
