@@ -32,9 +32,11 @@
         ./conformance/Cargo.toml
         ./conformance/build.rs
         ./conformance/cases
+        ./conformance/causes.toml
         ./conformance/clerk/Cargo.toml
         ./conformance/clerk/src
         ./conformance/clerk/templates
+        ./conformance/clients.toml
         ./conformance/profiles
         ./conformance/src
         ./conformance/templates

@@ -5,17 +5,20 @@
 //!    server.
 //! 2. [`runner`] starts the server (`target`) beside a [`local_clerk`], sends what the cases say (`wire`),
 //!    and compares the answers with the expectations (`assertions`).
-//! 3. The [`results`], checked against a [`baseline`] and without secrets ([`redact`]), become a [`report`].
-//!    [`compare`] compares them with the results of an earlier run.
+//! 3. The [`results`], checked against a [`baseline`] and without secrets ([`redact`]), are assessed
+//!    ([`assessment`]) and become a [`report`]. [`compare`] compares them with the results of an earlier run.
 //!
 //! The suite does not depend on the server under test, so it tests servers in any language.
 
 mod assertions;
+pub mod assessment;
 pub mod baseline;
 pub mod case;
 pub mod compare;
 pub mod explain;
 mod intercept;
+pub mod near_miss;
+mod pattern;
 pub mod profile;
 pub mod redact;
 pub mod report;

@@ -13,8 +13,10 @@ use serde::Deserialize;
 
 pub use crate::vocabulary::{OPTIONS, SETTINGS};
 use crate::{
+    case::Case,
+    near_miss::did_you_mean,
     schema,
-    vocabulary::{duration, is_option, is_setting},
+    vocabulary::{duration, is_of_clerk_mcp, is_option, is_setting},
 };
 
 /// The options that a profile has if it names a tool.
@@ -117,10 +119,17 @@ impl Profile {
             .and_then(|file| file.contents_utf8())
         {
             Some(text) => Self::parse(&format!("profiles/{name}.toml"), text),
-            None => Err(ProfileError(format!(
-                "unknown profile {name:?}: use {}, or a file such as ./{name}.toml",
-                Self::names().join(", ")
-            ))),
+            None => {
+                let names = Self::names();
+                let suggestion = did_you_mean(name, names.iter().map(String::as_str));
+                Err(ProfileError(format!(
+                    "unknown profile {name:?}: {}use {}, or a file such as ./{name}.toml",
+                    suggestion
+                        .map(|question| question + " Otherwise ")
+                        .unwrap_or_default(),
+                    names.join(", ")
+                )))
+            }
         }
     }
 
@@ -138,8 +147,9 @@ impl Profile {
             )));
         }
         if let Some(unknown) = profile.offers.iter().find(|option| !is_option(option)) {
+            let hint = hint(unknown, OPTIONS, "list --options");
             return Err(ProfileError(format!(
-                "{name}: offers: unknown option {unknown:?} (list --options)"
+                "{name}: offers: unknown option {unknown:?}: {hint}"
             )));
         }
         if let Some(option) = TOOL_OPTIONS
@@ -159,8 +169,9 @@ impl Profile {
             )));
         }
         if let Some(unknown) = profile.settings.keys().find(|setting| !is_setting(setting)) {
+            let hint = hint(unknown, SETTINGS, "list --settings");
             return Err(ProfileError(format!(
-                "{name}: settings: unknown setting {unknown:?} (list --settings)"
+                "{name}: settings: unknown setting {unknown:?}: {hint}"
             )));
         }
         let path = &profile.base_path;
@@ -202,6 +213,13 @@ impl Profile {
         }
     }
 
+    /// Returns whether the suite for this server contains the case. Cases that only a copy of clerk-mcp can pass
+    /// belong to it only if the profile offers what they need.
+    pub fn covers(&self, case: &Case) -> bool {
+        let mut of_clerk_mcp = case.needs.iter().filter(|option| is_of_clerk_mcp(option));
+        of_clerk_mcp.all(|option| self.offers(option))
+    }
+
     /// Returns the token kind to use if any will do: a session token, an OAuth token, another JWT, or the
     /// first that the server accepts.
     pub fn ordinary_kind(&self) -> Option<TokenKind> {
@@ -218,6 +236,12 @@ impl Profile {
             .copied()
             .find(is_available)
     }
+}
+
+/// Returns what to write instead of an unknown name.
+fn hint(unknown: &str, known: &[(&str, &str)], list: &str) -> String {
+    let names = known.iter().map(|(name, _)| *name);
+    did_you_mean(unknown, names).unwrap_or_else(|| format!("`{list}` shows all"))
 }
 
 fn mcp_path() -> String {

@@ -1,7 +1,11 @@
 //! The results of a run, which all reports show and `compare` reads.
 //!
-//! They are sorted and contain no times and no tokens, so that two runs differ only if the targets differ.
+//! They are sorted and, as JSON, contain no times and no tokens, so that two runs differ only if the targets
+//! differ.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use crate::case::Section;
@@ -15,6 +19,9 @@ pub struct Results {
     pub suite: Suite,
     /// The server under test.
     pub target: Target,
+    /// When the run was. Only reports for people show it.
+    #[serde(skip)]
+    pub timing: Option<Timing>,
     /// How the target rejected a valid token, if it accepted none. Then nothing is known about how it handles
     /// invalid tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -23,6 +30,15 @@ pub struct Results {
     pub cases: Vec<CaseResult>,
     /// The stale entries of the baseline.
     pub baseline: Vec<StaleEntry>,
+}
+
+/// When a run was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// When it started.
+    pub started: Timestamp,
+    /// How long it took.
+    pub duration: Duration,
 }
 
 /// An entry of the baseline that names no case, or a case that passes now. It fails the run.
@@ -43,7 +59,7 @@ pub struct Suite {
     pub name: String,
     /// The version.
     pub version: String,
-    /// The number of all cases, selected or not.
+    /// The number of cases for servers with this profile, selected or not.
     pub cases: usize,
 }
 

@@ -27,6 +27,16 @@ pub const OPTIONS: &[(&str, &str)] = &[
     ("retry-after", "Answers 503 with Retry-After while Clerk is unavailable."),
 ];
 
+/// The options of which only a copy of clerk-mcp can have one.
+const OF_CLERK_MCP: [&str; 6] = [
+    "texts",
+    "tools",
+    "full-mirror",
+    "health",
+    "pages",
+    "start-messages",
+];
+
 /// The settings that cases can change, each with the value that cases give it. A profile maps those that its
 /// server has to environment variables.
 #[rustfmt::skip]
@@ -51,6 +61,11 @@ pub(crate) const INTERVALS: [&str; 2] = ["{key_interval}", "{role_interval}"];
 /// Returns whether a profile can offer this, other than token kinds.
 pub(crate) fn is_option(name: &str) -> bool {
     contains(OPTIONS, name)
+}
+
+/// Returns whether only a copy of clerk-mcp can offer this.
+pub(crate) fn is_of_clerk_mcp(option: &str) -> bool {
+    OF_CLERK_MCP.contains(&option)
 }
 
 /// Returns whether a case can need this: an option or a token kind.

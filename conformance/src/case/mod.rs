@@ -23,7 +23,7 @@ pub use self::{
     },
     step::{ClerkAction, Message, Request, Revision, Step, ToolCall},
 };
-use crate::schema;
+use crate::{schema, vocabulary::is_of_clerk_mcp};
 
 /// A file of cases, all of one section of the suite.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -164,6 +164,11 @@ impl Case {
             || self.authorization.is_some()
             || self.send != Request::default()
             || self.expect != Expectation::default()
+    }
+
+    /// Returns whether only a copy of clerk-mcp can pass, because the case is about its texts, tools or pages.
+    pub fn is_for_clerk_mcp(&self) -> bool {
+        self.needs.iter().any(|option| is_of_clerk_mcp(option))
     }
 
     /// Returns whether the suite must start a target for this case alone.

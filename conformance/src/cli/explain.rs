@@ -1,7 +1,7 @@
 //! `explain`: explains one case of a report.
 
 use clap::Args;
-use clerk_mcp_conformance::{explain::explain, profile::Profile};
+use clerk_mcp_conformance::{explain::explain, near_miss::did_you_mean, profile::Profile};
 
 use super::{CasesArgument, print, terminal_style};
 
@@ -25,16 +25,8 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let catalogue = arguments.cases.catalogue()?;
     let Some((section, case)) = catalogue.find(&arguments.id) else {
-        let near: Vec<&str> = catalogue
-            .ids()
-            .filter(|id| id.contains(arguments.id.as_str()))
-            .take(5)
-            .collect();
-        let hint = if near.is_empty() {
-            "`list` prints all cases".to_owned()
-        } else {
-            format!("did you mean {}?", near.join(", "))
-        };
+        let hint = did_you_mean(&arguments.id, catalogue.ids());
+        let hint = hint.unwrap_or_else(|| "`list` prints all cases".to_owned());
         anyhow::bail!("unknown case {:?}: {hint}", arguments.id);
     };
     let profile = Profile::find(&arguments.profile)?;

@@ -104,7 +104,7 @@ fn cases(arguments: &Arguments) -> anyhow::Result<(String, Value)> {
     let mut text = String::new();
     let mut json = Vec::new();
     let mut section_number = None;
-    let selected = selection.apply(&catalogue)?;
+    let selected = selection.apply(&catalogue, None)?;
     for (section, case) in &selected {
         if section_number != Some(section.number) {
             section_number = Some(section.number);
@@ -120,7 +120,16 @@ fn cases(arguments: &Arguments) -> anyhow::Result<(String, Value)> {
             "needs": case.needs,
         }));
     }
-    let _ = writeln!(text, "{} of {} cases", selected.len(), catalogue.len());
+    let of_clerk_mcp = selected
+        .iter()
+        .filter(|(_, case)| case.is_for_clerk_mcp())
+        .count();
+    let _ = writeln!(
+        text,
+        "{} of {} cases, {of_clerk_mcp} of them only for copies of clerk-mcp",
+        selected.len(),
+        catalogue.len()
+    );
     Ok((text, Value::Array(json)))
 }
 

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use clerk_mcp_conformance::runner::recipe_for;
+use clerk_mcp_conformance::{near_miss::with_suggestion, runner::recipe_for};
 use local_clerk::{
     LocalClerk,
     mint::{TokenKind, TokenSpec},
@@ -110,7 +110,9 @@ struct Inline {
 
 /// Parses a recipe: a kind, JSON, a TOML document, or the members of a TOML inline table.
 fn parse(recipe: &str) -> anyhow::Result<TokenSpec> {
-    let invalid = |error: &dyn std::fmt::Display| anyhow::anyhow!("invalid recipe: {error}");
+    let invalid = |error: &dyn std::fmt::Display| {
+        anyhow::anyhow!("invalid recipe: {}", with_suggestion(&error.to_string()))
+    };
     if recipe.trim_start().starts_with('{') {
         return serde_json::from_str(recipe).map_err(|error| invalid(&error));
     }

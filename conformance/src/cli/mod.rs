@@ -63,6 +63,7 @@ pub(crate) fn terminal_style() -> Style {
     Style {
         color: AutoStream::choice(&io::stdout()) != ColorChoice::Never,
         width: terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0)),
+        verbose: false,
     }
 }
 

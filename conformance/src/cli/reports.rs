@@ -8,7 +8,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use clerk_mcp_conformance::{report::Format, results::Results};
+use clerk_mcp_conformance::{
+    report::{Format, Style},
+    results::Results,
+};
 
 use super::{print, terminal_style};
 
@@ -76,8 +79,11 @@ impl Reports {
     }
 
     /// Writes all reports, beginning with stdout. If one fails, the others are still written.
-    pub(crate) fn write(self, results: &Results) -> anyhow::Result<()> {
-        let style = terminal_style();
+    pub(crate) fn write(self, results: &Results, verbose: bool) -> anyhow::Result<()> {
+        let style = Style {
+            verbose,
+            ..terminal_style()
+        };
         let mut errors: Vec<String> = Vec::new();
         let mut collect_error = |written: anyhow::Result<()>| {
             errors.extend(written.err().map(|error| format!("{error:#}")));

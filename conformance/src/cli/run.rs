@@ -1,6 +1,12 @@
 //! `run`: tests a target and writes reports.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::PathBuf,
+    str::FromStr,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -8,9 +14,10 @@ use clerk_mcp_conformance::{
     baseline::Baseline,
     profile::Profile,
     redact::program_name,
-    results::Conclusion,
+    results::{Conclusion, Timing},
     runner::{self, Options, Selection, TargetOptions},
 };
+use jiff::Timestamp;
 use local_clerk::mint::{Evidence, TokenKind};
 
 use super::{
@@ -88,6 +95,9 @@ pub(crate) struct Arguments {
     /// alone replaces the terminal report. Repeatable.
     #[arg(long, value_name = "FORMAT[=FILE]")]
     report: Vec<ReportArgument>,
+    /// Show every section, every finding in detail, and every case that does not apply in the terminal report.
+    #[arg(long, short)]
+    verbose: bool,
     /// Cases to run in parallel. Above 1, cases that sleep run in addition.
     #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..))]
     jobs: u8,
@@ -127,7 +137,9 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<CommandOutcome> 
     let reports = Reports::open(&arguments.report)?;
     let stop = stop_signal()?;
     let progress = ProgressLine::new();
-    let results = tokio::select! {
+    let started = now();
+    let clock = Instant::now();
+    let mut results = tokio::select! {
         biased;
         // Drops the run, which stops every target. Ctrl-C does not reach targets, which have their own
         // process groups.
@@ -135,7 +147,11 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<CommandOutcome> 
         results = runner::run(&catalogue, &options, &progress) => results?,
     };
     drop(progress);
-    reports.write(&results)?;
+    results.timing = Some(Timing {
+        started,
+        duration: clock.elapsed(),
+    });
+    reports.write(&results, arguments.verbose)?;
     match results.conclusion() {
         Conclusion::Clean => Ok(CommandOutcome::Clean),
         Conclusion::Findings => Ok(CommandOutcome::Findings),
@@ -143,6 +159,11 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<CommandOutcome> 
             anyhow::bail!("no case was tested: no selected case applies to this target with these options")
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "reports show when the run was")]
+fn now() -> Timestamp {
+    Timestamp::now()
 }
 
 impl Arguments {

@@ -159,6 +159,7 @@ mod tests {
             "www-authenticate: Bearer error=\"invalid_token\", error_description=\"The token is expired\"",
             "CLERK_SECRET_KEY is missing: it begins with sk_test_… or sk_live_…, as in sk_test_your_secret_key",
             "access-control-allow-headers: Authorization, Mcp-Session-Id",
+            "x-clerk-auth-reason: token-verification-failed\r\nx-clerk-auth-status: signed-out",
             "CLERK_PUBLISHABLE_KEY=pk_test_bG9jYWwuY2xlcmsuYWNjb3VudHMuZGV2JA",
             "Bearer token is missing",
         ] {

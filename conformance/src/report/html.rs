@@ -1,15 +1,21 @@
-//! The HTML report: one self-contained page without scripts.
+//! The HTML report: one self-contained page. It is complete without its script, which filters the cases and copies
+//! texts.
 //!
-//! Its content security policy blocks scripts and network requests, in case text from a target is ever
+//! Its content security policy blocks network requests and all other scripts, in case text from a target is ever
 //! interpreted as markup.
 
 use askama::Template;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use super::{
     sanitize::{self, Limit},
     status::{self, Status, by_reason, with_status},
 };
-use crate::results::{CaseResult, Results, Section, StaleEntry, Summary};
+use crate::{
+    assessment::{Assessment, Connects, Group},
+    results::{CaseResult, Results, Section, StaleEntry, Summary},
+};
 
 /// The limit for an expected or actual answer, and for a request or response.
 const LIMIT: Limit = Limit {
@@ -17,17 +23,23 @@ const LIMIT: Limit = Limit {
     characters: 20_000,
 };
 const STYLE: &str = include_str!("../../templates/report.css");
+const SCRIPT: &str = include_str!("../../templates/report.js");
 
 #[derive(Template)]
 #[template(path = "report.html")]
 struct Page<'a> {
     results: &'a Results,
+    assessment: Assessment<'a>,
+    /// The id of the first case that failed or could not be tested.
+    first_failure: Option<&'a str>,
     summary: Summary,
     sections: Vec<SectionView<'a>>,
-    /// Every group of findings, worst first.
-    findings: Vec<FindingsView<'a>>,
+    not_testable: Vec<(&'a str, Vec<&'a CaseResult>)>,
+    known: Vec<&'a CaseResult>,
     not_applicable: Vec<(&'a str, Vec<&'a CaseResult>)>,
     stale_entries: &'a [StaleEntry],
+    /// Allows [`SCRIPT`] in the content security policy.
+    script_hash: String,
 }
 
 struct SectionView<'a> {
@@ -48,34 +60,17 @@ impl SectionView<'_> {
     }
 }
 
-/// The findings with one status: a list of cases, or groups of cases with the same reason.
-struct FindingsView<'a> {
-    status: Status,
-    title: &'static str,
-    cases: Vec<&'a CaseResult>,
-    reasons: Vec<(&'a str, Vec<&'a CaseResult>)>,
-}
-
-impl<'a> FindingsView<'a> {
-    fn of(results: &'a Results, status: Status, title: &'static str) -> Self {
-        let all = &results.cases;
-        let (cases, reasons) = if status == Status::NotTestable {
-            (Vec::new(), by_reason(all, status))
-        } else {
-            (with_status(all, status).collect(), Vec::new())
-        };
-        Self {
-            status,
-            title,
-            cases,
-            reasons,
-        }
-    }
-}
-
 pub(super) fn render(results: &Results) -> Result<String, askama::Error> {
+    let assessment = Assessment::of(results);
+    let not_testable = by_reason(&results.cases, Status::NotTestable);
+    let failed = assessment.failures().flat_map(Group::cases);
+    let first_failure = failed
+        .chain(not_testable.iter().flat_map(|(_, cases)| cases).copied())
+        .next();
     let mut page = Page {
         results,
+        first_failure: first_failure.map(|case| case.id.as_str()),
+        assessment,
         summary: results.summary(),
         sections: results
             .sections()
@@ -85,18 +80,11 @@ pub(super) fn render(results: &Results) -> Result<String, askama::Error> {
                 cases,
             })
             .collect(),
-        findings: [
-            (Status::Fail, "Failed"),
-            (Status::NotTestable, "Not testable, counted as failures"),
-            (Status::Warn, "Warnings"),
-            (Status::Known, "Known failures"),
-        ]
-        .into_iter()
-        .map(|(status, title)| FindingsView::of(results, status, title))
-        .filter(|findings| !findings.cases.is_empty() || !findings.reasons.is_empty())
-        .collect(),
+        not_testable,
+        known: with_status(&results.cases, Status::Known).collect(),
         not_applicable: by_reason(&results.cases, Status::NotApplicable),
         stale_entries: &results.baseline,
+        script_hash: BASE64_STANDARD.encode(digest(&SHA256, SCRIPT.as_bytes())),
     }
     .render()?;
     page.truncate(page.trim_end().len());
@@ -107,4 +95,34 @@ pub(super) fn render(results: &Results) -> Result<String, askama::Error> {
 /// Returns a message, or an expected or actual answer, as the page shows it.
 fn shown(text: &str) -> String {
     sanitize::block(text, LIMIT)
+}
+
+/// Returns the status of the worst case of a cause.
+fn status_of(group: &Group<'_>) -> Status {
+    if group.failed.is_empty() {
+        Status::Warn
+    } else {
+        Status::Fail
+    }
+}
+
+/// Counts the cases of a cause: `2 cases failed, 1 warned`.
+fn counted(group: &Group<'_>) -> String {
+    match (group.failed.len(), group.warned.len()) {
+        (0, warned) => format!("{} warned", status::cases(warned)),
+        (failed, 0) => format!("{} failed", status::cases(failed)),
+        (failed, warned) => format!("{} failed, {warned} warned", status::cases(failed)),
+    }
+}
+
+/// Returns a text of the suite as HTML. Text between backticks becomes code.
+fn marked(text: &str) -> String {
+    let mut marked = String::new();
+    for (number, part) in sanitize::html(text).split('`').enumerate() {
+        match number % 2 {
+            0 => marked.push_str(part),
+            _ => marked.extend(["<code>", part, "</code>"]),
+        }
+    }
+    marked
 }

@@ -1,15 +1,18 @@
-//! The Markdown report, for GitHub job summaries: the conclusion, a table of the sections, and collapsed
-//! findings.
+//! The Markdown report, for GitHub job summaries: the verdict, the causes, which clients will connect, a table of the
+//! sections, and collapsed findings.
 //!
 //! Text from a target appears only in code spans and code blocks, where it cannot act as markup.
 
 use std::fmt::Write as _;
 
 use super::{
-    sanitize::{Limit, block, line},
-    status::{Status, all_counts, by_reason, cases, headline, run_status, with_status},
+    sanitize::{Limit, block, html, line},
+    status::{Status, all_counts, by_reason, cases, explained, run_status, timing, with_status},
 };
-use crate::results::{CaseResult, Results, Summary};
+use crate::{
+    assessment::{Assessment, ClientAnswer},
+    results::{CaseResult, Results, Summary},
+};
 
 /// The limit for an expected or actual answer, and for a request or response.
 const LIMIT: Limit = Limit {
@@ -22,22 +25,26 @@ const BYTES: usize = 900_000;
 pub(super) fn render(results: &Results) -> String {
     let mut out = String::new();
     let summary = results.summary();
+    let assessment = Assessment::of(results);
     let _ = write!(
         out,
-        "## {} {}: {}\n\n{}\n\n{}, {}. {} {}, {}.\n\n",
+        "## {} {}: {}\n\n{}\n\n{}\n\n{}, {}. {} {}, {}.{}\n\n",
         run_status(results).symbol(),
-        results.conclusion().describe(),
+        assessment.verdict.title,
         text(&results.target.profile),
+        text(&assessment.verdict.reasons),
         all_counts(results),
         code(&results.target.address),
         results.target.reach.describe(),
         text(&results.suite.name),
         text(&results.suite.version),
         cases(results.cases.len()),
+        timing(results)
+            .map(|timing| format!(" {timing}."))
+            .unwrap_or_default(),
     );
-    if let Some(headline) = headline(results) {
-        let _ = write!(out, "**{}** {}\n\n", Status::Fail.symbol(), text(&headline));
-    }
+    causes(&mut out, &assessment);
+    clients(&mut out, &assessment.clients);
     table(&mut out, results, &summary);
     baseline(&mut out, results);
     for (title, status) in [
@@ -68,6 +75,66 @@ pub(super) fn render(results: &Results) -> String {
     out.truncate(out.trim_end().len());
     out.push('\n');
     out
+}
+
+/// Lists the causes of failures, and then those that only led to warnings.
+fn causes(out: &mut String, assessment: &Assessment<'_>) {
+    for (number, group) in assessment.failures().enumerate() {
+        let _ = write!(
+            out,
+            "{}. **{}** ({}). {}",
+            number + 1,
+            prose(group.title),
+            group.severity.describe(),
+            prose(group.consequence)
+        );
+        if let Some(fix) = group.fix {
+            let _ = write!(out, " *Fix:* {}", prose(fix));
+        }
+        let _ = write!(out, " *Failed:* {}.", ids(&group.failed));
+        if !group.warned.is_empty() {
+            let _ = write!(out, " *Warned:* {}.", ids(&group.warned));
+        }
+        out.push('\n');
+    }
+    if assessment.failures().next().is_some() {
+        out.push('\n');
+    }
+    for group in assessment.warnings() {
+        let _ = writeln!(out, "- {}: {}", prose(group.title), ids(&group.warned));
+    }
+    if assessment.warnings().next().is_some() {
+        out.push('\n');
+    }
+}
+
+fn ids(cases: &[&CaseResult]) -> String {
+    let ids: Vec<String> = cases.iter().map(|case| code(&case.id)).collect();
+    ids.join(", ")
+}
+
+fn clients(out: &mut String, answers: &[ClientAnswer]) {
+    if answers.is_empty() {
+        return;
+    }
+    out.push_str("| Will these clients connect? | | Rule |\n| :-- | :-- | :-- |\n");
+    for ClientAnswer {
+        client,
+        connects,
+        because,
+    } in answers
+    {
+        let _ = writeln!(
+            out,
+            "| {} | {} {} | [{}]({}) |",
+            text(&client.name),
+            Status::of_client(*connects).symbol(),
+            text(&explained(*connects, because)),
+            prose(&client.rule),
+            address(&client.source)
+        );
+    }
+    out.push('\n');
 }
 
 fn table(out: &mut String, results: &Results, all: &Summary) {
@@ -190,8 +257,13 @@ fn not_applicable(out: &mut String, results: &Results) {
     }
     out.push_str("### Not applicable\n\n");
     for (reason, group) in groups {
-        let ids: Vec<String> = group.iter().map(|case| code(&case.id)).collect();
-        let _ = writeln!(out, "- {}: {}", text(reason), ids.join(", "));
+        let _ = writeln!(
+            out,
+            "<details>\n<summary>{}: {}</summary>\n\n{}\n\n</details>\n",
+            cases(group.len()),
+            html(reason),
+            ids(&group)
+        );
     }
     out.push('\n');
 }
@@ -223,6 +295,14 @@ fn longest_run(text: &str) -> usize {
         .unwrap_or(0)
 }
 
+/// Returns a text of the suite. Text between backticks becomes code.
+fn prose(words: &str) -> String {
+    let parts = words.split('`').enumerate();
+    parts
+        .map(|(number, part)| if number % 2 == 0 { text(part) } else { code(part) })
+        .collect()
+}
+
 /// Escapes text so that it contains no markup, no entity, and no URL that GitHub turns into a link.
 fn text(words: &str) -> String {
     let mut out = String::with_capacity(words.len());
@@ -233,15 +313,6 @@ fn text(words: &str) -> String {
         out.push(character);
     }
     out.replace(":/", "\\:/").replace("www.", "www\\.")
-}
-
-/// Escapes text for the inside of an HTML element.
-fn html(words: &str) -> String {
-    line(words)
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }
 
 /// Returns a URL as the destination of a link.

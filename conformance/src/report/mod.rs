@@ -47,6 +47,8 @@ pub struct Style {
     pub color: bool,
     /// The width of the terminal in columns. Commands and URLs are not wrapped and can be longer.
     pub width: usize,
+    /// Whether to show every section, every finding in detail, and every case that does not apply.
+    pub verbose: bool,
 }
 
 /// A report could not be rendered.
@@ -128,6 +130,7 @@ impl Default for Style {
         Self {
             color: false,
             width: 80,
+            verbose: false,
         }
     }
 }

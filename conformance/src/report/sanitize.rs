@@ -24,6 +24,15 @@ pub(crate) fn line(text: &str) -> String {
     out
 }
 
+/// Returns `text` on one line, sanitized, for the inside of an HTML element.
+pub(super) fn html(text: &str) -> String {
+    line(text)
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
+
 /// Returns all lines of `text`, sanitized.
 pub(crate) fn lines(text: &str) -> String {
     block(text, WHOLE)
@@ -38,6 +47,9 @@ const EXCERPT: Limit = Limit {
     lines: 40,
     characters: 1_200,
 };
+
+/// The distance of tab stops. Tabs become spaces, because reports show text at other columns than the target.
+const TAB: usize = 8;
 
 /// No limit.
 const WHOLE: Limit = Limit {
@@ -96,7 +108,10 @@ pub(super) fn to_json(value: &impl Serialize) -> Result<String, serde_json::Erro
 fn push_sanitized(out: &mut String, text: &str) {
     for character in text.chars() {
         match character {
-            '\t' => out.push_str("\\t"),
+            '\t' => {
+                let column = out.chars().rev().take_while(|one| *one != '\n').count();
+                out.extend(std::iter::repeat_n(' ', TAB - column % TAB));
+            }
             '\r' => out.push_str("\\r"),
             invisible if is_invisible(invisible) => {
                 let _ = write!(out, "{}", invisible.escape_unicode());
@@ -133,14 +148,23 @@ mod tests {
     #[test]
     fn invisible_characters_are_escaped() {
         assert_eq!(
-            line("a\u{1b}[31mb\r\nc\td\u{202e}e\u{9b}f\u{feff}\u{ffff}é"),
-            "a\\u{1b}[31mb c\\td\\u{202e}e\\u{9b}f\\u{feff}\\u{ffff}é"
+            line("a\u{1b}[31mb\r\nc\u{202e}e\u{9b}f\u{feff}\u{ffff}é"),
+            "a\\u{1b}[31mb c\\u{202e}e\\u{9b}f\\u{feff}\\u{ffff}é"
         );
         let limit = Limit {
             lines: 9,
             characters: 99,
         };
         assert_eq!(block("a\r\nb\rc\n\nd", limit), "a\nb\\rc\n\nd");
+    }
+
+    #[test]
+    fn tabs_are_shown_as_tabs() {
+        assert_eq!(
+            block("a\tb\n\tc\n12345678\td", WHOLE),
+            "a       b\n        c\n12345678        d"
+        );
+        assert_eq!(line("a\tb"), "a       b");
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! The status of a case as reports show it, with the words and symbols that all formats share.
 
-use crate::results::{CaseResult, Conclusion, Outcome, Results, Summary};
+use crate::{
+    assessment::Connects,
+    results::{CaseResult, Conclusion, Outcome, Results, Summary, Timing},
+};
 
 /// The outcome of a case, in which a failure that the baseline lists is a status of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +36,15 @@ impl Status {
             Outcome::Warn => Self::Warn,
             Outcome::Fail => Self::Fail,
             Outcome::NotTestable => Self::NotTestable,
+        }
+    }
+
+    /// Returns the status whose symbol and color represent whether a client can connect.
+    pub(super) fn of_client(connects: Connects) -> Self {
+        match connects {
+            Connects::Yes => Self::Pass,
+            Connects::No => Self::Fail,
+            Connects::SignsIn | Connects::Unknown => Self::NotApplicable,
         }
     }
 
@@ -102,18 +114,30 @@ impl Status {
 /// Returns the status whose symbol and color represent the conclusion of the run.
 pub(super) fn run_status(results: &Results) -> Status {
     match results.conclusion() {
-        Conclusion::Clean => Status::Pass,
-        Conclusion::Findings | Conclusion::NothingTried => Status::Fail,
+        Conclusion::Clean if results.good_token_refused.is_none() => Status::Pass,
+        Conclusion::Clean | Conclusion::Findings | Conclusion::NothingTried => Status::Fail,
     }
 }
 
-/// Returns a warning for the top of the report, if the target accepted no valid token.
-pub(super) fn headline(results: &Results) -> Option<String> {
-    let rejected = results.good_token_refused.as_deref()?;
-    Some(format!(
-        "The target rejected a valid token and accepted none, so rejections of invalid tokens prove nothing. Fix this \
-         first: {rejected}"
-    ))
+/// Returns when the run was, and how long it took: `2026-11-27 10:30 UTC, 41 s`.
+pub(super) fn timing(results: &Results) -> Option<String> {
+    let Timing { started, duration } = results.timing?;
+    let started = started.strftime("%Y-%m-%d %H:%M UTC");
+    let duration = match duration.as_secs() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds => format!("{} min {} s", seconds / 60, seconds % 60),
+    };
+    Some(format!("{started}, {duration}"))
+}
+
+/// Explains whether a client can connect: `no: discovery.json`.
+pub(super) fn explained(connects: Connects, because: &[&str]) -> String {
+    let (word, ids) = (connects.describe(), because.join(", "));
+    match connects {
+        Connects::Yes => word.to_owned(),
+        Connects::No => format!("{word}: {ids}"),
+        Connects::SignsIn | Connects::Unknown => format!("{word}; not run: {ids}"),
+    }
 }
 
 /// Returns all counts above zero, worst first: `2 failed, 11 passed`.

@@ -1,14 +1,18 @@
-//! The terminal report: one line per section, details of each failure, and a summary at the end.
+//! The terminal report: the verdict, the causes of the findings, which clients will connect, and the counts. With
+//! `--verbose` also one line per section, and details of each finding.
 //!
 //! Colors only repeat what words and symbols say.
 
 use super::{
     Style,
     sanitize::{self, Limit, line},
-    status::{Status, all_counts, by_reason, cases, counts, headline, run_status, with_status},
+    status::{Status, all_counts, by_reason, cases, counts, explained, run_status, timing, with_status},
     text_writer::{BAD, BOLD, DIM, DOUBTFUL, PLAIN, Prefix, TextWriter},
 };
-use crate::results::{CaseResult, Results, Section, Summary};
+use crate::{
+    assessment::{Assessment, ClientAnswer, Group},
+    results::{CaseResult, Finding, Results, Section, Summary},
+};
 
 /// The limit for a request or response. The JSON and HTML reports show more.
 const MESSAGE: Limit = Limit {
@@ -20,6 +24,13 @@ const FINDING: Limit = Limit {
     lines: 8,
     characters: 600,
 };
+/// The limit for a finding in one line.
+const EXAMPLE: Limit = Limit {
+    lines: 1,
+    characters: 100,
+};
+/// Up to this number of findings, their details are shown in every report.
+const FEW: usize = 3;
 /// The column where the text of a failure begins.
 const INDENT: usize = 5;
 /// The column where the text after a label begins.
@@ -27,21 +38,25 @@ const VALUES: usize = 16;
 
 pub(super) fn render(results: &Results, style: Style) -> String {
     let mut out = TextWriter::new(style);
+    let assessment = Assessment::of(results);
     heading(&mut out, results);
-    for (section, all) in results.sections() {
-        section_line(&mut out, section, &Summary::of(all));
-        for status in [Status::Fail, Status::Warn] {
-            for case in with_status(all, status) {
-                details(&mut out, case, status);
-            }
-        }
+    verdict(&mut out, results, &assessment);
+    for (number, group) in assessment.failures().enumerate() {
+        cause(&mut out, number + 1, group);
     }
-    brief_list(&mut out, "Failed", &results.cases, Status::Fail);
-    brief_list(&mut out, "Warnings", &results.cases, Status::Warn);
-    not_testable(&mut out, results);
-    not_applicable(&mut out, results);
+    warnings(&mut out, &assessment);
+    clients(&mut out, &assessment.clients, style.verbose);
+    let findings = assessment.groups.iter().flat_map(Group::cases).count();
+    if style.verbose || (1..=FEW).contains(&findings) {
+        all_details(&mut out, results, style.verbose);
+    }
+    not_testable(&mut out, results, style.verbose);
+    not_applicable(&mut out, results, style.verbose);
     baseline(&mut out, results);
     conclusion(&mut out, results);
+    if !style.verbose && findings > FEW {
+        next_step(&mut out, &assessment);
+    }
     out.finish()
 }
 
@@ -63,15 +78,133 @@ fn heading(out: &mut TextWriter, results: &Results) {
     ] {
         labeled(out, 0, 9, label, &line(value));
     }
+    if let Some(timing) = timing(results) {
+        labeled(out, 0, 9, "Run", &timing);
+    }
+}
+
+fn verdict(out: &mut TextWriter, results: &Results, assessment: &Assessment<'_>) {
     out.blank();
-    if let Some(headline) = headline(results) {
+    let status = run_status(results);
+    let prefix = Prefix {
+        text: status.symbol(),
+        paint: status.paint(),
+        column: 0,
+    };
+    let verdict = &assessment.verdict;
+    out.wrapped(&prefix, &verdict.title.to_uppercase(), status.paint());
+    out.wrapped(&indented(2), &line(&verdict.reasons), PLAIN);
+}
+
+/// Writes a cause of failures, with the cases that failed and warned because of it.
+fn cause(out: &mut TextWriter, number: usize, group: &Group<'_>) {
+    out.blank();
+    let prefix = Prefix {
+        text: &format!("{number:>2} {}", Status::Fail.symbol()),
+        paint: BAD,
+        column: INDENT,
+    };
+    let title = format!("{} ({})", group.title, group.severity.describe());
+    out.wrapped(&prefix, &line(&title), BOLD);
+    out.wrapped(&indented(INDENT), &line(group.consequence), PLAIN);
+    if let Some(fix) = group.fix {
+        labeled(out, INDENT, VALUES, "Fix", &line(fix));
+    }
+    if let Some((case, finding)) = group
+        .failed
+        .iter()
+        .find_map(|case| Some((case, case.findings.first()?)))
+    {
+        let example = format!("{}: {}", case.id, difference(finding));
+        labeled(out, INDENT, VALUES, "Example", &line(&example));
+    }
+    for (status, all) in [(Status::Fail, &group.failed), (Status::Warn, &group.warned)] {
+        if !all.is_empty() {
+            let label = format!("{} {}", all.len(), status.plural());
+            labeled(out, INDENT, VALUES, &label, &ids(all));
+        }
+    }
+}
+
+/// Describes a finding in one line.
+fn difference(finding: &Finding) -> String {
+    let short = |text: &str| {
+        let whole = line(text);
+        let shown = sanitize::block(&whole, EXAMPLE);
+        match shown.split_once('\n') {
+            Some((shown, _)) => format!("{shown}…"),
+            None => shown,
+        }
+    };
+    format!(
+        "expected {}, got {}",
+        short(&finding.expected),
+        short(&finding.actual)
+    )
+}
+
+fn ids(cases: &[&CaseResult]) -> String {
+    let ids: Vec<String> = cases.iter().map(|case| line(&case.id)).collect();
+    ids.join(", ")
+}
+
+/// Lists the causes that only led to warnings.
+fn warnings(out: &mut TextWriter, assessment: &Assessment<'_>) {
+    let mut groups = assessment.warnings().peekable();
+    if groups.peek().is_none() {
+        return;
+    }
+    out.blank();
+    out.heading("Warnings: recommendations that are not met");
+    for group in groups {
         let prefix = Prefix {
-            text: Status::Fail.symbol(),
-            paint: BAD,
-            column: 0,
+            text: &format!("  {}", Status::Warn.symbol()),
+            paint: DOUBTFUL,
+            column: 4,
         };
-        out.wrapped(&prefix, &line(&headline), BAD);
-        out.blank();
+        out.wrapped(&prefix, &line(group.title), PLAIN);
+        out.wrapped(&indented(4), &ids(&group.warned), DIM);
+    }
+}
+
+fn clients(out: &mut TextWriter, answers: &[ClientAnswer], verbose: bool) {
+    if answers.is_empty() {
+        return;
+    }
+    out.blank();
+    out.heading("Will these clients connect?");
+    for ClientAnswer {
+        client,
+        connects,
+        because,
+    } in answers
+    {
+        let status = Status::of_client(*connects);
+        let prefix = Prefix {
+            text: &format!("  {} {}", status.symbol(), client.name),
+            paint: status.paint(),
+            column: 20,
+        };
+        out.wrapped(&prefix, &line(&explained(*connects, because)), PLAIN);
+        if verbose {
+            out.wrapped(&indented(20), &client.rule, DIM);
+            out.unwrapped(&indented(20), &client.source);
+        }
+    }
+}
+
+/// Writes one line per section if `verbose`, and the details of each finding.
+fn all_details(out: &mut TextWriter, results: &Results, verbose: bool) {
+    out.blank();
+    for (section, all) in results.sections() {
+        if verbose {
+            section_line(out, section, &Summary::of(all));
+        }
+        for status in [Status::Fail, Status::Warn] {
+            for case in with_status(all, status) {
+                details(out, case, status);
+            }
+        }
     }
 }
 
@@ -157,28 +290,9 @@ fn message(out: &mut TextWriter, label: &str, mark: &str, text: &str) {
     }
 }
 
-/// Lists the cases with this status, each with its requirement.
-fn brief_list(out: &mut TextWriter, title: &str, all: &[CaseResult], status: Status) {
-    let mut cases = with_status(all, status).peekable();
-    if cases.peek().is_none() {
-        return;
-    }
-    out.blank();
-    out.heading(title);
-    for case in cases {
-        let prefix = Prefix {
-            text: &format!("  {} {}", status.symbol(), line(&case.id)),
-            paint: status.paint(),
-            column: 0,
-        };
-        out.wrapped(&prefix, "", PLAIN);
-        out.wrapped(&indented(4), &line(&case.requirement), PLAIN);
-    }
-}
-
 /// Lists the cases that could not be tested, grouped by reason, with the command that reruns the first of
 /// each group.
-fn not_testable(out: &mut TextWriter, results: &Results) {
+fn not_testable(out: &mut TextWriter, results: &Results, verbose: bool) {
     let groups = by_reason(&results.cases, Status::NotTestable);
     if groups.is_empty() {
         return;
@@ -187,14 +301,13 @@ fn not_testable(out: &mut TextWriter, results: &Results) {
     out.heading("Not testable, counted as failures");
     for (reason, group) in groups {
         reason_line(out, reason, Status::NotTestable);
-        for case in &group {
-            let prefix = Prefix {
-                text: &format!("    {}", line(&case.id)),
-                paint: PLAIN,
-                column: 0,
-            };
-            out.wrapped(&prefix, "", PLAIN);
-            out.wrapped(&indented(6), &line(&case.requirement), DIM);
+        if verbose {
+            for case in &group {
+                out.wrapped(&indented(4), &line(&case.id), PLAIN);
+                out.wrapped(&indented(6), &line(&case.requirement), DIM);
+            }
+        } else {
+            out.wrapped(&indented(4), &ids(&group), DIM);
         }
         if let Some(first) = group.first() {
             let label = if group.len() > 1 {
@@ -209,8 +322,8 @@ fn not_testable(out: &mut TextWriter, results: &Results) {
     }
 }
 
-/// Lists the cases that do not apply, grouped by reason.
-fn not_applicable(out: &mut TextWriter, results: &Results) {
+/// Counts the cases that do not apply by reason. Lists them if `verbose`.
+fn not_applicable(out: &mut TextWriter, results: &Results, verbose: bool) {
     let groups = by_reason(&results.cases, Status::NotApplicable);
     if groups.is_empty() {
         return;
@@ -218,9 +331,11 @@ fn not_applicable(out: &mut TextWriter, results: &Results) {
     out.blank();
     out.heading("Not applicable");
     for (reason, group) in groups {
-        reason_line(out, reason, Status::NotApplicable);
-        let ids: Vec<String> = group.iter().map(|case| line(&case.id)).collect();
-        out.wrapped(&indented(4), &ids.join(", "), DIM);
+        let reason = format!("{}: {reason}", cases(group.len()));
+        reason_line(out, &reason, Status::NotApplicable);
+        if verbose {
+            out.wrapped(&indented(4), &ids(&group), DIM);
+        }
     }
 }
 
@@ -281,6 +396,19 @@ fn conclusion(out: &mut TextWriter, results: &Results) {
         target.address
     );
     out.wrapped(&prefix, &line(&text), PLAIN);
+}
+
+/// Says how to see the details of the first failure, or else of the first warning.
+fn next_step(out: &mut TextWriter, assessment: &Assessment<'_>) {
+    if let Some(case) = assessment.groups.iter().flat_map(Group::cases).next() {
+        out.blank();
+        out.wrapped(
+            &indented(0),
+            "Add --verbose for all details, or run one case:",
+            PLAIN,
+        );
+        out.unwrapped(&indented(0), &line(&case.rerun));
+    }
 }
 
 fn labeled(out: &mut TextWriter, indent: usize, column: usize, label: &str, value: &str) {

@@ -32,7 +32,7 @@ pub(super) struct Fixture {
 pub(super) enum FixtureError {
     #[error("the target did not start: {0}")]
     Target(Ended),
-    #[error("the target was not ready within {}{}", seconds(*.limit), last_output(.output))]
+    #[error("the target was not ready within {}, twice: if it starts slowly, give it more time with --start-timeout{}", seconds(*.limit), last_output(.output))]
     NotReady { limit: Duration, output: String },
     #[error("the profile does not map the setting {0:?}")]
     NoSetting(String),

@@ -100,7 +100,7 @@ async fn run_unredacted(
     progress: &impl Progress,
     redactor: &Redactor,
 ) -> Result<Results, RunError> {
-    let selected = options.selection.apply(catalogue)?;
+    let selected = options.selection.apply(catalogue, Some(&options.profile))?;
     let trust = Trust::new(options.authority.as_deref()).map_err(RunError::target)?;
     let starter = TargetStarter::new(options, &trust, redactor);
     let fixture = match &starter {
@@ -138,13 +138,17 @@ async fn run_unredacted(
         suite: Suite {
             name: env!("CARGO_PKG_NAME").to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            cases: catalogue.len(),
+            cases: catalogue
+                .iter()
+                .filter(|(_, case)| options.profile.covers(case))
+                .count(),
         },
         target: Target {
             profile: options.profile.name.clone(),
             address: options.target.address(),
             reach: options.target.reach(),
         },
+        timing: None,
         good_token_refused,
         cases,
         baseline: stale_entries,

@@ -1,8 +1,11 @@
 //! Selects cases by id, section, pattern and level.
 
-use regex::Regex;
-
-use crate::case::{Case, Catalogue, Level, Section};
+use crate::{
+    case::{Case, Catalogue, Level, Section},
+    near_miss::did_you_mean,
+    pattern::selects,
+    profile::Profile,
+};
 
 /// Selects cases.
 #[derive(Clone, Debug, Default)]
@@ -32,13 +35,15 @@ pub enum SelectionError {
 }
 
 impl Selection {
-    /// Returns the selected cases in order.
+    /// Returns the selected cases in order. Leaves out the cases that only a copy of clerk-mcp can pass, unless
+    /// the profile offers what they need or `only` selects them.
     ///
     /// # Errors
     /// [`SelectionError`], when a selector, or the whole selection, matches no case.
     pub fn apply<'a>(
         &self,
         catalogue: &'a Catalogue,
+        profile: Option<&Profile>,
     ) -> Result<Vec<(&'a Section, &'a Case)>, SelectionError> {
         for selector in self.only.iter().chain(&self.skip) {
             if !catalogue.ids().any(|id| selects(selector, id)) {
@@ -48,7 +53,9 @@ impl Selection {
                     hint: if is_prefix {
                         format!("write '{selector}*' to select every id with this prefix")
                     } else {
-                        "`list` shows all ids".to_owned()
+                        let sections = catalogue.iter().map(|(section, _)| section.key.as_str());
+                        let known = catalogue.ids().chain(sections);
+                        did_you_mean(selector, known).unwrap_or_else(|| "`list` shows all ids".to_owned())
                     },
                 });
             }
@@ -59,43 +66,12 @@ impl Selection {
                 (self.only.is_empty() || self.only.iter().any(|selector| selects(selector, &case.id)))
                     && !self.skip.iter().any(|selector| selects(selector, &case.id))
                     && self.level.is_none_or(|level| level == case.level)
+                    && (!self.only.is_empty() || profile.is_none_or(|profile| profile.covers(case)))
             })
             .collect();
         if selected.is_empty() {
             return Err(SelectionError::Nothing);
         }
         Ok(selected)
-    }
-}
-
-/// Returns whether a selector matches an id.
-fn selects(selector: &str, id: &str) -> bool {
-    if selector.contains('*') {
-        let pattern = regex::escape(selector).replace(r"\*", ".*");
-        return Regex::new(&format!("^{pattern}$")).is_ok_and(|pattern| pattern.is_match(id));
-    }
-    id == selector
-        || id
-            .strip_prefix(selector)
-            .is_some_and(|rest| rest.starts_with('.'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn selectors_match_ids_sections_and_patterns() {
-        for (selector, id, expected) in [
-            ("claims", "claims.expired", true),
-            ("claims", "claimsx.expired", false),
-            ("claims.expired", "claims.expired", true),
-            ("claims.exp", "claims.expired", false),
-            ("claims.exp*", "claims.expired", true),
-            ("*.expired", "claims.expired", true),
-            ("*.exp", "claims.expired", false),
-        ] {
-            assert_eq!(selects(selector, id), expected, "{selector} {id}");
-        }
     }
 }

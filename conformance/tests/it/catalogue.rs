@@ -6,7 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clerk_mcp_conformance::case::{CaseFile, Catalogue, Level};
+use clerk_mcp_conformance::{
+    case::{CaseFile, Catalogue, Level},
+    profile::Profile,
+    runner::Selection,
+};
 
 /// Reads the cases from the source tree, so that a changed case needs no rebuild.
 pub(crate) fn cases() -> Catalogue {
@@ -122,6 +126,32 @@ fn cases_are_found_by_id_and_sorted() {
     assert_eq!((section.number, case.level), (6, Level::Must));
     assert_eq!(case.steps().len(), 1);
     assert!(cases.find("claims").is_none());
+}
+
+/// Other servers cannot pass them, and a long list of cases that do not apply hides the others.
+#[test]
+fn cases_that_only_clerk_mcp_can_pass_are_left_out_for_other_servers() {
+    let catalogue = cases();
+    let selected = |only: &[&str], profile: &str| {
+        let selection = Selection {
+            only: only.iter().map(|id| (*id).to_owned()).collect(),
+            ..Selection::default()
+        };
+        let profile = Profile::find(profile).unwrap();
+        selection.apply(&catalogue, Some(&profile)).unwrap().len()
+    };
+    let general = catalogue
+        .iter()
+        .filter(|(_, case)| !case.is_for_clerk_mcp())
+        .count();
+    assert!((300..catalogue.len() - 100).contains(&general), "{general}");
+    assert_eq!(selected(&[], "generic"), general);
+    assert_eq!(selected(&[], "clerk-mcp"), catalogue.len());
+    assert_eq!(
+        selected(&["tools.greet"], "generic"),
+        1,
+        "the reader asked for it"
+    );
 }
 
 #[test]

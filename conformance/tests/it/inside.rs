@@ -212,7 +212,10 @@ async fn start_timeout_applies_to_a_target_that_never_answers() {
         #[expect(dead_code, reason = "the listener is closed when this is dropped")] net::TcpListener,
     );
     impl Running for Hanging {}
-    let launch: Launcher = Arc::new(|environment| {
+    let starts = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&starts);
+    let launch: Launcher = Arc::new(move |environment| {
+        counter.fetch_add(1, Ordering::SeqCst);
         Box::pin(async move {
             let address = format!("127.0.0.1:{}", environment["PORT"]);
             Ok(Box::new(Hanging(net::TcpListener::bind(address).unwrap())) as Box<dyn Running>)
@@ -226,7 +229,29 @@ async fn start_timeout_applies_to_a_target_that_never_answers() {
         .await
         .expect("the run ends in time")
         .unwrap_err();
-    assert_eq!(error.to_string(), "the target was not ready within 1 s");
+    assert_eq!(
+        error.to_string(),
+        "the target was not ready within 1 s, twice: if it starts slowly, give it more time with --start-timeout"
+    );
+    assert_eq!(starts.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn target_that_is_not_ready_in_time_is_started_once_more() {
+    struct Silent;
+    impl Running for Silent {}
+    let starts = AtomicUsize::new(0);
+    let ready = rejecting_until(|_| false);
+    let launch: Launcher = Arc::new(move |environment| match starts.fetch_add(1, Ordering::SeqCst) {
+        0 => Box::pin(async { Ok(Box::new(Silent) as Box<dyn Running>) }),
+        _ => ready(environment),
+    });
+    let mut options = options(TargetOptions::Inside(launch), &["challenges.no-token"]);
+    options.start_timeout = Duration::from_secs(1);
+    let results = runner::run(&Catalogue::built_in().unwrap(), &options, &())
+        .await
+        .unwrap();
+    assert_eq!(results.cases[0].outcome, Outcome::Pass);
 }
 
 /// Sends the id of each case that has a result.

@@ -7,6 +7,7 @@
     reason = "a panic fails the test; clippy does not recognize helper functions as test code"
 )]
 
+mod assessment;
 mod baseline;
 mod catalogue;
 mod cli;

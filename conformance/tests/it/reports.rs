@@ -1,11 +1,12 @@
 //! The reports: snapshots, validation with parsers of the formats, and output of a hostile target.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use clap::ValueEnum as _;
 use clerk_mcp_conformance::{
+    assessment::clients,
     report::{Format, Style},
-    results::{CaseResult, Results},
+    results::{CaseResult, Results, Timing},
 };
 use pulldown_cmark::{Event, Options, Parser, Tag};
 use serde_json::Value;
@@ -25,6 +26,11 @@ fn render(format: Format, results: &Results) -> String {
     format.render(results, Style::default()).unwrap()
 }
 
+/// Returns whether the suite wrote this link, and not the target.
+fn is_own_link(url: &str) -> bool {
+    url.starts_with("https://www.rfc-editor.org/") || clients().iter().any(|client| client.source == url)
+}
+
 fn clean() -> Results {
     results_of(vec![case(
         "claims.expired",
@@ -36,6 +42,51 @@ fn clean() -> Results {
 fn renders_every_format() {
     for format in FORMATS {
         insta::assert_snapshot!(format.name(), render(format, &results()));
+    }
+}
+
+#[test]
+fn renders_all_details_in_a_verbose_terminal_report() {
+    let style = Style {
+        verbose: true,
+        ..Style::default()
+    };
+    insta::assert_snapshot!(
+        "terminal_verbose",
+        Format::Terminal.render(&results(), style).unwrap()
+    );
+}
+
+/// A reader must not have to run a case again to see its only finding.
+#[test]
+fn few_findings_are_shown_in_detail() {
+    let failed = |id: &str| case(id, "The server does this.").failed(&[(1, "status 401", "status 200")]);
+    let mut cases: Vec<CaseResult> = (0..3).map(|number| failed(&format!("claims.{number}"))).collect();
+    let text = render(Format::Terminal, &results_of(cases.clone()));
+    assert_eq!(text.matches("Run again").count(), 3, "{text}");
+    cases.push(failed("claims.3"));
+    let text = render(Format::Terminal, &results_of(cases));
+    assert!(!text.contains("Run again"), "{text}");
+    assert!(
+        text.contains("Add --verbose for all details, or run one case:"),
+        "{text}"
+    );
+}
+
+#[test]
+fn reports_for_people_show_when_the_run_was() {
+    let timing = Timing {
+        started: "2026-11-27T10:30:59Z".parse().unwrap(),
+        duration: Duration::from_millis(83_900),
+    };
+    let results = Results {
+        timing: Some(timing),
+        ..clean()
+    };
+    for format in FORMATS {
+        let is_shown = render(format, &results).contains("2026-11-27 10:30 UTC, 1 min 23 s");
+        let is_for_people = matches!(format, Format::Terminal | Format::Markdown | Format::Html);
+        assert_eq!(is_shown, is_for_people, "{format}");
     }
 }
 
@@ -63,7 +114,11 @@ fn formats_are_parsed_by_name() {
 #[test]
 fn control_characters_from_a_target_are_escaped() {
     for format in FORMATS {
-        let text = render(format, &results());
+        let style = Style {
+            verbose: true,
+            ..Style::default()
+        };
+        let text = format.render(&results(), style).unwrap();
         let unescaped: Vec<char> = text
             .chars()
             .filter(|one| {
@@ -121,7 +176,7 @@ fn json_report_can_be_read_back() {
     let value: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(
         value["summary"],
-        serde_json::json!({"pass": 2, "warn": 1, "fail": 3, "notTestable": 2, "notApplicable": 3, "known": 1})
+        serde_json::json!({"pass": 4, "warn": 1, "fail": 3, "notTestable": 2, "notApplicable": 3, "known": 1})
     );
 }
 
@@ -132,7 +187,7 @@ fn junit_report_is_xml_with_correct_counts() {
     let root = document.root_element();
     let all = |name: &str| root.descendants().filter(|node| node.has_tag_name(name)).count();
     // Each error in the baseline is a test case.
-    assert_eq!(root.attribute("tests"), Some("14"));
+    assert_eq!(root.attribute("tests"), Some("16"));
     assert_eq!((root.attribute("failures"), all("failure")), (Some("5"), 5));
     assert_eq!((root.attribute("errors"), all("error")), (Some("2"), 2));
     assert_eq!(all("skipped"), 4);
@@ -206,13 +261,16 @@ fn html_report_contains_no_elements_from_a_target() {
             .collect();
         let unique: HashSet<&&str> = ids.iter().collect();
         assert_eq!(unique.len(), ids.len(), "{ids:?}");
+        let mut scripts = 0;
         for node in document.descendants().filter(roxmltree::Node::is_element) {
             let name = node.tag_name().name();
+            if name == "script" {
+                assert_eq!(node.text(), Some(include_str!("../../templates/report.js")));
+                scripts += 1;
+                continue;
+            }
             assert!(
-                ![
-                    "script", "img", "iframe", "link", "object", "embed", "form", "base", "b"
-                ]
-                .contains(&name),
+                !["img", "iframe", "link", "object", "embed", "form", "base", "b"].contains(&name),
                 "{name}"
             );
             for attribute in node.attributes() {
@@ -223,11 +281,12 @@ fn html_report_contains_no_elements_from_a_target() {
                 );
                 match (name, value.strip_prefix('#')) {
                     ("href", Some(id)) => assert!(ids.contains(&id), "{id}"),
-                    ("href", None) => assert!(value.starts_with("https://www.rfc-editor.org/"), "{value}"),
+                    ("href", None) => assert!(is_own_link(value), "{value}"),
                     _ => {}
                 }
             }
         }
+        assert_eq!(scripts, 1);
         let levels: Vec<u32> = document
             .descendants()
             .filter_map(|node| node.tag_name().name().strip_prefix('h')?.parse().ok())
@@ -242,10 +301,10 @@ fn html_report_contains_no_elements_from_a_target() {
 fn html_report_links_counts_to_findings() {
     let text = render(Format::Html, &results());
     for part in [
-        "<details class=\"section\" id=\"section-claims\">",
+        "<details class=\"section\" id=\"section-claims\" data-group=\"\">",
         "<td class=\"count fail\"><a href=\"#claims.audience\">3</a></td>",
         "<td class=\"count not-testable\"><a href=\"#audience.issuer\">2</a></td>",
-        "<li id=\"audience.party\">",
+        "<li id=\"audience.party\" ",
         "<td class=\"count\"></td>",
     ] {
         assert!(text.contains(part), "{part}");
@@ -266,7 +325,7 @@ fn markdown_report_contains_no_markup_from_a_target() {
                 assert!(own.iter().any(|tag| html.starts_with(tag)), "{html}");
             }
             Event::Start(Tag::Link { dest_url, .. }) => {
-                assert!(dest_url.starts_with("https://www.rfc-editor.org/"), "{dest_url}");
+                assert!(is_own_link(&dest_url), "{dest_url}");
             }
             Event::Start(Tag::Image { dest_url, .. }) => panic!("an image: {dest_url}"),
             Event::Start(Tag::CodeBlock(_)) => in_code = true,
@@ -319,7 +378,7 @@ fn reports_begin_with_a_warning_if_no_valid_token_was_accepted() {
         ..clean()
     };
     for (format, head) in [
-        (Format::Terminal, "  6 Registered claims"),
+        (Format::Terminal, "CLEAN"),
         (Format::Markdown, "| Section |"),
         (Format::Html, "<main>"),
         (Format::Json, "\"cases\": ["),

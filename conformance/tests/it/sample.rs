@@ -39,7 +39,8 @@ pub(crate) fn case(id: &str, requirement: &str) -> CaseResult {
     }
 }
 
-const SECTIONS: [(u8, &str, &str); 4] = [
+const SECTIONS: [(u8, &str, &str); 5] = [
+    (1, "discovery", "Discovery"),
     (2, "challenges", "Challenges"),
     (6, "claims", "Registered claims"),
     (7, "audience", "Audience, issuer, authorized party"),
@@ -106,6 +107,7 @@ impl CaseResultExt for CaseResult {
 /// Returns results with these cases, from a suite of 150.
 pub(crate) fn results_of(cases: Vec<CaseResult>) -> Results {
     Results {
+        timing: None,
         good_token_refused: None,
         suite: Suite {
             name: "clerk-mcp-conformance".to_owned(),
@@ -153,6 +155,11 @@ pub(crate) fn results() -> Results {
     );
     let mut results =
         results_of(vec![
+        case("discovery.json", "The server returns the metadata as JSON."),
+        case(
+            "discovery.without-a-token",
+            "The server returns the metadata without a token.",
+        ),
         case(
             "challenges.no-token",
             "The server answers a request without a token with 401 and a Bearer challenge.",

@@ -109,7 +109,7 @@ fn profiles_with_typos_are_rejected() {
     for (line, expected) in [
         (
             "offers = [\"cros\"]",
-            "offers: unknown option \"cros\" (list --options)",
+            "offers: unknown option \"cros\": did you mean cors?",
         ),
         (
             "offers = [\"identity\"]",
@@ -117,7 +117,7 @@ fn profiles_with_typos_are_rejected() {
         ),
         (
             "settings = { audiense = \"A\" }",
-            "settings: unknown setting \"audiense\" (list --settings)",
+            "settings: unknown setting \"audiense\": did you mean audience?",
         ),
         (
             "key_interval = \"soon\"",
