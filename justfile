@@ -41,6 +41,11 @@ nix *ARGS:
 bench *ARGS:
     cargo bench --locked {{ ARGS }}
 
+# Fuzz one target, such as jose, for some seconds (needs nightly Rust and cargo-fuzz)
+fuzz TARGET SECONDS="60":
+    mkdir -p fuzz/corpus/{{ TARGET }}
+    cargo +nightly fuzz run --sanitizer none {{ TARGET }} fuzz/corpus/{{ TARGET }} fuzz/seeds/{{ TARGET }} -- -max_total_time={{ SECONDS }} -timeout=10
+
 # Check licenses, advisories, bans and sources of dependencies (needs cargo-deny and the network)
 deny:
     cargo deny --config .deny.toml check

@@ -205,6 +205,9 @@ pub mod config;
 pub mod context;
 mod digest;
 mod flight;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 #[cfg(doc)]
 pub mod guide;
 pub mod http;

@@ -71,6 +71,8 @@ mod check;
 mod claims;
 mod error;
 mod fetch;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod jose;
 mod json;
 mod jwk;

@@ -106,6 +106,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "app", "auth", "clerk", "clock", "config", "http", "mcp", "outbound", "paths", "public", "token",
         ],
     ),
+    ("fuzz", &["mcp", "session", "token"]),
     ("guide", &[]),
     ("lib", &[]),
 ];
