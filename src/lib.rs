@@ -223,4 +223,6 @@ pub mod reason;
 mod request_id;
 pub mod session;
 mod shared_cache;
+#[cfg(test)]
+mod simulation;
 pub mod token;

@@ -8,6 +8,8 @@ mod explanation;
 mod lookup_budget;
 mod observed_audiences;
 mod opaque_tokens;
+#[cfg(test)]
+mod simulation;
 mod token_sessions;
 mod verified_tokens;
 

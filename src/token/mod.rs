@@ -85,6 +85,8 @@ mod recorder;
 mod report;
 mod resource;
 mod rules;
+#[cfg(test)]
+mod simulation;
 mod verifier;
 
 pub use bearer::{BearerError, BearerToken};

@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("paths", &[]),
     ("request_id", &[]),
     ("shared_cache", &["clock", "flight"]),
+    ("simulation", &["clock"]),
     (
         "token",
         &[
@@ -27,6 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "outbound",
             "paths",
             "reason",
+            "simulation",
         ],
     ),
     ("session", &["id", "token"]),
@@ -54,6 +56,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "reason",
             "session",
             "shared_cache",
+            "simulation",
             "token",
         ],
     ),
@@ -90,7 +93,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "http",
-        &["auth", "log_limit", "origin", "paths", "reason", "request_id"],
+        &[
+            "auth",
+            "log_limit",
+            "origin",
+            "paths",
+            "reason",
+            "request_id",
+            "simulation",
+        ],
     ),
     ("config", &["origin", "paths", "token"]),
     (
