@@ -1,6 +1,6 @@
 //! `serve`: runs the server with the given configuration.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use super::{error::Failure, logging, metrics, process, settings::Settings};
 use crate::{app::App, config::Config, token::ResourceNames};
@@ -20,11 +20,14 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
     logging::start(filter, config.log_format);
     process::runtime()?.block_on(async {
         let listener = process::listen(config.listen).await?;
-        let _metrics = match config.admin_address {
-            Some(address) => Some(metrics::serve(address).await?),
+        let recorder = config.admin_address.map(|_| metrics::collect()).transpose()?;
+        let app = App::builder(&config).build()?;
+        let _admin = match config.admin_address.zip(recorder) {
+            Some((address, recorder)) => {
+                Some(metrics::serve(address, recorder, Arc::clone(&app.health)).await?)
+            }
             None => None,
         };
-        let app = App::builder(&config).build()?;
         let names = ResourceNames::new(&config.base_url);
         tracing::info!(address = %listener.local_addr()?, endpoint = %names.mcp(), "listening");
         app.run(listener, process::stop_signal()?).await?;
