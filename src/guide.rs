@@ -1,7 +1,8 @@
 //! How the server works, for readers of the code.
 //!
 //! Start with the [`architecture`]. Then follow [a request](a_request) and [a key rotation](a_key_rotation)
-//! through the modules. [`a_case`] does the same for a case of the conformance suite.
+//! through the modules. [`a_case`] does the same for a case of the conformance suite. The [`threat_model`] says what
+//! the server guarantees. [`replicas`] is for operators.
 
 #[doc = include_str!("guide/architecture.md")]
 pub mod architecture {}
@@ -14,3 +15,20 @@ pub mod a_key_rotation {}
 
 #[doc = include_str!("guide/a_case.md")]
 pub mod a_case {}
+
+#[doc = include_str!("guide/threat_model.md")]
+pub mod threat_model {}
+
+#[doc = include_str!("guide/replicas.md")]
+/// ```text
+#[doc = include_str!("../examples/replicas/haproxy.cfg")]
+/// ```
+///
+/// # Kubernetes
+///
+/// `examples/replicas/kubernetes.yaml`:
+///
+/// ```text
+#[doc = include_str!("../examples/replicas/kubernetes.yaml")]
+/// ```
+pub mod replicas {}

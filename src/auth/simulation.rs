@@ -97,11 +97,11 @@ async fn simulate(mut rng: Rng) {
     let begun = Instant::now();
     let budget = LookupBudget::new(Arc::new(SimulatedClock::start()));
     let clerk = Arc::default();
-    let callers = (0..300).map(|_| {
+    let callers = (0..120).map(|_| {
         let (budget, clerk) = (&budget, Arc::clone(&clerk));
         let mut rng = rng.fork();
         async move {
-            sleep(up_to(Duration::from_secs(40), &mut rng)).await;
+            sleep(up_to(Duration::from_secs(15), &mut rng)).await;
             let is_accepted = rng.u8(0..4) == 0;
             let lookup = look_up(clerk, is_accepted, rng.fork());
             let patience = if rng.bool() {

@@ -1,4 +1,5 @@
-//! Checks that every public item is used in a doc test or an example.
+//! Checks that every public item is used in a doc test or an example, and that the threat model names tests that
+//! exist.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -91,4 +92,31 @@ fn every_public_item_is_used_in_a_doc_test_or_example() {
         missing.is_empty(),
         "neither a doc test nor an example uses {missing:?}"
     );
+}
+
+/// The table of the threat model, whose last column names tests as `file::test`.
+#[test]
+fn every_claim_of_the_threat_model_names_a_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("src/guide/threat_model.md")).unwrap();
+    let mut claims = 0;
+    for row in page.lines().filter(|line| line.starts_with("| ")) {
+        let Some(tests) = row.split('|').rev().nth(1).filter(|tests| tests.contains("::")) else {
+            continue;
+        };
+        claims += 1;
+        for test in tests.split('`').filter(|part| part.contains("::")) {
+            let (file, name) = test.split_once("::").unwrap();
+            let source = ["tests/it", "src"]
+                .map(|folder| root.join(folder).join(format!("{file}.rs")))
+                .iter()
+                .find_map(|path| fs::read_to_string(path).ok());
+            let source = source.unwrap_or_else(|| panic!("{test}: there is no such file"));
+            assert!(
+                source.contains(&format!("fn {name}(")),
+                "{test}: there is no such test"
+            );
+        }
+    }
+    assert!(claims > 25, "only {claims} claims name a test");
 }
