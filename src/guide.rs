@@ -2,7 +2,7 @@
 //!
 //! Start with the [`architecture`]. Then follow [a request](a_request) and [a key rotation](a_key_rotation)
 //! through the modules. [`a_case`] does the same for a case of the conformance suite. The [`threat_model`] says what
-//! the server guarantees. [`replicas`] is for operators.
+//! the server guarantees. [`telemetry`] and [`replicas`] are for operators.
 
 #[doc = include_str!("guide/architecture.md")]
 pub mod architecture {}
@@ -18,6 +18,9 @@ pub mod a_case {}
 
 #[doc = include_str!("guide/threat_model.md")]
 pub mod threat_model {}
+
+#[doc = include_str!("guide/telemetry.md")]
+pub mod telemetry {}
 
 #[doc = include_str!("guide/replicas.md")]
 /// ```text

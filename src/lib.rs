@@ -192,7 +192,8 @@
 //! # Features
 //!
 //! The feature `cli`, on by default, is needed only for the program `clerk-mcp`. A server of your own turns
-//! it off with `default-features = false`.
+//! it off with `default-features = false`. With the feature `otlp`, the program exports
+//! [traces](guide::telemetry).
 
 pub mod app;
 pub mod auth;
@@ -226,3 +227,4 @@ mod shared_cache;
 #[cfg(test)]
 mod simulation;
 pub mod token;
+mod trace;

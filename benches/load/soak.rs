@@ -178,9 +178,10 @@ async fn unknown_keys(clerk: Arc<LocalClerk>, url: String, secrets: Arc<Secrets>
 /// Calls a tool that asks Clerk, and disconnects at once.
 async fn abandon(clerk: Arc<LocalClerk>, url: String, secrets: Arc<Secrets>) {
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "whoami", "arguments": {} } });
+    let http = reqwest::Client::new();
     loop {
         let token = secrets.keep(oauth_token(&clerk, &url));
-        let request = reqwest::Client::new().post(&url).bearer_auth(token).json(&body);
+        let request = http.post(&url).bearer_auth(token).json(&body);
         let _ = timeout(Duration::from_millis(3), request.send()).await;
         sleep(Duration::from_millis(100)).await;
     }

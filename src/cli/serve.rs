@@ -2,6 +2,8 @@
 
 use std::{process::ExitCode, sync::Arc};
 
+#[cfg(feature = "otlp")]
+use super::telemetry::Telemetry;
 use super::{error::Failure, logging, metrics, process, settings::Settings};
 use crate::{app::App, config::Config, token::ResourceNames};
 
@@ -17,7 +19,12 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
         (Err(config), Err(filter)) => return Err(config.and(filter).into()),
         (Err(error), Ok(_)) | (Ok(_), Err(error)) => return Err(error.into()),
     };
-    logging::start(filter, config.log_format);
+    // Before the runtime starts, because the exporter has a thread of its own.
+    #[cfg(feature = "otlp")]
+    let telemetry = Telemetry::start()?;
+    #[cfg(not(feature = "otlp"))]
+    let telemetry = None;
+    logging::start(filter, config.log_format, telemetry.as_ref());
     process::runtime()?.block_on(async {
         let listener = process::listen(config.listen).await?;
         let recorder = config.admin_address.map(|_| metrics::collect()).transpose()?;

@@ -94,6 +94,24 @@ fn every_public_item_is_used_in_a_doc_test_or_example() {
     );
 }
 
+#[test]
+fn every_metric_is_in_the_guide() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("src/guide/telemetry.md")).unwrap();
+    let documented: BTreeSet<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `clerk_mcp_")?.split('`').next())
+        .collect();
+    let mut recorded = BTreeSet::new();
+    for file in rust_files(&root.join("src")) {
+        let source = fs::read_to_string(&file).unwrap();
+        let names = source.split("\"clerk_mcp_").skip(1);
+        recorded.extend(names.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+    }
+    let recorded: BTreeSet<&str> = recorded.iter().map(String::as_str).collect();
+    assert_eq!(documented, recorded);
+}
+
 /// The table of the threat model, whose last column names tests as `file::test`.
 #[test]
 fn every_claim_of_the_threat_model_names_a_test() {

@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("request_id", &[]),
     ("shared_cache", &["clock", "flight"]),
     ("simulation", &["clock"]),
+    ("trace", &[]),
     (
         "token",
         &[
@@ -29,6 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "paths",
             "reason",
             "simulation",
+            "trace",
         ],
     ),
     ("session", &["id", "token"]),
@@ -43,6 +45,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "reason",
             "shared_cache",
             "token",
+            "trace",
         ],
     ),
     (
@@ -58,6 +61,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "shared_cache",
             "simulation",
             "token",
+            "trace",
         ],
     ),
     ("context", &["clerk", "id", "session"]),
@@ -74,6 +78,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "reason",
             "request_id",
             "session",
+            "trace",
         ],
     ),
     (
@@ -101,6 +106,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "reason",
             "request_id",
             "simulation",
+            "trace",
         ],
     ),
     ("config", &["origin", "paths", "token"]),
@@ -115,6 +121,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "app", "auth", "clerk", "clock", "config", "http", "mcp", "outbound", "paths", "public", "token",
+            "trace",
         ],
     ),
     ("fuzz", &["mcp", "session", "token"]),
