@@ -152,7 +152,7 @@ async fn events(clerk: Arc<LocalClerk>) {
             sleep(Duration::from_secs(5)).await;
             clerk.clear_fault(fault);
         }
-        // Servers learn of a key within ten seconds, whatever tokens strangers send. Clerk signs with it later.
+        // Servers learn of a key within ten seconds, regardless of made-up tokens. Clerk signs with it later.
         let (old, new) = (clerk.signing_key(), SigningKey::generate(format!("ins_{number}")));
         clerk.publish_last(new.jwk());
         sleep(Duration::from_secs(15)).await;
