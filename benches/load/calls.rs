@@ -16,8 +16,8 @@ use crate::secrets::Secrets;
 
 /// After this time without a response a call counts as failed.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The calls with one token.
-const CALLS_PER_TOKEN: usize = 50;
+/// How long a client uses a token. Shorter than the time after which `soak` withdraws the key of a token.
+const TOKEN_LIFETIME: Duration = Duration::from_secs(2);
 
 /// The calls since the last [`take`](Calls::take).
 #[derive(Debug, Default)]
@@ -78,13 +78,10 @@ impl Calls {
             let (outcome, stop) = (Arc::clone(&calls.outcome), Arc::clone(&calls.stop));
             calls.clients.spawn(async move {
                 let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
-                let mut token = String::new();
-                for number in 0.. {
-                    if stop.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    if number % CALLS_PER_TOKEN == 0 {
-                        token = secrets.keep(oauth_token(&clerk, &url));
+                let (mut token, mut minted) = (secrets.keep(oauth_token(&clerk, &url)), Instant::now());
+                while !stop.load(Ordering::Relaxed) {
+                    if minted.elapsed() > TOKEN_LIFETIME {
+                        (token, minted) = (secrets.keep(oauth_token(&clerk, &url)), Instant::now());
                     }
                     let begun = Instant::now();
                     let result = call(&http, &url, &token).await;

@@ -73,15 +73,11 @@ async fn request_verification_clerk_call_and_tool_are_in_the_callers_trace() {
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.uri()),
     );
     let address = address(&mut server);
-    let token = clerk
-        .oauth_token(
-            "ada",
-            "client_1",
-            &["profile", "email"],
-            Some("http://127.0.0.1:1/mcp"),
-        )
-        .unwrap()
-        .mint();
+    let resource = Some("http://127.0.0.1:1/mcp");
+    let recipe = clerk
+        .oauth_token("ada", "client_1", &["profile", "email"], resource)
+        .unwrap();
+    let (token, expired) = (recipe.mint(), recipe.clone().claim("exp", 1).mint());
     let call = |tool: &str, meta| {
         let params = json!({ "name": tool, "arguments": {}, "_meta": meta });
         Client::new()
@@ -95,7 +91,7 @@ async fn request_verification_clerk_call_and_tool_are_in_the_callers_trace() {
         call("get-user-info", meta).bearer_auth(&token),
         call("whoami", json!({})).bearer_auth(&token),
         call("made-up-by-a-client", json!({})).bearer_auth(&token),
-        call("whoami", json!({})).bearer_auth(format!("{token}x")),
+        call("whoami", json!({})).bearer_auth(expired),
     ] {
         request.send().await.unwrap();
     }
@@ -153,7 +149,7 @@ async fn request_verification_clerk_call_and_tool_are_in_the_callers_trace() {
     let rejected = verifications
         .iter()
         .find_map(|span| attributes(span).remove("error.type"));
-    assert_eq!(rejected.as_deref(), Some("token-invalid-signature"));
+    assert_eq!(rejected.as_deref(), Some("token-expired"));
 
     let with_meta = named("tools/call get-user-info");
     assert_eq!(parent(with_meta[0]), MCP_CALLER);
