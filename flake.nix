@@ -53,6 +53,7 @@
         ./conformance/tests
         ./examples
         ./fixtures
+        ./fuzz/seeds
         ./tests
       ];
       # The additional inputs of the tests, which compare the README's tables with the code, and the NixOS

@@ -45,6 +45,23 @@ bench *ARGS:
 instructions *ARGS:
     cargo bench --locked --profile instructions --bench instructions -- {{ ARGS }}
 
+# Restart, kill and rotate under load: three servers behind HAProxy, without a failed call (needs haproxy)
+replicas:
+    cargo bench --locked --bench load -- replicas
+
+# Attack a server with half-open connections, stalled bodies, too many connections and made-up tokens
+abuse:
+    cargo bench --locked --bench load -- abuse
+
+# Run mixed load with outages and key rotations; memory, file descriptors, tasks and latency must stay flat
+soak MINUTES="10":
+    cargo bench --locked --bench load -- soak {{ MINUTES }}
+
+# Fuzz one target, such as jose, for some seconds (needs nightly Rust and cargo-fuzz)
+fuzz TARGET SECONDS="60":
+    mkdir -p fuzz/corpus/{{ TARGET }}
+    cargo +nightly fuzz run --sanitizer none {{ TARGET }} fuzz/corpus/{{ TARGET }} fuzz/seeds/{{ TARGET }} -- -max_total_time={{ SECONDS }} -timeout=10
+
 # Check licenses, advisories, bans and sources of dependencies (needs cargo-deny and the network)
 deny:
     cargo deny --config .deny.toml check

@@ -115,7 +115,7 @@ in
     requestTimeout = option types.ints.positive 30 "Time limit per request, in seconds.";
     maxConnections = option types.ints.positive 10000 "Maximum number of open connections. The open-file limit of the unit is derived from it.";
     shutdownGrace = option types.ints.unsigned 20 "Grace period, in seconds, for in-flight requests when the service stops.";
-    adminAddress = optional (types.strMatching "([0-9.]+|\\[[0-9a-fA-F:]+]):[0-9]+") "Address and port of a second listener for `/metrics` (Prometheus). Its port is not opened in the firewall." "127.0.0.1:9090";
+    adminAddress = optional (types.strMatching "([0-9.]+|\\[[0-9a-fA-F:]+]):[0-9]+") "Address and port of a second listener for `/metrics` (Prometheus), `/healthz` and `/readyz`. Its port is not opened in the firewall." "127.0.0.1:9090";
     logFormat = optional (types.enum [
       "pretty"
       "json"

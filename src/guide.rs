@@ -1,7 +1,9 @@
 //! How the server works, for readers of the code.
 //!
 //! Start with the [`architecture`]. Then follow [a request](a_request) and [a key rotation](a_key_rotation)
-//! through the modules. [`speed`] says where the time of a request goes. [`a_case`] does the same for a case of the conformance suite.
+//! through the modules. [`a_case`] does the same for a case of the conformance suite. [`speed`] says where the time
+//! of a request goes, and the [`threat_model`] says what the server guarantees. [`telemetry`] and [`replicas`] are
+//! for operators.
 
 #[doc = include_str!("guide/architecture.md")]
 pub mod architecture {}
@@ -17,3 +19,23 @@ pub mod a_case {}
 
 #[doc = include_str!("guide/speed.md")]
 pub mod speed {}
+
+#[doc = include_str!("guide/threat_model.md")]
+pub mod threat_model {}
+
+#[doc = include_str!("guide/telemetry.md")]
+pub mod telemetry {}
+
+#[doc = include_str!("guide/replicas.md")]
+/// ```text
+#[doc = include_str!("../examples/replicas/haproxy.cfg")]
+/// ```
+///
+/// # Kubernetes
+///
+/// `examples/replicas/kubernetes.yaml`:
+///
+/// ```text
+#[doc = include_str!("../examples/replicas/kubernetes.yaml")]
+/// ```
+pub mod replicas {}

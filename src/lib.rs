@@ -192,7 +192,8 @@
 //! # Features
 //!
 //! The feature `cli`, on by default, is needed only for the program `clerk-mcp`. A server of your own turns
-//! it off with `default-features = false`.
+//! it off with `default-features = false`. With the feature `otlp`, the program exports
+//! [traces](guide::telemetry).
 
 pub mod app;
 pub mod auth;
@@ -205,6 +206,9 @@ pub mod config;
 pub mod context;
 mod digest;
 mod flight;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 #[cfg(doc)]
 pub mod guide;
 pub mod http;
@@ -220,4 +224,7 @@ pub mod reason;
 mod request_id;
 pub mod session;
 mod shared_cache;
+#[cfg(test)]
+mod simulation;
 pub mod token;
+mod trace;

@@ -5,6 +5,7 @@ use std::{collections::HashMap, fmt, hash::Hash, sync::Arc, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use moka::sync::Cache;
 use parking_lot::Mutex;
+use tracing::Instrument;
 
 use crate::{clock::Clock, flight::Flight};
 
@@ -69,7 +70,9 @@ where
             if let Some(flight) = running {
                 flight.clone()
             } else {
-                let flight = Flight::start(Arc::clone(&self.0).fetch_and_store(key.clone(), fetch()));
+                let fetch = Arc::clone(&self.0).fetch_and_store(key.clone(), fetch());
+                // For the log and for traces, the fetch belongs to the request that started it.
+                let flight = Flight::start(fetch.in_current_span());
                 in_flight.insert(key, flight.clone());
                 flight
             }

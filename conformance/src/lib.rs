@@ -16,6 +16,9 @@ pub mod baseline;
 pub mod case;
 pub mod compare;
 pub mod explain;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod intercept;
 pub mod near_miss;
 mod pattern;

@@ -134,9 +134,9 @@ fn limited(retry_after: Duration) -> AuthError {
 
 /// Concurrent lookups of tokens of one kind. Less than [`MAX_UNKNOWN_TOKENS`], so that many valid tokens at
 /// once wait for each other instead of exceeding the limit.
-const MAX_LOOKUPS: usize = 20;
+pub(super) const MAX_LOOKUPS: usize = 20;
 /// Bounds the memory of waiting lookups while Clerk is slow.
 const MAX_QUEUE: usize = 1_000;
-const MAX_UNKNOWN_TOKENS: u32 = 30;
-const BUDGET_WINDOW: Duration = Duration::from_secs(10);
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+pub(super) const MAX_UNKNOWN_TOKENS: u32 = 30;
+pub(super) const BUDGET_WINDOW: Duration = Duration::from_secs(10);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_mins(1);

@@ -8,6 +8,8 @@ mod explanation;
 mod lookup_budget;
 mod observed_audiences;
 mod opaque_tokens;
+#[cfg(test)]
+mod simulation;
 mod token_sessions;
 mod verified_tokens;
 
@@ -18,6 +20,7 @@ use poem::{
     Endpoint, IntoResponse, Middleware, Request, Response,
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
 };
+use tracing::Instrument;
 
 pub use challenge::ChallengeContext;
 pub(crate) use error::ErrorBody;
@@ -31,6 +34,7 @@ use crate::{
     log_limit::log_limited,
     session::{Denied, Session},
     token::{BearerError, BearerToken, Check, KeySource, Pass, TokenVerifier},
+    trace,
 };
 
 /// Authenticates requests by their headers.
@@ -215,10 +219,16 @@ impl<E: Endpoint> Endpoint for RequireAuthEndpoint<E> {
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let started = Instant::now();
         // After a panic the request must be rejected, with a response from the table of refusals.
+        let span = trace::verification();
         let outcome = AssertUnwindSafe(self.authenticator.authenticate(request.headers()))
             .catch_unwind()
+            .instrument(span.clone())
             .await
             .unwrap_or(Err(AuthError::Internal));
+        if let Err(error) = &outcome {
+            span.record("error.type", error.reason().as_str());
+        }
+        drop(span);
         metrics::histogram!("clerk_mcp_token_verification_seconds").record(started.elapsed());
         match outcome {
             Ok(session) => {

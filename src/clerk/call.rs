@@ -5,9 +5,13 @@ use std::time::Duration;
 use backon::{ExponentialBuilder, Retryable};
 use reqwest::{RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
+use tracing::Instrument;
 
 use super::ClerkError;
-use crate::outbound::{OutboundError, read_body};
+use crate::{
+    outbound::{OutboundError, read_body},
+    trace,
+};
 
 /// Sends a request that only reads data, so that it is safe to retry. Retries at most twice, after 429, 5xx
 /// and connection errors, but not after a timeout. All attempts together take at most 5 s. `operation` is the
@@ -46,11 +50,16 @@ pub(super) async fn read<T: DeserializeOwned>(
             | ClerkError::UnexpectedBody
             | ClerkError::Refused { .. } => delay,
         });
+    let span = trace::clerk(operation);
     let body = tokio::time::timeout(DEADLINE, retried)
+        .instrument(span.clone())
         .await
         .unwrap_or(Err(ClerkError::Unavailable {
             cause: Some(OutboundError::Timeout),
-        }))?;
+        }))
+        .inspect_err(|error| {
+            span.record("error.type", error.slug());
+        })?;
     serde_json::from_slice(&body).map_err(|_| ClerkError::UnexpectedBody)
 }
 

@@ -112,7 +112,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
             variables.set("BASE_URL", Some("http://127.0.0.1".to_owned()));
         }
         let mut config = Config::from_variables(&variables)?;
-        let _log = logging::start(filter, config.log_format)?;
+        let _log = logging::start(filter, config.log_format, None)?;
         let listener = listen(&config, &mut notes).await?;
         if base_url_is_default {
             variables.set(

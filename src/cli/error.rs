@@ -31,6 +31,9 @@ pub(super) enum Failure {
     Token(#[from] DirectoryError),
     #[error("[Clerk] Cannot set up metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    #[cfg(feature = "otlp")]
+    #[error("[Clerk] Cannot export traces: {0}. Check the variables OTEL_EXPORTER_OTLP_*.")]
+    Telemetry(#[from] opentelemetry_otlp::ExporterBuildError),
     #[error("[Clerk] Missing token: pass it as an argument or on stdin")]
     NoToken,
     #[error("[Clerk] I/O error: {0}")]
@@ -51,6 +54,8 @@ impl Failure {
             | Self::Token(_)
             | Self::Metrics(_)
             | Self::Io(_) => ExitCode::FAILURE,
+            #[cfg(feature = "otlp")]
+            Self::Telemetry(_) => ExitCode::FAILURE,
         }
     }
 }

@@ -2,12 +2,17 @@
 
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::EnvFilter;
+use tracing::Subscriber;
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt, registry::LookupSpan, util::SubscriberInitExt};
 
-use super::log_output::{LogGuard, LogOutput};
+use super::{
+    log_output::{LogGuard, LogOutput},
+    telemetry::Telemetry,
+};
 use crate::{
     config::{ConfigError, Fault, LogFormat, Variables, unexpanded},
     http::REQUEST_SPAN,
+    trace,
 };
 
 /// Returns the log filter from `RUST_LOG`, or the filter `default` if the variable is not set.
@@ -30,29 +35,49 @@ pub(super) fn filter(variables: &Variables, default: &str) -> Result<EnvFilter, 
 ///
 /// # Errors
 /// An I/O error if the thread that writes the log cannot be started.
-pub(super) fn start(filter: EnvFilter, format: Option<LogFormat>) -> io::Result<LogGuard> {
+pub(super) fn start(
+    filter: EnvFilter,
+    format: Option<LogFormat>,
+    telemetry: Option<&Telemetry>,
+) -> io::Result<LogGuard> {
     let terminal = is_on_terminal();
     let format = format.unwrap_or(if terminal {
         LogFormat::Pretty
     } else {
         LogFormat::Json
     });
+    // The filter applies to everything, and the level of these spans is below its default.
+    let traces = telemetry.and_then(|_| format!("{}=debug", trace::TARGET).parse().ok());
+    let filter = traces.into_iter().fold(filter, EnvFilter::add_directive);
+    let log = tracing_subscriber::registry().with(filter);
     let (output, guard) = LogOutput::start(io::stderr(), format)?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let layer = tracing_subscriber::fmt::layer()
         // If stderr is closed, reporting that error on stderr would panic.
         .log_internal_errors(false)
         .with_writer(output);
-    // This fails only if a log was started before, which is no reason to stop the program.
-    let _ = match format {
-        LogFormat::Pretty => builder.with_ansi(terminal && !no_color()).try_init(),
-        LogFormat::Json => builder
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .try_init(),
-    };
+    match format {
+        LogFormat::Pretty => init(log.with(layer.with_ansi(terminal && !no_color())), telemetry),
+        LogFormat::Json => {
+            let layer = layer.json().flatten_event(true).with_current_span(false);
+            init(log.with(layer), telemetry);
+        }
+    }
     Ok(guard)
+}
+
+/// Starts `log`, and with it the export of traces. This fails only if a log was started before, which is no
+/// reason to stop the program.
+fn init<S>(log: S, telemetry: Option<&Telemetry>)
+where
+    S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
+{
+    let _ = match telemetry {
+        None => log.try_init(),
+        #[cfg(not(feature = "otlp"))]
+        Some(impossible) => match *impossible {},
+        #[cfg(feature = "otlp")]
+        Some(telemetry) => log.with(telemetry.layer()).try_init(),
+    };
 }
 
 /// Returns whether the log appears on a terminal.

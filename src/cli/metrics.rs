@@ -1,28 +1,53 @@
-//! The second listener, which serves `/metrics` to Prometheus. MCP clients do not need to reach it.
+//! The second listener, which serves `/metrics` to Prometheus, and `/healthz` and `/readyz` to orchestrators. MCP
+//! clients do not need to reach it.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use poem::{EndpointExt, Route, endpoint::make_sync, get, middleware::SetHeader};
+use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{error::Failure, process};
-use crate::http::{ServerLimits, serve as serve_endpoint};
+use crate::{
+    http::{ServerLimits, serve as serve_endpoint},
+    paths,
+    public::{Health, HealthResponse},
+};
 
-/// Starts to collect metrics, and serves them on `address` until the returned handle is dropped.
-pub(super) async fn serve(address: SocketAddr) -> Result<AbortOnDropHandle<()>, Failure> {
-    let recorder = PrometheusBuilder::new()
+/// Starts to collect metrics. Call it once per process, before the server is built.
+pub(super) fn collect() -> Result<PrometheusHandle, Failure> {
+    Ok(PrometheusBuilder::new()
         .set_buckets_for_metric(
             Matcher::Full("clerk_mcp_token_verification_seconds".to_owned()),
             &VERIFICATION_BUCKETS,
         )?
-        .install_recorder()?;
+        .install_recorder()?)
+}
+
+/// Serves the metrics and the health of the server on `address` until the returned handle is dropped.
+///
+/// Unlike the main listener, this one accepts every `Host`: Kubernetes probes with the address of the pod.
+pub(super) async fn serve(
+    address: SocketAddr,
+    recorder: PrometheusHandle,
+    health: Arc<Health>,
+) -> Result<AbortOnDropHandle<()>, Failure> {
     let listener = process::bind(address, |_| "ADMIN_ADDR").await?;
     tracing::info!(address = %listener.local_addr()?, "serving metrics");
     let collected = recorder.clone();
-    let metrics = make_sync(move |_| recorder.render())
-        .with(SetHeader::new().overriding("content-type", "text/plain; version=0.0.4; charset=utf-8"));
-    let endpoint = Route::new().at("/metrics", get(metrics)).boxed();
+    let tasks = Handle::current().metrics();
+    let metrics = make_sync(move |_| {
+        let tasks = u32::try_from(tasks.num_alive_tasks()).unwrap_or(u32::MAX);
+        metrics::gauge!("clerk_mcp_tasks").set(tasks);
+        recorder.render()
+    })
+    .with(SetHeader::new().overriding("content-type", "text/plain; version=0.0.4; charset=utf-8"));
+    let endpoint = Route::new()
+        .at("/metrics", get(metrics))
+        .at(paths::HEALTHZ, get(make_sync(|_| HealthResponse::alive())))
+        .at(paths::READYZ, get(make_sync(move |_| health.ready())))
+        .boxed();
     let limits = ServerLimits::new(16, Duration::ZERO);
     Ok(AbortOnDropHandle::new(tokio::spawn(async move {
         // The recorder keeps every sample until upkeep runs or the metrics are read. Without this task,

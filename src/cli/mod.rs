@@ -12,6 +12,14 @@ mod output;
 mod process;
 mod serve;
 mod settings;
+#[cfg(feature = "otlp")]
+mod telemetry;
+#[cfg(not(feature = "otlp"))]
+mod telemetry {
+    /// Does not exist without the feature `otlp`.
+    #[derive(Debug)]
+    pub(super) enum Telemetry {}
+}
 
 use std::process::ExitCode;
 

@@ -1,7 +1,9 @@
 //! `serve`: runs the server with the given configuration.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
+#[cfg(feature = "otlp")]
+use super::telemetry::Telemetry;
 use super::{error::Failure, logging, metrics, process, settings::Settings};
 use crate::{app::App, config::Config, token::ResourceNames};
 
@@ -17,14 +19,22 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
         (Err(config), Err(filter)) => return Err(config.and(filter).into()),
         (Err(error), Ok(_)) | (Ok(_), Err(error)) => return Err(error.into()),
     };
-    let _log = logging::start(filter, config.log_format)?;
+    // Before the runtime starts, because the exporter has a thread of its own.
+    #[cfg(feature = "otlp")]
+    let telemetry = Telemetry::start()?;
+    #[cfg(not(feature = "otlp"))]
+    let telemetry = None;
+    let _log = logging::start(filter, config.log_format, telemetry.as_ref())?;
     process::runtime()?.block_on(async {
         let listener = process::listen(config.listen).await?;
-        let _metrics = match config.admin_address {
-            Some(address) => Some(metrics::serve(address).await?),
+        let recorder = config.admin_address.map(|_| metrics::collect()).transpose()?;
+        let app = App::builder(&config).build()?;
+        let _admin = match config.admin_address.zip(recorder) {
+            Some((address, recorder)) => {
+                Some(metrics::serve(address, recorder, Arc::clone(&app.health)).await?)
+            }
             None => None,
         };
-        let app = App::builder(&config).build()?;
         let names = ResourceNames::new(&config.base_url);
         tracing::info!(address = %listener.local_addr()?, endpoint = %names.mcp(), "listening");
         app.run(listener, process::stop_signal()?).await?;

@@ -200,7 +200,7 @@ pub const VARIABLES: &[Variable] = &[
         "ADMIN_ADDR",
         "IP:PORT",
         "none",
-        "Address of a second listener, for /metrics (Prometheus)",
+        "Address of a second listener, for /metrics (Prometheus), /healthz and /readyz",
     ),
     var(
         "LOG_FORMAT",

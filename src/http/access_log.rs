@@ -4,9 +4,13 @@
 
 use std::{net::IpAddr, time::Instant};
 
-use poem::{Request, http::StatusCode};
+use poem::{
+    Request,
+    http::{HeaderMap, StatusCode},
+};
+use tracing::Span;
 
-use crate::paths;
+use crate::{paths, trace};
 
 /// Logs and counts requests.
 #[derive(Debug)]
@@ -88,6 +92,11 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// Creates the span of the request for traces.
+    pub(super) fn span(&self, headers: &HeaderMap) -> Span {
+        trace::request(self.method, self.route, headers)
+    }
+
     /// Logs and counts the request.
     pub(super) fn finish(self, status: StatusCode) {
         metrics::counter!(

@@ -9,7 +9,7 @@ use poem::{
 use tracing::Instrument;
 
 use super::{access_log::AccessLog, area::Area};
-use crate::request_id::RequestId;
+use crate::{request_id::RequestId, trace::RequestSpan};
 
 /// All areas of a server, and the request id, access log and headers that they share.
 pub(crate) struct Edge {
@@ -53,9 +53,15 @@ impl Endpoint for Edge {
         let id = RequestId::random();
         request.extensions_mut().insert(id);
         let entry = self.log.begin(&request);
+        let trace = entry.span(request.headers());
+        if !trace.is_disabled() {
+            request.extensions_mut().insert(RequestSpan(trace.clone()));
+        }
         let response = id.scope(self.area(request.uri().path()).respond(request));
         let span = tracing::error_span!(target: REQUEST_SPAN, "request", request_id = %id);
-        let mut response = response.instrument(span.clone()).await;
+        let response = response.instrument(span.clone()).instrument(trace.clone());
+        let mut response = response.await;
+        trace.record("http.response.status_code", response.status().as_u16());
         let headers = response.headers_mut();
         headers.insert(
             header::X_CONTENT_TYPE_OPTIONS,

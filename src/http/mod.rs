@@ -10,6 +10,8 @@ mod errors;
 mod host;
 mod limits;
 mod server;
+#[cfg(test)]
+mod simulation;
 
 pub(crate) use access_log::AccessLog;
 pub(crate) use area::Area;

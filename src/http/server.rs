@@ -17,6 +17,7 @@ use poem::{
     web::{LocalAddr, RemoteAddr},
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
@@ -51,6 +52,16 @@ use crate::log_limit::log_limited;
 /// Returns an error if the local address of `listener` cannot be read.
 pub async fn serve(
     listener: TcpListener,
+    endpoint: BoxEndpoint<'static>,
+    limits: ServerLimits,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
+    serve_on(listener, endpoint, limits, stop).await
+}
+
+/// Like [`serve`], on any source of connections.
+pub(super) async fn serve_on(
+    listener: impl Listener,
     endpoint: BoxEndpoint<'static>,
     limits: ServerLimits,
     stop: impl Future<Output = ()>,
@@ -102,20 +113,43 @@ pub async fn serve(
     Ok(())
 }
 
+/// A source of connections: TCP, or the simulated network of a test.
+pub(super) trait Listener: Sync {
+    /// A connection.
+    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+
+    /// Waits for the next connection, and returns it with the address of its client.
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, SocketAddr)>> + Send;
+
+    /// Returns the address that clients connect to.
+    fn local_addr(&self) -> io::Result<SocketAddr>;
+}
+
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, remote) = self.accept().await?;
+        // Responses are small and written at once, so Nagle's algorithm would only delay them.
+        let _ = stream.set_nodelay(true);
+        Ok((stream, remote))
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.local_addr()
+    }
+}
+
 /// Waits until fewer than `max_connections` connections are open, then accepts the next one. Returns `None`
 /// if accepting fails.
-async fn accept(
-    listener: &TcpListener,
+async fn accept<L: Listener>(
+    listener: &L,
     slots: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+) -> Option<(L::Stream, SocketAddr, OwnedSemaphorePermit)> {
     // The semaphore is never closed.
     let slot = Arc::clone(slots).acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, remote)) => {
-            // Responses are small and written at once, so Nagle's algorithm would only delay them.
-            let _ = stream.set_nodelay(true);
-            Some((stream, remote, slot))
-        }
+        Ok((stream, remote)) => Some((stream, remote, slot)),
         Err(error) => {
             // Usually "too many open files". Without a pause, this loop would spin.
             log_limited!(warn, "accept", %error, "cannot accept a connection");
@@ -125,15 +159,15 @@ async fn accept(
     }
 }
 
-struct Connection {
-    stream: TcpStream,
+struct Connection<S> {
+    stream: S,
     local: SocketAddr,
     remote: SocketAddr,
     endpoint: Arc<BoxEndpoint<'static>>,
     limits: ServerLimits,
 }
 
-impl Connection {
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection<S> {
     /// Serves requests until the client disconnects, the connection is idle for too long, or `stopping` is
     /// cancelled.
     async fn serve(self, stopping: CancellationToken) {

@@ -55,15 +55,7 @@ impl AuditedCall {
 
     /// Logs that the tool ran.
     pub(super) fn finished(&self, outcome: &Result<CallToolResponse, ErrorData>) {
-        self.log(
-            match outcome {
-                Ok(CallToolResponse::Complete(result)) if result.is_error == Some(true) => "tool-error",
-                Ok(_) => "ok",
-                // An unknown tool, a panic, or a call that was cancelled.
-                Err(_) => "error",
-            },
-            None,
-        );
+        self.log(label(outcome), None);
     }
 
     fn log(&self, outcome: &str, reason: Option<Reason>) {
@@ -83,6 +75,16 @@ impl AuditedCall {
             trace_id = self.trace_id,
             "tool call"
         );
+    }
+}
+
+/// Names the outcome of a call.
+pub(super) fn label(outcome: &Result<CallToolResponse, ErrorData>) -> &'static str {
+    match outcome {
+        Ok(CallToolResponse::Complete(result)) if result.is_error == Some(true) => "tool-error",
+        Ok(_) => "ok",
+        // An unknown tool, a panic, or a call that was cancelled.
+        Err(_) => "error",
     }
 }
 

@@ -27,8 +27,9 @@ use rmcp::{
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 
-use super::audit::AuditedCall;
+use super::audit::{self, AuditedCall};
 use crate::{
     auth::Anonymous,
     clerk::ClerkClient,
@@ -37,6 +38,7 @@ use crate::{
     policy::{ToolListing, ToolPolicy},
     reason::Reason,
     session::Session,
+    trace,
 };
 
 /// A server handler that runs each request with the session of its caller.
@@ -171,6 +173,15 @@ fn caller_if(is_public: bool, extensions: &Extensions) -> Result<Caller, Aborted
     match caller(extensions) {
         Ok(None) if !is_public => Err(Aborted::Unauthenticated),
         other => other,
+    }
+}
+
+impl<H: ServerHandler> WithSession<H> {
+    /// Creates the span of a tool call. Clients choose the names of unknown tools freely, so those are left out.
+    fn tool_span(&self, name: &str, context: &RequestContext<RoleServer>) -> Span {
+        let tool = self.inner.get_tool(name).map_or("unknown", |_| name);
+        let request = parts(&context.extensions).and_then(|parts| parts.extensions.get());
+        trace::tool(tool, request, |member| context.meta.get(member)?.as_str())
     }
 }
 
@@ -375,8 +386,9 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
         let is_public = self.policy.is_public(&params.name);
         let caller = (caller_if(is_public, &context.extensions), context.ct.clone());
         let audited = audited_call(&context.extensions);
+        let span = self.tool_span(&params.name, &context);
         let call = async { self.inner.call_tool(params, handler_context(context)).await };
-        let outcome = match self.run(caller, call.boxed()).await {
+        let outcome = match self.run(caller, call.boxed()).instrument(span.clone()).await {
             Ok(outcome) => outcome,
             Err(timed_out @ Aborted::TimedOut(_)) => {
                 let text = ContentBlock::text(timed_out.to_string());
@@ -384,6 +396,12 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
             }
             Err(aborted) => Err(aborted.into()),
         };
+        match audit::label(&outcome) {
+            "ok" => {}
+            error => {
+                span.record("error.type", error);
+            }
+        }
         if let Some(call) = audited {
             call.finished(&outcome);
         }

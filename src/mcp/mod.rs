@@ -5,6 +5,8 @@ mod admission;
 mod audit;
 mod body;
 mod direct;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod handler;
 mod json;
 mod json_rpc_error;

@@ -41,7 +41,7 @@ impl Health {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn ready(&self) -> ReadinessResponse {
+    pub(crate) fn ready(&self) -> ReadinessResponse {
         let keys = (self.holds_keys)();
         let draining = self.draining.load(Ordering::Relaxed);
         let misconfiguration = self.secret_key.misconfiguration();
@@ -88,6 +88,12 @@ pub(crate) enum HealthResponse {
 pub(crate) struct Alive {
     /// Always `alive`.
     status: String,
+}
+
+impl HealthResponse {
+    pub(crate) fn alive() -> Self {
+        Self::Alive(Json(Alive::new()))
+    }
 }
 
 impl Alive {

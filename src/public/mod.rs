@@ -33,7 +33,9 @@ use rmcp::model::Tool;
 use serde_json::Value;
 
 pub use self::health::Health;
-pub(crate) use self::{authorization_server::AuthorizationServerMetadata, page::DemoContent};
+pub(crate) use self::{
+    authorization_server::AuthorizationServerMetadata, health::HealthResponse, page::DemoContent,
+};
 #[cfg(feature = "cli")]
 pub(crate) use self::{
     clients::{ClientSetup, client_setups},
@@ -41,7 +43,7 @@ pub(crate) use self::{
 };
 use self::{
     docs::DocsPage,
-    health::{Alive, HealthResponse, ReadinessResponse},
+    health::{Alive, ReadinessResponse},
     openapi::Document,
     page::{PageResponse, StartPage},
     protected_resource::ProtectedResourceMetadata,
@@ -330,7 +332,7 @@ impl PublicApi {
         operation_id = "alive"
     )]
     async fn healthz(&self) -> HealthResponse {
-        HealthResponse::Alive(Json(Alive::new()))
+        HealthResponse::alive()
     }
 
     /// Readiness

@@ -11,12 +11,15 @@ use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use thiserror::Error;
+use tracing::Instrument;
 
 use super::{
     fetch::{FetchError, JwksFetcher},
     jwk::{KeyReference, StaticKey, VerifyingKey, parse_key_set},
 };
-use crate::{clock::Clock, flight::Flight, log_limit::log_limited, outbound::OutboundError, reason::Reason};
+use crate::{
+    clock::Clock, flight::Flight, log_limit::log_limited, outbound::OutboundError, reason::Reason, trace,
+};
 
 /// A source of verification keys.
 pub trait KeySource: fmt::Debug + Send + Sync + 'static {
@@ -168,7 +171,12 @@ impl JwksCache {
     }
 
     async fn fetch_and_store(self) -> Result<(), FetchError> {
-        let outcome = self.0.fetcher.fetch().await.and_then(|body| parse_key_set(&body));
+        let span = trace::clerk("key_set");
+        let fetch = self.0.fetcher.fetch().instrument(span.clone());
+        let outcome = fetch.await.and_then(|body| parse_key_set(&body));
+        if outcome.is_err() {
+            span.record("error.type", Reason::JwkRemoteFailedToLoad.as_str());
+        }
         let now = self.0.clock.now();
         let label = if outcome.is_ok() { "ok" } else { "failed" };
         metrics::counter!("clerk_mcp_key_fetches_total", "outcome" => label).increment(1);

@@ -71,6 +71,8 @@ mod check;
 mod claims;
 mod error;
 mod fetch;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod jose;
 mod json;
 mod jwk;
@@ -83,6 +85,8 @@ mod recorder;
 mod report;
 mod resource;
 mod rules;
+#[cfg(test)]
+mod simulation;
 mod verifier;
 
 pub use bearer::{BearerError, BearerToken};

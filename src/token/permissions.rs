@@ -53,7 +53,7 @@ fn organization_features(features: &str) -> Option<Vec<&str>> {
 
 /// Returns the bits of a decimal number, lowest first; no bits for any other text. Clerk allows more names
 /// than a machine integer has bits, so the number is divided digit by digit.
-fn mask_bits(mask: &str) -> Vec<bool> {
+pub(super) fn mask_bits(mask: &str) -> Vec<bool> {
     // The work is quadratic in the number of digits, so it is limited. Real masks are far shorter than 1,000
     // digits.
     if mask.is_empty() || mask.len() > 1_000 || !mask.bytes().all(|byte| byte.is_ascii_digit()) {

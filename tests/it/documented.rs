@@ -1,4 +1,5 @@
-//! Checks that every public item is used in a doc test or an example.
+//! Checks that every public item is used in a doc test or an example, and that the threat model names tests that
+//! exist.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -55,11 +56,18 @@ fn every_public_item_is_used_in_a_doc_test_or_example() {
     for file in rust_files(&root.join("src")) {
         let source = fs::read_to_string(&file).unwrap();
         usage.push_str(&doc_tests(&source));
-        // `cli` and `main.rs` belong to the binary, and `public` is hidden from the docs.
+        // `cli` and `main.rs` belong to the binary, and the others are hidden from the docs.
         let path = file.strip_prefix(root.join("src")).unwrap();
-        if !["cli", "main.rs", "public"]
-            .iter()
-            .any(|one| path.starts_with(one))
+        if ![
+            "cli",
+            "fuzz.rs",
+            "main.rs",
+            "mcp/fuzz.rs",
+            "public",
+            "token/fuzz.rs",
+        ]
+        .iter()
+        .any(|one| path.starts_with(one))
         {
             items.extend(public_items(&source));
         }
@@ -84,4 +92,49 @@ fn every_public_item_is_used_in_a_doc_test_or_example() {
         missing.is_empty(),
         "neither a doc test nor an example uses {missing:?}"
     );
+}
+
+#[test]
+fn every_metric_is_in_the_guide() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("src/guide/telemetry.md")).unwrap();
+    let documented: BTreeSet<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `clerk_mcp_")?.split('`').next())
+        .collect();
+    let mut recorded = BTreeSet::new();
+    for file in rust_files(&root.join("src")) {
+        let source = fs::read_to_string(&file).unwrap();
+        let names = source.split("\"clerk_mcp_").skip(1);
+        recorded.extend(names.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+    }
+    let recorded: BTreeSet<&str> = recorded.iter().map(String::as_str).collect();
+    assert_eq!(documented, recorded);
+}
+
+/// The table of the threat model, whose last column names tests as `file::test`.
+#[test]
+fn every_claim_of_the_threat_model_names_a_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("src/guide/threat_model.md")).unwrap();
+    let mut claims = 0;
+    for row in page.lines().filter(|line| line.starts_with("| ")) {
+        let Some(tests) = row.split('|').rev().nth(1).filter(|tests| tests.contains("::")) else {
+            continue;
+        };
+        claims += 1;
+        for test in tests.split('`').filter(|part| part.contains("::")) {
+            let (file, name) = test.split_once("::").unwrap();
+            let source = ["tests/it", "src"]
+                .map(|folder| root.join(folder).join(format!("{file}.rs")))
+                .iter()
+                .find_map(|path| fs::read_to_string(path).ok());
+            let source = source.unwrap_or_else(|| panic!("{test}: there is no such file"));
+            assert!(
+                source.contains(&format!("fn {name}(")),
+                "{test}: there is no such test"
+            );
+        }
+    }
+    assert!(claims > 25, "only {claims} claims name a test");
 }

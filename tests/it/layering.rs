@@ -17,6 +17,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("paths", &[]),
     ("request_id", &[]),
     ("shared_cache", &["clock", "flight"]),
+    ("simulation", &["clock"]),
+    ("trace", &[]),
     (
         "token",
         &[
@@ -27,6 +29,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "outbound",
             "paths",
             "reason",
+            "simulation",
+            "trace",
         ],
     ),
     ("session", &["id", "token"]),
@@ -41,6 +45,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "reason",
             "shared_cache",
             "token",
+            "trace",
         ],
     ),
     (
@@ -54,7 +59,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "reason",
             "session",
             "shared_cache",
+            "simulation",
             "token",
+            "trace",
         ],
     ),
     ("context", &["clerk", "id", "session"]),
@@ -71,6 +78,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "reason",
             "request_id",
             "session",
+            "trace",
         ],
     ),
     (
@@ -90,7 +98,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "http",
-        &["auth", "log_limit", "origin", "paths", "reason", "request_id"],
+        &[
+            "auth",
+            "log_limit",
+            "origin",
+            "paths",
+            "reason",
+            "request_id",
+            "simulation",
+            "trace",
+        ],
     ),
     ("config", &["origin", "paths", "token"]),
     (
@@ -115,8 +132,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "public",
             "request_id",
             "token",
+            "trace",
         ],
     ),
+    ("fuzz", &["mcp", "session", "token"]),
     ("guide", &[]),
     ("lib", &[]),
 ];

@@ -47,5 +47,7 @@ mod resilience;
 mod secret_key;
 mod server;
 mod support;
+#[cfg(feature = "otlp")]
+mod telemetry;
 mod tokens;
 mod tools;

@@ -179,8 +179,21 @@ async fn server_reads_an_env_file_and_stops_on_sigterm() {
         ready["status"], "ready",
         "with CLERK_JWT_KEY the server is ready at once"
     );
-    let metrics = format!("http://{}/metrics", metrics["address"].as_str().unwrap());
-    let metrics = reqwest::get(metrics).await.unwrap().text().await.unwrap();
+    let admin = format!("http://{}", metrics["address"].as_str().unwrap());
+    // An orchestrator probes with the address of the container as the host.
+    for path in ["healthz", "readyz"] {
+        let probe = reqwest::Client::new()
+            .get(format!("{admin}/{path}"))
+            .header("Host", "10.0.0.1:9090");
+        assert_eq!(probe.send().await.unwrap().status(), 200, "{path}");
+    }
+    let metrics = reqwest::get(format!("{admin}/metrics"))
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    assert!(metrics.contains("clerk_mcp_tasks "), "{metrics}");
     assert!(
         metrics.contains("clerk_mcp_requests_total{method=\"GET\",route=\"/readyz\",status=\"200\"} 1"),
         "{metrics}"

@@ -11,7 +11,7 @@ use crate::{case::ChallengeExpectation, wire::Answer};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Challenge {
     /// In the order of the header.
-    parameters: Vec<(String, String)>,
+    pub(super) parameters: Vec<(String, String)>,
 }
 
 /// A parameter, quoted or not, with any separator.
@@ -27,7 +27,7 @@ impl Challenge {
     }
 
     /// Parses a header value strictly.
-    fn parse(value: &str) -> Result<Self, String> {
+    pub(super) fn parse(value: &str) -> Result<Self, String> {
         let challenges = http_auth::parse_challenges(value)
             .map_err(|_| format!("not a list of challenges (RFC 9110 §11.6.1): {value}"))?;
         let mut bearer = challenges

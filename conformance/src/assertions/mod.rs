@@ -8,6 +8,8 @@ mod description;
 mod difference;
 mod earlier_answer;
 mod expected_answer;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod json;
 mod leaks;
 mod matcher;
