@@ -45,6 +45,7 @@ mod readme;
 mod resilience;
 mod secret_key;
 mod server;
+mod stress;
 mod support;
 mod tokens;
 mod tools;
