@@ -408,6 +408,7 @@ flaws! {
         "Checks `Host` and ignores the host in an absolute request target.";
     UrlTargetsUnprotected "url-targets-unprotected"
         "Requires no token when the request target is an absolute URL.";
+    NoHostForbidden "no-host-forbidden" "Answers a request without `Host` with 403.";
     HostPrefix "host-prefix" "Accepts a `Host` that merely begins like its own.";
     PathTextCompared "path-text-compared"
         "Normalizes paths for routing, but requires a token only for the literal path `/mcp`.";
@@ -465,7 +466,10 @@ flaws! {
     NotificationsAnswered "notifications-answered" "Answers notifications with 200 and a body.";
     AnyContentType "any-content-type" "Accepts every `Content-Type`.";
     AnyAccept "any-accept" "Ignores `Accept`.";
-    NoBodyLimit "no-body-limit" "Accepts a body of any size.";
+    AnyTypeRefused "any-type-refused" "Rejects `Accept: */*` and requests without `Accept`.";
+    DeclaredSizeIgnored "declared-size-ignored"
+        "Receives a body over its limit before it rejects it.";
+    NoBodyLimit "no-body-limit" "Accepts a chunked body of any size.";
     ChunksRefused "chunks-refused" "Rejects bodies without `Content-Length`.";
     ToolsInRandomOrder "tools-in-random-order" "Lists its tools in random order.";
     PublicCache "public-cache" "Sends `cacheScope: public`.";

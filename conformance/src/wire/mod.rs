@@ -25,6 +25,8 @@ pub(crate) struct Outgoing {
     pub(crate) body: Vec<u8>,
     /// Whether to use chunked encoding instead of a Content-Length.
     pub(crate) chunked: bool,
+    /// The size of a body that is declared and not sent, instead of `body`.
+    pub(crate) declared_bytes: Option<u64>,
 }
 
 impl Outgoing {
@@ -94,7 +96,10 @@ fn request(outgoing: &Outgoing) -> Result<http::Request<body::Body>, WireError> 
     let mut request = http::Request::builder()
         .method(outgoing.method.clone())
         .uri(outgoing.path.as_str())
-        .body(body::outgoing(outgoing.body.clone(), outgoing.chunked))
+        .body(match outgoing.declared_bytes {
+            Some(bytes) => body::withheld(bytes),
+            None => body::outgoing(outgoing.body.clone(), outgoing.chunked),
+        })
         .map_err(|error| WireError::Request(error.to_string()))?;
     *request.headers_mut() = outgoing.headers.clone();
     Ok(request)
