@@ -12,6 +12,14 @@ check:
 test *ARGS:
     cargo test --workspace --locked {{ ARGS }}
 
+# Run all tests in a hostile environment, as CI does
+test-hostile *ARGS:
+    .ci/hostile cargo test --workspace --locked --offline {{ ARGS }}
+
+# Run the stress tests, which take minutes: shutdowns under load, stalled uploads, many connections
+stress *ARGS:
+    cargo test --release --locked --test it -- --include-ignored stress {{ ARGS }}
+
 # Run the lints, with warnings denied
 clippy:
     cargo clippy --workspace --all-targets --locked -- --deny warnings
@@ -90,6 +98,10 @@ mcp-conformance:
 # Test the npm packages and the recipes for test suites of other languages (needs npm and Python)
 recipes:
     conformance/recipes/run
+
+# Test the server against its OpenAPI document with schemathesis (needs Python 3)
+schemathesis *ARGS:
+    .ci/schemathesis {{ ARGS }}
 
 # Test the web pages in Chromium (needs npm and Chromium)
 browser-tests *ARGS:

@@ -25,6 +25,14 @@ test("a sample user calls a tool with arguments from its form", async () => {
   assert.deepEqual(page.problems, []);
 });
 
+test("the page says so if it was opened under another name of this machine", async () => {
+  const page = await open(browser, demo.page);
+  const notice = page.locator("#other-name");
+  assert.equal(await notice.isVisible(), false);
+  await page.goto(demo.page.replace("127.0.0.1", "localhost"));
+  await expectText(notice, new RegExp(`Open ${demo.page}`));
+});
+
 test("the form requires what the schema requires", async () => {
   const page = await open(browser, demo.page);
   await choose(page, /^greet/);

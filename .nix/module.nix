@@ -114,6 +114,7 @@ in
     maxBody = option (types.strMatching "[1-9][0-9]*( ?[KMG]iB)?") "4 MiB" "Size limit of a request body.";
     requestTimeout = option types.ints.positive 30 "Time limit per request, in seconds.";
     maxConnections = option types.ints.positive 10000 "Maximum number of open connections. The open-file limit of the unit is derived from it.";
+    idleTimeout = option types.ints.positive 75 "Time, in seconds, after which an idle connection is closed. Longer than the idle timeout of the proxy in front.";
     shutdownGrace = option types.ints.unsigned 20 "Grace period, in seconds, for in-flight requests when the service stops.";
     adminAddress = optional (types.strMatching "([0-9.]+|\\[[0-9a-fA-F:]+]):[0-9]+") "Address and port of a second listener for `/metrics` (Prometheus), `/healthz` and `/readyz`. Its port is not opened in the firewall." "127.0.0.1:9090";
     logFormat = optional (types.enum [

@@ -32,6 +32,7 @@ let
     MAX_BODY = cfg.maxBody;
     REQUEST_TIMEOUT = seconds cfg.requestTimeout;
     MAX_CONNECTIONS = toString cfg.maxConnections;
+    IDLE_TIMEOUT = seconds cfg.idleTimeout;
     SHUTDOWN_GRACE = seconds cfg.shutdownGrace;
     ADMIN_ADDR = cfg.adminAddress;
     LOG_FORMAT = cfg.logFormat;
@@ -62,7 +63,8 @@ in
       2
       78
     ];
-    LimitNOFILE = cfg.maxConnections + 1024;
+    # The server leaves a quarter of the limit for other files.
+    LimitNOFILE = cfg.maxConnections * 2;
 
     # The server reads the key from this name in $CREDENTIALS_DIRECTORY. systemd reads the file as root, so no
     # other user needs access.

@@ -106,7 +106,9 @@ impl Server {
 
 /// Forwards every request to `upstream` with a new token. Everything else is forwarded unchanged.
 fn proxy(clerk: LocalClerk, upstream: String) -> impl Endpoint<Output = Response> {
-    let shared = Arc::new((clerk, upstream, reqwest::Client::new()));
+    // The upstream is on loopback, which a proxy of the environment cannot reach.
+    let client = reqwest::Client::builder().no_proxy().build().unwrap_or_default();
+    let shared = Arc::new((clerk, upstream, client));
     make(move |mut request: Request| {
         let shared = Arc::clone(&shared);
         async move {

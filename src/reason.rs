@@ -87,6 +87,8 @@ reasons! {
     McpSessionUnknown = "mcp-session-unknown",
     /// The limit on MCP sessions, per user or in total, is reached.
     McpSessionLimit = "mcp-session-limit",
+    /// The request bodies in flight, of the user or in total, take too many bytes.
+    BodyLimit = "body-limit",
     /// The request timed out.
     RequestTimeout = "request-timeout",
     /// An internal error of the server.

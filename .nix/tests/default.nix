@@ -75,6 +75,7 @@ let
     maxBody = "1 MiB";
     requestTimeout = 10;
     maxConnections = 100;
+    idleTimeout = 700;
     shutdownGrace = 5;
     adminAddress = "127.0.0.1:9090";
     logFormat = "pretty";

@@ -40,6 +40,13 @@ impl Server {
         let rewritten = rewritten.and_then(|path| path.to_str().ok());
         let rewritten = rewritten.filter(|_| self.has(Flaw::RewritesBelieved));
         let health_check = matches!(path, "/healthz" | "/readyz");
+        if !health_check
+            && !headers.contains_key(header::HOST)
+            && !self.has(Flaw::NoHostForbidden)
+            && !self.has(Flaw::HostIgnored)
+        {
+            return self.json_error(400, "invalid_request", "Host is missing");
+        }
         if !health_check && !self.is_allowed_host(headers, request.original_uri()) {
             return self.json_error(403, "forbidden", "Host not allowed");
         }

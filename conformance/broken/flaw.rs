@@ -486,6 +486,7 @@ flaws! {
     UrlTargetsUnprotected "url-targets-unprotected"
         "Requires no token when the request target is an absolute URL.";
     FirstOriginCounts "first-origin-counts" "Checks only the first of two `Origin` headers.";
+    NoHostForbidden "no-host-forbidden" "Answers a request without `Host` with 403.";
     HostPrefix "host-prefix" "Accepts a `Host` that merely begins like its own.";
     PathTextCompared "path-text-compared"
         "Normalizes paths for routing, but requires a token only for the literal path `/mcp`.";
@@ -551,7 +552,10 @@ flaws! {
     DeepJsonAs500 "deep-json-as-500" "Answers deeply nested JSON with 500.";
     AnyJsonRpcVersion "any-json-rpc-version" "Accepts every value of `jsonrpc`.";
     SequentialSessionIds "sequential-session-ids" "Counts up to make MCP session ids.";
-    NoBodyLimit "no-body-limit" "Accepts a body of any size.";
+    AnyTypeRefused "any-type-refused" "Rejects `Accept: */*` and requests without `Accept`.";
+    DeclaredSizeIgnored "declared-size-ignored"
+        "Receives a body over its limit before it rejects it.";
+    NoBodyLimit "no-body-limit" "Accepts a chunked body of any size.";
     ChunksRefused "chunks-refused" "Rejects bodies without `Content-Length`.";
     ToolsInRandomOrder "tools-in-random-order" "Lists its tools in random order.";
     PublicCache "public-cache" "Sends `cacheScope: public`.";

@@ -108,7 +108,8 @@ impl Server {
         let accepts_both = ["application/json", "text/event-stream"]
             .iter()
             .all(|media_type| accept.contains(media_type));
-        if !accepts_both && !self.has(Flaw::AnyAccept) {
+        let accepts_any = matches!(&*accept, "" | "*/*") && !self.has(Flaw::AnyTypeRefused);
+        if !accepts_both && !accepts_any && !self.has(Flaw::AnyAccept) {
             let text = "The client must accept both application/json and text/event-stream";
             return self.error_response(&Value::Null, RpcError::new(406, -32600, text));
         }

@@ -234,7 +234,16 @@ impl Server {
         } else {
             self.settings.max_body
         };
-        match body.into_bytes_limit(limit).await {
+        let declared = headers.get(header::CONTENT_LENGTH);
+        let declared = declared.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        let too_large = declared.is_some_and(|length| length > self.settings.max_body)
+            && !self.has(Flaw::DeclaredSizeIgnored);
+        let read = if too_large {
+            Err(ReadBodyError::PayloadTooLarge)
+        } else {
+            body.into_bytes_limit(limit).await
+        };
+        match read {
             Ok(body) => Ok(body.to_vec()),
             Err(ReadBodyError::PayloadTooLarge) => {
                 let message = format!("The message is larger than {limit} bytes");

@@ -1,12 +1,14 @@
 //! Authenticates requests. A token's kind, header, signature and claims are checked in this order.
 
 use poem::http::{HeaderMap, Uri};
+use reqwest::redirect;
 use serde_json::Value;
 
 use super::{
     caller::{Caller, DEMO_USER},
     flaw::Flaw,
     jwt::{Jwt, Malformed},
+    outbound::{REQUEST_TIMEOUT, http_client},
     refusal::Refusal,
     rsa::{PublicKey, hmac_verifies},
     server::Server,
@@ -338,7 +340,8 @@ impl Server {
             return PublicKey::from_jwk(jwk, None).map(|(_, key)| key);
         }
         let url = jwt.header_text("jku").or_else(|| jwt.header_text("x5u"))?;
-        let set: Value = reqwest::get(url).await.ok()?.json().await.ok()?;
+        let http = http_client(redirect::Policy::default(), REQUEST_TIMEOUT);
+        let set: Value = http.get(url).send().await.ok()?.json().await.ok()?;
         let mut keys = set.get("keys")?.as_array()?.iter();
         keys.find_map(|jwk| PublicKey::from_jwk(jwk, None))
             .map(|(_, key)| key)

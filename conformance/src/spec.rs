@@ -176,6 +176,7 @@ static SPECIFICATIONS: &[Specification] = &[
         ("11.4", "Credentials"),
         ("11.6.1", "WWW-Authenticate"),
         ("11.6.2", "Authorization"),
+        ("12.5.1", "Accept"),
         ("15.5.2", "401 Unauthorized"),
         ("15.5.5", "404 Not Found"),
         ("15.5.6", "405 Method Not Allowed"),

@@ -365,6 +365,7 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
 
 fn server_limits(config: &Config) -> ServerLimits {
     let mut limits = ServerLimits::new(config.limits.max_connections, config.limits.shutdown_grace);
+    limits.idle_timeout = config.limits.idle_timeout;
     // A load balancer on another host needs time to see the 503 of `/readyz`. On loopback there is none, so
     // the shutdown need not wait.
     if !config.listen.ip().is_loopback() {

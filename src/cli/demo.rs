@@ -127,6 +127,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
                 "Every sign-in succeeds as {user}, without a page (--auto-approve)."
             ));
         }
+        process::fit_connections(&mut config.limits);
         clerk.register_resource(ResourceNames::new(&config.base_url).mcp());
         let report = DemoReport::new(&clerk, &config, notes)?;
         let broken_tokens = broken_tokens(&clerk, &config).await?;

@@ -1,68 +1,100 @@
-//! The second listener, which serves `/metrics` to Prometheus, and `/healthz` and `/readyz` to orchestrators. MCP
-//! clients do not need to reach it.
+//! The second listener, `ADMIN_ADDR`, for operators: `/metrics` for Prometheus, and the health probes, which are
+//! answered there even while the first listener is busy. MCP clients do not need to reach it.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use poem::{EndpointExt, Route, endpoint::make_sync, get, middleware::SetHeader};
-use tokio::runtime::Handle;
+use poem::{
+    Endpoint, EndpointExt, IntoResponse, Request, Response, Result,
+    endpoint::make_sync,
+    get,
+    http::{StatusCode, header},
+    middleware::SetHeader,
+};
+use tokio::{net::TcpListener, runtime::Handle};
 use tokio_util::task::AbortOnDropHandle;
+use url::{Host, Url};
 
 use super::{error::Failure, process};
 use crate::{
     http::{ServerLimits, serve as serve_endpoint},
-    paths,
-    public::{Health, HealthResponse},
+    public::{Health, health_routes},
 };
 
-/// Starts to collect metrics. Call it once per process, before the server is built.
-pub(super) fn collect() -> Result<PrometheusHandle, Failure> {
-    Ok(PrometheusBuilder::new()
-        .set_buckets_for_metric(
-            Matcher::Full("clerk_mcp_token_verification_seconds".to_owned()),
-            &VERIFICATION_BUCKETS,
-        )?
-        .install_recorder()?)
+/// The listener, and the metrics that it will serve.
+pub(super) struct AdminListener {
+    listener: TcpListener,
+    recorder: PrometheusHandle,
 }
 
-/// Serves the metrics and the health of the server on `address` until the returned handle is dropped.
-///
-/// Unlike the main listener, this one accepts every `Host`: Kubernetes probes with the address of the pod.
-pub(super) async fn serve(
-    address: SocketAddr,
-    recorder: PrometheusHandle,
-    health: Arc<Health>,
-) -> Result<AbortOnDropHandle<()>, Failure> {
-    let listener = process::bind(address, |_| "ADMIN_ADDR").await?;
-    tracing::info!(address = %listener.local_addr()?, "serving metrics");
-    let collected = recorder.clone();
-    let tasks = Handle::current().metrics();
-    let metrics = make_sync(move |_| {
-        let tasks = u32::try_from(tasks.num_alive_tasks()).unwrap_or(u32::MAX);
-        metrics::gauge!("clerk_mcp_tasks").set(tasks);
-        recorder.render()
-    })
-    .with(SetHeader::new().overriding("content-type", "text/plain; version=0.0.4; charset=utf-8"));
-    let endpoint = Route::new()
-        .at("/metrics", get(metrics))
-        .at(paths::HEALTHZ, get(make_sync(|_| HealthResponse::alive())))
-        .at(paths::READYZ, get(make_sync(move |_| health.ready())))
-        .boxed();
-    let limits = ServerLimits::new(16, Duration::ZERO);
-    Ok(AbortOnDropHandle::new(tokio::spawn(async move {
-        // The recorder keeps every sample until upkeep runs or the metrics are read. Without this task,
-        // memory would grow while no Prometheus reads them.
-        let upkeep = async {
-            loop {
-                tokio::time::sleep(UPKEEP_EVERY).await;
-                collected.run_upkeep();
+impl AdminListener {
+    /// Starts to collect metrics, and listens on `address`.
+    pub(super) async fn bind(address: SocketAddr) -> Result<Self, Failure> {
+        let recorder = PrometheusBuilder::new()
+            .set_buckets_for_metric(
+                Matcher::Full("clerk_mcp_token_verification_seconds".to_owned()),
+                &VERIFICATION_BUCKETS,
+            )?
+            .install_recorder()?;
+        let listener = process::bind(address, |_| "ADMIN_ADDR").await?;
+        tracing::info!(address = %listener.local_addr()?, "serving metrics");
+        Ok(Self { listener, recorder })
+    }
+
+    /// Serves the metrics and `health` until the returned handle is dropped.
+    pub(super) fn serve(self, health: Arc<Health>) -> AbortOnDropHandle<()> {
+        let Self { listener, recorder } = self;
+        let collected = recorder.clone();
+        let tasks = Handle::current().metrics();
+        let metrics = make_sync(move |_| {
+            let tasks = u32::try_from(tasks.num_alive_tasks()).unwrap_or(u32::MAX);
+            metrics::gauge!("clerk_mcp_tasks").set(tasks);
+            recorder.render()
+        })
+        .with(SetHeader::new().overriding("content-type", "text/plain; version=0.0.4; charset=utf-8"))
+        .around(check_host);
+        let endpoint = health_routes(health).at("/metrics", get(metrics)).boxed();
+        let limits = ServerLimits::new(16, Duration::ZERO);
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            // The recorder keeps every sample until upkeep runs or the metrics are read. Without this task,
+            // memory would grow while no Prometheus reads them.
+            let upkeep = async {
+                loop {
+                    tokio::time::sleep(UPKEEP_EVERY).await;
+                    collected.run_upkeep();
+                }
+            };
+            let serving = serve_endpoint(listener, endpoint, limits, upkeep);
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "metrics are no longer served");
             }
-        };
-        let serving = serve_endpoint(listener, endpoint, limits, upkeep);
-        if let Err(error) = serving.await {
-            tracing::error!(%error, "metrics are no longer served");
-        }
-    })))
+        }))
+    }
+}
+
+/// Rejects requests whose `Host` is a name with a dot. In a DNS rebinding attack, the attacker's domain is such a
+/// name. Prometheus uses an IP address, `localhost`, or the name of a container.
+async fn check_host(metrics: Arc<impl Endpoint>, request: Request) -> Result<Response> {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().ok(),
+        _ => None,
+    };
+    let Some(url) = host.and_then(|host| Url::parse(&format!("http://{host}/")).ok()) else {
+        return Ok((
+            StatusCode::BAD_REQUEST,
+            "Exactly one valid Host header is required\n",
+        )
+            .into_response());
+    };
+    match url.host() {
+        Some(Host::Domain(name)) if name.contains('.') => Ok((
+            StatusCode::FORBIDDEN,
+            "Host not allowed: use an IP address or a name without dots\n",
+        )
+            .into_response()),
+        _ => metrics.call(request).await.map(IntoResponse::into_response),
+    }
 }
 
 /// In seconds: from a token in the cache (microseconds) to a token that Clerk has to verify (seconds).

@@ -4,14 +4,14 @@ use std::{process::ExitCode, sync::Arc};
 
 #[cfg(feature = "otlp")]
 use super::telemetry::Telemetry;
-use super::{error::Failure, logging, metrics, process, settings::Settings};
+use super::{error::Failure, logging, metrics::AdminListener, process, settings::Settings};
 use crate::{app::App, config::Config, token::ResourceNames};
 
 /// Runs the server until the process is asked to stop (Ctrl-C or SIGTERM).
 pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
     let variables = settings.variables()?;
     // All configuration errors are reported at once, including an invalid log filter.
-    let (config, filter) = match (
+    let (mut config, filter) = match (
         Config::from_variables(&variables),
         logging::filter(&variables, logging::DEFAULT_FILTER),
     ) {
@@ -25,19 +25,21 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
     #[cfg(not(feature = "otlp"))]
     let telemetry = None;
     let _log = logging::start(filter, config.log_format, telemetry.as_ref())?;
+    process::fit_connections(&mut config.limits);
     process::runtime()?.block_on(async {
         let listener = process::listen(config.listen).await?;
-        let recorder = config.admin_address.map(|_| metrics::collect()).transpose()?;
-        let app = App::builder(&config).build()?;
-        let _admin = match config.admin_address.zip(recorder) {
-            Some((address, recorder)) => {
-                Some(metrics::serve(address, recorder, Arc::clone(&app.health)).await?)
-            }
+        // Before the app is built, so that it finds the recorder of the metrics.
+        let admin = match config.admin_address {
+            Some(address) => Some(AdminListener::bind(address).await?),
             None => None,
         };
+        let app = App::builder(&config).build()?;
+        let _admin = admin.map(|admin| admin.serve(Arc::clone(&app.health)));
         let names = ResourceNames::new(&config.base_url);
+        // Before the line that says that the server listens: a supervisor that reads it may send a signal at once.
+        let stop = process::stop_signal()?;
         tracing::info!(address = %listener.local_addr()?, endpoint = %names.mcp(), "listening");
-        app.run(listener, process::stop_signal()?).await?;
+        app.run(listener, stop).await?;
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -126,6 +126,8 @@ pub struct Limits {
     pub request_timeout: Duration,
     /// `MAX_CONNECTIONS`.
     pub max_connections: usize,
+    /// `IDLE_TIMEOUT`.
+    pub idle_timeout: Duration,
     /// `SHUTDOWN_GRACE`.
     pub shutdown_grace: Duration,
 }
@@ -191,6 +193,11 @@ impl Config {
                 parse::duration(ONE_SECOND, ONE_HOUR),
             ),
             max_connections: read.or("MAX_CONNECTIONS", 10_000, parse::count),
+            idle_timeout: read.or(
+                "IDLE_TIMEOUT",
+                Duration::from_secs(75),
+                parse::duration(ONE_SECOND, ONE_HOUR),
+            ),
             shutdown_grace: read.or(
                 "SHUTDOWN_GRACE",
                 Duration::from_secs(20),

@@ -188,7 +188,13 @@ pub const VARIABLES: &[Variable] = &[
         "MAX_CONNECTIONS",
         "COUNT",
         "10000",
-        "Maximum number of open connections; further clients wait",
+        "Maximum number of open connections; further clients wait. Lowered if the limit of open files is too small.",
+    ),
+    var(
+        "IDLE_TIMEOUT",
+        "DURATION",
+        "75s",
+        "Time after which an idle connection is closed. Longer than the idle timeout of the proxy in front.",
     ),
     var(
         "SHUTDOWN_GRACE",

@@ -12,7 +12,7 @@ use poem::{
 
 use super::{
     cors::Cors,
-    errors::{error_response, internal_error, json_error, log_refusal},
+    errors::{error_response, internal_error, json_error, reject_host, reject_origin},
     host::AllowedHosts,
 };
 use crate::{log_limit::log_limited, reason::Reason};
@@ -41,18 +41,15 @@ impl Area {
     /// Returns the response to a request.
     pub(super) async fn respond(&self, request: Request) -> Response {
         if !self.cors.allows(request.headers()) {
-            log_refusal(Reason::OriginNotAllowed);
-            return json_error(StatusCode::FORBIDDEN, "forbidden", "Origin not allowed");
+            return reject_origin(request.headers().get(header::ORIGIN));
         }
         if let Some(preflight) = self.cors.preflight(&request) {
             return preflight;
         }
         let origin = request.headers().get(header::ORIGIN).cloned();
-        let mut response = if self.hosts.allow(&request) {
-            self.call(request).await
-        } else {
-            log_refusal(Reason::HostNotAllowed);
-            json_error(StatusCode::FORBIDDEN, "forbidden", "Host not allowed")
+        let mut response = match self.hosts.check(&request) {
+            Ok(()) => self.call(request).await,
+            Err(error) => reject_host(&error),
         };
         Cors::add_headers(&mut response, origin);
         response

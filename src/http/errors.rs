@@ -3,9 +3,10 @@
 use poem::{
     IntoResponse, Response,
     error::{MethodNotAllowedError, NotFoundError},
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
 };
 
+use super::host::HostError;
 use crate::{auth::ErrorBody, log_limit::log_limited, reason::Reason};
 
 /// Converts an error to a JSON response with a fixed text. The text of the error itself is not sent to the
@@ -42,10 +43,44 @@ pub(super) fn internal_error() -> Response {
     )
 }
 
-/// Logs and counts a rejected request. At level INFO, because the client caused the error.
-pub(super) fn log_refusal(reason: Reason) {
+/// Counts and logs a request with a host that is rejected, and returns its response.
+pub(super) fn reject_host(error: &HostError) -> Response {
+    let reason = Reason::HostNotAllowed;
     reason.count();
-    tracing::info!(%reason, "request rejected");
+    match error {
+        HostError::Invalid => {
+            log_limited!(info, "host-invalid", %reason, "request rejected: it has no Host header, several, or an invalid one");
+            json_error(
+                StatusCode::BAD_REQUEST,
+                "invalid_request",
+                "Exactly one valid Host header is required",
+            )
+        }
+        HostError::NotAllowed(host) => {
+            log_limited!(
+                info, reason.as_str(), %reason, host = shown(host.as_bytes()),
+                "request rejected: clients must use the host of BASE_URL. If this host is right, set BASE_URL"
+            );
+            json_error(StatusCode::FORBIDDEN, "forbidden", "Host not allowed")
+        }
+    }
+}
+
+/// Counts and logs a request of a web page whose `origin` is not allowed, and returns its response.
+pub(super) fn reject_origin(origin: Option<&HeaderValue>) -> Response {
+    let reason = Reason::OriginNotAllowed;
+    reason.count();
+    let origin = origin.map_or(&b""[..], HeaderValue::as_bytes);
+    log_limited!(
+        info, reason.as_str(), %reason, origin = shown(origin),
+        "request rejected: pages of this origin may not call the server. To allow them, add it to ALLOWED_ORIGINS"
+    );
+    json_error(StatusCode::FORBIDDEN, "forbidden", "Origin not allowed")
+}
+
+/// Prepares a value of a client for the log: at most 100 characters, and ASCII without control characters.
+fn shown(value: &[u8]) -> String {
+    value.escape_ascii().take(MAX_SHOWN).map(char::from).collect()
 }
 
 pub(super) fn json_error(status: StatusCode, error: &str, error_description: &str) -> Response {
@@ -58,3 +93,5 @@ pub(super) fn json_error(status: StatusCode, error: &str, error_description: &st
         .with_header(header::CACHE_CONTROL, "no-store")
         .into_response()
 }
+
+const MAX_SHOWN: usize = 100;

@@ -7,7 +7,7 @@ use std::{
 
 use poem::{
     Request,
-    http::{header, uri::Authority},
+    http::{Version, header, uri::Authority},
 };
 use url::{Position, Url};
 
@@ -25,6 +25,15 @@ pub(crate) struct AllowedHosts {
     warned: AtomicBool,
 }
 
+/// Why the host of a request is rejected.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum HostError {
+    /// The request names no host, several hosts, or something that is not a host.
+    Invalid,
+    /// The request names this host, which is not allowed.
+    NotAllowed(String),
+}
+
 impl AllowedHosts {
     /// Allows the host of `base_url`, and loopback hosts if `listen` or `base_url` is loopback.
     pub(crate) fn new(base_url: &Url, listen: IpAddr) -> Self {
@@ -36,44 +45,53 @@ impl AllowedHosts {
         }
     }
 
-    /// Returns whether a request names an allowed host.
+    /// Checks the host that a request names.
     ///
-    /// RFC 9112 §3.2: exactly one `Host` header. An absolute request target must name an allowed host too;
-    /// HTTP/2 has only that. Health probes are exempt: orchestrators call them by IP address, and they reveal
-    /// nothing secret.
-    pub(super) fn allow(&self, request: &Request) -> bool {
+    /// RFC 9112 §3.2: an HTTP/1.1 request has exactly one `Host` header. An absolute request target must name
+    /// an allowed host too; HTTP/2 has only that. Health probes are exempt: orchestrators call them by IP
+    /// address, and they reveal nothing secret.
+    pub(super) fn check(&self, request: &Request) -> Result<(), HostError> {
         if matches!(request.original_uri().path(), paths::HEALTHZ | paths::READYZ) {
-            return true;
+            return Ok(());
         }
         let target = request.original_uri().authority().map(Authority::as_str);
-        let allowed = |host: Option<&str>| host.is_some_and(|host| self.allows(host));
         let mut hosts = request.headers().get_all(header::HOST).iter();
-        match (hosts.next(), hosts.next()) {
-            (Some(host), None) => allowed(host.to_str().ok()) && (target.is_none() || allowed(target)),
-            (None, _) => allowed(target),
-            (Some(_), Some(_)) => false,
+        let host = match (hosts.next(), hosts.next()) {
+            (Some(host), None) => Some(host.to_str().map_err(|_| HostError::Invalid)?),
+            (None, _) if request.version() != Version::HTTP_11 => None,
+            (None | Some(_), _) => return Err(HostError::Invalid),
+        };
+        for authority in [host, target].into_iter().flatten() {
+            self.check_authority(authority)?;
         }
+        if host.or(target).is_none() {
+            return Err(HostError::Invalid);
+        }
+        Ok(())
     }
 
-    fn allows(&self, authority: &str) -> bool {
+    fn check_authority(&self, authority: &str) -> Result<(), HostError> {
         // The usual case, without parsing.
         if authority == self.public_authority {
-            return true;
+            return Ok(());
         }
         // RFC 9112 §3.2: only an authority, without user information.
         if authority.parse::<Authority>().is_err() || authority.contains('@') {
-            return false;
+            return Err(HostError::Invalid);
         }
         // Parsed as a URL, because the default port depends on the scheme.
-        let Ok(url) = Url::parse(&format!("{}://{authority}/", self.public.scheme())) else {
-            return false;
-        };
+        let url = Url::parse(&format!("{}://{authority}/", self.public.scheme()))
+            .map_err(|_| HostError::Invalid)?;
         let is_public = url.host() == self.public.host()
             && url.port_or_known_default() == self.public.port_or_known_default();
         if !is_public && self.loopback && is_loopback(&url) {
             self.warn_once(&url);
         }
-        is_public || self.loopback && is_loopback(&url)
+        if is_public || self.loopback && is_loopback(&url) {
+            Ok(())
+        } else {
+            Err(HostError::NotAllowed(authority.to_owned()))
+        }
     }
 
     /// Warns that a client used another loopback name than `BASE_URL`. `localhost` and `127.0.0.1` are the

@@ -11,7 +11,8 @@ pub struct ServerLimits {
     /// Maximum time for a client to send the head of its first request.
     pub head_timeout: Duration,
     /// Maximum idle time of a connection: no request in progress, and the client reads no response data. Also
-    /// limits the time between two requests.
+    /// limits the time between two requests. It should be longer than the idle timeout of a reverse proxy:
+    /// otherwise the server may close a connection at the moment at which the proxy sends a request.
     pub idle_timeout: Duration,
     /// Grace period for requests in flight at shutdown.
     pub shutdown_grace: Duration,
@@ -21,12 +22,12 @@ pub struct ServerLimits {
 }
 
 impl ServerLimits {
-    /// Creates limits with the default times: 10 s for the head, 60 s idle, no drain period.
+    /// Creates limits with the default times: 10 s for the head, 75 s idle, no drain period.
     pub fn new(max_connections: usize, shutdown_grace: Duration) -> Self {
         Self {
             max_connections,
             head_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_mins(1),
+            idle_timeout: Duration::from_secs(75),
             shutdown_grace,
             drain: Duration::ZERO,
         }

@@ -3,7 +3,17 @@
 //! `poem::Server` is not used: it does not limit connections or the time to send a head, and it does not
 //! notice when a client disconnects, so tool calls would keep running.
 
-use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -13,7 +23,7 @@ use hyper_util::{
 use poem::{
     Endpoint, Request,
     endpoint::BoxEndpoint,
-    http::uri::Scheme,
+    http::{HeaderValue, Version, header, uri::Scheme},
     web::{LocalAddr, RemoteAddr},
 };
 use tokio::{
@@ -30,8 +40,14 @@ use super::{
 };
 use crate::log_limit::log_limited;
 
-/// Serves `endpoint` on `listener` until `stop` completes, then shuts down: it accepts connections for the
-/// drain period, closes the listener, and waits for requests in flight until the grace period ends.
+/// Serves `endpoint` on `listener` until `stop` completes, then shuts down without losing a request:
+///
+/// 1. From now on, each HTTP/1.1 response has `Connection: close`, so that clients send no further request on
+///    the connection (RFC 9112 §9.6).
+/// 2. It accepts connections for the drain period, then those that the operating system has already
+///    established, and closes the listener.
+/// 3. It waits half a second for requests that are on their way, and for requests in flight until the grace
+///    period ends. HTTP/2 clients get `GOAWAY` (RFC 9113 §6.8).
 ///
 /// ```
 /// use std::time::Duration;
@@ -67,35 +83,79 @@ pub(super) async fn serve_on(
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let local = listener.local_addr()?;
-    let endpoint: Arc<BoxEndpoint<'static>> = Arc::new(endpoint);
-    let slots = Arc::new(Semaphore::new(limits.max_connections));
-    let connections = TaskTracker::new();
-    let stopping = CancellationToken::new();
+    let server = Server {
+        shared: Arc::new(Shared {
+            local,
+            endpoint,
+            limits,
+            draining: AtomicBool::new(false),
+        }),
+        connections: TaskTracker::new(),
+        stopping: CancellationToken::new(),
+        abort: CancellationToken::new(),
+    };
     // Closes all connections when this function returns or its future is dropped.
-    let abort = CancellationToken::new();
-    let _abort_on_drop = abort.clone().drop_guard();
+    let _abort_on_drop = server.abort.clone().drop_guard();
+    let slots = Arc::new(Semaphore::new(limits.max_connections));
     let drain = limits.drain.min(limits.shutdown_grace);
     let mut stop = pin!(async {
         stop.await;
+        server.shared.draining.store(true, Ordering::Relaxed);
         sleep(drain).await;
     });
     loop {
-        let accepted = tokio::select! {
+        tokio::select! {
             () = &mut stop => break,
-            accepted = accept(&listener, &slots) => accepted,
-        };
-        let Some((stream, remote, slot)) = accepted else {
-            continue;
-        };
+            accepted = accept(&listener, &slots) => {
+                if let Some((stream, remote, slot)) = accepted {
+                    server.spawn(stream, remote, Some(slot));
+                }
+            }
+        }
+    }
+    for (stream, remote) in listener.close() {
+        server.spawn(stream, remote, None);
+    }
+    server.stopping.cancel();
+    server.connections.close();
+    let rest = limits.shutdown_grace.saturating_sub(drain);
+    if timeout(rest, server.connections.wait()).await.is_err() {
+        tracing::warn!(grace = ?limits.shutdown_grace, "the shutdown grace period ended: closing connections with requests in flight");
+    }
+    Ok(())
+}
+
+/// What every connection needs.
+struct Shared {
+    local: SocketAddr,
+    endpoint: BoxEndpoint<'static>,
+    limits: ServerLimits,
+    /// Whether the server is about to stop, so that each response ends its connection.
+    draining: AtomicBool,
+}
+
+/// The connections of a server.
+struct Server {
+    shared: Arc<Shared>,
+    connections: TaskTracker,
+    /// Cancelled when the listener is closed.
+    stopping: CancellationToken,
+    abort: CancellationToken,
+}
+
+impl Server {
+    /// Serves a connection in a task of its own.
+    fn spawn<S>(&self, stream: S, remote: SocketAddr, slot: Option<OwnedSemaphorePermit>)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let connection = Connection {
             stream,
-            local,
             remote,
-            endpoint: Arc::clone(&endpoint),
-            limits,
+            shared: Arc::clone(&self.shared),
         };
-        let (stopping, abort) = (stopping.clone(), abort.clone());
-        connections.spawn(async move {
+        let (stopping, abort) = (self.stopping.clone(), self.abort.clone());
+        self.connections.spawn(async move {
             tokio::select! {
                 () = connection.serve(stopping) => {}
                 () = abort.cancelled() => {}
@@ -103,14 +163,6 @@ pub(super) async fn serve_on(
             drop(slot);
         });
     }
-    drop(listener);
-    stopping.cancel();
-    connections.close();
-    let rest = limits.shutdown_grace.saturating_sub(drain);
-    if timeout(rest, connections.wait()).await.is_err() {
-        tracing::warn!(grace = ?limits.shutdown_grace, "the shutdown grace period ended: closing connections with requests in flight");
-    }
-    Ok(())
 }
 
 /// A source of connections: TCP, or the simulated network of a test.
@@ -121,6 +173,10 @@ pub(super) trait Listener: Sync {
     /// Waits for the next connection, and returns it with the address of its client.
     fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, SocketAddr)>> + Send;
 
+    /// Closes the listener. Returns the connections that the operating system has established: their clients
+    /// may already have sent a request, which would be lost.
+    fn close(self) -> Vec<(Self::Stream, SocketAddr)>;
+
     /// Returns the address that clients connect to.
     fn local_addr(&self) -> io::Result<SocketAddr>;
 }
@@ -130,14 +186,40 @@ impl Listener for TcpListener {
 
     async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let (stream, remote) = self.accept().await?;
-        // Responses are small and written at once, so Nagle's algorithm would only delay them.
-        let _ = stream.set_nodelay(true);
-        Ok((stream, remote))
+        Ok((without_delay(stream), remote))
+    }
+
+    fn close(self) -> Vec<(TcpStream, SocketAddr)> {
+        // The standard library's listener, because it closes faster: a connection that is established between
+        // the last `accept` and the close is lost.
+        let Ok(listener) = self.into_std() else {
+            return Vec::new();
+        };
+        let mut accepted = Vec::new();
+        loop {
+            match listener.accept() {
+                Ok(connection) => accepted.push(connection),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(_) => break,
+            }
+        }
+        drop(listener);
+        let to_tokio = |(stream, remote): (std::net::TcpStream, SocketAddr)| {
+            stream.set_nonblocking(true).ok()?;
+            Some((without_delay(TcpStream::from_std(stream).ok()?), remote))
+        };
+        accepted.into_iter().filter_map(to_tokio).collect()
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
         self.local_addr()
     }
+}
+
+/// Turns Nagle's algorithm off: responses are small and written at once, so it would only delay them.
+fn without_delay(stream: TcpStream) -> TcpStream {
+    let _ = stream.set_nodelay(true);
+    stream
 }
 
 /// Waits until fewer than `max_connections` connections are open, then accepts the next one. Returns `None`
@@ -161,10 +243,8 @@ async fn accept<L: Listener>(
 
 struct Connection<S> {
     stream: S,
-    local: SocketAddr,
     remote: SocketAddr,
-    endpoint: Arc<BoxEndpoint<'static>>,
-    limits: ServerLimits,
+    shared: Arc<Shared>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection<S> {
@@ -173,19 +253,24 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection<S> {
     async fn serve(self, stopping: CancellationToken) {
         let Self {
             stream,
-            local,
             remote,
-            endpoint,
-            limits,
+            shared,
         } = self;
+        let limits = shared.limits;
         let activity = Arc::new(Activity::new());
         let tracker = Arc::clone(&activity);
         let service = service_fn(move |request: hyper::Request<Incoming>| {
-            let (endpoint, busy) = (Arc::clone(&endpoint), tracker.begin());
+            let (shared, busy) = (Arc::clone(&shared), tracker.begin());
             async move {
+                // HTTP/2 has no such header.
+                let is_http_1 = request.version() <= Version::HTTP_11;
                 let remote = RemoteAddr(remote.into());
-                let request = Request::from((request, LocalAddr(local.into()), remote, Scheme::HTTP));
-                let response = hyper::Response::from(endpoint.get_response(request).await);
+                let request = Request::from((request, LocalAddr(shared.local.into()), remote, Scheme::HTTP));
+                let mut response = hyper::Response::from(shared.endpoint.get_response(request).await);
+                if is_http_1 && shared.draining.load(Ordering::Relaxed) {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(header::CONNECTION, close);
+                }
                 let sending = busy.sending();
                 Ok::<_, Infallible>(response.map(|body| WatchedBody::new(body, sending)))
             }
@@ -196,8 +281,11 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection<S> {
             // Disconnects and protocol errors of clients are not logged.
             _ = connection.as_mut() => return,
             () = activity.idle(&limits) => CLOSE_TIMEOUT,
-            // Requests in flight get the grace period; idle connections are closed at once.
-            () = stopping.cancelled() => if activity.is_busy() { limits.shutdown_grace } else { CLOSE_TIMEOUT },
+            () = async {
+                stopping.cancelled().await;
+                // A request may be on its way.
+                sleep(LAST_REQUEST_TIMEOUT).await;
+            } => if activity.is_busy() { limits.shutdown_grace } else { CLOSE_TIMEOUT },
         };
         connection.as_mut().graceful_shutdown();
         // A request that arrived during the shutdown is still served; it has its own time limit.
@@ -218,15 +306,23 @@ fn protocol(limits: &ServerLimits) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .keep_alive_interval(Some(HTTP2_PING_INTERVAL))
         .max_header_list_size(MAX_HEADER_LIST_BYTES)
+        .initial_stream_window_size(HTTP2_STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES)
         .max_concurrent_streams(MAX_CONCURRENT_STREAMS);
     builder
 }
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long a connection stays open after the listener is closed, for a request that is on its way.
+const LAST_REQUEST_TIMEOUT: Duration = Duration::from_millis(500);
 /// Time to send the last bytes before a connection is closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Room for a token of 16 KiB and 48 KiB of other headers.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 const MAX_HEADER_LIST_BYTES: u32 = 64 * 1024;
 const MAX_CONCURRENT_STREAMS: u32 = 32;
+/// How much of a body a client may send before the endpoint reads it. The default of 1 MiB per connection would
+/// let 10,000 connections fill 10 GB.
+const HTTP2_STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
 const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(20);

@@ -3,20 +3,19 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use poem::{
     Body, Endpoint, IntoResponse, Request, Response, Result,
-    http::{Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
 };
 use rmcp::ServerHandler;
 
 use super::{
     McpSettings,
     admission::{admit, is_public},
-    direct::DirectCalls,
+    direct::{ACCEPTED, DirectCalls},
     json_rpc_error::{INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, error, replace_text, text_to_json},
     message::{Message, NOT_A_MESSAGE, Purpose},
+    request_body::BodyReader,
     sessions::{SESSION_ID, SessionGate},
     stream::limit_stream,
 };
@@ -24,15 +23,13 @@ use crate::{
     auth::{self, Anonymous, AuthError},
     clerk::ClerkClient,
     log_limit::log_limited,
-    reason::Reason,
     session::Session,
 };
-
-type BoxBody = http_body_util::combinators::BoxBody<Bytes, std::io::Error>;
 
 /// Passes MCP messages on to `inner`, and rejects any other body of a POST.
 pub(super) struct JsonRpcBody<E, H> {
     pub(super) inner: E,
+    pub(super) reader: BodyReader,
     pub(super) direct: DirectCalls<H>,
     pub(super) client: ClerkClient,
     pub(super) settings: McpSettings,
@@ -42,7 +39,7 @@ pub(super) struct JsonRpcBody<E, H> {
 impl<E: Endpoint, H: ServerHandler + Clone> Endpoint for JsonRpcBody<E, H> {
     type Output = Response;
 
-    async fn call(&self, request: Request) -> Result<Response> {
+    async fn call(&self, mut request: Request) -> Result<Response> {
         let session = request.extensions().get::<Arc<Session>>().cloned();
         if session.is_none() && request.extensions().get::<Anonymous>().is_none() {
             log_limited!(
@@ -58,6 +55,7 @@ impl<E: Endpoint, H: ServerHandler + Clone> Endpoint for JsonRpcBody<E, H> {
                 None,
             ));
         }
+        allow_both_types(request.headers_mut());
         if request.method() == Method::POST {
             self.handle_post(request, session.as_ref()).await
         } else if let Some(session) = session {
@@ -91,27 +89,13 @@ impl<E: Endpoint, H: ServerHandler + Clone> JsonRpcBody<E, H> {
     }
 
     async fn handle_post(&self, mut request: Request, session: Option<&Arc<Session>>) -> Result<Response> {
-        let limit = self.settings.max_body_bytes;
+        let subject = session.map_or(ANONYMOUS, |session| &session.subject);
         // `App` limits the time of a whole request, but this endpoint may be mounted on any poem server.
-        let body = Limited::new(BoxBody::from(request.take_body()), limit).collect();
-        let body = match tokio::time::timeout(self.settings.call_timeout, body).await {
-            Ok(Ok(body)) => body.to_bytes(),
-            Err(_) => {
-                Reason::RequestTimeout.count();
-                let message = "The message was not received within the time limit";
-                return Ok(error(StatusCode::REQUEST_TIMEOUT, INVALID_REQUEST, message, None));
-            }
-            Ok(Err(failure)) if failure.is::<LengthLimitError>() => {
-                return Ok(error(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    INVALID_REQUEST,
-                    format!("The message is larger than {limit} bytes"),
-                    None,
-                ));
-            }
-            Ok(Err(_)) => return Err(StatusCode::BAD_REQUEST.into()),
+        let body = match self.reader.read(&mut request, subject).await {
+            Ok(body) => body,
+            Err(error) => return Ok(error.into_response()),
         };
-        let message = match Message::parse(&body) {
+        let message = match Message::parse(&body.bytes) {
             Ok(message) => message,
             Err(invalid) => {
                 let status = if invalid.code == METHOD_NOT_FOUND {
@@ -136,7 +120,7 @@ impl<E: Endpoint, H: ServerHandler + Clone> JsonRpcBody<E, H> {
             return Ok(Box::pin(self.direct.call(call, request)).await);
         }
         let is_json = is_json(&request);
-        request.set_body(Body::from_bytes(body.clone()));
+        request.set_body(Body::from_bytes(body.bytes.clone()));
         let caller = session.map(Arc::as_ref);
         let response = Box::pin(self.forward(request, caller, Some(&message))).await?;
         // rmcp also answers 415 to a body that it cannot parse.
@@ -148,6 +132,7 @@ impl<E: Endpoint, H: ServerHandler + Clone> JsonRpcBody<E, H> {
                 message.id,
             ));
         }
+        let response = replace_text(response, StatusCode::NOT_ACCEPTABLE, NOT_ACCEPTABLE, message.id);
         let response = with_length(text_to_json(response, message.id).await).await?;
         Ok(match caller {
             Some(session) if message.purpose == Purpose::Listen => {
@@ -189,6 +174,50 @@ async fn with_length(response: Response) -> Result<Response> {
     ))
 }
 
+/// Names both media types in `Accept` if the client accepts both, for rmcp, which demands that both are named.
+/// Without the header, or with `*/*`, a client accepts every type (RFC 9110 §12.5.1). A client that accepts only
+/// JSON is rejected, as MCP allows ("Streamable HTTP"): a tool may answer with an event stream.
+fn allow_both_types(headers: &mut HeaderMap) {
+    let mut values = headers.get_all(header::ACCEPT).iter();
+    let accepts_both = match (values.next(), values.next()) {
+        // The usual case, without parsing.
+        (Some(value), None) if ACCEPTED.iter().any(|usual| value == usual) => return,
+        (None, _) => true,
+        (Some(first), second) => {
+            let ranges: Vec<_> = [Some(first), second]
+                .into_iter()
+                .flatten()
+                .chain(values)
+                .filter_map(|value| value.to_str().ok())
+                .flat_map(|value| value.split(','))
+                .map(|range| range.trim().to_ascii_lowercase())
+                .collect();
+            accepts(&ranges, "application", "json") && accepts(&ranges, "text", "event-stream")
+        }
+    };
+    if accepts_both {
+        headers.insert(header::ACCEPT, HeaderValue::from_static(ACCEPTED[0]));
+    }
+}
+
+/// Returns whether one of the media `ranges` contains a type. The most specific range decides.
+fn accepts(ranges: &[String], kind: &str, subtype: &str) -> bool {
+    let exact = [format!("{kind}/{subtype}"), format!("{kind}/*"), "*/*".to_owned()];
+    let decisive = exact.iter().find_map(|wanted| {
+        ranges.iter().find_map(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            (parts.next() == Some(wanted)).then(|| parts.find_map(|part| part.strip_prefix("q=")))
+        })
+    });
+    // A weight of 0 means "not acceptable".
+    decisive.is_some_and(|weight| {
+        weight.is_none_or(|weight| weight.parse::<f32>().is_ok_and(|weight| weight > 0.0))
+    })
+}
+
+const NOT_ACCEPTABLE: &str = "Accept must allow both application/json and text/event-stream, because a tool may answer with \
+                              either: name both, or send */* or no Accept header";
+
 /// Returns whether the `Content-Type` of the request is JSON.
 fn is_json(request: &Request) -> bool {
     request
@@ -198,3 +227,6 @@ fn is_json(request: &Request) -> bool {
         .and_then(|kind| kind.split(';').next())
         .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
+
+/// The share of the bytes of bodies that all anonymous callers have together. No subject is empty.
+const ANONYMOUS: &str = "";

@@ -195,7 +195,7 @@ fn internal_error() -> Response {
 }
 
 /// The usual forms of `Accept`. rmcp requires both types.
-const ACCEPTED: [&str; 3] = [
+pub(super) const ACCEPTED: [&str; 3] = [
     "application/json, text/event-stream",
     "application/json,text/event-stream",
     "text/event-stream, application/json",

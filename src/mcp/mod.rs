@@ -12,6 +12,7 @@ mod json;
 mod json_rpc_error;
 mod message;
 mod published_tools;
+mod request_body;
 mod sessions;
 mod stream;
 mod tool_error;
@@ -28,7 +29,10 @@ use rmcp::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{body::JsonRpcBody, direct::DirectCalls, handler::WithSession, sessions::SessionGate};
+use self::{
+    body::JsonRpcBody, direct::DirectCalls, handler::WithSession, request_body::BodyReader,
+    sessions::SessionGate,
+};
 pub use json::Json;
 pub(crate) use published_tools::published_tools;
 pub use sessions::McpSessions;
@@ -46,7 +50,8 @@ use crate::{
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct McpSettings {
-    /// Maximum size of a request body, in bytes. A message with more than 100,000 values or more than 64
+    /// Maximum size of a request body, in bytes. Bodies in flight of more than 16 KiB take at most 4 times as
+    /// much per user, and 16 times as much in total. A message with more than 100,000 values or more than 64
     /// levels of nesting is rejected in any case: once parsed, it could take a hundred times its size in
     /// memory.
     pub max_body_bytes: usize,
@@ -169,6 +174,7 @@ pub fn endpoint<H: ServerHandler + Clone>(
     };
     Ok(JsonRpcBody {
         inner,
+        reader: BodyReader::new(settings.max_body_bytes, call_timeout),
         direct,
         client: policy_client,
         settings,

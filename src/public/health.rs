@@ -9,9 +9,13 @@ use std::{
     },
 };
 
+#[cfg(feature = "cli")]
+use poem::{IntoResponse, Route, endpoint::make_sync, get};
 use poem_openapi::{ApiResponse, Object, payload::Json};
 
 use crate::clerk::SecretKeyState;
+#[cfg(feature = "cli")]
+use crate::paths;
 
 /// The state that `/readyz` reports: whether keys are available, the secret key is valid, and the server is
 /// draining.
@@ -73,6 +77,18 @@ impl fmt::Debug for Health {
             .field("draining", &self.draining)
             .finish_non_exhaustive()
     }
+}
+
+/// Returns `/healthz` and `/readyz` alone, for a second listener.
+#[cfg(feature = "cli")]
+pub(crate) fn health_routes(health: Arc<Health>) -> Route {
+    let ready = make_sync(move |_| health.ready().into_response());
+    Route::new()
+        .at(
+            paths::HEALTHZ,
+            get(make_sync(|_| Json(Alive::new()).into_response())),
+        )
+        .at(paths::READYZ, get(ready))
 }
 
 /// The response of `/healthz`.

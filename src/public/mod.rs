@@ -39,6 +39,7 @@ pub(crate) use self::{
 #[cfg(feature = "cli")]
 pub(crate) use self::{
     clients::{ClientSetup, client_setups},
+    health::health_routes,
     page::{BrokenToken, BrokenTokenCheck, DemoUser},
 };
 use self::{
@@ -244,7 +245,8 @@ enum Tag {
 impl PublicApi {
     /// Start page
     ///
-    /// Describes the server and how to connect to it: an HTML page, or JSON for `Accept: application/json`.
+    /// Describes the server and how to connect to it. An HTML page by default, and JSON for
+    /// `Accept: application/json`.
     #[oai(path = "/", method = "get", tag = "Tag::Pages", operation_id = "startPage")]
     async fn start_page(&self, accept: Header<Option<String>>) -> PageResponse {
         self.page.respond(accept.0.as_deref())
@@ -393,7 +395,7 @@ mod tests {
         let document = PublicApi::document(
             page::tests::settings(),
             &[],
-            reqwest::Client::new(),
+            crate::outbound::client(&"http://127.0.0.1:9".parse().unwrap(), &[]).unwrap(),
             Arc::new(SystemClock),
         );
         let paths = document.value()["paths"].as_object().unwrap();

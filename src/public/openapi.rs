@@ -3,7 +3,7 @@
 
 use poem::http::StatusCode;
 use poem_openapi::OpenApiService;
-use rmcp::model::Tool;
+use rmcp::model::{ProtocolVersion, Tool};
 use serde_json::{Map, Value, json};
 
 use super::{PublicApi, PublicSettings, sample};
@@ -34,6 +34,7 @@ impl Document {
                 json!({ "post": mcp_operation(settings) }),
             );
             paths.extend(document_routes());
+            paths[paths::START_PAGE]["get"] = start_page_operation(&paths[paths::START_PAGE]["get"]);
         }
         if let Some(tags) = document.get_mut("tags").and_then(Value::as_array_mut) {
             tags.insert(
@@ -55,6 +56,21 @@ impl Document {
                 "description": "An error (RFC 6749 §5.2): a code for programs and a description for people.",
                 "required": ["error", "error_description"],
                 "properties": { "error": { "type": "string" }, "error_description": { "type": "string" } },
+            });
+            components["schemas"]["JsonRpcMessage"] = json!({
+                "type": "object",
+                "description": "A JSON-RPC request, or a notification if it has no `id` (JSON-RPC 2.0 §4).",
+                "required": ["jsonrpc", "method"],
+                "properties": {
+                    "jsonrpc": { "type": "string", "enum": ["2.0"] },
+                    "id": { "oneOf": [{ "type": "string" }, { "type": "integer" }] },
+                    "method": { "type": "string", "example": "tools/list" },
+                    "params": {
+                        "type": "object",
+                        "nullable": true,
+                        "properties": { "_meta": { "type": "object", "nullable": true } },
+                    },
+                },
             });
             components["schemas"]["JsonRpcError"] = json!({
                 "type": "object",
@@ -206,15 +222,16 @@ fn mcp_operation(settings: &PublicSettings) -> Value {
         "operationId": "mcp",
         "summary": "MCP endpoint",
         "description": "JSON-RPC 2.0 over streamable HTTP (MCP 2026-07-28 and, with `initialize`, 2025-11-25 and \
-                        earlier). `Accept` must name both `application/json` and `text/event-stream`. Methods other than \
-                        POST return 405 with `Allow`.",
+                        earlier). `Accept` must allow both `application/json` and `text/event-stream`; `*/*` and no \
+                        `Accept` allow both. Methods other than POST return 405 with `Allow`.",
         "security": [{ "clerk": [] }],
         "parameters": [{
             "name": "MCP-Protocol-Version", "in": "header", "required": false,
-            "schema": { "type": "string" }, "example": "2025-11-25",
+            "schema": { "type": "string", "enum": ProtocolVersion::KNOWN_VERSIONS }, "example": "2025-11-25",
+            "description": "2026-07-28 also needs the headers `Mcp-Method` and `Mcp-Name`, and the `_meta` of the revision.",
         }],
         "requestBody": { "required": true, "content": { "application/json": {
-            "schema": { "type": "object" },
+            "schema": { "$ref": "#/components/schemas/JsonRpcMessage" },
             "examples": {
                 "tools-list": { "summary": "List the tools", "value": {
                     "jsonrpc": "2.0", "id": 1, "method": "tools/list",
@@ -258,7 +275,7 @@ struct MessageFault {
 
 /// Returns an example for each kind of invalid request. A test checks that the server returns the same
 /// messages.
-fn message_faults() -> [MessageFault; 5] {
+fn message_faults() -> [MessageFault; 9] {
     [
         MessageFault {
             status: StatusCode::BAD_REQUEST,
@@ -277,12 +294,29 @@ fn message_faults() -> [MessageFault; 5] {
             message: "Bad Request: Unsupported MCP-Protocol-Version: 1999-01-01",
         },
         MessageFault {
+            status: StatusCode::NOT_FOUND,
+            name: "unknown-method",
+            summary: "The method does not exist in the revision of the request",
+            id: Some(1),
+            code: -32601,
+            message: "initialize was removed in 2026-07-28 (SEP-2575)",
+        },
+        MessageFault {
             status: StatusCode::NOT_ACCEPTABLE,
             name: "one-media-type",
-            summary: "Accept does not name both media types",
+            summary: "Accept does not allow both media types",
             id: Some(1),
             code: -32600,
-            message: "Not Acceptable: Client must accept both application/json and text/event-stream",
+            message: "Accept must allow both application/json and text/event-stream, because a tool may answer with \
+                      either: name both, or send */* or no Accept header",
+        },
+        MessageFault {
+            status: StatusCode::REQUEST_TIMEOUT,
+            name: "too-slow",
+            summary: "The body does not arrive in time",
+            id: None,
+            code: -32600,
+            message: "The message was not received within the time limit",
         },
         MessageFault {
             status: StatusCode::PAYLOAD_TOO_LARGE,
@@ -291,6 +325,22 @@ fn message_faults() -> [MessageFault; 5] {
             id: None,
             code: -32600,
             message: "The message is larger than 4194304 bytes",
+        },
+        MessageFault {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            name: "too-many-bytes",
+            summary: "The user sends too many large messages at once",
+            id: None,
+            code: -32000,
+            message: "You send too many large messages at once; wait for some of the responses",
+        },
+        MessageFault {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            name: "too-many-bytes",
+            summary: "All users together send too many large messages at once",
+            id: None,
+            code: -32000,
+            message: "The server receives too many large messages at once; try again later",
         },
         MessageFault {
             status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -365,6 +415,30 @@ fn refusals(settings: &PublicSettings) -> Vec<(&'static str, &'static str, AuthE
 
 fn challenge_context(settings: &PublicSettings) -> ChallengeContext {
     ChallengeContext::new(&settings.resources, settings.scopes.clone())
+}
+
+/// Returns the operation of the start page. poem-openapi describes one response per status, but the page has two
+/// forms, and OpenAPI ignores parameters that are named `Accept`.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "assigning to a missing member of a JSON value creates it"
+)]
+fn start_page_operation(generated: &Value) -> Value {
+    let mut operation = generated.clone();
+    let json = generated["responses"]["200"]["content"].clone();
+    operation["responses"]["200"] = json!({
+        "description": "The start page: HTML, or JSON if `Accept` names `application/json` and not `text/html`.",
+        "content": { "text/html; charset=utf-8": { "schema": { "type": "string" } } },
+    });
+    if let (Some(content), Value::Object(json)) =
+        (operation["responses"]["200"]["content"].as_object_mut(), json)
+    {
+        content.extend(json);
+    }
+    if let Some(operation) = operation.as_object_mut() {
+        operation.shift_remove("parameters");
+    }
+    operation
 }
 
 /// Returns the operations that serve the document itself.

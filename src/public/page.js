@@ -86,3 +86,7 @@ const showReadiness = async () => {
   }
 };
 showReadiness();
+
+// OAuth treats 127.0.0.1 and localhost as different servers, so sign-in fails under the other name.
+const otherName = document.getElementById("other-name");
+if (location.origin !== new URL(otherName.querySelector("a").href).origin) otherName.hidden = false;

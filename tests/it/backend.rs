@@ -215,7 +215,7 @@ async fn endless_membership_list_is_an_error() {
 #[test]
 fn path_segments_are_escaped_and_dot_segments_rejected() {
     let client = ClerkClient::new(
-        reqwest::Client::new(),
+        crate::support::http(),
         "https://api.clerk.com".parse().unwrap(),
         "sk_test_x".into(),
         Arc::new(ManualClock::at(start_time())),

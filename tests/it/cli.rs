@@ -97,6 +97,7 @@ fn all_invalid_variables_are_reported_at_once() {
             ("MAX_BODY", "much"),
             ("REQUEST_TIMEOUT", "0s"),
             ("MAX_CONNECTIONS", "0"),
+            ("IDLE_TIMEOUT", "0s"),
             ("SHUTDOWN_GRACE", "-1s"),
             ("ADMIN_ADDR", "9090"),
             ("LOG_FORMAT", "xml"),
@@ -126,6 +127,7 @@ fn all_invalid_variables_are_reported_at_once() {
     [Clerk] Invalid config: MAX_BODY: expected a size from 1 KiB to 1 GiB, such as 4 MiB, got "much"
     [Clerk] Invalid config: REQUEST_TIMEOUT: expected a duration from 1s to 3600s, such as 5s or 1m, got "0s"
     [Clerk] Invalid config: MAX_CONNECTIONS: expected a number above 0, got "0"
+    [Clerk] Invalid config: IDLE_TIMEOUT: expected a duration from 1s to 3600s, such as 5s or 1m, got "0s"
     [Clerk] Invalid config: SHUTDOWN_GRACE: expected a duration from 0s to 3600s, such as 5s or 1m, got "-1s"
     [Clerk] Invalid config: LOG_FORMAT: expected pretty or json, got "xml"
     [Clerk] Invalid config: ADMIN_ADDR: expected an IP address and a port, such as 127.0.0.1:9090, got "9090"

@@ -107,7 +107,7 @@ fn mount(tools: Outcomes, direct_tools: &[&str]) -> impl Endpoint {
     settings.call_timeout = Duration::from_millis(20);
     settings.direct_tools = direct_tools.iter().map(|&tool| tool.to_owned()).collect();
     let nowhere = "http://127.0.0.1:9".parse().unwrap();
-    let client = ClerkClient::new(reqwest::Client::new(), nowhere, "sk_test_x".into(), clock.clone());
+    let client = ClerkClient::new(crate::support::http(), nowhere, "sk_test_x".into(), clock.clone());
     let authenticator = Authenticator::new(verifier(&clock), None, challenge, clock);
     endpoint(tools, client, settings)
         .unwrap()

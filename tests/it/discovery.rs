@@ -105,7 +105,7 @@ async fn authorization_server_metadata_mirrors_clerk() {
             "/.well-known/openid-configuration",
         ),
     ] {
-        let original: Value = reqwest::get(format!("{clerk}{clerk_path}"))
+        let original: Value = crate::support::get(format!("{clerk}{clerk_path}"))
             .await
             .unwrap()
             .json()

@@ -145,7 +145,7 @@ async fn wrong_key_application_or_api_url_fails_its_checks() {
 async fn unsuitable_metadata_fails_its_checks() {
     let server = running().await;
     let clerk = MockServer::start().await;
-    let keys = reqwest::get(format!("{}/.well-known/jwks.json", server.clerk.issuer()))
+    let keys = crate::support::get(format!("{}/.well-known/jwks.json", server.clerk.issuer()))
         .await
         .unwrap()
         .json::<Value>()
@@ -184,7 +184,7 @@ async fn frontend_api_at_another_url_needs_the_issuer() {
         "/.well-known/jwks.json",
         "/.well-known/oauth-authorization-server",
     ] {
-        let document = reqwest::get(format!("{}{route}", server.clerk.issuer()))
+        let document = crate::support::get(format!("{}{route}", server.clerk.issuer()))
             .await
             .unwrap();
         let document = document.json::<Value>().await.unwrap();

@@ -2,8 +2,9 @@
 
 use local_clerk::{Endpoint, Fault};
 use reqwest::{Method, RequestBuilder, header};
+use serde_json::json;
 
-use crate::support::{Exchange, TestServer};
+use crate::support::{Exchange, TestServer, log::CapturedLog};
 
 /// Builds a CORS preflight request for `path` from `origin`.
 fn preflight(server: &TestServer, path: &str, origin: &str) -> RequestBuilder {
@@ -212,13 +213,12 @@ async fn foreign_host_is_rejected() {
     for host in [
         "mcp.example.com.evil.test",
         "mcp.example.com:8443",
-        "user@mcp.example.com",
         "127.0.0.1.evil.test",
-        "localhost#x",
-        "/localhost",
-        "localhost/x",
     ] {
         assert_eq!(Exchange::of(with_host(host)).await.status, 403, "{host}");
+    }
+    for host in ["user@mcp.example.com", "localhost#x", "/localhost", "localhost/x"] {
+        assert_eq!(Exchange::of(with_host(host)).await.status, 400, "{host}");
     }
     for host in ["mcp.example.com", "MCP.EXAMPLE.COM:443", "localhost:1", "[::1]"] {
         assert_eq!(Exchange::of(with_host(host)).await.status, 200, "{host}");
@@ -227,6 +227,119 @@ async fn foreign_host_is_rejected() {
         .request(Method::GET, "/healthz")
         .header(header::HOST, "10.0.0.7:3001");
     assert_eq!(Exchange::of(probe).await.status, 200);
+}
+
+/// RFC 9112 §3.2.
+#[tokio::test]
+async fn missing_or_repeated_host_is_a_bad_request() {
+    let server = TestServer::spawn().await;
+    for (version, target, hosts, status) in [
+        ("1.1", "/", "", 400),
+        ("1.1", "http://localhost/", "", 400),
+        ("1.0", "/", "", 400),
+        ("1.0", "http://localhost/", "", 200),
+        ("1.1", "/", "Host: localhost\r\nHost: localhost\r\n", 400),
+        ("1.1", "/", "Host: localhost\r\nHost: evil.test\r\n", 400),
+        ("1.1", "/", "Host:\r\n", 400),
+        ("1.1", "/", "Host: localhost\r\n", 200),
+        // Old health checks of load balancers send none.
+        ("1.1", "/healthz", "", 200),
+    ] {
+        let head = format!("GET {target} HTTP/{version}\r\n{hosts}Connection: close\r\n\r\n");
+        let answer = raw(&server, head.as_bytes()).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/{version} {status}")),
+            "{head}{answer}"
+        );
+    }
+}
+
+/// The log tells an operator which variable to change.
+#[tokio::test]
+async fn rejected_host_and_origin_are_logged_with_the_variable_to_set() {
+    let server = TestServer::spawn().await;
+    let log = CapturedLog::start();
+    let long = format!("{}.test", "a".repeat(300));
+    for host in ["mcp.internal", &long] {
+        Exchange::of(server.mcp().header(header::HOST, host)).await;
+    }
+    let origin = header::HeaderValue::from_bytes(b"https://\xfftest").unwrap();
+    Exchange::of(server.mcp().header(header::ORIGIN, origin)).await;
+    let events = log.events("clerk_mcp::http::errors");
+    let field = |name: &str| -> Vec<_> {
+        let values = events.iter().filter_map(|event| event[name].as_str());
+        values.map(str::to_owned).collect()
+    };
+    let hosts = field("host");
+    assert_eq!(hosts[0], "mcp.internal");
+    assert_eq!(hosts[1].len(), 100, "{hosts:?}");
+    assert_eq!(field("origin"), ["https://\\xfftest"]);
+    let messages = field("message");
+    assert!(messages[0].contains("BASE_URL"), "{messages:?}");
+    assert!(messages[2].contains("ALLOWED_ORIGINS"), "{messages:?}");
+}
+
+/// RFC 9110 §12.5.1: a client without the header, or with `*/*`, accepts every type.
+#[tokio::test]
+async fn client_that_accepts_every_type_gets_json() {
+    let server = TestServer::spawn().await;
+    let token = server.oauth_token("ada").mint();
+    for method in ["tools/list", "tools/call"] {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": { "name": "whoami" } });
+        let answer = async |accept: Option<&str>| {
+            let accept = accept
+                .map(|accept| format!("Accept: {accept}\r\n"))
+                .unwrap_or_default();
+            let body = body.to_string();
+            let request = format!(
+                "POST /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Type: \
+                 application/json\r\n{accept}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len(),
+            );
+            raw(&server, request.as_bytes()).await
+        };
+        for accept in [
+            None,
+            Some("*/*"),
+            Some("application/*, text/*;q=0.1"),
+            Some("Application/JSON;q=1, Text/Event-Stream"),
+            Some("application/json\r\nAccept: text/event-stream"),
+            Some("text/html, */*;q=0.8"),
+        ] {
+            let answer = answer(accept).await;
+            assert!(answer.starts_with("HTTP/1.1 200"), "{accept:?}: {answer}");
+            assert!(
+                answer.contains("content-type: application/json"),
+                "{accept:?}: {answer}"
+            );
+        }
+        for accept in [
+            "application/json",
+            "text/event-stream",
+            "application/*",
+            "*/*, text/event-stream;q=0",
+            "application/json, text/*;q=0.0",
+            "text/html",
+        ] {
+            let answer = answer(Some(accept)).await;
+            assert!(answer.starts_with("HTTP/1.1 406"), "{accept}: {answer}");
+            assert!(
+                answer.contains("name both, or send */* or no Accept header"),
+                "{accept}: {answer}"
+            );
+        }
+    }
+}
+
+/// Sends these bytes and returns everything that the server sends.
+async fn raw(server: &TestServer, request: &[u8]) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let address = server.url.strip_prefix("http://").unwrap();
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer).await;
+    answer
 }
 
 #[tokio::test]
@@ -360,7 +473,7 @@ async fn absolute_form_target_with_a_foreign_host_is_rejected() {
     let server = TestServer::spawn().await;
     for (target, status) in [
         ("http://evil.test/mcp", 403),
-        ("http://localhost:1@evil.test/mcp", 403),
+        ("http://localhost:1@evil.test/mcp", 400),
         ("http://localhost:1/mcp", 401),
         ("http://mcp.example.com:443/mcp", 401),
     ] {
@@ -371,21 +484,17 @@ async fn absolute_form_target_with_a_foreign_host_is_rejected() {
 /// Sends `tools/list` to exactly this request target, which a URL library would normalize, and returns the
 /// status.
 async fn status_of_raw_request(server: &TestServer, path: &str) -> u16 {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let address = server.url.strip_prefix("http://").unwrap();
-    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}"#;
     let request = format!(
         "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nAccept: application/json, \
          text/event-stream\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len(),
     );
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    let _ = stream.read_to_string(&mut answer).await;
-    answer
+    raw(server, request.as_bytes())
+        .await
         .split(' ')
         .nth(1)
         .and_then(|status| status.parse().ok())
-        .unwrap_or_else(|| panic!("{path}: {answer}"))
+        .unwrap_or_else(|| panic!("{path}: no status"))
 }

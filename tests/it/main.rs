@@ -46,6 +46,7 @@ mod readme;
 mod resilience;
 mod secret_key;
 mod server;
+mod stress;
 mod support;
 #[cfg(feature = "otlp")]
 mod telemetry;

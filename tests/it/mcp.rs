@@ -201,7 +201,7 @@ async fn disconnect(headers: &str, meta: &str, direct_tools: &[&str]) {
     let endless = Endless::default();
     let (begun, dropped) = (Arc::clone(&endless.begun), Arc::clone(&endless.dropped));
     let nowhere = "http://127.0.0.1:9".parse().unwrap();
-    let client = ClerkClient::new(reqwest::Client::new(), nowhere, "sk_test_x".into(), clock());
+    let client = ClerkClient::new(crate::support::http(), nowhere, "sk_test_x".into(), clock());
     let mut settings = McpSettings::new(ChallengeContext::new(&names(), Vec::new()));
     settings.direct_tools = direct_tools.iter().map(|&tool| tool.to_owned()).collect();
     let mount = endpoint(endless, client, settings);
@@ -293,7 +293,7 @@ fn mount_with(change: impl FnOnce(&mut McpSettings)) -> Result<impl Endpoint, Un
     let mut settings = McpSettings::new(ChallengeContext::new(&names(), Vec::new()));
     change(&mut settings);
     let nowhere = "http://127.0.0.1:9".parse().unwrap();
-    let client = ClerkClient::new(reqwest::Client::new(), nowhere, "sk_test_x".into(), clock());
+    let client = ClerkClient::new(crate::support::http(), nowhere, "sk_test_x".into(), clock());
     endpoint(Probe, client, settings)
 }
 
@@ -345,6 +345,9 @@ async fn a_body_that_never_arrives_times_out() {
         (&answer["error"]["code"], &answer["id"]),
         (&json!(-32600), &Value::Null)
     );
+    // The text of the example in the OpenAPI document.
+    let text = "The message was not received within the time limit";
+    assert_eq!(answer["error"]["message"], text);
 }
 
 /// A misspelled name would leave a tool unprotected.

@@ -14,7 +14,11 @@ use rmcp::{
     service::{RequestContext, SubscriptionContext},
 };
 use serde_json::{Value, json};
-use tokio::sync::{Notify, mpsc};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+    sync::{Notify, mpsc},
+};
 
 use crate::support::{
     Exchange, McpClient, TestServer,
@@ -332,5 +336,110 @@ async fn a_body_of_too_many_values_is_rejected() {
     assert_eq!(
         (answer.status.as_u16(), &answer.json()["error"]["message"]),
         (400, &json!("The message has too many values"))
+    );
+}
+
+/// Opens a connection and sends the head of a message of `declared` bytes, and `sent` bytes of it.
+async fn upload(server: &TestServer, token: &str, declared: usize, sent: usize) -> BufReader<TcpStream> {
+    let address = server.url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Type: \
+         application/json\r\nContent-Length: {declared}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&vec![b' '; sent]).await.unwrap();
+    BufReader::new(stream)
+}
+
+/// Returns the head of a response.
+async fn head_of(stream: &mut BufReader<TcpStream>) -> String {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).await.unwrap() > 0 {}
+    head
+}
+
+#[tokio::test]
+async fn content_length_above_the_limit_is_rejected_before_the_body_is_sent() {
+    let server = TestServer::builder().set("MAX_BODY", "64 KiB").spawn().await;
+    let token = server.oauth_token("ada").mint();
+    let mut stream = upload(&server, &token, 64 * 1024 + 1, 0).await;
+    let head = head_of(&mut stream).await;
+    assert!(head.starts_with("HTTP/1.1 413"), "{head}");
+    // A client that sends the body anyway gets the response, not a reset connection.
+    let mut stream = upload(&server, &token, 1024 * 1024, 1024 * 1024).await;
+    let head = head_of(&mut stream).await;
+    assert!(head.starts_with("HTTP/1.1 413"), "{head}");
+}
+
+/// A client that asks first does not send the body.
+#[tokio::test]
+async fn too_large_body_is_not_asked_for() {
+    let server = TestServer::builder().set("MAX_BODY", "64 KiB").spawn().await;
+    let request = format!(
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nContent-Type: \
+         application/json\r\nContent-Length: 100000\r\nExpect: 100-continue\r\n\r\n",
+        server.oauth_token("ada").mint(),
+    );
+    let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap())
+        .await
+        .unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let head = head_of(&mut BufReader::new(stream)).await;
+    assert!(head.starts_with("HTTP/1.1 413"), "{head}");
+}
+
+#[tokio::test]
+async fn large_bodies_of_one_user_are_limited() {
+    let server = TestServer::builder().set("MAX_BODY", "64 KiB").spawn().await;
+    let [ada, alan] = ["ada", "alan"].map(|user| server.oauth_token(user).mint());
+    // The limit is four times 64 KiB. The server has read each part when the next request is answered.
+    let mut uploads = Vec::new();
+    for _ in 0..5 {
+        uploads.push(upload(&server, &ada, 64 * 1024, 60 * 1024).await);
+    }
+    let (rejected, index, rest) =
+        futures_util::future::select_all(uploads.iter_mut().map(|stream| Box::pin(head_of(stream)))).await;
+    drop(rest);
+    assert!(
+        rejected.starts_with("HTTP/1.1 429") && rejected.contains("retry-after: 1\r\n"),
+        "{rejected}"
+    );
+    let mut alans = upload(&server, &alan, 64 * 1024, 64 * 1024).await;
+    let answer = head_of(&mut alans).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 400"),
+        "it is read, but not JSON: {answer}"
+    );
+    // A message that was answered no longer counts.
+    drop(uploads.remove(index));
+    let mut finished = uploads.pop().unwrap();
+    finished.write_all(&[b' '; 4 * 1024]).await.unwrap();
+    let answer = head_of(&mut finished).await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    let mut next = upload(&server, &ada, 64 * 1024, 64 * 1024).await;
+    let answer = head_of(&mut next).await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+}
+
+#[tokio::test]
+async fn large_bodies_of_all_users_are_limited() {
+    let server = TestServer::builder().set("MAX_BODY", "64 KiB").spawn().await;
+    let mut uploads = Vec::new();
+    // The limit is 16 times 64 KiB.
+    for user in 0..6 {
+        let token = server
+            .oauth_token("ada")
+            .claim("sub", format!("user_{user}"))
+            .mint();
+        for _ in 0..3 {
+            uploads.push(upload(&server, &token, 64 * 1024, 60 * 1024).await);
+        }
+    }
+    let heads = uploads.iter_mut().map(|stream| Box::pin(head_of(stream)));
+    let (rejected, ..) = futures_util::future::select_all(heads).await;
+    assert!(
+        rejected.starts_with("HTTP/1.1 503") && rejected.contains("retry-after: 1\r\n"),
+        "{rejected}"
     );
 }

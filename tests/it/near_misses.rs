@@ -274,6 +274,7 @@ const REJECTED: &[(&str, &[&str])] = &[
         "MAX_CONNECTIONS",
         &["\"10\"", "0", "+10", "-1", "1e4", "10_000", "unlimited"],
     ),
+    ("IDLE_TIMEOUT", &["\"75s\"", "75", "0s", "500ms", "2h"]),
     ("SHUTDOWN_GRACE", &["\"20s\"", "20", "-1s", "2h"]),
     (
         "ADMIN_ADDR",

@@ -39,7 +39,7 @@ async fn sign_in_after(server: &TestServer, rejected: &Exchange) -> OAuthState {
     let challenge = rejected
         .header("www-authenticate")
         .expect("the response has a challenge");
-    let mut state = OAuthState::new(format!("{}/mcp", server.url), None)
+    let mut state = OAuthState::new(format!("{}/mcp", server.url), Some(crate::support::http()))
         .await
         .unwrap();
     let request = AuthorizationRequest::new(REDIRECT_URI)
@@ -48,7 +48,7 @@ async fn sign_in_after(server: &TestServer, rejected: &Exchange) -> OAuthState {
         .with_initial_scope_selection()
         .with_challenge(challenge);
     state.start_authorization(request).await.unwrap();
-    let browser = reqwest::Client::builder()
+    let browser = crate::support::http::http_builder()
         .redirect(Policy::none())
         .build()
         .unwrap();
@@ -82,7 +82,7 @@ fn transport(
     state: OAuthState,
 ) -> StreamableHttpClientTransport<AuthClient<reqwest::Client>> {
     let client = AuthClient::new(
-        reqwest::Client::new(),
+        crate::support::http(),
         state.into_authorization_manager().unwrap(),
     );
     let config = StreamableHttpClientTransportConfig::with_uri(format!("{}/mcp", server.url));

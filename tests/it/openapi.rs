@@ -4,7 +4,7 @@ use reqwest::Method;
 use rmcp::{ServerHandler, handler::server::wrapper::Parameters, tool, tool_handler, tool_router};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Exchange, TestServer};
 
@@ -43,6 +43,14 @@ async fn openapi_document_describes_every_route() {
         );
     }
     insta::assert_json_snapshot!("openapi_mcp", document["paths"]["/mcp"]);
+    let page = &document["paths"]["/"]["get"]["responses"]["200"]["content"];
+    let types: Vec<_> = page.as_object().unwrap().keys().collect();
+    assert_eq!(
+        types,
+        ["text/html; charset=utf-8", "application/json; charset=utf-8"]
+    );
+    let message = &document["components"]["schemas"]["JsonRpcMessage"];
+    assert_eq!(message["required"], json!(["jsonrpc", "method"]));
     let yaml: Value = serde_norway::from_str(&server.get("/openapi.yaml").await.body).unwrap();
     assert_eq!(yaml, document);
 }
@@ -94,6 +102,16 @@ async fn openapi_examples_match_real_responses() {
             "application/json",
             no_header,
             body("tools-list"),
+        ),
+        (
+            "unknown-method",
+            both_types,
+            "application/json",
+            no_header,
+            json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+                "_meta": { "io.modelcontextprotocol/protocolVersion": "2026-07-28" },
+            }})
+            .to_string(),
         ),
         ("too-large", both_types, "application/json", no_header, large),
         (

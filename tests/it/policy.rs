@@ -336,7 +336,7 @@ async fn the_examples_run() {
         });
         let params = json!({ "name": tool, "_meta": meta });
         let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
-        let request = reqwest::Client::new()
+        let request = crate::support::http()
             .post(format!("http://{address}/mcp"))
             .bearer_auth(token.mint())
             .header("Accept", "application/json, text/event-stream")

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use serde_json::{Value, json};
 
 use crate::support::{
+    get, http,
     program::{Folder, RIGHT, Running, program},
     server::signing_key,
 };
@@ -39,7 +40,7 @@ async fn demo_prints_tokens_and_commands_that_work() {
             .unwrap_or_else(|| panic!("{pointer} in {sheet}"))
     };
 
-    let page = reqwest::get(text("/page")).await.unwrap().text().await.unwrap();
+    let page = get(text("/page")).await.unwrap().text().await.unwrap();
     assert!(page.contains("Ada Lovelace") && page.contains(text("/users/0/token")));
     assert_eq!(sheet["users"].as_array().unwrap().len(), 3);
     assert_eq!(sheet["clients"].as_array().unwrap().len(), 4);
@@ -52,11 +53,11 @@ async fn demo_prints_tokens_and_commands_that_work() {
         "{}/.well-known/oauth-authorization-server",
         text("/clerk/frontendApiUrl")
     );
-    let metadata: Value = reqwest::get(metadata).await.unwrap().json().await.unwrap();
+    let metadata: Value = get(metadata).await.unwrap().json().await.unwrap();
     assert!(metadata["registration_endpoint"].is_string());
     assert_eq!(metadata.get("client_id_metadata_document_supported"), None);
 
-    let http = reqwest::Client::new();
+    let http = http();
     for (index, name) in ["Ada", "Grace", "Alan"].into_iter().enumerate() {
         let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "get-user-info" } });
         let request = http
@@ -137,7 +138,7 @@ async fn server_keeps_running_when_stderr_is_closed() {
     drop(log);
     let listening: Value = serde_json::from_str(&line).unwrap();
     let url = format!("http://{}/mcp", listening["address"].as_str().unwrap());
-    let refused = reqwest::Client::new().post(url).send().await.unwrap();
+    let refused = http().post(url).send().await.unwrap();
     assert_eq!(refused.status(), 401);
     assert_eq!(server.terminate(), Some(0));
 }
@@ -169,7 +170,7 @@ async fn server_reads_an_env_file_and_stops_on_sigterm() {
         (&json!("listening"), &json!("http://localhost:3001/mcp"))
     );
     let address = listening["address"].as_str().unwrap();
-    let ready: Value = reqwest::get(format!("http://{address}/readyz"))
+    let ready: Value = get(format!("http://{address}/readyz"))
         .await
         .unwrap()
         .json()
@@ -180,19 +181,26 @@ async fn server_reads_an_env_file_and_stops_on_sigterm() {
         "with CLERK_JWT_KEY the server is ready at once"
     );
     let admin = format!("http://{}", metrics["address"].as_str().unwrap());
-    // An orchestrator probes with the address of the container as the host.
-    for path in ["healthz", "readyz"] {
-        let probe = reqwest::Client::new()
-            .get(format!("{admin}/{path}"))
-            .header("Host", "10.0.0.1:9090");
-        assert_eq!(probe.send().await.unwrap().status(), 200, "{path}");
+    let get_from = async |path: &str, host: &str| {
+        let request = http().get(format!("{admin}{path}")).header("Host", host);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    // DNS rebinding: the name of an attacker has a dot.
+    for (host, status) in [
+        ("evil.test", 403),
+        ("evil.test:9090", 403),
+        ("a b", 400),
+        ("clerk-mcp:9090", 200),
+        ("localhost", 200),
+        ("[::1]:9090", 200),
+    ] {
+        assert_eq!(get_from("/metrics", host).await.0, status, "{host}");
     }
-    let metrics = reqwest::get(format!("{admin}/metrics"))
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(get_from(path, "evil.test").await.0, 200, "{path}");
+    }
+    let (_, metrics) = get_from("/metrics", "10.0.0.7:9090").await;
     assert!(metrics.contains("clerk_mcp_tasks "), "{metrics}");
     assert!(
         metrics.contains("clerk_mcp_requests_total{method=\"GET\",route=\"/readyz\",status=\"200\"} 1"),

@@ -11,6 +11,8 @@ use tokio::{
     task::JoinHandle,
 };
 
+use crate::support::http::http_builder;
+
 /// A server with short timeouts that accepts one connection at a time; further connections wait.
 struct SingleConnectionServer {
     address: std::net::SocketAddr,
@@ -22,6 +24,10 @@ struct SingleConnectionServer {
 
 /// Starts the server. A request to `/wait` notifies `begun`, and is answered after `release` is notified.
 async fn single_connection_server() -> SingleConnectionServer {
+    single_connection_server_with(|_| {}).await
+}
+
+async fn single_connection_server_with(change: impl FnOnce(&mut ServerLimits)) -> SingleConnectionServer {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (begun, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -42,6 +48,7 @@ async fn single_connection_server() -> SingleConnectionServer {
     let mut limits = ServerLimits::new(1, Duration::from_mins(1));
     limits.head_timeout = Duration::from_millis(50);
     limits.idle_timeout = Duration::from_millis(50);
+    change(&mut limits);
     let (stop, stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(async move {
         let stopped = async {
@@ -150,13 +157,87 @@ async fn connection_without_a_request_in_flight_does_not_delay_shutdown() {
     }
 }
 
+/// HTTP/1.1 clients send no further request on a connection whose response has this header.
+#[tokio::test]
+async fn responses_end_their_connection_while_the_server_drains() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let endpoint = Route::new().at("/", make(|_| async { "hello" })).boxed();
+    let mut limits = ServerLimits::new(1, Duration::from_mins(2));
+    limits.drain = Duration::from_mins(1);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let begun = Arc::new(Notify::new());
+    let notify = Arc::clone(&begun);
+    let stopped = async move {
+        let _ = stopped.await;
+        notify.notify_one();
+    };
+    let server = tokio::spawn(serve(listener, endpoint, limits, stopped));
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut buffer = [0; 1024];
+    let length = stream.read(&mut buffer).await.unwrap();
+    let before = String::from_utf8_lossy(&buffer[..length]).into_owned();
+    assert!(!before.contains("connection:"), "{before}");
+    stop.send(()).unwrap();
+    begun.notified().await;
+    stream.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(
+        answer.contains("connection: close\r\n") && answer.ends_with("hello"),
+        "{answer}"
+    );
+    server.abort();
+}
+
+#[tokio::test]
+async fn idle_connection_may_send_a_last_request_when_the_server_stops() {
+    let server = single_connection_server_with(|limits| limits.idle_timeout = Duration::from_mins(1)).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut buffer = [0; 1024];
+    let _ = stream.read(&mut buffer).await.unwrap();
+    server.stop.send(()).unwrap();
+    // The server has closed the listener.
+    while TcpStream::connect(server.address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    stream.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with("hello"), "{answer}");
+    server.task.await.unwrap();
+}
+
+/// The operating system has established the connection, and its client has sent a request.
+#[tokio::test]
+async fn waiting_connection_is_served_before_the_server_stops() {
+    let server = single_connection_server().await;
+    let mut first = TcpStream::connect(server.address).await.unwrap();
+    let request = b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n";
+    first.write_all(request).await.unwrap();
+    server.begun.notified().await;
+    // The server accepts one connection at a time, so this one waits.
+    let mut waiting = TcpStream::connect(server.address).await.unwrap();
+    waiting
+        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    server.stop.send(()).unwrap();
+    let mut answer = String::new();
+    waiting.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with("hello"), "{answer}");
+    server.release.notify_one();
+    server.task.await.unwrap();
+}
+
 #[tokio::test]
 async fn http_2_is_supported() {
     let server = single_connection_server().await;
-    let client = reqwest::Client::builder()
-        .http2_prior_knowledge()
-        .build()
-        .unwrap();
+    let client = http_builder().http2_prior_knowledge().build().unwrap();
     let answer = client
         .get(format!("http://{}/", server.address))
         .send()

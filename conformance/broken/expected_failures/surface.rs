@@ -113,6 +113,7 @@ pub(super) const EXPECTED_FAILURES: &[(Flaw, &[&str])] = &[
     (Flaw::HostIgnored, &["web.foreign-host", "web.no-host"]),
     (Flaw::TargetHostIgnored, &["web.absolute-form-of-another-host"]),
     (Flaw::UrlTargetsUnprotected, &["web.absolute-form"]),
+    (Flaw::NoHostForbidden, &["web.no-host"]),
     (Flaw::HostPrefix, &["web.host-that-looks-like-ours"]),
     (Flaw::PathTextCompared, &["web.path-tricks", "web.path-case"]),
     (Flaw::HandshakeUnprotected, &[
@@ -171,6 +172,8 @@ pub(super) const EXPECTED_FAILURES: &[(Flaw, &[&str])] = &[
     (Flaw::NotificationsAnswered, &["protocol.notification"]),
     (Flaw::AnyContentType, &["protocol.media-type"]),
     (Flaw::AnyAccept, &["protocol.accept"]),
+    (Flaw::AnyTypeRefused, &["protocol.accept-any"]),
+    (Flaw::DeclaredSizeIgnored, &["web.declared-size"]),
     (Flaw::NoBodyLimit, &["web.oversized-body"]),
     (Flaw::ChunksRefused, &["web.chunked-body"]),
     (Flaw::ToolsInRandomOrder, &["protocol.fixed-order"]),

@@ -117,6 +117,9 @@ pub struct Request {
     /// Sends the body in chunks, without a length.
     #[serde(default)]
     pub chunked: bool,
+    /// Declares a body of this size in Content-Length, and sends no byte of it.
+    #[serde(default)]
+    pub declared_bytes: Option<u64>,
     /// How many times to send the request. Default: once.
     #[serde(default)]
     pub times: Option<u32>,

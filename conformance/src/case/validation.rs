@@ -129,9 +129,10 @@ fn validate_step(case: &Case, position: usize, step: &Step) -> Result<(), String
         send.call.is_some(),
         send.body.is_some(),
         send.body_bytes.is_some(),
+        send.declared_bytes.is_some(),
     ];
     if contents.iter().filter(|is_given| **is_given).count() > 1 {
-        return Err("message, call, body and body_bytes exclude each other".to_owned());
+        return Err("message, call, body, body_bytes and declared_bytes exclude each other".to_owned());
     }
     patterns(&step.expect).try_for_each(|pattern| match Regex::new(pattern) {
         Ok(_) => Ok(()),

@@ -23,8 +23,8 @@ pub(super) fn compose(
     let send = &with_default_message(&step.send, has_credential, values);
     let mcp = values.get("mcp").unwrap_or("/mcp");
     let path = send.path.clone().unwrap_or_else(|| mcp.to_owned());
-    let has_content =
-        send.message.is_some() || send.call.is_some() || send.body.is_some() || send.body_bytes.is_some();
+    let is_raw = send.body.is_some() || send.body_bytes.is_some() || send.declared_bytes.is_some();
+    let has_content = send.message.is_some() || send.call.is_some() || is_raw;
     let is_message = has_content || path == mcp;
     let method = match &send.method {
         Some(method) => {
@@ -50,7 +50,7 @@ pub(super) fn compose(
         set(&mut headers, "accept", "application/json, text/event-stream")?;
     }
     let body = if has_body { body(send) } else { Vec::new() };
-    if has_body && send.body.is_none() && send.body_bytes.is_none() {
+    if has_body && !is_raw {
         for (name, value) in protocol_headers(send) {
             set(&mut headers, name, &value)?;
         }
@@ -99,6 +99,7 @@ pub(super) fn compose(
         body,
         chunked: send.chunked,
         after: None,
+        declared_bytes: send.declared_bytes,
     })
 }
 

@@ -1,10 +1,14 @@
 //! Bodies of requests and answers, including event streams.
 
-use std::convert::Infallible;
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use http::HeaderMap;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
-use hyper::body::{Body as _, Bytes, Frame, Incoming};
+use hyper::body::{Body as _, Bytes, Frame, Incoming, SizeHint};
 use serde_json::Value;
 
 use super::{MAX_ANSWER_BYTES, WireError, describe};
@@ -19,6 +23,30 @@ pub(super) fn outgoing(bytes: Vec<u8>, chunked: bool) -> Body {
         return BodyExt::boxed(StreamBody::new(frames));
     }
     Full::new(bytes).boxed()
+}
+
+/// Returns a request body that is declared and never sent.
+pub(super) fn withheld(bytes: u64) -> Body {
+    Withheld(bytes).boxed()
+}
+
+/// A body of this size that has no data yet.
+struct Withheld(u64);
+
+impl hyper::body::Body for Withheld {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0)
+    }
 }
 
 /// Reads a body to its end. Reads an event stream only until the JSON-RPC response, because some servers keep

@@ -27,6 +27,8 @@ pub(crate) struct Outgoing {
     pub(crate) chunked: bool,
     /// A request to send first on the same connection. Its answer is dropped.
     pub(crate) after: Option<Box<Outgoing>>,
+    /// The size of a body that is declared and not sent, instead of `body`.
+    pub(crate) declared_bytes: Option<u64>,
 }
 
 impl Outgoing {
@@ -107,7 +109,10 @@ fn request(outgoing: &Outgoing) -> Result<http::Request<body::Body>, WireError> 
     let mut request = http::Request::builder()
         .method(outgoing.method.clone())
         .uri(outgoing.path.as_str())
-        .body(body::outgoing(outgoing.body.clone(), outgoing.chunked))
+        .body(match outgoing.declared_bytes {
+            Some(bytes) => body::withheld(bytes),
+            None => body::outgoing(outgoing.body.clone(), outgoing.chunked),
+        })
         .map_err(|error| WireError::Request(error.to_string()))?;
     *request.headers_mut() = outgoing.headers.clone();
     Ok(request)

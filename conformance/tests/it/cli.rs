@@ -8,8 +8,10 @@ use tokio::{
     process::Command,
 };
 
+use crate::run::clean_command;
+
 fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_clerk-mcp-conformance"));
+    let mut command = clean_command(env!("CARGO_BIN_EXE_clerk-mcp-conformance"));
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -33,7 +35,10 @@ async fn clerk_prints_json_and_stops_on_sigterm() {
     let url = printed["environment"]["CLERK_FRONTEND_API_URL"].as_str().unwrap();
     assert_eq!(printed["frontendApiUrl"], url);
     assert_eq!(printed["users"][0]["organizations"].as_array().unwrap().len(), 3);
-    let metadata: Value = reqwest::get(format!("{url}/.well-known/oauth-authorization-server"))
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let metadata: Value = http
+        .get(format!("{url}/.well-known/oauth-authorization-server"))
+        .send()
         .await
         .unwrap()
         .json()
@@ -107,6 +112,7 @@ async fn clerk_runs_several_instances_over_https() {
     let pem = std::fs::read(printed[0]["environment"]["CLERK_CA_FILE"].as_str().unwrap()).unwrap();
     std::fs::remove_file(&authority).unwrap();
     let http = reqwest::Client::builder()
+        .no_proxy()
         .tls_certs_only([reqwest::Certificate::from_pem(&pem).unwrap()])
         .build()
         .unwrap();

@@ -25,6 +25,29 @@ use tokio::{
     time::timeout,
 };
 
+/// Creates a command whose only variable of the environment is `PATH`, so that colors, a log filter or a
+/// proxy do not change what it prints.
+pub(crate) fn clean_command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    let path = std::env::vars_os().filter(|(name, _)| name == "PATH");
+    command.env_clear().envs(path);
+    command
+}
+
+/// Lets children start with the default action of each signal that this process ignores, for example because
+/// `nohup` started it: a signal with a handler has its default action in a child.
+fn default_signals() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.map_or(0, |mask| u64::from_str_radix(mask.trim(), 16).unwrap());
+    for kind in [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::quit()] {
+        if ignored >> (kind.as_raw_value() - 1) & 1 == 1 {
+            drop(signal(kind).unwrap());
+        }
+    }
+}
+
 /// Runs the program. Returns its exit code, stdout and stderr.
 pub(crate) async fn program(arguments: &[&str]) -> (Option<i32>, String, String) {
     program_with(&[], arguments).await
@@ -39,7 +62,7 @@ pub(crate) async fn program_with(
         status,
         stdout,
         stderr,
-    } = Command::new(env!("CARGO_BIN_EXE_clerk-mcp-conformance"))
+    } = clean_command(env!("CARGO_BIN_EXE_clerk-mcp-conformance"))
         .args(arguments)
         .envs(variables.iter().copied())
         .stdin(Stdio::null())
@@ -354,7 +377,8 @@ async fn suite_with_target(pipe: &Path, start: &str) -> (Child, UnboundedReceive
     // A shell that waits for a child process, as npm does.
     let target = format!("exec 3>{}; echo ready >&3; sleep 60; true", pipe.display());
     let suite = env!("CARGO_BIN_EXE_clerk-mcp-conformance");
-    let suite = Command::new("sh")
+    default_signals();
+    let suite = clean_command("sh")
         .args(["-c", &format!("{start} exec {suite} run --command '{target}'")])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

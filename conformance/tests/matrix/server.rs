@@ -28,7 +28,7 @@ impl Fixture {
         Self {
             clerk,
             server,
-            http: reqwest::Client::new(),
+            http: reqwest::Client::builder().no_proxy().build().unwrap(),
         }
     }
 

@@ -27,7 +27,7 @@ use rmcp::ServerHandler;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-use super::Exchange;
+use super::{Exchange, http};
 
 /// The `BASE_URL` of a test server, unless the test asks for the address it listens on.
 pub const BASE_URL: &str = "https://mcp.example.com";
@@ -158,7 +158,7 @@ impl Builder {
             clerk,
             clock,
             probe,
-            http: reqwest::Client::new(),
+            http: http(),
             stop: Some(stop),
             task,
         }

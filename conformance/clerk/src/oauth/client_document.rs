@@ -4,7 +4,7 @@
 use std::{error::Error, time::Duration};
 
 use jiff::SignedDuration;
-use reqwest::{Certificate, StatusCode, header, redirect};
+use reqwest::{Certificate, ClientBuilder, StatusCode, header, redirect};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -126,13 +126,16 @@ fn check_url(client_id: &str) -> Result<(), ClientDocumentError> {
 async fn fetch(instance: &Instance, url: &str) -> Result<Value, ClientDocumentError> {
     let failed = |error: reqwest::Error| ClientDocumentError::Fetch(root_cause(&error.without_url()));
     let fetch_error = |text: &str| ClientDocumentError::Fetch(text.to_owned());
-    let http = match instance.http.get() {
-        Some(http) => http,
-        None => instance
-            .http
-            .get_or_init(|| http_client(&instance.settings.trusted)),
+    let settings = &instance.settings;
+    let is_loopback = Url::parse(url).is_ok_and(|url| redirect_uri::is_loopback(&url));
+    let http = if is_loopback {
+        // A proxy of the environment cannot reach loopback.
+        http_client(&settings.trusted, ClientBuilder::no_proxy)
+    } else {
+        let client = || http_client(&settings.trusted, |client| client);
+        instance.http.get_or_init(client).clone()
     };
-    let http = http.as_ref().map_err(|error| fetch_error(error))?;
+    let http = http.map_err(|error| fetch_error(&error))?;
     let request = http.get(url).header(header::ACCEPT, "application/json");
     let mut response = request.send().await.map_err(failed)?;
     // Redirects are not followed: the client id must be the URL of the document itself.
@@ -163,14 +166,17 @@ fn root_cause(error: &dyn Error) -> String {
 
 /// Creates the HTTP client. Called for the first document, because loading the system's certificate
 /// authorities would slow down every start.
-fn http_client(trusted: &[String]) -> Result<reqwest::Client, String> {
+fn http_client(
+    trusted: &[String],
+    proxy: impl FnOnce(ClientBuilder) -> ClientBuilder,
+) -> Result<reqwest::Client, String> {
     let mut certificates = Vec::new();
     for pem in trusted {
         let more = Certificate::from_pem_bundle(pem.as_bytes())
             .map_err(|error| format!("invalid PEM of a trusted certificate authority: {error}"))?;
         certificates.extend(more);
     }
-    reqwest::Client::builder()
+    proxy(reqwest::Client::builder())
         .redirect(redirect::Policy::none())
         .timeout(FETCH_TIMEOUT)
         .https_only(true)

@@ -120,7 +120,10 @@ async fn https_uses_an_authority_that_can_be_saved_and_shared() {
     assert_eq!(saved, authority.pem());
     assert!(saved.starts_with("-----BEGIN CERTIFICATE-----") && !saved.contains("PRIVATE"));
     // A client that does not trust the authority cannot connect.
-    let stranger = reqwest::Client::new()
+    let stranger = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .unwrap()
         .get(harness.url("/.well-known/jwks.json"))
         .send()
         .await;

@@ -136,6 +136,7 @@ impl Harness {
         let certificate = Certificate::from_pem(authority.pem().as_bytes()).unwrap();
         let mut harness = Self::start_with(|builder| builder.https(&authority)).await;
         harness.http = reqwest::Client::builder()
+            .no_proxy()
             .redirect(redirect::Policy::none())
             .tls_certs_only([certificate])
             .build()
@@ -150,6 +151,7 @@ impl Harness {
             .signing_key(KEY.clone())
             .clock(move || moved.now());
         let http = reqwest::Client::builder()
+            .no_proxy()
             .redirect(redirect::Policy::none())
             .build()
             .unwrap();
