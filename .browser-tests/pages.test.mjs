@@ -76,7 +76,7 @@ test("a user who chooses an organization has the role and the permissions there"
   const page = await open(browser, demo.page);
   await page.getByRole("button", { name: "Sign in with Clerk" }).click();
   await choose(page, /^Ada Lovelace/);
-  await page.locator(".user", { hasText: "Ada Lovelace" }).locator("select").selectOption({ label: "Analytical Engines (org:admin)" });
+  await page.locator(".user", { hasText: "Ada Lovelace" }).locator("select").selectOption({ label: "Analytical Engines (Admin)" });
   await page.getByRole("button", { name: "Allow" }).click();
   await page.getByRole("radio", { name: /^Signed in/, checked: true }).waitFor();
   await choose(page, "whoami");

@@ -101,11 +101,8 @@ impl Server {
         let user = user
             .filter(|_| self.has(Flaw::UserIdFromArguments))
             .or(caller.user.as_deref());
-        if user.is_none() && self.settings.public_tool.as_deref() == Some(name) {
-            let text = "Hello! You are not signed in.";
-            return Some(Ok(
-                json!({ "content": [{ "type": "text", "text": text }], "isError": false }),
-            ));
+        if arguments.is_empty() && self.settings.public_tool.as_deref() == Some(name) {
+            return Some(Ok(greeting("you", user.unwrap_or("not known"))));
         }
         let Some(user) = user else {
             return Some(Err(self.error_result(

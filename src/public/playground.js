@@ -344,6 +344,8 @@ async function signIn() {
       grant_types: ["authorization_code"],
       response_types: ["code"],
       token_endpoint_auth_method: "none",
+      // A client may request only the scopes of its registration.
+      scope: data.scopes.join(" "),
     }),
   });
   const attempt = { client_id, verifier: random(), state: random(), issuer: metadata.issuer, token_endpoint: metadata.token_endpoint };
