@@ -43,7 +43,7 @@ bench *ARGS:
 
 # Count the instructions of requests and compare them with the budget; `--update` changes it (needs valgrind)
 instructions *ARGS:
-    cargo bench --locked --profile instructions --bench instructions -- {{ ARGS }}
+    cargo bench --locked --profile dev --bench instructions -- {{ ARGS }}
 
 # Check licenses, advisories, bans and sources of dependencies (needs cargo-deny and the network)
 deny:
