@@ -1,8 +1,11 @@
 //! Counts the instructions of whole requests and of their parts, and compares the counts with the budget in
-//! `benches/instructions/budget.txt`: `cargo bench --profile instructions --bench instructions`.
+//! `benches/instructions/budget.txt`: `cargo bench --profile dev --bench instructions`.
 //!
 //! The counts come from callgrind, which is part of valgrind. Unlike times, they do not depend on the load of the
 //! machine. A count that is more than 5 % above its budget fails. `-- --update` writes the budget anew.
+//!
+//! The budget is for the unoptimized build, which the tests have made already; an optimized one takes many minutes. So a
+//! count shows whether a request does more work, and not how long it takes.
 //!
 //! A request goes through the real accept loop over a loopback connection, on a runtime with one thread. The kernel's
 //! part of it is not counted.
@@ -64,7 +67,14 @@ fn check(update: bool) -> ExitCode {
         }
         fs::write(&file, text).unwrap();
     }
-    let budget = read_budget(&fs::read_to_string(&file).unwrap());
+    let Ok(budget) = fs::read_to_string(&file) else {
+        for (name, count) in &counts {
+            println!("{name:<34} {count:>9}");
+        }
+        println!("NOT CHECKED: there is no budget. `just instructions --update` writes it.");
+        return ExitCode::SUCCESS;
+    };
+    let budget = read_budget(&budget);
     let mut exceeded = 0;
     println!("{:<34} {:>9} {:>9}", "instructions per", "budget", "now");
     for (name, count) in &counts {

@@ -441,7 +441,7 @@ fn curl(endpoint: &str, token: &str) -> String {
 const CLIENT_ID: &str = "demo";
 /// Logs each tool call (the audit log) and each rejected request, because people follow the demo in a terminal.
 const DEFAULT_FILTER: &str = "warn,clerk_mcp=info,local_clerk=warn,rmcp=warn";
-/// The same without a line for each tool call: a log that nobody watches must not fill the disk.
+/// The same without a line for each tool call, so that a log file does not fill the disk.
 const DEFAULT_FILTER_OF_FILE: &str = "warn,clerk_mcp=info,clerk_mcp::audit=warn,local_clerk=warn,rmcp=warn";
 const CLERK_PORT: u16 = 3002;
 /// With the last of these scopes, the user chooses an organization at sign-in.
