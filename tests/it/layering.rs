@@ -11,6 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("flight", &[]),
     ("id", &[]),
     ("log_limit", &[]),
+    ("nearest", &[]),
     ("origin", &[]),
     ("reason", &[]),
     ("outbound", &["origin"]),
@@ -92,7 +93,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "http",
         &["auth", "log_limit", "origin", "paths", "reason", "request_id"],
     ),
-    ("config", &["origin", "paths", "token"]),
+    ("config", &["nearest", "origin", "paths", "token"]),
     (
         "app",
         &[
