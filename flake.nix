@@ -38,6 +38,7 @@
         ./conformance/profiles
         ./conformance/src
         ./conformance/templates
+        ./template
         # Cargo requires the files of every bench and example that Cargo.toml names.
         ./benches
         ./conformance/clerk/benches

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
+pub(super) use crate::config::DEFAULT_LOG_FILTER;
 use crate::config::{ConfigError, Fault, LogFormat, Variables, unexpanded};
 
 /// Returns the log filter from `RUST_LOG`, or the filter `default` if the variable is not set.
@@ -50,6 +51,3 @@ fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
         || std::env::var_os("TERM").is_some_and(|value| value == "dumb")
 }
-
-/// The default of `RUST_LOG`. At level INFO rmcp logs a line per request, which is too much.
-pub(super) const DEFAULT_FILTER: &str = "info,rmcp=warn";

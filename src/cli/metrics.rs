@@ -4,10 +4,14 @@ use std::{net::SocketAddr, time::Duration};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use poem::{EndpointExt, Route, endpoint::make_sync, get, middleware::SetHeader};
+use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{error::Failure, process};
-use crate::http::{ServerLimits, serve as serve_endpoint};
+use super::error::Failure;
+use crate::{
+    app::ListenError,
+    http::{ServerLimits, serve as serve_endpoint},
+};
 
 /// Starts to collect metrics, and serves them on `address` until the returned handle is dropped.
 pub(super) async fn serve(address: SocketAddr) -> Result<AbortOnDropHandle<()>, Failure> {
@@ -17,7 +21,9 @@ pub(super) async fn serve(address: SocketAddr) -> Result<AbortOnDropHandle<()>, 
             &VERIFICATION_BUCKETS,
         )?
         .install_recorder()?;
-    let listener = process::bind(address, |_| "ADMIN_ADDR").await?;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| ListenError::new(address, "ADMIN_ADDR", error))?;
     tracing::info!(address = %listener.local_addr()?, "serving metrics");
     let collected = recorder.clone();
     let metrics = make_sync(move |_| recorder.render())

@@ -34,10 +34,11 @@ use serde_json::Value;
 
 pub use self::health::Health;
 pub(crate) use self::{authorization_server::AuthorizationServerMetadata, page::DemoContent};
-#[cfg(feature = "cli")]
+#[cfg(feature = "demo")]
 pub(crate) use self::{
     clients::{ClientSetup, client_setups},
     page::{BrokenToken, BrokenTokenCheck, DemoUser},
+    sample::arguments as sample_arguments,
 };
 use self::{
     docs::DocsPage,

@@ -1,0 +1,129 @@
+//! `demo`: runs the server and a local Clerk in one process. Prints everything needed to try the server, and
+//! shows the same on the start page.
+
+use std::{net::IpAddr, process::ExitCode};
+
+use clap::Args;
+
+use super::{
+    error::{EXIT_CODES, Failure},
+    logging, output, process,
+    settings::{Scope, Settings},
+};
+use crate::{
+    app::{
+        App,
+        demo::{Demo, DemoOptions, ENVIRONMENT},
+        shutdown_signal,
+    },
+    config::{Variable, Variables},
+};
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = format!("{EXAMPLES}\n\nRun with --help to see the configuration flags."),
+    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
+)]
+pub(super) struct DemoArgs {
+    /// Port of the local Clerk [default: 3002, or a free port if 3002 is taken]
+    #[arg(long, value_name = "PORT")]
+    clerk_port: Option<u16>,
+    /// Sign in as this sample user (ID, email address or first name) without a sign-in page, for scripts
+    #[arg(long, value_name = "USER")]
+    auto_approve: Option<String>,
+    /// Let others on the network sign in: the server and the local Clerk listen on this address of this machine, over
+    /// http without encryption
+    #[arg(long, value_name = "IP", value_parser = network_address, conflicts_with_all = ["HOST", "BASE_URL"])]
+    network: Option<IpAddr>,
+    /// Also print a token per sample user, the setup of each client, and a curl command that calls a tool
+    #[arg(long)]
+    tokens: bool,
+    /// Print everything as one JSON object on stdout once the server is ready
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    settings: Settings<DemoVariables>,
+}
+
+/// Accepts the variables that do not describe the Clerk application: the demo uses its local Clerk.
+#[derive(Debug, Default, Clone, Copy)]
+struct DemoVariables;
+
+impl Scope for DemoVariables {
+    const HEADING: &'static str = "Configuration (the demo does not read .env)";
+
+    fn has(name: &str) -> bool {
+        !matches!(
+            name,
+            "CLERK_SECRET_KEY_FILE"
+                | "CLERK_DOMAIN"
+                | "CLERK_PUBLISHABLE_KEY"
+                | "CLERK_API_URL"
+                | "CLERK_FRONTEND_API_URL"
+                | "CLERK_ISSUER"
+                | "CLERK_CA_FILE"
+                | "CLERK_JWT_KEY"
+                | "CLERK_AUTHORIZED_PARTIES"
+                | "ADMIN_ADDR"
+        )
+    }
+
+    fn reads_environment(name: &str) -> bool {
+        ENVIRONMENT.contains(&name)
+    }
+
+    fn default_of(variable: &Variable) -> Option<&'static str> {
+        Some(match variable.name {
+            "BASE_URL" => "the address that the server listens on",
+            "PORT" => "3001, or a free port if 3001 is taken",
+            _ => variable.default,
+        })
+    }
+}
+
+/// Runs the demo until the process is asked to stop (Ctrl-C or SIGTERM).
+pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
+    let variables = Variables::read_selected(args.settings.flags(), &ENVIRONMENT)?;
+    let filter = logging::filter(&variables, DEFAULT_FILTER)?;
+    let options = DemoOptions {
+        clerk_port: args.clerk_port,
+        auto_approve: args.auto_approve.clone(),
+        network: args.network,
+        has_flags: true,
+    };
+    process::runtime()?.block_on(async {
+        let stop = shutdown_signal()?;
+        let demo = Demo::start(variables, &options).await?;
+        logging::start(filter, demo.config.log_format);
+        let (app, report) = demo.build(App::builder(&demo.config)).await?;
+        output::print(&if args.json {
+            report.json()
+        } else {
+            report.text(args.tokens)
+        })?;
+        demo.run(app, stop).await?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Parses an address that can be part of a URL.
+fn network_address(text: &str) -> Result<IpAddr, String> {
+    let address: IpAddr = text
+        .parse()
+        .map_err(|_| "expected an IP address of this machine, such as 192.168.1.5".to_owned())?;
+    if address.is_unspecified() {
+        return Err("expected one address, because it becomes part of the URLs".to_owned());
+    }
+    Ok(address)
+}
+
+/// Logs each request, because people follow the demo in a terminal.
+const DEFAULT_FILTER: &str = "warn,clerk_mcp=info,clerk_mcp::access=debug,local_clerk=warn,rmcp=warn";
+
+const EXAMPLES: &str = "\
+Examples:
+  clerk-mcp demo
+  clerk-mcp demo --tokens
+  clerk-mcp demo --port 8080 --clerk-port 8081
+  clerk-mcp demo --auto-approve ada --json";
