@@ -28,7 +28,7 @@ use rmcp::{
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::audit::AuditedCall;
+use super::{audit::AuditedCall, tools::arguments};
 use crate::{
     clerk::ClerkClient,
     context::{self, CallContext},
@@ -354,9 +354,13 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = caller(&context);
         let audited = audited_call(&context.extensions);
+        let (tool, arguments) = (params.name.clone(), params.arguments.clone().unwrap_or_default());
         let call = async { self.inner.call_tool(params, handler_context(context)).await };
         let outcome = match self.run(caller, call.boxed()).await {
-            Ok(outcome) => outcome,
+            Ok(outcome) => outcome.map(|result| {
+                let schema = || self.inner.get_tool(&tool).map(|tool| tool.input_schema);
+                arguments::explained(result, schema, &arguments)
+            }),
             Err(timed_out @ Aborted::TimedOut(_)) => {
                 let text = ContentBlock::text(timed_out.to_string());
                 Ok(CallToolResult::error(vec![text]).into())
