@@ -351,3 +351,71 @@ fn openapi_needs_no_configuration() {
     let document: Value = serde_norway::from_slice(&yaml.stdout).unwrap();
     assert_eq!(document["servers"][0]["url"], "https://a.test");
 }
+
+#[test]
+fn other_hosts_of_clerk_are_named_and_the_frontend_api_is_suggested() {
+    let errors = [
+        ("CLERK_DOMAIN", "https://great-fox-12.accounts.dev/sign-in"),
+        ("CLERK_DOMAIN", "accounts.example.com"),
+        (
+            "CLERK_DOMAIN",
+            "https://dashboard.clerk.com/apps/app_1/instances/ins_1",
+        ),
+        ("CLERK_DOMAIN", "api.clerk.com"),
+        ("CLERK_DOMAIN", "clerk.com"),
+        ("CLERK_DOMAIN", "pk_test_Y2xlcmsuZXhhbXBsZS5jb20k"),
+        ("CLERK_FRONTEND_API_URL", "https://great-fox-12.accounts.dev"),
+    ]
+    .map(|change| config_error(&valid_except(&[change])));
+    insta::assert_snapshot!(errors.concat(), @"");
+}
+
+#[test]
+fn placeholders_and_curly_quotes_are_named() {
+    let errors = [
+        ("CLERK_SECRET_KEY", "sk_test_…"),
+        ("CLERK_SECRET_KEY", "sk_test_xxxxxxxx"),
+        ("CLERK_SECRET_KEY", "sk_live_your_key"),
+        ("CLERK_DOMAIN", "your-app-12.clerk.accounts.dev"),
+        ("CLERK_DOMAIN", "….clerk.accounts.dev"),
+        ("BASE_URL", "<url>"),
+        ("CLERK_SECRET_KEY", "“sk_test_hush”"),
+        ("CLERK_DOMAIN", "‘great-fox-12.clerk.accounts.dev’"),
+    ]
+    .map(|change| config_error(&valid_except(&[change])));
+    assert!(!errors.concat().contains("hush"));
+    insta::assert_snapshot!(errors.concat(), @"");
+}
+
+/// A misspelled variable is the likely cause of a missing one.
+#[test]
+fn missing_variable_is_reported_with_the_misspelled_one() {
+    let folder = Folder::new("misspelled");
+    folder.write(
+        ".env",
+        "\u{feff}CLERK_SECRET_KEY=sk_test_hush\nCLERK_DOMIAN=great-fox-12.clerk.accounts.dev\nBASE_URL=http://localhost:3001\nBASE_URL=http://localhost:3001\n",
+    );
+    let output = program(&folder.0).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(!text.contains("hush"));
+    insta::assert_snapshot!(format!("exit {}\n{text}", output.status.code().unwrap()), @"");
+}
+
+#[test]
+fn network_option_of_demo_needs_one_address() {
+    let errors = [
+        vec!["demo", "--network", "0.0.0.0"],
+        vec!["demo", "--network", "lan"],
+        vec!["demo", "--network", "127.0.0.1", "--host", "0.0.0.0"],
+    ]
+    .map(|arguments| {
+        let output = run(&[], &arguments);
+        let text = String::from_utf8(output.stderr).unwrap();
+        format!(
+            "exit {}\n{}",
+            output.status.code().unwrap(),
+            text.lines().next().unwrap()
+        )
+    });
+    insta::assert_snapshot!(errors.join("\n"), @"");
+}
