@@ -160,7 +160,14 @@ mod tests {
             "export CLERK_SECRET_KEY=sk_test_hush '\n",
             "CLERK_JWT_KEY=\"-----BEGIN\nEND-----\"\nCLERK_DOMAIN=hush\\x\n",
         ];
-        insta::assert_snapshot!(texts.map(error).join("\n"), @"");
+        insta::assert_snapshot!(texts.map(error).join("\n"), @"
+        [Clerk] Invalid config: .env: line 4: CLERK_SECRET_KEY: expected NAME=value
+        [Clerk] Invalid config: .env: line 2: CLERK_DOMAIN: put the value in single quotes, because it contains spaces, quotes or backslashes
+        [Clerk] Invalid config: .env: line 2: CLERK_JWT_KEY: the quote is not closed
+        [Clerk] Invalid config: .env: line 3: expected NAME=value
+        [Clerk] Invalid config: .env: line 1: CLERK_SECRET_KEY: the quote is not closed
+        [Clerk] Invalid config: .env: line 3: CLERK_DOMAIN: put the value in single quotes, because it contains spaces, quotes or backslashes
+        ");
     }
 
     #[test]
@@ -168,7 +175,11 @@ mod tests {
         let text = "CLERK_DOMIAN=hush\nDATABASE_URL=hush\nPORT=1\n# PORT=2\nPORT=3\nclerk_secret_key=hush\n";
         let file = Dotenv::parse(text).unwrap();
         assert_eq!(file.values["PORT"], "3");
-        insta::assert_snapshot!(file.warnings.join("\n"), @"");
+        insta::assert_snapshot!(file.warnings.join("\n"), @"
+        .env sets CLERK_DOMIAN on line 1, which has no effect; did you mean CLERK_DOMAIN?
+        .env sets PORT on line 3 and again on line 5, which counts; remove one of them
+        .env sets clerk_secret_key on line 6, which has no effect; did you mean CLERK_SECRET_KEY?
+        ");
     }
 
     #[test]

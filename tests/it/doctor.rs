@@ -101,7 +101,8 @@ async fn healthy_setup_passes_every_check() {
     assert_eq!(output.status.code(), Some(0), "{text}");
     let text = text
         .replace(&server.url, "http://server")
-        .replace(server.clerk.issuer(), "http://clerk");
+        .replace(server.clerk.issuer(), "http://clerk")
+        .replace(server.clerk.domain(), "clerk");
     insta::assert_snapshot!(text);
 }
 
@@ -292,7 +293,37 @@ async fn outage_of_clerk_is_named() {
     ] {
         server.clerk.inject(Fault::Status(503).at(endpoint));
     }
-    insta::assert_snapshot!(text_of(&server, &[]).await, @"");
+    insta::assert_snapshot!(text_of(&server, &[]).await, @"
+      ok    config            All required variables are set, and all values are
+                              valid.
+      -     kind              The Frontend API is on this machine, where test and
+                              live keys both work.
+      FAIL  frontend-api      Cannot read the OAuth metadata of
+                              http://127.0.0.1:[clerk]: it answered with status 503.
+                              Clerk has trouble, and the configuration may be right.
+                              See https://status.clerk.com, and run doctor again
+                              later.
+      ?     issuer            Skipped: the OAuth metadata could not be read.
+      ?     key-set           Skipped: the Frontend API could not be read.
+      FAIL  secret-key        Cannot check CLERK_SECRET_KEY with 127.0.0.1:[clerk]: it
+                              answered with status 503. Clerk has trouble, and the
+                              configuration may be right. See
+                              https://status.clerk.com, and run doctor again later.
+      ?     same-application  Skipped: there are no keys to compare.
+      ?     registration      Skipped: the OAuth metadata could not be read.
+      -     resource          Make sure that http://127.0.0.1:[port]/mcp is
+                              registered in Clerk Dashboard > Agents > MCP servers.
+                              Otherwise tokens have no audience.
+      ?     pkce              Skipped: the OAuth metadata could not be read.
+      ok    clock             This machine's clock agrees with Clerk's.
+      ok    base-url          The server answers at http://127.0.0.1:[port] with
+                              matching metadata.
+      ?     scopes            Skipped: the OAuth metadata lists no scopes.
+      ok    mcp-endpoint      http://127.0.0.1:[port]/mcp asks for a token, and its
+                              challenge names the metadata.
+
+    2 checks failed.
+    ");
 }
 
 #[tokio::test]
@@ -302,5 +333,33 @@ async fn unreachable_frontend_api_is_reported_once() {
         ("CLERK_FRONTEND_API_URL", "http://127.0.0.1:9"),
         ("CLERK_API_URL", "http://127.0.0.1:9"),
     ];
-    insta::assert_snapshot!(text_of(&server, &changes).await, @"");
+    insta::assert_snapshot!(text_of(&server, &changes).await, @"
+      ok    config            All required variables are set, and all values are
+                              valid.
+      -     kind              The Frontend API is on this machine, where test and
+                              live keys both work.
+      FAIL  frontend-api      Cannot read the OAuth metadata of http://127.0.0.1:9:
+                              cannot connect. Compare CLERK_DOMAIN with Clerk
+                              Dashboard > Configure > Domains > Frontend API. Behind
+                              a proxy, set HTTPS_PROXY.
+      ?     issuer            Skipped: the OAuth metadata could not be read.
+      ?     key-set           Skipped: the Frontend API could not be read.
+      FAIL  secret-key        Cannot check CLERK_SECRET_KEY with 127.0.0.1:9: cannot
+                              connect. Check CLERK_API_URL, and whether a firewall
+                              blocks connections. Behind a proxy, set HTTPS_PROXY.
+      ?     same-application  Skipped: there are no keys to compare.
+      ?     registration      Skipped: the OAuth metadata could not be read.
+      -     resource          Make sure that http://127.0.0.1:[port]/mcp is
+                              registered in Clerk Dashboard > Agents > MCP servers.
+                              Otherwise tokens have no audience.
+      ?     pkce              Skipped: the OAuth metadata could not be read.
+      ?     clock             Skipped: Clerk sent no Date header.
+      ?     base-url          Skipped: an earlier check failed, so the issuer to
+                              compare with is not known.
+      ?     scopes            Skipped: the OAuth metadata lists no scopes.
+      ok    mcp-endpoint      http://127.0.0.1:[port]/mcp asks for a token, and its
+                              challenge names the metadata.
+
+    2 checks failed.
+    ");
 }

@@ -19,7 +19,13 @@ fn files_name_the_server_and_the_checkout() {
     let folder = Folder::new("init");
     let (code, text) = init(&folder.0, &["my-shop-2"]);
     assert_eq!(code, Some(0), "{text}");
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @"
+    Wrote my-shop-2: one tool, its policy, and tests. Next:
+
+      cd my-shop-2
+      cargo test
+      cargo run -- demo
+    ");
     let mut files = Vec::new();
     for entry in ["", "src"].map(|inner| fs::read_dir(folder.0.join("my-shop-2").join(inner)).unwrap()) {
         files.extend(
@@ -81,6 +87,15 @@ fn existing_folder_wrong_name_and_missing_checkout_are_rejected() {
         let (code, text) = init(&folder.0, &arguments);
         format!("exit {}\n{}", code.unwrap(), text.lines().next().unwrap())
     });
-    insta::assert_snapshot!(errors.join("\n"), @"");
+    insta::assert_snapshot!(errors.join("\n"), @"
+    exit 1
+    [Clerk] The folder shop exists already. Choose another name, or delete the folder.
+    exit 2
+    error: invalid value 'Shop' for '<NAME>': expected lowercase letters, digits and hyphens, beginning with a letter
+    exit 2
+    error: invalid value 'serde' for '<NAME>': this is the name of a Rust library that the server uses; choose another one
+    exit 1
+    [Clerk] shop is not a checkout of clerk-mcp. Set --clerk-mcp to the folder of one.
+    ");
     assert!(!folder.0.join("other").exists());
 }

@@ -415,7 +415,12 @@ async fn argument_errors_of_any_server_name_the_argument() {
             texts.push(text(&answer).to_owned());
         }
         insta::allow_duplicates! {
-            insta::assert_snapshot!(texts.join("\n"), @"");
+            insta::assert_snapshot!(texts.join("\n"), @"
+            The argument `item` is missing. The argument `lines` must be of type array.
+            The argument `lines[1].count` must be of type integer.
+            The argument `lines[0].count` must be at most 255.
+            The arguments are invalid: invalid type: floating point `1.0`, expected u8.
+            ");
         }
     }
 }

@@ -282,7 +282,11 @@ mod tests {
             json!({ "lines": {}, "place": { "city": 5 } }),
         ]
         .map(|arguments| faults(arguments).unwrap());
-        insta::assert_snapshot!(texts.join("\n"), @"");
+        insta::assert_snapshot!(texts.join("\n"), @r#"
+        The argument `lines[1].count` must be at least 1. The argument `lines[1].size` must be one of "s", "m".
+        The argument `lines[0].count` must be of type integer. The argument `note` must be of type string or null.
+        The argument `lines` must be of type array. The argument `place.city` must be of type string.
+        "#);
     }
 
     #[test]
