@@ -91,7 +91,7 @@ async fn listen_says_which_variable_to_change() {
         ]
     };
     let mut errors = Vec::new();
-    for host in ["127.0.0.1", "192.0.2.1"] {
+    for host in ["127.0.0.1", "203.0.113.1"] {
         let config = Config::from_pairs(pairs(host), "http://127.0.0.1:3001").unwrap();
         let error = clerk_mcp::app::listen(&config).await.unwrap_err();
         // A `main` that returns an error prints it with `Debug`.
@@ -100,7 +100,7 @@ async fn listen_says_which_variable_to_change() {
     }
     insta::assert_snapshot!(errors.join("\n"), @"
     [Clerk] Cannot listen on 127.0.0.1:[port]: the address is in use by another program. Set PORT to another port, or to 0 for a free port.
-    [Clerk] Cannot listen on 192.0.2.1:[port]: this machine does not have this address. Set HOST to an address of this machine.
+    [Clerk] Cannot listen on 203.0.113.1:[port]: this machine does not have this address. Set HOST to an address of this machine.
     ");
 }
 

@@ -229,8 +229,9 @@ fn exposure(ip: IpAddr, options: &DemoOptions) -> Option<String> {
                 .to_owned(),
         );
     }
-    let mut note = "Everyone on the network can reach the server and get tokens of the sample users from its page. They \
-                    cannot sign in: the local Clerk and the published URLs are on 127.0.0.1."
+    let mut note = "Everyone on the network can reach the server. Browsers get 403, but a request that names 127.0.0.1 as its \
+                    host gets tokens of the sample users. They cannot sign in: the local Clerk and the published URLs are \
+                    on 127.0.0.1."
         .to_owned();
     note.push_str(if options.has_flags {
         " Use --network with an address of this machine instead of --host to let them sign in, or --host 127.0.0.1 to \
@@ -330,9 +331,9 @@ mod tests {
     fn note_says_what_others_can_do_and_names_the_flags_only_in_the_program() {
         let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let mut options = DemoOptions::default();
-        insta::assert_snapshot!(exposure(any, &options).unwrap(), @"Everyone on the network can reach the server and get tokens of the sample users from its page. They cannot sign in: the local Clerk and the published URLs are on 127.0.0.1. Set HOST to 127.0.0.1 to keep them out.");
+        insta::assert_snapshot!(exposure(any, &options).unwrap(), @"Everyone on the network can reach the server. Browsers get 403, but a request that names 127.0.0.1 as its host gets tokens of the sample users. They cannot sign in: the local Clerk and the published URLs are on 127.0.0.1. Set HOST to 127.0.0.1 to keep them out.");
         options.has_flags = true;
-        insta::assert_snapshot!(exposure(any, &options).unwrap(), @"Everyone on the network can reach the server and get tokens of the sample users from its page. They cannot sign in: the local Clerk and the published URLs are on 127.0.0.1. Use --network with an address of this machine instead of --host to let them sign in, or --host 127.0.0.1 to keep them out.");
+        insta::assert_snapshot!(exposure(any, &options).unwrap(), @"Everyone on the network can reach the server. Browsers get 403, but a request that names 127.0.0.1 as its host gets tokens of the sample users. They cannot sign in: the local Clerk and the published URLs are on 127.0.0.1. Use --network with an address of this machine instead of --host to let them sign in, or --host 127.0.0.1 to keep them out.");
         options.network = Some(any);
         insta::assert_snapshot!(exposure(any, &options).unwrap(), @"Everyone on the network can call the tools and sign in as any sample user, over http without encryption. The playground gives them tokens; its button to sign in works only on loopback.");
     }
