@@ -82,6 +82,10 @@ demo *ARGS:
 serve *ARGS:
     cargo run --release --locked -- serve {{ ARGS }}
 
+# Write a server with `clerk-mcp init`, and compile and test it against this checkout
+template:
+    .ci/template
+
 # Run only the local Clerk
 clerk *ARGS:
     cargo run --release --locked --package clerk-mcp-conformance -- clerk {{ ARGS }}

@@ -9,7 +9,7 @@
 //! ```
 
 use clerk_mcp::{
-    app::App,
+    app::{self, App},
     config::Config,
     context,
     mcp::ToolError,
@@ -64,8 +64,11 @@ impl ServerHandler for Invoices {}
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let config = Config::from_env()?;
+    tracing_subscriber::fmt()
+        .with_env_filter(&config.log_filter)
+        .with_writer(std::io::stderr)
+        .init();
     let policy = ToolPolicy::new()
         // Callers without a token can discover the server and call this tool.
         .public("list-plans")
@@ -78,9 +81,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             Requirement::new().permissions(["org:reports:read"]),
         )
         .require("delete-invoices", Requirement::new().role("org:admin"));
-    let listener = tokio::net::TcpListener::bind(config.listen).await?;
+    let listener = app::listen(&config).await?;
     eprintln!("listening on {}", listener.local_addr()?);
     let app = App::builder(&config).server(Invoices).policy(policy).build()?;
-    app.run(listener, std::future::pending()).await?;
+    app.run(listener, app::shutdown_signal()?).await?;
     Ok(())
 }

@@ -5,8 +5,19 @@
 //!     cargo run --example quickstart
 //! ```
 
-use clerk_mcp::{app::App, config::Config, context, mcp::ToolError};
-use rmcp::{ServerHandler, tool, tool_handler, tool_router};
+use clerk_mcp::{
+    app::{self, App},
+    config::Config,
+    context,
+    mcp::ToolError,
+};
+use rmcp::{ServerHandler, handler::server::wrapper::Parameters, tool, tool_handler, tool_router};
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Greeting {
+    /// The language of the greeting: en or de.
+    language: String,
+}
 
 #[derive(Clone)]
 struct MyTools;
@@ -20,10 +31,18 @@ impl MyTools {
     }
 
     /// Loads the profile of the caller from Clerk.
-    #[tool(name = "my-name", description = "Returns the first name of the caller.")]
-    async fn my_name(&self) -> Result<String, ToolError> {
+    #[tool(name = "greet-me", description = "Greets the caller by first name.")]
+    async fn greet_me(&self, Parameters(input): Parameters<Greeting>) -> Result<String, ToolError> {
+        let greeting = match input.language.as_str() {
+            "en" => "Hello",
+            "de" => "Hallo",
+            _ => return Err(ToolError::failed("The argument `language` must be en or de.")),
+        };
         let user = context::get_user().await?;
-        Ok(user.first_name.clone().unwrap_or_else(|| "nameless".to_owned()))
+        Ok(format!(
+            "{greeting}, {}!",
+            user.first_name.as_deref().unwrap_or("friend")
+        ))
     }
 }
 
@@ -32,14 +51,14 @@ impl ServerHandler for MyTools {}
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let config = Config::from_env()?;
-    let listener = tokio::net::TcpListener::bind(config.listen).await?;
+    tracing_subscriber::fmt()
+        .with_env_filter(&config.log_filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let app = App::builder(&config).server(MyTools).build()?;
+    let listener = app::listen(&config).await?;
     eprintln!("listening on {}", listener.local_addr()?);
-    App::builder(&config)
-        .server(MyTools)
-        .build()?
-        .run(listener, std::future::pending())
-        .await?;
+    app.run(listener, app::shutdown_signal()?).await?;
     Ok(())
 }

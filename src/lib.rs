@@ -21,31 +21,50 @@
 //! [`get_client`](context::get_client) work in every tool. Outside a tool they return an error.
 //!
 //! ```no_run
-//! use clerk_mcp::{app::App, config::Config, context, mcp::ToolError};
-//! use rmcp::{ServerHandler, tool, tool_handler, tool_router};
+//! use clerk_mcp::{app::{self, App}, config::Config, context, mcp::ToolError};
+//! use rmcp::{ServerHandler, handler::server::wrapper::Parameters, tool, tool_handler, tool_router};
+//!
+//! #[derive(serde::Deserialize, schemars::JsonSchema)]
+//! struct Greeting {
+//!     /// The language of the greeting: en or de.
+//!     language: String,
+//! }
 //!
 //! #[derive(Clone)]
 //! struct MyTools;
 //!
 //! #[tool_router]
 //! impl MyTools {
-//!     #[tool(name = "my-name", description = "Returns the first name of the caller.")]
-//!     async fn my_name(&self) -> Result<String, ToolError> {
+//!     #[tool(name = "greet-me", description = "Greets the caller by first name.")]
+//!     async fn greet_me(&self, Parameters(input): Parameters<Greeting>) -> Result<String, ToolError> {
+//!         let greeting = match input.language.as_str() {
+//!             "en" => "Hello",
+//!             "de" => "Hallo",
+//!             _ => return Err(ToolError::failed("The argument `language` must be en or de.")),
+//!         };
 //!         let user = context::get_user().await?;
-//!         Ok(user.first_name.clone().unwrap_or_else(|| "nameless".to_owned()))
+//!         Ok(format!("{greeting}, {}!", user.first_name.as_deref().unwrap_or("friend")))
 //!     }
 //! }
 //!
 //! #[tool_handler(name = "mine", version = "1.0.0")]
 //! impl ServerHandler for MyTools {}
 //!
-//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let config = Config::from_env()?;
-//! let listener = tokio::net::TcpListener::bind(config.listen).await?;
-//! App::builder(&config).server(MyTools).build()?.run(listener, std::future::pending()).await?;
-//! # Ok(())
-//! # }
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let config = Config::from_env()?;
+//!     // Needs the feature `env-filter` of tracing-subscriber.
+//!     tracing_subscriber::fmt().with_env_filter(&config.log_filter).with_writer(std::io::stderr).init();
+//!     let app = App::builder(&config).server(MyTools).build()?;
+//!     let listener = app::listen(&config).await?;
+//!     app.run(listener, app::shutdown_signal()?).await?;
+//!     Ok(())
+//! }
 //! ```
+//!
+//! The command `clerk-mcp init NAME` writes such a server with a policy and tests. If a call's arguments do not
+//! match the tool's schema, the answer names each wrong argument. [`App::demo`](app::App::demo) runs the server
+//! with a local Clerk and sample users.
 //!
 //! A tool returns [`Json`](mcp::Json) for data, or [`ToolError`](mcp::ToolError) with a sentence that the
 //! caller can read. If a tool panics, times out or is cancelled by its client, other requests are not
@@ -167,33 +186,54 @@
 //! # Testing
 //!
 //! The package `local-clerk` provides a Clerk that runs in your tests. It has sample users and organizations,
-//! makes valid and invalid tokens, simulates outages, and has a clock that tests can move. It provides the
-//! environment for a [`Config`](config::Config):
+//! makes valid and invalid tokens, simulates outages, and has a clock that tests can move.
+//! [`Config::from_pairs`](config::Config::from_pairs) takes its environment. This test calls a tool over HTTP:
 //!
 //! ```no_run
-//! use std::{collections::HashMap, path::Path};
-//!
-//! use clerk_mcp::{app::App, config::{Config, Variables}};
+//! use clerk_mcp::{app::App, config::Config, mcp::ExampleTools};
 //! use local_clerk::LocalClerk;
+//! use serde_json::{Value, json};
+//! use tokio::net::TcpListener;
 //!
-//! # async fn test() -> Result<(), Box<dyn std::error::Error>> {
-//! let clerk = LocalClerk::builder().start().await?;
-//! let mut values = HashMap::from([("BASE_URL", "http://127.0.0.1:3001".to_owned())]);
-//! values.extend(clerk.environment());
-//! let variables =
-//!     Variables::from_sources(&HashMap::new(), |name| values.get(name).cloned(), Path::new("no.env"))?;
-//! let app = App::builder(&Config::from_variables(&variables)?).build()?;
-//! let token = clerk.oauth_token("ada", "client", &["profile"], Some("http://127.0.0.1:3001/mcp"))?.mint();
-//! // Call `app.endpoint`, or serve it with `app.run`.
-//! # Ok(())
-//! # }
+//! #[tokio::test]
+//! async fn greet_names_the_caller() {
+//!     let clerk = LocalClerk::builder().start().await.unwrap();
+//!     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+//!     let base_url = format!("http://{}", listener.local_addr().unwrap());
+//!     let config = Config::from_pairs(clerk.environment(), &base_url).unwrap();
+//!     let app = App::builder(&config).server(ExampleTools::new("mine")).build().unwrap();
+//!     tokio::spawn(app.run(listener, std::future::pending()));
+//!
+//!     let endpoint = format!("{base_url}/mcp");
+//!     let token = clerk.oauth_token("ada", "client", &["profile"], Some(&endpoint)).unwrap();
+//!     let request = reqwest::Client::new()
+//!         .post(&endpoint)
+//!         .bearer_auth(token.mint())
+//!         .header("Accept", "application/json, text/event-stream")
+//!         .json(&json!({
+//!             "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+//!             "params": { "name": "greet", "arguments": { "name": "Ada" } },
+//!         }));
+//!     let answer: Value = request.send().await.unwrap().json().await.unwrap();
+//!     let text = answer["result"]["content"][0]["text"].as_str().unwrap();
+//!     assert!(text.starts_with("Hello, Ada! Your Clerk user ID is user_"), "{answer}");
+//! }
+//! ```
+//!
+//! It needs these dependencies:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! local-clerk = { path = "../clerk-mcp/conformance/clerk" }
+//! reqwest = { version = "0.13", default-features = false, features = ["json"] }
+//! serde_json = "1"
 //! ```
 //!
 //! # Features
 //!
 //! The feature `cli`, on by default, is needed only for the program `clerk-mcp`. A server of your own turns
-//! it off with `default-features = false`. With the feature `otlp`, the program exports
-//! [traces](guide::telemetry).
+//! it off with `default-features = false`. The feature `demo` adds [`App::demo`](app::App::demo), and with it the
+//! package `local-clerk`. With the feature `otlp`, the program exports [traces](guide::telemetry).
 
 pub mod app;
 pub mod auth;
@@ -215,6 +255,7 @@ pub mod http;
 pub mod id;
 mod log_limit;
 pub mod mcp;
+mod nearest;
 pub mod origin;
 pub mod outbound;
 mod paths;

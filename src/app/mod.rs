@@ -2,6 +2,9 @@
 //! [`App::builder`].
 
 mod authentication;
+#[cfg(feature = "demo")]
+pub(crate) mod demo;
+mod process;
 mod routes;
 
 use std::{collections::BTreeSet, fmt, io, sync::Arc, time::Duration};
@@ -12,10 +15,15 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use self::authentication::authenticator;
+#[cfg(feature = "demo")]
+pub use self::demo::DemoError;
 use self::{
     authentication::Authentication,
     routes::{Protected, routes},
+};
+pub use self::{
+    authentication::authenticator,
+    process::{ListenError, listen, shutdown_signal},
 };
 #[doc(inline)]
 pub use crate::public::Health;
@@ -243,16 +251,17 @@ impl<'a, H> AppBuilder<'a, H> {
     }
 
     /// Shows sample users and their tokens on the start page. **Only for a local Clerk.**
-    #[cfg(feature = "cli")]
+    #[cfg(feature = "demo")]
     #[must_use]
-    pub(crate) fn demo(mut self, content: DemoContent) -> Self {
+    fn show_sample_users(mut self, content: DemoContent) -> Self {
         self.options.demo = Some(content);
         self
     }
 }
 
-/// Why an [`App`] could not be built.
-#[derive(Debug, Error)]
+/// Why an [`App`] could not be built. `Debug` prints the same text as `Display`, because a `main` that returns an
+/// error prints it with `Debug`.
+#[derive(Error)]
 pub enum AppError {
     /// The HTTP client for Clerk could not be created.
     #[error("cannot set up TLS for connections to Clerk")]
@@ -271,6 +280,12 @@ pub enum AppError {
         /// Why the path cannot be used.
         reason: String,
     },
+}
+
+impl fmt::Debug for AppError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl<H: ServerHandler + Clone> AppBuilder<'_, H> {

@@ -1,34 +1,28 @@
 //! The errors that end the program, and their exit codes.
 
-use std::{fmt, io, net::SocketAddr, process::ExitCode};
+use std::{io, process::ExitCode};
 
-use local_clerk::{DirectoryError, StartError};
 use thiserror::Error;
 
-use crate::{app::AppError, config::ConfigError};
+use super::init::InitError;
+use crate::{
+    app::{AppError, DemoError, ListenError},
+    config::ConfigError,
+};
 
 /// An error that ends the program. `Display` says what is wrong and what to do.
 #[derive(Debug, Error)]
 pub(super) enum Failure {
-    #[error(transparent)]
+    #[error("{}{}", .0, demo_hint(.0))]
     Config(#[from] ConfigError),
     #[error(transparent)]
     App(#[from] AppError),
-    #[error("[Clerk] Cannot listen on {address}: {}. Set {} (--{}) to {}.", PlainIoError(.source), .variable, .variable.to_lowercase().replace('_', "-"), remedy(.variable))]
-    Listen {
-        address: SocketAddr,
-        variable: &'static str,
-        source: io::Error,
-    },
-    #[error("[Clerk] The local Clerk cannot start: {source}{}", ErrorChain(.source))]
-    LocalClerk {
-        #[from]
-        source: StartError,
-    },
-    #[error("[Clerk] The local Clerk cannot listen on {address}: {}. Set --clerk-port to another port.", PlainIoError(.source))]
-    ClerkPort { address: SocketAddr, source: io::Error },
-    #[error("[Clerk] The local Clerk cannot make a token: {0}")]
-    Token(#[from] DirectoryError),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error(transparent)]
+    Demo(DemoError),
+    #[error(transparent)]
+    Init(#[from] InitError),
     #[error("[Clerk] Cannot set up metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
     #[cfg(feature = "otlp")]
@@ -36,6 +30,11 @@ pub(super) enum Failure {
     Telemetry(#[from] opentelemetry_otlp::ExporterBuildError),
     #[error("[Clerk] Missing token: pass it as an argument or on stdin")]
     NoToken,
+    #[error(
+        "[Clerk] This is the secret key, not a token. Revoke it in Clerk Dashboard > Configure > API keys if you pasted \
+         it anywhere."
+    )]
+    SecretKey,
     #[error("[Clerk] I/O error: {0}")]
     Io(#[from] io::Error),
 }
@@ -48,10 +47,10 @@ impl Failure {
             // The exit code that clap uses for an invalid command line.
             Self::NoToken => ExitCode::from(2),
             Self::App(_)
-            | Self::Listen { .. }
-            | Self::LocalClerk { .. }
-            | Self::ClerkPort { .. }
-            | Self::Token(_)
+            | Self::Listen(_)
+            | Self::Demo(_)
+            | Self::Init(_)
+            | Self::SecretKey
             | Self::Metrics(_)
             | Self::Io(_) => ExitCode::FAILURE,
             #[cfg(feature = "otlp")]
@@ -60,43 +59,26 @@ impl Failure {
     }
 }
 
-/// Returns what to set `variable` to, after binding an address failed.
-fn remedy(variable: &str) -> &'static str {
-    match variable {
-        "PORT" => "another port, or to 0 for a free port",
-        "HOST" => "an address of this machine",
-        _ => "another address",
-    }
-}
-
-/// Formats an I/O error from binding an address, without the operating system's error number.
-struct PlainIoError<'a>(&'a io::Error);
-
-impl fmt::Display for PlainIoError<'_> {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the standard library adds kinds")]
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.kind() {
-            io::ErrorKind::AddrInUse => f.write_str("the address is in use by another program"),
-            io::ErrorKind::PermissionDenied => {
-                f.write_str("permission denied (ports below 1024 usually need root)")
-            }
-            io::ErrorKind::AddrNotAvailable => f.write_str("this machine does not have this address"),
-            _ => write!(f, "{}", self.0),
+impl From<DemoError> for Failure {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "only these have an exit code of their own"
+    )]
+    fn from(error: DemoError) -> Self {
+        match error {
+            DemoError::Config(error) => Self::Config(error),
+            error => Self::Demo(error),
         }
     }
 }
 
-/// Formats the sources of an error, each after a colon.
-struct ErrorChain<'a>(&'a (dyn std::error::Error + 'static));
-
-impl fmt::Display for ErrorChain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
+/// Returns the sentence to print if variables are missing. A server of your own has no such command, so
+/// [`ConfigError`] itself does not contain it.
+pub(super) fn demo_hint(error: &ConfigError) -> &'static str {
+    if error.is_incomplete() {
+        "\nWithout a Clerk account, run `clerk-mcp demo`: it needs no configuration."
+    } else {
+        ""
     }
 }
 

@@ -37,6 +37,12 @@ pub(super) struct ExplainArgs {
 /// Explains one token. Contacts only the configured Clerk instance.
 pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode, Failure> {
     let token = token(args)?;
+    if ["sk_test_", "sk_live_"]
+        .iter()
+        .any(|prefix| token.starts_with(prefix))
+    {
+        return Err(Failure::SecretKey);
+    }
     let print = |explanation: &Explanation| {
         let text = if args.json {
             to_json(explanation)
@@ -234,6 +240,6 @@ Examples:
 const EXIT_CODES: &str = "\
 Exit codes:
   0   the token is accepted
-  1   the token is rejected, Clerk is unavailable, or an I/O error occurred
+  1   the token is rejected or is the secret key, Clerk is unavailable, or an I/O error occurred
   2   the command line is invalid, or there is no token
   78  the configuration is missing or invalid; the contents of the token are still shown";

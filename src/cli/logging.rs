@@ -9,6 +9,7 @@ use super::{
     log_output::{LogGuard, LogOutput},
     telemetry::Telemetry,
 };
+pub(super) use crate::config::DEFAULT_LOG_FILTER;
 use crate::{
     config::{ConfigError, Fault, LogFormat, Variables, unexpanded},
     http::REQUEST_SPAN,
@@ -94,6 +95,3 @@ fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
         || std::env::var_os("TERM").is_some_and(|value| value == "dumb")
 }
-
-/// The default of `RUST_LOG`. At level INFO rmcp logs a line per request, which is too much.
-pub(super) const DEFAULT_FILTER: &str = "info,rmcp=warn";

@@ -15,8 +15,9 @@ use tokio::{net::TcpListener, runtime::Handle};
 use tokio_util::task::AbortOnDropHandle;
 use url::{Host, Url};
 
-use super::{error::Failure, process};
+use super::error::Failure;
 use crate::{
+    app::ListenError,
     http::{ServerLimits, serve as serve_endpoint},
     public::{Health, health_routes},
 };
@@ -36,7 +37,9 @@ impl AdminListener {
                 &VERIFICATION_BUCKETS,
             )?
             .install_recorder()?;
-        let listener = process::bind(address, |_| "ADMIN_ADDR").await?;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|error| ListenError::new(address, "ADMIN_ADDR", error))?;
         tracing::info!(address = %listener.local_addr()?, "serving metrics");
         Ok(Self { listener, recorder })
     }

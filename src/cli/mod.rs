@@ -4,6 +4,7 @@ mod demo;
 mod doctor;
 mod error;
 mod explain;
+mod init;
 mod log_output;
 mod logging;
 mod metrics;
@@ -26,8 +27,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use self::{
-    demo::DemoArgs, doctor::DoctorArgs, error::EXIT_CODES, explain::ExplainArgs, openapi::DocumentVariables,
-    settings::Settings,
+    demo::DemoArgs, doctor::DoctorArgs, error::EXIT_CODES, explain::ExplainArgs, init::InitArgs,
+    openapi::DocumentVariables, settings::Settings,
 };
 
 /// An MCP server protected by Clerk
@@ -52,6 +53,8 @@ enum Command {
     Serve(Settings),
     /// Run the server with a local Clerk: needs no account, no network and no configuration
     Demo(DemoArgs),
+    /// Write a new server of your own: a tool, its policy, and tests
+    Init(InitArgs),
     /// Check the configuration against Clerk and the running server
     Doctor(DoctorArgs),
     /// Show what a token contains, and whether this server accepts it and why
@@ -77,6 +80,7 @@ pub fn run() -> ExitCode {
         None => serve::run(&cli.settings),
         Some(Command::Serve(settings)) => serve::run(&settings),
         Some(Command::Demo(args)) => demo::run(&args),
+        Some(Command::Init(args)) => init::run(&args),
         Some(Command::Doctor(args)) => doctor::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::OpenApi { yaml, settings }) => openapi::run(&settings, yaml),
@@ -93,6 +97,7 @@ pub fn run() -> ExitCode {
 const EXAMPLES: &str = "\
 Examples:
   clerk-mcp demo
+  clerk-mcp init shop
   clerk-mcp --port 8080
   CLERK_SECRET_KEY=sk_test_… CLERK_DOMAIN=….clerk.accounts.dev \\
     BASE_URL=http://127.0.0.1:3001 clerk-mcp

@@ -1,37 +1,8 @@
-//! Process-level helpers that several commands share: the runtime, listeners, and the stop signal.
+//! Process-level helpers that several commands share.
 
-use std::{io, net::SocketAddr};
+use std::io;
 
-use tokio::net::TcpListener;
-
-use super::error::Failure;
 use crate::config::Limits;
-
-/// Binds the listen address, which `HOST` and `PORT` set.
-pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
-    bind(address, |error| {
-        if error.kind() == io::ErrorKind::AddrNotAvailable {
-            "HOST"
-        } else {
-            "PORT"
-        }
-    })
-    .await
-}
-
-/// Binds `address`. If that fails, the error tells the operator to change the variable that `variable`
-/// returns.
-pub(super) async fn bind(
-    address: SocketAddr,
-    variable: impl Fn(&io::Error) -> &'static str,
-) -> Result<TcpListener, Failure> {
-    let failed = |source| Failure::Listen {
-        address,
-        variable: variable(&source),
-        source,
-    };
-    TcpListener::bind(address).await.map_err(failed)
-}
 
 /// Raises the limit of open files, and lowers `max_connections` if the limit stays too small for it. A quarter of
 /// the limit is left for requests to Clerk, the log and other files: without it, connections that only wait would
@@ -62,21 +33,6 @@ pub(super) fn fit_connections(limits: &mut Limits) {
             );
         }
     }
-}
-
-/// Returns a future that completes on Ctrl-C or SIGTERM.
-pub(super) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    #[cfg(unix)]
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    Ok(async move {
-        #[cfg(unix)]
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
-        #[cfg(not(unix))]
-        let _ = tokio::signal::ctrl_c().await;
-    })
 }
 
 /// Creates a multi-threaded Tokio runtime.

@@ -5,7 +5,11 @@ use std::{process::ExitCode, sync::Arc};
 #[cfg(feature = "otlp")]
 use super::telemetry::Telemetry;
 use super::{error::Failure, logging, metrics::AdminListener, process, settings::Settings};
-use crate::{app::App, config::Config, token::ResourceNames};
+use crate::{
+    app::{self, App},
+    config::Config,
+    token::ResourceNames,
+};
 
 /// Runs the server until the process is asked to stop (Ctrl-C or SIGTERM).
 pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
@@ -13,7 +17,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
     // All configuration errors are reported at once, including an invalid log filter.
     let (mut config, filter) = match (
         Config::from_variables(&variables),
-        logging::filter(&variables, logging::DEFAULT_FILTER),
+        logging::filter(&variables, logging::DEFAULT_LOG_FILTER),
     ) {
         (Ok(config), Ok(filter)) => (config, filter),
         (Err(config), Err(filter)) => return Err(config.and(filter).into()),
@@ -27,7 +31,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
     let _log = logging::start(filter, config.log_format, telemetry.as_ref())?;
     process::fit_connections(&mut config.limits);
     process::runtime()?.block_on(async {
-        let listener = process::listen(config.listen).await?;
+        let listener = app::listen(&config).await?;
         // Before the app is built, so that it finds the recorder of the metrics.
         let admin = match config.admin_address {
             Some(address) => Some(AdminListener::bind(address).await?),
@@ -37,7 +41,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
         let _admin = admin.map(|admin| admin.serve(Arc::clone(&app.health)));
         let names = ResourceNames::new(&config.base_url);
         // Before the line that says that the server listens: a supervisor that reads it may send a signal at once.
-        let stop = process::stop_signal()?;
+        let stop = app::shutdown_signal()?;
         tracing::info!(address = %listener.local_addr()?, endpoint = %names.mcp(), "listening");
         app.run(listener, stop).await?;
         Ok(ExitCode::SUCCESS)

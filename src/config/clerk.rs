@@ -58,7 +58,7 @@ pub(super) fn read(read: &mut Reader<'_>) -> Option<ClerkConfig> {
     let domain = read.optional("CLERK_DOMAIN", parse::domain);
     let derived = read.optional("CLERK_PUBLISHABLE_KEY", publishable_key_domain);
     let publishable_mode = derived.as_ref().map(|(mode, _)| *mode);
-    let url = read.optional("CLERK_FRONTEND_API_URL", parse::base_url);
+    let url = read.optional("CLERK_FRONTEND_API_URL", parse::frontend_api);
     if let (Some(domain), Some((_, derived))) = (&domain, &derived)
         && domain != derived
     {

@@ -2,6 +2,7 @@
 //! environment.
 
 mod clerk;
+mod dotenv;
 mod parse;
 mod variables;
 
@@ -25,7 +26,7 @@ pub use self::{
     variables::{VARIABLES, Variable, Variables},
 };
 use crate::{
-    origin::AllowedOrigins,
+    origin::{AllowedOrigins, is_loopback},
     token::{AudiencePolicy, TokenKind},
 };
 
@@ -75,9 +76,14 @@ pub struct Config {
     /// `ADMIN_ADDR`. The program `clerk-mcp` serves its metrics there. A server of your own can install any
     /// exporter of the `metrics` crate.
     pub admin_address: Option<SocketAddr>,
+    /// `RUST_LOG`, or its default: a filter for `tracing_subscriber`. [`from_variables`](Self::from_variables) does
+    /// not parse it.
+    pub log_filter: String,
     /// `LOG_FORMAT`, if set. Used by the program `clerk-mcp`. A server of your own can install any `tracing`
     /// subscriber.
     pub log_format: Option<LogFormat>,
+    /// What is suspicious in the `.env` file.
+    file_warnings: Vec<String>,
 }
 
 /// The rules for accepted tokens.
@@ -225,13 +231,55 @@ impl Config {
             audit,
             limits,
             admin_address,
+            log_filter: variables.get("RUST_LOG").unwrap_or(DEFAULT_LOG_FILTER).to_owned(),
             log_format,
+            file_warnings: variables.warnings().to_vec(),
         })
     }
 
-    /// Returns warnings about settings that are valid but weaken security, to be logged at start.
+    /// Takes the configuration from `pairs` of names and values, for tests and for servers that are configured by
+    /// other means. `base_url` is `BASE_URL`. Neither the environment nor `.env` is read.
+    ///
+    /// ```
+    /// use clerk_mcp::config::Config;
+    ///
+    /// # async fn config() -> Result<(), Box<dyn std::error::Error>> {
+    /// let clerk = local_clerk::LocalClerk::builder().start().await?;
+    /// let config = Config::from_pairs(clerk.environment(), "http://127.0.0.1:3001")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Returns a [`ConfigError`] that lists every missing, invalid or unknown variable.
+    pub fn from_pairs<N: AsRef<str>, V: Into<String>>(
+        pairs: impl IntoIterator<Item = (N, V)>,
+        base_url: &str,
+    ) -> Result<Self, ConfigError> {
+        let mut variables = Variables::from_pairs(pairs)?;
+        variables.set("BASE_URL", Some(base_url.to_owned()));
+        Self::from_variables(&variables)
+    }
+
+    /// Publishes the server at another URL, which may be http and not loopback.
+    #[cfg(feature = "demo")]
+    pub(crate) fn set_base_url(&mut self, url: Url) {
+        self.allowed_origins = AllowedOrigins::of(&url);
+        self.base_url = url;
+    }
+
+    /// Returns warnings to be logged at start: about settings that are valid but weaken security or are probably
+    /// mistakes.
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
+        let mut warnings = self.file_warnings.clone();
+        let (url, port) = (&self.base_url, self.listen.port());
+        if is_loopback(url) && port != 0 && url.port_or_known_default() != Some(port) {
+            let base_url = url.as_str().trim_end_matches('/');
+            warnings.push(format!(
+                "BASE_URL is {base_url}, but the server listens on port {port} (PORT): clients cannot reach it, unless a proxy \
+                 on this machine forwards requests"
+            ));
+        }
         match self.tokens.audience {
             AudiencePolicy::Required => {}
             AudiencePolicy::IfPresent => warnings.push(
@@ -271,6 +319,8 @@ impl Config {
 pub struct ConfigError {
     missing: Vec<MissingVariable>,
     invalid: Vec<Fault>,
+    /// What is suspicious in the `.env` file, and can be the cause.
+    warnings: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -307,8 +357,8 @@ impl ConfigError {
     /// Creates an error without missing variables.
     pub fn invalid(invalid: Vec<Fault>) -> Self {
         Self {
-            missing: Vec::new(),
             invalid,
+            ..Self::default()
         }
     }
 
@@ -322,7 +372,14 @@ impl ConfigError {
     pub fn and(mut self, other: Self) -> Self {
         self.missing.extend(other.missing);
         self.invalid.extend(other.invalid);
+        self.warnings.extend(other.warnings);
         self
+    }
+
+    /// Returns whether required variables are missing.
+    #[cfg(feature = "cli")]
+    pub(crate) fn is_incomplete(&self) -> bool {
+        !self.missing.is_empty()
     }
 }
 
@@ -340,16 +397,17 @@ impl fmt::Display for ConfigError {
             lines.push(format!("[Clerk] Missing required config: {}", names.join(", ")));
             let sources = self.missing.iter();
             lines.extend(sources.map(|one| format!("  {}: {}", one.variable, one.source)));
-            lines
-                .push("Without a Clerk account, run `clerk-mcp demo`: it needs no configuration.".to_owned());
         }
         for Fault { subject, reason } in &self.invalid {
             lines.push(format!("[Clerk] Invalid config: {subject}: {reason}"));
         }
+        lines.extend(self.warnings.iter().map(|warning| format!("[Clerk] {warning}")));
         f.write_str(&lines.join("\n"))
     }
 }
 
+/// The default of `RUST_LOG`. At level INFO rmcp logs a line per request, which is too much.
+pub(crate) const DEFAULT_LOG_FILTER: &str = "info,rmcp=warn";
 const DEFAULT_PORT: u16 = 3001;
 const ONE_SECOND: Duration = Duration::from_secs(1);
 const ONE_HOUR: Duration = Duration::from_hours(1);

@@ -90,12 +90,12 @@ impl<'a> Reader<'a> {
         self.error.invalid.push(Fault::new(variable, reason));
     }
 
-    pub(super) fn finish(self) -> Result<(), ConfigError> {
+    pub(super) fn finish(mut self) -> Result<(), ConfigError> {
         if self.error == ConfigError::default() {
-            Ok(())
-        } else {
-            Err(self.error)
+            return Ok(());
         }
+        self.error.warnings = self.variables.warnings().to_vec();
+        Err(self.error)
     }
 }
 
@@ -113,15 +113,43 @@ pub(super) fn may_show(name: &str, text: &str) -> bool {
         && !text.contains("-----BEGIN")
 }
 
-/// Returns what is wrong with a value that a shell or another program should have processed first. `docker
-/// --env-file`, for example, keeps quotes and does not replace `${…}`.
+/// Returns the fault of a value that a person or a program should have changed first. `docker --env-file`,
+/// for example, keeps quotes and does not replace `${…}`.
 pub(crate) fn unexpanded(text: &str) -> Option<String> {
-    let is_quote = |c: char| matches!(c, '"' | '\'' | '`' | '“' | '”');
+    if text.contains(['“', '”', '„', '‘', '’']) {
+        return Some(
+            "expected the value without curly quotes, which some editors and web pages put in place of straight ones"
+                .to_owned(),
+        );
+    }
+    let is_quote = |c: char| matches!(c, '"' | '\'' | '`');
     if text.starts_with(is_quote) || text.ends_with(is_quote) {
         return Some("expected the value without quotes".to_owned());
     }
-    text.contains("${")
-        .then(|| "expected the value itself, but ${…} was not replaced".to_owned())
+    if text.contains("${") {
+        return Some("expected the value itself, but ${…} was not replaced".to_owned());
+    }
+    is_placeholder(text)
+        .then(|| "this is a placeholder; replace it with the value of your application".to_owned())
+}
+
+/// Returns whether a value was copied from documentation, such as `sk_test_…`, `sk_test_xxxx`, `<domain>` or
+/// `your-app-12.clerk.accounts.dev`.
+fn is_placeholder(text: &str) -> bool {
+    let body = ["sk_test_", "sk_live_", "pk_test_", "pk_live_"]
+        .into_iter()
+        .find_map(|prefix| text.strip_prefix(prefix));
+    let is_masked =
+        |body: &str| body.len() > 2 && body.bytes().all(|byte| matches!(byte, b'x' | b'X' | b'*' | b'.'));
+    let starts_with_your = |text: &str| {
+        text.get(..5)
+            .is_some_and(|start| start.eq_ignore_ascii_case("your-") || start.eq_ignore_ascii_case("your_"))
+    };
+    text.contains('…')
+        || text.contains("...")
+        || (text.starts_with('<') && text.ends_with('>'))
+        || (text.ends_with(".clerk.accounts.dev") && starts_with_your(text))
+        || body.is_some_and(|body| is_masked(body) || starts_with_your(body))
 }
 
 /// The log format.
@@ -457,23 +485,20 @@ pub(super) fn domain(text: &str) -> Result<String, String> {
     let expected = || {
         "expected one host name, such as clerk.example.com (Clerk Dashboard > Configure > Domains > Frontend API)".to_owned()
     };
+    if text.starts_with("pk_") {
+        return Err("this is a publishable key; set CLERK_PUBLISHABLE_KEY to it instead".to_owned());
+    }
     let bare = text
         .strip_prefix("https://")
         .or_else(|| text.strip_prefix("http://"))
         .unwrap_or(text);
     let bare = bare.strip_suffix('/').unwrap_or(bare);
     let url = Url::parse(&format!("https://{bare}/")).map_err(|_| expected())?;
+    not_frontend_api(&url)?;
     // The URL parser is too lenient for a domain: it skips leading slashes and accepts credentials.
     let plain = url.path() == "/" && !bare.contains(['/', '\\', '@', '?', '#']) && !bare.ends_with('.');
     let named = match url.host() {
-        Some(Host::Domain(name)) => {
-            if let Some((instance, "accounts.dev")) = name.split_once('.') {
-                return Err(format!(
-                    "this is the Account Portal; the Frontend API is {instance}.clerk.accounts.dev"
-                ));
-            }
-            (name == "localhost" || name.contains('.')) && names_one_host(&url)
-        }
+        Some(Host::Domain(name)) => (name == "localhost" || name.contains('.')) && names_one_host(&url),
         Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
         None => false,
     };
@@ -483,4 +508,33 @@ pub(super) fn domain(text: &str) -> Result<String, String> {
             .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))),
         _ => Err(expected()),
     }
+}
+
+/// Parses `CLERK_FRONTEND_API_URL`.
+pub(super) fn frontend_api(text: &str) -> Result<Url, String> {
+    let url = base_url(text)?;
+    not_frontend_api(&url)?;
+    Ok(url)
+}
+
+/// Rejects the hosts of Clerk that people copy by mistake, and names the Frontend API host.
+fn not_frontend_api(url: &Url) -> Result<(), String> {
+    const COPY: &str = "copy the Frontend API host from Clerk Dashboard > Configure > Domains, such as \
+                        clerk.example.com or great-fox-12.clerk.accounts.dev";
+    let Some(host) = url.domain() else {
+        return Ok(());
+    };
+    let reason = match host.split_once('.') {
+        Some((instance, "accounts.dev")) => {
+            format!("this is the Account Portal; the Frontend API is {instance}.clerk.accounts.dev")
+        }
+        Some(("accounts", site)) if site.contains('.') => {
+            format!("this is the Account Portal; the Frontend API is clerk.{site}")
+        }
+        Some(("dashboard", "clerk.com")) => format!("this is the Clerk Dashboard; {COPY}"),
+        Some(("api", "clerk.com")) => format!("this is the Backend API; {COPY}"),
+        Some(("clerk", "com")) | Some(("www", "clerk.com")) => format!("this is Clerk's own site; {COPY}"),
+        Some(_) | None => return Ok(()),
+    };
+    Err(reason)
 }

@@ -10,8 +10,10 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     ConfigError, Fault,
+    dotenv::Dotenv,
     parse::{may_show, unexpanded},
 };
+use crate::nearest::nearest;
 
 /// A configuration variable.
 #[derive(Debug, Clone, Copy)]
@@ -234,6 +236,8 @@ pub struct Variables {
     /// Files that variables name and that cannot be read.
     /// [`Config::from_variables`](super::Config::from_variables) reports them together with all other errors.
     faults: Vec<Fault>,
+    /// What is suspicious in the `.env` file.
+    warnings: Vec<String>,
 }
 
 impl Variables {
@@ -268,6 +272,29 @@ impl Variables {
         Self::from_sources(flags, environment, Path::new(""))
     }
 
+    /// Takes the variables from `pairs` of names and values, such as the environment of a local Clerk.
+    ///
+    /// # Errors
+    /// Returns an error that lists the names that are not in [`VARIABLES`].
+    pub fn from_pairs<N: AsRef<str>, V: Into<String>>(
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Self, ConfigError> {
+        let mut values = Self::default();
+        let mut unknown = Vec::new();
+        for (name, value) in pairs {
+            let name = name.as_ref();
+            match VARIABLES.iter().find(|variable| variable.name == name) {
+                Some(variable) => values.set(variable.name, Some(value.into())),
+                None => unknown.push(Fault::new("variables", unknown_variable(name))),
+            }
+        }
+        if unknown.is_empty() {
+            Ok(values)
+        } else {
+            Err(ConfigError::invalid(unknown))
+        }
+    }
+
     /// Like [`read`](Self::read), but with `environment` instead of the environment of the process.
     ///
     /// # Errors
@@ -277,14 +304,17 @@ impl Variables {
         environment: impl Fn(&str) -> Option<String>,
         dotenv: &Path,
     ) -> Result<Self, ConfigError> {
-        let dotenv = read_dotenv(dotenv)?;
-        let mut values = Self::default();
+        let dotenv = Dotenv::read(dotenv)?;
+        let mut values = Self {
+            warnings: dotenv.warnings,
+            ..Self::default()
+        };
         for variable in VARIABLES {
             let value = flags
                 .get(variable.name)
                 .cloned()
                 .or_else(|| environment(variable.name))
-                .or_else(|| dotenv.get(variable.name).cloned());
+                .or_else(|| dotenv.values.get(variable.name).cloned());
             values.set(variable.name, value);
         }
         if values.get(SECRET_KEY).is_none() {
@@ -312,6 +342,11 @@ impl Variables {
         &self.faults
     }
 
+    /// Returns what is suspicious in the `.env` file.
+    pub(super) fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
     /// Sets or removes a value. For programs that supply values themselves, such as the demo.
     pub fn set(&mut self, name: &'static str, value: Option<String>) {
         match value
@@ -335,31 +370,11 @@ impl fmt::Debug for Variables {
     }
 }
 
-fn read_dotenv(path: &Path) -> Result<HashMap<String, String>, ConfigError> {
-    if path.as_os_str().is_empty() {
-        return Ok(HashMap::new());
+fn unknown_variable(name: &str) -> String {
+    match nearest(name, VARIABLES.iter().map(|variable| variable.name)) {
+        Some(meant) => format!("there is no variable {name:?}; did you mean {meant}?"),
+        None => format!("there is no variable {name:?}"),
     }
-    let lines = match dotenvy::from_path_iter(path) {
-        Ok(lines) => lines,
-        Err(error) if error.not_found() => return Ok(HashMap::new()),
-        Err(_) => {
-            return Err(ConfigError::invalid(vec![Fault::new(
-                ".env",
-                "cannot read the file",
-            )]));
-        }
-    };
-    lines.collect::<Result<_, _>>().map_err(|error| {
-        // The text of the error contains the line, which may contain a secret.
-        let reason = if let dotenvy::Error::LineParse(_, position) = error {
-            format!(
-                "a line is not of the form NAME=value (error at character {position}); quote values that contain spaces"
-            )
-        } else {
-            "the file is not UTF-8 text".to_owned()
-        };
-        ConfigError::invalid(vec![Fault::new(".env", reason)])
-    })
 }
 
 fn unreadable(variable: &'static str, file: &Path, error: &io::Error) -> Fault {

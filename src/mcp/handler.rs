@@ -29,7 +29,10 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
-use super::audit::{self, AuditedCall};
+use super::{
+    audit::{self, AuditedCall},
+    tools::arguments,
+};
 use crate::{
     auth::Anonymous,
     clerk::ClerkClient,
@@ -387,9 +390,13 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
         let caller = (caller_if(is_public, &context.extensions), context.ct.clone());
         let audited = audited_call(&context.extensions);
         let span = self.tool_span(&params.name, &context);
+        let (tool, arguments) = (params.name.clone(), params.arguments.clone().unwrap_or_default());
         let call = async { self.inner.call_tool(params, handler_context(context)).await };
         let outcome = match self.run(caller, call.boxed()).instrument(span.clone()).await {
-            Ok(outcome) => outcome,
+            Ok(outcome) => outcome.map(|result| {
+                let schema = || self.inner.get_tool(&tool).map(|tool| tool.input_schema);
+                arguments::explained(result, schema, &arguments)
+            }),
             Err(timed_out @ Aborted::TimedOut(_)) => {
                 let text = ContentBlock::text(timed_out.to_string());
                 Ok(CallToolResult::error(vec![text]).into())

@@ -33,14 +33,16 @@ use rmcp::model::Tool;
 use serde_json::Value;
 
 pub use self::health::Health;
+#[cfg(feature = "cli")]
+pub(crate) use self::health::health_routes;
 pub(crate) use self::{
     authorization_server::AuthorizationServerMetadata, health::HealthResponse, page::DemoContent,
 };
-#[cfg(feature = "cli")]
+#[cfg(feature = "demo")]
 pub(crate) use self::{
     clients::{ClientSetup, client_setups},
-    health::health_routes,
     page::{BrokenToken, BrokenTokenCheck, DemoUser},
+    sample::arguments as sample_arguments,
 };
 use self::{
     docs::DocsPage,

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 /// Returns sample arguments with every required argument of `schema`, the input schema of a tool.
-pub(super) fn arguments(schema: &Map<String, Value>) -> Value {
+pub(crate) fn arguments(schema: &Map<String, Value>) -> Value {
     object(schema, schema, 0)
 }
 

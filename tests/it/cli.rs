@@ -238,7 +238,7 @@ fn invalid_env_file_is_reported_without_its_content() {
     assert!(!text.contains("hush"));
     insta::assert_snapshot!(format!("exit {}\n{text}", output.status.code().unwrap()), @"
     exit 78
-    [Clerk] Invalid config: .env: a line is not of the form NAME=value (error at character 17); quote values that contain spaces
+    [Clerk] Invalid config: .env: line 2: CLERK_SECRET_KEY: expected NAME=value
     ");
 }
 
@@ -256,7 +256,7 @@ fn port_in_use_is_reported() {
     let text = String::from_utf8(output.stderr).unwrap().replace(&port, "[port]");
     insta::assert_snapshot!(format!("exit {}\n{text}", output.status.code().unwrap()), @"
     exit 1
-    [Clerk] Cannot listen on 127.0.0.1:[port]: the address is in use by another program. Set PORT (--port) to another port, or to 0 for a free port.
+    [Clerk] Cannot listen on 127.0.0.1:[port]: the address is in use by another program. Set PORT to another port, or to 0 for a free port.
     ");
     let output = run(&[], &["demo", "--port", "0", "--clerk-port", &port]);
     let text = String::from_utf8(output.stderr).unwrap().replace(&port, "[port]");
@@ -352,4 +352,103 @@ fn openapi_needs_no_configuration() {
     let yaml = run(&[("BASE_URL", "https://a.test")], &["openapi", "--yaml"]);
     let document: Value = serde_norway::from_slice(&yaml.stdout).unwrap();
     assert_eq!(document["servers"][0]["url"], "https://a.test");
+}
+
+#[test]
+fn other_hosts_of_clerk_are_named_and_the_frontend_api_is_suggested() {
+    let errors = [
+        ("CLERK_DOMAIN", "https://great-fox-12.accounts.dev/sign-in"),
+        ("CLERK_DOMAIN", "accounts.example.com"),
+        (
+            "CLERK_DOMAIN",
+            "https://dashboard.clerk.com/apps/app_1/instances/ins_1",
+        ),
+        ("CLERK_DOMAIN", "api.clerk.com"),
+        ("CLERK_DOMAIN", "clerk.com"),
+        ("CLERK_DOMAIN", "pk_test_Y2xlcmsuZXhhbXBsZS5jb20k"),
+        ("CLERK_FRONTEND_API_URL", "https://great-fox-12.accounts.dev"),
+    ]
+    .map(|change| config_error(&valid_except(&[change])));
+    insta::assert_snapshot!(errors.concat(), @r#"
+    [Clerk] Invalid config: CLERK_DOMAIN: this is the Account Portal; the Frontend API is great-fox-12.clerk.accounts.dev, got "https://great-fox-12.accounts.dev/sign-in"
+    [Clerk] Invalid config: CLERK_DOMAIN: this is the Account Portal; the Frontend API is clerk.example.com, got "accounts.example.com"
+    [Clerk] Invalid config: CLERK_DOMAIN: this is the Clerk Dashboard; copy the Frontend API host from Clerk Dashboard > Configure > Domains, such as clerk.example.com or great-fox-12.clerk.accounts.dev, got "https://dashboard.clerk.com/apps/app_1/instances/ins_1"
+    [Clerk] Invalid config: CLERK_DOMAIN: this is the Backend API; copy the Frontend API host from Clerk Dashboard > Configure > Domains, such as clerk.example.com or great-fox-12.clerk.accounts.dev, got "api.clerk.com"
+    [Clerk] Invalid config: CLERK_DOMAIN: this is Clerk's own site; copy the Frontend API host from Clerk Dashboard > Configure > Domains, such as clerk.example.com or great-fox-12.clerk.accounts.dev, got "clerk.com"
+    [Clerk] Invalid config: CLERK_DOMAIN: this is a publishable key; set CLERK_PUBLISHABLE_KEY to it instead, got "pk_test_Y2xlcmsuZXhhbXBsZS5jb20k"
+    [Clerk] Invalid config: CLERK_FRONTEND_API_URL: this is the Account Portal; the Frontend API is great-fox-12.clerk.accounts.dev, got "https://great-fox-12.accounts.dev"
+    "#);
+}
+
+#[test]
+fn placeholders_and_curly_quotes_are_named() {
+    let errors = [
+        ("CLERK_SECRET_KEY", "sk_test_…"),
+        ("CLERK_SECRET_KEY", "sk_test_xxxxxxxx"),
+        ("CLERK_SECRET_KEY", "sk_live_your_key"),
+        ("CLERK_DOMAIN", "your-app-12.clerk.accounts.dev"),
+        ("CLERK_DOMAIN", "….clerk.accounts.dev"),
+        ("BASE_URL", "<url>"),
+        ("CLERK_SECRET_KEY", "“sk_test_hush”"),
+        ("CLERK_DOMAIN", "‘great-fox-12.clerk.accounts.dev’"),
+    ]
+    .map(|change| config_error(&valid_except(&[change])));
+    assert!(!errors.concat().contains("hush"));
+    insta::assert_snapshot!(errors.concat(), @r#"
+    [Clerk] Invalid config: CLERK_SECRET_KEY: this is a placeholder; replace it with the value of your application
+    [Clerk] Invalid config: CLERK_SECRET_KEY: this is a placeholder; replace it with the value of your application
+    [Clerk] Invalid config: CLERK_SECRET_KEY: this is a placeholder; replace it with the value of your application
+    [Clerk] Invalid config: CLERK_DOMAIN: this is a placeholder; replace it with the value of your application, got "your-app-12.clerk.accounts.dev"
+    [Clerk] Invalid config: CLERK_DOMAIN: this is a placeholder; replace it with the value of your application, got "….clerk.accounts.dev"
+    [Clerk] Invalid config: BASE_URL: this is a placeholder; replace it with the value of your application, got "<url>"
+    [Clerk] Invalid config: CLERK_SECRET_KEY: expected the value without curly quotes, which some editors and web pages put in place of straight ones
+    [Clerk] Invalid config: CLERK_DOMAIN: expected the value without curly quotes, which some editors and web pages put in place of straight ones, got "‘great-fox-12.clerk.accounts.dev’"
+    "#);
+}
+
+/// A misspelled variable is the likely cause of a missing one.
+#[test]
+fn missing_variable_is_reported_with_the_misspelled_one() {
+    let folder = Folder::new("misspelled");
+    folder.write(
+        ".env",
+        "\u{feff}CLERK_SECRET_KEY=sk_test_hush\nCLERK_DOMIAN=great-fox-12.clerk.accounts.dev\nBASE_URL=http://localhost:3001\nBASE_URL=http://localhost:3001\n",
+    );
+    let output = program(&folder.0).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(!text.contains("hush"));
+    insta::assert_snapshot!(format!("exit {}\n{text}", output.status.code().unwrap()), @"
+    exit 78
+    [Clerk] Missing required config: CLERK_DOMAIN
+      CLERK_DOMAIN: Clerk Dashboard > Configure > Domains > Frontend API
+    [Clerk] .env sets CLERK_DOMIAN on line 2, which has no effect; did you mean CLERK_DOMAIN?
+    [Clerk] .env sets BASE_URL on line 3 and again on line 4, which counts; remove one of them
+    Without a Clerk account, run `clerk-mcp demo`: it needs no configuration.
+    ");
+}
+
+#[test]
+fn network_option_of_demo_needs_one_address() {
+    let errors = [
+        vec!["demo", "--network", "0.0.0.0"],
+        vec!["demo", "--network", "lan"],
+        vec!["demo", "--network", "127.0.0.1", "--host", "0.0.0.0"],
+    ]
+    .map(|arguments| {
+        let output = run(&[], &arguments);
+        let text = String::from_utf8(output.stderr).unwrap();
+        format!(
+            "exit {}\n{}",
+            output.status.code().unwrap(),
+            text.lines().next().unwrap()
+        )
+    });
+    insta::assert_snapshot!(errors.join("\n"), @"
+    exit 2
+    error: invalid value '0.0.0.0' for '--network <IP>': expected one address, because it becomes part of the URLs
+    exit 2
+    error: invalid value 'lan' for '--network <IP>': expected an IP address of this machine, such as 192.168.1.5
+    exit 2
+    error: the argument '--network <IP>' cannot be used with '--host <IP>'
+    ");
 }

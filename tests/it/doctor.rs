@@ -3,7 +3,7 @@
 use std::process::Output;
 
 use clerk_mcp::policy::{Requirement, ToolPolicy};
-use local_clerk::LocalClerk;
+use local_clerk::{Endpoint, Fault, LocalClerk};
 use serde_json::{Value, json};
 use wiremock::{
     Mock, MockServer, ResponseTemplate,
@@ -101,7 +101,8 @@ async fn healthy_setup_passes_every_check() {
     assert_eq!(output.status.code(), Some(0), "{text}");
     let text = text
         .replace(&server.url, "http://server")
-        .replace(server.clerk.issuer(), "http://clerk");
+        .replace(server.clerk.issuer(), "http://clerk")
+        .replace(server.clerk.domain(), "clerk");
     insta::assert_snapshot!(text);
 }
 
@@ -122,14 +123,14 @@ async fn wrong_key_application_or_api_url_fails_its_checks() {
         (vec![("CLERK_API_URL", "http://127.0.0.1:9")], vec!["secret-key"]),
         (
             vec![("CLERK_FRONTEND_API_URL", "http://127.0.0.1:9")],
-            vec!["frontend-api", "key-set", "base-url"],
+            vec!["frontend-api"],
         ),
         (
             vec![
                 ("CLERK_FRONTEND_API_URL", "http://127.0.0.1:9"),
                 ("CLERK_JWT_KEY", &key),
             ],
-            vec!["frontend-api", "base-url"],
+            vec!["frontend-api"],
         ),
         (
             vec![("CLERK_FRONTEND_API_URL", other.frontend_api_url())],
@@ -168,7 +169,7 @@ async fn unsuitable_metadata_fails_its_checks() {
         .mount(&clerk)
         .await;
     let (failed, first) = failed_checks(&server, &[("CLERK_FRONTEND_API_URL", &clerk.uri())]).await;
-    assert_eq!(failed, ["issuer", "registration", "pkce", "clock", "base-url"]);
+    assert_eq!(failed, ["issuer", "registration", "pkce", "clock"]);
     assert!(
         first.as_str().unwrap().contains("https://elsewhere.example.com"),
         "{first}"
@@ -195,7 +196,7 @@ async fn frontend_api_at_another_url_needs_the_issuer() {
     }
     let url = inside.uri();
     let mut changes = vec![("CLERK_FRONTEND_API_URL", url.as_str())];
-    assert_eq!(failed_checks(&server, &changes).await.0, ["issuer", "base-url"]);
+    assert_eq!(failed_checks(&server, &changes).await.0, ["issuer"]);
     changes.push(("CLERK_ISSUER", server.clerk.issuer()));
     assert_eq!(failed_checks(&server, &changes).await.0, [""; 0]);
 }
@@ -264,4 +265,101 @@ async fn invalid_configuration_fails_the_first_check() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(!text.contains("hush"), "{text}");
     insta::assert_snapshot!(text);
+}
+
+/// Runs `doctor` and returns its text without ports, which differ in each run.
+async fn text_of(server: &TestServer, changes: &[(&'static str, &str)]) -> String {
+    let variables = variables_except(server, changes);
+    let variables: Vec<_> = variables
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let text = String::from_utf8(doctor(&[], &variables).await.stdout).unwrap();
+    let (server_port, clerk_port) = (
+        server.url.rsplit(':').next().unwrap(),
+        server.clerk.issuer().rsplit(':').next().unwrap(),
+    );
+    text.replace(server_port, "[port]").replace(clerk_port, "[clerk]")
+}
+
+/// An outage of Clerk is no reason to change the configuration, and later checks repeat no advice.
+#[tokio::test]
+async fn outage_of_clerk_is_named() {
+    let server = running().await;
+    for endpoint in [
+        Endpoint::AuthorizationServerMetadata,
+        Endpoint::Jwks,
+        Endpoint::BackendJwks,
+    ] {
+        server.clerk.inject(Fault::Status(503).at(endpoint));
+    }
+    insta::assert_snapshot!(text_of(&server, &[]).await, @"
+      ok    config            All required variables are set, and all values are
+                              valid.
+      -     kind              The Frontend API is on this machine, where test and
+                              live keys both work.
+      FAIL  frontend-api      Cannot read the OAuth metadata of
+                              http://127.0.0.1:[clerk]: it answered with status 503.
+                              Clerk has trouble, and the configuration may be right.
+                              See https://status.clerk.com, and run doctor again
+                              later.
+      ?     issuer            Skipped: the OAuth metadata could not be read.
+      ?     key-set           Skipped: the Frontend API could not be read.
+      FAIL  secret-key        Cannot check CLERK_SECRET_KEY with 127.0.0.1:[clerk]: it
+                              answered with status 503. Clerk has trouble, and the
+                              configuration may be right. See
+                              https://status.clerk.com, and run doctor again later.
+      ?     same-application  Skipped: there are no keys to compare.
+      ?     registration      Skipped: the OAuth metadata could not be read.
+      -     resource          Make sure that http://127.0.0.1:[port]/mcp is
+                              registered in Clerk Dashboard > Agents > MCP servers.
+                              Otherwise tokens have no audience.
+      ?     pkce              Skipped: the OAuth metadata could not be read.
+      ok    clock             This machine's clock agrees with Clerk's.
+      ok    base-url          The server answers at http://127.0.0.1:[port] with
+                              matching metadata.
+      ?     scopes            Skipped: the OAuth metadata lists no scopes.
+      ok    mcp-endpoint      http://127.0.0.1:[port]/mcp asks for a token, and its
+                              challenge names the metadata.
+
+    2 checks failed.
+    ");
+}
+
+#[tokio::test]
+async fn unreachable_frontend_api_is_reported_once() {
+    let server = running().await;
+    let changes = [
+        ("CLERK_FRONTEND_API_URL", "http://127.0.0.1:9"),
+        ("CLERK_API_URL", "http://127.0.0.1:9"),
+    ];
+    insta::assert_snapshot!(text_of(&server, &changes).await, @"
+      ok    config            All required variables are set, and all values are
+                              valid.
+      -     kind              The Frontend API is on this machine, where test and
+                              live keys both work.
+      FAIL  frontend-api      Cannot read the OAuth metadata of http://127.0.0.1:9:
+                              cannot connect. Compare CLERK_DOMAIN with Clerk
+                              Dashboard > Configure > Domains > Frontend API. Behind
+                              a proxy, set HTTPS_PROXY.
+      ?     issuer            Skipped: the OAuth metadata could not be read.
+      ?     key-set           Skipped: the Frontend API could not be read.
+      FAIL  secret-key        Cannot check CLERK_SECRET_KEY with 127.0.0.1:9: cannot
+                              connect. Check CLERK_API_URL, and whether a firewall
+                              blocks connections. Behind a proxy, set HTTPS_PROXY.
+      ?     same-application  Skipped: there are no keys to compare.
+      ?     registration      Skipped: the OAuth metadata could not be read.
+      -     resource          Make sure that http://127.0.0.1:[port]/mcp is
+                              registered in Clerk Dashboard > Agents > MCP servers.
+                              Otherwise tokens have no audience.
+      ?     pkce              Skipped: the OAuth metadata could not be read.
+      ?     clock             Skipped: Clerk sent no Date header.
+      ?     base-url          Skipped: an earlier check failed, so the issuer to
+                              compare with is not known.
+      ?     scopes            Skipped: the OAuth metadata lists no scopes.
+      ok    mcp-endpoint      http://127.0.0.1:[port]/mcp asks for a token, and its
+                              challenge names the metadata.
+
+    2 checks failed.
+    ");
 }

@@ -334,4 +334,19 @@ async fn missing_unsigned_and_malformed_tokens_are_reported() {
     assert_eq!(checks(&report, "failed"), ["form"]);
 }
 
+/// The secret key is the most likely text to be pasted by mistake. It must not be printed or sent.
+#[tokio::test]
+async fn secret_key_is_named_and_nothing_is_sent() {
+    let clerk = clerk().await;
+    for arguments in [&[][..], &["--json"]] {
+        let output = explain(&clerk, arguments, &[], "Bearer sk_live_hush\n").await;
+        assert_eq!((output.status.code(), stdout(&output)), (Some(1), ""));
+        let text = String::from_utf8(output.stderr).unwrap();
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(text, @"[Clerk] This is the secret key, not a token. Revoke it in Clerk Dashboard > Configure > API keys if you pasted it anywhere.");
+        }
+    }
+    assert!(clerk.requests().is_empty());
+}
+
 const BASE_URL: &str = "https://mcp.example.com";

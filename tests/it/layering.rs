@@ -11,6 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("flight", &[]),
     ("id", &[]),
     ("log_limit", &[]),
+    ("nearest", &[]),
     ("origin", &[]),
     ("reason", &[]),
     ("outbound", &["origin"]),
@@ -109,7 +110,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "trace",
         ],
     ),
-    ("config", &["origin", "paths", "token"]),
+    ("config", &["nearest", "origin", "paths", "token"]),
     (
         "app",
         &[

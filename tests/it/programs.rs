@@ -122,6 +122,43 @@ async fn demo_fits_one_screen_and_prints_tokens_on_request() {
     assert!(long.iter().any(|line| line.contains("Cursor")), "{long:?}");
 }
 
+/// With `--network`, the page, the endpoint and the local Clerk must have the same address.
+#[tokio::test]
+async fn demo_for_the_network_publishes_one_address() {
+    let folder = Folder::new("demo-network");
+    let arguments = [
+        "demo",
+        "--json",
+        "--network",
+        "127.0.0.1",
+        "--port",
+        "0",
+        "--clerk-port",
+        "0",
+    ];
+    let mut demo = Running::start(program(&folder.0).args(arguments));
+    let mut line = String::new();
+    BufReader::new(demo.0.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let sheet: Value = serde_json::from_str(&line).unwrap();
+    let url = |pointer: &str| sheet.pointer(pointer).unwrap().as_str().unwrap();
+    for pointer in ["/page", "/mcpEndpoint", "/docs", "/clerk/frontendApiUrl"] {
+        assert!(url(pointer).starts_with("http://127.0.0.1:"), "{sheet}");
+    }
+    let request = reqwest::Client::new()
+        .post(url("/mcpEndpoint"))
+        .bearer_auth(url("/users/0/token"))
+        .header("Accept", "application/json, text/event-stream")
+        .json(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "get-user-info" } }));
+    let answer: Value = request.send().await.unwrap().json().await.unwrap();
+    assert_eq!(
+        answer["result"]["structuredContent"]["firstName"], "Ada",
+        "{answer}"
+    );
+    assert_eq!(demo.terminate(), Some(0));
+}
+
 /// If the process that reads the log has ended, the server must still answer requests.
 #[tokio::test]
 async fn server_keeps_running_when_stderr_is_closed() {

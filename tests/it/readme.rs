@@ -82,14 +82,19 @@ fn dependencies() -> String {
     format!(
         "```toml\n[dependencies]\n\
          clerk-mcp = {{ path = \"../clerk-mcp\", default-features = false }}   # where this repository is checked out\n\
-         rmcp = {{ version = \"{}\", default-features = false, features = [\"server\", \"macros\"] }}\n\
-         tokio = {{ version = \"{}\", features = [\"macros\", \"net\", \"rt-multi-thread\"] }}\n\
-         tracing-subscriber = \"{}\"\n\n\
-         [dev-dependencies]\n\
-         local-clerk = {{ path = \"../clerk-mcp/conformance/clerk\" }}   # a Clerk for your tests\n```\n",
+         rmcp = {{ version = \"{}\", default-features = false, features = [\"macros\", \"schemars\", \"server\"] }}\n\
+         schemars = \"1\"\n\
+         serde = {{ version = \"1\", features = [\"derive\"] }}\n\
+         tokio = {{ version = \"{tokio}\", features = [\"macros\", \"net\", \"rt-multi-thread\"] }}\n\
+         tracing-subscriber = {{ version = \"{}\", features = [\"env-filter\"] }}\n\n\
+         [dev-dependencies]   # for tests with a local Clerk over HTTP\n\
+         local-clerk = {{ path = \"../clerk-mcp/conformance/clerk\" }}\n\
+         reqwest = {{ version = \"{}\", default-features = false, features = [\"json\"] }}\n\
+         serde_json = \"1\"\n```\n",
         version("rmcp"),
-        version("tokio"),
         version("tracing-subscriber"),
+        version("reqwest"),
+        tokio = version("tokio"),
     )
 }
 

@@ -1,6 +1,9 @@
 //! The four example tools: their listing, their results, and their errors when Clerk fails.
 
 use local_clerk::{NewOrganization, NewUser};
+use rmcp::{ServerHandler, handler::server::wrapper::Parameters, tool, tool_handler, tool_router};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
@@ -358,5 +361,66 @@ async fn an_unreachable_backend_api_is_reported_as_unavailable() {
             "Clerk is not available at the moment. Try again in a minute.",
             "{tool}"
         );
+    }
+}
+
+/// The tools of a user's own server, with rmcp's macros and nothing else.
+#[derive(Clone)]
+struct Shop;
+
+#[derive(Deserialize, JsonSchema)]
+struct OrderInput {
+    item: String,
+    lines: Vec<Line>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Line {
+    count: u8,
+}
+
+#[tool_router]
+impl Shop {
+    #[tool(name = "order", description = "Orders.")]
+    async fn order(&self, Parameters(OrderInput { item, lines }): Parameters<OrderInput>) -> String {
+        let count: u32 = lines.iter().map(|line| u32::from(line.count)).sum();
+        format!("{count} {item}")
+    }
+}
+
+#[tool_handler(name = "shop", version = "1.0.0")]
+impl ServerHandler for Shop {}
+
+#[tokio::test]
+async fn argument_errors_of_any_server_name_the_argument() {
+    for direct in [false, true] {
+        let mut builder = TestServer::builder();
+        if direct {
+            builder = builder.direct_tools(["order"]);
+        }
+        let server = builder.spawn_with(Shop).await;
+        let token = server.oauth_token("ada").mint();
+        let call = async |arguments: Value| server.call(&token, "order", arguments).await;
+        let valid = call(json!({ "item": "tea", "lines": [{ "count": 2 }] })).await;
+        assert_eq!(text(&valid), "2 tea");
+        let mut texts = Vec::new();
+        for arguments in [
+            json!({ "lines": 5 }),
+            json!({ "item": "tea", "lines": [{ "count": 1 }, { "count": "2" }] }),
+            json!({ "item": "tea", "lines": [{ "count": 256 }] }),
+            json!({ "item": "tea", "lines": [{ "count": 1.0 }] }),
+        ] {
+            let answer = call(arguments).await;
+            assert_eq!(answer["result"]["isError"], true, "{answer}");
+            texts.push(text(&answer).to_owned());
+        }
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(texts.join("\n"), @"
+            The argument `item` is missing. The argument `lines` must be of type array.
+            The argument `lines[1].count` must be of type integer.
+            The argument `lines[0].count` must be at most 255.
+            The arguments are invalid: invalid type: floating point `1.0`, expected u8.
+            ");
+        }
     }
 }

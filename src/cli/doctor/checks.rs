@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use reqwest::{Client, Method, StatusCode, Url, header};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use url::Position;
 
 use super::{
     diagnosis::{Diagnoses, Diagnosis},
@@ -19,8 +20,11 @@ use crate::{
     config::Config,
     outbound::{self, OutboundError},
     paths,
-    token::{HttpJwks, JwksCache, ResourceNames},
+    token::{FetchError, HttpJwks, JwksCache, ResourceNames},
 };
+
+/// The remedy if Clerk answered with a server error.
+const CLERK_HAS_TROUBLE: &str = "Clerk has trouble, and the configuration may be right. See https://status.clerk.com, and run doctor again later.";
 
 /// The name of the first check.
 pub(super) const CONFIG: &str = "config";
@@ -37,7 +41,7 @@ pub(super) async fn run(config: &Config, diagnoses: &mut Diagnoses) -> Result<()
     let metadata = Document::fetch(frontend.get(metadata)).await;
     diagnoses.add(frontend_api(config, &metadata))?;
     diagnoses.add(issuer(config, &metadata))?;
-    let (frontend_keys, diagnosis) = key_set(config, frontend).await?;
+    let (frontend_keys, diagnosis) = key_set(config, frontend, &metadata).await?;
     diagnoses.add(diagnosis)?;
     let (backend_keys, diagnosis) = secret_key(config).await?;
     diagnoses.add(diagnosis)?;
@@ -50,7 +54,7 @@ pub(super) async fn run(config: &Config, diagnoses: &mut Diagnoses) -> Result<()
     let challenge = ChallengeContext::new(&names, Vec::new());
     let own = client(config, &config.base_url)?;
     let resource = Document::fetch(own.get(&challenge.resource_metadata)).await;
-    diagnoses.add(base_url(config, &names, &resource))?;
+    diagnoses.add(base_url(config, &names, &resource, &metadata))?;
     diagnoses.add(scopes(config, &metadata, &resource))?;
     diagnoses.add(endpoint(&own, &names, &challenge, &resource).await)
 }
@@ -90,7 +94,12 @@ fn frontend_api(config: &Config, metadata: &Document) -> Diagnosis {
         Err(missing) => Diagnosis::failed(
             NAME,
             format!("Cannot read the OAuth metadata of {url}: {missing}"),
-            "Compare CLERK_DOMAIN with Clerk Dashboard > Configure > Domains > Frontend API. Behind a proxy, set HTTPS_PROXY.",
+            if missing.is_outage() {
+                CLERK_HAS_TROUBLE
+            } else {
+                "Compare CLERK_DOMAIN with Clerk Dashboard > Configure > Domains > Frontend API. Behind a proxy, set \
+                 HTTPS_PROXY."
+            },
         ),
     }
 }
@@ -121,6 +130,7 @@ fn issuer(config: &Config, metadata: &Document) -> Diagnosis {
 async fn key_set(
     config: &Config,
     frontend: Client,
+    metadata: &Document,
 ) -> Result<(Option<BTreeSet<String>>, Diagnosis), Failure> {
     const NAME: &str = "key-set";
     let url = config.clerk.frontend_url(paths::JWKS);
@@ -133,11 +143,18 @@ async fn key_set(
             NAME,
             "The key set cannot be fetched, but is not needed: CLERK_JWT_KEY is set",
         ),
+        (Err(_), _) if metadata.body.is_err() => {
+            Diagnosis::not_reached(NAME, "Skipped: the Frontend API could not be read")
+        }
         (Err(error), _) => Diagnosis::failed(
             NAME,
             format!("Cannot fetch the key set, so no JWT can be verified: {error}"),
-            "Allow connections to the Frontend API, or set CLERK_JWT_KEY to the key from Clerk Dashboard > Configure > API \
-             keys > JWKS Public Key.",
+            if matches!(error, FetchError::Status(500..)) {
+                CLERK_HAS_TROUBLE
+            } else {
+                "Allow connections to the Frontend API, or set CLERK_JWT_KEY to the key from Clerk Dashboard > Configure > API \
+             keys > JWKS Public Key."
+            },
         ),
         (Ok(()), ids) => Diagnosis::passed(
             NAME,
@@ -159,7 +176,7 @@ async fn secret_key(config: &Config) -> Result<(Option<BTreeSet<String>>, Diagno
             Diagnosis::not_reached(NAME, "Skipped: the request could not be built"),
         ));
     };
-    let host = config.clerk.backend_api.host_str().unwrap_or_default();
+    let host = &config.clerk.backend_api[Position::BeforeHost..Position::AfterPort];
     Ok(match Document::fetch(request).await.body {
         Ok(body) => {
             let keys = body
@@ -189,7 +206,11 @@ async fn secret_key(config: &Config) -> Result<(Option<BTreeSet<String>>, Diagno
             Diagnosis::failed(
                 NAME,
                 format!("Cannot check CLERK_SECRET_KEY with {host}: {missing}"),
-                "Check CLERK_API_URL, and try again in a minute. Behind a proxy, set HTTPS_PROXY.",
+                if missing.is_outage() {
+                    CLERK_HAS_TROUBLE
+                } else {
+                    "Check CLERK_API_URL, and whether a firewall blocks connections. Behind a proxy, set HTTPS_PROXY."
+                },
             ),
         ),
     })
@@ -296,7 +317,7 @@ fn clock(config: &Config, metadata: &Document) -> Diagnosis {
 }
 
 /// Checks that the server answers at `BASE_URL` with metadata that matches (RFC 9728 §3.3).
-fn base_url(config: &Config, names: &ResourceNames, resource: &Document) -> Diagnosis {
+fn base_url(config: &Config, names: &ResourceNames, resource: &Document, metadata: &Document) -> Diagnosis {
     const NAME: &str = "base-url";
     let body = match &resource.body {
         Ok(body) => body,
@@ -325,6 +346,13 @@ fn base_url(config: &Config, names: &ResourceNames, resource: &Document) -> Diag
         );
     }
     if !servers.is_some_and(|servers| servers.contains(&issuer)) {
+        let expected_by_clerk = metadata.body.as_ref().ok().map(|body| &body["issuer"]);
+        if expected_by_clerk != Some(&issuer) {
+            return Diagnosis::not_reached(
+                NAME,
+                "Skipped: an earlier check failed, so the issuer to compare with is not known",
+            );
+        }
         return Diagnosis::failed(
             NAME,
             format!(

@@ -32,6 +32,13 @@ impl fmt::Display for DocumentError {
     }
 }
 
+impl DocumentError {
+    /// Returns whether Clerk answered with a server error: Clerk has trouble, and the configuration may be right.
+    pub(super) fn is_outage(&self) -> bool {
+        matches!(self, Self::Status(status) if status.is_server_error())
+    }
+}
+
 impl Document {
     /// Sends `request`, and reads the response as a JSON object.
     pub(super) async fn fetch(request: RequestBuilder) -> Self {

@@ -11,7 +11,11 @@ use clap::Args;
 use serde_json::json;
 
 use self::diagnosis::{Diagnoses, Diagnosis, Status};
-use super::{error::Failure, output, process, settings::Settings};
+use super::{
+    error::{Failure, demo_hint},
+    output, process,
+    settings::Settings,
+};
 use crate::config::Config;
 
 /// Arguments of `doctor`.
@@ -42,7 +46,7 @@ pub(super) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
         Ok(config) => process::runtime()?.block_on(checks::run(&config, &mut diagnoses))?,
         Err(error) => diagnoses.add(Diagnosis::failed(
             checks::CONFIG,
-            error.to_string().trim_end_matches('.'),
+            format!("{error}{}", demo_hint(&error)).trim_end_matches('.'),
             "Correct the configuration, then run doctor again: the other checks need it.",
         ))?,
     }

@@ -1,6 +1,6 @@
 //! [`ExampleTools`]: four example tools of a Clerk-protected server, with one file for each.
 
-mod arguments;
+pub(super) mod arguments;
 mod get_my_organizations;
 mod get_user_info;
 mod greet;

@@ -105,6 +105,12 @@ impl Builder {
         self
     }
 
+    /// Calls these tools directly.
+    pub fn direct_tools<const N: usize>(mut self, tools: [&'static str; N]) -> Self {
+        self.direct_tools = tools.to_vec();
+        self
+    }
+
     /// Starts the server with the example tools, which are called directly, as in production.
     pub async fn spawn(mut self) -> TestServer {
         self.direct_tools = vec!["greet", "whoami", "get-user-info", "get-my-organizations"];
