@@ -11,6 +11,7 @@ use poem::{
     Request, Response,
     http::{StatusCode, header},
 };
+use tokio::sync::Semaphore;
 
 use super::json_rpc_error::{INVALID_REQUEST, SERVER_ERROR, error};
 use crate::reason::Reason;
@@ -22,6 +23,8 @@ pub(super) struct BodyReader {
     max_bytes: usize,
     time_limit: Duration,
     held: Arc<Mutex<HeldBytes>>,
+    /// Limits how many rejected bodies are read at the same time.
+    discards: Arc<Semaphore>,
 }
 
 /// The bytes of bodies that are being read or processed. Bodies of at most [`FREE_BYTES`] do not count, so
@@ -59,6 +62,7 @@ impl BodyReader {
             max_bytes,
             time_limit,
             held: Arc::default(),
+            discards: Arc::new(Semaphore::new(MAX_DISCARDS)),
         }
     }
 
@@ -75,8 +79,14 @@ impl BodyReader {
                 .unwrap_or(Err(BodyError::TimedOut))
         };
         // A client that expects 100 (Continue) has not sent the body. To read it would send this response.
-        if read.is_err() && !request.headers().contains_key(header::EXPECT) {
-            tokio::spawn(tokio::time::timeout(DISCARD_TIMEOUT, discard(body)));
+        if read.is_err()
+            && !request.headers().contains_key(header::EXPECT)
+            && let Ok(permit) = Arc::clone(&self.discards).try_acquire_owned()
+        {
+            tokio::spawn(async move {
+                let _ = tokio::time::timeout(DISCARD_TIMEOUT, discard(body)).await;
+                drop(permit);
+            });
         }
         read
     }
@@ -235,3 +245,5 @@ const MAX_BODIES: usize = 16;
 const RETRY_AFTER_SECONDS: u64 = 1;
 /// How long the rest of a rejected body is read.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
+/// Each takes a read buffer of up to 64 KiB. Connections of further rejected bodies are closed at once.
+const MAX_DISCARDS: usize = 64;
