@@ -105,7 +105,7 @@ pub(crate) async fn start(
         exit_code: if flaw == Some(Flaw::ExitOne) { 1 } else { 78 },
         output,
     })?;
-    let cannot_listen = |error: std::io::Error| StartFailure {
+    let cannot_listen = |error: io::Error| StartFailure {
         exit_code: 1,
         output: format!("[Clerk] Cannot listen: {error}"),
     };
