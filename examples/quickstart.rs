@@ -24,7 +24,7 @@ struct MyTools;
 
 #[tool_router]
 impl MyTools {
-    /// Only needs the identity of the caller. It comes from the token, so Clerk is not called.
+    /// Returns the user ID of the caller. The ID comes from the token, so Clerk is not called.
     #[tool(name = "my-id", description = "Returns the Clerk user ID of the caller.")]
     async fn my_id(&self) -> Result<String, ToolError> {
         Ok(context::get_session()?.require_user()?.to_string())

@@ -22,7 +22,7 @@ tokio::task_local! {
 /// The caller's session and the Backend API client of one MCP request.
 #[derive(Debug)]
 pub(crate) struct CallContext {
-    /// Replaced by [`get_organization`].
+    /// [`get_organization`] replaces it by a session with role and permissions.
     session: RefCell<Arc<Session>>,
     client: ClerkClient,
 }
@@ -114,8 +114,8 @@ pub async fn get_user() -> Result<Arc<User>, GetUserError> {
 /// organization.
 ///
 /// A session token contains them. For an OAuth token, which names only the organization, the caller's
-/// membership is fetched from Clerk; it may be up to 30 s old. Afterwards [`get_session`] has the role and the
-/// permissions too.
+/// membership is fetched from Clerk; it may be up to 30 s old. Afterwards [`get_session`] also returns the
+/// role and the permissions.
 ///
 /// ```
 /// # use clerk_mcp::{context::{ActiveOrganization, get_organization}, mcp::ToolError};
@@ -128,7 +128,7 @@ pub async fn get_user() -> Result<Arc<User>, GetUserError> {
 /// ```
 ///
 /// # Errors
-/// [`GetOrganizationError`]: outside of an authenticated MCP request, for a caller who is no longer a member of
+/// [`GetOrganizationError`]: outside of an authenticated MCP request, for a caller who is not a member of
 /// the organization, and when the call to Clerk fails.
 pub async fn get_organization() -> Result<Option<ActiveOrganization>, GetOrganizationError> {
     let session = with_membership(get_session()?, &get_client()?).await?;
@@ -148,9 +148,9 @@ pub async fn get_organization() -> Result<Option<ActiveOrganization>, GetOrganiz
     }))
 }
 
-/// Returns the session with the role and permissions that the user has now, if its token does not contain
+/// Returns the session with the user's role and permissions, at most 30 s old, if its token does not contain
 /// them. A user who is not a member of the organization that the token names has none. **The lookup never
-/// uses another organization of the user**, and never an older result. Leaves out system permissions.
+/// uses another organization of the user**, and never an older result, not even while Clerk is unavailable. Leaves out system permissions.
 pub(crate) async fn with_membership(
     session: Arc<Session>,
     client: &ClerkClient,

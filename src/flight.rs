@@ -27,7 +27,7 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
         }
     }
 
-    /// Returns whether the fetch has not ended, neither normally nor by a panic.
+    /// Returns whether the fetch is still running. A fetch that panicked is not.
     pub(crate) fn is_running(&self) -> bool {
         !self.task.is_finished()
     }

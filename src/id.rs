@@ -39,7 +39,7 @@ ids! {
     UserId;
     /// An organization, `org_…`.
     OrganizationId;
-    /// A user's membership of an organization, `orgmem_…`.
+    /// A user's membership in an organization, `orgmem_…`.
     MembershipId;
     /// A user's session at Clerk, `sess_…`: the claim `sid`. Not an MCP session.
     ClerkSessionId;

@@ -6,7 +6,7 @@
 //! - [A server of your own](#a-server-of-your-own)
 //! - [Scopes, roles and permissions per tool](#scopes-roles-and-permissions-per-tool)
 //! - [Any endpoint, not only MCP](#any-endpoint-not-only-mcp)
-//! - [Sessions](#sessions)
+//! - [MCP sessions](#mcp-sessions)
 //! - [Testing](#testing)
 //! - [Features](#features)
 //!
@@ -160,7 +160,7 @@
 //! [`endpoint`](app::App::endpoint) can be nested in your application. To verify a token without HTTP, use
 //! [`TokenVerifier`](token::TokenVerifier).
 //!
-//! # Sessions
+//! # MCP sessions
 //!
 //! By default the server is stateless: it keeps nothing between two requests of a client, so it can restart
 //! at any time, and any replica can answer. With clients of MCP 2025-11-25 and earlier, a tool can send
@@ -206,7 +206,10 @@
 //!
 //!     let endpoint = format!("{base_url}/mcp");
 //!     let token = clerk.oauth_token("ada", "client", &["profile"], Some(&endpoint)).unwrap();
-//!     let request = reqwest::Client::new()
+//!     let request = reqwest::Client::builder()
+//!         .no_proxy()
+//!         .build()
+//!         .unwrap()
 //!         .post(&endpoint)
 //!         .bearer_auth(token.mint())
 //!         .header("Accept", "application/json, text/event-stream")

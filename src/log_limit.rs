@@ -9,9 +9,9 @@ use std::{
 
 use parking_lot::Mutex;
 
-/// Logs a line unless too many lines with the same `$key`, the reason or a summary, were logged in the
-/// current minute. The first line of a later minute has the number of suppressed lines in the field
-/// `suppressed`.
+/// Logs a line, unless [`MAX_LINES`] lines with the same `$key` were logged in the current minute. `$key` is
+/// the reason, or a summary of the line. The first line of a later minute has the number of suppressed lines
+/// in the field `suppressed`.
 macro_rules! log_limited {
     ($level:ident, $key:expr, $($fields:tt)+) => {
         if let Some(suppressed) = $crate::log_limit::LIMITS.lock().admit($key, std::time::Instant::now()) {
@@ -21,10 +21,10 @@ macro_rules! log_limited {
 }
 pub(crate) use log_limited;
 
-/// The lines of this process.
+/// The limits of this process.
 pub(crate) static LIMITS: Mutex<LogLimits> = Mutex::new(LogLimits(BTreeMap::new()));
 
-/// The lines logged in the current minute, by key.
+/// The number of lines in the current minute, by key.
 pub(crate) struct LogLimits(BTreeMap<&'static str, Minute>);
 
 struct Minute {
@@ -32,7 +32,7 @@ struct Minute {
     lines: u64,
 }
 
-/// How many lines were not logged.
+/// The number of lines that were not logged.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Suppressed(u64);
 

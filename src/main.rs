@@ -1,6 +1,6 @@
 //! The program `clerk-mcp`.
 
-/// Faster than the allocator of the system: a request makes many small allocations.
+/// mimalloc is faster than the system's allocator for the many small allocations of a request.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -53,7 +53,7 @@ pub fn client(target: &Url, roots: &[Certificate]) -> reqwest::Result<Client> {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum OutboundError {
-    /// No connection, because of DNS, routing, the port or TLS.
+    /// The connection could not be opened, because of DNS, routing, the port or TLS.
     #[error("cannot connect")]
     Connect,
     /// The request timed out.

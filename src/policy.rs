@@ -59,13 +59,13 @@ impl Requirement {
         both
     }
 
-    /// Returns whether the role or the permissions of the caller matter.
+    /// Returns whether the requirement includes a role or a permission.
     pub(crate) fn needs_organization(&self) -> bool {
         !self.roles.is_empty() || !self.permissions.is_empty()
     }
 
     /// Returns all scopes that an OAuth token needs.
-    pub(crate) fn all_scopes(&self) -> Vec<String> {
+    pub(crate) fn scopes_to_request(&self) -> Vec<String> {
         let mut all = self.scopes.clone();
         if self.needs_organization() {
             add_missing(&mut all, [ORGANIZATION_SCOPE]);
@@ -73,11 +73,11 @@ impl Requirement {
         all
     }
 
-    /// Checks what the token itself can show: its scopes, and whether it names an organization.
+    /// Checks the part of the requirement that needs no lookup: scopes, and that an organization is named.
     pub(crate) fn check_scopes(&self, session: &Session) -> Result<(), Denied> {
         let lacks_organization = self.needs_organization() && session.may_choose_organization();
         if lacks_organization || session.require_scopes(&self.scopes).is_err() {
-            return Err(session.lacks_scopes(self.all_scopes()));
+            return Err(session.lacks_scopes(self.scopes_to_request()));
         }
         Ok(())
     }
@@ -86,7 +86,7 @@ impl Requirement {
     /// permissions only after [`get_organization`](crate::context::get_organization) has looked them up.
     ///
     /// # Errors
-    /// [`Denied`], with what is missing. Scopes come first, because the client can request them.
+    /// [`Denied`] names what is missing. Scopes are checked first, because the client can request them.
     pub fn check(&self, session: &Session) -> Result<(), Denied> {
         self.check_scopes(session)?;
         self.roles
@@ -213,9 +213,9 @@ impl ToolPolicy {
 
     /// Returns every scope that a call may need: `scopes`, which every call needs, and the scopes of the
     /// tools.
-    pub(crate) fn all_scopes(&self, mut scopes: Vec<String>) -> Vec<String> {
+    pub(crate) fn with_tool_scopes(&self, mut scopes: Vec<String>) -> Vec<String> {
         for requirement in self.requirements.values() {
-            add_missing(&mut scopes, requirement.all_scopes());
+            add_missing(&mut scopes, requirement.scopes_to_request());
         }
         scopes
     }

@@ -40,9 +40,9 @@ pub struct Session {
     pub organization_id: Option<OrganizationId>,
     /// The organization's slug.
     pub organization_slug: Option<String>,
-    /// The user's role in the organization, such as `org:admin`. OAuth tokens do not contain it: it is `None`
-    /// until [`get_organization`](crate::context::get_organization) has looked it up, or the
-    /// [policy](crate::policy::ToolPolicy) of the tool.
+    /// The user's role in the organization, such as `org:admin`. OAuth tokens do not contain the role: it is
+    /// `None` until [`get_organization`](crate::context::get_organization) or the
+    /// [policy](crate::policy::ToolPolicy) of the tool has looked it up.
     pub organization_role: Option<String>,
     /// The user's permissions in the organization, such as `org:invoices:create`. For OAuth tokens, see
     /// [`organization_role`](Self::organization_role).
@@ -73,8 +73,8 @@ impl Session {
         self.user_id.as_ref().ok_or(NoUser)
     }
 
-    /// Returns the user and the organization whose membership says what this token does not: role and
-    /// permissions. Session tokens contain them, and live for only a minute.
+    /// Returns the user and organization of an OAuth token, which contains neither role nor permissions: they
+    /// must be looked up. Returns `None` for session tokens, which contain both and expire after a minute.
     pub(crate) fn membership_to_look_up(&self) -> Option<(&UserId, &OrganizationId)> {
         match self.token_type {
             TokenKind::OAuthToken => self.user_id.as_ref().zip(self.organization_id.as_ref()),

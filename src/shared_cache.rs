@@ -46,10 +46,10 @@ where
         }))
     }
 
-    /// Returns the value of `key`: the cached one if it is fresh, else the one that `fetch` returns together
-    /// with its lifetime, counted from the start of the fetch. A value with a lifetime of zero is not cached. Concurrent lookups of the same key
-    /// wait for the same fetch, which completes and is cached even if all of them are cancelled. Returns
-    /// `None` if the fetch panicked.
+    /// Returns the value of `key`. Uses the cached value if it is fresh. Otherwise calls `fetch`, which
+    /// returns the value and its lifetime, counted from the start of the fetch; zero means: do not cache.
+    /// Concurrent lookups of a key wait for the same fetch, which completes even if all are cancelled.
+    /// Returns `None` if the fetch panicked.
     pub(crate) async fn get<F>(&self, key: K, fetch: impl FnOnce() -> F) -> Option<V>
     where
         F: Future<Output = (V, Duration)> + Send + 'static,
@@ -60,7 +60,7 @@ where
         }
         let flight = {
             let mut in_flight = self.0.in_flight.lock();
-            // Looked up again under the lock: a fetch may have ended in the meantime.
+            // Look up again under the lock, because a fetch may have ended in the meantime.
             if let Some(value) = self.0.fresh(&key) {
                 self.0.count("hit");
                 return Some(value);

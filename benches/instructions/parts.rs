@@ -171,7 +171,8 @@ impl Sent {
             text.extend(["Authorization: Bearer ", secrets.token.as_str(), "\r\n"]);
         }
         if !body.is_empty() {
-            text.push_str(&format!("Content-Length: {}\r\n", body.len()));
+            let length = body.len().to_string();
+            text.extend(["Content-Length: ", length.as_str(), "\r\n"]);
         }
         format!("{text}\r\n{body}")
     }

@@ -370,13 +370,13 @@ async fn compare() {
             modern.to(&server),
         ),
         variant(
-            "… not direct, 2025-11-25",
+            "clerk-mcp: tools/call through rmcp's HTTP service, 2025-11-25",
             &server,
             200,
             through_rmcp(call).to(&server),
         ),
         variant(
-            "… not direct, 2026-07-28",
+            "clerk-mcp: tools/call through rmcp's HTTP service, 2026-07-28",
             &server,
             200,
             through_rmcp(modern).to(&server),
@@ -390,7 +390,12 @@ async fn compare() {
         }
         .to(&server)
     });
-    let mut cold = Variant::new("… every token new", &server, 200, new.collect());
+    let mut cold = Variant::new(
+        "clerk-mcp: tools/call, 2025-11-25, every token new",
+        &server,
+        200,
+        new.collect(),
+    );
     cold.once = true;
     variants.push(cold);
 
@@ -399,7 +404,7 @@ async fn compare() {
             variant.measure(round).await;
         }
     }
-    println!("| variant | requests/s | of \"hello\" | of rmcp | CPU per request | p99 |");
+    println!("| variant | requests/s | relative to \"hello\" | relative to rmcp | CPU per request | p99 |");
     println!("| --- | --- | --- | --- | --- | --- |");
     let [hello, legacy, newest, ..] = variants.as_slice() else {
         return;
@@ -431,7 +436,7 @@ async fn compare() {
 }
 
 /// Prints how the cost of a call grows with the number of connections and of tokens.
-async fn print_growth(server: &Server, call: &Call<'_>, token: &impl Fn(usize) -> String) {
+async fn print_growth(server: &Server, call: &Call<'_>, token: &(impl Fn(usize) -> String + Sync)) {
     println!("\n| connections | requests/s | CPU per request | p99 | memory |");
     println!("| --- | --- | --- | --- | --- |");
     let requests = [call.to(server)];
@@ -463,7 +468,7 @@ async fn print_growth(server: &Server, call: &Call<'_>, token: &impl Fn(usize) -
 }
 
 /// Prints how the cost of a call and of a list grows with the number of tools and of policy entries.
-async fn print_growth_of_tools(clerk: &LocalClerk, token: &impl Fn(usize) -> String) {
+async fn print_growth_of_tools(clerk: &LocalClerk, token: &(impl Fn(usize) -> String + Sync)) {
     println!("\n| request | tools | policy entries | requests/s | CPU per request | p99 |");
     println!("| --- | --- | --- | --- | --- | --- |");
     let warm = token(0);

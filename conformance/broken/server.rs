@@ -64,6 +64,7 @@ enum SecretKeyState {
 pub(crate) struct RunningServer {
     /// The listen address.
     pub(crate) address: SocketAddr,
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests read what the server printed"))]
     server: Arc<Server>,
     tasks: [JoinHandle<()>; 2],
 }
@@ -77,6 +78,7 @@ pub(crate) struct StartFailure {
     pub(crate) output: String,
 }
 
+#[cfg_attr(not(test), expect(dead_code, reason = "tests read what the server printed"))]
 impl RunningServer {
     /// Returns what the server printed.
     pub(crate) fn output(&self) -> String {

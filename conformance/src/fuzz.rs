@@ -1,7 +1,7 @@
 //! The fuzz targets. `fuzz/` runs them with libFuzzer; the tests below replay its seeds.
 
 pub use crate::assertions::fuzz::challenge;
-use crate::{case::Catalogue, profile::Profile};
+use crate::{case::Catalog, profile::Profile};
 
 /// Parses a profile. Errors name the file.
 pub fn profile(data: &[u8]) {
@@ -16,10 +16,10 @@ pub fn profile(data: &[u8]) {
 /// Parses a file with cases. Errors name the file, and each case is found by its id.
 pub fn cases(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
-        match Catalogue::parse(vec![(FILE.to_owned(), text.to_owned())]) {
-            Ok(catalogue) => {
-                for (_, case) in catalogue.iter() {
-                    let found = catalogue.find(&case.id).map(|(_, found)| &found.id);
+        match Catalog::parse(vec![(FILE.to_owned(), text.to_owned())]) {
+            Ok(catalog) => {
+                for (_, case) in catalog.iter() {
+                    let found = catalog.find(&case.id).map(|(_, found)| &found.id);
                     assert_eq!(found, Some(&case.id));
                 }
             }

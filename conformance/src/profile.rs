@@ -114,23 +114,19 @@ impl Profile {
                 .map_err(|error| ProfileError(format!("cannot read {name}: {error}")))?;
             return Self::parse(name, &text);
         }
-        match BUILT_IN
-            .get_file(format!("{name}.toml"))
-            .and_then(|file| file.contents_utf8())
-        {
-            Some(text) => Self::parse(&format!("profiles/{name}.toml"), text),
-            None => {
-                let names = Self::names();
-                let suggestion = did_you_mean(name, names.iter().map(String::as_str));
-                Err(ProfileError(format!(
-                    "unknown profile {name:?}: {}use {}, or a file such as ./{name}.toml",
-                    suggestion
-                        .map(|question| question + " Otherwise ")
-                        .unwrap_or_default(),
-                    names.join(", ")
-                )))
-            }
+        let built_in = BUILT_IN.get_file(format!("{name}.toml"));
+        if let Some(text) = built_in.and_then(|file| file.contents_utf8()) {
+            return Self::parse(&format!("profiles/{name}.toml"), text);
         }
+        let names = Self::names();
+        let suggestion = did_you_mean(name, names.iter().map(String::as_str));
+        Err(ProfileError(format!(
+            "unknown profile {name:?}: {}use {}, or a file such as ./{name}.toml",
+            suggestion
+                .map(|question| question + " Otherwise ")
+                .unwrap_or_default(),
+            names.join(", ")
+        )))
     }
 
     /// Parses a profile. Errors contain `name`.

@@ -34,7 +34,7 @@ use crate::{
     http::{ServerLimits, serve},
     mcp::{self, ExampleTools, McpSessions, McpSettings},
     policy::{ToolPolicy, UnknownTool},
-    public::{AuthorizationServerMetadata, DemoContent, PublicApi, PublicSettings},
+    public::{DemoContent, MetadataMirror, PublicApi, PublicSettings},
     token::JwksCache,
 };
 
@@ -329,7 +329,7 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
             resources,
             issuer: config.clerk.issuer().to_owned(),
             scopes: challenge.scopes.clone(),
-            all_scopes: policy.all_scopes(challenge.scopes.clone()),
+            scopes_supported: policy.with_tool_scopes(challenge.scopes.clone()),
             docs_url: config.docs_url.as_ref().map(ToString::to_string),
             playground,
             sessions: sessions.is_some(),
@@ -356,7 +356,7 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
         };
         let mcp = mcp::endpoint(server, client, settings)?;
         let (frontend_api, issuer) = (config.clerk.frontend_url(""), config.clerk.issuer());
-        let mirror = AuthorizationServerMetadata::new(frontend, &frontend_api, issuer, clock);
+        let mirror = MetadataMirror::new(frontend, &frontend_api, issuer, clock);
         let public = PublicApi::new(public, mirror, Arc::clone(&health));
         Ok(App {
             endpoint: routes(

@@ -30,8 +30,8 @@ impl fmt::Debug for Protected {
     }
 }
 
-/// Builds all routes: `/mcp` and the `protected` endpoints behind `authenticator`, and the public routes, whose
-/// documentation describes the `tools`. If `allows_anonymous`, `mcp` decides which requests need a token.
+/// Builds all routes: `/mcp` and the `protected` endpoints behind `authenticator`, and the public routes.
+/// The documentation of the public routes describes the `tools`. If `allows_anonymous`, `mcp` decides which requests need a token.
 ///
 /// A reverse proxy may keep or strip the path of `BASE_URL`, so each route exists with and without it.
 pub(super) fn routes(
@@ -113,7 +113,7 @@ pub(super) fn routes(
     Ok(Edge::new(log, areas, public).boxed())
 }
 
-/// Serves `endpoint` at each of `paths` and below it. It sees the rest of the path.
+/// Serves `endpoint` at each of `paths` and below it. The endpoint sees only the rest of the path.
 fn nest(paths: &[String], endpoint: impl Endpoint + 'static) -> Result<Route, RouteError> {
     let endpoint = Arc::new(endpoint);
     paths.iter().try_fold(Route::new(), |route, path| {
@@ -121,7 +121,7 @@ fn nest(paths: &[String], endpoint: impl Endpoint + 'static) -> Result<Route, Ro
     })
 }
 
-/// Serves an endpoint at its paths only. A request for a path below them gets 404 if it is authenticated, and
+/// An endpoint at its exact paths. A request for a path below them gets 404 if it is authenticated, and
 /// 401 if not: access is denied by default, also if anonymous requests are allowed at the paths.
 struct Exactly<E> {
     paths: Vec<String>,

@@ -61,13 +61,13 @@ pub enum AuthError {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Outage {
-    /// The key set of the Frontend API.
+    /// The key set of the Frontend API is unavailable.
     #[error("{0}")]
     Keys(#[from] KeyLookupError),
-    /// The Backend API, which verifies opaque tokens and knows roles and permissions.
+    /// A call of the Backend API failed. That API verifies opaque tokens, and returns roles and permissions.
     #[error("the Backend API call failed ({})", .0.slug())]
     Clerk(ClerkError),
-    /// None: this server's own limit for lookups of unknown opaque tokens is reached.
+    /// This server's own limit for lookups of unknown opaque tokens is reached. Clerk may be available.
     #[error("the token is unknown, and too many unknown opaque tokens were looked up at Clerk")]
     LookupLimit {
         /// When lookups resume.
@@ -95,18 +95,18 @@ impl From<ReportFault> for AuthError {
     }
 }
 
-/// The failure of a lookup without which a caller cannot be authorized.
+/// Classifies the failure of a lookup that authorization needs.
 impl From<ClerkError> for AuthError {
     fn from(error: ClerkError) -> Self {
         match error {
-            ClerkError::KeyRefused { .. } | ClerkError::Forbidden { .. } => {
-                Misconfiguration::KeyRefused.into()
+            ClerkError::KeyRejected { .. } | ClerkError::Forbidden { .. } => {
+                Misconfiguration::KeyRejected.into()
             }
             ClerkError::NotFound
             | ClerkError::RateLimited { .. }
             | ClerkError::Unavailable { .. }
             | ClerkError::UnexpectedBody
-            | ClerkError::Refused { .. } => Self::Unavailable(Outage::Clerk(error)),
+            | ClerkError::Rejected { .. } => Self::Unavailable(Outage::Clerk(error)),
         }
     }
 }
@@ -145,7 +145,7 @@ impl AuthError {
                     challenge: ChallengeError::Bare,
                     error: "unauthorized",
                     description: "Missing or invalid bearer token".to_owned(),
-                    ..Refusal::NONE
+                    ..Refusal::DEFAULTS
                 }
             }
             // RFC 6750 §3.1: invalid_request, "uses more than one method", 400.
@@ -154,7 +154,7 @@ impl AuthError {
                 challenge: ChallengeError::Code("invalid_request"),
                 error: "invalid_request",
                 description: "Exactly one bearer token is expected".to_owned(),
-                ..Refusal::NONE
+                ..Refusal::DEFAULTS
             },
             // RFC 6750 §3.1: invalid_token covers expiry. The body distinguishes it for clients that refresh
             // tokens.
@@ -163,7 +163,7 @@ impl AuthError {
                 challenge: ChallengeError::Code("invalid_token"),
                 error: "token_expired",
                 description: "Token has expired".to_owned(),
-                ..Refusal::NONE
+                ..Refusal::DEFAULTS
             },
             // RFC 6750 §3.1: invalid_token. One text for all, because the reason would help an attacker to
             // forge tokens.
@@ -196,7 +196,7 @@ impl AuthError {
                 challenge: ChallengeError::Code("invalid_token"),
                 error: "invalid_token",
                 description: "Token verification failed".to_owned(),
-                ..Refusal::NONE
+                ..Refusal::DEFAULTS
             },
             // RFC 6750 §3.1, MCP "Scope Challenge Handling": one challenge names every scope.
             Self::Denied(denied @ Denied::Scopes { needed, granted }) => Refusal {
@@ -205,7 +205,7 @@ impl AuthError {
                 error: "insufficient_scope",
                 description: denied.to_string(),
                 scopes: Some(scopes_to_request(needed, granted)),
-                ..Refusal::NONE
+                ..Refusal::DEFAULTS
             },
             // RFC 9110 §15.5.4. No challenge: another token of the same user has the same role and
             // permissions.
@@ -213,14 +213,14 @@ impl AuthError {
                 status: StatusCode::FORBIDDEN,
                 error: "forbidden",
                 description: denied.to_string(),
-                ..Refusal::NONE
+                ..Refusal::DEFAULTS
             },
             // No challenge: no token would help.
             Self::Misconfigured(_) => Refusal {
                 status: StatusCode::INTERNAL_SERVER_ERROR,
                 error: "server_error",
                 description: "Authentication service misconfigured".to_owned(),
-                ..Refusal::NONE
+                ..Refusal::DEFAULTS
             },
             // RFC 9110 §15.6.4. No challenge: signing in again would not help.
             Self::Unavailable(outage) => Refusal {
@@ -228,20 +228,20 @@ impl AuthError {
                 error: "temporarily_unavailable",
                 description: "Authentication service unavailable".to_owned(),
                 retry_after: Some(outage.retry_after()),
-                ..Refusal::NONE
+                ..Refusal::DEFAULTS
             },
             Self::Internal => Refusal {
                 status: StatusCode::INTERNAL_SERVER_ERROR,
                 error: "server_error",
                 description: "Authentication processing failed".to_owned(),
-                ..Refusal::NONE
+                ..Refusal::DEFAULTS
             },
         }
     }
 }
 
-/// Returns the scopes of a token and those that it lacks: clients replace the scopes that they have by the
-/// scopes of a challenge.
+/// Returns the scopes of the token, followed by the missing ones. A challenge must contain both, because
+/// clients replace their scopes by those of the challenge.
 fn scopes_to_request(needed: &[String], granted: &[String]) -> Vec<String> {
     // Whether a client wants refresh tokens is not the resource server's concern (MCP, "Refresh Tokens").
     let kept = granted.iter().filter(|scope| *scope != "offline_access");
@@ -251,8 +251,8 @@ fn scopes_to_request(needed: &[String], granted: &[String]) -> Vec<String> {
 }
 
 impl Outage {
-    /// Returns the `Retry-After`: the one that Clerk sent or until lookups resume, limited to a minute, or
-    /// the default.
+    /// Returns the value of `Retry-After`: the time that Clerk sent or until lookups resume, limited to a
+    /// minute. Other outages get the default.
     fn retry_after(&self) -> Duration {
         match self {
             Self::Clerk(ClerkError::RateLimited {
@@ -294,7 +294,7 @@ pub enum ChallengeError {
 
 impl Refusal {
     /// The values of the fields that a row of the table does not set.
-    const NONE: Self = Self {
+    const DEFAULTS: Self = Self {
         status: StatusCode::INTERNAL_SERVER_ERROR,
         challenge: ChallengeError::NoChallenge,
         error: "",

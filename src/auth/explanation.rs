@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::error::AuthError;
 use crate::{
     session::Session,
-    token::{Check, Outcome, Pass, TokenKind},
+    token::{Check, CheckPass, RecordedCheck, TokenKind},
 };
 
 /// The contents of a token, the outcome of each check, and the session that a request with the token would
@@ -73,17 +73,17 @@ impl Explanation {
     }
 
     /// Adds recorded checks.
-    pub(super) fn extend<E: Into<AuthError>>(&mut self, outcomes: Vec<Outcome<E>>) {
+    pub(super) fn extend<E: Into<AuthError>>(&mut self, outcomes: Vec<RecordedCheck<E>>) {
         for (check, outcome) in outcomes {
             self.add(check, outcome);
         }
     }
 
     /// Adds a check and its outcome; `None` if the check could not run.
-    pub(super) fn add<E: Into<AuthError>>(&mut self, check: Check, outcome: Option<Result<Pass, E>>) {
+    pub(super) fn add<E: Into<AuthError>>(&mut self, check: Check, outcome: Option<Result<CheckPass, E>>) {
         let outcome = match outcome {
-            Some(Ok(Pass::Passed)) => CheckOutcome::Passed,
-            Some(Ok(Pass::NotApplicable(why))) => CheckOutcome::NotApplicable(why),
+            Some(Ok(CheckPass::Passed)) => CheckOutcome::Passed,
+            Some(Ok(CheckPass::NotApplicable(why))) => CheckOutcome::NotApplicable(why),
             Some(Err(error)) => CheckOutcome::Failed(error.into()),
             None => CheckOutcome::NotReached,
         };
@@ -92,11 +92,11 @@ impl Explanation {
 }
 
 impl CheckOutcome {
-    /// Returns `passed`, `not-asked`, `failed` or `not-reached`.
+    /// Returns `passed`, `not-applicable`, `failed` or `not-reached`.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Passed => "passed",
-            Self::NotApplicable(_) => "not-asked",
+            Self::NotApplicable(_) => "not-applicable",
             Self::Failed(_) => "failed",
             Self::NotReached => "not-reached",
         }

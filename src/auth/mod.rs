@@ -5,7 +5,7 @@
 mod challenge;
 mod error;
 mod explanation;
-mod lookup_budget;
+mod lookup_limit;
 mod observed_audiences;
 mod opaque_tokens;
 #[cfg(test)]
@@ -33,11 +33,11 @@ use crate::{
     clock::Clock,
     log_limit::log_limited,
     session::{Denied, Session},
-    token::{BearerError, BearerToken, Check, KeySource, Pass, TokenVerifier},
+    token::{BearerError, BearerToken, Check, CheckPass, KeySource, TokenVerifier},
     trace,
 };
 
-/// Authenticates requests by their headers.
+/// The authenticator: creates the session of a request from its headers.
 pub struct Authenticator {
     sessions: Box<dyn SessionSource>,
     secret_key: Arc<SecretKeyState>,
@@ -90,7 +90,7 @@ impl Authenticator {
             Ok(token) => token,
             Err(error) => {
                 let mut explanation = Explanation::default();
-                explanation.add(Check::Form, Some(Err::<Pass, BearerError>(error)));
+                explanation.add(Check::Form, Some(Err::<CheckPass, BearerError>(error)));
                 return explanation;
             }
         };
@@ -99,17 +99,17 @@ impl Authenticator {
             Check::SecretKey,
             Some(match self.secret_key.misconfiguration() {
                 Some(misconfiguration) => Err(misconfiguration),
-                None if self.secret_key.is_known_good() => Ok(Pass::Passed),
-                None => Ok(Pass::NotApplicable("Clerk has not confirmed the secret key")),
+                None if self.secret_key.is_known_good() => Ok(CheckPass::Passed),
+                None => Ok(CheckPass::NotApplicable("Clerk has not confirmed the secret key")),
             }),
         );
         self.sessions.explain(&token, &mut explanation).await;
         let needed = &self.challenge.required_scopes;
         let outcome = explanation.session.as_ref().map(|session| {
             if needed.is_empty() {
-                return Ok(Pass::NotApplicable("REQUIRED_SCOPES is not set"));
+                return Ok(CheckPass::NotApplicable("REQUIRED_SCOPES is not set"));
             }
-            session.require_scopes(needed).map(|()| Pass::Passed)
+            session.require_scopes(needed).map(|()| CheckPass::Passed)
         });
         explanation.add(Check::Scopes, outcome);
         if explanation.first_failure().is_some() {
@@ -285,7 +285,7 @@ pub(crate) fn refuse(error: &AuthError, challenge: &ChallengeContext) -> Respons
     match error {
         // Every sign-in begins with a request without a token, so this is not worth an INFO line.
         AuthError::Bearer(BearerError::Missing) => tracing::debug!(%reason, "request rejected"),
-        // The limit protects Clerk from made-up tokens: neither the server nor Clerk is at fault.
+        // The client caused these. The lookup limit is one of them: made-up tokens exhaust it.
         AuthError::Bearer(_)
         | AuthError::Token(_)
         | AuthError::Denied(_)
@@ -298,7 +298,7 @@ pub(crate) fn refuse(error: &AuthError, challenge: &ChallengeContext) -> Respons
     }
     let refusal = match error {
         AuthError::Denied(Denied::Scopes { needed, granted }) => {
-            let (needed, granted) = (challenge.all_scopes(needed), granted.clone());
+            let (needed, granted) = (challenge.with_required_scopes(needed), granted.clone());
             AuthError::Denied(Denied::Scopes { needed, granted }).refusal()
         }
         AuthError::Bearer(_)

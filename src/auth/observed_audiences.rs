@@ -1,4 +1,4 @@
-//! [`ObservedAudiences`]: reports the clients whose tokens are accepted only because `CLERK_AUDIENCE` is `observe`.
+//! [`ObservedAudiences`]: logs the clients whose tokens only `CLERK_AUDIENCE=observe` accepts.
 
 use std::collections::HashSet;
 
@@ -6,15 +6,15 @@ use parking_lot::Mutex;
 
 use crate::token::VerifiedClaims;
 
-/// Counts the tokens without the right audience, and logs each client once.
+/// The clients that were logged because their tokens lack the right audience. Each client is logged once.
 #[derive(Debug, Default)]
 pub(super) struct ObservedAudiences {
     logged_clients: Mutex<HashSet<String>>,
 }
 
 impl ObservedAudiences {
-    /// Reports a token that was just verified, if its audience is not this server.
-    pub(super) fn report(&self, verified: &VerifiedClaims) {
+    /// Counts a token that was just verified, if its audience is not this server, and logs its client.
+    pub(super) fn record(&self, verified: &VerifiedClaims) {
         let Some(audience) = verified.observed_audience() else {
             return;
         };

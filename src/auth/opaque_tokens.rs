@@ -7,7 +7,7 @@ use moka::sync::Cache;
 
 use super::{
     error::{AuthError, Outage},
-    lookup_budget::LookupBudget,
+    lookup_limit::LookupLimit,
     observed_audiences::ObservedAudiences,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     token::{BearerToken, Recorder, TokenError, TokenKind, TokenPolicy, TokenReport},
 };
 
-/// Verifies opaque tokens with Clerk, and caches each result for at most a minute. Cheap to clone.
+/// A verifier of opaque tokens that caches each of Clerk's results for at most a minute. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct OpaqueTokenCache(Arc<Inner>);
 
@@ -26,10 +26,10 @@ struct Inner {
     client: ClerkClient,
     policy: TokenPolicy,
     outcomes: SharedCache<[u8; 32], Result<Arc<Session>, AuthError>>,
-    /// The tokens that Clerk accepted when it was last asked about them. They are not competing with made-up
-    /// tokens for lookups.
+    /// The tokens that were accepted at their last lookup. Made-up tokens cannot use up the lookups that are
+    /// reserved for them.
     accepted: Cache<[u8; 32], ()>,
-    budget: LookupBudget,
+    limit: LookupLimit,
     observed: Arc<ObservedAudiences>,
     clock: Arc<dyn Clock>,
 }
@@ -51,7 +51,7 @@ impl OpaqueTokenCache {
             policy,
             outcomes: SharedCache::new("opaque_tokens", MAX_OUTCOMES, Arc::clone(&clock)),
             accepted,
-            budget: LookupBudget::new(Arc::clone(&clock)),
+            limit: LookupLimit::new(Arc::clone(&clock)),
             observed,
             clock,
         }))
@@ -66,7 +66,7 @@ impl OpaqueTokenCache {
         let lookup = || {
             let (inner, token) = (Arc::clone(&self.0), token.clone());
             async move {
-                let outcome = inner.look_up_within_budget(id, kind, &token).await;
+                let outcome = inner.look_up_within_limit(id, kind, &token).await;
                 let lifetime = inner.lifetime(&outcome);
                 (outcome, lifetime)
             }
@@ -75,17 +75,17 @@ impl OpaqueTokenCache {
         outcome.unwrap_or(Err(AuthError::Internal))
     }
 
-    pub(super) async fn report(
+    pub(super) async fn fetch_report(
         &self,
         kind: TokenKind,
         token: &BearerToken,
     ) -> Result<TokenReport, AuthError> {
-        self.0.report(kind, token).await
+        self.0.fetch_report(kind, token).await
     }
 }
 
 impl Inner {
-    async fn look_up_within_budget(
+    async fn look_up_within_limit(
         &self,
         id: [u8; 32],
         kind: TokenKind,
@@ -93,14 +93,14 @@ impl Inner {
     ) -> Result<Arc<Session>, AuthError> {
         let lookup = self.look_up(kind, token);
         let outcome = if self.accepted.contains_key(&id) {
-            self.budget.run_accepted(lookup).await
+            self.limit.run_accepted(lookup).await
         } else {
-            self.budget.run(lookup).await
+            self.limit.run(lookup).await
         };
         match &outcome {
             Ok(_) => self.accepted.insert(id, ()),
             Err(AuthError::Token(_)) => self.accepted.invalidate(&id),
-            // Says nothing about the token.
+            // These errors say nothing about the token.
             Err(
                 AuthError::Bearer(_)
                 | AuthError::Denied(_)
@@ -113,30 +113,30 @@ impl Inner {
     }
 
     async fn look_up(&self, kind: TokenKind, token: &BearerToken) -> Result<Arc<Session>, AuthError> {
-        let report = self.report(kind, token).await?;
+        let report = self.fetch_report(kind, token).await?;
         let mut recorder = Recorder::stop_at_first_failure();
         let verified = report.check(kind, &self.policy, self.clock.now(), &mut recorder)?;
-        self.observed.report(&verified);
+        self.observed.record(&verified);
         Ok(Arc::new(Session::from(verified)))
     }
 
-    async fn report(&self, kind: TokenKind, token: &BearerToken) -> Result<TokenReport, AuthError> {
+    async fn fetch_report(&self, kind: TokenKind, token: &BearerToken) -> Result<TokenReport, AuthError> {
         self.client
-            .report(kind, token)
+            .verify_opaque_token(kind, token)
             .await
             .map_err(|error| match error {
-                // Statuses with which Clerk reports an unknown token.
+                // Clerk reports an unknown token with one of these statuses.
                 ClerkError::NotFound
-                | ClerkError::Refused {
+                | ClerkError::Rejected {
                     status: 400 | 422, ..
                 } => TokenError::Unknown.into(),
-                ClerkError::KeyRefused { .. } | ClerkError::Forbidden { .. } => {
-                    Misconfiguration::KeyRefused.into()
+                ClerkError::KeyRejected { .. } | ClerkError::Forbidden { .. } => {
+                    Misconfiguration::KeyRejected.into()
                 }
                 error @ (ClerkError::RateLimited { .. }
                 | ClerkError::Unavailable { .. }
                 | ClerkError::UnexpectedBody
-                | ClerkError::Refused { .. }) => AuthError::Unavailable(Outage::Clerk(error)),
+                | ClerkError::Rejected { .. }) => AuthError::Unavailable(Outage::Clerk(error)),
             })
     }
 

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     error::{AuthError, Outage},
-    lookup_budget::{BUDGET_WINDOW, LONGEST_PAUSE, LookupBudget, MAX_LOOKUPS, MAX_UNKNOWN_TOKENS},
+    lookup_limit::{LIMIT_WINDOW, LONGEST_PAUSE, LookupLimit, MAX_LOOKUPS, MAX_UNKNOWN_TOKENS},
 };
 use crate::{
     clerk::ClerkError,
@@ -66,7 +66,7 @@ async fn look_up(
     if outcome > 3 && !is_accepted {
         let mut seen = clerk.lock();
         let now = Instant::now();
-        seen.unknown.retain(|begun| now - *begun < BUDGET_WINDOW);
+        seen.unknown.retain(|begun| now - *begun < LIMIT_WINDOW);
         seen.unknown.push_back(now);
         seen.all_unknown += 1;
         // The budget's windows are fixed, so a window of this test may cover two of them.
@@ -77,7 +77,7 @@ async fn look_up(
     match outcome {
         0 if rng.u8(0..4) == 0 => {
             let retry_after = rng.bool().then(|| up_to(LONGEST_PAUSE * 2, &mut rng));
-            let pause = retry_after.unwrap_or(BUDGET_WINDOW).min(LONGEST_PAUSE);
+            let pause = retry_after.unwrap_or(LIMIT_WINDOW).min(LONGEST_PAUSE);
             let mut seen = clerk.lock();
             seen.paused_until = seen.paused_until.max(Some(Instant::now() + pause));
             failed(ClerkError::RateLimited { retry_after })
@@ -95,7 +95,7 @@ async fn look_up(
 
 async fn simulate(mut rng: Rng) {
     let begun = Instant::now();
-    let budget = LookupBudget::new(Arc::new(SimulatedClock::start()));
+    let budget = LookupLimit::new(Arc::new(SimulatedClock::start()));
     let clerk = Arc::default();
     let callers = (0..120).map(|_| {
         let (budget, clerk) = (&budget, Arc::clone(&clerk));
@@ -118,13 +118,13 @@ async fn simulate(mut rng: Rng) {
             });
             if let Ok(Err(AuthError::Unavailable(Outage::LookupLimit { retry_after }))) = outcome.await {
                 assert!(!is_accepted, "made-up tokens locked out an accepted one");
-                assert!(retry_after <= BUDGET_WINDOW, "{retry_after:?}");
+                assert!(retry_after <= LIMIT_WINDOW, "{retry_after:?}");
             }
         }
     });
     join_all(callers).await;
 
-    let windows = begun.elapsed().as_secs() / BUDGET_WINDOW.as_secs() + 1;
+    let windows = begun.elapsed().as_secs() / LIMIT_WINDOW.as_secs() + 1;
     {
         let seen = clerk.lock();
         assert_eq!(seen.in_flight, [0, 0]);

@@ -14,12 +14,12 @@ use crate::{
     digest::sha256,
     session::Session,
     token::{
-        BearerToken, Check, KeySource, Pass, Recorder, TokenError, TokenKind, TokenVerifier, VerifyError,
-        unverified_members,
+        BearerToken, Check, CheckPass, KeySource, Recorder, TokenError, TokenKind, TokenVerifier,
+        VerifyError, unverified_members,
     },
 };
 
-/// Turns tokens into sessions. Object-safe, so that the middleware need not be generic over the key source.
+/// A source of sessions for tokens. Object-safe, so the middleware need not be generic over the key source.
 pub(super) trait SessionSource: Send + Sync {
     /// Verifies a token, or takes its session from the cache.
     fn session<'a>(&'a self, token: &'a BearerToken) -> BoxFuture<'a, Result<Arc<Session>, AuthError>>;
@@ -28,7 +28,7 @@ pub(super) trait SessionSource: Send + Sync {
     fn explain<'a>(&'a self, token: &'a BearerToken, explanation: &'a mut Explanation) -> BoxFuture<'a, ()>;
 }
 
-/// Verifies JWTs with the keys of the application and opaque tokens with Clerk. Caches both.
+/// The session source that verifies JWTs with keys and opaque tokens with Clerk. It caches the results.
 pub(super) struct TokenSessions<K> {
     verifier: TokenVerifier<K>,
     verified: VerifiedTokenCache,
@@ -69,7 +69,7 @@ impl<K: KeySource> TokenSessions<K> {
             }
             Err(error) => return Err(error.into()),
         };
-        self.observed.report(&verified);
+        self.observed.record(&verified);
         Ok(self.verified.insert(id, token, verified))
     }
 }
@@ -108,7 +108,7 @@ impl<K: KeySource> TokenSessions<K> {
     /// Adds the checks of Clerk's report about an opaque token.
     async fn explain_opaque(&self, kind: TokenKind, token: &BearerToken, explanation: &mut Explanation) {
         let answer = match &self.opaque {
-            Some(opaque) => opaque.report(kind, token).await,
+            Some(opaque) => opaque.fetch_report(kind, token).await,
             None => Err(TokenError::KindNotAccepted(kind).into()),
         };
         let report = match answer {
@@ -116,7 +116,7 @@ impl<K: KeySource> TokenSessions<K> {
             Err(error) => {
                 explanation.add(Check::Active, Some(Err(error)));
                 for check in [Check::Revoked, Check::Expiry, Check::Subject, Check::Audience] {
-                    explanation.add(check, None::<Result<Pass, AuthError>>);
+                    explanation.add(check, None::<Result<CheckPass, AuthError>>);
                 }
                 return;
             }

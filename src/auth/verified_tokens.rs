@@ -11,7 +11,7 @@ use crate::{
     token::{BearerToken, KeyReference, KeySource, VerifiedClaims},
 };
 
-/// Caches the sessions of verified JWTs.
+/// A cache of the sessions of verified JWTs.
 pub(super) struct VerifiedTokenCache(Cache<[u8; 32], Arc<VerifiedToken>>);
 
 /// The cached result of a verified JWT.
@@ -34,8 +34,8 @@ impl Default for VerifiedTokenCache {
 }
 
 impl VerifiedTokenCache {
-    /// Returns the session of the token with this SHA-256, if `exp` has not passed and the key still belongs to
-    /// the application. The results of all other checks do not change over time.
+    /// Returns the session of the token with this SHA-256, if `exp` has not passed and its key is still
+    /// published. The results of all other checks do not change over time.
     pub(super) fn get(&self, id: &[u8; 32], keys: &impl KeySource, now: Timestamp) -> Option<Arc<Session>> {
         let entry = self.0.get(id)?;
         (now < entry.expires_at && keys.holds(&entry.key)).then(|| {

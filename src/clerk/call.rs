@@ -44,11 +44,11 @@ pub(super) async fn read<T: DeserializeOwned>(
             } => delay.and_then(|delay| (*wait <= LONGEST_WAIT).then_some((*wait).max(delay))),
             ClerkError::RateLimited { retry_after: None }
             | ClerkError::Unavailable { .. }
-            | ClerkError::KeyRefused { .. }
+            | ClerkError::KeyRejected { .. }
             | ClerkError::Forbidden { .. }
             | ClerkError::NotFound
             | ClerkError::UnexpectedBody
-            | ClerkError::Refused { .. } => delay,
+            | ClerkError::Rejected { .. } => delay,
         });
     let span = trace::clerk(operation);
     let body = tokio::time::timeout(DEADLINE, retried)

@@ -31,7 +31,7 @@ use crate::outbound::OutboundError;
 pub enum ClerkError {
     /// Clerk rejected the secret key of this server (401).
     #[error("Clerk rejected this server's secret key. Trying again won't help; tell the server's operator.")]
-    KeyRefused {
+    KeyRejected {
         /// Clerk's error code, such as `clerk_key_invalid`.
         code: Option<String>,
     },
@@ -68,7 +68,7 @@ pub enum ClerkError {
     #[error(
         "Clerk rejected the request (HTTP status {status}). Trying again won't help; tell the server's operator."
     )]
-    Refused {
+    Rejected {
         /// The HTTP status.
         status: u16,
         /// Clerk's error code.
@@ -96,12 +96,12 @@ impl ClerkError {
             envelope.errors.into_iter().next().map(|error| error.code)
         };
         match status {
-            StatusCode::UNAUTHORIZED => Self::KeyRefused { code: code() },
+            StatusCode::UNAUTHORIZED => Self::KeyRejected { code: code() },
             StatusCode::FORBIDDEN => Self::Forbidden { code: code() },
             StatusCode::NOT_FOUND => Self::NotFound,
             StatusCode::TOO_MANY_REQUESTS => Self::RateLimited { retry_after },
             status if status.is_server_error() => Self::Unavailable { cause: None },
-            status => Self::Refused {
+            status => Self::Rejected {
                 status: status.as_u16(),
                 code: code(),
             },
@@ -125,24 +125,24 @@ impl ClerkError {
             Self::RateLimited { .. } => true,
             // A timeout takes 2 s (connecting) or 5 s (the whole call). Another attempt would rarely fit in.
             Self::Unavailable { cause } => *cause != Some(OutboundError::Timeout),
-            Self::KeyRefused { .. }
+            Self::KeyRejected { .. }
             | Self::Forbidden { .. }
             | Self::NotFound
             | Self::UnexpectedBody
-            | Self::Refused { .. } => false,
+            | Self::Rejected { .. } => false,
         }
     }
 
     /// Returns a stable identifier of the error, for logs and metrics.
     pub fn slug(&self) -> &'static str {
         match self {
-            Self::KeyRefused { .. } => "secret-key-invalid",
+            Self::KeyRejected { .. } => "secret-key-invalid",
             Self::Forbidden { .. } => "clerk-forbidden",
             Self::NotFound => "clerk-not-found",
             Self::RateLimited { .. } => "clerk-rate-limited",
             Self::Unavailable { .. } => "clerk-unavailable",
             Self::UnexpectedBody => "clerk-unexpected-answer",
-            Self::Refused { .. } => "clerk-refused",
+            Self::Rejected { .. } => "clerk-refused",
         }
     }
 }

@@ -34,7 +34,7 @@ use crate::{
 /// use clerk_mcp::{context, mcp::ToolError};
 /// use reqwest::Method;
 ///
-/// async fn sign_out_everywhere() -> Result<String, ToolError> {
+/// async fn sign_out() -> Result<String, ToolError> {
 ///     let (session, client) = (context::get_session()?, context::get_client()?);
 ///     for membership in client.organization_memberships(session.require_user()?).await?.iter() {
 ///         eprintln!("a member of {}", membership.organization.name);
@@ -209,8 +209,8 @@ impl ClerkClient {
     /// content.
     ///
     /// # Errors
-    /// Returns [`ClerkError::NotFound`] or [`ClerkError::Refused`] if Clerk does not know the token.
-    pub(crate) async fn report(
+    /// Returns [`ClerkError::NotFound`] or [`ClerkError::Rejected`] if Clerk does not know the token.
+    pub(crate) async fn verify_opaque_token(
         &self,
         kind: TokenKind,
         token: &BearerToken,
@@ -235,7 +235,7 @@ impl ClerkClient {
     /// Returns the ids of the signing keys of the secret key's application (`GET /v1/jwks`).
     ///
     /// # Errors
-    /// Returns [`ClerkError::KeyRefused`] if Clerk rejects the secret key.
+    /// Returns [`ClerkError::KeyRejected`] if Clerk rejects the secret key.
     pub(crate) async fn signing_key_ids(&self) -> Result<BTreeSet<String>, ClerkError> {
         let keys: types::KeyIds = call::read("jwks", self.request(Method::GET, &["v1", "jwks"])?).await?;
         Ok(keys.keys.into_iter().filter_map(|key| key.kid).collect())

@@ -22,7 +22,7 @@
 //!
 //! fn remedy(state: &SecretKeyState) -> Option<&'static str> {
 //!     Some(match state.misconfiguration()? {
-//!         Misconfiguration::KeyRefused => "copy the current key",
+//!         Misconfiguration::KeyRejected => "copy the current key",
 //!         Misconfiguration::AnotherApplication => "copy both from the same application",
 //!     })
 //! }
@@ -51,7 +51,7 @@ pub enum Misconfiguration {
     #[error(
         "Clerk rejects CLERK_SECRET_KEY; copy the current key from Clerk Dashboard > Configure > API keys"
     )]
-    KeyRefused,
+    KeyRejected,
     /// The key is valid, but belongs to another application than the domain.
     #[error(
         "CLERK_SECRET_KEY and CLERK_DOMAIN belong to different Clerk applications; copy both from the same application \
@@ -64,7 +64,7 @@ impl Misconfiguration {
     /// Returns the reason for logs and metrics.
     pub fn reason(self) -> Reason {
         match self {
-            Self::KeyRefused => Reason::SecretKeyInvalid,
+            Self::KeyRejected => Reason::SecretKeyInvalid,
             Self::AnotherApplication => Reason::SecretKeyOfAnotherApplication,
         }
     }
@@ -89,7 +89,7 @@ impl SecretKeyState {
     pub fn misconfiguration(&self) -> Option<Misconfiguration> {
         match self.current.load(Ordering::Relaxed) {
             0 => None,
-            1 => Some(Misconfiguration::KeyRefused),
+            1 => Some(Misconfiguration::KeyRejected),
             _ => Some(Misconfiguration::AnotherApplication),
         }
     }
@@ -119,7 +119,7 @@ impl SecretKeyState {
                 tracing::error!(reason = %misconfiguration.reason(), detail = %misconfiguration, "the check of the secret key failed");
                 if !history.succeeded_once || history.failed_in_a_row >= 2 {
                     let code = match misconfiguration {
-                        Misconfiguration::KeyRefused => 1,
+                        Misconfiguration::KeyRejected => 1,
                         Misconfiguration::AnotherApplication => 2,
                     };
                     self.current.store(code, Ordering::Relaxed);
@@ -129,7 +129,7 @@ impl SecretKeyState {
     }
 }
 
-/// Checks the secret key with Clerk.
+/// A probe that checks the secret key with Clerk.
 #[derive(Clone)]
 pub struct SecretKeyProbe {
     client: ClerkClient,
@@ -156,7 +156,7 @@ impl SecretKeyProbe {
                     "cannot compare the secret key: the Frontend API's keys are not available"
                 ),
             },
-            Err(ClerkError::KeyRefused { .. }) => self.state.record(Err(Misconfiguration::KeyRefused)),
+            Err(ClerkError::KeyRejected { .. }) => self.state.record(Err(Misconfiguration::KeyRejected)),
             Err(error) => tracing::debug!(cause = error.slug(), "cannot probe the secret key"),
         }
     }
@@ -218,14 +218,14 @@ mod tests {
         );
         state.record(Ok(()));
         assert_eq!(state.misconfiguration(), None);
-        state.record(Err(Misconfiguration::KeyRefused));
+        state.record(Err(Misconfiguration::KeyRejected));
         assert_eq!(state.misconfiguration(), None);
-        state.record(Err(Misconfiguration::KeyRefused));
-        assert_eq!(state.misconfiguration(), Some(Misconfiguration::KeyRefused));
+        state.record(Err(Misconfiguration::KeyRejected));
+        assert_eq!(state.misconfiguration(), Some(Misconfiguration::KeyRejected));
         state.record(Ok(()));
-        state.record(Err(Misconfiguration::KeyRefused));
+        state.record(Err(Misconfiguration::KeyRejected));
         state.record(Ok(()));
-        state.record(Err(Misconfiguration::KeyRefused));
+        state.record(Err(Misconfiguration::KeyRejected));
         assert_eq!(
             state.misconfiguration(),
             None,

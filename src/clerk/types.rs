@@ -74,7 +74,7 @@ pub struct EmailAddress {
     pub email_address: String,
 }
 
-/// A user's membership of an organization (`OrganizationMembership`).
+/// A user's membership in an organization (`OrganizationMembership`).
 ///
 /// ```
 /// use clerk_mcp::clerk::{Membership, Organization};

@@ -8,7 +8,7 @@ use clap::Args;
 use super::{
     error::{EXIT_CODES, Failure},
     logging, output, process,
-    settings::{Scope, Settings},
+    settings::{AcceptedVariables, Settings},
 };
 use crate::{
     app::{
@@ -50,7 +50,7 @@ pub(super) struct DemoArgs {
 #[derive(Debug, Default, Clone, Copy)]
 struct DemoVariables;
 
-impl Scope for DemoVariables {
+impl AcceptedVariables for DemoVariables {
     const HEADING: &'static str = "Configuration (the demo does not read .env)";
 
     fn has(name: &str) -> bool {

@@ -43,7 +43,7 @@ pub(super) fn run(args: &InitArgs) -> Result<ExitCode, Failure> {
 
 /// Returns the checkout of this repository that the new server depends on.
 fn checkout(given: Option<&Path>) -> Result<String, InitError> {
-    let folder = given.unwrap_or(Path::new(env!("CARGO_MANIFEST_DIR")));
+    let folder = given.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")));
     let found = fs::canonicalize(folder).ok().filter(|folder| {
         // The folders that the new server needs.
         folder.join("Cargo.toml").is_file() && folder.join("conformance/clerk/Cargo.toml").is_file()

@@ -11,7 +11,7 @@ use super::{
 };
 pub(super) use crate::config::DEFAULT_LOG_FILTER;
 use crate::{
-    config::{ConfigError, Fault, LogFormat, Variables, unexpanded},
+    config::{ConfigError, InvalidVariable, LogFormat, Variables, unexpanded},
     http::REQUEST_SPAN,
     trace,
 };
@@ -19,7 +19,7 @@ use crate::{
 /// Returns the log filter from `RUST_LOG`, or the filter `default` if the variable is not set.
 pub(super) fn filter(variables: &Variables, default: &str) -> Result<EnvFilter, ConfigError> {
     let text = variables.get("RUST_LOG").unwrap_or(default);
-    let fault = |reason: String| ConfigError::invalid(vec![Fault::new("RUST_LOG", reason)]);
+    let fault = |reason: String| ConfigError::invalid(vec![InvalidVariable::new("RUST_LOG", reason)]);
     if let Some(reason) = unexpanded(text) {
         return Err(fault(reason));
     }

@@ -60,7 +60,7 @@ impl AdminListener {
         let limits = ServerLimits::new(16, Duration::ZERO);
         AbortOnDropHandle::new(tokio::spawn(async move {
             // The recorder keeps every sample until upkeep runs or the metrics are read. Without this task,
-            // memory would grow while no Prometheus reads them.
+            // memory would grow while no Prometheus reads them. It never completes, so it can be `stop` below.
             let upkeep = async {
                 loop {
                     tokio::time::sleep(UPKEEP_EVERY).await;

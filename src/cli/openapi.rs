@@ -5,7 +5,7 @@ use std::{process::ExitCode, sync::Arc};
 use super::{
     error::Failure,
     output, process,
-    settings::{Scope, Settings},
+    settings::{AcceptedVariables, Settings},
 };
 use crate::{
     app::AppError,
@@ -25,7 +25,7 @@ impl DocumentVariables {
     const NAMES: [&str; 3] = ["BASE_URL", "SCOPES", "DOCS_URL"];
 }
 
-impl Scope for DocumentVariables {
+impl AcceptedVariables for DocumentVariables {
     const HEADING: &'static str = "Configuration that appears in the document";
 
     fn has(name: &str) -> bool {
@@ -60,7 +60,7 @@ pub(super) fn run(settings: &Settings<DocumentVariables>, yaml: bool) -> Result<
         resources: ResourceNames::new(&config.base_url),
         issuer: config.clerk.issuer().to_owned(),
         scopes: config.scopes.clone(),
-        all_scopes: config.scopes.clone(),
+        scopes_supported: config.scopes.clone(),
         docs_url: config.docs_url.as_ref().map(ToString::to_string),
         playground: true,
         sessions: false,

@@ -19,7 +19,7 @@ pub(super) fn note(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Formats the result of a check as a list entry: a mark, the check's `name` padded to `width`, and the
+/// Formats the result of a check as a list entry: a mark, the check's `name` padded to `width`, and the text
 /// `words`, wrapped at 80 columns.
 pub(super) fn check(mark: &str, name: &str, width: usize, words: &str) -> String {
     let head = format!("  {mark:<4}  {name:<width$}  ");

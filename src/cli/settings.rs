@@ -14,7 +14,7 @@ pub(super) struct Settings<S = AllVariables> {
 }
 
 /// Selects the variables that a command accepts as flags, and says how `--help` describes them.
-pub(super) trait Scope {
+pub(super) trait AcceptedVariables {
     /// The heading above the flags in `--help`.
     const HEADING: &'static str;
 
@@ -34,7 +34,7 @@ pub(super) trait Scope {
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct AllVariables;
 
-impl Scope for AllVariables {
+impl AcceptedVariables for AllVariables {
     const HEADING: &'static str = "Configuration (precedence: flags, then the environment, then .env)";
 
     fn has(_: &str) -> bool {
@@ -46,7 +46,7 @@ impl Scope for AllVariables {
     }
 }
 
-impl<S: Scope> Settings<S> {
+impl<S: AcceptedVariables> Settings<S> {
     /// Returns the values that were given as flags, by variable.
     pub(super) fn flags(&self) -> &HashMap<&'static str, String> {
         &self.flags
@@ -78,7 +78,7 @@ impl<S: Scope> Settings<S> {
     }
 }
 
-impl<S: Scope + Default> Args for Settings<S> {
+impl<S: AcceptedVariables + Default> Args for Settings<S> {
     fn augment_args(command: Command) -> Command {
         command.args(Self::flag_variables().map(|variable| {
             Arg::new(variable.name)
@@ -95,7 +95,7 @@ impl<S: Scope + Default> Args for Settings<S> {
     }
 }
 
-impl<S: Scope + Default> FromArgMatches for Settings<S> {
+impl<S: AcceptedVariables + Default> FromArgMatches for Settings<S> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut settings = Self::default();
         settings.update_from_arg_matches(matches)?;

@@ -75,7 +75,7 @@ pub(super) fn read(read: &mut Reader<'_>) -> Option<ClerkConfig> {
             None
         }
     };
-    let issuer = read.optional("CLERK_ISSUER", parse::base_url);
+    let issuer = read.optional("CLERK_ISSUER", parse::url_prefix);
     if let (Some((mode, _)), Some(named)) = (&secret_key, issuer.as_ref().or(frontend_api.as_ref())) {
         check_mode(read, *mode, named);
     }

@@ -8,7 +8,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use super::{ConfigError, Fault, VARIABLES};
+use super::{ConfigError, InvalidVariable, VARIABLES};
 use crate::nearest::nearest;
 
 /// The contents of a `.env` file.
@@ -71,7 +71,7 @@ impl Dotenv {
 }
 
 fn fault(reason: String) -> ConfigError {
-    ConfigError::invalid(vec![Fault::new(".env", reason)])
+    ConfigError::invalid(vec![InvalidVariable::new(".env", reason)])
 }
 
 /// Returns the variable that `name` is probably meant to be, unless it is the name of one. Files contain other

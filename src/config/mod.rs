@@ -154,7 +154,7 @@ impl Config {
     pub fn from_variables(variables: &Variables) -> Result<Self, ConfigError> {
         let mut read = Reader::new(variables);
         let clerk = clerk::read(&mut read);
-        let base_url = read.required("BASE_URL", BASE_URL_SOURCE, parse::own_url);
+        let base_url = read.required("BASE_URL", BASE_URL_SOURCE, parse::base_url);
         let host = read.or("HOST", IpAddr::V4(Ipv4Addr::LOCALHOST), parse::host);
         let port = read.or(
             "PORT",
@@ -318,7 +318,7 @@ impl Config {
 #[derive(Clone, Default, PartialEq, Eq, Error)]
 pub struct ConfigError {
     missing: Vec<MissingVariable>,
-    invalid: Vec<Fault>,
+    invalid: Vec<InvalidVariable>,
     /// What is suspicious in the `.env` file, and can be the cause.
     warnings: Vec<String>,
 }
@@ -332,18 +332,18 @@ struct MissingVariable {
 /// One invalid variable or file.
 ///
 /// ```
-/// use clerk_mcp::config::{ConfigError, Fault};
+/// use clerk_mcp::config::{ConfigError, InvalidVariable};
 ///
-/// let error = ConfigError::invalid(vec![Fault::new("MY_GREETING", "expected a text without line breaks")]);
+/// let error = ConfigError::invalid(vec![InvalidVariable::new("MY_GREETING", "expected a text without line breaks")]);
 /// assert_eq!(error.to_string(), "[Clerk] Invalid config: MY_GREETING: expected a text without line breaks");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct InvalidVariable {
     subject: &'static str,
     reason: String,
 }
 
-impl Fault {
+impl InvalidVariable {
     /// Creates a fault of `subject`, the name of a variable or file. `reason` must not contain a secret.
     pub fn new(subject: &'static str, reason: impl Into<String>) -> Self {
         Self {
@@ -355,7 +355,7 @@ impl Fault {
 
 impl ConfigError {
     /// Creates an error without missing variables.
-    pub fn invalid(invalid: Vec<Fault>) -> Self {
+    pub fn invalid(invalid: Vec<InvalidVariable>) -> Self {
         Self {
             invalid,
             ..Self::default()
@@ -398,7 +398,7 @@ impl fmt::Display for ConfigError {
             let sources = self.missing.iter();
             lines.extend(sources.map(|one| format!("  {}: {}", one.variable, one.source)));
         }
-        for Fault { subject, reason } in &self.invalid {
+        for InvalidVariable { subject, reason } in &self.invalid {
             lines.push(format!("[Clerk] Invalid config: {subject}: {reason}"));
         }
         lines.extend(self.warnings.iter().map(|warning| format!("[Clerk] {warning}")));

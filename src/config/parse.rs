@@ -9,7 +9,7 @@ use std::{
 use jiff::SignedDuration;
 use url::{Host, Url};
 
-use super::{ConfigError, Fault, MissingVariable, VARIABLES, Variables};
+use super::{ConfigError, InvalidVariable, MissingVariable, VARIABLES, Variables};
 use crate::{
     origin::{AllowedOrigins, is_loopback},
     token::{AudiencePolicy, TokenKind},
@@ -87,7 +87,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn fault(&mut self, variable: &'static str, reason: String) {
-        self.error.invalid.push(Fault::new(variable, reason));
+        self.error.invalid.push(InvalidVariable::new(variable, reason));
     }
 
     pub(super) fn finish(mut self) -> Result<(), ConfigError> {
@@ -225,7 +225,7 @@ fn names_one_host(url: &Url) -> bool {
 
 /// Parses a URL to which paths are appended: no query, no fragment, and https unless it is loopback. Removes
 /// trailing slashes.
-pub(super) fn base_url(text: &str) -> Result<Url, String> {
+pub(super) fn url_prefix(text: &str) -> Result<Url, String> {
     let mut url = web_url(text)?;
     if url.query().is_some() || url.fragment().is_some() {
         return Err("expected a URL without a query or fragment".to_owned());
@@ -248,8 +248,8 @@ pub(super) fn socket_address(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// Parses `BASE_URL`. Rejects the URL of the MCP endpoint, because `/mcp` is appended to `BASE_URL`.
-pub(super) fn own_url(text: &str) -> Result<Url, String> {
-    let url = base_url(text)?;
+pub(super) fn base_url(text: &str) -> Result<Url, String> {
+    let url = url_prefix(text)?;
     let is_unspecified = match url.host() {
         Some(Host::Ipv4(address)) => address.is_unspecified(),
         Some(Host::Ipv6(address)) => address.is_unspecified(),
@@ -267,7 +267,7 @@ pub(super) fn own_url(text: &str) -> Result<Url, String> {
 
 /// Parses `CLERK_API_URL`. Rejects the version, which is part of the paths that are appended.
 pub(super) fn backend_api(text: &str) -> Result<Url, String> {
-    let url = base_url(text)?;
+    let url = url_prefix(text)?;
     if url.path().ends_with("/v1") {
         Err("expected the URL without the trailing /v1".to_owned())
     } else {
@@ -463,7 +463,7 @@ fn origin(text: &str) -> Result<String, String> {
                     || byte.is_ascii_digit()
                     || matches!(byte, b'-' | b'_' | b'.' | b':')
             });
-        // Browsers send `null` as the origin of these, or are never at one.
+        // Browsers send `null` as the origin of pages with these schemes, or cannot open such pages.
         let has_no_origin = matches!(scheme, "file" | "data" | "ws" | "wss" | "ftp");
         return if is_scheme && is_host && !has_no_origin {
             Ok(text.to_owned())
@@ -512,7 +512,7 @@ pub(super) fn domain(text: &str) -> Result<String, String> {
 
 /// Parses `CLERK_FRONTEND_API_URL`.
 pub(super) fn frontend_api(text: &str) -> Result<Url, String> {
-    let url = base_url(text)?;
+    let url = url_prefix(text)?;
     not_frontend_api(&url)?;
     Ok(url)
 }
@@ -533,7 +533,7 @@ fn not_frontend_api(url: &Url) -> Result<(), String> {
         }
         Some(("dashboard", "clerk.com")) => format!("this is the Clerk Dashboard; {COPY}"),
         Some(("api", "clerk.com")) => format!("this is the Backend API; {COPY}"),
-        Some(("clerk", "com")) | Some(("www", "clerk.com")) => format!("this is Clerk's own site; {COPY}"),
+        Some(("clerk", "com") | ("www", "clerk.com")) => format!("this is Clerk's own site; {COPY}"),
         Some(_) | None => return Ok(()),
     };
     Err(reason)

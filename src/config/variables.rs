@@ -9,7 +9,7 @@ use std::{
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    ConfigError, Fault,
+    ConfigError, InvalidVariable,
     dotenv::Dotenv,
     parse::{may_show, unexpanded},
 };
@@ -233,9 +233,9 @@ const fn var(name: &'static str, value: &'static str, default: &'static str, hel
 #[derive(Default)]
 pub struct Variables {
     values: HashMap<&'static str, SecretString>,
-    /// Files that variables name and that cannot be read.
+    /// The errors of files that could not be read.
     /// [`Config::from_variables`](super::Config::from_variables) reports them together with all other errors.
-    faults: Vec<Fault>,
+    faults: Vec<InvalidVariable>,
     /// What is suspicious in the `.env` file.
     warnings: Vec<String>,
 }
@@ -285,7 +285,7 @@ impl Variables {
             let name = name.as_ref();
             match VARIABLES.iter().find(|variable| variable.name == name) {
                 Some(variable) => values.set(variable.name, Some(value.into())),
-                None => unknown.push(Fault::new("variables", unknown_variable(name))),
+                None => unknown.push(InvalidVariable::new("variables", unknown_variable(name))),
             }
         }
         if unknown.is_empty() {
@@ -338,7 +338,7 @@ impl Variables {
     }
 
     /// Returns the errors of files that could not be read.
-    pub(super) fn faults(&self) -> &[Fault] {
+    pub(super) fn faults(&self) -> &[InvalidVariable] {
         &self.faults
     }
 
@@ -377,10 +377,10 @@ fn unknown_variable(name: &str) -> String {
     }
 }
 
-fn unreadable(variable: &'static str, file: &Path, error: &io::Error) -> Fault {
+fn unreadable(variable: &'static str, file: &Path, error: &io::Error) -> InvalidVariable {
     let shown = file.to_string_lossy();
     if let Some(reason) = unexpanded(&shown) {
-        return Fault::new(variable, reason);
+        return InvalidVariable::new(variable, reason);
     }
     // The value may be a secret key instead of a file name, and must not be printed then.
     let name = if may_show(variable, &shown) {
@@ -388,7 +388,7 @@ fn unreadable(variable: &'static str, file: &Path, error: &io::Error) -> Fault {
     } else {
         "the file".into()
     };
-    Fault::new(variable, format!("cannot read {name} ({})", error.kind()))
+    InvalidVariable::new(variable, format!("cannot read {name} ({})", error.kind()))
 }
 
 /// The name of the only secret variable.

@@ -19,8 +19,8 @@ use crate::{log_limit::log_limited, reason::Reason};
 
 /// A group of routes with the same checks around them, in this order:
 ///
-/// 1. CORS. Preflights are answered here, because they carry no token. It is the outermost check, because web
-///    pages must be able to read the error responses of all others.
+/// 1. CORS. Preflights are answered here, because they carry no token. It is the outermost check, so that web
+///    pages can read the error responses of the other checks.
 /// 2. The `Host` check.
 /// 3. The time limit, and a handler for panics and errors.
 ///

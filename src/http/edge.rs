@@ -1,4 +1,4 @@
-//! [`Edge`]: the outermost endpoint, which finds the area of a request and adds what every response has.
+//! [`Edge`]: the outermost endpoint. It selects the area of a request, and adds the headers of all responses.
 
 use std::{cmp::Reverse, sync::Arc};
 
@@ -21,8 +21,8 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
-    /// Creates the endpoint of a server with these `areas`, each at its paths and below them. The `default`
-    /// area has all other paths.
+    /// Creates the endpoint of a server with these `areas`, each at its paths and below them. All other paths
+    /// belong to the `default` area.
     pub(crate) fn new(log: AccessLog, areas: Vec<(Vec<String>, Area)>, default: Area) -> Self {
         let mut areas: Vec<_> = areas
             .into_iter()

@@ -96,7 +96,7 @@ pub(super) async fn serve_on(
     };
     // Closes all connections when this function returns or its future is dropped.
     let _abort_on_drop = server.abort.clone().drop_guard();
-    let slots = Arc::new(Semaphore::new(limits.max_connections));
+    let permits = Arc::new(Semaphore::new(limits.max_connections));
     let drain = limits.drain.min(limits.shutdown_grace);
     let mut stop = pin!(async {
         stop.await;
@@ -106,9 +106,9 @@ pub(super) async fn serve_on(
     loop {
         tokio::select! {
             () = &mut stop => break,
-            accepted = accept(&listener, &slots) => {
-                if let Some((stream, remote, slot)) = accepted {
-                    server.spawn(stream, remote, Some(slot));
+            accepted = accept(&listener, &permits) => {
+                if let Some((stream, remote, permit)) = accepted {
+                    server.spawn(stream, remote, Some(permit));
                 }
             }
         }
@@ -145,7 +145,7 @@ struct Server {
 
 impl Server {
     /// Serves a connection in a task of its own.
-    fn spawn<S>(&self, stream: S, remote: SocketAddr, slot: Option<OwnedSemaphorePermit>)
+    fn spawn<S>(&self, stream: S, remote: SocketAddr, permit: Option<OwnedSemaphorePermit>)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -160,7 +160,7 @@ impl Server {
                 () = connection.serve(stopping) => {}
                 () = abort.cancelled() => {}
             }
-            drop(slot);
+            drop(permit);
         });
     }
 }
@@ -226,12 +226,12 @@ fn without_delay(stream: TcpStream) -> TcpStream {
 /// if accepting fails.
 async fn accept<L: Listener>(
     listener: &L,
-    slots: &Arc<Semaphore>,
+    permits: &Arc<Semaphore>,
 ) -> Option<(L::Stream, SocketAddr, OwnedSemaphorePermit)> {
     // The semaphore is never closed.
-    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+    let permit = Arc::clone(permits).acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, remote)) => Some((stream, remote, slot)),
+        Ok((stream, remote)) => Some((stream, remote, permit)),
         Err(error) => {
             // Usually "too many open files". Without a pause, this loop would spin.
             log_limited!(warn, "accept", %error, "cannot accept a connection");

@@ -44,8 +44,8 @@ pub(super) fn is_public(message: &Message<'_>, headers: &HeaderMap, settings: &M
     is_public && !needs_session && agrees("mcp-method", Some(method)) && agrees("mcp-name", name)
 }
 
-/// Checks the requirement of `tool`. Puts the session that the tool gets into `request`, and the audited call:
-/// `WithSession` logs its outcome. A rejected call is logged here.
+/// Checks the requirement of `tool`, and logs the call if it is rejected. Otherwise puts the tool's session
+/// and the audited call into the extensions of `request`; `WithSession` logs the outcome of the call.
 pub(super) async fn admit(
     tool: &str,
     session: Option<&Arc<Session>>,
@@ -80,8 +80,8 @@ pub(super) async fn admit(
     Ok(())
 }
 
-/// Checks a requirement. Returns the session for the tool, with role and permissions if the requirement needs
-/// them. Clerk is not asked about a token that is rejected anyway.
+/// Checks a requirement. Returns the session for the tool, with role and permissions if the requirement uses
+/// them. Does not call Clerk if the token is rejected for its scopes.
 async fn check(
     requirement: &Requirement,
     session: &Arc<Session>,

@@ -1,6 +1,6 @@
 //! [`AuditedCall`]: the audit log, one event for each tool call.
 //!
-//! An event contains ids only. Arguments, results, tokens, names and email addresses must never get in.
+//! An event contains ids, and never arguments, results, tokens, names or email addresses.
 
 use std::{sync::Arc, time::Instant};
 
@@ -38,7 +38,9 @@ impl AuditedCall {
         Self {
             tool: tool.to_owned(),
             session: session.cloned(),
-            required_scopes: requirement.map(Requirement::all_scopes).unwrap_or_default(),
+            required_scopes: requirement
+                .map(Requirement::scopes_to_request)
+                .unwrap_or_default(),
             request_id: request.data::<RequestId>().copied(),
             trace_id: request
                 .header("traceparent")
@@ -53,7 +55,7 @@ impl AuditedCall {
         self.log("rejected", Some(reason));
     }
 
-    /// Logs that the tool ran.
+    /// Logs the outcome of a call that was not rejected.
     pub(super) fn finished(&self, outcome: &Result<CallToolResponse, ErrorData>) {
         self.log(label(outcome), None);
     }

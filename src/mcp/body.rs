@@ -1,5 +1,5 @@
-//! [`JsonRpcBody`]: reads the body of each request before rmcp gets it. A body that is not one JSON-RPC message
-//! gets a JSON-RPC error.
+//! [`JsonRpcBody`]: reads the body of each request before rmcp gets it. A body that is not one JSON-RPC
+//! message gets a JSON-RPC error.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use crate::{
     session::Session,
 };
 
-/// Passes MCP messages on to `inner`, and rejects any other body of a POST.
+/// The endpoint of `/mcp`: checks each message and the policy, then calls the tool or passes it to `inner`.
 pub(super) struct JsonRpcBody<E, H> {
     pub(super) inner: E,
     pub(super) reader: BodyReader,

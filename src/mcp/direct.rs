@@ -3,7 +3,7 @@
 //! For each request, rmcp's service tries 13 message types, and spawns four tasks that are connected by
 //! channels. A tool that only returns a result needs none of that, and calls are most of a server's requests.
 //!
-//! [`DirectCalls::accept`] never rejects. It accepts a request that is plainly valid, and leaves every other
+//! [`DirectCalls::accept`] sends no errors. It accepts a request that is plainly valid, and leaves any other
 //! one to rmcp, which then sends the exact error. It repeats rules of rmcp, so `tests/it/direct.rs` compares
 //! the responses of both ways.
 
@@ -32,7 +32,7 @@ use super::{
     sessions::{PROTOCOL_VERSION, SESSION_ID},
 };
 
-/// Calls tools that never use their peer.
+/// The caller of tools that never use their peer.
 pub(super) struct DirectCalls<H> {
     handler: WithSession<H>,
     tools: BTreeSet<String>,
@@ -90,7 +90,7 @@ impl<H: ServerHandler + Clone> DirectCalls<H> {
                 && repeats(METHOD, "tools/call")
                 && repeats(NAME, &**tool)
         } else {
-            !message.has_version
+            !message.names_revision
         };
         if !is_consistent || meta.contains_key("progressToken") {
             return None;
@@ -116,8 +116,8 @@ impl<H: ServerHandler + Clone> DirectCalls<H> {
         context.meta = call.meta;
         let (parts, _) = http::Request::from(request).into_parts();
         context.extensions.insert(parts);
-        // Tells tasks of the tool that the call is over, also when the client disconnects.
-        let _over = context.ct.clone().drop_guard();
+        // Tells tasks of the tool that the call has ended, even if the client disconnected.
+        let _cancel_on_drop = context.ct.clone().drop_guard();
         let request = ClientRequest::CallToolRequest(CallToolRequest::new(call.params));
         let (message, status) = match self.handler.handle_request(request, context).await {
             Ok(result) => (ServerJsonRpcMessage::response(result, call.id), StatusCode::OK),
@@ -161,8 +161,8 @@ fn is_modern(version: &ProtocolVersion) -> bool {
     *version >= ProtocolVersion::V_2026_07_28
 }
 
-/// Returns whether rmcp would accept the headers, apart from those that repeat the body, and whether each of
-/// them occurs at most once.
+/// Returns whether the headers have a usual form that rmcp accepts, and none of them is repeated. Headers
+/// that repeat values of the body are compared in [`DirectCalls::accept`].
 fn is_plain(headers: &HeaderMap) -> bool {
     let is = |name, values: &[&str]| {
         headers
@@ -177,7 +177,7 @@ fn is_plain(headers: &HeaderMap) -> bool {
         && !headers.keys().any(|name| name.as_str().starts_with("mcp-param-"))
 }
 
-/// Returns the status of an error, as rmcp does.
+/// Returns the HTTP status that rmcp sends with an error of this code.
 fn status(version: &ProtocolVersion, code: ErrorCode) -> StatusCode {
     match code {
         _ if !is_modern(version) => StatusCode::OK,

@@ -100,7 +100,7 @@ impl<H> WithSession<H> {
         .inspect_err(Aborted::log)
     }
 
-    /// Runs the `handler` of a notification. A notification has no response, so faults are only logged. At
+    /// Runs the `handler` of a notification. A notification has no response, so failures are only logged. At
     /// the limit of concurrent notifications, further ones are dropped. Notifications of anonymous callers are
     /// dropped too, because these callers have no MCP session.
     async fn run_notification(&self, extensions: &Extensions, handler: BoxFuture<'_, ()>) {
@@ -207,7 +207,7 @@ fn parts(extensions: &Extensions) -> Option<&http::request::Parts> {
 fn handler_context(mut context: RequestContext<RoleServer>) -> RequestContext<RoleServer> {
     let has_session =
         parts(&context.extensions).is_some_and(|parts| parts.headers.contains_key("mcp-session-id"));
-    // A closed peer cannot ask, and direct calls share it.
+    // A closed peer cannot send requests. All direct calls share it, so it must not be changed.
     if !has_session
         && !context.peer.is_transport_closed()
         && context.meta.protocol_version().is_none()

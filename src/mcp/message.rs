@@ -28,7 +28,7 @@ pub(super) struct Message<'a> {
     pub(super) is_plain: bool,
     /// Whether the message names its own revision, as requests do since 2026-07-28, or is `server/discover`.
     /// Such a request has no session.
-    pub(super) has_version: bool,
+    pub(super) names_revision: bool,
 }
 
 /// The purpose of a message, as far as the code in front of rmcp distinguishes it.
@@ -89,7 +89,7 @@ impl<'a> Message<'a> {
             Some(_) => return Err(fault(INVALID_PARAMS, "_meta must be an object")),
             None => Meta::default(),
         };
-        let has_version = meta.protocol_version.is_some() || method.as_deref() == Some("server/discover");
+        let names_revision = meta.protocol_version.is_some() || method.as_deref() == Some("server/discover");
         let purpose = match (method.as_deref(), envelope.id) {
             (None, _) | (_, None) => Purpose::NotARequest,
             (Some(method), Some(_)) if method.len() > MAX_NAME_BYTES => {
@@ -99,7 +99,7 @@ impl<'a> Message<'a> {
                 "tools/call" => {
                     Purpose::ToolCall(params.tool().map_err(|message| fault(INVALID_PARAMS, message))?)
                 }
-                "initialize" if meta.is_without_sessions() => {
+                "initialize" if meta.is_sessionless() => {
                     return Err(fault(
                         METHOD_NOT_FOUND,
                         "initialize was removed in 2026-07-28 (SEP-2575)",
@@ -121,7 +121,7 @@ impl<'a> Message<'a> {
             meta: params.meta.map(RawValue::get),
             is_plain: params.is_plain,
             method,
-            has_version,
+            names_revision,
             purpose,
         })
     }
@@ -264,16 +264,16 @@ struct Meta<'a> {
 
 impl Meta<'_> {
     /// Returns whether this names a revision without sessions, and so without `initialize`.
-    fn is_without_sessions(&self) -> bool {
+    fn is_sessionless(&self) -> bool {
         self.protocol_version.is_some_and(|version| {
-            string(version).is_ok_and(|version| is_without_sessions(version.as_bytes()))
+            string(version).is_ok_and(|version| is_sessionless_revision(version.as_bytes()))
         })
     }
 }
 
 /// Returns whether this revision of MCP has no sessions (SEP-2567). Revisions are dates, so later ones are
 /// greater.
-pub(super) fn is_without_sessions(revision: &[u8]) -> bool {
+pub(super) fn is_sessionless_revision(revision: &[u8]) -> bool {
     revision >= b"2026-07-28".as_slice()
 }
 

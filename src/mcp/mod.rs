@@ -157,9 +157,9 @@ pub fn endpoint<H: ServerHandler + Clone>(
     let (policy, policy_client) = (Arc::new(settings.policy.clone()), client.clone());
     // rmcp calls this once per session, or per request without one, so each session has its own notification
     // limit.
-    let factory = move || WithSession::new(server.clone(), client.clone(), Arc::clone(&policy), call_timeout);
-    let direct = DirectCalls::new(factory(), settings.direct_tools.clone());
-    let factory = move || Ok(factory());
+    let handler = move || WithSession::new(server.clone(), client.clone(), Arc::clone(&policy), call_timeout);
+    let direct = DirectCalls::new(handler(), settings.direct_tools.clone());
+    let factory = move || Ok(handler());
     let sessions = settings
         .sessions
         .as_ref()

@@ -1,4 +1,4 @@
-//! The end of open-ended event streams.
+//! Limits the lifetime of open-ended event streams.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use poem::{Body, Response};
 use super::McpSettings;
 use crate::session::Session;
 
-/// Ends an open-ended event stream when the server stops or the token that opened it expires: an open stream
-/// must not keep serving an expired token. Do not limit the stream of a tool call: calls in flight are finished.
+/// Ends an open-ended event stream when the server stops, or when its token expires: an open stream must not
+/// keep serving an expired token. Do not use it for the stream of a tool call: calls in flight are finished.
 pub(super) fn limit_stream(response: Response, session: &Session, settings: &McpSettings) -> Response {
     let (parts, body) = response.into_parts();
     let lifetime = stream_lifetime(settings.clock.now(), session.expires_at);

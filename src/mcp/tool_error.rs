@@ -45,7 +45,7 @@ pub enum ToolError {
     /// The token belongs to no user, for example a machine token.
     #[error(transparent)]
     NoUser(#[from] NoUser),
-    /// A function of [`context`](crate::context) was called outside a request, such as in a spawned task. This
+    /// A function of [`context`](crate::context) was called outside a tool, such as in a spawned task. This
     /// is a bug of the server.
     #[error(transparent)]
     NotInTool(#[from] NotInTool),

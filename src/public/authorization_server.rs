@@ -16,7 +16,7 @@ use crate::{clock::Clock, flight::Flight, log_limit::log_limited, outbound};
 /// While Clerk is unavailable, the last document is served. If no document was ever fetched, one is built
 /// from Clerk's fixed endpoints.
 #[derive(Debug, Clone)]
-pub(crate) struct AuthorizationServerMetadata(Arc<Inner>);
+pub(crate) struct MetadataMirror(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -44,7 +44,7 @@ struct MirrorState {
     in_flight: Option<Flight<()>>,
 }
 
-impl AuthorizationServerMetadata {
+impl MetadataMirror {
     /// Creates a mirror of the documents of `issuer`, which are fetched at `frontend_api`. Usually both are
     /// the same URL.
     pub(crate) fn new(client: Client, frontend_api: &str, issuer: &str, clock: Arc<dyn Clock>) -> Self {
@@ -151,7 +151,7 @@ impl Inner {
     }
 }
 
-/// Returns how long a document with this `Cache-Control` is fresh. Never less than the retry interval:
+/// Returns how long a document with this `Cache-Control` is fresh: at least the retry interval, because
 /// otherwise every request of a client would cause a request to Clerk.
 fn lifetime(cache_control: Option<&str>) -> Duration {
     let Some(directives) = cache_control else {

@@ -8,7 +8,7 @@ use serde_json::json;
 pub(crate) struct ClientSetup {
     /// The name of the client.
     pub(crate) client: &'static str,
-    /// Where to put the text.
+    /// Where to use the text.
     pub(crate) place: &'static str,
     /// The command or configuration to copy.
     pub(crate) text: String,

@@ -24,10 +24,10 @@ pub(super) struct DocsPage {
 }
 
 impl DocsPage {
-    /// Renders the page for `document`. `swagger_ui` is the page that poem-openapi generates. Only its style
-    /// and script are used: that page embeds another document, and Swagger UI cannot be configured in it.
+    /// Renders the page for `document`. `swagger_ui` is the page that poem-openapi generates. Only the style
+    /// and script of that page are used, because it embeds another document and cannot be configured.
     pub(super) fn new(document: &Value, swagger_ui: &str, settings: &PublicSettings) -> Self {
-        // In a cascade layer, so that our own style takes precedence regardless of selector specificity.
+        // A cascade layer lets our own style take precedence regardless of selector specificity.
         let swagger_style = format!(
             "@layer swagger{{{}}}",
             text_between(swagger_ui, "<style charset=\"UTF-8\">", "</style>")

@@ -35,9 +35,7 @@ use serde_json::Value;
 pub use self::health::Health;
 #[cfg(feature = "cli")]
 pub(crate) use self::health::health_routes;
-pub(crate) use self::{
-    authorization_server::AuthorizationServerMetadata, health::HealthResponse, page::DemoContent,
-};
+pub(crate) use self::{authorization_server::MetadataMirror, health::HealthResponse, page::DemoContent};
 #[cfg(feature = "demo")]
 pub(crate) use self::{
     clients::{ClientSetup, client_setups},
@@ -71,7 +69,7 @@ pub(crate) struct PublicSettings {
     /// The scopes to request at sign-in.
     pub(crate) scopes: Vec<String>,
     /// `scopes_supported`: also the scopes that only some tools need.
-    pub(crate) all_scopes: Vec<String>,
+    pub(crate) scopes_supported: Vec<String>,
     /// `resource_documentation`.
     pub(crate) docs_url: Option<String>,
     /// Whether the start page has a playground and the documentation describes the tools.
@@ -86,7 +84,7 @@ pub(crate) struct PublicSettings {
 #[derive(Debug)]
 pub(crate) struct PublicApi {
     settings: PublicSettings,
-    authorization_server: AuthorizationServerMetadata,
+    authorization_server: MetadataMirror,
     health: Arc<Health>,
     page: StartPage,
 }
@@ -95,7 +93,7 @@ impl PublicApi {
     /// Creates the operations of a server with `settings`.
     pub(crate) fn new(
         settings: PublicSettings,
-        authorization_server: AuthorizationServerMetadata,
+        authorization_server: MetadataMirror,
         health: Arc<Health>,
     ) -> Self {
         Self {
@@ -120,7 +118,7 @@ impl PublicApi {
         client: reqwest::Client,
         clock: Arc<dyn crate::clock::Clock>,
     ) -> Document {
-        let mirror = AuthorizationServerMetadata::new(client, &settings.issuer, &settings.issuer, clock);
+        let mirror = MetadataMirror::new(client, &settings.issuer, &settings.issuer, clock);
         let health = Health::new(|| true, Arc::default());
         let (_, document) = Self::new(settings, mirror, Arc::new(health)).into_service();
         document.with_tools(tools)
@@ -167,8 +165,8 @@ impl PublicApi {
                 paths::HEALTHZ,
                 get(make_sync(move |_| static_response(&alive, JSON))),
             );
-        // `service` has the documents at the documented paths. The same documents are served below the path of
-        // BASE_URL, and with a trailing slash, because clients that were configured with `/mcp/` request that.
+        // `service` serves the documents at the documented paths. These routes also serve them below the path
+        // of BASE_URL, and with a trailing slash, which clients that were configured with `/mcp/` request.
         let (base, mcp) = (settings.resources.base(), settings.resources.mcp());
         let slash = format!("{}/", paths::MCP);
         let mut aliases = vec![(slash.clone(), mcp)];

@@ -242,8 +242,8 @@ fn mcp_operation(settings: &PublicSettings) -> Value {
     })
 }
 
-/// Returns example results of tool calls: one that succeeded and one that failed. What a tool returns is not
-/// known, so the texts say what they stand for.
+/// Returns example results of tool calls: one that succeeded and one that failed. The tools' results are
+/// not known here, so each text describes itself.
 fn results() -> Value {
     let result = |text: &str, is_error: bool| {
         json!({ "jsonrpc": "2.0", "id": 1, "result": {
@@ -400,7 +400,7 @@ fn refusals(settings: &PublicSettings) -> Vec<(&'static str, &'static str, AuthE
         (
             "bad-secret-key",
             "The server's secret key is wrong",
-            Misconfiguration::KeyRefused.into(),
+            Misconfiguration::KeyRejected.into(),
         ),
         (
             "clerk-unavailable",

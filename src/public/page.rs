@@ -64,7 +64,7 @@ pub(crate) struct DemoUser {
     pub(crate) id: String,
     /// First and last name.
     pub(crate) name: String,
-    /// E-mail address.
+    /// Email address.
     pub(crate) email: String,
     /// The user's organizations, as a phrase such as `member of Acme`.
     pub(crate) about: String,
@@ -164,7 +164,7 @@ fn playground_data(settings: &PublicSettings) -> String {
 }
 
 /// Formats `data` as JSON that can be the text of a script element: `</script>` or `<!--` in a string would
-/// end it.
+/// break it.
 pub(super) fn script_data(data: &Value) -> String {
     data.to_string().replace('<', "\\u003c")
 }
@@ -317,7 +317,7 @@ pub(super) mod tests {
             resources: ResourceNames::new(&Url::parse("http://127.0.0.1:3001").unwrap()),
             issuer: "http://127.0.0.1:9".to_owned(),
             scopes: Vec::new(),
-            all_scopes: Vec::new(),
+            scopes_supported: Vec::new(),
             docs_url: None,
             playground: true,
             sessions: false,

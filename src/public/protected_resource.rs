@@ -31,7 +31,7 @@ impl ProtectedResourceMetadata {
             resource: resource.to_owned(),
             authorization_servers: vec![settings.issuer.clone()],
             bearer_methods_supported: vec!["header".to_owned()],
-            scopes_supported: settings.all_scopes.clone(),
+            scopes_supported: settings.scopes_supported.clone(),
             resource_name: settings.name.clone(),
             resource_documentation: settings.docs_url.clone(),
         }

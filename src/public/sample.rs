@@ -7,7 +7,7 @@ pub(crate) fn arguments(schema: &Map<String, Value>) -> Value {
     object(schema, schema, 0)
 }
 
-/// Returns a value that matches `schema` as far as it says. `root` resolves references.
+/// Returns a value that matches the keywords of `schema` that this module knows. `root` resolves references.
 fn value(schema: &Value, root: &Map<String, Value>, depth: usize) -> Value {
     let Some(schema) = schema.as_object().filter(|_| depth < MAX_DEPTH) else {
         return Value::Null;
@@ -75,7 +75,7 @@ fn resolve<'a>(pointer: &str, root: &'a Map<String, Value>) -> Option<&'a Value>
     segments.try_fold(first, |schema, segment| schema.get(segment))
 }
 
-/// Recursive schemas end here.
+/// The depth at which a recursive schema is cut off.
 const MAX_DEPTH: usize = 6;
 
 #[cfg(test)]

@@ -34,8 +34,8 @@ impl BearerToken {
             return Err(BearerError::MoreThanOne);
         }
         let value = value.to_str().map_err(|_| BearerError::Malformed)?;
-        // A proxy that joins two Authorization headers produces a comma-separated list (RFC 9110 §5.3). The
-        // commas of `Digest` separate parameters, which do not begin with a scheme.
+        // A proxy that joins two Authorization headers produces a comma-separated list (RFC 9110 §5.3). A
+        // comma inside one credential (`Digest`) separates parameters, and no parameter begins with a scheme.
         if value
             .split(',')
             .skip(1)
@@ -101,7 +101,7 @@ fn names_scheme(part: &str) -> bool {
     })
 }
 
-/// Returns whether `text` is a token68 (RFC 9110 §11.2): `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
+/// Returns whether `text` is a token68 (RFC 9110 §11.2): letters, digits and `-._~+/`, then only `=`.
 fn is_token68(text: &str) -> bool {
     let body = text.trim_end_matches('=');
     // Without an early exit, the compiler checks many bytes at once.

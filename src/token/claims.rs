@@ -10,7 +10,7 @@ use super::{
     permissions,
     policy::TokenPolicy,
     recorder::Recorder,
-    rules::{ClaimRules, non_empty, observed_audience, text, time},
+    rules::{ClaimRules, non_empty, observed_audience, required_text, time},
 };
 
 /// The claims of a token that passed every check. Only [`TokenVerifier`](super::TokenVerifier) and the checks
@@ -48,7 +48,7 @@ impl VerifiedClaims {
         rules.check(recorder)?;
         recorder.finish()?;
         let key = key?;
-        let subject = text(&claims, "sub")?.to_owned();
+        let subject = required_text(&claims, "sub")?.to_owned();
         let expires_at = time(&claims, "exp")?;
         let issued_at = time(&claims, "iat")?;
         Ok(Self {
@@ -207,9 +207,9 @@ pub(crate) struct OrganizationClaims {
     pub(crate) permissions: Vec<String>,
 }
 
-/// Returns the granted scopes. OAuth tokens have `scp` (a list), else `scope` (RFC 8693 §4.2); machine tokens
-/// have `scopes`, else the machines in `aud`. A `scope` in a session token is a custom claim, not a granted
-/// scope.
+/// Returns the granted scopes: of an OAuth token the list `scp`, else the words of `scope` (RFC 8693 §4.2);
+/// of a machine token the words of `scopes`, else the list `aud`. A `scope` in a session token is a custom
+/// claim, not a granted scope.
 fn scopes(kind: TokenKind, claims: &Map<String, Value>) -> Vec<String> {
     let list = |name| match claims.get(name) {
         Some(Value::Array(list)) => Some(list.iter().filter_map(Value::as_str).map(str::to_owned).collect()),

@@ -8,14 +8,14 @@ use thiserror::Error;
 
 use crate::outbound::{OutboundError, read_body};
 
-/// Fetches the text of a JSON Web Key Set (RFC 7517 §5).
+/// A source of the text of a JSON Web Key Set (RFC 7517 §5).
 pub trait JwksFetcher: fmt::Debug + Send + Sync + 'static {
     /// Fetches the key set.
     fn fetch(&self) -> BoxFuture<'static, Result<Vec<u8>, FetchError>>;
 }
 
-/// Fetches the key set from the Frontend API. Unlike the Backend API, it needs no secret key and has no rate
-/// limit per key.
+/// A fetcher of the key set of the Frontend API. Unlike the Backend API, the Frontend API needs no secret
+/// key, and has no rate limit per secret key.
 #[derive(Debug, Clone)]
 pub struct HttpJwks {
     client: Client,

@@ -11,7 +11,7 @@ use super::{
     error::{TokenError, VerifyError},
     json::unique_object,
     kind::TokenKind,
-    recorder::{Pass, Recorder},
+    recorder::{CheckPass, Recorder},
 };
 
 /// A well-formed JWT **whose signature has not been checked**. Use its members only to choose the key and the
@@ -62,33 +62,33 @@ impl UnverifiedJwt {
         recorder.record(Check::Algorithm, self.check_algorithm())?;
         recorder.record(Check::Critical, self.check_critical())?;
         recorder.record(Check::Class, self.check_class(kind))?;
-        recorder.record(Check::KeyId, self.unverified_kid().map(|_| Pass::Passed))
+        recorder.record(Check::KeyId, self.unverified_kid().map(|_| CheckPass::Passed))
     }
 
-    /// RFC 8725 §3.1: the server chooses the algorithm, and the header must match.
-    fn check_algorithm(&self) -> Result<Pass, TokenError> {
+    /// Checks `alg`: the server chooses the algorithm, and the header must match (RFC 8725 §3.1).
+    fn check_algorithm(&self) -> Result<CheckPass, TokenError> {
         if self.header.get("alg").and_then(Value::as_str) == Some("RS256") {
-            return Ok(Pass::Passed);
+            return Ok(CheckPass::Passed);
         }
         Err(TokenError::Algorithm)
     }
 
-    /// RFC 7515 §4.1.11: no extension is supported, so none may be critical.
-    fn check_critical(&self) -> Result<Pass, TokenError> {
+    /// Checks `crit`: no extension is supported, so none may be critical (RFC 7515 §4.1.11).
+    fn check_critical(&self) -> Result<CheckPass, TokenError> {
         if self.header.contains_key("crit") {
             return Err(TokenError::CriticalHeader);
         }
-        Ok(Pass::Passed)
+        Ok(CheckPass::Passed)
     }
 
-    /// RFC 8725 §3.11: one key signs all kinds of tokens of an instance. Only `typ` and Clerk's `cat` (the
-    /// class of the token) prevent a token of one kind from being accepted as another.
-    fn check_class(&self, kind: TokenKind) -> Result<Pass, TokenError> {
+    /// Checks `typ` and Clerk's `cat`, the class of the token (RFC 8725 §3.11). One key signs all tokens of
+    /// an instance, so only these members prevent a token of one kind from being accepted as another kind.
+    fn check_class(&self, kind: TokenKind) -> Result<CheckPass, TokenError> {
         if kind != TokenKind::OAuthToken && self.unverified_type() != Some("JWT") {
             return Err(TokenError::HeaderType("typ is not JWT"));
         }
         let class = match self.header.get("cat") {
-            None => return Ok(Pass::Passed),
+            None => return Ok(CheckPass::Passed),
             Some(class) => class
                 .as_str()
                 .ok_or(TokenError::HeaderType("cat is not a string"))?,
@@ -100,7 +100,7 @@ impl UnverifiedJwt {
             TokenKind::OAuthToken | TokenKind::ApiKey => false,
         };
         if fits || class == CLASS_UNSPECIFIED {
-            return Ok(Pass::Passed);
+            return Ok(CheckPass::Passed);
         }
         Err(TokenError::HeaderType(
             "cat names another kind, such as a JWT template",

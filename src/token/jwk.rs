@@ -153,10 +153,10 @@ fn parse_key(key: &Value) -> Result<(String, VerifyingKey), KeyError> {
         return Err(KeyError::NotRsa);
     }
     if key.get("use").is_some_and(|purpose| purpose != "sig") {
-        return Err(KeyError::Purpose("use"));
+        return Err(KeyError::Purpose("its use is not sig"));
     }
     if key.get("alg").is_some_and(|algorithm| algorithm != "RS256") {
-        return Err(KeyError::Purpose("alg"));
+        return Err(KeyError::Purpose("its alg is not RS256"));
     }
     let verifies = |operations: &Value| {
         operations
@@ -164,7 +164,7 @@ fn parse_key(key: &Value) -> Result<(String, VerifyingKey), KeyError> {
             .is_some_and(|list| list.iter().any(|one| one == "verify"))
     };
     if key.get("key_ops").is_some_and(|operations| !verifies(operations)) {
-        return Err(KeyError::Purpose("key_ops"));
+        return Err(KeyError::Purpose("its key_ops do not include verify"));
     }
     if key.get("d").is_some() {
         return Err(KeyError::Purpose("it has private parts"));

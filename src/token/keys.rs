@@ -57,8 +57,8 @@ pub struct KeyLookupError {
 ///   number of requests.
 /// - Lookups that need a fetch join the one in flight. It runs in its own task, so it completes even if the
 ///   request that started it is cancelled. No lock is held while fetching.
-/// - A set is only replaced by one that was parsed successfully. While Clerk is unavailable, it is used for an
-///   hour, and an unknown `kid` is reported as an outage instead of an invalid token.
+/// - Only a set that was parsed successfully replaces the cached set. While Clerk is unavailable, the cached
+///   set is used for an hour, and an unknown `kid` is reported as an outage, not as an invalid token.
 #[derive(Debug, Clone)]
 pub struct JwksCache(Arc<Inner>);
 
@@ -135,7 +135,7 @@ impl JwksCache {
             .filter(|set| self.age(set) < self.0.stale_for)
     }
 
-    /// Like [`usable`](Self::usable), but also starts a background refresh if the set is due for one.
+    /// Like [`usable`](Self::usable), but also starts a background refresh if the set is older than 5 min.
     fn usable_refreshed(&self) -> Option<Arc<KeySet>> {
         let set = self.usable()?;
         if self.age(&set) >= REFRESH_AFTER {
@@ -303,7 +303,7 @@ impl Fetches {
     }
 }
 
-/// The same interval as Clerk's SDK.
+/// How often the key set is refreshed: the same interval as in Clerk's SDK.
 const REFRESH_AFTER: Duration = Duration::from_mins(5);
 /// Minimum time between a fetch and the next refresh of an old key set.
 const RETRY_REFRESH_AFTER: Duration = Duration::from_secs(10);

@@ -10,8 +10,8 @@
 //! | `iss`, `sub`, `sid`, `exp`, `nbf`, `iat`, `azp`, `aud`, `sts` | `rules.rs`, `resource.rs` | [`TokenError::Issuer`] … | RFC 7519 §4.1 |
 //! | opaque tokens only: Clerk's report, its flags and times | `report.rs` | [`TokenError::Revoked`] … | Clerk Backend API |
 //!
-//! The signature is checked before the claims, so that a forger cannot learn from the errors what the claims
-//! should contain.
+//! The signature is checked before the claims, so that an attacker cannot learn from the errors what claims
+//! are expected.
 //!
 //! # Other sources of keys
 //!
@@ -99,7 +99,7 @@ pub use jwk::{KeyError, KeyReference, StaticKey, VerifyingKey};
 pub use keys::{JwksCache, KeyLookupError, KeySource};
 pub use kind::{TokenKind, UnknownTokenKind};
 pub use policy::{AudiencePolicy, TokenPolicy};
-pub(crate) use recorder::{Outcome, Pass, Recorder};
+pub(crate) use recorder::{CheckPass, RecordedCheck, Recorder};
 pub(crate) use report::{ReportFault, TokenReport};
 pub use resource::ResourceNames;
 pub use verifier::TokenVerifier;

@@ -40,5 +40,5 @@ impl Presented {
     }
 }
 
-/// RFC 9068 §2.1 and §4. Compared exactly, as in Clerk's SDK.
+/// The `typ` values of access tokens (RFC 9068 §2.1, §4). They are compared exactly, as in Clerk's SDK.
 const ACCESS_TOKEN_TYPES: [&str; 2] = ["at+jwt", "application/at+jwt"];

@@ -4,24 +4,24 @@ use super::{check::Check, kind::TokenKind};
 
 /// The outcome of a check that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pass {
+pub(crate) enum CheckPass {
     /// The token passes the check.
     Passed,
     /// The check does not apply to this token, for this reason.
     NotApplicable(&'static str),
 }
 
-/// Receives the outcome of every check of one token, and decides whether the remaining checks run after a
+/// The receiver of the outcomes of one token's checks. It decides whether the remaining checks run after a
 /// failure. Requests stop at the first failure and record nothing; `explain` records every outcome.
 #[derive(Debug)]
 pub(crate) struct Recorder<E> {
     /// The kind of the token, if its form is valid.
     pub(crate) kind: Option<TokenKind>,
-    outcomes: Option<Vec<Outcome<E>>>,
+    outcomes: Option<Vec<RecordedCheck<E>>>,
 }
 
 /// A check and its outcome; `None` if the check could not run, because an earlier check failed.
-pub(crate) type Outcome<E> = (Check, Option<Result<Pass, E>>);
+pub(crate) type RecordedCheck<E> = (Check, Option<Result<CheckPass, E>>);
 
 impl<E: Clone> Recorder<E> {
     /// Creates a recorder that stops the checks at the first failure. It never allocates.
@@ -46,7 +46,7 @@ impl<E: Clone> Recorder<E> {
     }
 
     /// Records the outcome of a check. Returns its failure if the checks must stop.
-    pub(super) fn record(&mut self, check: Check, outcome: Result<Pass, impl Into<E>>) -> Result<(), E> {
+    pub(super) fn record(&mut self, check: Check, outcome: Result<CheckPass, impl Into<E>>) -> Result<(), E> {
         let outcome = outcome.map_err(Into::into);
         match &mut self.outcomes {
             Some(outcomes) => outcomes.push((check, Some(outcome))),
@@ -58,7 +58,7 @@ impl<E: Clone> Recorder<E> {
     /// Records the outcome of a check whose value the next checks need. Returns the value, or the failure.
     pub(super) fn require<T>(&mut self, check: Check, result: Result<T, E>) -> Result<T, E> {
         if let Some(outcomes) = &mut self.outcomes {
-            let outcome = result.as_ref().map(|_| Pass::Passed).map_err(E::clone);
+            let outcome = result.as_ref().map(|_| CheckPass::Passed).map_err(E::clone);
             outcomes.push((check, Some(outcome)));
         }
         result
@@ -81,7 +81,7 @@ impl<E: Clone> Recorder<E> {
     }
 
     /// Returns the recorded outcomes, in the order of the checks.
-    pub(crate) fn into_outcomes(self) -> Vec<Outcome<E>> {
+    pub(crate) fn into_outcomes(self) -> Vec<RecordedCheck<E>> {
         self.outcomes.unwrap_or_default()
     }
 }

@@ -13,7 +13,7 @@ use super::{
     error::TokenError,
     kind::TokenKind,
     policy::TokenPolicy,
-    recorder::{Pass, Recorder},
+    recorder::{CheckPass, Recorder},
     rules::{check_audience, is_id, observed_audience},
 };
 
@@ -54,8 +54,8 @@ impl From<TokenError> for ReportFault {
 
 impl TokenReport {
     /// Checks the report against `policy`: `active`, `revoked`, expiry, subject and audience, in this order.
-    /// `recorder` decides whether the remaining checks run after a failure. For a revoked or expired token,
-    /// Clerk also answers 200 and sets a flag, which its SDK ignores.
+    /// `recorder` decides whether the remaining checks run after a failure. Clerk answers 200 for a revoked
+    /// or expired token too, with a flag that Clerk's SDK ignores.
     pub(crate) fn check(
         self,
         kind: TokenKind,
@@ -97,7 +97,7 @@ impl TokenReport {
         }
     }
 
-    fn check_active(&self, kind: TokenKind) -> Result<Pass, ReportFault> {
+    fn check_active(&self, kind: TokenKind) -> Result<CheckPass, ReportFault> {
         if self.active == Some(false) {
             return Err(TokenError::NotActive.into());
         }
@@ -105,18 +105,18 @@ impl TokenReport {
         if !is_of_kind || self.subject.is_none() || self.revoked.is_none() || self.expired.is_none() {
             return Err(ReportFault::Incomplete);
         }
-        Ok(Pass::Passed)
+        Ok(CheckPass::Passed)
     }
 
-    fn check_revoked(&self) -> Result<Pass, TokenError> {
+    fn check_revoked(&self) -> Result<CheckPass, TokenError> {
         if self.revoked == Some(true) {
             return Err(TokenError::Revoked);
         }
-        Ok(Pass::Passed)
+        Ok(CheckPass::Passed)
     }
 
     /// Checks both the flag and the time. No leeway is applied: the flag comes from Clerk's own clock.
-    fn check_expiry(&self, now: Timestamp) -> Result<Pass, TokenError> {
+    fn check_expiry(&self, now: Timestamp) -> Result<CheckPass, TokenError> {
         let expires_at = self.expiration.map(timestamp).transpose()?;
         let since = expires_at
             .map(|at| now.duration_since(at))
@@ -128,15 +128,15 @@ impl TokenReport {
             None if self.expired == Some(true) => Err(TokenError::Expired {
                 since: Duration::ZERO,
             }),
-            None if expires_at.is_none() => Ok(Pass::NotApplicable("the token does not expire")),
-            None => Ok(Pass::Passed),
+            None if expires_at.is_none() => Ok(CheckPass::NotApplicable("the token does not expire")),
+            None => Ok(CheckPass::Passed),
         }
     }
 
-    fn check_subject(&self, kind: TokenKind) -> Result<Pass, TokenError> {
+    fn check_subject(&self, kind: TokenKind) -> Result<CheckPass, TokenError> {
         let subject = self.subject.as_deref().unwrap_or_default();
         if subject_prefixes(kind).iter().any(|prefix| is_id(subject, prefix)) {
-            return Ok(Pass::Passed);
+            return Ok(CheckPass::Passed);
         }
         Err(TokenError::ClaimMalformed("sub"))
     }

@@ -8,7 +8,7 @@ use super::{
     error::{TokenError, VerifyError},
     kind::TokenKind,
     policy::{AudiencePolicy, TokenPolicy},
-    recorder::{Pass, Recorder},
+    recorder::{CheckPass, Recorder},
 };
 
 /// The claims of a token, and the policy and time that they are checked against.
@@ -33,17 +33,17 @@ impl ClaimRules<'_> {
         recorder.record(Check::Status, self.status())
     }
 
-    /// RFC 7519 §4.1.1, RFC 9068 §4: compared exactly. Clerk's SDK does not check the issuer.
-    fn issuer(&self) -> Result<Pass, TokenError> {
-        if text(self.claims, "iss")? == self.policy.issuer {
-            return Ok(Pass::Passed);
+    /// Compares `iss` exactly (RFC 7519 §4.1.1, RFC 9068 §4). Clerk's SDK does not check the issuer.
+    fn issuer(&self) -> Result<CheckPass, TokenError> {
+        if required_text(self.claims, "iss")? == self.policy.issuer {
+            return Ok(CheckPass::Passed);
         }
         Err(TokenError::Issuer {
             expected: self.policy.issuer.clone(),
         })
     }
 
-    fn subject(&self) -> Result<Pass, TokenError> {
+    fn subject(&self) -> Result<CheckPass, TokenError> {
         let prefix = match self.kind {
             TokenKind::SessionToken | TokenKind::OAuthToken => "user_",
             TokenKind::M2mToken => "mch_",
@@ -53,73 +53,73 @@ impl ClaimRules<'_> {
         has_id(self.claims, "sub", prefix)
     }
 
-    /// The prefix matters, because a JWT template may define a `sid` of its own.
-    fn session_id(&self) -> Result<Pass, TokenError> {
+    /// Checks `sid` and its prefix, because a JWT template may define a `sid` of its own.
+    fn session_id(&self) -> Result<CheckPass, TokenError> {
         if self.kind != TokenKind::SessionToken {
-            return Ok(Pass::NotApplicable("only session tokens have a sid"));
+            return Ok(CheckPass::NotApplicable("only session tokens have a sid"));
         }
         has_id(self.claims, "sid", "sess_")
     }
 
-    /// The bounds are the same as in Clerk's SDK: valid while `now < exp + leeway`, and from `now = nbf -
-    /// leeway`.
-    fn expiry(&self) -> Result<Pass, TokenError> {
+    /// Checks `exp`. As in Clerk's SDK, a token is valid while `now < exp + leeway`, and from
+    /// `now = nbf - leeway` on.
+    fn expiry(&self) -> Result<CheckPass, TokenError> {
         let expires_at = time(self.claims, "exp")?.ok_or(TokenError::ClaimMissing("exp"))?;
         let since = self.now.duration_since(expires_at);
         if since < self.leeway() {
-            return Ok(Pass::Passed);
+            return Ok(CheckPass::Passed);
         }
         Err(TokenError::Expired {
             since: since.unsigned_abs(),
         })
     }
 
-    fn not_before(&self) -> Result<Pass, TokenError> {
+    fn not_before(&self) -> Result<CheckPass, TokenError> {
         match time(self.claims, "nbf")? {
-            None => Ok(Pass::NotApplicable("nbf is absent")),
+            None => Ok(CheckPass::NotApplicable("nbf is absent")),
             Some(not_before) if not_before.duration_since(self.now) > self.leeway() => {
                 Err(TokenError::NotYetValid)
             }
-            Some(_) => Ok(Pass::Passed),
+            Some(_) => Ok(CheckPass::Passed),
         }
     }
 
-    fn issued_at(&self) -> Result<Pass, TokenError> {
+    fn issued_at(&self) -> Result<CheckPass, TokenError> {
         match time(self.claims, "iat")? {
-            None => Ok(Pass::NotApplicable("iat is absent")),
+            None => Ok(CheckPass::NotApplicable("iat is absent")),
             Some(issued_at) if issued_at.duration_since(self.now) > self.leeway() => {
                 Err(TokenError::IssuedInTheFuture)
             }
-            Some(_) => Ok(Pass::Passed),
+            Some(_) => Ok(CheckPass::Passed),
         }
     }
 
-    /// If parties are configured, `azp` must be present and one of them, as in Clerk's SDK. Clerk's
+    /// Checks that `azp` is one of the configured parties, if there are any, as in Clerk's SDK. Clerk's
     /// documentation still says that a missing `azp` is accepted.
-    fn authorized_party(&self) -> Result<Pass, TokenError> {
+    fn authorized_party(&self) -> Result<CheckPass, TokenError> {
         if self.kind != TokenKind::SessionToken {
-            return Ok(Pass::NotApplicable("only session tokens have an azp"));
+            return Ok(CheckPass::NotApplicable("only session tokens have an azp"));
         }
         let parties = &self.policy.authorized_parties;
         if parties.is_empty() {
-            return Ok(Pass::NotApplicable("CLERK_AUTHORIZED_PARTIES is not set"));
+            return Ok(CheckPass::NotApplicable("CLERK_AUTHORIZED_PARTIES is not set"));
         }
         match self.claims.get("azp").and_then(Value::as_str) {
-            Some(party) if parties.iter().any(|allowed| allowed == party) => Ok(Pass::Passed),
+            Some(party) if parties.iter().any(|allowed| allowed == party) => Ok(CheckPass::Passed),
             _ => Err(TokenError::AuthorizedParty {
                 expected: parties.clone(),
             }),
         }
     }
 
-    fn audience(&self) -> Result<Pass, TokenError> {
+    fn audience(&self) -> Result<CheckPass, TokenError> {
         check_audience(self.kind, self.claims.get("aud"), self.policy)
     }
 
-    fn status(&self) -> Result<Pass, TokenError> {
+    fn status(&self) -> Result<CheckPass, TokenError> {
         match self.claims.get("sts") {
-            None => Ok(Pass::NotApplicable("sts is absent")),
-            Some(Value::String(status)) if status == "active" => Ok(Pass::Passed),
+            None => Ok(CheckPass::NotApplicable("sts is absent")),
+            Some(Value::String(status)) if status == "active" => Ok(CheckPass::Passed),
             Some(Value::String(status)) if status == "pending" => Err(TokenError::SessionPending),
             Some(_) => Err(TokenError::ClaimMalformed("sts")),
         }
@@ -137,25 +137,27 @@ pub(super) fn check_audience(
     kind: TokenKind,
     audience: Option<&Value>,
     policy: &TokenPolicy,
-) -> Result<Pass, TokenError> {
+) -> Result<CheckPass, TokenError> {
     let (rule, off) = match kind {
         TokenKind::OAuthToken => (policy.audience, "CLERK_AUDIENCE is off"),
         TokenKind::SessionToken => (policy.session_audience, "CLERK_SESSION_AUDIENCE is off"),
         TokenKind::M2mToken | TokenKind::ApiKey => {
-            return Ok(Pass::NotApplicable("tokens of this kind do not name a server"));
+            return Ok(CheckPass::NotApplicable(
+                "tokens of this kind do not name a server",
+            ));
         }
     };
     match rule {
-        AudiencePolicy::Off => Ok(Pass::NotApplicable(off)),
+        AudiencePolicy::Off => Ok(CheckPass::NotApplicable(off)),
         AudiencePolicy::IfPresent => names_this_server(kind, audience, false, policy),
         AudiencePolicy::Observe if observed_audience(kind, audience, policy).is_some() => Ok(
-            Pass::NotApplicable("aud does not name this server, but CLERK_AUDIENCE is observe"),
+            CheckPass::NotApplicable("aud does not name this server, but CLERK_AUDIENCE is observe"),
         ),
         AudiencePolicy::Required | AudiencePolicy::Observe => names_this_server(kind, audience, true, policy),
     }
 }
 
-/// Returns the `aud` of a token that is accepted only because [`AudiencePolicy::Observe`] is set: `null` if the
+/// Returns the `aud` of a token that is accepted only because of [`AudiencePolicy::Observe`]; `null` if the
 /// token has none.
 pub(super) fn observed_audience(
     kind: TokenKind,
@@ -179,10 +181,10 @@ fn names_this_server(
     audience: Option<&Value>,
     required: bool,
     policy: &TokenPolicy,
-) -> Result<Pass, TokenError> {
+) -> Result<CheckPass, TokenError> {
     let audience = match audience {
         None if required => return Err(TokenError::AudienceMissing),
-        None => return Ok(Pass::NotApplicable("aud is absent and not required")),
+        None => return Ok(CheckPass::NotApplicable("aud is absent and not required")),
         Some(Value::String(one)) => vec![one.as_str()],
         Some(Value::Array(list)) => list
             .iter()
@@ -197,7 +199,7 @@ fn names_this_server(
         policy.resources.contains(name) || policy.accepted_audiences.iter().any(|accepted| accepted == name)
     };
     if audience.iter().any(is_ours) {
-        return Ok(Pass::Passed);
+        return Ok(CheckPass::Passed);
     }
     if audience.is_empty() && required {
         return Err(TokenError::AudienceMissing);
@@ -218,9 +220,9 @@ fn names_this_server(
 }
 
 /// Checks that a claim is an id of Clerk with this prefix.
-fn has_id(claims: &Map<String, Value>, name: &'static str, prefix: &str) -> Result<Pass, TokenError> {
-    if is_id(text(claims, name)?, prefix) {
-        return Ok(Pass::Passed);
+fn has_id(claims: &Map<String, Value>, name: &'static str, prefix: &str) -> Result<CheckPass, TokenError> {
+    if is_id(required_text(claims, name)?, prefix) {
+        return Ok(CheckPass::Passed);
     }
     Err(TokenError::ClaimMalformed(name))
 }
@@ -240,7 +242,10 @@ pub(super) fn is_id(text: &str, prefix: &str) -> bool {
 const MAX_ID_LENGTH: usize = 64;
 
 /// Returns a claim that must be a string.
-pub(super) fn text<'a>(claims: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, TokenError> {
+pub(super) fn required_text<'a>(
+    claims: &'a Map<String, Value>,
+    name: &'static str,
+) -> Result<&'a str, TokenError> {
     match claims.get(name) {
         None => Err(TokenError::ClaimMissing(name)),
         Some(value) => value.as_str().ok_or(TokenError::ClaimMalformed(name)),

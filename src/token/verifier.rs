@@ -15,11 +15,11 @@ use super::{
     kind::TokenKind,
     policy::TokenPolicy,
     presented::Presented,
-    recorder::{Pass, Recorder},
+    recorder::{CheckPass, Recorder},
 };
 use crate::clock::Clock;
 
-/// Verifies bearer tokens of one Clerk application.
+/// A verifier of the bearer tokens of one Clerk application.
 /// ```
 /// use std::{sync::Arc, time::Duration};
 ///
@@ -89,9 +89,9 @@ impl<K: KeySource> TokenVerifier<K> {
         };
         jwt.check_header(kind, recorder)?;
         let key = match self.check_signature(&jwt, recorder).await {
-            // For a request, stop before the claims: the errors would tell a forger what they should contain.
+            // For a request, stop before the claims: their errors would tell an attacker what to forge.
             Err(error) if !recorder.records_all() => return Err(error),
-            key => key,
+            outcome => outcome,
         };
         VerifiedClaims::check(
             kind,
@@ -103,9 +103,9 @@ impl<K: KeySource> TokenVerifier<K> {
         )
     }
 
-    fn check_kind(&self, kind: TokenKind) -> Result<Pass, TokenError> {
+    fn check_kind(&self, kind: TokenKind) -> Result<CheckPass, TokenError> {
         if self.policy.accepted.contains(&kind) {
-            return Ok(Pass::Passed);
+            return Ok(CheckPass::Passed);
         }
         Err(TokenError::KindNotAccepted(kind))
     }

@@ -36,7 +36,10 @@ impl Running {
             "jsonrpc": "2.0", "id": 1, "method": "tools/call",
             "params": { "name": "place-order", "arguments": arguments },
         });
-        let request = reqwest::Client::new()
+        let request = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .unwrap()
             .post(&self.url)
             .bearer_auth(token.mint())
             .header("Accept", "application/json, text/event-stream")

@@ -15,7 +15,7 @@ use crate::support::{TestServer, log, server::RESOURCE, start_time};
 const GOOD: &str = "oat_of_a_user_who_uses_the_server";
 
 /// The most lookups of unknown tokens in [`WINDOW`].
-const BUDGET: usize = 30;
+const LIMIT: usize = 30;
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// Longer than a client of [`abandon`] waits.
@@ -70,7 +70,7 @@ async fn abandon(server: &TestServer, requests: usize) {
 async fn abandoned_lookups_count() {
     let (clerk, server) = start().await;
     // How many abandoned requests reach the server depends on the machine's load.
-    for _ in 0..BUDGET {
+    for _ in 0..LIMIT {
         abandon(&server, 20).await;
         if server.with_token(&made_up()).await.status == 503 {
             break;
@@ -78,7 +78,7 @@ async fn abandoned_lookups_count() {
     }
     let last = server.with_token(&made_up()).await;
     assert_eq!(last.status, 503, "the limit was not reached");
-    assert!(calls(&clerk).await <= BUDGET, "{} calls", calls(&clerk).await);
+    assert!(calls(&clerk).await <= LIMIT, "{} calls", calls(&clerk).await);
 }
 
 #[tokio::test]
@@ -125,7 +125,7 @@ async fn exhausted_limit_does_not_lock_out_accepted_tokens() {
     let (_clerk, server) = start().await;
     assert_eq!(server.with_token(GOOD).await.status, 200);
     server.clock.advance(Duration::from_mins(1));
-    let tokens: Vec<_> = (0..2 * BUDGET).map(|_| made_up()).collect();
+    let tokens: Vec<_> = (0..2 * LIMIT).map(|_| made_up()).collect();
     join_all(tokens.iter().map(|token| server.with_token(token))).await;
     let refused = server.with_token(&made_up()).await;
     assert_eq!(
@@ -153,7 +153,7 @@ async fn five_minutes_of_floods_stay_within_the_limit() {
     let windows = usize::try_from((step * steps).as_secs() / WINDOW.as_secs()).unwrap();
     let for_the_user = usize::try_from((step * steps).as_secs() / 60).unwrap() + 1;
     let calls = calls(&clerk).await;
-    assert!(calls <= windows * BUDGET + for_the_user, "{calls} calls to Clerk");
+    assert!(calls <= windows * LIMIT + for_the_user, "{calls} calls to Clerk");
     let log = log.text();
     assert!(
         log.contains(r#""reason":"token-lookup-limit""#),

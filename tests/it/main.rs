@@ -29,7 +29,7 @@ mod mcp_limits;
 mod mcp_session_ends;
 mod mcp_sessions;
 mod messages;
-mod misbehaviour;
+mod misbehavior;
 mod near_misses;
 mod nix;
 mod oauth;

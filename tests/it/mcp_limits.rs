@@ -209,7 +209,7 @@ async fn a_call_during_the_eviction_of_its_session_is_served_or_not_found() {
 
 #[tokio::test]
 async fn a_request_above_the_session_s_limit_is_rejected() {
-    let (server, waiting) = waiting(|sessions| sessions.max_calls_per_session = 2).await;
+    let (server, waiting) = waiting(|sessions| sessions.max_requests_per_session = 2).await;
     let token = server.oauth_token("ada").mint();
     let client = McpClient::connect(&server, &token).await;
     let mut streams = Vec::new();

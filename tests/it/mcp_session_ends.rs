@@ -266,7 +266,7 @@ async fn a_session_that_the_handler_rejects_has_no_id_and_takes_no_slot() {
 #[tokio::test]
 async fn a_user_s_own_silent_session_makes_room_on_a_full_server() {
     let server = TestServer::builder()
-        .sessions(|sessions| sessions.max_in_all = 1)
+        .sessions(|sessions| sessions.max_total = 1)
         .spawn()
         .await;
     let token = server.oauth_token("ada").mint();

@@ -196,7 +196,7 @@ async fn other_faults_are_not_reported_as_a_missing_session() {
 #[tokio::test]
 async fn a_session_above_the_total_limit_is_rejected() {
     let server = TestServer::builder()
-        .sessions(|sessions| sessions.max_in_all = 1)
+        .sessions(|sessions| sessions.max_total = 1)
         .spawn()
         .await;
     let (ada, alan) = (

@@ -23,7 +23,10 @@ async fn greet_names_the_caller() {
     let token = clerk
         .oauth_token("ada", "client", &["profile"], Some(&endpoint))
         .unwrap();
-    let request = reqwest::Client::new()
+    let request = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .unwrap()
         .post(&endpoint)
         .bearer_auth(token.mint())
         .header("Accept", "application/json, text/event-stream")

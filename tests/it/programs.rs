@@ -146,7 +146,7 @@ async fn demo_for_the_network_publishes_one_address() {
     for pointer in ["/page", "/mcpEndpoint", "/docs", "/clerk/frontendApiUrl"] {
         assert!(url(pointer).starts_with("http://127.0.0.1:"), "{sheet}");
     }
-    let request = reqwest::Client::new()
+    let request = http()
         .post(url("/mcpEndpoint"))
         .bearer_auth(url("/users/0/token"))
         .header("Accept", "application/json, text/event-stream")

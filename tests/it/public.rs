@@ -20,7 +20,7 @@ use rmcp::{ServerHandler, tool, tool_handler, tool_router};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Exchange, TestServer,
+    Exchange, TestServer, http,
     log::CapturedLog,
     modern,
     server::{Builder, foreign_key},
@@ -515,12 +515,7 @@ async fn middleware_and_policy_must_agree() {
     ] {
         let nowhere = "http://127.0.0.1:9".parse().unwrap();
         let clock = ManualClock::at(start_time());
-        let client = ClerkClient::new(
-            reqwest::Client::new(),
-            nowhere,
-            "sk_test_x".into(),
-            Arc::new(clock.clone()),
-        );
+        let client = ClerkClient::new(http(), nowhere, "sk_test_x".into(), Arc::new(clock.clone()));
         let challenge = ChallengeContext::new(&names(), Vec::new());
         let mut settings = McpSettings::new(challenge.clone());
         settings.policy = policy;

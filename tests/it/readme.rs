@@ -150,7 +150,7 @@ fn refusals() -> String {
         ),
         (
             "the server's secret key is wrong or belongs to another application",
-            Misconfiguration::KeyRefused.into(),
+            Misconfiguration::KeyRejected.into(),
         ),
         ("internal error of the server", AuthError::Internal),
     ];

@@ -12,11 +12,13 @@ use opentelemetry_proto::tonic::{
     trace::v1::Span,
 };
 use prost::Message;
-use reqwest::Client;
 use serde_json::json;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
 
-use crate::support::program::{Folder, Running, program};
+use crate::support::{
+    http,
+    program::{Folder, Running, program},
+};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const CALLER: &str = "b7ad6b7169203331";
@@ -33,7 +35,9 @@ fn address(server: &mut Running) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 fn text(value: &AnyValue) -> String {
@@ -80,7 +84,7 @@ async fn request_verification_clerk_call_and_tool_are_in_the_callers_trace() {
     let (token, expired) = (recipe.mint(), recipe.clone().claim("exp", 1).mint());
     let call = |tool: &str, meta| {
         let params = json!({ "name": tool, "arguments": {}, "_meta": meta });
-        Client::new()
+        http()
             .post(format!("http://{address}/mcp"))
             .header("Accept", "application/json, text/event-stream")
             .header("traceparent", format!("00-{TRACE}-{CALLER}-01"))

@@ -107,10 +107,9 @@ pub fn causes() -> &'static [Cause] {
 impl Cause {
     /// Returns the cause of a case that failed or warned, or `None` for a case of another suite (`--cases`).
     pub fn of(case: &CaseResult) -> Option<&'static Self> {
-        let by_finding = causes().iter().filter(|cause| cause.explains_a_finding(case));
+        let mut by_finding = causes().iter().filter(|cause| cause.explains_a_finding(case));
         by_finding
-            .filter(|cause| cause.specificity(&case.id).is_some())
-            .next()
+            .find(|cause| cause.specificity(&case.id).is_some())
             .or_else(|| Self::of_id(&case.id))
     }
 

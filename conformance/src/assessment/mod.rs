@@ -4,6 +4,8 @@
 mod causes;
 mod clients;
 
+use std::fmt::Write as _;
+
 pub use self::{
     causes::{Cause, Severity, causes},
     clients::{Client, ClientAnswer, Connects, after_sign_in, clients},
@@ -125,9 +127,10 @@ fn groups(results: &Results) -> Vec<Group<'_>> {
             groups.push(group);
         }
         if let Some(group) = groups.get_mut(index) {
-            match case.outcome {
-                Outcome::Fail => group.failed.push(case),
-                _ => group.warned.push(case),
+            if case.outcome == Outcome::Fail {
+                group.failed.push(case);
+            } else {
+                group.warned.push(case);
             }
         }
     }
@@ -157,10 +160,12 @@ fn verdict(results: &Results, groups: &[Group<'_>]) -> Verdict {
         return of("Not proven", reasons);
     }
     if let Some(worst) = failures.first() {
-        let title = match worst.severity {
-            severity if severity.is_unsafe() => "Not safe to expose",
-            Severity::LocksUsersOut | Severity::StopsClients => "Not ready for users",
-            _ => "Not conformant",
+        let title = if worst.severity.is_unsafe() {
+            "Not safe to expose"
+        } else if matches!(worst.severity, Severity::LocksUsersOut | Severity::StopsClients) {
+            "Not ready for users"
+        } else {
+            "Not conformant"
         };
         return of(title, titles(&failures));
     }
@@ -179,10 +184,10 @@ fn verdict(results: &Results, groups: &[Group<'_>]) -> Verdict {
         }
     };
     if summary.known > 0 {
-        reasons += &format!(" The baseline excuses {}.", count(summary.known, "case"));
+        let _ = write!(reasons, " The baseline excuses {}.", count(summary.known, "case"));
     }
     if summary.warn > 0 {
-        reasons += &format!(" {} not met.", recommendations(summary.warn));
+        let _ = write!(reasons, " {} not met.", recommendations(summary.warn));
     }
     of("No failures", reasons)
 }

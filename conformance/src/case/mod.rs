@@ -4,7 +4,7 @@
 //! A file contains the cases of one [`Section`]. A [`Case`] cites its requirement, says why it matters, and
 //! has one or more [`Step`]s: actions on Clerk, a token, a request, and the expected answer.
 
-mod catalogue;
+mod catalog;
 mod expect;
 mod step;
 mod validation;
@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    catalogue::{Catalogue, CatalogueError},
+    catalog::{Catalog, CatalogError},
     expect::{
         ChallengeExpectation, Count, Expectation, ExpectedAnswer, JsonExpectation, Matcher, OneOrMany,
         RpcErrorExpectation,

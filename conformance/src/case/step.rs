@@ -80,6 +80,7 @@ pub struct ClerkAction {
 /// request has no credential, it is a call of the `identity_tool` instead, which requires a token.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a member of case files")]
 pub struct Request {
     /// The method. Default: `POST` for messages and the MCP endpoint, otherwise `GET`.
     #[serde(default)]

@@ -23,9 +23,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let catalogue = arguments.cases.catalogue()?;
-    let Some((section, case)) = catalogue.find(&arguments.id) else {
-        let hint = did_you_mean(&arguments.id, catalogue.ids());
+    let catalog = arguments.cases.catalog()?;
+    let Some((section, case)) = catalog.find(&arguments.id) else {
+        let hint = did_you_mean(&arguments.id, catalog.ids());
         let hint = hint.unwrap_or_else(|| "`list` prints all cases".to_owned());
         anyhow::bail!("unknown case {:?}: {hint}", arguments.id);
     };

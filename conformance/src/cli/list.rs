@@ -95,7 +95,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 fn cases(arguments: &Arguments) -> anyhow::Result<(String, Value)> {
-    let catalogue = arguments.cases.catalogue()?;
+    let catalog = arguments.cases.catalog()?;
     let selection = Selection {
         only: arguments.selectors.clone(),
         skip: Vec::new(),
@@ -104,7 +104,7 @@ fn cases(arguments: &Arguments) -> anyhow::Result<(String, Value)> {
     let mut text = String::new();
     let mut json = Vec::new();
     let mut section_number = None;
-    let selected = selection.apply(&catalogue, None)?;
+    let selected = selection.apply(&catalog, None)?;
     for (section, case) in &selected {
         if section_number != Some(section.number) {
             section_number = Some(section.number);
@@ -128,7 +128,7 @@ fn cases(arguments: &Arguments) -> anyhow::Result<(String, Value)> {
         text,
         "{} of {} cases, {of_clerk_mcp} of them only for copies of clerk-mcp",
         selected.len(),
-        catalogue.len()
+        catalog.len()
     );
     Ok((text, Value::Array(json)))
 }

@@ -20,7 +20,7 @@ use std::{
 use anstream::{AutoStream, ColorChoice};
 use anyhow::Context as _;
 use clap::Args;
-use clerk_mcp_conformance::{case::Catalogue, report::Style};
+use clerk_mcp_conformance::{case::Catalog, report::Style};
 use url::Url;
 
 /// The outcome of a command that completed without an error.
@@ -49,10 +49,10 @@ impl CasesArgument {
     }
 
     /// Reads the cases.
-    pub(crate) fn catalogue(&self) -> anyhow::Result<Catalogue> {
+    pub(crate) fn catalog(&self) -> anyhow::Result<Catalog> {
         Ok(match &self.cases {
-            Some(folder) => Catalogue::read(folder)?,
-            None => Catalogue::built_in()?,
+            Some(folder) => Catalog::read(folder)?,
+            None => Catalog::built_in()?,
         })
     }
 }

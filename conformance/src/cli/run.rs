@@ -132,7 +132,7 @@ impl FromStr for TokenFile {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<CommandOutcome> {
-    let catalogue = arguments.cases.catalogue()?;
+    let catalog = arguments.cases.catalog()?;
     let options = arguments.options()?;
     let reports = Reports::open(&arguments.report)?;
     let stop = stop_signal()?;
@@ -144,7 +144,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<CommandOutcome> 
         // Drops the run, which stops every target. Ctrl-C does not reach targets, which have their own
         // process groups.
         signal = stop => return Ok(CommandOutcome::Interrupted(signal)),
-        results = runner::run(&catalogue, &options, &progress) => results?,
+        results = runner::run(&catalog, &options, &progress) => results?,
     };
     drop(progress);
     results.timing = Some(Timing {

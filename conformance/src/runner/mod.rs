@@ -54,7 +54,7 @@ pub use self::{
 };
 use crate::{
     assertions::Difference,
-    case::{Case, Catalogue, Section},
+    case::{Case, Catalog, Section},
     redact::Redactor,
     results::{CaseResult, Outcome, Results, Suite, Target},
     wire::Trust,
@@ -80,12 +80,12 @@ impl Progress for () {
 ///
 /// [`RunError`], when the selection is invalid, or the target cannot be tested or ends for good.
 pub async fn run(
-    catalogue: &Catalogue,
+    catalog: &Catalog,
     options: &Options,
     progress: &impl Progress,
 ) -> Result<Results, RunError> {
     let redactor = options.redactor();
-    match run_unredacted(catalogue, options, progress, &redactor).await {
+    match run_unredacted(catalog, options, progress, &redactor).await {
         Ok(mut results) => {
             redactor.redact_results(&mut results);
             Ok(results)
@@ -95,12 +95,12 @@ pub async fn run(
 }
 
 async fn run_unredacted(
-    catalogue: &Catalogue,
+    catalog: &Catalog,
     options: &Options,
     progress: &impl Progress,
     redactor: &Redactor,
 ) -> Result<Results, RunError> {
-    let selected = options.selection.apply(catalogue, Some(&options.profile))?;
+    let selected = options.selection.apply(catalog, Some(&options.profile))?;
     let trust = Trust::new(options.authority.as_deref()).map_err(RunError::target)?;
     let starter = TargetStarter::new(options, &trust, redactor);
     let fixture = match &starter {
@@ -118,7 +118,7 @@ async fn run_unredacted(
     let good_token_refused = shared.finish().await?;
     let printed = starter.as_ref().map(|starter| starter.printed.lines());
     if let Some(printed) = printed.filter(|lines| !lines.is_empty())
-        && let Some((section, case)) = catalogue.find(OUTPUT_CASE)
+        && let Some((section, case)) = catalog.find(OUTPUT_CASE)
     {
         // The output of every target of the run counts, so the case fails even if it was not selected.
         cases.retain(|result| result.id != case.id);
@@ -131,14 +131,14 @@ async fn run_unredacted(
     }
     cases.sort_by(|one, other| (one.section.number, &one.id).cmp(&(other.section.number, &other.id)));
     let stale_entries = match &options.baseline {
-        Some(baseline) => baseline.apply(&mut cases, catalogue.ids()),
+        Some(baseline) => baseline.apply(&mut cases, catalog.ids()),
         None => Vec::new(),
     };
     Ok(Results {
         suite: Suite {
             name: env!("CARGO_PKG_NAME").to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            cases: catalogue
+            cases: catalog
                 .iter()
                 .filter(|(_, case)| options.profile.covers(case))
                 .count(),

@@ -1,7 +1,7 @@
 //! Selects cases by id, section, pattern and level.
 
 use crate::{
-    case::{Case, Catalogue, Level, Section},
+    case::{Case, Catalog, Level, Section},
     near_miss::did_you_mean,
     pattern::selects,
     profile::Profile,
@@ -42,25 +42,25 @@ impl Selection {
     /// [`SelectionError`], when a selector, or the whole selection, matches no case.
     pub fn apply<'a>(
         &self,
-        catalogue: &'a Catalogue,
+        catalog: &'a Catalog,
         profile: Option<&Profile>,
     ) -> Result<Vec<(&'a Section, &'a Case)>, SelectionError> {
         for selector in self.only.iter().chain(&self.skip) {
-            if !catalogue.ids().any(|id| selects(selector, id)) {
-                let is_prefix = catalogue.ids().any(|id| id.starts_with(selector.as_str()));
+            if !catalog.ids().any(|id| selects(selector, id)) {
+                let is_prefix = catalog.ids().any(|id| id.starts_with(selector.as_str()));
                 return Err(SelectionError::Selector {
                     selector: selector.clone(),
                     hint: if is_prefix {
                         format!("write '{selector}*' to select every id with this prefix")
                     } else {
-                        let sections = catalogue.iter().map(|(section, _)| section.key.as_str());
-                        let known = catalogue.ids().chain(sections);
+                        let sections = catalog.iter().map(|(section, _)| section.key.as_str());
+                        let known = catalog.ids().chain(sections);
                         did_you_mean(selector, known).unwrap_or_else(|| "`list` shows all ids".to_owned())
                     },
                 });
             }
         }
-        let selected: Vec<_> = catalogue
+        let selected: Vec<_> = catalog
             .iter()
             .filter(|(_, case)| {
                 (self.only.is_empty() || self.only.iter().any(|selector| selects(selector, &case.id)))

@@ -62,7 +62,7 @@ impl<'a> Trial<'a> {
     pub(super) async fn run(mut self, case: &Case) -> CaseOutcome {
         for (position, step) in case.steps().iter().enumerate() {
             let failure = match self.fixture.values.fill_in(step) {
-                Ok(step) => self.run_step(&step, position + 1).await,
+                Ok(step) => Box::pin(self.run_step(&step, position + 1)).await,
                 // If the suite started the target, all placeholders have values, so this one is a typo.
                 Err(error) if self.fixture.target.is_own() => Err(StepError::NotTestable(error.to_string())),
                 Err(error) => Err(StepError::OutOfReach(error.remedy(self.fixture.clerk().is_ok()))),
@@ -101,10 +101,10 @@ impl<'a> Trial<'a> {
         let counts_before = self.request_counts(step).await?;
         let mut exchanges = match &step.meanwhile {
             Some(waiting) => {
-                let sent = self.send(step, &tokens, session.as_deref());
+                let sent = Box::pin(self.send(step, &tokens, session.as_deref()));
                 self.send_meanwhile(waiting, sent).await?
             }
-            None => self.send(step, &tokens, session.as_deref()).await?,
+            None => Box::pin(self.send(step, &tokens, session.as_deref())).await?,
         };
         let is_missing = |exchange: &Exchange| match &exchange.answer {
             Ok(answer) => answer.status == 404,

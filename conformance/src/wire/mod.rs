@@ -26,7 +26,7 @@ pub(crate) struct Outgoing {
     /// Whether to use chunked encoding instead of a Content-Length.
     pub(crate) chunked: bool,
     /// A request to send first on the same connection. Its answer is dropped.
-    pub(crate) after: Option<Box<Outgoing>>,
+    pub(crate) after: Option<Box<Self>>,
     /// The size of a body that is declared and not sent, instead of `body`.
     pub(crate) declared_bytes: Option<u64>,
 }

@@ -8,7 +8,7 @@ use clerk_mcp_conformance::{
 };
 
 use crate::{
-    catalogue::cases,
+    catalog::cases,
     sample::{CaseResultExt as _, case, results_of},
 };
 
@@ -54,7 +54,7 @@ fn every_case_has_exactly_one_cause() {
 
 #[test]
 fn causes_are_complete_and_their_selectors_match_cases() {
-    let catalogue = cases();
+    let catalog = cases();
     let ids: BTreeSet<&str> = causes().iter().map(|cause| cause.id.as_str()).collect();
     assert_eq!(ids.len(), causes().len());
     assert!(ids.len() > 30, "{ids:?}");
@@ -81,7 +81,7 @@ fn causes_are_complete_and_their_selectors_match_cases() {
                 expected: Vec::new(),
                 actual: Vec::new(),
             };
-            let is_used = catalogue.ids().any(|id| only.specificity(id).is_some());
+            let is_used = catalog.ids().any(|id| only.specificity(id).is_some());
             assert!(is_used, "{}: {selector} matches no case", cause.id);
         }
     }
@@ -285,7 +285,7 @@ fn verdicts_say_what_the_run_proves() {
 
 #[test]
 fn clients_depend_on_cases_and_cite_their_source() {
-    let catalogue = cases();
+    let catalog = cases();
     let names: Vec<&str> = clients().iter().map(|client| client.name.as_str()).collect();
     assert_eq!(
         names,
@@ -312,10 +312,7 @@ fn clients_depend_on_cases_and_cite_their_source() {
         .flat_map(|client| &client.needs)
         .chain(after_sign_in())
     {
-        assert!(
-            catalogue.find(id).is_some(),
-            "clients.toml: there is no case {id}"
-        );
+        assert!(catalog.find(id).is_some(), "clients.toml: there is no case {id}");
     }
 }
 

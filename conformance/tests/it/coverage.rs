@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use clerk_mcp_conformance::{case::Level, spec::Reference};
 use serde::Deserialize;
 
-use crate::catalogue::cases;
+use crate::catalog::cases;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -81,13 +81,13 @@ fn every_reference_is_cited() {
 
 #[test]
 fn cases_of_requirements_exist() {
-    let catalogue = cases();
+    let catalog = cases();
     for requirement in requirements() {
         let named: BTreeSet<&String> = requirement.cases.iter().collect();
         assert_eq!(named.len(), requirement.cases.len(), "{}", requirement.number);
         for id in named {
             assert!(
-                catalogue.find(id).is_some(),
+                catalog.find(id).is_some(),
                 "{}: there is no case {id}",
                 requirement.number
             );
@@ -98,12 +98,12 @@ fn cases_of_requirements_exist() {
 /// A mandatory requirement needs a case that can fail the run, not only cases that can warn.
 #[test]
 fn must_requirements_have_a_must_case() {
-    let catalogue = cases();
+    let catalog = cases();
     for Requirement { number, cases, .. } in requirements()
         .into_iter()
         .filter(|one| one.level == Level::Must && one.excluded.is_none())
     {
-        let levels = cases.iter().filter_map(|id| Some(catalogue.find(id)?.1.level));
+        let levels = cases.iter().filter_map(|id| Some(catalog.find(id)?.1.level));
         assert!(levels.into_iter().any(|level| level == Level::Must), "{number}");
     }
 }

@@ -2,7 +2,7 @@
 
 use clerk_mcp_conformance::{explain::explain, profile::Profile};
 
-use crate::catalogue::cases;
+use crate::catalog::cases;
 
 const WIDTH: usize = 80;
 

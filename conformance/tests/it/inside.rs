@@ -10,7 +10,7 @@ use std::{
 };
 
 use clerk_mcp_conformance::{
-    case::Catalogue,
+    case::Catalog,
     profile::Profile,
     results::Outcome,
     runner::{self, Options, Progress, Selection, TargetOptions},
@@ -73,7 +73,7 @@ async fn target_exit_fails_only_the_case_that_caused_it() {
         "challenges.delete",
         "challenges.tools-list",
     ];
-    let results = runner::run(&Catalogue::built_in().unwrap(), &options(target, &only), &())
+    let results = runner::run(&Catalog::built_in().unwrap(), &options(target, &only), &())
         .await
         .unwrap();
     for case in &results.cases {
@@ -106,7 +106,7 @@ async fn run_fails_if_the_target_cannot_be_restarted() {
         })
     });
     let options = options(TargetOptions::Inside(launch), &["challenges.delete"]);
-    let error = runner::run(&Catalogue::built_in().unwrap(), &options, &())
+    let error = runner::run(&Catalog::built_in().unwrap(), &options, &())
         .await
         .unwrap_err();
     assert_eq!(
@@ -158,7 +158,7 @@ async fn control_is_repeated_if_the_shared_target_exited() {
         token = { kind = "any" }
         expect = { status = 503 }
     "#;
-    let catalogue = Catalogue::parse(vec![("a.toml".to_owned(), file.to_owned())]).unwrap();
+    let catalog = Catalog::parse(vec![("a.toml".to_owned(), file.to_owned())]).unwrap();
     let first = accepting_until(|request| request.header(header::AUTHORIZATION).is_some());
     let others = accepting_until(|_| false);
     let starts = AtomicUsize::new(0);
@@ -168,7 +168,7 @@ async fn control_is_repeated_if_the_shared_target_exited() {
         }
         others(environment)
     });
-    let results = runner::run(&catalogue, &options(TargetOptions::Inside(launch), &[]), &())
+    let results = runner::run(&catalog, &options(TargetOptions::Inside(launch), &[]), &())
         .await
         .unwrap();
     assert_eq!(
@@ -198,7 +198,7 @@ async fn target_starts_on_another_port_if_the_port_is_taken() {
         })
     });
     let options = options(TargetOptions::Inside(launch), &["challenges.no-token"]);
-    let results = runner::run(&Catalogue::built_in().unwrap(), &options, &())
+    let results = runner::run(&Catalog::built_in().unwrap(), &options, &())
         .await
         .unwrap();
     assert_eq!(results.cases[0].outcome, Outcome::Pass);
@@ -224,8 +224,8 @@ async fn start_timeout_applies_to_a_target_that_never_answers() {
     let mut options = options(TargetOptions::Inside(launch), &[]);
     options.timeout = Duration::from_mins(10);
     options.start_timeout = Duration::from_secs(1);
-    let catalogue = Catalogue::built_in().unwrap();
-    let error = timeout(Duration::from_secs(30), runner::run(&catalogue, &options, &()))
+    let catalog = Catalog::built_in().unwrap();
+    let error = timeout(Duration::from_secs(30), runner::run(&catalog, &options, &()))
         .await
         .expect("the run ends in time")
         .unwrap_err();
@@ -248,7 +248,7 @@ async fn target_that_is_not_ready_in_time_is_started_once_more() {
     });
     let mut options = options(TargetOptions::Inside(launch), &["challenges.no-token"]);
     options.start_timeout = Duration::from_secs(1);
-    let results = runner::run(&Catalogue::built_in().unwrap(), &options, &())
+    let results = runner::run(&Catalog::built_in().unwrap(), &options, &())
         .await
         .unwrap();
     assert_eq!(results.cases[0].outcome, Outcome::Pass);
@@ -274,12 +274,12 @@ async fn sleeping_cases_do_not_block_other_cases() {
         )
     });
     let file = format!("number = 1\nsection = \"a\"\ntitle = \"A\"\n{}", cases.concat());
-    let catalogue = Catalogue::parse(vec![("a.toml".to_owned(), file)]).unwrap();
+    let catalog = Catalog::parse(vec![("a.toml".to_owned(), file)]).unwrap();
     let (sender, mut finished) = unbounded_channel();
     let options = options(TargetOptions::Inside(rejecting_until(|_| false)), &[]);
     let progress = ProgressSender(sender);
     let first = tokio::select! {
-        _ = runner::run(&catalogue, &options, &progress) => panic!("the run ended before its ten-minute pause"),
+        _ = runner::run(&catalog, &options, &progress) => panic!("the run ended before its ten-minute pause"),
         first = timeout(Duration::from_secs(30), finished.recv()) => first,
     };
     assert_eq!(
@@ -303,9 +303,9 @@ async fn misspelled_placeholder_makes_a_case_not_testable() {
         send = { path = "{mpc}" }
         expect = { status = 401 }
     "#;
-    let catalogue = Catalogue::parse(vec![("a.toml".to_owned(), file.to_owned())]).unwrap();
+    let catalog = Catalog::parse(vec![("a.toml".to_owned(), file.to_owned())]).unwrap();
     let target = TargetOptions::Inside(rejecting_until(|_| false));
-    let results = runner::run(&catalogue, &options(target, &[]), &()).await.unwrap();
+    let results = runner::run(&catalog, &options(target, &[]), &()).await.unwrap();
     assert_eq!(results.cases[0].outcome, Outcome::NotTestable);
     assert_eq!(
         results.cases[0].reason.as_deref(),

@@ -9,7 +9,7 @@
 
 mod assessment;
 mod baseline;
-mod catalogue;
+mod catalog;
 mod cli;
 mod compare;
 mod coverage;

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use clerk_mcp_conformance::{case::CaseFile, profile::Profile};
 
-use crate::catalogue::FILE;
+use crate::catalog::FILE;
 
 /// The schemas list all valid names, so that editors can complete them and mark typos.
 #[test]

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use clerk_mcp_conformance::{
-    case::Catalogue,
+    case::Catalog,
     profile::Profile,
     results::Outcome,
     runner::{self, Options, Selection, TargetOptions},
@@ -83,7 +83,7 @@ async fn sessions_are_started_only_for_requests_with_a_token() {
         authority: None,
         rerun: String::new(),
     };
-    let results = runner::run(&Catalogue::built_in().unwrap(), &options, &())
+    let results = runner::run(&Catalog::built_in().unwrap(), &options, &())
         .await
         .unwrap();
     for case in &results.cases {

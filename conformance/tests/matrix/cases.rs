@@ -5,7 +5,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use clerk_mcp_conformance::{
-    case::Catalogue,
+    case::Catalog,
     profile::Profile,
     results::{CaseResult, Outcome},
     runner::{Options, Selection, TargetOptions, run},
@@ -58,9 +58,9 @@ fn profiles() -> [Profile; 3] {
 
 /// Runs these cases, or all if none is given, and returns the results. Cases that do not apply to a profile run
 /// with the next.
-async fn run_cases(catalogue: &Catalogue, flaw: Option<Flaw>, only: &[&str]) -> Vec<CaseResult> {
+async fn run_cases(catalog: &Catalog, flaw: Option<Flaw>, only: &[&str]) -> Vec<CaseResult> {
     let [full, others @ ..] = profiles();
-    let mut results = run_profile(full, catalogue, flaw, only).await;
+    let mut results = run_profile(full, catalog, flaw, only).await;
     for profile in others {
         let (rest, applied): (Vec<_>, Vec<_>) = results
             .into_iter()
@@ -68,7 +68,7 @@ async fn run_cases(catalogue: &Catalogue, flaw: Option<Flaw>, only: &[&str]) -> 
         results = applied;
         let rest: Vec<&str> = rest.iter().map(|case| case.id.as_str()).collect();
         if !rest.is_empty() {
-            results.extend(run_profile(profile, catalogue, flaw, &rest).await);
+            results.extend(run_profile(profile, catalog, flaw, &rest).await);
         }
     }
     results
@@ -77,7 +77,7 @@ async fn run_cases(catalogue: &Catalogue, flaw: Option<Flaw>, only: &[&str]) -> 
 /// Runs these cases with one profile.
 async fn run_profile(
     profile: Profile,
-    catalogue: &Catalogue,
+    catalog: &Catalog,
     flaw: Option<Flaw>,
     only: &[&str],
 ) -> Vec<CaseResult> {
@@ -95,7 +95,7 @@ async fn run_profile(
         authority: None,
         rerun: String::new(),
     };
-    run(catalogue, &options, &()).await.unwrap().cases
+    run(catalog, &options, &()).await.unwrap().cases
 }
 
 /// Describes the cases that apply and did not pass.
@@ -130,8 +130,8 @@ fn describe(case: &CaseResult) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_case_passes_without_a_flaw() {
-    let catalogue = Catalogue::built_in().unwrap();
-    let cases = run_cases(&catalogue, None, &[]).await;
+    let catalog = Catalog::built_in().unwrap();
+    let cases = run_cases(&catalog, None, &[]).await;
     let failed: Vec<String> = cases
         .iter()
         .filter(|case| case.outcome != Outcome::Pass)
@@ -142,14 +142,14 @@ async fn every_case_passes_without_a_flaw() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_flaw_fails_its_expected_cases() {
-    let catalogue = Catalogue::built_in().unwrap();
+    let catalog = Catalog::built_in().unwrap();
     let undetected: Vec<String> = stream::iter(Flaw::ALL)
         .map(|&flaw| {
-            let catalogue = &catalogue;
+            let catalog = &catalog;
             async move {
                 (
                     flaw,
-                    run_cases(catalogue, Some(flaw), flaw.expected_failures()).await,
+                    run_cases(catalog, Some(flaw), flaw.expected_failures()).await,
                 )
             }
         })
@@ -165,13 +165,13 @@ async fn each_flaw_fails_its_expected_cases() {
 
 #[test]
 fn every_case_has_a_flaw_that_fails_it_and_every_flaw_fails_a_case() {
-    let catalogue = Catalogue::built_in().unwrap();
+    let catalog = Catalog::built_in().unwrap();
     let named: BTreeSet<&str> = Flaw::ALL
         .iter()
         .flat_map(|flaw| flaw.expected_failures())
         .copied()
         .collect();
-    let all: BTreeSet<&str> = catalogue.ids().collect();
+    let all: BTreeSet<&str> = catalog.ids().collect();
     let uncovered: Vec<&&str> = all.difference(&named).collect();
     assert!(uncovered.is_empty(), "no flaw fails these cases: {uncovered:?}");
     let unknown: Vec<&&str> = named.difference(&all).collect();
@@ -190,8 +190,8 @@ fn every_case_has_a_flaw_that_fails_it_and_every_flaw_fails_a_case() {
 /// Otherwise a server that ignores tokens could pass cases about tokens.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_with_one_answer_to_everything_passes_no_case_with_a_token() {
-    let catalogue = Catalogue::built_in().unwrap();
-    let with_token: Vec<&str> = catalogue
+    let catalog = Catalog::built_in().unwrap();
+    let with_token: Vec<&str> = catalog
         .iter()
         .filter(|(_, case)| case.steps().iter().any(|step| step.token.is_some()))
         .map(|(_, case)| case.id.as_str())
@@ -199,7 +199,7 @@ async fn a_server_with_one_answer_to_everything_passes_no_case_with_a_token() {
     let mut passed = Vec::new();
     for flaw in [Flaw::RefusesAll, Flaw::ForbidsAll, Flaw::FailsAll, Flaw::TakesAll] {
         let [profile, ..] = profiles();
-        let results = run_profile(profile, &catalogue, Some(flaw), &with_token).await;
+        let results = run_profile(profile, &catalog, Some(flaw), &with_token).await;
         let passes = results.into_iter().filter(|case| case.outcome == Outcome::Pass);
         passed.extend(passes.map(|case| format!("{}: {}", flaw.name(), case.id)));
     }
@@ -209,11 +209,11 @@ async fn a_server_with_one_answer_to_everything_passes_no_case_with_a_token() {
 /// Cases that damage a JWT do not apply to opaque tokens.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_accepts_only_opaque_tokens_fails_no_case_that_needs_a_jwt() {
-    let catalogue = Catalogue::built_in().unwrap();
+    let catalog = Catalog::built_in().unwrap();
     let [mut profile, ..] = profiles();
     profile.accepts = [TokenKind::OpaqueOauthToken].into();
     let sections = ["jose", "claims", "signature", "audience"];
-    let results = run_profile(profile, &catalogue, None, &sections).await;
+    let results = run_profile(profile, &catalog, None, &sections).await;
     let failed = not_passed(&results);
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
@@ -221,22 +221,22 @@ async fn a_server_that_accepts_only_opaque_tokens_fails_no_case_that_needs_a_jwt
 /// With a path in the base URL, all routes are below that path, except the well-known documents.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_below_a_path_is_tested_at_that_path() {
-    let catalogue = Catalogue::built_in().unwrap();
+    let catalog = Catalog::built_in().unwrap();
     let [mut profile, ..] = profiles();
     profile.base_path = "/app".to_owned();
     let sections = ["discovery", "challenges", "refusals", "audience", "web"];
-    let results = run_profile(profile.clone(), &catalogue, None, &sections).await;
+    let results = run_profile(profile.clone(), &catalog, None, &sections).await;
     let failed = not_passed(&results);
     assert!(failed.is_empty(), "{}", failed.join("\n"));
     let only = ["discovery.metadata-of-the-endpoint"];
-    let results = run_profile(profile, &catalogue, Some(Flaw::PathOfBaseIgnored), &only).await;
+    let results = run_profile(profile, &catalog, Some(Flaw::PathOfBaseIgnored), &only).await;
     assert_eq!(results[0].outcome, Outcome::Fail, "{}", describe(&results[0]));
 }
 
 /// A server may accept machine tokens without a setting for it. The cases for machine tokens still apply.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_always_accepts_machine_tokens_is_tested_without_the_setting() {
-    let catalogue = Catalogue::built_in().unwrap();
+    let catalog = Catalog::built_in().unwrap();
     let [mut profile, ..] = profiles();
     profile.accepts = [TokenKind::M2mToken, TokenKind::OpaqueM2mToken].into();
     profile.settings.remove("accepted_tokens");
@@ -248,7 +248,7 @@ async fn a_server_that_always_accepts_machine_tokens_is_tested_without_the_setti
         "machine.opaque-m2m",
         "machine.api-key",
     ];
-    let results = run_profile(profile, &catalogue, None, &only).await;
+    let results = run_profile(profile, &catalog, None, &only).await;
     for case in &results {
         let expected = match case.id.as_str() {
             "machine.api-key" => Outcome::NotApplicable,

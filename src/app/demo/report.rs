@@ -53,7 +53,7 @@ impl DemoReport {
         let names = ResourceNames::new(&config.base_url);
         // Duplicate scopes do no harm.
         let scopes = [config.scopes.as_slice(), &config.required_scopes].concat();
-        let scopes = app.options.policy.all_scopes(scopes);
+        let scopes = app.options.policy.with_tool_scopes(scopes);
         let users = tokens::of_sample_users(clerk, &scopes, names.mcp())?;
         let token = users.first().map(|user| user.token.as_str()).unwrap_or_default();
         let tools = mcp::published_tools(app.server.clone()).await;

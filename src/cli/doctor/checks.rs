@@ -9,7 +9,7 @@ use url::Position;
 
 use super::{
     diagnosis::{Diagnoses, Diagnosis},
-    document::{Document, DocumentError},
+    document::{DocumentError, FetchedDocument},
 };
 use crate::{
     app::AppError,
@@ -38,7 +38,7 @@ pub(super) async fn run(config: &Config, diagnoses: &mut Diagnoses) -> Result<()
     diagnoses.add(kind(config))?;
     let frontend = client(config, &config.clerk.frontend_api)?;
     let metadata = config.clerk.frontend_url(paths::AUTHORIZATION_SERVER);
-    let metadata = Document::fetch(frontend.get(metadata)).await;
+    let metadata = FetchedDocument::fetch(frontend.get(metadata)).await;
     diagnoses.add(frontend_api(config, &metadata))?;
     diagnoses.add(issuer(config, &metadata))?;
     let (frontend_keys, diagnosis) = key_set(config, frontend, &metadata).await?;
@@ -53,7 +53,7 @@ pub(super) async fn run(config: &Config, diagnoses: &mut Diagnoses) -> Result<()
     let names = ResourceNames::new(&config.base_url);
     let challenge = ChallengeContext::new(&names, Vec::new());
     let own = client(config, &config.base_url)?;
-    let resource = Document::fetch(own.get(&challenge.resource_metadata)).await;
+    let resource = FetchedDocument::fetch(own.get(&challenge.resource_metadata)).await;
     diagnoses.add(base_url(config, &names, &resource, &metadata))?;
     diagnoses.add(scopes(config, &metadata, &resource))?;
     diagnoses.add(endpoint(&own, &names, &challenge, &resource).await)
@@ -64,8 +64,8 @@ fn client(config: &Config, target: &Url) -> Result<Client, Failure> {
     Ok(outbound::client(target, &config.clerk.roots).map_err(AppError::Tls)?)
 }
 
-/// Reports whether key and domain belong to a test or a live instance. `Config` has rejected a mixture
-/// already.
+/// Reports whether the secret key and the domain belong to a test or a live instance. `Config` has already
+/// rejected a mixture.
 fn kind(config: &Config) -> Diagnosis {
     const NAME: &str = "kind";
     let key = config.clerk.secret_key.expose_secret();
@@ -75,7 +75,7 @@ fn kind(config: &Config) -> Diagnosis {
         "development"
     };
     if config.clerk.frontend_api.scheme() == "http" {
-        return Diagnosis::not_asked(
+        return Diagnosis::not_applicable(
             NAME,
             "The Frontend API is on this machine, where test and live keys both work",
         );
@@ -86,7 +86,7 @@ fn kind(config: &Config) -> Diagnosis {
     )
 }
 
-fn frontend_api(config: &Config, metadata: &Document) -> Diagnosis {
+fn frontend_api(config: &Config, metadata: &FetchedDocument) -> Diagnosis {
     const NAME: &str = "frontend-api";
     let url = config.clerk.frontend_url("");
     match &metadata.body {
@@ -105,7 +105,7 @@ fn frontend_api(config: &Config, metadata: &Document) -> Diagnosis {
 }
 
 /// Checks that the metadata names the expected issuer (RFC 8414 §3.3).
-fn issuer(config: &Config, metadata: &Document) -> Diagnosis {
+fn issuer(config: &Config, metadata: &FetchedDocument) -> Diagnosis {
     const NAME: &str = "issuer";
     let expected = config.clerk.issuer();
     let Ok(body) = &metadata.body else {
@@ -130,7 +130,7 @@ fn issuer(config: &Config, metadata: &Document) -> Diagnosis {
 async fn key_set(
     config: &Config,
     frontend: Client,
-    metadata: &Document,
+    metadata: &FetchedDocument,
 ) -> Result<(Option<BTreeSet<String>>, Diagnosis), Failure> {
     const NAME: &str = "key-set";
     let url = config.clerk.frontend_url(paths::JWKS);
@@ -139,7 +139,7 @@ async fn key_set(
     let fetched = keys.refresh().await;
     let ids = keys.key_ids();
     let diagnosis = match (fetched, &ids) {
-        (Err(_), _) if config.clerk.jwt_key.is_some() => Diagnosis::not_asked(
+        (Err(_), _) if config.clerk.jwt_key.is_some() => Diagnosis::not_applicable(
             NAME,
             "The key set cannot be fetched, but is not needed: CLERK_JWT_KEY is set",
         ),
@@ -177,7 +177,7 @@ async fn secret_key(config: &Config) -> Result<(Option<BTreeSet<String>>, Diagno
         ));
     };
     let host = &config.clerk.backend_api[Position::BeforeHost..Position::AfterPort];
-    Ok(match Document::fetch(request).await.body {
+    Ok(match FetchedDocument::fetch(request).await.body {
         Ok(body) => {
             let keys = body
                 .get("keys")
@@ -237,7 +237,7 @@ fn same_application(
 }
 
 /// Checks that clients can register in one of two ways (MCP, "Client Registration Approaches").
-fn registration(metadata: &Document) -> Diagnosis {
+fn registration(metadata: &FetchedDocument) -> Diagnosis {
     const NAME: &str = "registration";
     let Ok(body) = &metadata.body else {
         return Diagnosis::not_reached(NAME, "Skipped: the OAuth metadata could not be read");
@@ -263,10 +263,10 @@ fn registration(metadata: &Document) -> Diagnosis {
     Diagnosis::passed(NAME, format!("Clients can register by {}", ways.join(" or ")))
 }
 
-/// Reminds of the resource (RFC 8707). No API of Clerk tells whether it is registered.
+/// Asks the operator to check the resource (RFC 8707): no API of Clerk reports whether it is registered.
 fn resource(config: &Config) -> Diagnosis {
     let resource = ResourceNames::new(&config.base_url);
-    Diagnosis::not_asked(
+    Diagnosis::not_applicable(
         "resource",
         &format!(
             "Make sure that {} is registered in Clerk Dashboard > Agents > MCP servers. Otherwise tokens have no audience",
@@ -276,7 +276,7 @@ fn resource(config: &Config) -> Diagnosis {
 }
 
 /// Checks that PKCE with S256 is supported. Clients stop without it (MCP, "Authorization Code Protection").
-fn pkce(metadata: &Document) -> Diagnosis {
+fn pkce(metadata: &FetchedDocument) -> Diagnosis {
     const NAME: &str = "pkce";
     let Ok(body) = &metadata.body else {
         return Diagnosis::not_reached(NAME, "Skipped: the OAuth metadata could not be read");
@@ -294,7 +294,7 @@ fn pkce(metadata: &Document) -> Diagnosis {
 
 /// Compares this machine's clock with Clerk's, because tokens are checked against this clock (RFC 7519
 /// §4.1.4).
-fn clock(config: &Config, metadata: &Document) -> Diagnosis {
+fn clock(config: &Config, metadata: &FetchedDocument) -> Diagnosis {
     const NAME: &str = "clock";
     let Some(clerk_time) = metadata.date else {
         return Diagnosis::not_reached(NAME, "Skipped: Clerk sent no Date header");
@@ -317,7 +317,12 @@ fn clock(config: &Config, metadata: &Document) -> Diagnosis {
 }
 
 /// Checks that the server answers at `BASE_URL` with metadata that matches (RFC 9728 §3.3).
-fn base_url(config: &Config, names: &ResourceNames, resource: &Document, metadata: &Document) -> Diagnosis {
+fn base_url(
+    config: &Config,
+    names: &ResourceNames,
+    resource: &FetchedDocument,
+    metadata: &FetchedDocument,
+) -> Diagnosis {
     const NAME: &str = "base-url";
     let body = match &resource.body {
         Ok(body) => body,
@@ -370,9 +375,9 @@ fn base_url(config: &Config, names: &ResourceNames, resource: &Document, metadat
 }
 
 /// Checks that Clerk offers every scope that the configuration or the running server names.
-fn scopes(config: &Config, metadata: &Document, resource: &Document) -> Diagnosis {
+fn scopes(config: &Config, metadata: &FetchedDocument, resource: &FetchedDocument) -> Diagnosis {
     const NAME: &str = "scopes";
-    let listed = |document: &Document| -> Option<BTreeSet<String>> {
+    let listed = |document: &FetchedDocument| -> Option<BTreeSet<String>> {
         let scopes = document.body.as_ref().ok()?["scopes_supported"].as_array()?;
         Some(
             scopes
@@ -409,7 +414,7 @@ async fn endpoint(
     own: &Client,
     names: &ResourceNames,
     challenge: &ChallengeContext,
-    resource: &Document,
+    resource: &FetchedDocument,
 ) -> Diagnosis {
     const NAME: &str = "mcp-endpoint";
     if resource.body.is_err() {

@@ -23,8 +23,8 @@ pub(super) enum Status {
     Failed,
     /// The check could not run, because it needs the result of an earlier check that failed.
     NotReached,
-    /// The check does not apply to this configuration.
-    NotAsked,
+    /// The check does not apply to this configuration, or only the operator can make it.
+    NotApplicable,
 }
 
 impl Diagnosis {
@@ -43,8 +43,8 @@ impl Diagnosis {
         Self::new(check, Status::NotReached, why)
     }
 
-    pub(super) fn not_asked(check: &'static str, why: &str) -> Self {
-        Self::new(check, Status::NotAsked, why)
+    pub(super) fn not_applicable(check: &'static str, why: &str) -> Self {
+        Self::new(check, Status::NotApplicable, why)
     }
 
     fn new(check: &'static str, status: Status, detail: impl Into<String>) -> Self {
@@ -62,7 +62,7 @@ impl Diagnosis {
             Status::Passed => "ok",
             Status::Failed => "FAIL",
             Status::NotReached => "?",
-            Status::NotAsked => "-",
+            Status::NotApplicable => "-",
         };
         let remedy = self.remedy.as_deref().map(|remedy| format!(" {remedy}"));
         let words = format!("{}.{}", self.detail, remedy.unwrap_or_default());

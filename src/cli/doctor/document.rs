@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::outbound::OutboundError;
 
 /// A fetched JSON document, or why it could not be fetched.
-pub(super) struct Document {
+pub(super) struct FetchedDocument {
     pub(super) body: Result<Value, DocumentError>,
     /// The `Date` of the response: the server's clock.
     pub(super) date: Option<Timestamp>,
@@ -26,8 +26,8 @@ impl fmt::Display for DocumentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unanswered(error) => write!(f, "{error}"),
-            Self::Status(status) => write!(f, "it answered with status {}", status.as_u16()),
-            Self::NotJson => f.write_str("its answer is not a JSON object"),
+            Self::Status(status) => write!(f, "the response has HTTP status {}", status.as_u16()),
+            Self::NotJson => f.write_str("the response is not a JSON object"),
         }
     }
 }
@@ -39,7 +39,7 @@ impl DocumentError {
     }
 }
 
-impl Document {
+impl FetchedDocument {
     /// Sends `request`, and reads the response as a JSON object.
     pub(super) async fn fetch(request: RequestBuilder) -> Self {
         let sent = request.header(header::ACCEPT, "application/json").send().await;

@@ -59,7 +59,7 @@ pub(super) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
         json!({ "healthy": failed == 0, "findings": diagnoses.all }).to_string()
     } else {
         match failed {
-            0 => "\nAll checks passed.".to_owned(),
+            0 => "\nNo check failed.".to_owned(),
             1 => "\n1 check failed.".to_owned(),
             several => format!("\n{several} checks failed."),
         }
@@ -78,6 +78,6 @@ Examples:
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0   all checks passed
+  0   no check failed
   1   at least one check failed (its entry says what to do), or an I/O error occurred
   2   the command line is invalid";

@@ -21,8 +21,8 @@ use thiserror::Error;
 use super::slots::{SessionLimit, Slots};
 
 tokio::task_local! {
-    /// The request that rmcp is processing. rmcp passes neither the user to
-    /// [`SessionManager::create_session`] nor the manager's error to its own caller.
+    /// The request that rmcp is processing. It carries the user to [`SessionManager::create_session`], and
+    /// the manager's error back to the session gate, because rmcp passes on neither.
     static CURRENT: CurrentRequest;
 }
 

@@ -25,7 +25,7 @@ use self::{
 };
 use super::{
     json_rpc_error::{INVALID_REQUEST, SERVER_ERROR, error, replace_text},
-    message::{Message, Purpose, is_without_sessions},
+    message::{Message, Purpose, is_sessionless_revision},
 };
 use crate::reason::Reason;
 
@@ -64,11 +64,11 @@ pub struct McpSessions {
     pub max_per_user: usize,
     /// Maximum number of sessions of all users. At the limit, a new session replaces the same user's session
     /// that has been idle longest. If that user has no idle session, `initialize` gets 503.
-    pub max_in_all: usize,
+    pub max_total: usize,
     /// Maximum number of requests in flight per session. Requests above it get 429. A client that disconnects
     /// does not cancel its calls: they run until [`call_timeout`](super::McpSettings::call_timeout), because
     /// the client may resume the stream.
-    pub max_calls_per_session: usize,
+    pub max_requests_per_session: usize,
     /// A session without a message in either direction ends after this time. Values shorter than
     /// [`call_timeout`](super::McpSettings::call_timeout) are raised to it, plus a second.
     pub idle_timeout: Duration,
@@ -80,14 +80,14 @@ impl Default for McpSessions {
     fn default() -> Self {
         Self {
             max_per_user: 16,
-            max_in_all: 1_024,
-            max_calls_per_session: 64,
+            max_total: 1_024,
+            max_requests_per_session: 64,
             idle_timeout: Duration::from_mins(30),
         }
     }
 }
 
-/// Passes on a request only if its session belongs to the user of the request.
+/// The gate in front of rmcp: passes on a request only if its session belongs to the user of the request.
 pub(super) struct SessionGate {
     slots: Arc<Slots>,
     manager: Arc<OwnedSessions>,
@@ -140,7 +140,7 @@ impl SessionGate {
                 Ok(in_flight) => request.extensions_mut().insert(Arc::new(in_flight)),
                 Err(error) => return Ok(not_entered(error, id)),
             };
-        } else if !opens && !message.is_some_and(|message| message.has_version) {
+        } else if !opens && !message.is_some_and(|message| message.names_revision) {
             return Ok(error(StatusCode::BAD_REQUEST, INVALID_REQUEST, NO_SESSION_ID, id));
         }
         let (response, failure) = OwnedSessions::on_behalf_of(owner, inner.call(request)).await;
@@ -171,7 +171,7 @@ fn session_id(headers: &HeaderMap) -> Option<SessionId> {
 pub(super) fn is_sessionless(headers: &HeaderMap) -> bool {
     headers
         .get(PROTOCOL_VERSION)
-        .is_some_and(|version| is_without_sessions(version.as_bytes()))
+        .is_some_and(|version| is_sessionless_revision(version.as_bytes()))
 }
 
 fn not_entered(reason: EnterError, id: Option<&str>) -> Response {
@@ -211,7 +211,7 @@ fn limit_reached(limit: SessionLimit, id: Option<&str>) -> Response {
             "You have too many sessions, and all of them are busy: end one (DELETE with its Mcp-Session-Id), or wait",
         ),
         // RFC 9110 §15.6.4.
-        SessionLimit::InAll => (
+        SessionLimit::Total => (
             StatusCode::SERVICE_UNAVAILABLE,
             "The server has reached its limit of sessions; try again later",
         ),

@@ -17,8 +17,8 @@ use super::McpSessions;
 #[derive(Debug)]
 pub(super) struct Slots {
     max_per_user: usize,
-    max_in_all: usize,
-    max_calls_per_session: usize,
+    max_total: usize,
+    max_requests_per_session: usize,
     by_session: Mutex<HashMap<SessionId, Slot>>,
 }
 
@@ -64,8 +64,8 @@ impl Drop for Slot {
 pub(super) enum SessionLimit {
     /// [`McpSessions::max_per_user`].
     PerUser,
-    /// [`McpSessions::max_in_all`].
-    InAll,
+    /// [`McpSessions::max_total`].
+    Total,
 }
 
 /// The reason why a request may not use a session.
@@ -76,7 +76,7 @@ pub(super) enum EnterError {
     /// A request with the same id is in flight (MCP, "Requests": an id is used once in a session). rmcp
     /// matches responses to requests by id, so one of the two would never be answered.
     DuplicateRequestId,
-    /// [`McpSessions::max_calls_per_session`] requests are in flight.
+    /// [`McpSessions::max_requests_per_session`] requests are in flight.
     TooManyRequests,
 }
 
@@ -85,8 +85,8 @@ impl Slots {
     pub(super) fn new(settings: &McpSessions) -> Self {
         Self {
             max_per_user: settings.max_per_user,
-            max_in_all: settings.max_in_all,
-            max_calls_per_session: settings.max_calls_per_session,
+            max_total: settings.max_total,
+            max_requests_per_session: settings.max_requests_per_session,
             by_session: Mutex::default(),
         }
     }
@@ -105,8 +105,8 @@ impl Slots {
         let owned = || slots.iter().filter(|(_, slot)| slot.owner == owner);
         let limit = if owned().count() >= self.max_per_user {
             Some(SessionLimit::PerUser)
-        } else if slots.len() >= self.max_in_all {
-            Some(SessionLimit::InAll)
+        } else if slots.len() >= self.max_total {
+            Some(SessionLimit::Total)
         } else {
             None
         };
@@ -163,7 +163,7 @@ impl Slots {
         if slot.requests.contains(&id) {
             return Err(EnterError::DuplicateRequestId);
         }
-        if slot.requests.len() >= self.max_calls_per_session {
+        if slot.requests.len() >= self.max_requests_per_session {
             return Err(EnterError::TooManyRequests);
         }
         slot.requests.insert(id.clone());
@@ -257,9 +257,9 @@ mod tests {
 
     #[test]
     fn a_session_at_the_total_limit_evicts_only_a_session_of_its_own_user() {
-        let slots = slots(|sessions| sessions.max_in_all = 1);
+        let slots = slots(|sessions| sessions.max_total = 1);
         assert_eq!(slots.open("first", "ada"), Ok(None));
-        assert_eq!(slots.open("other", "alan"), Err(SessionLimit::InAll));
+        assert_eq!(slots.open("other", "alan"), Err(SessionLimit::Total));
         assert_eq!(slots.open("second", "ada"), Ok(Some("first".into())));
         slots.remove(&"second".into());
         assert_eq!(slots.open("other", "alan"), Ok(None));
@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_request_id_is_in_flight_once_in_a_session_however_it_is_written() {
-        let slots = slots(|sessions| sessions.max_calls_per_session = 2);
+        let slots = slots(|sessions| sessions.max_requests_per_session = 2);
         slots.open("one", "ada").unwrap();
         slots.open("other", "ada").unwrap();
         let enter = |session: &str, id| slots.enter(&session.into(), "ada", Some(id));

@@ -63,6 +63,10 @@ const WITH_LONG_LENGTH: [u8; 20] = [
     0x00, 0x04, 0x20,
 ];
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "each match names the defects that change one part"
+)]
 impl RsaDefect {
     /// Signs `message` with a key of 2048 bits.
     pub(super) fn sign(self, message: &[u8], modulus: &BigUint, private_exponent: &BigUint) -> Vec<u8> {

@@ -7,14 +7,14 @@ use std::{
 };
 
 use clerk_mcp_conformance::{
-    case::{CaseFile, Catalogue, Level},
+    case::{CaseFile, Catalog, Level},
     profile::Profile,
     runner::Selection,
 };
 
 /// Reads the cases from the source tree, so that a changed case needs no rebuild.
-pub(crate) fn cases() -> Catalogue {
-    Catalogue::read(&folder()).unwrap_or_else(|error| panic!("{error}"))
+pub(crate) fn cases() -> Catalog {
+    Catalog::read(&folder()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn folder() -> PathBuf {
@@ -69,7 +69,7 @@ fn error_of(texts: &[&str]) -> String {
         .enumerate()
         .map(|(number, text)| (format!("cases/{}.toml", number + 1), (*text).to_owned()))
         .collect();
-    Catalogue::parse(files)
+    Catalog::parse(files)
         .expect_err("the loader accepted an invalid file")
         .to_string()
 }
@@ -106,7 +106,7 @@ fn sections_and_ids_are_consistent() {
 /// The build must not use outdated case files.
 #[test]
 fn program_contains_all_cases_of_the_source_tree() {
-    let built_in = Catalogue::built_in().unwrap();
+    let built_in = Catalog::built_in().unwrap();
     assert_eq!(
         built_in.ids().collect::<Vec<_>>(),
         cases().ids().collect::<Vec<_>>()
@@ -117,7 +117,7 @@ fn program_contains_all_cases_of_the_source_tree() {
 fn cases_are_found_by_id_and_sorted() {
     let other = FILE.replace("claims.expired", "claims.a-first");
     let files = vec![("b".to_owned(), FILE.to_owned()), ("a".to_owned(), other)];
-    let cases = Catalogue::parse(files).unwrap();
+    let cases = Catalog::parse(files).unwrap();
     assert_eq!(
         cases.ids().collect::<Vec<_>>(),
         ["claims.a-first", "claims.expired"]
@@ -131,22 +131,22 @@ fn cases_are_found_by_id_and_sorted() {
 /// Other servers cannot pass them, and a long list of cases that do not apply hides the others.
 #[test]
 fn cases_that_only_clerk_mcp_can_pass_are_left_out_for_other_servers() {
-    let catalogue = cases();
+    let catalog = cases();
     let selected = |only: &[&str], profile: &str| {
         let selection = Selection {
             only: only.iter().map(|id| (*id).to_owned()).collect(),
             ..Selection::default()
         };
         let profile = Profile::find(profile).unwrap();
-        selection.apply(&catalogue, Some(&profile)).unwrap().len()
+        selection.apply(&catalog, Some(&profile)).unwrap().len()
     };
-    let general = catalogue
+    let general = catalog
         .iter()
         .filter(|(_, case)| !case.is_for_clerk_mcp())
         .count();
-    assert!((300..catalogue.len() - 100).contains(&general), "{general}");
+    assert!((300..catalog.len() - 100).contains(&general), "{general}");
     assert_eq!(selected(&[], "generic"), general);
-    assert_eq!(selected(&[], "clerk-mcp"), catalogue.len());
+    assert_eq!(selected(&[], "clerk-mcp"), catalog.len());
     assert_eq!(
         selected(&["tools.greet"], "generic"),
         1,
@@ -289,7 +289,7 @@ fn cases_that_change_clerk_or_count_requests_need_their_own_target() {
         let error = error_of(&[&case]);
         assert!(error.contains(what) && error.contains("own = {}"), "{error}");
         let own = case.replace("level = ", "own = {}\nlevel = ");
-        Catalogue::parse(vec![("own".to_owned(), own)]).unwrap();
+        Catalog::parse(vec![("own".to_owned(), own)]).unwrap();
     }
 }
 
@@ -391,7 +391,7 @@ fn unknown_operations_of_the_local_clerk_are_rejected() {
             ) + "[[case.steps]]\nexpect = { is = \"refused\" }\n",
         ] {
             if valid {
-                Catalogue::parse(vec![("right".to_owned(), text)]).unwrap();
+                Catalog::parse(vec![("right".to_owned(), text)]).unwrap();
             } else {
                 let error = error_of(&[&text]);
                 assert!(error.starts_with("cases/1.toml:6: claims.expired: "), "{error}");
@@ -442,12 +442,12 @@ fn case_with_refuses_to_start_and_requests_is_rejected() {
 #[test]
 fn folders_without_cases_are_rejected() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
-    let error = Catalogue::read(&folder).unwrap_err().to_string();
+    let error = Catalog::read(&folder).unwrap_err().to_string();
     assert!(
         error.ends_with("templates: the folder contains no .toml file"),
         "{error}"
     );
-    let error = Catalogue::read(&folder.join("nothing")).unwrap_err().to_string();
+    let error = Catalog::read(&folder.join("nothing")).unwrap_err().to_string();
     assert!(
         error.starts_with("cannot read ") && error.contains("nothing: "),
         "{error}"

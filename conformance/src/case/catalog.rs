@@ -15,13 +15,13 @@ static BUILT_IN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/cases");
 
 /// All cases, validated and sorted by section and id.
 #[derive(Clone, Debug)]
-pub struct Catalogue {
+pub struct Catalog {
     cases: Vec<(Section, Case)>,
 }
 
 /// Why cases cannot be loaded.
 #[derive(Debug, thiserror::Error)]
-pub enum CatalogueError {
+pub enum CatalogError {
     /// The folder, or a file in it, cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
@@ -48,13 +48,13 @@ pub enum CatalogueError {
     },
 }
 
-impl Catalogue {
+impl Catalog {
     /// Loads the cases that are built into the program.
     ///
     /// # Errors
     ///
-    /// [`CatalogueError::Invalid`], when the program was built with an invalid file.
-    pub fn built_in() -> Result<Self, CatalogueError> {
+    /// [`CatalogError::Invalid`], when the program was built with an invalid file.
+    pub fn built_in() -> Result<Self, CatalogError> {
         let mut files = Vec::new();
         read_built_in(&BUILT_IN, &mut files);
         Self::parse(files)
@@ -64,12 +64,12 @@ impl Catalogue {
     ///
     /// # Errors
     ///
-    /// [`CatalogueError`], when a file cannot be read or is invalid, or there is none.
-    pub fn read(folder: &Path) -> Result<Self, CatalogueError> {
+    /// [`CatalogError`], when a file cannot be read or is invalid, or there is none.
+    pub fn read(folder: &Path) -> Result<Self, CatalogError> {
         let mut files = Vec::new();
         read_folder(folder, &mut files)?;
         if files.is_empty() {
-            return Err(CatalogueError::Empty {
+            return Err(CatalogError::Empty {
                 path: folder.to_owned(),
             });
         }
@@ -80,8 +80,8 @@ impl Catalogue {
     ///
     /// # Errors
     ///
-    /// [`CatalogueError::Invalid`].
-    pub fn parse(mut files: Vec<(String, String)>) -> Result<Self, CatalogueError> {
+    /// [`CatalogError::Invalid`].
+    pub fn parse(mut files: Vec<(String, String)>) -> Result<Self, CatalogError> {
         files.sort();
         let mut sections: BTreeMap<u8, Section> = BTreeMap::new();
         let mut ids = BTreeSet::new();
@@ -160,10 +160,10 @@ fn read_built_in(folder: &Dir<'static>, files: &mut Vec<(String, String)>) {
     }
 }
 
-fn read_folder(folder: &Path, files: &mut Vec<(String, String)>) -> Result<(), CatalogueError> {
+fn read_folder(folder: &Path, files: &mut Vec<(String, String)>) -> Result<(), CatalogError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
-        move |source| CatalogueError::Read { path, source }
+        move |source| CatalogError::Read { path, source }
     };
     for entry in fs::read_dir(folder).map_err(failed(folder))? {
         let path = entry.map_err(failed(folder))?.path();
@@ -177,8 +177,8 @@ fn read_folder(folder: &Path, files: &mut Vec<(String, String)>) -> Result<(), C
     Ok(())
 }
 
-fn invalid(file: &str, line: usize, message: impl Into<String>) -> CatalogueError {
-    CatalogueError::Invalid {
+fn invalid(file: &str, line: usize, message: impl Into<String>) -> CatalogError {
+    CatalogError::Invalid {
         file: file.to_owned(),
         line,
         message: message.into(),

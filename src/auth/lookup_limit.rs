@@ -12,18 +12,18 @@ use crate::{clerk::ClerkError, clock::Clock, session::Session, token::TokenError
 /// A limit for lookups of opaque tokens.
 ///
 /// Anyone can send made-up tokens, and each lookup counts against Clerk's rate limit: 100 requests in 10 s
-/// per application, including the requests of tools. Therefore few lookups run at a time, and lookups fail
-/// after many tokens in 10 s that Clerk does not know. Tokens that Clerk accepted before are exempt from this
+/// per application, including the requests of tools. Therefore at most 20 accepted and 20 other tokens are
+/// looked up at a time, and at most 30 unknown tokens in 10 s. Accepted tokens are exempt from the second
 /// limit, so that made-up tokens cannot lock out users. All lookups fail while Clerk's rate limit is
 /// exceeded.
-pub(super) struct LookupBudget {
+pub(super) struct LookupLimit {
     clock: Arc<dyn Clock>,
     usage: Mutex<LookupUsage>,
-    /// Lookups of tokens that Clerk accepted before.
+    /// Permits for lookups of tokens that Clerk accepted before.
     accepted: Semaphore,
-    /// Lookups of other tokens.
+    /// Permits for lookups of other tokens.
     unknown: Semaphore,
-    /// Lookups of other tokens, including those that wait for a permit of `unknown`.
+    /// Permits to wait for a permit of `unknown` and to use it.
     queue: Semaphore,
 }
 
@@ -35,7 +35,7 @@ struct LookupUsage {
     paused_until: Timestamp,
 }
 
-impl LookupBudget {
+impl LookupLimit {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
@@ -66,12 +66,12 @@ impl LookupBudget {
         &self,
         lookup: impl Future<Output = Result<Arc<Session>, AuthError>>,
     ) -> Result<Arc<Session>, AuthError> {
-        let Ok(_place) = self.queue.try_acquire() else {
-            return Err(limited(BUDGET_WINDOW));
+        let Ok(_queue_permit) = self.queue.try_acquire() else {
+            return Err(limited(LIMIT_WINDOW));
         };
         // Cannot fail, because the semaphore is never closed.
         let _permit = self.unknown.acquire().await;
-        // The time after the wait: it may have taken longer than a window.
+        // Read the clock after the wait, because the wait may be longer than a window.
         let charged_in = self.usage.lock().charge(self.clock.now())?;
         let outcome = lookup.await;
         // Clerk knew the token, even if it is not valid here.
@@ -89,7 +89,7 @@ impl LookupBudget {
 
     fn pause_if_rate_limited(&self, outcome: &Result<Arc<Session>, AuthError>) {
         if let Err(AuthError::Unavailable(Outage::Clerk(ClerkError::RateLimited { retry_after }))) = outcome {
-            let wait = retry_after.unwrap_or(BUDGET_WINDOW).min(LONGEST_PAUSE);
+            let wait = retry_after.unwrap_or(LIMIT_WINDOW).min(LONGEST_PAUSE);
             let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::ZERO);
             let mut usage = self.usage.lock();
             usage.paused_until = usage.paused_until.max(self.clock.now() + wait);
@@ -112,10 +112,10 @@ impl LookupUsage {
     fn charge(&mut self, now: Timestamp) -> Result<Timestamp, AuthError> {
         self.check_pause(now)?;
         let elapsed = now.duration_since(self.window_start).unsigned_abs();
-        if elapsed >= BUDGET_WINDOW {
+        if elapsed >= LIMIT_WINDOW {
             (self.charged, self.window_start) = (0, now);
         } else if self.charged >= MAX_UNKNOWN_TOKENS {
-            return Err(limited(BUDGET_WINDOW.saturating_sub(elapsed)));
+            return Err(limited(LIMIT_WINDOW.saturating_sub(elapsed)));
         }
         self.charged += 1;
         Ok(self.window_start)
@@ -132,11 +132,11 @@ fn limited(retry_after: Duration) -> AuthError {
     AuthError::Unavailable(Outage::LookupLimit { retry_after })
 }
 
-/// Concurrent lookups of tokens of one kind. Less than [`MAX_UNKNOWN_TOKENS`], so that many valid tokens at
-/// once wait for each other instead of exceeding the limit.
+/// Maximum number of concurrent lookups per semaphore. Less than [`MAX_UNKNOWN_TOKENS`], so that many valid
+/// tokens at once wait for each other instead of exceeding the limit.
 pub(super) const MAX_LOOKUPS: usize = 20;
 /// Bounds the memory of waiting lookups while Clerk is slow.
 const MAX_QUEUE: usize = 1_000;
 pub(super) const MAX_UNKNOWN_TOKENS: u32 = 30;
-pub(super) const BUDGET_WINDOW: Duration = Duration::from_secs(10);
+pub(super) const LIMIT_WINDOW: Duration = Duration::from_secs(10);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_mins(1);
