@@ -64,7 +64,6 @@ enum SecretKeyState {
 pub(crate) struct RunningServer {
     /// The listen address.
     pub(crate) address: SocketAddr,
-    #[cfg_attr(not(test), expect(dead_code, reason = "tests read what the server printed"))]
     server: Arc<Server>,
     tasks: [JoinHandle<()>; 2],
 }

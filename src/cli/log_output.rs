@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn lines_are_written_in_order_and_none_is_lost() {
         let (output, _guard, batches) = start(LogFormat::Pretty);
-        let lines: String = (0..20_000).map(|number| format!("line {number}\n")).collect();
+        let lines: String = (0..20_000).map(|number| number.to_string() + "\n").collect();
         let mut written = String::new();
         for line in lines.split_inclusive('\n') {
             output.add(line.as_bytes(), None, line.ends_with("77\n"));

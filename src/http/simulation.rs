@@ -29,7 +29,7 @@ use super::{
 use crate::simulation::{each_seed, up_to};
 
 /// Longer than any response that a client waits for: the head timeout of each client before it in the queue.
-const LONGEST: Duration = Duration::from_mins(60);
+const LONGEST: Duration = Duration::from_hours(1);
 /// The time limit of the endpoint, as of every area of the server.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest time that a handler takes. Less than any grace period that is left after the drain.
@@ -228,7 +228,7 @@ async fn simulate(mut rng: Rng) {
         let connect = connect.clone();
         let mut rng = rng.fork();
         async move {
-            sleep(up_to(Duration::from_secs(60), &mut rng)).await;
+            sleep(up_to(Duration::from_mins(1), &mut rng)).await;
             if rng.u8(0..8) == 0 {
                 let _ = connect.send(Err(io::ErrorKind::ConnectionAborted.into()));
             }

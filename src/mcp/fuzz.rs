@@ -6,6 +6,7 @@ use super::message::{Message, Purpose};
 
 /// Parses the body of a POST. A message that is accepted is one JSON object of JSON-RPC 2.0, and a second
 /// parser finds the same id, arguments, `_meta` and tool.
+#[expect(clippy::indexing_slicing, reason = "a missing member fails the comparison")]
 pub fn message(data: &[u8]) {
     let message = match Message::parse(data) {
         Ok(message) => message,

@@ -22,7 +22,7 @@ use crate::support::{
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const CALLER: &str = "b7ad6b7169203331";
-const MCP_CALLER: &str = "00f067aa0ba902b7";
+const MCP_CALLER: &str = "00f067aa0cc902c7";
 
 /// Reads the log until the server listens. Returns its address.
 fn address(server: &mut Running) -> String {
