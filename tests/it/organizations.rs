@@ -389,7 +389,7 @@ async fn tool_can_get_the_organization_of_every_caller() {
     };
     assert_eq!(
         text(&in_organization).await,
-        r#"None, Some((Some("analytical-engines"), Some("org:admin"), 11)), Some("org:admin")"#
+        r#"None, Some((Some("analytical-engines"), Some("org:admin"), 5)), Some("org:admin")"#
     );
     assert_eq!(text(&none).await, "None, None, None");
     assert_eq!(
