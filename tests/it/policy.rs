@@ -334,7 +334,11 @@ async fn the_examples_run() {
             "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
             "io.modelcontextprotocol/clientCapabilities": {},
         });
-        let params = json!({ "name": tool, "_meta": meta });
+        let arguments = match tool {
+            "greet-me" => json!({ "language": "en" }),
+            _ => json!({}),
+        };
+        let params = json!({ "name": tool, "arguments": arguments, "_meta": meta });
         let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
         let request = crate::support::http()
             .post(format!("http://{address}/mcp"))
@@ -353,8 +357,8 @@ async fn the_examples_run() {
     let oauth = clerk
         .oauth_token("ada", "client", &["profile"], Some("http://127.0.0.1:3001/mcp"))
         .unwrap();
-    let (_, answer) = call("quickstart", oauth.clone(), "my-name").await;
-    assert_eq!(answer["result"]["content"][0]["text"], "Ada", "{answer}");
+    let (_, answer) = call("quickstart", oauth.clone(), "greet-me").await;
+    assert_eq!(answer["result"]["content"][0]["text"], "Hello, Ada!", "{answer}");
     let (_, answer) = call("everything", oauth, "test_input_required_result_request_state").await;
     assert_eq!(answer["result"]["resultType"], "input_required", "{answer}");
     let scoped = clerk

@@ -294,7 +294,13 @@ async fn stalled_uploads_take_little_memory() {
         before / 1_000_000,
         peak / 1_000_000
     );
-    assert!(peak < 150_000_000, "{before} bytes before, {peak} at most");
+    // Without optimization, the state of a request takes several times the memory.
+    let limit = if cfg!(debug_assertions) {
+        300_000_000
+    } else {
+        150_000_000
+    };
+    assert!(peak < limit, "{before} bytes before, {peak} at most");
     assert!(
         peak > before + 10_000_000,
         "not received: {before} bytes before, {peak} at most"
