@@ -180,11 +180,15 @@ pub(super) fn add_organization(instance: &Instance, incoming: &Incoming) -> Resu
     Ok(organization_json(&directory, &organization))
 }
 
-pub(super) fn add_member(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
+pub(super) fn put_member(instance: &Instance, incoming: &Incoming) -> Result<Value, AdminError> {
     let MemberBody { role } = body(incoming)?;
     let (user, organization) = (incoming.path("user"), incoming.path("organization"));
     let mut directory = instance.directory.write();
-    let membership = directory.add_membership(user, organization, &role, instance.clock.now())?;
+    let membership = if directory.member(user, organization).is_ok() {
+        directory.change_role(user, organization, &role)?
+    } else {
+        directory.add_membership(user, organization, &role, instance.clock.now())?
+    };
     Ok(json!({ "id": membership.id, "role": membership.role }))
 }
 

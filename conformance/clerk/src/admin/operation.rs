@@ -65,7 +65,7 @@ pub(super) const OPERATIONS: [Operation; 26] = [
         "Adds an organization and returns it.", directory::add_organization)
         .body::<OrganizationBody>(r#"{"name":"Celestial Mechanics"}"#),
     Operation::new(&Method::PUT, "/organizations/:organization/members/:user",
-        "Adds a user to an organization.", directory::add_member)
+        "Adds a user to an organization, or changes the role of a member.", directory::put_member)
         .body::<MemberBody>(r#"{"role":"org:admin"}"#),
     Operation::new(&Method::DELETE, "/organizations/:organization/members/:user",
         "Removes a user from an organization.", directory::remove_member),

@@ -68,6 +68,21 @@ impl LocalClerk {
             .add_membership(user, organization, role, self.instance.clock.now())
     }
 
+    /// Gives a member of an organization the role whose key is `role`. Tokens that were already issued do not change.
+    ///
+    /// # Errors
+    ///
+    /// [`DirectoryError::NotAMember`], [`DirectoryError::UnknownRole`].
+    pub fn change_role(
+        &self,
+        user: &str,
+        organization: &str,
+        role: &str,
+    ) -> Result<Membership, DirectoryError> {
+        let mut directory = self.instance.directory.write();
+        directory.change_role(user, organization, role)
+    }
+
     /// Bans a user: the user can no longer sign in or refresh tokens, and the Backend API reports `banned`.
     /// Tokens that were already issued stay valid.
     ///

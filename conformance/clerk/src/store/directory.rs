@@ -324,6 +324,26 @@ impl Directory {
         Ok(membership)
     }
 
+    /// Gives a member another role.
+    pub(crate) fn change_role(
+        &mut self,
+        user: &str,
+        organization: &str,
+        role: &str,
+    ) -> Result<Membership, DirectoryError> {
+        if !self.roles.contains_key(role) {
+            return Err(DirectoryError::UnknownRole(role.to_owned()));
+        }
+        let mut changed = self.member(user, organization)?.membership.clone();
+        role.clone_into(&mut changed.role);
+        for membership in &mut self.memberships {
+            if membership.id == changed.id {
+                membership.role.clone_from(&changed.role);
+            }
+        }
+        Ok(changed)
+    }
+
     /// Removes a membership.
     pub(crate) fn remove_membership(&mut self, user: &str, organization: &str) -> Result<(), DirectoryError> {
         let id = self.member(user, organization)?.membership.id.clone();
