@@ -1,8 +1,8 @@
-//! Measures resident memory while verifying a million different tokens: `cargo bench --bench memory`. It prints numbers and
-//! checks no limit.
+//! Measures resident memory while verifying a million different tokens: `cargo bench --bench memory`. It
+//! prints numbers and checks no limit.
 //!
-//! 40,000 tokens are valid, ten times the capacity of the cache of verified tokens; they are signed before the measurement
-//! starts. All others have a forged signature.
+//! 40,000 tokens are valid, ten times the capacity of the cache of verified tokens; they are signed before
+//! the measurement starts. All others have a forged signature.
 
 #![expect(
     clippy::print_stdout,

@@ -35,7 +35,8 @@ impl CallContext {
         }
     }
 
-    /// Returns what `read` returns of the context of this request. Outside of a request, the error is `outside`.
+    /// Returns what `read` returns of the context of this request. Outside of a request, the error is
+    /// `outside`.
     fn read<T>(read: impl FnOnce(&Self) -> T, outside: NotInTool) -> Result<T, NotInTool> {
         CONTEXT
             .try_with(|context| context.as_ref().map(read).ok_or(NotInTool::Anonymous))
@@ -150,7 +151,8 @@ pub async fn get_organization() -> Result<Option<ActiveOrganization>, GetOrganiz
 
 /// Returns the session with the user's role and permissions, at most 30 s old, if its token does not contain
 /// them. A user who is not a member of the organization that the token names has none. **The lookup never
-/// uses another organization of the user**, and never an older result, not even while Clerk is unavailable. Leaves out system permissions.
+/// uses another organization of the user**, and never a result of more than 30 s ago, not even while Clerk is
+/// unavailable. Leaves out system permissions.
 pub(crate) async fn with_membership(
     session: Arc<Session>,
     client: &ClerkClient,
@@ -195,8 +197,8 @@ pub struct ActiveOrganization {
 }
 
 /// A function of this module was called outside of a tool of a server that is mounted behind
-/// [`RequireAuth`](crate::auth::RequireAuth), such as in a task that a tool spawned, or for a caller without a
-/// token.
+/// [`RequireAuth`](crate::auth::RequireAuth), such as in a task that a tool spawned, or for a caller without
+/// a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum NotInTool {
     /// There is no session.

@@ -62,9 +62,9 @@
 //! }
 //! ```
 //!
-//! The command `clerk-mcp init NAME` writes such a server with a policy and tests. If a call's arguments do not
-//! match the tool's schema, the answer names each wrong argument. [`App::demo`](app::App::demo) runs the server
-//! with a local Clerk and sample users.
+//! The command `clerk-mcp init NAME` writes such a server with a policy and tests. If a call's arguments do
+//! not match the tool's schema, the answer names each wrong argument. [`App::demo`](app::App::demo) runs the
+//! server with a local Clerk and sample users.
 //!
 //! A tool returns [`Json`](mcp::Json) for data, or [`ToolError`](mcp::ToolError) with a sentence that the
 //! caller can read. If a tool panics, times out or is cancelled by its client, other requests are not
@@ -187,7 +187,8 @@
 //!
 //! The package `local-clerk` provides a Clerk that runs in your tests. It has sample users and organizations,
 //! makes valid and invalid tokens, simulates outages, and has a clock that tests can move.
-//! [`Config::from_pairs`](config::Config::from_pairs) takes its environment. This test calls a tool over HTTP:
+//! [`Config::from_pairs`](config::Config::from_pairs) takes its environment. This test calls a tool over
+//! HTTP:
 //!
 //! ```no_run
 //! use clerk_mcp::{app::App, config::Config, mcp::ExampleTools};
@@ -235,8 +236,8 @@
 //! # Features
 //!
 //! The feature `cli`, on by default, is needed only for the program `clerk-mcp`. A server of your own turns
-//! it off with `default-features = false`. The feature `demo` adds [`App::demo`](app::App::demo), and with it the
-//! package `local-clerk`. With the feature `otlp`, the program exports [traces](guide::telemetry).
+//! it off with `default-features = false`. The feature `demo` adds [`App::demo`](app::App::demo), and with it
+//! the package `local-clerk`. With the feature `otlp`, the program exports [traces](guide::telemetry).
 
 pub mod app;
 pub mod auth;

@@ -44,8 +44,8 @@ impl Requirement {
     }
 
     /// Requires all of these permissions in the active organization, such as `org:invoices:create`. For OAuth
-    /// tokens, see [`role`](Self::role). No caller has a system permission (`org:sys_…`), because Clerk leaves
-    /// them out of session tokens: require a role or a custom permission instead.
+    /// tokens, see [`role`](Self::role). No caller has a system permission (`org:sys_…`), because Clerk
+    /// leaves them out of session tokens: require a role or a custom permission instead.
     #[must_use]
     pub fn permissions<S: Into<String>>(mut self, permissions: impl IntoIterator<Item = S>) -> Self {
         add_missing(&mut self.permissions, permissions);
@@ -132,8 +132,8 @@ pub enum ToolListing {
     /// All tools. The client can call one that needs further scopes, and the user grants them then.
     #[default]
     All,
-    /// The tools that the caller may call: without a token, the [public](ToolPolicy::public) ones. A lost role
-    /// takes effect within 30 s.
+    /// The tools that the caller may call: without a token, the [public](ToolPolicy::public) ones. A lost
+    /// role takes effect within 30 s.
     Allowed,
 }
 
@@ -158,8 +158,8 @@ impl ToolPolicy {
         self
     }
 
-    /// Lets callers without a token call `tool`, and [discover](Self::public_discovery) the server. By default,
-    /// every call needs a token.
+    /// Lets callers without a token call `tool`, and [discover](Self::public_discovery) the server. By
+    /// default, every call needs a token.
     ///
     /// Such a caller is anonymous: [`get_session`](crate::context::get_session),
     /// [`get_client`](crate::context::get_client) and the other functions of that module fail in the tool. A
@@ -185,8 +185,8 @@ impl ToolPolicy {
         self.public_discovery()
     }
 
-    /// Lets callers without a token send `initialize`, `server/discover`, `tools/list` and `ping`. A client can
-    /// then show the tools before its user signs in. By default, these requests need a token too.
+    /// Lets callers without a token send `initialize`, `server/discover`, `tools/list` and `ping`. A client
+    /// can then show the tools before its user signs in. By default, these requests need a token too.
     ///
     /// With [MCP sessions](crate::app::AppBuilder::sessions), this applies only to requests of 2026-07-28: a
     /// session belongs to a user.

@@ -1,8 +1,8 @@
 //! Spans for distributed tracing: of a request, the verification of its token, a call of Clerk, and a tool.
 //!
-//! They have one target, [`TARGET`], at level DEBUG. Nothing is recorded unless something subscribes to it, which
-//! the program does if it exports traces. No span contains a token, an id of a user, or text that a client can
-//! choose freely.
+//! They have one target, [`TARGET`], at level DEBUG. Nothing is recorded unless something subscribes to it,
+//! which the program does if it exports traces. No span contains a token, an id of a user, or text that a
+//! client can choose freely.
 
 use http::HeaderMap;
 use tracing::{Span, field::Empty};
@@ -14,7 +14,8 @@ pub(crate) const TARGET: &str = "clerk_mcp::trace";
 #[derive(Debug, Clone)]
 pub(crate) struct RequestSpan(pub(crate) Span);
 
-/// Creates the span of a request, as a child of the span that its `traceparent` names (W3C Trace Context §3.2).
+/// Creates the span of a request, as a child of the span that its `traceparent` names (W3C Trace Context
+/// §3.2).
 pub(crate) fn request(method: &'static str, route: &'static str, headers: &HeaderMap) -> Span {
     let span = tracing::debug_span!(
         target: TARGET,
@@ -45,8 +46,8 @@ pub(crate) fn clerk(operation: &'static str) -> Span {
     )
 }
 
-/// Creates the span of a tool call, as a child of the span that `_meta` names (MCP, SEP-414), or else of the HTTP
-/// request. `tool` is the name of a tool that exists.
+/// Creates the span of a tool call, as a child of the span that `_meta` names (MCP, SEP-414), or else of the
+/// HTTP request. `tool` is the name of a tool that exists.
 pub(crate) fn tool<'a>(
     tool: &str,
     request: Option<&RequestSpan>,

@@ -1,14 +1,14 @@
 //! Counts the instructions of whole requests and of their parts, and compares the counts with the budget in
 //! `benches/instructions/budget.txt`: `cargo bench --profile dev --bench instructions`.
 //!
-//! The counts come from callgrind, which is part of valgrind. Unlike times, they do not depend on the load of the
-//! machine. A count that is more than 5 % above its budget fails. `-- --update` writes the budget anew.
+//! The counts come from callgrind, which is part of valgrind. Unlike times, they do not depend on the load of
+//! the machine. A count that is more than 5 % above its budget fails. `-- --update` writes the budget anew.
 //!
-//! The budget is for the unoptimized build, which the tests have made already; an optimized one takes many minutes. So a
-//! count shows whether a request does more work, and not how long it takes.
+//! The budget is for the unoptimized build, which the tests have made already; an optimized one takes many
+//! minutes. So a count shows whether a request does more work, and not how long it takes.
 //!
-//! A request goes through the real accept loop over a loopback connection, on a runtime with one thread. The kernel's
-//! part of it is not counted.
+//! A request goes through the real accept loop over a loopback connection, on a runtime with one thread. The
+//! kernel's part of it is not counted.
 
 #![expect(
     clippy::print_stdout,
@@ -141,8 +141,8 @@ fn count_all(secrets: &Secrets) -> Vec<(&'static str, u64)> {
     counts
 }
 
-/// Returns the instructions of one run of `part`: the difference between two processes that run it a different number
-/// of times, so that their start does not count.
+/// Returns the instructions of one run of `part`: the difference between two processes that run it a
+/// different number of times, so that their start does not count.
 fn part_cost(part: &Part, secrets: &Secrets) -> u64 {
     let (few, many) = (RUNS_TO_WARM_UP, RUNS_TO_WARM_UP + RUNS);
     let least = process_cost(part, few, secrets);
@@ -188,7 +188,8 @@ const BUDGET_HEADER: &str = "\
 const MAX_GROWTH_PERCENT: f64 = 5.0;
 const RUNS_TO_WARM_UP: u64 = 50;
 const RUNS: u64 = 200;
-/// Lets every processor run the same code: glibc and aws-lc choose functions by the features of the processor.
+/// Lets every processor run the same code: glibc and aws-lc choose functions by the features of the
+/// processor.
 const PORTABLE: [(&str, &str); 2] = [
     (
         "GLIBC_TUNABLES",

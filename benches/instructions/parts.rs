@@ -178,7 +178,8 @@ impl Sent {
     }
 }
 
-/// A key and a token signed by it. They are made before the measurement, because that takes long under valgrind.
+/// A key and a token signed by it. They are made before the measurement, because that takes long under
+/// valgrind.
 #[derive(Clone)]
 pub(crate) struct Secrets {
     public_key: String,

@@ -1,14 +1,14 @@
 //! Tests the program `clerk-mcp` under load, and fails if a promise is broken:
 //!
-//! - `cargo bench --bench load -- replicas`: three servers behind HAProxy, of which one is killed and the others
-//!   are restarted, while keys rotate. No call fails.
-//! - `cargo bench --bench load -- abuse`: half-open connections, stalled bodies, connections beyond the limit and
-//!   made-up tokens, all at once. Valid calls are answered within a second, within 150 MB of memory.
-//! - `cargo bench --bench load -- soak [MINUTES]`: mixed load with outages, key rotations and misbehaving clients.
-//!   Memory, file descriptors, tasks and latency stay flat.
+//! - `cargo bench --bench load -- replicas`: three servers behind HAProxy, of which one is killed and the
+//!   others are restarted, while keys rotate. No call fails.
+//! - `cargo bench --bench load -- abuse`: half-open connections, stalled bodies, connections beyond the limit
+//!   and made-up tokens, all at once. Valid calls are answered within a second, within 150 MB of memory.
+//! - `cargo bench --bench load -- soak [MINUTES]`: mixed load with outages, key rotations and misbehaving
+//!   clients. Memory, file descriptors, tasks and latency stay flat.
 //!
-//! Each run prints a Markdown table. It keeps logs, metrics and response bodies in `target/load/`, and searches
-//! them for tokens and the secret key.
+//! Each run prints a Markdown table. It keeps logs, metrics and response bodies in `target/load/`, and
+//! searches them for tokens and the secret key.
 
 #![expect(
     clippy::print_stdout,

@@ -1,5 +1,5 @@
-//! The load generator: a few hundred keep-alive connections on one thread. It writes prepared bytes and looks at
-//! no more of a response than its status and its end, so that it takes little of the processor.
+//! The load generator: a few hundred keep-alive connections on one thread. It writes prepared bytes and looks
+//! at no more of a response than its status and its end, so that it takes little of the processor.
 
 use std::{
     io,

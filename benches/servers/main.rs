@@ -1,9 +1,9 @@
 //! Compares the program `clerk-mcp` with two reference servers, under the same load: poem's "hello", and rmcp
 //! without authentication. `cargo bench --bench servers` prints Markdown tables.
 //!
-//! Each server is a process of its own. The variants run in turn, in several rounds, and each ratio is computed
-//! within one round, so that it says more than the numbers of a busy machine. Needs no other program; CPU time and
-//! memory are read from `/proc`, and are missing on other systems than Linux.
+//! Each server is a process of its own. The variants run in turn, in several rounds, and each ratio is
+//! computed within one round, so that it says more than the numbers of a busy machine. Needs no other
+//! program; CPU time and memory are read from `/proc`, and are missing on other systems than Linux.
 
 #![expect(
     clippy::print_stdout,
@@ -210,7 +210,8 @@ impl<'a> Variant<'a> {
         (values[values.len() / 2], values[0], values[values.len() - 1])
     }
 
-    /// Returns how much faster this variant is than `other`: the ratio of requests per second, with its spread.
+    /// Returns how much faster this variant is than `other`: the ratio of requests per second, with its
+    /// spread.
     fn ratio(&self, other: &Self) -> String {
         let (median, least, most) =
             self.median(|index, round| round.per_second / other.rounds[index].per_second);

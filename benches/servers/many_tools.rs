@@ -62,7 +62,8 @@ impl ServerHandler for ManyTools {
     }
 }
 
-/// Serves this many `tools` on `port`, the first `entries` of which require a scope, as the environment configures it.
+/// Serves this many `tools` on `port`, the first `entries` of which require a scope, as the environment
+/// configures it.
 #[expect(
     clippy::disallowed_methods,
     reason = "reads the configuration, as the program does"

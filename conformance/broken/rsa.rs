@@ -86,7 +86,8 @@ impl PublicKey {
         self.verifies_as("RS256", message, signature)
     }
 
-    /// Returns whether the decrypted signature contains the SHA-256 of the message anywhere. Only a flaw uses it.
+    /// Returns whether the decrypted signature contains the SHA-256 of the message anywhere. Only a flaw uses
+    /// it.
     pub(crate) fn finds_hash(&self, message: &[u8], signature: &[u8]) -> bool {
         let hash = digest(&SHA256, message);
         let decrypted = self.decrypt(signature);

@@ -259,8 +259,8 @@ impl<'a, H> AppBuilder<'a, H> {
     }
 }
 
-/// Why an [`App`] could not be built. `Debug` prints the same text as `Display`, because a `main` that returns an
-/// error prints it with `Debug`.
+/// Why an [`App`] could not be built. `Debug` prints the same text as `Display`, because a `main` that
+/// returns an error prints it with `Debug`.
 #[derive(Error)]
 pub enum AppError {
     /// The HTTP client for Clerk could not be created.

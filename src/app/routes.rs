@@ -31,7 +31,8 @@ impl fmt::Debug for Protected {
 }
 
 /// Builds all routes: `/mcp` and the `protected` endpoints behind `authenticator`, and the public routes.
-/// The documentation of the public routes describes the `tools`. If `allows_anonymous`, `mcp` decides which requests need a token.
+/// The documentation of the public routes describes the `tools`. If `allows_anonymous`, `mcp` decides which
+/// requests need a token.
 ///
 /// A reverse proxy may keep or strip the path of `BASE_URL`, so each route exists with and without it.
 pub(super) fn routes(

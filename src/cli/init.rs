@@ -125,8 +125,8 @@ pub(super) enum InitError {
     Write { path: PathBuf, source: io::Error },
 }
 
-/// The files of a new server. Some have other names in the template: with `Cargo.toml`, Cargo would leave the folder
-/// out of the package of this program, and `.gitignore` would apply to the template itself.
+/// The files of a new server. Some have other names in the template: with `Cargo.toml`, Cargo would leave the
+/// folder out of the package of this program, and `.gitignore` would apply to the template itself.
 const FILES: [(&str, &str); 9] = [
     ("Cargo.toml", include_str!("../../template/manifest.toml")),
     ("src/main.rs", include_str!("../../template/src/main.rs")),

@@ -1,5 +1,5 @@
-//! The second listener, `ADMIN_ADDR`, for operators: `/metrics` for Prometheus, and the health probes, which are
-//! answered there even while the first listener is busy. MCP clients do not need to reach it.
+//! The second listener, `ADMIN_ADDR`, for operators: `/metrics` for Prometheus, and the health probes, which
+//! are answered there even while the first listener is busy. MCP clients do not need to reach it.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -60,7 +60,8 @@ impl AdminListener {
         let limits = ServerLimits::new(16, Duration::ZERO);
         AbortOnDropHandle::new(tokio::spawn(async move {
             // The recorder keeps every sample until upkeep runs or the metrics are read. Without this task,
-            // memory would grow while no Prometheus reads them. It never completes, so it can be `stop` below.
+            // memory would grow while no Prometheus reads them. It never completes, so it can be `stop`
+            // below.
             let upkeep = async {
                 loop {
                     tokio::time::sleep(UPKEEP_EVERY).await;
@@ -75,8 +76,8 @@ impl AdminListener {
     }
 }
 
-/// Rejects requests whose `Host` is a name with a dot. In a DNS rebinding attack, the attacker's domain is such a
-/// name. Prometheus uses an IP address, `localhost`, or the name of a container.
+/// Rejects requests whose `Host` is a name with a dot. In a DNS rebinding attack, the attacker's domain is
+/// such a name. Prometheus uses an IP address, `localhost`, or the name of a container.
 async fn check_host(metrics: Arc<impl Endpoint>, request: Request) -> Result<Response> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let host = match (hosts.next(), hosts.next()) {

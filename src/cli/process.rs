@@ -4,9 +4,9 @@ use std::io;
 
 use crate::config::Limits;
 
-/// Raises the limit of open files, and lowers `max_connections` if the limit stays too small for it. A quarter of
-/// the limit is left for requests to Clerk, the log and other files: without it, connections that only wait would
-/// make every tool fail.
+/// Raises the limit of open files, and lowers `max_connections` if the limit stays too small for it. A
+/// quarter of the limit is left for requests to Clerk, the log and other files: without it, connections that
+/// only wait would make every tool fail.
 pub(super) fn fit_connections(limits: &mut Limits) {
     #[cfg(not(unix))]
     let _ = limits;

@@ -40,7 +40,8 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
         let app = App::builder(&config).build()?;
         let _admin = admin.map(|admin| admin.serve(Arc::clone(&app.health)));
         let names = ResourceNames::new(&config.base_url);
-        // Before the line that says that the server listens: a supervisor that reads it may send a signal at once.
+        // Before the line that says that the server listens: a supervisor that reads it may send a signal at
+        // once.
         let stop = app::shutdown_signal()?;
         tracing::info!(address = %listener.local_addr()?, endpoint = %names.mcp(), "listening");
         app.run(listener, stop).await?;

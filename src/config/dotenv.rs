@@ -74,8 +74,8 @@ fn fault(reason: String) -> ConfigError {
     ConfigError::invalid(vec![InvalidVariable::new(".env", reason)])
 }
 
-/// Returns the variable that `name` is probably meant to be, unless it is the name of one. Files contain other
-/// programs' variables too, so a name that resembles none is no error.
+/// Returns the variable that `name` is probably meant to be, unless it is the name of one. Files contain
+/// other programs' variables too, so a name that resembles none is no error.
 fn misspelled(name: &str) -> Option<&'static str> {
     let known = || VARIABLES.iter().map(|variable| variable.name);
     if known().any(|one| one == name) {
@@ -118,8 +118,8 @@ fn syntax_error(text: &str, last_line: usize, error: &dotenvy::Error) -> String 
     }
 }
 
-/// Returns one line per call of `read`, and counts the lines. The parser reads a line only when it needs one, so
-/// the count is the number of the line that it has reached.
+/// Returns one line per call of `read`, and counts the lines. The parser reads a line only when it needs one,
+/// so the count is the number of the line that it has reached.
 struct LineByLine<'a> {
     rest: &'a [u8],
     lines_read: &'a AtomicUsize,

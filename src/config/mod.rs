@@ -76,8 +76,8 @@ pub struct Config {
     /// `ADMIN_ADDR`. The program `clerk-mcp` serves its metrics there. A server of your own can install any
     /// exporter of the `metrics` crate.
     pub admin_address: Option<SocketAddr>,
-    /// `RUST_LOG`, or its default: a filter for `tracing_subscriber`. [`from_variables`](Self::from_variables) does
-    /// not parse it.
+    /// `RUST_LOG`, or its default: a filter for `tracing_subscriber`.
+    /// [`from_variables`](Self::from_variables) does not parse it.
     pub log_filter: String,
     /// `LOG_FORMAT`, if set. Used by the program `clerk-mcp`. A server of your own can install any `tracing`
     /// subscriber.
@@ -237,8 +237,8 @@ impl Config {
         })
     }
 
-    /// Takes the configuration from `pairs` of names and values, for tests and for servers that are configured by
-    /// other means. `base_url` is `BASE_URL`. Neither the environment nor `.env` is read.
+    /// Takes the configuration from `pairs` of names and values, for tests and for servers that are
+    /// configured by other means. `base_url` is `BASE_URL`. Neither the environment nor `.env` is read.
     ///
     /// ```
     /// use clerk_mcp::config::Config;
@@ -268,8 +268,8 @@ impl Config {
         self.base_url = url;
     }
 
-    /// Returns warnings to be logged at start: about settings that are valid but weaken security or are probably
-    /// mistakes.
+    /// Returns warnings to be logged at start: about settings that are valid but weaken security or are
+    /// probably mistakes.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.file_warnings.clone();
         let (url, port) = (&self.base_url, self.listen.port());

@@ -174,9 +174,9 @@ async fn with_length(response: Response) -> Result<Response> {
     ))
 }
 
-/// Names both media types in `Accept` if the client accepts both, for rmcp, which demands that both are named.
-/// Without the header, or with `*/*`, a client accepts every type (RFC 9110 §12.5.1). A client that accepts only
-/// JSON is rejected, as MCP allows ("Streamable HTTP"): a tool may answer with an event stream.
+/// Names both media types in `Accept` if the client accepts both, for rmcp, which demands that both are
+/// named. Without the header, or with `*/*`, a client accepts every type (RFC 9110 §12.5.1). A client that
+/// accepts only JSON is rejected, as MCP allows ("Streamable HTTP"): a tool may answer with an event stream.
 fn allow_both_types(headers: &mut HeaderMap) {
     let mut values = headers.get_all(header::ACCEPT).iter();
     let accepts_both = match (values.next(), values.next()) {

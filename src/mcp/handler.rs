@@ -101,8 +101,8 @@ impl<H> WithSession<H> {
     }
 
     /// Runs the `handler` of a notification. A notification has no response, so failures are only logged. At
-    /// the limit of concurrent notifications, further ones are dropped. Notifications of anonymous callers are
-    /// dropped too, because these callers have no MCP session.
+    /// the limit of concurrent notifications, further ones are dropped. Notifications of anonymous callers
+    /// are dropped too, because these callers have no MCP session.
     async fn run_notification(&self, extensions: &Extensions, handler: BoxFuture<'_, ()>) {
         let Ok(_permit) = self.notification_permits.try_acquire() else {
             log_limited!(
@@ -170,8 +170,8 @@ fn caller(extensions: &Extensions) -> Result<Caller, Aborted> {
     }
 }
 
-/// Returns the caller of a request that an anonymous caller may send only if `is_public`. The code in front of
-/// rmcp has checked this already, on its own reading of the body.
+/// Returns the caller of a request that an anonymous caller may send only if `is_public`. The code in front
+/// of rmcp has checked this already, on its own reading of the body.
 fn caller_if(is_public: bool, extensions: &Extensions) -> Result<Caller, Aborted> {
     match caller(extensions) {
         Ok(None) if !is_public => Err(Aborted::Unauthenticated),
@@ -180,7 +180,8 @@ fn caller_if(is_public: bool, extensions: &Extensions) -> Result<Caller, Aborted
 }
 
 impl<H: ServerHandler> WithSession<H> {
-    /// Creates the span of a tool call. Clients choose the names of unknown tools freely, so those are left out.
+    /// Creates the span of a tool call. Clients choose the names of unknown tools freely, so those are left
+    /// out.
     fn tool_span(&self, name: &str, context: &RequestContext<RoleServer>) -> Span {
         let tool = self.inner.get_tool(name).map_or("unknown", |_| name);
         let request = parts(&context.extensions).and_then(|parts| parts.extensions.get());

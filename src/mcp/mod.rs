@@ -110,8 +110,8 @@ impl McpSettings {
 ///
 /// **Wrap it in [`crate::auth::RequireAuth`]**: a request without a [`Session`](crate::session::Session) gets
 /// 500. If the policy has [public tools](ToolPolicy::public), call
-/// [`RequireAuth::allow_anonymous`](crate::auth::RequireAuth::allow_anonymous). The endpoint does not check `Host` and `Origin`; check them before authentication, as
-/// [`App`](crate::app::App) does.
+/// [`RequireAuth::allow_anonymous`](crate::auth::RequireAuth::allow_anonymous). The endpoint does not check
+/// `Host` and `Origin`; check them before authentication, as [`App`](crate::app::App) does.
 /// ```
 /// use clerk_mcp::{
 ///     auth::{Authenticator, ChallengeContext, RequireAuth},

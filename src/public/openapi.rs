@@ -417,8 +417,8 @@ fn challenge_context(settings: &PublicSettings) -> ChallengeContext {
     ChallengeContext::new(&settings.resources, settings.scopes.clone())
 }
 
-/// Returns the operation of the start page. poem-openapi describes one response per status, but the page has two
-/// forms, and OpenAPI ignores parameters that are named `Accept`.
+/// Returns the operation of the start page. poem-openapi describes one response per status, but the page has
+/// two forms, and OpenAPI ignores parameters that are named `Accept`.
 #[expect(
     clippy::indexing_slicing,
     reason = "assigning to a missing member of a JSON value creates it"

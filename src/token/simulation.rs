@@ -189,7 +189,8 @@ async fn simulate(mut rng: Rng) {
         }
     }
 
-    // Clerk recovers: within two attempts, ten seconds apart, the published keys work and withdrawn ones do not.
+    // Clerk recovers: within two attempts, ten seconds apart, the published keys work and withdrawn ones do
+    // not.
     clerk.lock().is_healthy = true;
     for _ in 0..2 {
         sleep(Duration::from_secs(11)).await;

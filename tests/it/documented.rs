@@ -1,5 +1,5 @@
-//! Checks that every public item is used in a doc test or an example, and that the threat model names tests that
-//! exist.
+//! Checks that every public item is used in a doc test or an example, and that the threat model names tests
+//! that exist.
 
 use std::{collections::BTreeSet, fs, path::Path};
 

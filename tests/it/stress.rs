@@ -1,5 +1,6 @@
-//! The running program under loads that users and attackers cause: a shutdown under load, more connections than
-//! open files, and uploads that stall. `just stress` runs all of them; the usual run has a short form of each.
+//! The running program under loads that users and attackers cause: a shutdown under load, more connections
+//! than open files, and uploads that stall. `just stress` runs all of them; the usual run has a short form of
+//! each.
 
 use std::{
     net::SocketAddr,
@@ -168,7 +169,8 @@ const REQUESTS_BEFORE_THE_SIGNAL: usize = 200;
 async fn lost_at_sigterm(rounds: usize, connection: &str, host: &str) -> usize {
     let mut lost = 0;
     for _ in 0..rounds {
-        // The server accepts connections for the first quarter of the grace period, unless it listens on loopback.
+        // The server accepts connections for the first quarter of the grace period, unless it listens on
+        // loopback.
         let server = Server::start("", &[("HOST", host), ("SHUTDOWN_GRACE", "2s")]).await;
         let address = SocketAddr::from(([127, 0, 0, 1], server.address.port()));
         let request = call(&server.token("ada"), "greet", connection);

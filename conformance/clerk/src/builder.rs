@@ -242,8 +242,8 @@ impl LocalClerkBuilder {
         self
     }
 
-    /// Adds a scope of the application (Clerk Dashboard, "OAuth applications > Scopes"), with its description on
-    /// the consent page. Repeatable.
+    /// Adds a scope of the application (Clerk Dashboard, "OAuth applications > Scopes"), with its description
+    /// on the consent page. Repeatable.
     pub fn custom_scope(mut self, name: &str, description: &str) -> Self {
         let scope = (name.to_owned(), description.to_owned());
         self.settings.custom_scopes.push(scope);

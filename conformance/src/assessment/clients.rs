@@ -1,5 +1,5 @@
-//! The table "Will these clients connect?" (`clients.toml`): the cases that a client depends on, with the source
-//! of the rule.
+//! The table "Will these clients connect?" (`clients.toml`): the cases that a client depends on, with the
+//! source of the rule.
 
 use std::sync::LazyLock;
 

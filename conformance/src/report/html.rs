@@ -1,8 +1,8 @@
-//! The HTML report: one self-contained page. It is complete without its script, which filters the cases and copies
-//! texts.
+//! The HTML report: one self-contained page. It is complete without its script, which filters the cases and
+//! copies texts.
 //!
-//! Its content security policy blocks network requests and all other scripts, in case text from a target is ever
-//! interpreted as markup.
+//! Its content security policy blocks network requests and all other scripts, in case text from a target is
+//! ever interpreted as markup.
 
 use askama::Template;
 use aws_lc_rs::digest::{SHA256, digest};

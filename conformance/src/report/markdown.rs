@@ -1,5 +1,5 @@
-//! The Markdown report, for GitHub job summaries: the verdict, the causes, which clients will connect, a table of the
-//! sections, and collapsed findings.
+//! The Markdown report, for GitHub job summaries: the verdict, the causes, which clients will connect, a
+//! table of the sections, and collapsed findings.
 //!
 //! Text from a target appears only in code spans and code blocks, where it cannot act as markup.
 

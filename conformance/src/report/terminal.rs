@@ -1,5 +1,5 @@
-//! The terminal report: the verdict, the causes of the findings, which clients will connect, and the counts. With
-//! `--verbose` also one line per section, and details of each finding.
+//! The terminal report: the verdict, the causes of the findings, which clients will connect, and the counts.
+//! With `--verbose` also one line per section, and details of each finding.
 //!
 //! Colors only repeat what words and symbols say.
 

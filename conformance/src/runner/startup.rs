@@ -50,8 +50,8 @@ impl<'a> TargetStarter<'a> {
         })
     }
 
-    /// Starts a local Clerk and a target with the settings of the case, and waits until the target is ready. Starts
-    /// a target that is not ready in time once more, because the machine may have been busy.
+    /// Starts a local Clerk and a target with the settings of the case, and waits until the target is ready.
+    /// Starts a target that is not ready in time once more, because the machine may have been busy.
     pub(super) async fn start(&self, case: Option<&Case>) -> Result<Fixture, FixtureError> {
         match self.start_once(case).await {
             Err(FixtureError::NotReady { .. }) => self.start_once(case).await,

@@ -1,5 +1,5 @@
-//! A demo: the server and a local Clerk in one process. [`App::demo`] runs one for any tools, and the program's
-//! command `demo` for the example tools.
+//! A demo: the server and a local Clerk in one process. [`App::demo`] runs one for any tools, and the
+//! program's command `demo` for the example tools.
 
 mod report;
 mod tokens;
@@ -26,12 +26,12 @@ use crate::{
 
 impl App {
     /// Runs `app` with a local Clerk and sample users until Ctrl-C or SIGTERM. Needs no Clerk account, no
-    /// network and no configuration. Prints the URLs on stdout; the start page has a playground for your tools
-    /// and tokens of the sample users.
+    /// network and no configuration. Prints the URLs on stdout; the start page has a playground for your
+    /// tools and tokens of the sample users.
     ///
-    /// Reads only `HOST`, `PORT`, `LOG_FORMAT` and `RUST_LOG`, because the other variables describe your Clerk
-    /// application. Listens on 127.0.0.1 and ports 3001 and 3002, or on free ports if these are taken. Needs the
-    /// feature `demo`.
+    /// Reads only `HOST`, `PORT`, `LOG_FORMAT` and `RUST_LOG`, because the other variables describe your
+    /// Clerk application. Listens on 127.0.0.1 and ports 3001 and 3002, or on free ports if these are taken.
+    /// Needs the feature `demo`.
     ///
     /// **Anyone who can connect gets tokens of the sample users.** Keep it on loopback.
     ///
@@ -49,8 +49,8 @@ impl App {
     /// ```
     ///
     /// # Errors
-    /// Returns a [`DemoError`] if a variable is invalid, an address cannot be listened on, or the app cannot be
-    /// built.
+    /// Returns a [`DemoError`] if a variable is invalid, an address cannot be listened on, or the app cannot
+    /// be built.
     pub async fn demo<H: ServerHandler + Clone>(
         app: impl for<'a> FnOnce(&'a Config) -> AppBuilder<'a, H>,
     ) -> Result<(), DemoError> {

@@ -33,7 +33,8 @@ impl fmt::Display for DocumentError {
 }
 
 impl DocumentError {
-    /// Returns whether Clerk answered with a server error: Clerk has trouble, and the configuration may be right.
+    /// Returns whether Clerk answered with a server error: Clerk has trouble, and the configuration may be
+    /// right.
     pub(super) fn is_outage(&self) -> bool {
         matches!(self, Self::Status(status) if status.is_server_error())
     }

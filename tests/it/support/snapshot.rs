@@ -1,6 +1,6 @@
-//! Renders whole responses as text for snapshots: status, headers sorted by name, and body. Values that differ
-//! between runs are replaced by placeholders, but only after their format was checked, so a snapshot cannot hide
-//! a broken value.
+//! Renders whole responses as text for snapshots: status, headers sorted by name, and body. Values that
+//! differ between runs are replaced by placeholders, but only after their format was checked, so a snapshot
+//! cannot hide a broken value.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 

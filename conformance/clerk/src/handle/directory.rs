@@ -68,7 +68,8 @@ impl LocalClerk {
             .add_membership(user, organization, role, self.instance.clock.now())
     }
 
-    /// Gives a member of an organization the role whose key is `role`. Tokens that were already issued do not change.
+    /// Gives a member of an organization the role whose key is `role`. Tokens that were already issued do not
+    /// change.
     ///
     /// # Errors
     ///
