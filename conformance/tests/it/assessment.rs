@@ -355,6 +355,7 @@ fn clients_connect_if_the_cases_that_they_need_passed() {
 fn texts_of_findings_in_causes_are_texts_of_the_suite() {
     let sources = [
         include_str!("../../src/runner/case_runner.rs"),
+        include_str!("../../src/runner/mod.rs"),
         include_str!("../../src/runner/trial.rs"),
         include_str!("../../src/assertions/leaks.rs"),
         include_str!("../../src/assertions/expected_answer.rs"),
