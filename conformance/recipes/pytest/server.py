@@ -7,7 +7,7 @@ import jwt
 
 def create_server(environment: dict[str, str]) -> ThreadingHTTPServer:
     issuer = environment["CLERK_FRONTEND_API_URL"]
-    keys = jwt.PyJWKClient(f"{issuer}/.well-known/jwks.json")
+    keys = jwt.PyJWKClient(f"{issuer}/.well-known/jwks.json", cooldown_duration=0)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
