@@ -40,7 +40,7 @@
         ./conformance/profiles
         ./conformance/src
         ./conformance/templates
-        ./template
+        ./examples/template
         # Cargo requires the files of every bench and example that Cargo.toml names.
         ./benches
         ./conformance/clerk/benches

@@ -1,4 +1,4 @@
-//! `init`: writes a new server of your own, from the files in `template/`.
+//! `init`: writes a new server of your own, from the files in `examples/template/`.
 
 use std::{
     fs, io,
@@ -81,8 +81,8 @@ fn write(folder: &Path, name: &str, checkout: &str) -> Result<(), InitError> {
 fn fill_in(text: &str, name: &str, checkout: &str) -> String {
     text.replace("my-server", name)
         .replace("my_server", &name.replace('-', "_"))
-        .replace("path = \"..\"", &format!("path = \"{checkout}\""))
-        .replace("path = \"../", &format!("path = \"{checkout}/"))
+        .replace("path = \"../..\"", &format!("path = \"{checkout}\""))
+        .replace("path = \"../../", &format!("path = \"{checkout}/"))
         .replace("CHECKOUT", checkout)
 }
 
@@ -128,15 +128,30 @@ pub(super) enum InitError {
 /// The files of a new server. Some have other names in the template: with `Cargo.toml`, Cargo would leave the
 /// folder out of the package of this program, and `.gitignore` would apply to the template itself.
 const FILES: [(&str, &str); 9] = [
-    ("Cargo.toml", include_str!("../../template/manifest.toml")),
-    ("src/main.rs", include_str!("../../template/src/main.rs")),
-    ("src/tools.rs", include_str!("../../template/src/tools.rs")),
-    ("src/tests.rs", include_str!("../../template/src/tests.rs")),
-    (".env.example", include_str!("../../template/env.example")),
-    (".gitignore", include_str!("../../template/gitignore")),
-    (".dockerignore", include_str!("../../template/dockerignore")),
-    ("Dockerfile", include_str!("../../template/Dockerfile")),
-    ("README.md", include_str!("../../template/README.md")),
+    (
+        "Cargo.toml",
+        include_str!("../../examples/template/manifest.toml"),
+    ),
+    ("src/main.rs", include_str!("../../examples/template/src/main.rs")),
+    (
+        "src/tools.rs",
+        include_str!("../../examples/template/src/tools.rs"),
+    ),
+    (
+        "src/tests.rs",
+        include_str!("../../examples/template/src/tests.rs"),
+    ),
+    (
+        ".env.example",
+        include_str!("../../examples/template/env.example"),
+    ),
+    (".gitignore", include_str!("../../examples/template/gitignore")),
+    (
+        ".dockerignore",
+        include_str!("../../examples/template/dockerignore"),
+    ),
+    ("Dockerfile", include_str!("../../examples/template/Dockerfile")),
+    ("README.md", include_str!("../../examples/template/README.md")),
 ];
 
 const EXAMPLES: &str = "\

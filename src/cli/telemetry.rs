@@ -36,7 +36,7 @@ impl Telemetry {
     {
         tracing_opentelemetry::layer()
             .with_tracer(self.0.tracer(env!("CARGO_PKG_NAME")))
-            // Source lines, threads and busy times are of use to nobody who reads a trace.
+            // Source lines, threads and busy times do not help readers of a trace.
             .with_location(false)
             .with_threads(false)
             .with_tracked_inactivity(false)

@@ -68,7 +68,7 @@ fn template_uses_the_version_of_rmcp_of_this_repository() {
         line.split('"').nth(1).unwrap().to_owned()
     };
     assert_eq!(
-        version(&read("template/manifest.toml")),
+        version(&read("examples/template/manifest.toml")),
         version(&read("Cargo.toml"))
     );
 }
