@@ -18,7 +18,7 @@ use clerk_mcp::{
 use rmcp::{ServerHandler, tool, tool_handler, tool_router};
 
 #[derive(Clone)]
-struct Invoices;
+pub struct Invoices;
 
 #[tool_router]
 impl Invoices {
@@ -62,14 +62,9 @@ impl Invoices {
 #[tool_handler(name = "policy", version = "1.0.0")]
 impl ServerHandler for Invoices {}
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let config = Config::from_env()?;
-    tracing_subscriber::fmt()
-        .with_env_filter(&config.log_filter)
-        .with_writer(std::io::stderr)
-        .init();
-    let policy = ToolPolicy::new()
+/// Returns what a caller needs for each tool.
+pub fn policy() -> ToolPolicy {
+    ToolPolicy::new()
         // Callers without a token can discover the server and call this tool.
         .public("list-plans")
         // What the user lets the client do. Session tokens have no scopes.
@@ -80,10 +75,19 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             "list-invoices",
             Requirement::new().permissions(["org:reports:read"]),
         )
-        .require("delete-invoices", Requirement::new().role("org:admin"));
+        .require("delete-invoices", Requirement::new().role("org:admin"))
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let config = Config::from_env()?;
+    tracing_subscriber::fmt()
+        .with_env_filter(&config.log_filter)
+        .with_writer(std::io::stderr)
+        .init();
     let listener = app::listen(&config).await?;
     eprintln!("listening on {}", listener.local_addr()?);
-    let app = App::builder(&config).server(Invoices).policy(policy).build()?;
+    let app = App::builder(&config).server(Invoices).policy(policy()).build()?;
     app.run(listener, app::shutdown_signal()?).await?;
     Ok(())
 }

@@ -39,6 +39,9 @@ mod organizations;
 mod outages;
 mod own_server;
 mod policy;
+#[path = "../../examples/policy.rs"]
+#[expect(dead_code, reason = "the test server replaces `main`")]
+mod policy_example;
 mod programs;
 mod props;
 mod protect;

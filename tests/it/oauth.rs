@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use clerk_mcp::policy::{Requirement, ToolPolicy};
 use local_clerk::{Endpoint, Fault};
 use reqwest::redirect::Policy;
 use rmcp::{
@@ -18,7 +17,10 @@ use rmcp::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Exchange, TestServer};
+use crate::{
+    policy_example,
+    support::{Exchange, TestServer},
+};
 
 const REDIRECT_URI: &str = "http://127.0.0.1:7777/callback";
 
@@ -176,42 +178,46 @@ async fn refreshed_token_is_accepted() {
     assert_eq!(server.with_token(&second).await.status, 200);
 }
 
-/// The whole step-up, with a client that knows nothing but the server's URL: sign-in, 403, a second sign-in
-/// with an organization, and the tool runs until the user loses the role.
+/// The whole step-up at the example `policy`, with a client that knows nothing but the server's URL: sign-in,
+/// 403, a second sign-in with an organization, and the tool runs until the user loses the role.
 #[tokio::test]
 async fn client_signs_in_again_with_an_organization_when_a_tool_needs_a_role() {
-    let policy = ToolPolicy::new().require("whoami", Requirement::new().role("org:admin"));
     let server = TestServer::builder()
         .published_at_its_own_address()
-        .policy(policy)
-        .spawn()
+        .policy(policy_example::policy())
+        .spawn_with(policy_example::Invoices)
         .await;
     server.clerk.set_auto_approve(Some("ada")).unwrap();
-    let whoami = async |token: &str| {
-        let params = json!({ "name": "whoami", "arguments": {} });
-        Exchange::of(server.rpc("tools/call", &params).bearer_auth(token)).await
+    let request = || {
+        let params = json!({ "name": "delete-invoices", "arguments": {} });
+        server.rpc("tools/call", &params)
     };
-    let rejected = whoami(&access_token(&server).await).await;
-    assert_eq!(rejected.status, 403);
+    let delete_invoices = async |token: &str| Exchange::of(request().bearer_auth(token)).await;
+    let rejected = Exchange::of(request()).await;
+    assert_eq!(rejected.status, 401);
     let token = token_of(sign_in_after(&server, &rejected).await).await;
-    let answer = whoami(&token).await;
+    let rejected = delete_invoices(&token).await;
+    assert_eq!(rejected.status, 403);
+    assert_eq!(rejected.json()["error"], "insufficient_scope");
+    let token = token_of(sign_in_after(&server, &rejected).await).await;
+    let answer = delete_invoices(&token).await;
     assert_eq!(
-        answer.json()["result"]["structuredContent"]["session"]["organizationRole"],
-        "org:admin",
+        answer.json()["result"]["content"][0]["text"],
+        "Deleted.",
         "{}",
         answer.body
     );
     server
         .clerk
-        .remove_membership("ada", "analytical-engines")
+        .change_role("ada", "analytical-engines", "org:member")
         .unwrap();
     server.clock.advance(Duration::from_secs(30));
-    assert_eq!(whoami(&token).await.json()["error"], "forbidden");
+    assert_eq!(delete_invoices(&token).await.json()["error"], "forbidden");
     server
         .clerk
         .inject(Fault::Down.at(Endpoint::BackendOrganizationMemberships));
     server.clock.advance(Duration::from_secs(30));
-    assert_eq!(whoami(&token).await.status, 503);
+    assert_eq!(delete_invoices(&token).await.status, 503);
 }
 
 #[tokio::test]
