@@ -143,6 +143,9 @@ static SPECIFICATIONS: &[Specification] = &[
         ("3", "Obtaining Authorization Server Metadata"),
         ("3.3", "Authorization Server Metadata Validation"),
     ]),
+    rfc("rfc8693", "RFC 8693", &[
+        ("4.1", "\"act\" (Actor) Claim"),
+    ]),
     rfc("rfc8707", "RFC 8707", &[
         ("2", "Resource Parameter"),
     ]),

@@ -53,7 +53,6 @@ mod secret_key;
 mod server;
 mod stress;
 mod support;
-#[cfg(feature = "otlp")]
 mod telemetry;
 mod tokens;
 mod tools;

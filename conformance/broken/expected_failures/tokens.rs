@@ -182,7 +182,7 @@ pub(super) const EXPECTED_FAILURES: &[(Flaw, &[&str])] = &[
     (Flaw::V1ClaimsInV2, &["session.version-1-claims-in-version-2"]),
     (Flaw::V1Unknown, &["session.versions-agree"]),
     (Flaw::VersionAsText, &["session.version-not-a-number"]),
-    (Flaw::ActorAsUser, &["session.impersonated"]),
+    (Flaw::ActorAsUser, &["oauth.actors", "session.impersonated"]),
     (Flaw::EmptyForAbsent, &[
         "tools.whoami-without-an-organization", "tools.whoami-of-an-oauth-token",
         "session.no-organization",
