@@ -106,6 +106,17 @@ async fn healthy_setup_passes_every_check() {
     insta::assert_snapshot!(text);
 }
 
+/// Discovery and `ping` need no token at such a server.
+#[tokio::test]
+async fn server_with_a_public_tool_is_healthy() {
+    let server = TestServer::builder()
+        .published_at_its_own_address()
+        .policy(ToolPolicy::new().public("greet"))
+        .spawn()
+        .await;
+    assert_eq!(failed_checks(&server, &[]).await, (vec![], Value::Null));
+}
+
 #[tokio::test]
 async fn wrong_key_application_or_api_url_fails_its_checks() {
     let server = running().await;

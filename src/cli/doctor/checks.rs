@@ -420,9 +420,11 @@ async fn endpoint(
     if resource.body.is_err() {
         return Diagnosis::not_reached(NAME, "Skipped: the metadata of the server could not be read");
     }
+    // No policy makes this tool public, whereas `ping` needs no token at a server with public tools.
+    let params = json!({ "name": "doctor", "arguments": {} });
     let request = own
         .post(names.mcp())
-        .json(&json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }));
+        .json(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }));
     let response = match request.send().await {
         Ok(response) => response,
         Err(error) => {
