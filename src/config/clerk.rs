@@ -7,7 +7,7 @@ use reqwest::Certificate;
 use secrecy::SecretString;
 use url::Url;
 
-use super::parse::{self, Reader};
+use super::{reader::Reader, urls};
 use crate::{origin::is_loopback, token::StaticKey};
 
 /// The Clerk application that the server trusts.
@@ -55,10 +55,10 @@ pub(super) fn read(read: &mut Reader<'_>) -> Option<ClerkConfig> {
     let secret_key = read.required("CLERK_SECRET_KEY", SECRET_KEY_SOURCE, |text| {
         secret_key_mode(text).map(|mode| (mode, SecretString::from(text)))
     });
-    let domain = read.optional("CLERK_DOMAIN", parse::domain);
+    let domain = read.optional("CLERK_DOMAIN", urls::domain);
     let derived = read.optional("CLERK_PUBLISHABLE_KEY", publishable_key_domain);
     let publishable_mode = derived.as_ref().map(|(mode, _)| *mode);
-    let url = read.optional("CLERK_FRONTEND_API_URL", parse::frontend_api);
+    let url = read.optional("CLERK_FRONTEND_API_URL", urls::frontend_api);
     if let (Some(domain), Some((_, derived))) = (&domain, &derived)
         && domain != derived
     {
@@ -75,7 +75,7 @@ pub(super) fn read(read: &mut Reader<'_>) -> Option<ClerkConfig> {
             None
         }
     };
-    let issuer = read.optional("CLERK_ISSUER", parse::url_prefix);
+    let issuer = read.optional("CLERK_ISSUER", urls::url_prefix);
     if let (Some((mode, _)), Some(named)) = (&secret_key, issuer.as_ref().or(frontend_api.as_ref())) {
         check_mode(read, *mode, named);
     }
@@ -85,7 +85,7 @@ pub(super) fn read(read: &mut Reader<'_>) -> Option<ClerkConfig> {
         let reason = "this key and CLERK_SECRET_KEY do not match: one is a test key, the other a live key; copy both from the same instance";
         read.fault("CLERK_PUBLISHABLE_KEY", reason.to_owned());
     }
-    let backend_api = read.optional("CLERK_API_URL", parse::backend_api);
+    let backend_api = read.optional("CLERK_API_URL", urls::backend_api);
     let roots = read.or("CLERK_CA_FILE", Vec::new(), certificates);
     let jwt_key = read.optional("CLERK_JWT_KEY", jwt_key);
     Some(ClerkConfig {
@@ -147,7 +147,7 @@ fn publishable_key_domain(text: &str) -> Result<(InstanceMode, String), String> 
         .strip_suffix('$')
         .filter(|host| !host.contains('$'))
         .ok_or_else(expected)?;
-    parse::domain(host)
+    urls::domain(host)
         .map(|domain| (mode, domain))
         .map_err(|_| expected())
 }

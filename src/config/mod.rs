@@ -4,6 +4,8 @@
 mod clerk;
 mod dotenv;
 mod parse;
+mod reader;
+mod urls;
 mod variables;
 
 use std::{
@@ -17,12 +19,11 @@ use std::{
 use thiserror::Error;
 use url::Url;
 
-use self::parse::Reader;
+use self::reader::Reader;
 #[cfg(feature = "cli")]
-pub(crate) use self::parse::unexpanded;
+pub(crate) use self::reader::unexpanded;
 pub use self::{
     clerk::ClerkConfig,
-    parse::LogFormat,
     variables::{VARIABLES, Variable, Variables},
 };
 use crate::{
@@ -138,6 +139,27 @@ pub struct Limits {
     pub shutdown_grace: Duration,
 }
 
+/// The log format.
+///
+/// ```
+/// use clerk_mcp::config::LogFormat;
+///
+/// fn log(format: Option<LogFormat>) {
+///     let log = tracing_subscriber::fmt().with_writer(std::io::stderr);
+///     match format {
+///         Some(LogFormat::Json) => log.json().init(),
+///         Some(LogFormat::Pretty) | None => log.init(),
+///     }
+/// }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Human-readable text.
+    Pretty,
+    /// One JSON object per line.
+    Json,
+}
+
 impl Config {
     /// Reads the configuration from the environment and from the file `.env` in the working directory.
     ///
@@ -154,7 +176,7 @@ impl Config {
     pub fn from_variables(variables: &Variables) -> Result<Self, ConfigError> {
         let mut read = Reader::new(variables);
         let clerk = clerk::read(&mut read);
-        let base_url = read.required("BASE_URL", BASE_URL_SOURCE, parse::base_url);
+        let base_url = read.required("BASE_URL", BASE_URL_SOURCE, urls::base_url);
         let host = read.or("HOST", IpAddr::V4(Ipv4Addr::LOCALHOST), parse::host);
         let port = read.or(
             "PORT",
@@ -174,7 +196,7 @@ impl Config {
                 parse::session_audience,
             ),
             accepted_audiences: read.or("CLERK_ACCEPTED_AUDIENCES", Vec::new(), parse::list),
-            authorized_parties: read.or("CLERK_AUTHORIZED_PARTIES", Vec::new(), parse::authorized_parties),
+            authorized_parties: read.or("CLERK_AUTHORIZED_PARTIES", Vec::new(), urls::authorized_parties),
             leeway: read.or(
                 "CLERK_CLOCK_SKEW",
                 Duration::from_secs(5),
@@ -187,8 +209,8 @@ impl Config {
             parse::scopes,
         );
         let required_scopes = read.or("REQUIRED_SCOPES", Vec::new(), parse::required_scopes);
-        let docs_url = read.optional("DOCS_URL", parse::web_url);
-        let allowed_origins = read.optional("ALLOWED_ORIGINS", parse::origins);
+        let docs_url = read.optional("DOCS_URL", urls::web_url);
+        let allowed_origins = read.optional("ALLOWED_ORIGINS", urls::origins);
         let trust_forwarded = read.or("TRUST_FORWARDED", false, parse::boolean);
         let audit = read.or("AUDIT", true, parse::on_or_off);
         let limits = Limits {

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{
     ConfigError, InvalidVariable,
     dotenv::Dotenv,
-    parse::{may_show, unexpanded},
+    reader::{may_show, unexpanded},
 };
 use crate::nearest::nearest;
 
