@@ -14,6 +14,11 @@ pub(crate) const TARGET: &str = "clerk_mcp::trace";
 #[derive(Debug, Clone)]
 pub(crate) struct RequestSpan(pub(crate) Span);
 
+/// Returns whether something subscribes to the spans.
+pub(crate) fn is_recorded() -> bool {
+    tracing::span_enabled!(target: TARGET, tracing::Level::DEBUG)
+}
+
 /// Creates the span of a request, as a child of the span that its `traceparent` names (W3C Trace Context
 /// §3.2).
 pub(crate) fn request(method: &'static str, route: &'static str, headers: &HeaderMap) -> Span {

@@ -16,8 +16,9 @@
     reason = "a benchmark that prints its result, not part of the server"
 )]
 
+#[path = "../../src/cli/json_lines.rs"]
+mod json_lines;
 mod parts;
-#[expect(dead_code, reason = "only the endpoint is used")]
 #[path = "../servers/references.rs"]
 mod references;
 
@@ -26,6 +27,7 @@ use std::{
     env,
     fmt::Write as _,
     fs,
+    io::{self, Write as _},
     path::Path,
     process::{Command, ExitCode, Stdio},
     thread,
@@ -37,14 +39,13 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["run", name, times] => {
+            let secrets = serde_json::from_reader(io::stdin()).unwrap();
             let part = Part::named(name).unwrap();
-            part.run(times.parse().unwrap(), &Secrets::from_environment());
+            part.run(times.parse().unwrap(), &secrets);
             ExitCode::SUCCESS
         }
         ["secrets", ..] => {
-            for (name, value) in Secrets::generate().to_environment() {
-                println!("export {name}='{value}'");
-            }
+            println!("{}", generate_secrets());
             ExitCode::SUCCESS
         }
         _ => check(arguments.iter().any(|argument| argument == "--update")),
@@ -57,7 +58,7 @@ fn check(update: bool) -> ExitCode {
         println!("NOT CHECKED: the instructions per request. {reason}");
         return ExitCode::SUCCESS;
     }
-    let secrets = Secrets::generate();
+    let secrets = generate_secrets();
     let counts = count_all(&secrets);
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/instructions/budget.txt");
     if update {
@@ -120,16 +121,21 @@ fn unavailable() -> Option<String> {
     (!version.is_ok_and(|status| status.success())).then(|| "valgrind is not installed.".to_owned())
 }
 
+/// Returns the [`Secrets`] of all runs, as JSON.
+fn generate_secrets() -> String {
+    let secrets = Secrets::generate((RUNS_TO_WARM_UP + RUNS).try_into().unwrap());
+    serde_json::to_string(&secrets).unwrap()
+}
+
 /// Counts the instructions of every part, on all processors.
-fn count_all(secrets: &Secrets) -> Vec<(&'static str, u64)> {
-    let workers: Vec<_> = Part::ALL.iter().map(|part| (part, secrets.clone())).collect();
+fn count_all(secrets: &str) -> Vec<(&'static str, u64)> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let mut counts = Vec::new();
-    for batch in workers.chunks(threads) {
+    for batch in Part::ALL.chunks(threads) {
         let batch = thread::scope(|scope| {
             let running: Vec<_> = batch
                 .iter()
-                .map(|(part, secrets)| (part.name, scope.spawn(|| part_cost(part, secrets))))
+                .map(|part| (part.name, scope.spawn(|| part_cost(part, secrets))))
                 .collect();
             let finished = running
                 .into_iter()
@@ -143,22 +149,28 @@ fn count_all(secrets: &Secrets) -> Vec<(&'static str, u64)> {
 
 /// Returns the instructions of one run of `part`: the difference between two processes that run it a
 /// different number of times, so that their start does not count.
-fn part_cost(part: &Part, secrets: &Secrets) -> u64 {
+fn part_cost(part: &Part, secrets: &str) -> u64 {
     let (few, many) = (RUNS_TO_WARM_UP, RUNS_TO_WARM_UP + RUNS);
     let least = process_cost(part, few, secrets);
     process_cost(part, many, secrets).saturating_sub(least) / RUNS
 }
 
 /// Returns the instructions of a process that runs `part` this many times.
-fn process_cost(part: &Part, times: u64, secrets: &Secrets) -> u64 {
+fn process_cost(part: &Part, times: u64, secrets: &str) -> u64 {
     let mut command = Command::new("valgrind");
     command
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(env::current_exe().unwrap())
         .args(["run", part.name, &times.to_string()])
         .envs(PORTABLE)
-        .envs(secrets.to_environment());
-    let output = command.output().unwrap();
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    let mut input = process.stdin.take().unwrap();
+    input.write_all(secrets.as_bytes()).unwrap();
+    drop(input);
+    let output = process.wait_with_output().unwrap();
     let log = String::from_utf8_lossy(&output.stderr);
     let collected = log
         .lines()
@@ -186,8 +198,8 @@ const BUDGET_HEADER: &str = "\
 # Instructions per request, and per part of one. `just instructions --update` writes this file.
 ";
 const MAX_GROWTH_PERCENT: f64 = 5.0;
-const RUNS_TO_WARM_UP: u64 = 50;
-const RUNS: u64 = 200;
+const RUNS_TO_WARM_UP: u64 = 20;
+const RUNS: u64 = 80;
 /// Lets every processor run the same code: glibc and aws-lc choose functions by the features of the
 /// processor.
 const PORTABLE: [(&str, &str); 2] = [

@@ -1,26 +1,29 @@
 //! The parts that are counted.
 
-use std::{collections::HashMap, env, hint::black_box, io, path::Path, sync::Arc, time::Duration};
+use std::{collections::HashMap, hint::black_box, io, path::Path, sync::Arc, time::Duration};
 
 use clerk_mcp::{
     app::App,
     auth::{Authenticator, ChallengeContext},
     clock::SystemClock,
     config::{Config, Variables},
-    http::{ServerLimits, serve},
+    http::{self, ServerLimits},
     token::{AudiencePolicy, BearerToken, ResourceNames, StaticKey, TokenKind, TokenPolicy, TokenVerifier},
 };
-use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use local_clerk::mint::{Recipe, SigningKey};
-use poem::{EndpointExt, endpoint::BoxEndpoint};
+use poem::{
+    endpoint::BoxEndpoint,
+    http::{HeaderMap, HeaderValue, header::AUTHORIZATION},
+};
+use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    runtime::{Builder, Runtime},
+    runtime::Builder,
 };
 use tracing_subscriber::EnvFilter;
 
-use crate::references;
+use crate::{json_lines::JsonLines, references};
 
 /// A whole request, or a part of one.
 pub(crate) struct Part {
@@ -42,8 +45,17 @@ struct Sent {
     line: &'static str,
     headers: &'static str,
     body: &'static str,
-    has_token: bool,
+    token: Token,
     status: u16,
+}
+
+/// The token of a request.
+#[derive(Clone, Copy)]
+enum Token {
+    Missing,
+    Seen,
+    /// Another one for each request.
+    New,
 }
 
 impl Part {
@@ -64,8 +76,18 @@ impl Part {
             }),
         },
         Self {
-            name: "reference: rmcp tools/call",
-            run: Run::Reference(CALL),
+            name: "reference: rmcp tools/call, 2025-11-25",
+            run: Run::Reference(Sent {
+                token: Token::Missing,
+                ..CALL
+            }),
+        },
+        Self {
+            name: "reference: rmcp tools/call, 2026-07-28",
+            run: Run::Reference(Sent {
+                token: Token::Missing,
+                ..MODERN_CALL
+            }),
         },
         Self {
             name: "request: /healthz",
@@ -74,7 +96,7 @@ impl Part {
         Self {
             name: "request: 401 without a token",
             run: Run::Request(Sent {
-                has_token: false,
+                token: Token::Missing,
                 status: 401,
                 ..CALL
             }),
@@ -86,6 +108,13 @@ impl Part {
         Self {
             name: "request: tools/call, 2026-07-28",
             run: Run::Request(MODERN_CALL),
+        },
+        Self {
+            name: "request: tools/call, new token",
+            run: Run::Request(Sent {
+                token: Token::New,
+                ..CALL
+            }),
         },
         Self {
             name: "request: tools/call through rmcp",
@@ -101,7 +130,7 @@ impl Part {
     pub(crate) fn run(&self, times: u64, secrets: &Secrets) {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let mut headers = HeaderMap::new();
-        let bearer = format!("Bearer {}", secrets.token);
+        let bearer = format!("Bearer {}", secrets.tokens[0]);
         headers.insert(AUTHORIZATION, HeaderValue::try_from(bearer).unwrap());
         match self.run {
             Run::Headers => {
@@ -116,59 +145,71 @@ impl Part {
                     black_box(seen.unwrap());
                 }
             }
-            Run::Reference(sent) => requests(&runtime, references::app().boxed(), sent, times, secrets),
-            Run::Request(sent) => requests(&runtime, app(&secrets.public_key), sent, times, secrets),
+            Run::Reference(sent) => {
+                runtime.block_on(requests(references::serve, sent, times, &secrets.tokens));
+            }
+            Run::Request(sent) => {
+                start_log();
+                let serve = |listener| serve(listener, app(&secrets.public_key));
+                runtime.block_on(requests(serve, sent, times, &secrets.tokens));
+            }
         }
     }
 }
 
-/// Sends a request this many times, through the accept loop.
-fn requests(runtime: &Runtime, endpoint: BoxEndpoint<'static>, sent: Sent, times: u64, secrets: &Secrets) {
-    // The same log as `clerk-mcp serve` writes, except that it is discarded.
+/// Starts the same log as that of `clerk-mcp serve`, except that it is discarded.
+fn start_log() {
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         .with_current_span(false)
-        .with_env_filter(EnvFilter::new("info,rmcp=warn"))
+        .map_event_format(JsonLines)
+        .with_env_filter(EnvFilter::new("info,rmcp=warn,clerk_mcp::request=off"))
         .with_writer(io::sink)
         .init();
-    runtime.block_on(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let limits = ServerLimits::new(16, Duration::ZERO);
-        let server = tokio::spawn(serve(listener, endpoint, limits, std::future::pending()));
-        let request = sent.to(HOST, secrets);
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        let mut response = vec![0; 64 * 1024];
-        let mut length = None;
-        for _ in 0..times {
-            stream.write_all(request.as_bytes()).await.unwrap();
-            match length {
-                // All responses have the same length.
-                Some(length) => {
-                    let response = response.get_mut(..length).unwrap();
-                    stream.read_exact(response).await.unwrap();
-                    assert!(response.starts_with(format!("HTTP/1.1 {}", sent.status).as_bytes()));
-                }
-                None => length = Some(stream.read(&mut response).await.unwrap()),
-            }
-        }
-        server.abort();
-    });
+}
+
+/// Serves `endpoint` until it is aborted.
+async fn serve(listener: TcpListener, endpoint: BoxEndpoint<'static>) -> io::Result<()> {
+    let limits = ServerLimits::new(16, Duration::ZERO);
+    http::serve(listener, endpoint, limits, std::future::pending()).await
+}
+
+/// Starts a server with `serve`, and sends it a request this many times.
+async fn requests<S: Future<Output = io::Result<()>> + Send + 'static>(
+    serve: impl FnOnce(TcpListener) -> S,
+    sent: Sent,
+    times: u64,
+    tokens: &[String],
+) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(serve(listener));
+    let status = format!("HTTP/1.1 {}", sent.status);
+    let requests: Vec<_> = match sent.token {
+        Token::Missing => vec![sent.to(HOST, None)],
+        Token::Seen => vec![sent.to(HOST, tokens.first())],
+        Token::New => tokens.iter().map(|token| sent.to(HOST, Some(token))).collect(),
+    };
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let mut response = vec![0; 64 * 1024];
+    for request in requests.iter().cycle().take(times.try_into().unwrap()) {
+        stream.write_all(request.as_bytes()).await.unwrap();
+        // Small enough to arrive at once.
+        let length = stream.read(&mut response).await.unwrap();
+        assert!(response[..length].starts_with(status.as_bytes()));
+    }
+    server.abort();
 }
 
 impl Sent {
-    fn to(self, host: &str, secrets: &Secrets) -> String {
+    fn to(self, host: &str, token: Option<&String>) -> String {
         let Self {
-            line,
-            headers,
-            body,
-            has_token,
-            ..
+            line, headers, body, ..
         } = self;
         let mut text = format!("{line} HTTP/1.1\r\nHost: {host}\r\n{headers}");
-        if has_token {
-            text.extend(["Authorization: Bearer ", secrets.token.as_str(), "\r\n"]);
+        if let Some(token) = token {
+            text.extend(["Authorization: Bearer ", token, "\r\n"]);
         }
         if !body.is_empty() {
             let length = body.len().to_string();
@@ -178,47 +219,35 @@ impl Sent {
     }
 }
 
-/// A key and a token signed by it. They are made before the measurement, because that takes long under
+/// A key and tokens signed by it. They are made before the measurement, because that takes long under
 /// valgrind.
-#[derive(Clone)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Secrets {
     public_key: String,
-    token: String,
+    tokens: Vec<String>,
 }
 
 impl Secrets {
-    pub(crate) fn generate() -> Self {
+    pub(crate) fn generate(tokens: usize) -> Self {
         let key = SigningKey::generate("ins_bench");
-        let token = Recipe::new()
-            .header("alg", "RS256")
-            .header("typ", "at+jwt")
-            .header("kid", key.kid())
-            .claim("iss", ISSUER)
-            .claim("sub", "user_2sAdaLovelace0000000000000A")
-            .claim("aud", format!("{BASE_URL}/mcp"))
-            .claim("client_id", "client_2bench")
-            .claim("scope", "profile email")
-            .claim("exp", 4_000_000_000_u64)
-            .signed_by(&key)
-            .mint();
+        let token = |number| {
+            Recipe::new()
+                .header("alg", "RS256")
+                .header("typ", "at+jwt")
+                .header("kid", key.kid())
+                .claim("iss", ISSUER)
+                .claim("sub", "user_2sAdaLovelace0000000000000A")
+                .claim("aud", format!("{BASE_URL}/mcp"))
+                .claim("client_id", "client_2bench")
+                .claim("scope", "profile email")
+                .claim("jti", format!("{number:06}"))
+                .claim("exp", 4_000_000_000_u64)
+                .signed_by(&key)
+                .mint()
+        };
         Self {
             public_key: key.public_key_pem(),
-            token,
-        }
-    }
-
-    pub(crate) fn to_environment(&self) -> [(&'static str, &str); 2] {
-        [
-            ("BENCH_PUBLIC_KEY", &self.public_key),
-            ("BENCH_TOKEN", &self.token),
-        ]
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "hands the key to a child process")]
-    pub(crate) fn from_environment() -> Self {
-        Self {
-            public_key: env::var("BENCH_PUBLIC_KEY").unwrap(),
-            token: env::var("BENCH_TOKEN").unwrap(),
+            tokens: (0..tokens).map(token).collect(),
         }
     }
 }
@@ -269,14 +298,14 @@ const HEALTH: Sent = Sent {
     line: "GET /healthz",
     headers: "",
     body: "",
-    has_token: false,
+    token: Token::Missing,
     status: 200,
 };
 const CALL: Sent = Sent {
     line: "POST /mcp",
     headers: "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n",
     body: r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"greet","arguments":{"name":"Ada"}}}"#,
-    has_token: true,
+    token: Token::Seen,
     status: 200,
 };
 const CALL_THROUGH_RMCP: Sent = Sent {

@@ -48,7 +48,10 @@ fn main() {
         // The reference servers run in a process of their own, with the threads that a server has.
         ["serve", port] => tokio::runtime::Runtime::new()
             .unwrap()
-            .block_on(references::serve(port.parse().unwrap()))
+            .block_on(async {
+                let port: u16 = port.parse().unwrap();
+                references::serve(TcpListener::bind(("127.0.0.1", port)).await?).await
+            })
             .unwrap(),
         ["many-tools", port, tools, entries] => {
             let (port, tools, entries) = (

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use poem::{
-    Endpoint, EndpointExt, Response, Route, Server, endpoint::TowerCompatExt, get, handler,
-    listener::TcpListener,
+    EndpointExt, IntoEndpoint, Route, Server, endpoint::TowerCompatExt, get, handler, listener::TcpAcceptor,
 };
 use rmcp::{
     ServerHandler,
@@ -16,6 +15,7 @@ use rmcp::{
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tokio::net::TcpListener;
 
 #[derive(Deserialize, JsonSchema)]
 struct GreetInput {
@@ -43,15 +43,15 @@ fn hello() -> &'static str {
     "hello"
 }
 
-/// Serves `/hello` and `/mcp` on `port`, with the server that poem and rmcp bring along.
-pub(crate) async fn serve(port: u16) -> std::io::Result<()> {
-    Server::new(TcpListener::bind(("127.0.0.1", port)))
+/// Serves `/hello` and `/mcp` on `listener`, with the server that poem and rmcp bring along.
+pub(crate) async fn serve(listener: TcpListener) -> std::io::Result<()> {
+    Server::new_with_acceptor(TcpAcceptor::from_tokio(listener)?)
         .run(app())
         .await
 }
 
 /// Returns the endpoint with both routes.
-pub(crate) fn app() -> impl Endpoint<Output = Response> + 'static {
+fn app() -> impl IntoEndpoint + 'static {
     let tools = Tools {
         tool_router: Arc::new(Tools::tool_router()),
     };

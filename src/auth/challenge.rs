@@ -99,8 +99,12 @@ fn push_parameter<'a>(text: &mut String, name: &str, words: impl IntoIterator<It
             text.push(' ');
         }
         let is_allowed = |c| matches!(c, '\x20'..='\x21' | '\x23'..='\x5b' | '\x5d'..='\x7e');
-        word.split(|c| !is_allowed(c))
-            .for_each(|part| text.push_str(part));
+        // The usual case, in one copy.
+        if word.bytes().map(char::from).all(is_allowed) {
+            text.push_str(word);
+        } else {
+            text.extend(word.chars().filter(|c| is_allowed(*c)));
+        }
     }
     text.push('"');
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use poem::{
-    IntoResponse, Response,
-    http::{StatusCode, header},
+    Response,
+    http::{HeaderValue, StatusCode, header},
 };
 use serde::Serialize;
 use thiserror::Error;
@@ -317,16 +317,12 @@ impl Refusal {
             }),
         };
         let challenge = challenge.map(|challenge| challenge.header(context));
-        let body = ErrorBody {
+        let mut response = ErrorBody {
             error: self.error,
             error_description: &self.description,
-        };
-        let mut response = poem::web::Json(body).with_status(self.status).into_response();
+        }
+        .into_response(self.status);
         let headers = response.headers_mut();
-        headers.insert(
-            header::CACHE_CONTROL,
-            header::HeaderValue::from_static("no-store"),
-        );
         if let Some(challenge) = challenge {
             headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
@@ -342,6 +338,22 @@ impl Refusal {
 pub(crate) struct ErrorBody<'a> {
     pub(crate) error: &'a str,
     pub(crate) error_description: &'a str,
+}
+
+impl ErrorBody<'_> {
+    /// Returns a response with this body, which must not be stored.
+    pub(crate) fn into_response(self, status: StatusCode) -> Response {
+        // A struct of two strings cannot fail to serialize.
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = Response::builder().status(status).body(body);
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json; charset=utf-8"),
+        );
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
 }
 
 /// The default `Retry-After` while Clerk is unavailable. Longer than the key cache waits before it fetches

@@ -31,6 +31,7 @@ use self::token_sessions::{SessionSource, TokenSessions};
 use crate::{
     clerk::{ClerkClient, SecretKeyState},
     clock::Clock,
+    digest::sha256,
     log_limit::log_limited,
     session::{Denied, Session},
     token::{BearerError, BearerToken, Check, CheckPass, KeySource, TokenVerifier},
@@ -76,7 +77,11 @@ impl Authenticator {
         if let Some(misconfiguration) = self.secret_key.misconfiguration() {
             return Err(misconfiguration.into());
         }
-        let session = self.sessions.session(&token).await?;
+        let id = sha256(token.expose().as_bytes());
+        let session = match self.sessions.cached(&id) {
+            Some(session) => session,
+            None => self.sessions.verify(id, &token).await?,
+        };
         session.require_scopes(&self.challenge.required_scopes)?;
         Ok(session)
     }

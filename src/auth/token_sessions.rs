@@ -11,7 +11,6 @@ use super::{
 use crate::{
     clerk::ClerkClient,
     clock::Clock,
-    digest::sha256,
     session::Session,
     token::{
         BearerToken, Check, CheckPass, KeySource, Recorder, TokenError, TokenKind, TokenVerifier,
@@ -19,10 +18,20 @@ use crate::{
     },
 };
 
+/// The SHA-256 of a token. The caches contain no tokens.
+pub(super) type TokenId = [u8; 32];
+
 /// A source of sessions for tokens. Object-safe, so the middleware need not be generic over the key source.
 pub(super) trait SessionSource: Send + Sync {
-    /// Verifies a token, or takes its session from the cache.
-    fn session<'a>(&'a self, token: &'a BearerToken) -> BoxFuture<'a, Result<Arc<Session>, AuthError>>;
+    /// Returns the session of the token with this id if the cache contains it.
+    fn cached(&self, id: &TokenId) -> Option<Arc<Session>>;
+
+    /// Verifies a token that is not in the cache.
+    fn verify<'a>(
+        &'a self,
+        id: TokenId,
+        token: &'a BearerToken,
+    ) -> BoxFuture<'a, Result<Arc<Session>, AuthError>>;
 
     /// Runs every check of a token and adds the outcomes and the session to `explanation`. Nothing is cached.
     fn explain<'a>(&'a self, token: &'a BearerToken, explanation: &'a mut Explanation) -> BoxFuture<'a, ()>;
@@ -58,30 +67,29 @@ impl<K: KeySource> TokenSessions<K> {
             clock,
         }
     }
-
-    /// Verifies a token that is not in the cache.
-    async fn verify(&self, id: [u8; 32], token: &BearerToken) -> Result<Arc<Session>, AuthError> {
-        let verified = match self.verifier.verify(token).await {
-            Ok(verified) => verified,
-            Err(VerifyError::Opaque(kind)) => {
-                let opaque = self.opaque.as_ref().ok_or(TokenError::KindNotAccepted(kind))?;
-                return opaque.session(id, kind, token).await;
-            }
-            Err(error) => return Err(error.into()),
-        };
-        self.observed.record(&verified);
-        Ok(self.verified.insert(id, token, verified))
-    }
 }
 
 impl<K: KeySource> SessionSource for TokenSessions<K> {
-    fn session<'a>(&'a self, token: &'a BearerToken) -> BoxFuture<'a, Result<Arc<Session>, AuthError>> {
+    fn cached(&self, id: &TokenId) -> Option<Arc<Session>> {
+        self.verified.get(id, self.verifier.keys(), self.clock.now())
+    }
+
+    fn verify<'a>(
+        &'a self,
+        id: TokenId,
+        token: &'a BearerToken,
+    ) -> BoxFuture<'a, Result<Arc<Session>, AuthError>> {
         async move {
-            let id = sha256(token.expose().as_bytes());
-            match self.verified.get(&id, self.verifier.keys(), self.clock.now()) {
-                Some(session) => Ok(session),
-                None => self.verify(id, token).await,
-            }
+            let verified = match self.verifier.verify(token).await {
+                Ok(verified) => verified,
+                Err(VerifyError::Opaque(kind)) => {
+                    let opaque = self.opaque.as_ref().ok_or(TokenError::KindNotAccepted(kind))?;
+                    return opaque.session(id, kind, token).await;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            self.observed.record(&verified);
+            Ok(self.verified.insert(id, token, verified))
         }
         .boxed()
     }

@@ -6,6 +6,7 @@ use tracing::Subscriber;
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, registry::LookupSpan, util::SubscriberInitExt};
 
 use super::{
+    json_lines::JsonLines,
     log_output::{LogGuard, LogOutput},
     telemetry::Telemetry,
 };
@@ -60,6 +61,7 @@ pub(super) fn start(
         LogFormat::Pretty => init(log.with(layer.with_ansi(terminal && !no_color())), telemetry),
         LogFormat::Json => {
             let layer = layer.json().flatten_event(true).with_current_span(false);
+            let layer = layer.map_event_format(JsonLines);
             init(log.with(layer), telemetry);
         }
     }
@@ -94,4 +96,81 @@ pub(super) fn is_on_terminal() -> bool {
 fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
         || std::env::var_os("TERM").is_some_and(|value| value == "dumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fmt, io::Write, sync::Arc};
+
+    use parking_lot::Mutex;
+    use tracing_subscriber::{
+        Registry,
+        fmt::{
+            FormatEvent,
+            format::{Format, Json, JsonFields},
+        },
+    };
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Logs events of many forms, and returns the lines without their times.
+    fn logged<E>(format: impl FnOnce(Format<Json>) -> E) -> Vec<String>
+    where
+        E: FormatEvent<Registry, JsonFields> + Send + Sync + 'static,
+    {
+        let lines = Lines::default();
+        let output = lines.clone();
+        let layer = tracing_subscriber::fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .map_event_format(format)
+            .with_writer(move || output.clone());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            tracing::info!("plain");
+            tracing::warn!(
+                text = "a \"quote\"\n",
+                absent = None::<u8>,
+                on = true,
+                "message {}",
+                1
+            );
+            tracing::error!(small = -1, large = u64::MAX, half = 0.5, nothing = f64::NAN);
+            tracing::debug!(shown = %"é", debugged = ?["x"], error = &fmt::Error as &dyn std::error::Error);
+            tracing::info!(target: "clerk_mcp::other", "another target");
+            tracing::info!(target: "hyper", "another crate");
+            tracing::info_span!("span", member = 1).in_scope(|| tracing::info!("inside"));
+        });
+        let text = String::from_utf8(lines.0.lock().clone()).unwrap();
+        let without_time = |line: &str| {
+            let (time, rest) = line
+                .strip_prefix("{\"timestamp\":\"")
+                .unwrap()
+                .split_once('"')
+                .unwrap();
+            assert!(time.ends_with('Z') && time.len() == 27, "{time}");
+            rest.to_owned()
+        };
+        text.lines().map(without_time).collect()
+    }
+
+    #[test]
+    fn json_lines_equal_those_of_the_original_format() {
+        let lines = logged(JsonLines);
+        assert_eq!(lines.len(), 7);
+        assert_eq!(lines, logged(|format| format));
+    }
 }

@@ -5,6 +5,7 @@ mod doctor;
 mod error;
 mod explain;
 mod init;
+mod json_lines;
 mod log_output;
 mod logging;
 mod metrics;

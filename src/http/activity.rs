@@ -39,10 +39,13 @@ impl Activity {
     }
 
     /// Records the start of a request.
-    pub(super) fn begin(self: &Arc<Self>) -> Serving {
+    pub(super) fn begin(self: &Arc<Self>) -> Exchange {
         self.received_request.store(true, Ordering::Relaxed);
         self.serving.fetch_add(1, Ordering::Relaxed);
-        Serving(Arc::clone(self))
+        Exchange {
+            activity: Arc::clone(self),
+            is_sending: false,
+        }
     }
 
     /// Returns whether a request is in progress or a response is being sent.
@@ -80,38 +83,37 @@ impl Activity {
     }
 }
 
-/// Marks a request as in progress until dropped.
-pub(super) struct Serving(Arc<Activity>);
+/// Marks a request as in progress, and then its response as being sent, until dropped.
+pub(super) struct Exchange {
+    activity: Arc<Activity>,
+    is_sending: bool,
+}
 
-impl Serving {
+impl Exchange {
     /// Records that the request is done and its response is being sent.
-    pub(super) fn sending(self) -> Sending {
-        self.0.sending.fetch_add(1, Ordering::Relaxed);
-        Sending(Arc::clone(&self.0))
+    pub(super) fn sending(mut self) -> Self {
+        self.activity.sending.fetch_add(1, Ordering::Relaxed);
+        self.activity.serving.fetch_sub(1, Ordering::Relaxed);
+        self.is_sending = true;
+        self.progress();
+        self
     }
-}
 
-impl Drop for Serving {
-    fn drop(&mut self) {
-        self.0.serving.fetch_sub(1, Ordering::Relaxed);
-        self.0.progress();
-    }
-}
-
-/// Marks a response as being sent until dropped.
-pub(super) struct Sending(Arc<Activity>);
-
-impl Sending {
-    /// Records that the client has read a part of the response.
+    /// Records that the response has begun, or that the client has read a part of it.
     fn progress(&self) {
-        self.0.progress();
+        self.activity.progress();
     }
 }
 
-impl Drop for Sending {
+impl Drop for Exchange {
     fn drop(&mut self) {
-        self.0.sending.fetch_sub(1, Ordering::Relaxed);
-        self.0.progress();
+        let count = if self.is_sending {
+            &self.activity.sending
+        } else {
+            &self.activity.serving
+        };
+        count.fetch_sub(1, Ordering::Relaxed);
+        self.progress();
     }
 }
 
@@ -122,16 +124,16 @@ pub(super) struct WatchedBody<B> {
     body: B,
     /// The part of the last frame that has not been passed on yet.
     rest: Bytes,
-    sending: Sending,
+    exchange: Exchange,
 }
 
 impl<B> WatchedBody<B> {
     /// Wraps `body`.
-    pub(super) fn new(body: B, sending: Sending) -> Self {
+    pub(super) fn new(body: B, exchange: Exchange) -> Self {
         Self {
             body,
             rest: Bytes::new(),
-            sending,
+            exchange,
         }
     }
 }
@@ -146,7 +148,6 @@ impl<B: Body<Data = Bytes> + Unpin> Body for WatchedBody<B> {
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         if self.rest.is_empty() {
             let polled = ready!(Pin::new(&mut self.body).poll_frame(cx));
-            self.sending.progress();
             match polled.map(|frame| frame.map(Frame::into_data)) {
                 Some(Ok(Ok(data))) => self.rest = data,
                 Some(Ok(Err(other))) => return Poll::Ready(Some(Ok(other))),
@@ -154,7 +155,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for WatchedBody<B> {
                 None => return Poll::Ready(None),
             }
         }
-        self.sending.progress();
+        self.exchange.progress();
         let length = self.rest.len().min(CHUNK_BYTES);
         Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
     }

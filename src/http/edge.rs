@@ -57,7 +57,8 @@ impl Endpoint for Edge {
         if !trace.is_disabled() {
             request.extensions_mut().insert(RequestSpan(trace.clone()));
         }
-        let response = id.scope(self.area(request.uri().path()).respond(request));
+        // Boxed, so that the wrappers do not move it.
+        let response = id.scope(Box::pin(self.area(request.uri().path()).respond(request)));
         let span = tracing::error_span!(target: REQUEST_SPAN, "request", request_id = %id);
         let response = response.instrument(span.clone()).instrument(trace.clone());
         let mut response = response.await;

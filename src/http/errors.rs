@@ -1,9 +1,9 @@
 //! JSON error responses for requests that match no route or fail, such as 404, 405 and 500.
 
 use poem::{
-    IntoResponse, Response,
+    Response,
     error::{MethodNotAllowedError, NotFoundError},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode},
 };
 
 use super::host::HostError;
@@ -84,14 +84,11 @@ fn shown(value: &[u8]) -> String {
 }
 
 pub(super) fn json_error(status: StatusCode, error: &str, error_description: &str) -> Response {
-    let body = ErrorBody {
+    ErrorBody {
         error,
         error_description,
-    };
-    poem::web::Json(body)
-        .with_status(status)
-        .with_header(header::CACHE_CONTROL, "no-store")
-        .into_response()
+    }
+    .into_response(status)
 }
 
 const MAX_SHOWN: usize = 100;

@@ -260,7 +260,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection<S> {
         let activity = Arc::new(Activity::new());
         let tracker = Arc::clone(&activity);
         let service = service_fn(move |request: hyper::Request<Incoming>| {
-            let (shared, busy) = (Arc::clone(&shared), tracker.begin());
+            let (shared, exchange) = (Arc::clone(&shared), tracker.begin());
             async move {
                 // HTTP/2 has no such header.
                 let is_http_1 = request.version() <= Version::HTTP_11;
@@ -271,8 +271,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection<S> {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(header::CONNECTION, close);
                 }
-                let sending = busy.sending();
-                Ok::<_, Infallible>(response.map(|body| WatchedBody::new(body, sending)))
+                let exchange = exchange.sending();
+                Ok::<_, Infallible>(response.map(|body| WatchedBody::new(body, exchange)))
             }
         });
         let builder = protocol(&limits);

@@ -59,7 +59,8 @@ pub(super) async fn admit(
         .then(|| Arc::new(AuditedCall::start(tool, requirement, session, request)));
     if let Some(requirement) = requirement {
         let checked = match session {
-            Some(session) => check(requirement, session, client).await,
+            // Boxed, so that tools without a requirement do not pay for the memory of a lookup.
+            Some(session) => Box::pin(check(requirement, session, client)).await,
             None => Err(AuthError::NO_TOKEN),
         };
         match checked {

@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use poem::Request;
+use poem::{Request, http::HeaderName};
 use rmcp::{ErrorData, model::CallToolResponse};
 
 use crate::{
@@ -43,8 +43,9 @@ impl AuditedCall {
                 .unwrap_or_default(),
             request_id: request.data::<RequestId>().copied(),
             trace_id: request
-                .header("traceparent")
-                .and_then(trace_id)
+                .headers()
+                .get(TRACEPARENT)
+                .and_then(|value| trace_id(value.to_str().ok()?))
                 .map(str::to_owned),
             started: Instant::now(),
         }
@@ -96,3 +97,5 @@ fn trace_id(header: &str) -> Option<&str> {
     let is_hexadecimal = id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     (id.len() == 32 && is_hexadecimal).then_some(id)
 }
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");

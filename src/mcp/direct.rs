@@ -169,11 +169,15 @@ fn is_plain(headers: &HeaderMap) -> bool {
             .get(name)
             .is_some_and(|value| values.iter().any(|one| value == one))
     };
-    let is_repeated = |name: &HeaderName| headers.get_all(name).iter().nth(1).is_some();
+    // The first is the usual case, and needs no lookup.
+    let has_single_values = headers.len() == headers.keys_len()
+        || SINGLE_HEADERS
+            .iter()
+            .all(|name| headers.get_all(name).iter().nth(1).is_none());
     is(header::CONTENT_TYPE, &["application/json"])
         && is(header::ACCEPT, &ACCEPTED)
         && !headers.contains_key(SESSION_ID)
-        && !SINGLE_HEADERS.iter().any(is_repeated)
+        && has_single_values
         && !headers.keys().any(|name| name.as_str().starts_with("mcp-param-"))
 }
 

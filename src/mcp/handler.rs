@@ -31,6 +31,7 @@ use tracing::{Instrument, Span};
 
 use super::{
     audit::{self, AuditedCall},
+    sessions::SESSION_ID,
     tools::arguments,
 };
 use crate::{
@@ -183,6 +184,10 @@ impl<H: ServerHandler> WithSession<H> {
     /// Creates the span of a tool call. Clients choose the names of unknown tools freely, so those are left
     /// out.
     fn tool_span(&self, name: &str, context: &RequestContext<RoleServer>) -> Span {
+        // `get_tool` clones the tool.
+        if !trace::is_recorded() {
+            return Span::none();
+        }
         let tool = self.inner.get_tool(name).map_or("unknown", |_| name);
         let request = parts(&context.extensions).and_then(|parts| parts.extensions.get());
         trace::tool(tool, request, |member| context.meta.get(member)?.as_str())
@@ -206,8 +211,7 @@ fn parts(extensions: &Extensions) -> Option<&http::request::Parts> {
 /// requests, rmcp returns an error at once. Therefore this function sets the revision of the peer to
 /// 2026-07-28, and stores the real revision in the `_meta` of the request.
 fn handler_context(mut context: RequestContext<RoleServer>) -> RequestContext<RoleServer> {
-    let has_session =
-        parts(&context.extensions).is_some_and(|parts| parts.headers.contains_key("mcp-session-id"));
+    let has_session = parts(&context.extensions).is_some_and(|parts| parts.headers.contains_key(SESSION_ID));
     // A closed peer cannot send requests. All direct calls share it, so it must not be changed.
     if !has_session
         && !context.peer.is_transport_closed()

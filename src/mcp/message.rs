@@ -277,12 +277,15 @@ pub(super) fn is_sessionless_revision(revision: &[u8]) -> bool {
     revision >= b"2026-07-28".as_slice()
 }
 
-/// Parses a string, borrowed if it has no escape sequences. serde never borrows into a bare `Cow`.
+/// Parses a string, borrowed if it has no escape sequences.
 fn string(value: &RawValue) -> Result<Cow<'_, str>, serde_json::Error> {
-    #[derive(Deserialize)]
-    struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
-
-    serde_json::from_str(value.get()).map(|Borrowed(string)| string)
+    let text = value.get();
+    let inner = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    match inner {
+        // A valid JSON string without escape sequences.
+        Some(inner) if !inner.contains('\\') => Ok(Cow::Borrowed(inner)),
+        Some(_) | None => serde_json::from_str(text).map(Cow::Owned),
+    }
 }
 
 /// Returns which member of these params of `initialize` is missing or has the wrong type, if any.

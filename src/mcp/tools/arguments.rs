@@ -10,7 +10,7 @@ use serde_json::Value;
 /// Checks `arguments` against a tool's input schema. Returns a text that names every argument with a fault: a
 /// missing one, a wrong type, a number out of range, or a text that is not among the allowed ones. Of unknown
 /// arguments, it names the first. Returns `None` if it finds no fault; the tool itself checks the values.
-pub(in crate::mcp) fn faults(schema: &JsonObject, arguments: &JsonObject) -> Option<String> {
+fn faults(schema: &JsonObject, arguments: &JsonObject) -> Option<String> {
     let mut faults = Vec::new();
     let checker = Checker { root: schema };
     checker.object("", schema, arguments, MAX_DEPTH, &mut faults);

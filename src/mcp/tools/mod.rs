@@ -12,9 +12,8 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     handler::server::{router::tool::ToolRouter, tool::ToolCallContext},
     model::{
-        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
-        JsonObject, ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerCapabilities,
-        ServerConfig, Tool,
+        CacheScope, CallToolRequestParams, CallToolResponse, Implementation, ListToolsResult,
+        PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, Tool,
     },
     service::RequestContext,
 };
@@ -96,18 +95,11 @@ impl ServerHandler for ExampleTools {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let Some(tool) = self.router.get(&request.name) else {
+        if self.router.get(&request.name).is_none() {
             return Err(ErrorData::invalid_params(
                 format!("Unknown tool: {}", request.name),
                 None,
             ));
-        };
-        // A result rather than a protocol error, so that the model can read it and correct its call (MCP,
-        // "Tools", error handling).
-        let none = JsonObject::new();
-        let arguments = request.arguments.as_ref().unwrap_or(&none);
-        if let Some(faults) = arguments::faults(&tool.input_schema, arguments) {
-            return Ok(CallToolResult::error(vec![ContentBlock::text(faults)]).into());
         }
         self.router
             .call(ToolCallContext::new(self, request, context))
