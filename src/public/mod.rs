@@ -76,6 +76,8 @@ pub(crate) struct PublicSettings {
     pub(crate) playground: bool,
     /// Whether MCP clients get sessions. The playground then uses a revision of MCP that has none.
     pub(crate) sessions: bool,
+    /// Whether some requests to the MCP endpoint need no token.
+    pub(crate) allows_anonymous: bool,
     /// The sample users on the start page; only in a demo.
     pub(crate) demo: Option<DemoContent>,
 }

@@ -321,6 +321,7 @@ pub(super) mod tests {
             docs_url: None,
             playground: true,
             sessions: false,
+            allows_anonymous: false,
             demo: None,
         }
     }
