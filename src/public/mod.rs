@@ -39,7 +39,7 @@ pub(crate) use self::{authorization_server::MetadataMirror, health::HealthRespon
 #[cfg(feature = "demo")]
 pub(crate) use self::{
     clients::{ClientSetup, client_setups},
-    page::{BrokenToken, BrokenTokenCheck, DemoUser},
+    page::{BrokenRequest, BrokenRequestCheck, DemoUser},
     sample::arguments as sample_arguments,
 };
 use self::{
