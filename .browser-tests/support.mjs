@@ -31,7 +31,9 @@ export async function open(browser, url, options = {}) {
   const problems = [];
   page.on("pageerror", (error) => problems.push(error.message));
   page.on("request", (request) => {
-    if (!/^(http:\/\/127\.0\.0\.1:|file:|data:)/.test(request.url())) problems.push(`request to ${request.url()}`);
+    const { protocol, hostname } = new URL(request.url());
+    const isOwn = protocol === "http:" && hostname === new URL(url).hostname;
+    if (!isOwn && !["file:", "data:"].includes(protocol)) problems.push(`request to ${request.url()}`);
   });
   page.on("console", (message) => {
     // A test may cause an error response, which the browser reports.

@@ -322,6 +322,7 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
             secret_key,
         ));
 
+        let allows_anonymous = policy.has_public_discovery();
         let info = server.get_info();
         let public = PublicSettings {
             name: info.server_info.title.unwrap_or(info.server_info.name),
@@ -333,9 +334,9 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
             docs_url: config.docs_url.as_ref().map(ToString::to_string),
             playground,
             sessions: sessions.is_some(),
+            allows_anonymous,
             demo,
         };
-        let allows_anonymous = policy.has_public_discovery();
         let mut settings = McpSettings::new(challenge);
         settings.max_body_bytes = config.limits.max_body_bytes;
         settings.policy = policy;

@@ -72,6 +72,30 @@ impl Explanation {
         })
     }
 
+    /// Returns the value of the claim that a check compares with the configuration.
+    #[cfg(feature = "demo")]
+    pub(crate) fn received(&self, check: Check) -> Option<&Value> {
+        matches!(check, Check::Issuer | Check::AuthorizedParty | Check::Audience)
+            .then(|| self.claims.as_ref()?.get(check.as_str()))
+            .flatten()
+    }
+
+    /// Describes the outcome of a check: what was expected, and what was found.
+    #[cfg(feature = "demo")]
+    pub(crate) fn describe(&self, CheckResult { check, outcome }: &CheckResult) -> String {
+        let detail = outcome.detail().unwrap_or_default();
+        match outcome {
+            CheckOutcome::Passed => check.demand().to_owned(),
+            CheckOutcome::NotApplicable(_) => format!("not checked: {detail}"),
+            CheckOutcome::Failed(_) => {
+                let received = self.received(*check);
+                let received = received.map_or_else(String::new, |value| format!(". Received: {value}"));
+                format!("{detail}{received}. Expected: {}", check.demand())
+            }
+            CheckOutcome::NotReached => "not checked, because an earlier check failed".to_owned(),
+        }
+    }
+
     /// Adds recorded checks.
     pub(super) fn extend<E: Into<AuthError>>(&mut self, outcomes: Vec<RecordedCheck<E>>) {
         for (check, outcome) in outcomes {

@@ -17,6 +17,7 @@ use crate::{
         shutdown_signal,
     },
     config::{Variable, Variables},
+    mcp::ExampleTools,
 };
 
 /// Arguments of `demo`.
@@ -103,7 +104,13 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
         let mut demo = Demo::start(variables, &options).await?;
         let _log = logging::start(filter, demo.config.log_format, None)?;
         process::fit_connections(&mut demo.config.limits);
-        let (app, report) = demo.build(App::builder(&demo.config)).await?;
+        let tools = ExampleTools::for_demo("Clerk MCP server");
+        let direct_tools: Vec<_> = tools.names().map(str::to_owned).collect();
+        let app = App::builder(&demo.config)
+            .server(tools)
+            .direct_tools(direct_tools)
+            .policy(ExampleTools::demo_policy());
+        let (app, report) = demo.build(app).await?;
         output::print(&if args.json {
             report.json()
         } else {

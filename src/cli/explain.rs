@@ -15,7 +15,7 @@ use crate::{
     app,
     auth::{CheckOutcome, CheckResult, Explanation},
     config::Config,
-    token::{Check, TokenKind, unverified_members},
+    token::{TokenKind, unverified_members},
 };
 
 /// Arguments of `explain`.
@@ -122,22 +122,19 @@ fn to_text(explanation: &Explanation) -> String {
         return text;
     }
     text.push_str("Checks\n");
-    for CheckResult { check, outcome } in &explanation.checks {
-        let detail = outcome.detail().unwrap_or_default();
-        let (mark, words) = match outcome {
-            CheckOutcome::Passed => ("ok", check.demand().to_owned()),
-            CheckOutcome::NotApplicable(_) => ("-", format!("not checked: {detail}")),
-            CheckOutcome::Failed(_) => {
-                let received = received(*check, explanation)
-                    .map_or_else(String::new, |value| format!(". Received: {value}"));
-                (
-                    "FAIL",
-                    format!("{detail}{received}. Expected: {}", check.demand()),
-                )
-            }
-            CheckOutcome::NotReached => ("?", "not checked, because an earlier check failed".to_owned()),
+    for result in &explanation.checks {
+        let mark = match result.outcome {
+            CheckOutcome::Passed => "ok",
+            CheckOutcome::NotApplicable(_) => "-",
+            CheckOutcome::Failed(_) => "FAIL",
+            CheckOutcome::NotReached => "?",
         };
-        let _ = writeln!(text, "{}", output::check(mark, check.as_str(), WIDTH, &words));
+        let words = explanation.describe(result);
+        let _ = writeln!(
+            text,
+            "{}",
+            output::check(mark, result.check.as_str(), WIDTH, &words)
+        );
     }
     match (&explanation.session, explanation.first_failure()) {
         (Some(session), _) => {
@@ -161,13 +158,6 @@ fn to_text(explanation: &Explanation) -> String {
         (None, None) => text.push_str("\nRejected."),
     }
     text
-}
-
-/// Returns the value of the claim that a check compares with the configuration.
-fn received(check: Check, explanation: &Explanation) -> Option<&Value> {
-    matches!(check, Check::Issuer | Check::AuthorizedParty | Check::Audience)
-        .then(|| explanation.claims.as_ref()?.get(check.as_str()))
-        .flatten()
 }
 
 /// Formats the header and claims of the token.
@@ -200,7 +190,7 @@ fn to_json(explanation: &Explanation) -> String {
                 "demand": check.demand(),
                 "verdict": outcome.as_str(),
                 "detail": outcome.detail(),
-                "received": received(*check, explanation),
+                "received": explanation.received(*check),
             })
         })
         .collect();

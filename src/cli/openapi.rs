@@ -64,6 +64,7 @@ pub(super) fn run(settings: &Settings<DocumentVariables>, yaml: bool) -> Result<
         docs_url: config.docs_url.as_ref().map(ToString::to_string),
         playground: true,
         sessions: false,
+        allows_anonymous: false,
         demo: None,
     };
     let client = outbound::client(&config.clerk.frontend_api, &[]).map_err(AppError::Tls)?;

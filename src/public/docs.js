@@ -22,6 +22,13 @@ const foldRejections = () => ({
 const withoutNestedLinks = () => ({
   wrapComponents: { DeepLink: (_, { React }) => ({ text }) => React.createElement("span", null, text) },
 });
+// Swagger UI gives these lists no names.
+const nameLists = () => {
+  for (const list of document.querySelectorAll(".examples-select-element, tr[data-param-name] select")) {
+    list.setAttribute("aria-label", list.closest("tr[data-param-name]")?.dataset.paramName ?? "Example");
+  }
+};
+new MutationObserver(nameLists).observe(document.getElementById("ui"), { childList: true, subtree: true });
 // There is only one server, so there is nothing to choose.
 const withoutServers = () => ({ wrapComponents: { ServersContainer: () => () => null } });
 const ui = SwaggerUIBundle({
@@ -29,6 +36,8 @@ const ui = SwaggerUIBundle({
   spec: api,
   deepLinking: true,
   validatorUrl: null,
+  // The schemas are folded: the operations come first.
+  defaultModelsExpandDepth: 0,
   plugins: [foldRejections, withoutNestedLinks, withoutServers],
   // MCP requires both media types, but Swagger UI sends only the selected one. This also changes the curl command shown.
   requestInterceptor(request) {

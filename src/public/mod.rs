@@ -39,7 +39,7 @@ pub(crate) use self::{authorization_server::MetadataMirror, health::HealthRespon
 #[cfg(feature = "demo")]
 pub(crate) use self::{
     clients::{ClientSetup, client_setups},
-    page::{BrokenToken, BrokenTokenCheck, DemoUser},
+    page::{BrokenRequest, BrokenRequestCheck, DemoUser},
     sample::arguments as sample_arguments,
 };
 use self::{
@@ -76,6 +76,8 @@ pub(crate) struct PublicSettings {
     pub(crate) playground: bool,
     /// Whether MCP clients get sessions. The playground then uses a revision of MCP that has none.
     pub(crate) sessions: bool,
+    /// Whether some requests to the MCP endpoint need no token.
+    pub(crate) allows_anonymous: bool,
     /// The sample users on the start page; only in a demo.
     pub(crate) demo: Option<DemoContent>,
 }

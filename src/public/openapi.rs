@@ -217,6 +217,12 @@ fn mcp_operation(settings: &PublicSettings) -> Value {
         });
     }
     responses.sort_keys();
+    let security = if settings.allows_anonymous {
+        // The empty requirement makes the token optional (OpenAPI 3.0.3, "Operation Object").
+        json!([{ "clerk": [] }, {}])
+    } else {
+        json!([{ "clerk": [] }])
+    };
     json!({
         "tags": ["MCP"],
         "operationId": "mcp",
@@ -224,7 +230,7 @@ fn mcp_operation(settings: &PublicSettings) -> Value {
         "description": "JSON-RPC 2.0 over streamable HTTP (MCP 2026-07-28 and, with `initialize`, 2025-11-25 and \
                         earlier). `Accept` must allow both `application/json` and `text/event-stream`; `*/*` and no \
                         `Accept` allow both. Methods other than POST return 405 with `Allow`.",
-        "security": [{ "clerk": [] }],
+        "security": security,
         "parameters": [{
             "name": "MCP-Protocol-Version", "in": "header", "required": false,
             "schema": { "type": "string", "enum": ProtocolVersion::KNOWN_VERSIONS }, "example": "2025-11-25",

@@ -28,26 +28,32 @@ pub(crate) struct DemoContent {
     pub(crate) curl: String,
     /// The URL of the local Clerk.
     pub(crate) clerk_url: String,
-    /// Tokens that the server rejects.
-    pub(crate) broken_tokens: Vec<BrokenToken>,
+    /// Requests that the server rejects.
+    pub(crate) broken_requests: Vec<BrokenRequest>,
+    /// Whether the page may name commands of the program `clerk-mcp`.
+    pub(crate) has_flags: bool,
 }
 
-/// A token that the server rejects, and why.
+/// A request to the MCP endpoint that the server rejects, and why.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct BrokenToken {
-    /// The defect of the token.
+pub(crate) struct BrokenRequest {
+    /// The defect.
     pub(crate) name: &'static str,
-    /// The token.
+    /// Explains the defect: of the token, the caller or Clerk.
+    pub(crate) about: String,
+    /// The token. Empty if the page gets the request from `/demo/outage`, which causes the outage.
     pub(crate) token: String,
+    /// The name and arguments of the tool to call; `None` to list the tools.
+    pub(crate) call: Option<Value>,
     /// The checks that `explain` shows.
-    pub(crate) checks: Vec<BrokenTokenCheck>,
+    pub(crate) checks: Vec<BrokenRequestCheck>,
     /// The reason in the log.
     pub(crate) reason: &'static str,
 }
 
-/// One check of a broken token.
+/// One check of the token of a broken request.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct BrokenTokenCheck {
+pub(crate) struct BrokenRequestCheck {
     /// The name of the check.
     pub(crate) name: &'static str,
     /// The outcome: `passed`, `failed` and so on.
@@ -158,7 +164,7 @@ fn playground_data(settings: &PublicSettings) -> String {
         "scopes": settings.scopes,
         "sessions": settings.sessions,
         "users": users,
-        "brokenTokens": settings.demo.as_ref().map(|demo| &demo.broken_tokens),
+        "brokenRequests": settings.demo.as_ref().map(|demo| &demo.broken_requests),
     });
     script_data(&data)
 }
@@ -321,6 +327,7 @@ pub(super) mod tests {
             docs_url: None,
             playground: true,
             sessions: false,
+            allows_anonymous: false,
             demo: None,
         }
     }
@@ -337,7 +344,8 @@ pub(super) mod tests {
             users: vec![ada],
             curl: "curl -s http://127.0.0.1:3001/mcp -H 'A: b -H c' -d '{}'".to_owned(),
             clerk_url: "http://127.0.0.1:9".to_owned(),
-            broken_tokens: Vec::new(),
+            broken_requests: Vec::new(),
+            has_flags: true,
         };
         PublicSettings {
             demo: Some(demo),
@@ -372,6 +380,20 @@ pub(super) mod tests {
         let html = StartPage::new(&settings()).html;
         assert!(
             html.contains("id=\"playground\"") && !html.contains("Show the tokens"),
+            "{html}"
+        );
+    }
+
+    /// A user's own server does not have the program.
+    #[test]
+    fn page_names_the_command_explain_only_in_the_demo_of_the_program() {
+        let mut settings = demo_settings();
+        let html = StartPage::new(&settings).html;
+        assert!(html.contains("clerk-mcp explain"), "{html}");
+        settings.demo.as_mut().unwrap().has_flags = false;
+        let html = StartPage::new(&settings).html;
+        assert!(
+            !html.contains("clerk-mcp explain") && html.contains("Authenticator::explain"),
             "{html}"
         );
     }

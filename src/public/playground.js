@@ -279,35 +279,53 @@ function indented(text) {
   }
 }
 
-// ---- Broken tokens: only in the demo
+// ---- Broken requests: only in the demo
 
-async function sendBroken({ token, checks, reason }) {
-  const request = rpc("tools/list", {}, token);
-  let answer;
-  try {
-    answer = await send(request);
-  } catch (error) {
-    return notify(`The server does not answer: ${error.message}`);
-  }
-  const { response, text } = answer;
-  const challenge = response.headers.get("www-authenticate");
-  byId("broken-curl").textContent = curl(request, `${token.slice(0, 8)}…`);
-  byId("broken-response").textContent = [
-    `${response.status} ${response.statusText}`,
-    challenge ? `www-authenticate: ${challenge}` : "",
-    "",
-    indented(text),
-  ].join("\n");
-  byId("checks").replaceChildren(...checks.map(({ name, outcome, text }) => element("li", { className: outcome === "failed" ? "failed" : "" },
-    element("b", { textContent: `${outcome === "passed" ? "✓" : outcome === "failed" ? "✗" : "–"} ${name}:` }), text)));
-  byId("broken-reason").textContent = `Reason in the log: ${reason}`;
-  byId("rejection").hidden = false;
-  byId("broken-request").focus({ preventScroll: true });
+const MARKS = { passed: "✓", failed: "✗", "not-applicable": "–", "not-reached": "?" };
+
+function checkItem({ name, outcome, text }) {
+  return element("li", { className: outcome }, element("b", { textContent: `${MARKS[outcome]} ${name}:` }), text);
 }
 
-for (const broken of data.brokenTokens ?? []) {
+async function sendBroken(chosen, button) {
+  for (const each of byId("defects").children) each.setAttribute("aria-pressed", String(each === button));
+  const about = byId("broken-about");
+  try {
+    // The outage begins when the server returns the request, and ends with the answer to it.
+    const broken = chosen.token ? chosen : await fromDemo("demo/outage");
+    const { token, call, checks, reason } = broken;
+    const request = call ? rpc("tools/call", call, token) : rpc("tools/list", {}, token);
+    const { response, text } = await send(request);
+    const headers = ["www-authenticate", "retry-after"].filter((name) => response.headers.has(name));
+    byId("broken-curl").textContent = curl(request, `${token.slice(0, 8)}…`);
+    byId("broken-response").textContent = [
+      `${response.status} ${response.statusText}`,
+      ...headers.map((name) => `${name}: ${response.headers.get(name)}`),
+      "",
+      indented(text),
+    ].join("\n");
+    const failed = checks.filter(({ outcome }) => outcome === "failed");
+    byId("failed-checks").replaceChildren(...failed.map(checkItem));
+    byId("checks-summary").textContent = `All ${checks.length} checks`;
+    byId("checks").replaceChildren(...checks.map(checkItem));
+    byId("broken-reason").textContent = `${failed.length ? "" : "The token passes every check, and the policy of the tool rejects the call. "}Reason in the log: ${reason}.`;
+    byId("rejection").hidden = false;
+    about.textContent = broken.about;
+  } catch (error) {
+    byId("rejection").hidden = true;
+    about.textContent = `The server does not answer: ${error.message}`;
+  }
+}
+
+/** Sends a request to a route that only the demo has. Any valid token is good for it. */
+function fromDemo(path, body) {
+  return json(path, { method: "POST", body, headers: { Authorization: `Bearer ${data.users[0].token}` } });
+}
+
+for (const broken of data.brokenRequests ?? []) {
   const button = element("button", { type: "button", textContent: broken.name });
-  button.addEventListener("click", () => sendBroken(broken));
+  button.setAttribute("aria-pressed", "false");
+  button.addEventListener("click", () => sendBroken(broken, button));
   byId("defects").append(button);
   byId("break").hidden = false;
 }
@@ -328,9 +346,16 @@ async function json(url, options) {
   return body;
 }
 
+/** Returns the S256 challenge for a code verifier (RFC 7636 §4.2). */
+async function codeChallenge(verifier) {
+  if (crypto.subtle) return base64url(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier))));
+  // `demo --network` serves this page over http, where browsers compute no hashes.
+  if (data.users.length) return (await fromDemo("demo/code-challenge", verifier)).challenge;
+  throw new Error("browsers allow it only over https or on localhost");
+}
+
 /** Registers this page as a client and opens the sign-in page. */
 async function signIn() {
-  if (!crypto.subtle) throw new Error("browsers allow it only over https or on localhost");
   const metadata = await json(".well-known/oauth-authorization-server");
   if (!metadata.registration_endpoint) {
     throw new Error("dynamic client registration is off. Turn it on in Clerk Dashboard > OAuth applications, or use a token");
@@ -349,7 +374,7 @@ async function signIn() {
     }),
   });
   const attempt = { client_id, verifier: random(), state: random(), issuer: metadata.issuer, token_endpoint: metadata.token_endpoint };
-  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(attempt.verifier));
+  const challenge = await codeChallenge(attempt.verifier);
   // Lasts until the authorization server sends the browser back to this page.
   sessionStorage.setItem("sign-in", JSON.stringify(attempt));
   const url = new URL(metadata.authorization_endpoint);
@@ -360,7 +385,7 @@ async function signIn() {
     redirect_uri: redirectUri,
     scope: data.scopes.join(" "),
     state: attempt.state,
-    code_challenge: base64url(new Uint8Array(hash)),
+    code_challenge: challenge,
     code_challenge_method: "S256",
     resource: data.endpoint,
   });

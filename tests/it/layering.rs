@@ -114,8 +114,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "auth", "clerk", "clock", "config", "http", "mcp", "outbound", "paths", "policy", "public",
-            "token",
+            "auth", "clerk", "clock", "config", "digest", "http", "mcp", "outbound", "paths", "policy",
+            "public", "token",
         ],
     ),
     (

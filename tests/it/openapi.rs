@@ -1,5 +1,6 @@
 //! Tests of the OpenAPI document and its page: every route is described, and examples match real responses.
 
+use clerk_mcp::policy::{Requirement, ToolPolicy};
 use reqwest::Method;
 use rmcp::{ServerHandler, handler::server::wrapper::Parameters, tool, tool_handler, tool_router};
 use schemars::JsonSchema;
@@ -146,6 +147,23 @@ async fn openapi_examples_match_real_responses() {
         assert_ne!(answer["result"]["isError"], true, "{name}: {answer}");
         assert!(answer["result"].is_object(), "{name}: {answer}");
     }
+}
+
+/// Otherwise `/docs` and generated clients would always ask for a token.
+#[tokio::test]
+async fn token_is_optional_in_the_document_of_a_server_with_public_tools() {
+    let security = async |policy: ToolPolicy| {
+        let server = TestServer::builder().policy(policy).spawn().await;
+        let document = server.get("/openapi.json").await.json();
+        document["paths"]["/mcp"]["post"]["security"].clone()
+    };
+    let (required, optional) = (json!([{ "clerk": [] }]), json!([{ "clerk": [] }, {}]));
+    let policy = ToolPolicy::new;
+    assert_eq!(security(policy()).await, required);
+    let admins_only = policy().require("greet", Requirement::new().role("org:admin"));
+    assert_eq!(security(admins_only).await, required);
+    assert_eq!(security(policy().public("greet")).await, optional);
+    assert_eq!(security(policy().public_discovery()).await, optional);
 }
 
 /// A server with its own tools must not publish the example tools.

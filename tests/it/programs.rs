@@ -84,6 +84,102 @@ async fn demo_prints_tokens_and_commands_that_work() {
     assert_eq!(demo.terminate(), Some(0));
 }
 
+/// The page promises that nothing stays broken, and that `explain` shows what it says.
+#[tokio::test]
+async fn every_broken_request_of_the_demo_is_rejected_and_changes_nothing() {
+    let folder = Folder::new("demo-broken");
+    let arguments = ["demo", "--json", "--port", "0", "--clerk-port", "0"];
+    let mut demo = Running::start(program(&folder.0).args(arguments));
+    let mut line = String::new();
+    BufReader::new(demo.0.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let sheet: Value = serde_json::from_str(&line).unwrap();
+    let url = |pointer: &str| sheet.pointer(pointer).unwrap().as_str().unwrap();
+    let page = get(url("/page")).await.unwrap().text().await.unwrap();
+    let (_, data) = page.split_once("id=\"data\">").unwrap();
+    let data: Value = serde_json::from_str(data.split_once("</script>").unwrap().0).unwrap();
+
+    let http = http();
+    let ada = url("/users/0/token");
+    let call = async |token: &str, message: Value| {
+        let request = http
+            .post(url("/mcpEndpoint"))
+            .bearer_auth(token)
+            .header("Accept", "application/json, text/event-stream")
+            .json(&message);
+        request.send().await.unwrap()
+    };
+    let message = |method: &str, params: &Value| json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+    let admin_tool = message(
+        "tools/call",
+        &json!({ "name": "organization-report", "arguments": {} }),
+    );
+    let state = async || -> Value {
+        let url = format!("{}/admin/state", url("/clerk/frontendApiUrl"));
+        get(url).await.unwrap().json().await.unwrap()
+    };
+    let before = state().await;
+
+    let mut outcomes = Vec::new();
+    for named in data["brokenRequests"].as_array().unwrap() {
+        let mut broken = named.clone();
+        if broken["token"] == "" {
+            let outage = format!("{}demo/outage", url("/page"));
+            let request = http.post(outage).bearer_auth(ada);
+            broken = request.send().await.unwrap().json().await.unwrap();
+        }
+        let (method, params) = match &broken["call"] {
+            Value::Null => ("tools/list", json!({})),
+            call => ("tools/call", call.clone()),
+        };
+        let token = broken["token"].as_str().unwrap();
+        let answer = call(token, message(method, &params)).await;
+        let failed = broken["checks"].as_array().unwrap().iter();
+        let failed: Vec<_> = failed
+            .filter(|check| check["outcome"] == "failed")
+            .map(|check| check["name"].as_str().unwrap())
+            .collect();
+        let error = answer.status().as_u16();
+        let retry = answer.headers().contains_key("retry-after");
+        let answer: Value = answer.json().await.unwrap();
+        outcomes.push(format!(
+            "{}: {error} {}{}; {}; {failed:?}",
+            broken["name"].as_str().unwrap(),
+            answer["error"].as_str().unwrap(),
+            if retry { ", retry later" } else { "" },
+            broken["reason"].as_str().unwrap(),
+        ));
+
+        // The playground works as before, and so does the lookup of another opaque token.
+        let answer: Value = call(ada, admin_tool.clone()).await.json().await.unwrap();
+        assert_eq!(
+            answer["result"]["structuredContent"]["role"], "org:admin",
+            "{answer}"
+        );
+        let mint =
+            json!({ "kind": "opaque_oauth_token", "scopes": ["profile"], "resource": url("/mcpEndpoint") });
+        let request = http.post(format!("{}/admin/tokens", url("/clerk/frontendApiUrl")));
+        let minted: Value = request.json(&mint).send().await.unwrap().json().await.unwrap();
+        let opaque = minted["token"].as_str().unwrap();
+        let answer = call(opaque, message("tools/list", &json!({}))).await;
+        assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
+    }
+    insta::assert_snapshot!(outcomes.join("\n"), @r#"
+    Expired: 401 token_expired; token-expired; ["exp"]
+    Wrong audience: 401 invalid_token; audience-mismatch; ["aud"]
+    alg: none: 401 invalid_token; token-invalid; ["form"]
+    Foreign key: 401 invalid_token; token-invalid-signature; ["signature"]
+    Wrong issuer: 401 invalid_token; token-invalid-issuer; ["iss"]
+    Keys rotated: 401 invalid_token; jwk-kid-mismatch; ["key"]
+    Missing scope: 403 insufficient_scope; scope-missing; []
+    Role removed: 403 forbidden; role-missing; []
+    Clerk down: 503 temporarily_unavailable, retry later; clerk-unavailable; ["clerk"]
+    "#);
+    assert_eq!(state().await, before);
+    assert_eq!(demo.terminate(), Some(0));
+}
+
 /// Newcomers must see everything without scrolling; tokens are long and not needed at first.
 #[tokio::test]
 async fn demo_fits_one_screen_and_prints_tokens_on_request() {

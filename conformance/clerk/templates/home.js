@@ -106,12 +106,10 @@ async function showRequests() {
   last = state;
   byId("no-requests").hidden = requests.length > 0;
   byId("request-table").hidden = requests.length === 0;
-  byId("request-rows").replaceChildren(...requests.slice(-100).reverse().map(({ number, at, method, path, authorization, status, fault }) => row(
-    [String(number)],
-    [at.slice(11, 19)],
+  byId("request-rows").replaceChildren(...requests.slice(-100).reverse().map(({ at, method, path, authorization, status, fault }) => row(
+    [element("span", { className: "when", textContent: at.slice(11, 19) })],
     [code(`${method} ${path}`), small(authorization ? `with ${authorization}` : "")],
-    [element("span", { className: status >= 400 ? "failed" : "", textContent: status ?? "…" })],
-    [fault ?? ""],
+    [element("span", { className: status >= 400 ? "failed" : "", textContent: status ?? "…" }), small(fault ? `fault: ${fault}` : "")],
   )));
 }
 

@@ -1,7 +1,9 @@
 //! A demo: the server and a local Clerk in one process. [`App::demo`] runs one for any tools, and the
 //! program's command `demo` for the example tools.
 
+mod broken;
 mod report;
+mod routes;
 mod tokens;
 
 use std::{
@@ -9,14 +11,16 @@ use std::{
     fmt,
     io::{self, Write},
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
 };
 
-use local_clerk::{DirectoryError, LocalClerk, StartError};
+use local_clerk::{LocalClerk, MintError, StartError};
 use rmcp::ServerHandler;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use url::Url;
 
+use self::broken::BrokenRequests;
 pub(crate) use self::report::DemoReport;
 use super::{App, AppBuilder, AppError, ListenError, listen, process::PlainIoError, shutdown_signal};
 use crate::{
@@ -88,7 +92,8 @@ pub(crate) struct DemoOptions {
 #[derive(Debug)]
 pub(crate) struct Demo {
     pub(crate) config: Config,
-    clerk: LocalClerk,
+    /// Shared with the [routes] of the demo.
+    clerk: Arc<LocalClerk>,
     listener: TcpListener,
     has_flags: bool,
     /// What differs from the default, such as another port.
@@ -134,7 +139,7 @@ impl Demo {
         clerk.register_resource(ResourceNames::new(&config.base_url).mcp());
         Ok(Self {
             config,
-            clerk,
+            clerk: Arc::new(clerk),
             listener,
             has_flags: options.has_flags,
             notes,
@@ -147,9 +152,10 @@ impl Demo {
         app: AppBuilder<'_, H>,
     ) -> Result<(App, DemoReport), DemoError> {
         let report = DemoReport::new(self, &app).await?;
-        let broken_tokens = tokens::broken(&self.clerk, &self.config).await?;
-        let app = app
-            .show_sample_users(report.page_content(broken_tokens))
+        let broken = BrokenRequests::new(&self.config)?;
+        let requests = broken.all(&self.clerk, &app).await?;
+        let app = routes::add(app, broken, &self.clerk)
+            .show_sample_users(report.page_content(requests))
             .build()?;
         Ok((app, report))
     }
@@ -157,7 +163,10 @@ impl Demo {
     /// Serves `app` until `stop` completes, then stops the local Clerk.
     pub(crate) async fn run(self, app: App, stop: impl Future<Output = ()>) -> Result<(), DemoError> {
         let outcome = app.run(self.listener, stop).await;
-        self.clerk.stop().await;
+        // The routes hold the local Clerk only during a request.
+        if let Some(clerk) = Arc::into_inner(self.clerk) {
+            clerk.stop().await;
+        }
         Ok(outcome?)
     }
 }
@@ -231,7 +240,7 @@ fn exposure(ip: IpAddr, options: &DemoOptions) -> Option<String> {
     if options.network.is_some() {
         return Some(
             "Everyone on the network can call the tools and sign in as any sample user, over http without encryption. \
-             The playground gives them tokens; its button to sign in works only on loopback."
+             The playground gives them tokens, too."
                 .to_owned(),
         );
     }
@@ -287,7 +296,7 @@ pub enum DemoError {
     },
     /// A token of a sample user could not be made.
     #[error("[Clerk] The local Clerk cannot make a token: {0}")]
-    Token(#[from] DirectoryError),
+    Token(#[from] MintError),
     /// The listener failed.
     #[error("[Clerk] I/O error: {0}")]
     Io(#[from] io::Error),
@@ -341,6 +350,6 @@ mod tests {
         options.has_flags = true;
         insta::assert_snapshot!(exposure(any, &options).unwrap(), @"Everyone on the network can reach the server. Browsers get 403, but a request that names 127.0.0.1 as its host gets tokens of the sample users. They cannot sign in: the local Clerk and the published URLs are on 127.0.0.1. Use --network with an address of this machine instead of --host to let them sign in, or --host 127.0.0.1 to keep them out.");
         options.network = Some(any);
-        insta::assert_snapshot!(exposure(any, &options).unwrap(), @"Everyone on the network can call the tools and sign in as any sample user, over http without encryption. The playground gives them tokens; its button to sign in works only on loopback.");
+        insta::assert_snapshot!(exposure(any, &options).unwrap(), @"Everyone on the network can call the tools and sign in as any sample user, over http without encryption. The playground gives them tokens, too.");
     }
 }

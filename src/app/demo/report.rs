@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use local_clerk::MintError;
 use rmcp::{ServerHandler, model::Tool};
 use serde::Serialize;
 use serde_json::json;
@@ -10,7 +11,7 @@ use super::{Demo, DemoError, tokens};
 use crate::{
     app::AppBuilder,
     mcp,
-    public::{BrokenToken, ClientSetup, DemoContent, DemoUser, client_setups, sample_arguments},
+    public::{BrokenRequest, ClientSetup, DemoContent, DemoUser, client_setups, sample_arguments},
     token::ResourceNames,
 };
 
@@ -54,7 +55,7 @@ impl DemoReport {
         // Duplicate scopes do no harm.
         let scopes = [config.scopes.as_slice(), &config.required_scopes].concat();
         let scopes = app.options.policy.with_tool_scopes(scopes);
-        let users = tokens::of_sample_users(clerk, &scopes, names.mcp())?;
+        let users = tokens::of_sample_users(clerk, &scopes, names.mcp()).map_err(MintError::from)?;
         let token = users.first().map(|user| user.token.as_str()).unwrap_or_default();
         let tools = mcp::published_tools(app.server.clone()).await;
         let info = app.server.get_info().server_info;
@@ -76,12 +77,13 @@ impl DemoReport {
         })
     }
 
-    pub(super) fn page_content(&self, broken_tokens: Vec<BrokenToken>) -> DemoContent {
+    pub(super) fn page_content(&self, broken_requests: Vec<BrokenRequest>) -> DemoContent {
         DemoContent {
             users: self.users.clone(),
             curl: self.curl.clone(),
             clerk_url: self.clerk.frontend_api_url.clone(),
-            broken_tokens,
+            broken_requests,
+            has_flags: self.has_flags,
         }
     }
 

@@ -4,6 +4,8 @@ pub(super) mod arguments;
 mod get_my_organizations;
 mod get_user_info;
 mod greet;
+#[cfg(feature = "cli")]
+mod organization_report;
 mod whoami;
 
 use std::sync::Arc;
@@ -39,10 +41,23 @@ pub struct ExampleTools {
 impl ExampleTools {
     /// Creates the server. Clients show `name` as its title.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
-        let mut router = Self::greet_router()
+        Self::with_router(name, Self::router())
+    }
+
+    /// Creates the server of the demo. It also has `organization-report`, which only admins may call.
+    #[cfg(feature = "cli")]
+    pub(crate) fn for_demo(name: impl Into<Arc<str>>) -> Self {
+        Self::with_router(name, Self::router() + Self::organization_report_router())
+    }
+
+    fn router() -> ToolRouter<Self> {
+        Self::greet_router()
             + Self::whoami_router()
             + Self::get_user_info_router()
-            + Self::get_my_organizations_router();
+            + Self::get_my_organizations_router()
+    }
+
+    fn with_router(name: impl Into<Arc<str>>, mut router: ToolRouter<Self>) -> Self {
         for route in router.map.values_mut() {
             route.attr.output_schema = route.attr.output_schema.take().map(json::with_null_branches);
         }

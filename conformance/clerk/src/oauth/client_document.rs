@@ -209,7 +209,10 @@ fn client_from_document(
         .filter(|uris| !uris.is_empty())
         .ok_or_else(|| invalid("it has no redirect_uris"))?
         .iter()
-        .map(|uri| uri.as_str().filter(|uri| redirect_uri::check(uri).is_ok()))
+        .map(|uri| {
+            uri.as_str()
+                .filter(|uri| redirect_uri::check(uri, &instance.origin).is_ok())
+        })
         .map(|uri| uri.map(str::to_owned))
         .collect::<Option<Vec<String>>>()
         .ok_or_else(|| invalid("one of its redirect_uris is not allowed"))?;

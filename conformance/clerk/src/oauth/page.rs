@@ -47,12 +47,16 @@ pub(super) struct Consent {
 struct UserChoice {
     id: String,
     name: String,
+    /// The first letters of the first and the last word of the name, in place of a picture.
+    initials: String,
     email: Option<String>,
     banned: bool,
     /// Whether this is the first user who is not banned; the page preselects that user.
     first: bool,
     organization_field: String,
     organizations: Vec<OrganizationChoice>,
+    /// Whether the user chooses one of the organizations for the token.
+    chooses_organization: bool,
 }
 
 struct OrganizationChoice {
@@ -95,6 +99,7 @@ impl Consent {
         let with_organizations = request.scopes.contains(scope::ORGANIZATION);
         let first = directory.users().find(|user| !user.banned).map(|user| &user.id);
         let choice = |user: &User| UserChoice {
+            initials: initials(&user.display_name()),
             name: user.display_name(),
             email: user.email.clone(),
             banned: user.banned,
@@ -102,13 +107,14 @@ impl Consent {
             organization_field: organization_field(&user.id),
             organizations: directory
                 .memberships_of_user(&user.id)
-                .filter(|_| with_organizations)
                 .map(|member| OrganizationChoice {
                     id: member.organization.id.clone(),
                     name: member.organization.name.clone(),
                     role: member.role.name.clone(),
                 })
                 .collect(),
+            chooses_organization: with_organizations
+                && directory.memberships_of_user(&user.id).next().is_some(),
             id: user.id.clone(),
         };
         let line = |name: &str| ScopeLine {
@@ -123,6 +129,17 @@ impl Consent {
             resources: request.resources.clone(),
         }
     }
+}
+
+/// Returns the first letters of the first and the last word, in upper case.
+fn initials(name: &str) -> String {
+    let first_letter = |word: &str| word.chars().next();
+    let mut words = name.split_whitespace();
+    let letters = [words.next(), words.next_back()].into_iter().flatten();
+    letters
+        .filter_map(first_letter)
+        .flat_map(char::to_uppercase)
+        .collect()
 }
 
 /// Returns the name of the form field with the organization that is active if this user is selected.
@@ -174,4 +191,22 @@ fn render(status: StatusCode, page: &impl Template, policy: &str) -> Response {
 
 fn sha256_base64(text: &str) -> String {
     BASE64_STANDARD.encode(digest::digest(&digest::SHA256, text.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn initials_are_of_the_first_and_the_last_word() {
+        for (name, expected) in [
+            ("Ada Lovelace", "AL"),
+            ("ada", "A"),
+            ("Ada Augusta King-Noel", "AK"),
+            ("ada@example.com", "A"),
+            ("", ""),
+        ] {
+            assert_eq!(initials(name), expected, "{name}");
+        }
+    }
 }

@@ -17,15 +17,16 @@ const FORBIDDEN_SCHEMES: [&str; 9] = [
     "wss",
 ];
 
-/// Checks whether a client may register this URI.
+/// Checks whether a client may register this URI at the local Clerk whose URL is `origin`.
 ///
 /// Allows https, http on loopback (RFC 8252 §7.3) and private-use schemes (RFC 8252 §7.1), without a fragment
-/// (RFC 6749 §3.1.2) and without credentials.
+/// (RFC 6749 §3.1.2) and without credentials. Unlike Clerk, also allows http on the host of `origin` if that
+/// is http: then a client on the same machine, such as the page of a demo, cannot have https either.
 ///
 /// # Errors
 ///
 /// The requirement that the URI violates, to be put after "the redirect URI".
-pub(super) fn check(uri: &str) -> Result<(), &'static str> {
+pub(super) fn check(uri: &str, origin: &str) -> Result<(), &'static str> {
     // `Url` silently repairs backslashes, tabs and surrounding spaces, so they are rejected before parsing.
     if !uri.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
         return Err("must contain only printable ASCII characters, and no backslash");
@@ -39,7 +40,7 @@ pub(super) fn check(uri: &str) -> Result<(), &'static str> {
     }
     match url.scheme() {
         "https" => Ok(()),
-        "http" if is_loopback(&url) => Ok(()),
+        "http" if is_loopback(&url) || is_on_host_of(&url, origin) => Ok(()),
         "http" => Err("must use https, or be on loopback"),
         scheme if FORBIDDEN_SCHEMES.contains(&scheme) => {
             Err("must not use a scheme that browsers interpret themselves")
@@ -64,7 +65,7 @@ pub(super) fn matches(registered: &str, requested: &str) -> bool {
     let both_loopback = [&registered_url, &requested_url]
         .iter()
         .all(|url| url.scheme() == "http" && is_loopback(url) && url.username().is_empty());
-    if !both_loopback || check(requested).is_err() {
+    if !both_loopback || check(requested, registered).is_err() {
         return false;
     }
     registered_url.set_port(None).is_ok()
@@ -84,6 +85,10 @@ pub(super) fn destination(uri: &str) -> String {
     }
 }
 
+fn is_on_host_of(url: &Url, origin: &str) -> bool {
+    Url::parse(origin).is_ok_and(|origin| origin.scheme() == url.scheme() && origin.host() == url.host())
+}
+
 pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => ip == Ipv4Addr::LOCALHOST,
@@ -97,6 +102,8 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 mod tests {
     use super::*;
 
+    const ORIGIN: &str = "http://127.0.0.1:3002";
+
     #[test]
     fn only_https_loopback_and_private_use_uris_may_be_registered() {
         for uri in [
@@ -107,7 +114,7 @@ mod tests {
             "cursor://anysphere.cursor-deeplink/mcp/auth",
             "com.example.app:/callback",
         ] {
-            assert_eq!(check(uri), Ok(()), "{uri}");
+            assert_eq!(check(uri, ORIGIN), Ok(()), "{uri}");
         }
         for uri in [
             "",
@@ -122,7 +129,16 @@ mod tests {
             "data:text/html,x",
             "file:///etc/passwd",
         ] {
-            assert!(check(uri).is_err(), "{uri}");
+            assert!(check(uri, ORIGIN).is_err(), "{uri}");
+        }
+    }
+
+    #[test]
+    fn http_is_allowed_on_the_host_of_a_local_clerk_without_https() {
+        let uri = "http://192.0.2.1:3001/";
+        assert_eq!(check(uri, "http://192.0.2.1:3002"), Ok(()));
+        for origin in [ORIGIN, "http://192.0.2.2:3002", "https://192.0.2.1:3002"] {
+            assert!(check(uri, origin).is_err(), "{origin}");
         }
     }
 

@@ -47,7 +47,7 @@ fn try_register(instance: &Instance, incoming: &Incoming) -> Result<Value, OAuth
     let Ok(Value::Object(metadata)) = serde_json::from_slice::<Value>(incoming.body()) else {
         return Err(invalid_metadata("the request body must be a JSON object"));
     };
-    let redirect_uris = redirect_uris(&metadata)?;
+    let redirect_uris = redirect_uris(&metadata, &instance.origin)?;
     // RFC 7591 §2: unknown members are ignored.
     let method =
         text(&metadata, "token_endpoint_auth_method", MAX_CHARACTERS)?.unwrap_or("client_secret_basic");
@@ -110,7 +110,7 @@ fn grant_types(instance: &Instance) -> &'static [&'static str] {
     }
 }
 
-fn redirect_uris(metadata: &Map<String, Value>) -> Result<Vec<String>, OAuthError> {
+fn redirect_uris(metadata: &Map<String, Value>, origin: &str) -> Result<Vec<String>, OAuthError> {
     let invalid = |reason: &str| OAuthError::new(ErrorCode::InvalidRedirectUri, reason.to_owned());
     let Some(Value::Array(uris)) = metadata.get("redirect_uris") else {
         return Err(invalid("redirect_uris must be an array of strings"));
@@ -123,7 +123,8 @@ fn redirect_uris(metadata: &Map<String, Value>) -> Result<Vec<String>, OAuthErro
             let uri = uri
                 .as_str()
                 .ok_or_else(|| invalid("redirect_uris must be an array of strings"))?;
-            redirect_uri::check(uri).map_err(|reason| invalid(&format!("a redirect URI {reason}")))?;
+            redirect_uri::check(uri, origin)
+                .map_err(|reason| invalid(&format!("a redirect URI {reason}")))?;
             Ok(uri.to_owned())
         })
         .collect()

@@ -64,6 +64,30 @@ async fn client_gets_tokens_after_sign_in_and_consent() {
     assert!(tokens["id_token"].is_string());
 }
 
+/// A reader chooses between users by what they may do.
+#[tokio::test]
+async fn sign_in_page_shows_initials_and_organizations_of_each_user() {
+    let harness = Harness::start().await;
+    let client = harness.public_client().await;
+    // Without `user:org:read` no organization is chosen, but the page still names them.
+    let page = harness.authorize(&client, &[("scope", "profile")]).await;
+    for expected in [
+        ">AL</span>",
+        ">GH</span>",
+        ">AT</span>",
+        ">Analytical Engines (Admin)</small>",
+        ">Difference &#38; Sons (Billing manager)</small>",
+        ">ada@example.com</small>",
+        ">grace@example.com</small><small class=\"membership\">Compiler Works (Admin)</small></span>",
+        ">No organization</small>",
+    ] {
+        assert!(page.body.contains(expected), "{expected} in {}", page.body);
+    }
+    assert!(!page.body.contains("<select"), "{}", page.body);
+    // The policy of the page allows no host, so there are no pictures to load.
+    assert!(!page.body.contains("<img"), "{}", page.body);
+}
+
 #[tokio::test]
 async fn denial_is_sent_to_the_client() {
     let harness = Harness::start().await;
