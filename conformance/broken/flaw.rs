@@ -430,6 +430,8 @@ flaws! {
     RequiredScopesUnnamed "required-scopes-unnamed"
         "Names only `SCOPES` in the challenge and the metadata, not `REQUIRED_SCOPES`.";
     MissingScopeAs401 "missing-scope-as-401" "Answers a missing scope with 401.";
+    AdvertisedScopesAs401 "advertised-scopes-as-401"
+        "Answers a token that lacks one of the scopes in `SCOPES` with 401.";
     MissingScopeUnnamed "missing-scope-unnamed" "Answers a missing scope with 403 without a challenge.";
 
     // Discovery.

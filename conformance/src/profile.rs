@@ -205,6 +205,7 @@ impl Profile {
             "identity" => self.identity_tool.is_some(),
             "admin-tool" => self.admin_tool.is_some(),
             "public-tool" => self.public_tool.is_some(),
+            "several-scopes" => self.scopes.len() > 1,
             _ => self.offers.contains(option) || self.accepts.iter().any(|kind| kind.name() == option),
         }
     }

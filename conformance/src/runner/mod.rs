@@ -45,12 +45,14 @@ use self::{
 pub(crate) use self::{
     controls::Control,
     preview::{control_for, request_as_text, step_for, token_for},
+    request::initialize,
 };
 pub use self::{
     error::RunError,
     options::{Options, TargetOptions},
     preview::recipe_for,
     selection::{Selection, SelectionError},
+    tokens::SuppliedToken,
 };
 use crate::{
     assertions::Difference,

@@ -4,4 +4,5 @@
 #[path = "../../broken/mod.rs"]
 mod broken;
 mod cases;
+mod login;
 mod server;
