@@ -25,6 +25,7 @@ mod intercept;
 pub mod login;
 pub mod near_miss;
 mod pattern;
+pub mod policy;
 pub mod profile;
 pub mod redact;
 pub mod report;

@@ -45,6 +45,8 @@ pub(crate) const EXAMPLES: &str = "Examples:
       Tests a running server that uses this local Clerk.
   clerk-mcp-conformance run … --only claims --skip 'claims.nbf*' --baseline known.toml
 
+Each cell of the policy in the profile is a case: policy.IDENTITY.TOOL.
+
 Which cases run: with --command all, with --url those that need no token, with --token or --login also those that need \
 only such tokens, with --clerk all that do not restart or configure the server. Other cases are reported with the reason.
 

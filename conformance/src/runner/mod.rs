@@ -76,7 +76,7 @@ impl Progress for () {
     fn finished(&self, _: &str, _: Outcome) {}
 }
 
-/// Runs the selected cases. The results contain no secrets.
+/// Runs the selected cases, and the cells of the profile's policy. The results contain no secrets.
 ///
 /// # Errors
 ///
@@ -87,6 +87,7 @@ pub async fn run(
     progress: &impl Progress,
 ) -> Result<Results, RunError> {
     let redactor = options.redactor();
+    let catalog = &catalog.with_policy(&options.profile);
     match run_unredacted(catalog, options, progress, &redactor).await {
         Ok(mut results) => {
             redactor.redact_results(&mut results);

@@ -5,4 +5,5 @@
 mod broken;
 mod cases;
 mod login;
+mod policy;
 mod server;
