@@ -251,6 +251,12 @@ impl Server {
             }
             _ => caller.scopes.contains(scope),
         };
+        if self.has(Flaw::AdvertisedScopesAs401)
+            && caller.session.is_none()
+            && !self.settings.scopes.iter().all(granted)
+        {
+            return Err(Refusal::Invalid("advertised-scope-missing"));
+        }
         let enough = match self.flaw {
             Some(Flaw::RequiredScopesIgnored) => true,
             Some(Flaw::SessionsNeedNoScopes) if caller.session.is_some() => true,

@@ -234,6 +234,8 @@ flaws! {
         "Treats a user as one without a role when Clerk cannot be asked.";
     OrganizationOfAccessTokensLost "organization-of-access-tokens-lost"
         "Ignores the organization of an access token.";
+    RoleOfSessionsUnchecked "role-of-sessions-unchecked"
+        "Checks the role that a tool requires only for OAuth tokens, not for session tokens.";
     RoleUnchecked "role-unchecked" "Lets every user call a tool that requires a role.";
     OrganizationNotRequested "organization-not-requested"
         "Answers a token without an organization with 403 and no challenge when a tool requires a role.";
@@ -430,6 +432,8 @@ flaws! {
     RequiredScopesUnnamed "required-scopes-unnamed"
         "Names only `SCOPES` in the challenge and the metadata, not `REQUIRED_SCOPES`.";
     MissingScopeAs401 "missing-scope-as-401" "Answers a missing scope with 401.";
+    AdvertisedScopesAs401 "advertised-scopes-as-401"
+        "Answers a token that lacks one of the scopes in `SCOPES` with 401.";
     MissingScopeUnnamed "missing-scope-unnamed" "Answers a missing scope with 403 without a challenge.";
 
     // Discovery.

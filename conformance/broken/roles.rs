@@ -21,6 +21,7 @@ impl Server {
             let may_choose = caller.session.is_none() && caller.organization.is_none();
             return match caller.role.as_deref() {
                 Some(ADMIN) => Ok(()),
+                _ if caller.session.is_some() && self.has(Flaw::RoleOfSessionsUnchecked) => Ok(()),
                 None if may_choose && !self.has(Flaw::OrganizationNotRequested) => Err(Refusal::Scopes {
                     needed: vec!["user:org:read".to_owned()],
                     granted: caller.scopes.clone(),

@@ -8,6 +8,8 @@
 //! 3. The [`results`], checked against a [`baseline`] and without secrets ([`redact`]), are assessed
 //!    ([`assessment`]) and become a [`report`]. [`compare`] compares them with the results of an earlier run.
 //!
+//! For a server that is already running, [`login`] gets tokens from its authorization server.
+//!
 //! The suite does not depend on the server under test, so it tests servers in any language.
 
 mod assertions;
@@ -20,8 +22,10 @@ pub mod explain;
 #[doc(hidden)]
 pub mod fuzz;
 mod intercept;
+pub mod login;
 pub mod near_miss;
 mod pattern;
+pub mod policy;
 pub mod profile;
 pub mod redact;
 pub mod report;

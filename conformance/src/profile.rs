@@ -15,6 +15,7 @@ pub use crate::vocabulary::{OPTIONS, SETTINGS};
 use crate::{
     case::Case,
     near_miss::did_you_mean,
+    policy::Policy,
     schema,
     vocabulary::{duration, is_of_clerk_mcp, is_option, is_setting},
 };
@@ -65,6 +66,9 @@ pub struct Profile {
     /// `server/discover`, `tools/list` and `ping`. Needs an `identity_tool`, which requires a token.
     #[serde(default)]
     pub public_tool: Option<String>,
+    /// Which identity may call which tool. Every cell of this matrix is tried as a case: `policy.IDENTITY.TOOL`.
+    #[serde(default)]
+    pub policy: Option<Policy>,
     /// Whether requests of MCP 2025-11-25 need a session (`Mcp-Session-Id`).
     #[serde(default)]
     pub sessions: bool,
@@ -170,6 +174,11 @@ impl Profile {
                 "{name}: settings: unknown setting {unknown:?}: {hint}"
             )));
         }
+        if let Some(policy) = &profile.policy {
+            policy
+                .validate()
+                .map_err(|problem| ProfileError(format!("{name}: policy: {problem}")))?;
+        }
         let path = &profile.base_path;
         if !path.is_empty() && (!path.starts_with('/') || path.ends_with('/')) {
             return Err(ProfileError(format!(
@@ -205,6 +214,7 @@ impl Profile {
             "identity" => self.identity_tool.is_some(),
             "admin-tool" => self.admin_tool.is_some(),
             "public-tool" => self.public_tool.is_some(),
+            "several-scopes" => self.scopes.len() > 1,
             _ => self.offers.contains(option) || self.accepts.iter().any(|kind| kind.name() == option),
         }
     }

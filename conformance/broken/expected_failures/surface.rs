@@ -57,6 +57,7 @@ pub(super) const EXPECTED_FAILURES: &[(Flaw, &[&str])] = &[
     (Flaw::ScopesAtInitializeOnly, &["scopes.for-every-message"]),
     (Flaw::OneScopeAtATime, &["refusals.scope", "scopes.all-at-once"]),
     (Flaw::MissingScopeAs401, &["scopes.missing"]),
+    (Flaw::AdvertisedScopesAs401, &["scopes.fewer"]),
     (Flaw::MissingScopeUnnamed, &["scopes.missing", "scopes.challenge-leads-to-the-metadata"]),
     (Flaw::WellKnownProtected, &["discovery.without-a-token"]),
     (Flaw::ResourceOfHost, &[

@@ -197,6 +197,8 @@ pub(super) const EXPECTED_FAILURES: &[(Flaw, &[&str])] = &[
     (Flaw::OutageAsNoRole, &["oauth.role-unknown", "roles.unknown"]),
     (Flaw::ScpUnknown, &["oauth.scope-list"]),
     (Flaw::OrganizationOfAccessTokensLost, &["oauth.organization", "roles.admin"]),
+    // Only a policy has a cell for a session token.
+    (Flaw::RoleOfSessionsUnchecked, &["policy.session-member.get-user-info"]),
     (Flaw::RoleUnchecked, &["roles.member", "roles.membership-ended", "roles.claimed"]),
     (Flaw::OrganizationNotRequested, &["roles.no-organization"]),
     (Flaw::LastRoleKept, &["roles.lost", "roles.lost-during-an-outage"]),

@@ -9,9 +9,9 @@ use crate::{case::ChallengeExpectation, wire::Answer};
 
 /// A Bearer challenge (RFC 9110 §11.6.1, RFC 6750 §3).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Challenge {
+pub(crate) struct Challenge {
     /// In the order of the header.
-    pub(super) parameters: Vec<(String, String)>,
+    pub(crate) parameters: Vec<(String, String)>,
 }
 
 /// A parameter, quoted or not, with any separator.
@@ -21,7 +21,7 @@ static PARAMETER: LazyLock<Option<Regex>> =
 impl Challenge {
     /// Parses the challenge of an answer leniently. Malformed challenges fail the case about their syntax;
     /// otherwise one syntax error would fail every case that expects a challenge.
-    pub(super) fn of(answer: &Answer) -> Option<Self> {
+    pub(crate) fn of(answer: &Answer) -> Option<Self> {
         let value = answer.header("www-authenticate")?;
         Self::parse(&value).ok().or_else(|| Self::parse_leniently(&value))
     }
@@ -77,7 +77,7 @@ impl Challenge {
     }
 
     /// Returns the value of a parameter.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.parameters
             .iter()
             .find(|(one, _)| one == name)

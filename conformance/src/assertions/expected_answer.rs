@@ -1,5 +1,7 @@
 //! Compares an answer with an [`ExpectedAnswer`], such as `accepted` or `invalid-token`.
 
+use serde_json::Value;
+
 use super::{
     challenge::Challenge,
     context::SentMessage,
@@ -18,6 +20,12 @@ pub(super) fn compare(
     if expected == ExpectedAnswer::Accepted {
         if !(is_accepted(answer) || sent == SentMessage::Notification && answer.status == 202) {
             differences.add("accepted: 200 with a JSON-RPC result", summary(answer));
+        }
+        return;
+    }
+    if expected == ExpectedAnswer::Denied {
+        if !is_denial(answer) {
+            differences.add(describe(expected, statuses), summary(answer));
         }
         return;
     }
@@ -57,7 +65,19 @@ pub(super) fn compare(
         ExpectedAnswer::Accepted
         | ExpectedAnswer::Refused
         | ExpectedAnswer::InvalidRequest
-        | ExpectedAnswer::NotProcessed => {}
+        | ExpectedAnswer::NotProcessed
+        | ExpectedAnswer::Denied => {}
+    }
+}
+
+/// Returns whether the caller was told that it may not do this.
+fn is_denial(answer: &Answer) -> bool {
+    match answer.rpc() {
+        Some(response) if response.get("result").is_some() => {
+            response.pointer("/result/isError") == Some(&Value::Bool(true))
+        }
+        Some(_) => answer.status == 200 || answer.status.is_client_error(),
+        None => answer.status == 401 || answer.status == 403,
     }
 }
 
@@ -90,7 +110,7 @@ fn default_statuses(expected: ExpectedAnswer) -> Option<&'static [u16]> {
         ExpectedAnswer::InsufficientScope | ExpectedAnswer::Forbidden => &[403],
         ExpectedAnswer::Unavailable => &[503],
         ExpectedAnswer::Misconfigured => &[500],
-        ExpectedAnswer::NotProcessed => return None,
+        ExpectedAnswer::NotProcessed | ExpectedAnswer::Denied => return None,
     })
 }
 
@@ -107,6 +127,9 @@ pub(super) fn describe(expected: ExpectedAnswer, statuses: Option<&[u16]>) -> St
         ExpectedAnswer::Unavailable => ("unavailable", " with Retry-After, without a challenge"),
         ExpectedAnswer::Misconfigured => ("misconfigured", " without a challenge"),
         ExpectedAnswer::NotProcessed => ("not processed", ""),
+        ExpectedAnswer::Denied => {
+            return "denied: 401 or 403, a JSON-RPC error, or a tool result with `isError`".to_owned();
+        }
     };
     match statuses.or_else(|| default_statuses(expected)) {
         Some(statuses) => format!("{word}: {}{rest}", either(statuses)),

@@ -16,6 +16,7 @@ mod matcher;
 mod rpc;
 
 pub(crate) use self::{
+    challenge::Challenge,
     context::{Context, SentMessage},
     description::describe as describe_expectation,
     difference::Difference,

@@ -9,6 +9,7 @@ use std::{
 use include_dir::{Dir, include_dir};
 
 use super::{Case, CaseFile, Section, validation::validate};
+use crate::{policy, profile::Profile};
 
 /// The case files in the program.
 static BUILT_IN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/cases");
@@ -118,6 +119,18 @@ impl Catalog {
         }
         cases.sort_by(|(one, a), (other, b)| (one.number, &a.id).cmp(&(other.number, &b.id)));
         Ok(Self { cases })
+    }
+
+    /// Returns the catalog with a case for every cell of the profile's policy.
+    #[must_use]
+    pub fn with_policy(&self, profile: &Profile) -> Self {
+        let last = self.cases.last().map_or(0, |(section, _)| section.number);
+        let (section, cells) = policy::cases(profile, last.saturating_add(1));
+        let mut catalog = self.clone();
+        catalog
+            .cases
+            .extend(cells.into_iter().map(|cell| (section.clone(), cell)));
+        catalog
     }
 
     /// Returns every case with its section.

@@ -87,6 +87,8 @@ pub enum ExpectedAnswer {
     Misconfigured,
     /// The request is not processed. The status may be any from 300 to 499.
     NotProcessed,
+    /// The caller may not do this: 401 or 403, a JSON-RPC error, or a tool result with `isError`.
+    Denied,
 }
 
 /// The expected challenge in `WWW-Authenticate` (RFC 6750 §3).

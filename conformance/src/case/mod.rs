@@ -23,7 +23,7 @@ pub use self::{
     },
     step::{ClerkAction, Message, Request, Revision, Step, ToolCall},
 };
-use crate::{schema, vocabulary::is_of_clerk_mcp};
+use crate::{policy::Cell, schema, vocabulary::is_of_clerk_mcp};
 
 /// A file of cases, all of one section of the suite.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -107,6 +107,9 @@ pub struct Case {
     /// The expected answer of the only step.
     #[serde(default)]
     pub expect: Expectation,
+    /// The cell of the profile's policy that the case tries. No case in a file has one.
+    #[serde(skip)]
+    pub cell: Option<Cell>,
 }
 
 /// How a target that cannot start must exit.

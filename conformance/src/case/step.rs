@@ -16,7 +16,7 @@ use super::{Expectation, OneOrMany};
 /// port), `{mcp}` (the path of the MCP endpoint), also as `{mcp.capitals}`, as `{mcp.encoded}` and, its last
 /// segment alone, as `{mcp.last}`. Of Clerk: `{issuer}`, user ids such as `{ada}`, `{grace}` and `{alan}`,
 /// organization ids such as `{org.compiler-works}`, and `{other.…}` for a second Clerk. `{identity_tool}`,
-/// `{admin_tool}` and `{public_tool}` are from the profile. Other braces stay as they are.
+/// `{admin_tool}`, `{public_tool}` and `{first_scope}` are from the profile. Other braces stay as they are.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Step {

@@ -23,12 +23,12 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let catalog = arguments.cases.catalog()?;
+    let profile = Profile::find(&arguments.profile)?;
+    let catalog = arguments.cases.catalog()?.with_policy(&profile);
     let Some((section, case)) = catalog.find(&arguments.id) else {
         let hint = did_you_mean(&arguments.id, catalog.ids());
         let hint = hint.unwrap_or_else(|| "`list` prints all cases".to_owned());
         anyhow::bail!("unknown case {:?}: {hint}", arguments.id);
     };
-    let profile = Profile::find(&arguments.profile)?;
     print(&explain(section, case, &profile, terminal_style().width))
 }

@@ -1,9 +1,11 @@
 //! `run`: tests a target and writes reports.
 
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     fs,
+    io::{self, Write as _},
     path::PathBuf,
+    pin::pin,
     str::FromStr,
     time::{Duration, Instant},
 };
@@ -12,13 +14,15 @@ use anyhow::Context as _;
 use clap::Args;
 use clerk_mcp_conformance::{
     baseline::Baseline,
+    login::{LoginOptions, login},
     profile::Profile,
     redact::program_name,
     results::{Conclusion, Timing},
-    runner::{self, Options, Selection, TargetOptions},
+    runner::{self, Options, Selection, SuppliedToken, TargetOptions},
 };
 use jiff::Timestamp;
-use local_clerk::mint::{Evidence, TokenKind};
+use local_clerk::mint::{Evidence, TokenKind, TokenSpec};
+use url::Url;
 
 use super::{
     CasesArgument, CommandOutcome, bare_url,
@@ -35,12 +39,16 @@ pub(crate) const EXAMPLES: &str = "Examples:
       Tests your own server, described by mine.toml, and writes two reports in addition to the terminal report.
   clerk-mcp-conformance run --url https://mcp.example.com/mcp
       Tests a running server without a token.
+  clerk-mcp-conformance run --url https://mcp.example.com/mcp --login
+      Also signs in, as an MCP client does, and tests the server with the tokens that it gets.
   clerk-mcp-conformance run --url http://127.0.0.1:3001/mcp --clerk http://127.0.0.1:4567
       Tests a running server that uses this local Clerk.
   clerk-mcp-conformance run … --only claims --skip 'claims.nbf*' --baseline known.toml
 
-Which cases run: with --command all, with --url those that need no token, with --token also those that need only such \
-a token, with --clerk all that do not restart or configure the server. Other cases are reported with the reason.
+Each cell of the policy in the profile is a case: policy.IDENTITY.TOOL.
+
+Which cases run: with --command all, with --url those that need no token, with --token or --login also those that need \
+only such tokens, with --clerk all that do not restart or configure the server. Other cases are reported with the reason.
 
 Exit codes: 0 no findings, 1 findings or errors in the baseline, 2 no result (invalid arguments or files, the target \
 did not start or answer, or no case applied), 130 stopped by Ctrl-C (143 by SIGTERM, 129 by SIGHUP). The target is \
@@ -50,6 +58,8 @@ stopped too.";
 const TIMEOUT: u64 = 10;
 /// The default of `--start-timeout`, in seconds.
 const START_TIMEOUT: u64 = 30;
+/// The default of `--login-timeout`, in seconds.
+const LOGIN_TIMEOUT: u64 = 300;
 
 #[derive(Args)]
 #[command(group(clap::ArgGroup::new("target").required(true).args(["command", "url"])))]
@@ -70,6 +80,14 @@ pub(crate) struct Arguments {
     /// File with a valid token of this kind: `session_token=token.txt`. Repeatable.
     #[arg(long, value_name = "KIND=FILE", conflicts_with = "command")]
     token: Vec<String>,
+    /// Sign in to the running target's authorization server as an MCP client does: register a client, and get a
+    /// token for the target, one for another server and one with fewer scopes. Prints the addresses to open, unless
+    /// the authorization server consents without a page.
+    #[arg(long, conflicts_with_all = ["command", "token", "clerk", "issuer"])]
+    login: bool,
+    /// Time limit for each sign-in of --login in the browser, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = LOGIN_TIMEOUT, requires = "login")]
+    login_timeout: u64,
     /// Local Clerk that the running target uses.
     #[arg(long, value_name = "URL", conflicts_with = "command")]
     clerk: Option<String>,
@@ -133,9 +151,16 @@ impl FromStr for TokenFile {
 
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<CommandOutcome> {
     let catalog = arguments.cases.catalog()?;
-    let options = arguments.options()?;
+    let mut options = arguments.options()?;
     let reports = Reports::open(&arguments.report)?;
-    let stop = stop_signal()?;
+    let mut stop = pin!(stop_signal()?);
+    if arguments.login {
+        tokio::select! {
+            biased;
+            signal = &mut stop => return Ok(CommandOutcome::Interrupted(signal)),
+            login = arguments.login(&mut options) => login?,
+        }
+    }
     let progress = ProgressLine::new();
     let started = now();
     let clock = Instant::now();
@@ -143,7 +168,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<CommandOutcome> 
         biased;
         // Drops the run, which stops every target. Ctrl-C does not reach targets, which have their own
         // process groups.
-        signal = stop => return Ok(CommandOutcome::Interrupted(signal)),
+        signal = &mut stop => return Ok(CommandOutcome::Interrupted(signal)),
         results = runner::run(&catalog, &options, &progress) => results?,
     };
     drop(progress);
@@ -211,6 +236,33 @@ impl Arguments {
         })
     }
 
+    /// Signs in to the target of these options, and adds the tokens to them.
+    async fn login(&self, options: &mut Options) -> anyhow::Result<()> {
+        let TargetOptions::Running {
+            mcp_url,
+            tokens,
+            issuer,
+            ..
+        } = &mut options.target
+        else {
+            anyhow::bail!("--login needs --url");
+        };
+        let login = login(
+            &LoginOptions {
+                mcp_url,
+                authority: options.authority.as_deref(),
+                timeout: options.timeout,
+                sign_in_timeout: Duration::from_secs(self.login_timeout),
+            },
+            print_address,
+        )
+        .await?;
+        login.describe_in(&mut options.profile);
+        *issuer = Some(login.issuer);
+        *tokens = login.tokens;
+        Ok(())
+    }
+
     /// Returns the issuer exactly as given, because it must equal the `iss` claim of the tokens.
     fn issuer(&self) -> anyhow::Result<Option<String>> {
         if let Some(issuer) = &self.issuer {
@@ -238,6 +290,10 @@ impl Arguments {
         for TokenFile(kind, path) in tokens {
             option("--token", format!("{}={}", kind.name(), path.display()));
         }
+        if self.login {
+            words.push("--login".to_owned());
+        }
+        let mut option = |name: &str, value: String| words.extend([name.to_owned(), quoted(&value)]);
         if let Some(url) = &self.clerk {
             option("--clerk", url.clone());
         }
@@ -253,6 +309,7 @@ impl Arguments {
         for (name, seconds, default) in [
             ("--timeout", self.timeout, TIMEOUT),
             ("--start-timeout", self.start_timeout, START_TIMEOUT),
+            ("--login-timeout", self.login_timeout, LOGIN_TIMEOUT),
         ] {
             if seconds != default {
                 option(name, seconds.to_string());
@@ -263,8 +320,9 @@ impl Arguments {
 }
 
 /// Reads the tokens, at most one of each kind.
-fn tokens(files: &[TokenFile]) -> anyhow::Result<BTreeMap<TokenKind, String>> {
-    let mut tokens = BTreeMap::new();
+fn tokens(files: &[TokenFile]) -> anyhow::Result<Vec<SuppliedToken>> {
+    let mut kinds = BTreeSet::new();
+    let mut tokens = Vec::new();
     for TokenFile(kind, path) in files {
         // The error does not repeat the argument, because it may be the token itself.
         let token = fs::read_to_string(path)
@@ -273,12 +331,25 @@ fn tokens(files: &[TokenFile]) -> anyhow::Result<BTreeMap<TokenKind, String>> {
         anyhow::ensure!(!token.is_empty(), "{} is empty: expected a token", path.display());
         check_kind(*kind, token)?;
         anyhow::ensure!(
-            tokens.insert(*kind, token.to_owned()).is_none(),
+            kinds.insert(*kind),
             "--token: two tokens of the kind {}",
             kind.name()
         );
+        tokens.push(SuppliedToken {
+            spec: TokenSpec::of(*kind),
+            token: Ok(token.to_owned()),
+        });
     }
     Ok(tokens)
+}
+
+/// Asks the user to sign in at this address, for this purpose.
+fn print_address(purpose: &str, address: &Url) {
+    // If stderr is closed, the login times out.
+    let _ = writeln!(
+        io::stderr(),
+        "Open this address and sign in, to get {purpose}:\n  {address}"
+    );
 }
 
 /// Checks that the token looks like one of this kind. A token of another kind would make all results wrong.

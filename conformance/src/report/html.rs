@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     assessment::{Assessment, Connects, Group},
+    policy::Matrix,
     results::{CaseResult, Results, Section, StaleEntry, Summary},
 };
 
@@ -34,6 +35,7 @@ struct Page<'a> {
     first_failure: Option<&'a str>,
     summary: Summary,
     sections: Vec<SectionView<'a>>,
+    policy: Option<Matrix<'a>>,
     not_testable: Vec<(&'a str, Vec<&'a CaseResult>)>,
     known: Vec<&'a CaseResult>,
     not_applicable: Vec<(&'a str, Vec<&'a CaseResult>)>,
@@ -80,6 +82,7 @@ pub(super) fn render(results: &Results) -> Result<String, askama::Error> {
                 cases,
             })
             .collect(),
+        policy: Matrix::of(results),
         not_testable,
         known: with_status(&results.cases, Status::Known).collect(),
         not_applicable: by_reason(&results.cases, Status::NotApplicable),

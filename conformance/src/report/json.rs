@@ -5,7 +5,8 @@ use serde::Serialize;
 use super::sanitize;
 use crate::{
     assessment::{Assessment, ClientAnswer, Connects, Group, Severity},
-    results::{CaseResult, Results, Summary},
+    policy::{Matrix, Row},
+    results::{CaseResult, Outcome, Results, Summary},
 };
 
 /// The results, preceded by what follows from them. That part is for readers of the file; `compare` ignores it.
@@ -15,6 +16,8 @@ struct Document<'a> {
     verdict: Verdict<'a>,
     causes: Vec<Cause<'a>>,
     clients: Vec<Client>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<PolicyMatrix<'a>>,
     #[serde(flatten)]
     results: &'a Results,
 }
@@ -45,6 +48,26 @@ struct Client {
     source: &'static str,
 }
 
+/// The matrix of the policy. The cells of a row are in the order of the tools.
+#[derive(Serialize)]
+struct PolicyMatrix<'a> {
+    tools: Vec<&'a str>,
+    rows: Vec<PolicyRow<'a>>,
+}
+
+#[derive(Serialize)]
+struct PolicyRow<'a> {
+    identity: &'a str,
+    cells: Vec<Option<PolicyCell<'a>>>,
+}
+
+#[derive(Serialize)]
+struct PolicyCell<'a> {
+    case: &'a str,
+    allowed: bool,
+    outcome: Outcome,
+}
+
 pub(super) fn render(results: &Results) -> Result<String, serde_json::Error> {
     let assessment = Assessment::of(results);
     sanitize::to_json(&Document {
@@ -55,8 +78,32 @@ pub(super) fn render(results: &Results) -> Result<String, serde_json::Error> {
         },
         causes: assessment.groups.iter().map(Cause::of).collect(),
         clients: assessment.clients.into_iter().map(Client::of).collect(),
+        policy: Matrix::of(results).map(PolicyMatrix::of),
         results,
     })
+}
+
+impl<'a> PolicyMatrix<'a> {
+    fn of(matrix: Matrix<'a>) -> Self {
+        let row = |row: Row<'a>| PolicyRow {
+            identity: row.identity,
+            cells: row
+                .cells
+                .into_iter()
+                .map(|cell| {
+                    cell.map(|(cell, case)| PolicyCell {
+                        case: &case.id,
+                        allowed: cell.allowed,
+                        outcome: case.outcome,
+                    })
+                })
+                .collect(),
+        };
+        Self {
+            tools: matrix.tools,
+            rows: matrix.rows.into_iter().map(row).collect(),
+        }
+    }
 }
 
 impl<'a> Cause<'a> {

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     assessment::{Assessment, ClientAnswer},
+    policy::Matrix,
     results::{CaseResult, Results, Summary},
 };
 
@@ -45,6 +46,9 @@ pub(super) fn render(results: &Results) -> String {
     );
     causes(&mut out, &assessment);
     clients(&mut out, &assessment.clients);
+    if let Some(matrix) = Matrix::of(results) {
+        policy(&mut out, &matrix);
+    }
     table(&mut out, results, &summary);
     baseline(&mut out, results);
     for (title, status) in [
@@ -133,6 +137,29 @@ fn clients(out: &mut String, answers: &[ClientAnswer]) {
             prose(&client.rule),
             address(&client.source)
         );
+    }
+    out.push('\n');
+}
+
+fn policy(out: &mut String, matrix: &Matrix<'_>) {
+    out.push_str("| Your policy |");
+    for tool in &matrix.tools {
+        let _ = write!(out, " {} |", code(tool));
+    }
+    out.push_str("\n| :-- |");
+    for _ in &matrix.tools {
+        out.push_str(" :-- |");
+    }
+    out.push('\n');
+    for row in &matrix.rows {
+        let _ = write!(out, "| {} |", text(row.identity));
+        for cell in &row.cells {
+            let _ = match cell {
+                Some((cell, case)) => write!(out, " {} {} |", Status::of(case).symbol(), cell.describe()),
+                None => write!(out, "  |"),
+            };
+        }
+        out.push('\n');
     }
     out.push('\n');
 }

@@ -3,6 +3,8 @@
 //!
 //! Colors only repeat what words and symbols say.
 
+use std::fmt::Write as _;
+
 use super::{
     Style,
     sanitize::{self, Limit, line},
@@ -11,6 +13,7 @@ use super::{
 };
 use crate::{
     assessment::{Assessment, ClientAnswer, Group},
+    policy::Matrix,
     results::{CaseResult, Finding, Results, Section, Summary},
 };
 
@@ -46,6 +49,9 @@ pub(super) fn render(results: &Results, style: Style) -> String {
     }
     warnings(&mut out, &assessment);
     clients(&mut out, &assessment.clients, style.verbose);
+    if let Some(matrix) = Matrix::of(results) {
+        policy(&mut out, &matrix, style.width);
+    }
     let findings = assessment.groups.iter().flat_map(Group::cases).count();
     if style.verbose || (1..=FEW).contains(&findings) {
         all_details(&mut out, results, style.verbose);
@@ -190,6 +196,54 @@ fn clients(out: &mut TextWriter, answers: &[ClientAnswer], verbose: bool) {
             out.wrapped(&indented(20), &client.rule, DIM);
             out.unwrapped(&indented(20), &client.source);
         }
+    }
+}
+
+/// Writes the matrix of the policy, as several tables if it is wider than the terminal.
+fn policy(out: &mut TextWriter, matrix: &Matrix<'_>, width: usize) {
+    /// The width of a cell such as `✗ allowed`, and of the space between two columns.
+    const CELL: usize = 9;
+    const SPACE: usize = 2;
+    let length = |text: &str| text.chars().count();
+    let identities = matrix.rows.iter().map(|row| length(row.identity));
+    let first = SPACE + identities.max().unwrap_or_default();
+    let widths: Vec<usize> = matrix
+        .tools
+        .iter()
+        .map(|tool| SPACE + length(tool).max(CELL))
+        .collect();
+    let mut start = 0;
+    while start < widths.len() {
+        let mut room = width.saturating_sub(first);
+        let fitting = widths.iter().skip(start).take_while(|column| {
+            let fits = **column <= room;
+            room = room.saturating_sub(**column);
+            fits
+        });
+        let columns = start..start + fitting.count().max(1);
+        out.blank();
+        if start == 0 {
+            out.heading("Your policy, with ✓ for each call that ended as it says");
+        }
+        let mut table_row = |name: &str, cell: &dyn Fn(usize) -> String| {
+            let name_width = first - SPACE;
+            let mut text = format!("{:SPACE$}{name:name_width$}", "");
+            for column in columns.clone() {
+                let cell_width = widths.get(column).map_or(CELL, |width| width - SPACE);
+                let _ = write!(text, "{:SPACE$}{:cell_width$}", "", cell(column));
+            }
+            out.unwrapped(&indented(0), &line(text.trim_end()));
+        };
+        table_row("", &|column| {
+            matrix.tools.get(column).copied().unwrap_or_default().to_owned()
+        });
+        for row in &matrix.rows {
+            table_row(row.identity, &|column| match row.cells.get(column) {
+                Some(Some((cell, case))) => format!("{} {}", Status::of(case).symbol(), cell.describe()),
+                Some(None) | None => String::new(),
+            });
+        }
+        start = columns.end;
     }
 }
 

@@ -105,6 +105,7 @@ pub(super) fn result(options: &Options, section: &Section, case: &Case, outcome:
         reason,
         findings: failure.findings,
         exchange: failure.exchange,
+        cell: case.cell.clone(),
         known: None,
         rerun: format!("{} --only {}", options.rerun, case.id),
     }

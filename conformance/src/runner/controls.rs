@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::{request::compose, running_target::RunningTarget, values::Values};
 use crate::{
     assertions,
-    case::{Expectation, ExpectedAnswer, Step},
+    case::{Expectation, ExpectedAnswer, OneOrMany, Step},
     profile::Profile,
     wire::WireError,
 };
@@ -32,6 +32,10 @@ impl Control {
             return None;
         }
         let mut control = spec.undamaged();
+        if allows_acceptance(&step.expect) {
+            // The server may require the scopes that this token lacks.
+            control.scopes = None;
+        }
         if let (TokenKind::Any, Some(kind)) = (control.kind, any_kind) {
             control.kind = kind;
         }
@@ -59,6 +63,12 @@ fn expects_acceptance(expect: &Expectation) -> bool {
         || !expect.structured.is_empty()
         || expect.text.is_some()
         || expect.tool_failed.is_some()
+}
+
+/// Returns whether a server may also accept the token.
+fn allows_acceptance(expect: &Expectation) -> bool {
+    let statuses = expect.status.as_ref().map(OneOrMany::as_slice);
+    expect.is.is_none() && statuses.is_some_and(|statuses| statuses.contains(&200))
 }
 
 /// What a target answered to a control.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use local_clerk::{
-    Authority, LocalClerk,
+    Authority, DirectoryError, LocalClerk, NewOrganization, NewUser, Role,
     mint::{SigningKey, TokenKind},
 };
 use tempfile::NamedTempFile;
@@ -17,6 +17,7 @@ use super::{clerk_admin::ClerkAdmin, fixture::FixtureError, values::Values};
 use crate::{
     case::{Case, OTHER},
     intercept::Intercept,
+    policy::{FORMER, Policy, placeholder},
     profile::Profile,
     redact::Redactor,
     target::Environment,
@@ -62,6 +63,9 @@ pub(super) async fn prepare(
     let (first, clerk) = start_clerk(&FIRST_KEY, authority, host).await?;
     values.add_clerk(&first, "");
     values.add_people(&clerk.state().await?);
+    if let Some(policy) = &profile.policy {
+        add_policy(&first, policy, &mut values).map_err(FixtureError::setup)?;
+    }
     let mut intercept = None;
     if let Some(host) = host {
         intercept = Some(start_intercept(&first, host).await?);
@@ -104,6 +108,49 @@ pub(super) async fn prepare(
         ca_file,
         intercept,
     })
+}
+
+/// Adds the users of a policy to Clerk, and their ids to the values: for each identity a user, and for each
+/// identity with a role another user who has lost it. Nobody is a member of the foreign organization.
+fn add_policy(clerk: &LocalClerk, policy: &Policy, values: &mut Values) -> Result<(), DirectoryError> {
+    let organization = |name: &str| {
+        let name = name.to_owned();
+        clerk.add_organization(NewOrganization {
+            id: None,
+            name,
+            slug: None,
+        })
+    };
+    let own = organization("Policy")?.id;
+    values.set("policy.organization", &own);
+    values.set("policy.foreign-organization", organization("Foreign Policy")?.id);
+    for (name, identity) in &policy.identities {
+        let mut add_user = |name: &str| {
+            let user = clerk.add_user(NewUser {
+                first_name: Some(name.to_owned()),
+                ..NewUser::default()
+            })?;
+            values.set(placeholder(name), &user.id);
+            Ok::<_, DirectoryError>(user.id)
+        };
+        let user = add_user(name)?;
+        if !identity.is_member() {
+            continue;
+        }
+        let role = identity.role_key(name);
+        if !identity.permissions.is_empty() {
+            clerk.add_role(Role {
+                key: role.clone(),
+                name: role.clone(),
+                permissions: identity.permissions.clone(),
+            })?;
+        }
+        clerk.add_membership(&user, &own, &role)?;
+        let former = add_user(&format!("{name}{FORMER}"))?;
+        clerk.add_membership(&former, &own, &role)?;
+        clerk.remove_membership(&former, &own)?;
+    }
+    Ok(())
 }
 
 /// Teaches the redactor the secret keys, and the values that differ in each run, so that reports of two runs

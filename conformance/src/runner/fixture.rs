@@ -72,11 +72,14 @@ impl Fixture {
                 values.set(name, tool);
             }
         }
+        if let Some(scope) = profile.scopes.first() {
+            values.set("first_scope", scope);
+        }
         Self {
             tokens: TokenSource {
                 resource: values.fill(&profile.resource).ok(),
                 clerk,
-                supplied: BTreeMap::new(),
+                supplied: Vec::new(),
             },
             profile: profile.clone(),
             values,

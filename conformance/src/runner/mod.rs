@@ -45,12 +45,14 @@ use self::{
 pub(crate) use self::{
     controls::Control,
     preview::{control_for, request_as_text, step_for, token_for},
+    request::initialize,
 };
 pub use self::{
     error::RunError,
     options::{Options, TargetOptions},
     preview::recipe_for,
     selection::{Selection, SelectionError},
+    tokens::SuppliedToken,
 };
 use crate::{
     assertions::Difference,
@@ -74,7 +76,7 @@ impl Progress for () {
     fn finished(&self, _: &str, _: Outcome) {}
 }
 
-/// Runs the selected cases. The results contain no secrets.
+/// Runs the selected cases, and the cells of the profile's policy. The results contain no secrets.
 ///
 /// # Errors
 ///
@@ -85,6 +87,7 @@ pub async fn run(
     progress: &impl Progress,
 ) -> Result<Results, RunError> {
     let redactor = options.redactor();
+    let catalog = &catalog.with_policy(&options.profile);
     match run_unredacted(catalog, options, progress, &redactor).await {
         Ok(mut results) => {
             redactor.redact_results(&mut results);

@@ -1,11 +1,10 @@
 //! The options of a run: which target, which cases, and the limits.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use local_clerk::mint::TokenKind;
 use url::Url;
 
-use super::selection::Selection;
+use super::{selection::Selection, tokens::SuppliedToken};
 use crate::{
     baseline::Baseline,
     profile::Profile,
@@ -48,8 +47,8 @@ pub enum TargetOptions {
     Running {
         /// Its MCP endpoint.
         mcp_url: Url,
-        /// The tokens that the user supplied.
-        tokens: BTreeMap<TokenKind, String>,
+        /// The tokens that the user supplied, or that a login got.
+        tokens: Vec<SuppliedToken>,
         /// The local Clerk that it uses.
         clerk: Option<Url>,
         /// The issuer of its tokens, for runs without a local Clerk.
@@ -68,8 +67,10 @@ impl Options {
             TargetOptions::Command(command) => redactor.learn_command(command),
             TargetOptions::Inside(_) => {}
             TargetOptions::Running { tokens, .. } => {
-                for (kind, token) in tokens {
-                    redactor.learn(token, kind.name());
+                for SuppliedToken { spec, token } in tokens {
+                    if let Ok(token) = token {
+                        redactor.learn(token, spec.kind.name());
+                    }
                 }
             }
         }

@@ -172,7 +172,8 @@ fn message(send: &Request) -> Value {
     message
 }
 
-fn initialize() -> Value {
+/// Returns `initialize` of MCP 2025-11-25.
+pub(crate) fn initialize() -> Value {
     json!({
         "jsonrpc": "2.0",
         "id": 1,

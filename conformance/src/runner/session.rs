@@ -70,9 +70,12 @@ async fn start_session(
 fn depends_on_session(step: &Step) -> bool {
     match step.expect.is {
         None
-        | Some(ExpectedAnswer::Accepted | ExpectedAnswer::NotProcessed | ExpectedAnswer::InvalidRequest) => {
-            true
-        }
+        | Some(
+            ExpectedAnswer::Accepted
+            | ExpectedAnswer::NotProcessed
+            | ExpectedAnswer::InvalidRequest
+            | ExpectedAnswer::Denied,
+        ) => true,
         Some(
             ExpectedAnswer::Refused
             | ExpectedAnswer::Challenged

@@ -1,18 +1,25 @@
 //! The tokens of a run: issued by the local Clerk, or supplied by the user.
 
-use std::collections::BTreeMap;
-
 use local_clerk::mint::{TokenKind, TokenSpec};
 
 use super::{clerk_admin::ClerkAdmin, outcome::StepError};
 use crate::profile::Profile;
+
+/// A token that the user supplied, or that a login got.
+#[derive(Clone)]
+pub struct SuppliedToken {
+    /// The recipe of the token: its kind, and its resource and scopes if they are not the target's.
+    pub spec: TokenSpec,
+    /// The token, or a sentence that says why there is none.
+    pub token: Result<String, String>,
+}
 
 /// Where the tokens for one target come from.
 pub(super) struct TokenSource {
     /// The audience of OAuth tokens, if this run knows it.
     pub(super) resource: Option<String>,
     pub(super) clerk: Option<ClerkAdmin>,
-    pub(super) supplied: BTreeMap<TokenKind, String>,
+    pub(super) supplied: Vec<SuppliedToken>,
 }
 
 impl TokenSource {
@@ -38,34 +45,35 @@ impl TokenSource {
     /// # Errors
     /// A sentence, when the target accepts no such token.
     pub(super) fn complete(&self, spec: &TokenSpec, profile: &Profile) -> Result<TokenSpec, &'static str> {
-        let is_supplied = |kind: &TokenKind| self.supplied.contains_key(kind);
+        let is_supplied = |kind: &TokenKind| self.supplied.iter().any(|one| one.spec.kind == *kind);
         complete(spec, profile, is_supplied, self.resource.clone())
     }
 
-    /// Returns the supplied token of a kind, damaged as the recipe says. Nothing else can be changed about
-    /// it.
+    /// Returns the supplied token that fits the recipe, damaged as the recipe says. Nothing else can be changed
+    /// about it.
     fn supplied_token(&self, spec: &TokenSpec, profile: &Profile) -> Result<String, StepError> {
-        let scopes = spec.scopes.clone();
-        let obtainable = TokenSpec {
-            kind: spec.kind,
-            damage: spec.damage.clone(),
-            scopes: scopes.filter(|scopes| *scopes == profile.scopes),
-            resource: spec
-                .resource
-                .clone()
-                .filter(|resource| self.resource.as_ref() == Some(resource)),
-            ..TokenSpec::default()
+        let fits = |supplied: &&SuppliedToken| {
+            let damage = spec.damage.clone();
+            let supplied = self.complete(&supplied.spec, profile);
+            supplied.is_ok_and(|supplied| TokenSpec { damage, ..supplied } == *spec)
         };
-        match self.supplied.get(&spec.kind) {
-            Some(token) if *spec == obtainable => Ok(spec
+        match self.supplied.iter().find(fits) {
+            Some(SuppliedToken { token: Ok(token), .. }) => Ok(spec
                 .damage
                 .iter()
                 .fold(token.clone(), |token, damage| damage.apply(&token))),
-            None if !self.supplied.is_empty() => Err(StepError::OutOfReach(format!(
-                "no {} was supplied",
-                spec.kind.name()
-            ))),
-            Some(_) | None => Err(StepError::needs_clerk()),
+            Some(SuppliedToken {
+                token: Err(reason), ..
+            }) => Err(StepError::OutOfReach(reason.clone())),
+            None if !self.supplied.is_empty()
+                && self.supplied.iter().all(|one| one.spec.kind != spec.kind) =>
+            {
+                Err(StepError::OutOfReach(format!(
+                    "no {} was supplied",
+                    spec.kind.name()
+                )))
+            }
+            None => Err(StepError::needs_clerk()),
         }
     }
 }

@@ -119,7 +119,7 @@ fn request(outgoing: &Outgoing) -> Result<http::Request<body::Body>, WireError> 
 }
 
 /// Describes an error and its causes.
-fn describe(error: &dyn std::error::Error) -> String {
+pub(crate) fn describe(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -16,6 +16,7 @@ mod coverage;
 mod explain;
 mod inside;
 mod leaks;
+mod login;
 mod reports;
 mod run;
 mod sample;

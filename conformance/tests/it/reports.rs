@@ -5,6 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use clap::ValueEnum as _;
 use clerk_mcp_conformance::{
     assessment::clients,
+    policy::Cell,
     report::{Format, Style},
     results::{CaseResult, Results, Timing},
 };
@@ -392,5 +393,49 @@ fn reports_begin_with_a_warning_if_no_valid_token_was_accepted() {
             }
         };
         assert!(head.contains(warning) && head.contains("401"), "{format}: {head}");
+    }
+}
+
+#[test]
+fn reports_show_the_matrix_of_the_policy() {
+    let cell = |identity: &str, tool: &str, allowed| {
+        let mut result = case("claims.cell", "The cell.");
+        result.id = format!("policy.{identity}.{tool}");
+        result.cell = Some(Cell {
+            identity: identity.to_owned(),
+            tool: tool.to_owned(),
+            allowed,
+        });
+        result
+    };
+    let mut results = clean();
+    results.cases = vec![
+        cell("admin", "delete", true),
+        cell("admin", "list", true),
+        cell("member", "delete", false).failed(&[(1, "denied: 401 or 403", "200 with a JSON-RPC result")]),
+        cell("member", "list", true),
+    ];
+    for (format, expected) in [
+        (
+            Format::Terminal,
+            &["  admin   ✓ allowed  ✓ allowed\n  member  ✗ denied   ✓ allowed\n"][..],
+        ),
+        (
+            Format::Markdown,
+            &[
+                "| Your policy | `delete` | `list` |\n",
+                "| member | ✗ denied | ✓ allowed |\n",
+            ],
+        ),
+        (Format::Html, &["<th scope=\"row\">member</th>", "denied (fail"]),
+        (
+            Format::Json,
+            &["\"identity\": \"member\"", "\"case\": \"policy.member.delete\""],
+        ),
+    ] {
+        let report = render(format, &results);
+        for expected in expected {
+            assert!(report.contains(expected), "{expected}\n{report}");
+        }
     }
 }

@@ -32,6 +32,7 @@ pub(crate) fn case(id: &str, requirement: &str) -> CaseResult {
         reason: None,
         findings: Vec::new(),
         exchange: None,
+        cell: None,
         known: None,
         rerun: format!(
             "clerk-mcp-conformance run --profile clerk-mcp --command 'cargo run -- serve' --only {id}"

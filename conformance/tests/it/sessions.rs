@@ -127,6 +127,22 @@ fn profiles_with_typos_are_rejected() {
             "base_path = \"/app/\"",
             "base_path: expected a path such as /app, without a slash at its end, got \"/app/\"",
         ),
+        (
+            "policy = { tools = {}, identities = { Ada = {} } }",
+            "policy: the identity \"Ada\" needs a name of lowercase letters, digits and hyphens",
+        ),
+        (
+            "policy = { tools = {}, identities = { ada = { calls = [\"greet\"] } } }",
+            "policy: the identity \"ada\" calls \"greet\", which is not in policy.tools",
+        ),
+        (
+            "policy = { tools = { greet = {} }, identities = { ada = {} } }",
+            "policy: no identity may call \"greet\", so that its denials would prove nothing: add one that may",
+        ),
+        (
+            "policy = { tools = {}, identities = { ada = { token = \"api_key\" } } }",
+            "policy: the identity \"ada\" has the token \"api_key\": expected oauth_token or session_token",
+        ),
     ] {
         let error = Profile::parse("mine.toml", &format!("{start}{line}\n")).unwrap_err();
         assert_eq!(error.to_string(), format!("mine.toml: {expected}"));

@@ -4,4 +4,6 @@
 #[path = "../../broken/mod.rs"]
 mod broken;
 mod cases;
+mod login;
+mod policy;
 mod server;
