@@ -103,6 +103,18 @@ pub(super) fn compose(
     })
 }
 
+/// Sets the id of the message that the suite composed for a step. A client must not use an id twice in a session.
+pub(super) fn set_message_id(request: &mut Outgoing, step: &Step, id: usize) {
+    let is_raw = step.send.body.is_some() || step.send.body_bytes.is_some();
+    if let Ok(Value::Object(mut message)) = serde_json::from_slice(&request.body)
+        && !is_raw
+        && message.contains_key("id")
+    {
+        message.insert("id".to_owned(), json!(id));
+        request.body = Value::Object(message).to_string().into_bytes();
+    }
+}
+
 /// Returns the request with a call that requires a token, if it has no message and no credential and
 /// `initialize` requires no token.
 fn with_default_message(send: &Request, has_credential: bool, values: &Values) -> Request {

@@ -9,9 +9,27 @@ use crate::{
     wire::Answer,
 };
 
+/// Returns the MCP session ids for the requests of a step, to be repeated in this order: one for each user, because a
+/// session belongs to the user who started it.
+pub(super) async fn sessions_for(
+    step: &Step,
+    tokens: &[Option<String>],
+    earlier_answers: &[Answer],
+    profile: &Profile,
+    values: &Values,
+    client: &TargetClient,
+) -> Result<Vec<Option<String>>, StepError> {
+    let mut sessions = Vec::new();
+    for index in 0..step.send.users.len().max(1) {
+        let token = tokens.get(index).and_then(Option::as_deref);
+        sessions.push(session_for(step, token, earlier_answers, profile, values, client).await?);
+    }
+    Ok(sessions)
+}
+
 /// Returns the MCP session id for a step: the id in an earlier answer, the id of a new session if the message
 /// needs one, or none.
-pub(super) async fn session_for(
+async fn session_for(
     step: &Step,
     token: Option<&str>,
     earlier_answers: &[Answer],

@@ -12,9 +12,9 @@ use super::{
     fixture::Fixture,
     outcome::{CaseOutcome, Failure, StepError},
     pause::longest_pause,
-    request::compose,
+    request::{compose, set_message_id},
     running_target::POLL_INTERVAL,
-    session::session_for,
+    session::sessions_for,
     shared_target::SharedTarget,
     tokens::recipe_line,
     values::CALLER,
@@ -88,9 +88,9 @@ impl<'a> Trial<'a> {
         let expectations = self.expectations(step)?;
         let tokens = self.step_tokens(step).await?;
         self.check_control(step, number).await?;
-        let session = session_for(
+        let sessions = sessions_for(
             step,
-            tokens.first().and_then(Option::as_deref),
+            &tokens,
             &self.answers,
             &self.fixture.profile,
             &self.fixture.values,
@@ -101,10 +101,10 @@ impl<'a> Trial<'a> {
         let counts_before = self.request_counts(step).await?;
         let mut exchanges = match &step.meanwhile {
             Some(waiting) => {
-                let sent = Box::pin(self.send(step, &tokens, session.as_deref()));
+                let sent = Box::pin(self.send(step, &tokens, &sessions));
                 self.send_meanwhile(waiting, sent).await?
             }
-            None => Box::pin(self.send(step, &tokens, session.as_deref())).await?,
+            None => Box::pin(self.send(step, &tokens, &sessions)).await?,
         };
         let is_missing = |exchange: &Exchange| match &exchange.answer {
             Ok(answer) => answer.status == 404,
@@ -113,7 +113,7 @@ impl<'a> Trial<'a> {
         if step.send.or_path.is_some() && exchanges.iter().all(is_missing) {
             let mut step = step.clone();
             step.send.path = step.send.or_path.take();
-            exchanges = self.send(&step, &tokens, session.as_deref()).await?;
+            exchanges = self.send(&step, &tokens, &sessions).await?;
         }
         let counts_after = self.request_counts(step).await?;
 
@@ -197,12 +197,16 @@ impl<'a> Trial<'a> {
         &self,
         step: &Step,
         tokens: &[Option<String>],
-        session: Option<&str>,
+        sessions: &[Option<String>],
     ) -> Result<Vec<Exchange>, StepError> {
         let mut requests = Vec::new();
-        for token in tokens {
-            let request = compose(step, token.as_deref(), session, &self.fixture.values);
+        for (index, (token, session)) in tokens.iter().zip(sessions.iter().cycle()).enumerate() {
+            let request = compose(step, token.as_deref(), session.as_deref(), &self.fixture.values);
             let mut request = request.map_err(StepError::NotTestable)?;
+            if session.is_some() {
+                // `initialize` had 1.
+                set_message_id(&mut request, step, index + 2);
+            }
             if let Some(spec) = &step.after {
                 let first = self.fixture.token(spec).await?;
                 let first = compose(&Step::default(), Some(&first), None, &self.fixture.values);

@@ -1,18 +1,24 @@
 //! Targets that require `Mcp-Session-Id`, and errors in profiles.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD};
 
 use clerk_mcp_conformance::{
     case::Catalog,
     profile::Profile,
-    results::Outcome,
+    results::{Outcome, Results},
     runner::{self, Options, Selection, TargetOptions},
     target::{Launcher, Running},
 };
 use poem::{
     Request, Response, Server, handler,
     http::{StatusCode, header},
-    listener::{Listener as _, TcpListener},
+    listener::{Listener as _, TcpAcceptor, TcpListener},
 };
 use serde_json::{Value, json};
 
@@ -44,20 +50,94 @@ fn answer(request: &Request, body: String) -> Response {
         .body(json!({ "jsonrpc": "2.0", "id": message["id"], "result": {} }).to_string())
 }
 
+/// Ids of requests, after the session that they were used in.
+static USED_IDS: Mutex<BTreeSet<(String, String)>> = Mutex::new(BTreeSet::new());
+
+/// Starts a session on `initialize`, which only its user can use, and in which no id can be used twice. Other
+/// requests return the claims of the token.
+#[handler]
+fn answer_to_owner(request: &Request, body: String) -> Response {
+    let Some(token) = request.header(header::AUTHORIZATION) else {
+        return StatusCode::UNAUTHORIZED.into();
+    };
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    let claims = String::from_utf8(claims).unwrap();
+    let message: Value = serde_json::from_str(&body).unwrap();
+    let mut used_ids = USED_IDS.lock().unwrap();
+    let session = match request.header(SESSION) {
+        Some(session) => session.to_owned(),
+        None => format!("{}.{token}", used_ids.len()).replace("Bearer ", ""),
+    };
+    let is_owner = token.ends_with(session.split_once('.').unwrap().1);
+    let is_new = message.get("id").is_none() || used_ids.insert((session.clone(), message["id"].to_string()));
+    if !is_owner || !is_new {
+        return StatusCode::BAD_REQUEST.into();
+    }
+    Response::builder()
+        .header(SESSION, session)
+        .content_type("application/json")
+        .body(json!({ "jsonrpc": "2.0", "id": message["id"], "result": { "claims": claims } }).to_string())
+}
+
 /// A server that runs until the test ends.
 struct AlwaysRunning;
 
 impl Running for AlwaysRunning {}
 
-#[tokio::test]
-async fn sessions_are_started_only_for_requests_with_a_token() {
-    let launch: Launcher = Arc::new(|environment| {
+/// Starts a server on the port that the suite chose.
+fn launcher(serve: fn(TcpAcceptor)) -> Launcher {
+    Arc::new(move |environment| {
         Box::pin(async move {
             let address = format!("127.0.0.1:{}", environment["PORT"]);
-            let acceptor = TcpListener::bind(address).into_acceptor().await.unwrap();
-            tokio::spawn(Server::new_with_acceptor(acceptor).run(answer));
+            serve(TcpListener::bind(address).into_acceptor().await.unwrap());
             Ok(Box::new(AlwaysRunning) as Box<dyn Running>)
         })
+    })
+}
+
+async fn results(profile: Profile, launch: Launcher, only: &[&str]) -> Results {
+    let options = Options {
+        profile,
+        target: TargetOptions::Inside(launch),
+        selection: Selection {
+            only: only.iter().map(ToString::to_string).collect(),
+            ..Selection::default()
+        },
+        baseline: None,
+        jobs: 1,
+        timeout: Duration::from_secs(10),
+        start_timeout: Duration::from_secs(10),
+        authority: None,
+        rerun: String::new(),
+    };
+    runner::run(&Catalog::built_in().unwrap(), &options, &())
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn each_user_has_a_session_and_no_id_is_used_twice_in_it() {
+    let launch = launcher(|acceptor| {
+        tokio::spawn(Server::new_with_acceptor(acceptor).run(answer_to_owner));
+    });
+    let mut profile = Profile::find("generic").unwrap();
+    profile.sessions = true;
+    profile.identity_tool = Some("whoami".to_owned());
+    let results = results(profile, launch, &["tools.callers-at-once"]).await;
+    let case = results.cases.first().unwrap();
+    assert_eq!(
+        case.outcome,
+        Outcome::Pass,
+        "{:?} {:?}",
+        case.reason,
+        case.findings
+    );
+}
+
+#[tokio::test]
+async fn sessions_are_started_only_for_requests_with_a_token() {
+    let launch = launcher(|acceptor| {
+        tokio::spawn(Server::new_with_acceptor(acceptor).run(answer));
     });
     let mut profile = Profile::find("generic").unwrap();
     profile.sessions = true;
@@ -69,23 +149,7 @@ async fn sessions_are_started_only_for_requests_with_a_token() {
         "challenges.unknown-path-below",
         "protocol.method-twice",
     ];
-    let options = Options {
-        profile,
-        target: TargetOptions::Inside(launch),
-        selection: Selection {
-            only: only.map(ToOwned::to_owned).to_vec(),
-            ..Selection::default()
-        },
-        baseline: None,
-        jobs: 1,
-        timeout: Duration::from_secs(10),
-        start_timeout: Duration::from_secs(10),
-        authority: None,
-        rerun: String::new(),
-    };
-    let results = runner::run(&Catalog::built_in().unwrap(), &options, &())
-        .await
-        .unwrap();
+    let results = results(profile, launch, &only).await;
     for case in &results.cases {
         // The server answers notifications with 200, so the case fails for its own reason and not for lack of
         // a session.
