@@ -1,9 +1,10 @@
 """Runs the suite against the servers in peers.toml and writes ../PEERS.md. Takes some minutes for each server.
 
     run.py [ID...]
+    run.py --report-only
 
-With ids, runs only these servers, and takes the results of the others from earlier runs. Needs npm, Python 3.11 with
-venv, Cargo, and the registries of all three.
+With ids, runs only these servers, and takes the results of the others from earlier runs. With --report-only, takes all
+results from earlier runs. Needs npm, Python 3.11 with venv, and Cargo, and the registries of npm and PyPI.
 """
 
 import json
@@ -70,25 +71,15 @@ def install_python(requirements):
     run(f"install {requirements}.txt from PyPI", [*pip, "--requirement", HERE / "python" / f"{requirements}.txt"])
 
 
-def build_rust(crate):
-    need("cargo", "rustup")
-    manifest = HERE / crate / "Cargo.toml"
-    build = ["cargo", "build", "--locked", "--manifest-path", manifest, "--target-dir", WORK / crate]
-    run(f"build {crate}", build)
-
-
 def prepare(peer):
     """Installs the library of a server. Returns the command that starts the server."""
     program = peer["program"]
     if program.endswith(".mjs"):
         install_node()
         command = [NODE, WORK / "node" / program]
-    elif program.endswith(".py"):
+    else:
         install_python(peer["requirements"])
         command = [WORK / peer["requirements"] / "bin" / "python", HERE / "python" / program]
-    else:
-        build_rust(program)
-        command = [WORK / program / "debug" / f"peer-{program}"]
     settings = [f"{name}={shlex.quote(value)}" for name, value in peer.get("settings", {}).items()]
     return " ".join([*settings, *(shlex.quote(str(word)) for word in command)])
 
@@ -163,8 +154,7 @@ def section(peer, result):
 
 def source(peer):
     program = peer["program"]
-    folder = {".mjs": "node/", ".py": "python/"}.get(Path(program).suffix)
-    return f"{folder}{program}" if folder else f"{program}/src/main.rs"
+    return f"node/{program}" if program.endswith(".mjs") else f"python/{program}"
 
 
 def wrap(text, first="", rest=""):
@@ -177,12 +167,15 @@ def main():
     described = tomllib.loads((HERE / "peers.toml").read_text())
     peers = described["peer"]
     ids = [peer["id"] for peer in peers]
-    if unknown := set(sys.argv[1:]) - set(ids):
+    selected = [] if sys.argv[1:] == ["--report-only"] else sys.argv[1:] or ids
+    if unknown := set(selected) - set(ids):
         sys.exit(f"peers: unknown server {', '.join(sorted(unknown))}: peers.toml has {', '.join(ids)}")
     RESULTS.mkdir(parents=True, exist_ok=True)
-    run("build the suite", [ROOT / ".ci" / "build"])
+    if selected:
+        need("cargo", "rustup")
+        run("build the suite", [ROOT / ".ci" / "build"])
     for peer in peers:
-        if not sys.argv[1:] or peer["id"] in sys.argv[1:]:
+        if peer["id"] in selected:
             test(peer)
     results = {}
     for name in ids:
