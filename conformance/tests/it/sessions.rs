@@ -50,8 +50,8 @@ fn answer(request: &Request, body: String) -> Response {
         .body(json!({ "jsonrpc": "2.0", "id": message["id"], "result": {} }).to_string())
 }
 
-/// Ids of requests, after the session that they were used in.
-static USED_IDS: Mutex<BTreeSet<(String, String)>> = Mutex::new(BTreeSet::new());
+/// Of each session: the `Authorization` header of its user, and the ids that were used in it.
+static SESSIONS: Mutex<Vec<(String, BTreeSet<String>)>> = Mutex::new(Vec::new());
 
 /// Starts a session on `initialize`, which only its user can use, and in which no id can be used twice. Other
 /// requests return the claims of the token.
@@ -63,18 +63,21 @@ fn answer_to_owner(request: &Request, body: String) -> Response {
     let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
     let claims = String::from_utf8(claims).unwrap();
     let message: Value = serde_json::from_str(&body).unwrap();
-    let mut used_ids = USED_IDS.lock().unwrap();
+    let mut sessions = SESSIONS.lock().unwrap();
     let session = match request.header(SESSION) {
-        Some(session) => session.to_owned(),
-        None => format!("{}.{token}", used_ids.len()).replace("Bearer ", ""),
+        Some(session) => session.parse().unwrap(),
+        None => {
+            sessions.push((token.to_owned(), BTreeSet::new()));
+            sessions.len() - 1
+        }
     };
-    let is_owner = token.ends_with(session.split_once('.').unwrap().1);
-    let is_new = message.get("id").is_none() || used_ids.insert((session.clone(), message["id"].to_string()));
-    if !is_owner || !is_new {
+    let (owner, used_ids) = &mut sessions[session];
+    let is_new = message.get("id").is_none_or(|id| used_ids.insert(id.to_string()));
+    if token != owner || !is_new {
         return StatusCode::BAD_REQUEST.into();
     }
     Response::builder()
-        .header(SESSION, session)
+        .header(SESSION, session.to_string())
         .content_type("application/json")
         .body(json!({ "jsonrpc": "2.0", "id": message["id"], "result": { "claims": claims } }).to_string())
 }
