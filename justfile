@@ -51,7 +51,7 @@ bench *ARGS:
 
 # Count the instructions of requests and compare them with the budget; `--update` changes it (needs valgrind)
 instructions *ARGS:
-    cargo bench --locked --profile dev --bench instructions -- {{ ARGS }}
+    cargo bench --workspace --locked --profile dev --bench instructions -- {{ ARGS }}
 
 # Restart, kill and rotate under load: three servers behind HAProxy, without a failed call (needs haproxy)
 replicas:

@@ -271,5 +271,6 @@ pub mod session;
 mod shared_cache;
 #[cfg(test)]
 mod simulation;
+mod time_limit;
 pub mod token;
 mod trace;

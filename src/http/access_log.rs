@@ -72,13 +72,12 @@ impl AccessLog {
     /// Starts the entry of a request.
     pub(super) fn begin(&self, request: &Request) -> Entry {
         let method = request.method().as_str();
+        let is_logged = tracing::enabled!(target: TARGET, tracing::Level::DEBUG);
         Entry {
             method: METHODS.iter().find(|known| **known == method).unwrap_or(&"other"),
             route: self.route(request.uri().path()),
-            client: tracing::enabled!(target: TARGET, tracing::Level::DEBUG)
-                .then(|| self.client(request))
-                .flatten(),
-            started: Instant::now(),
+            client: is_logged.then(|| self.client(request)).flatten(),
+            started: is_logged.then(Instant::now),
         }
     }
 }
@@ -88,7 +87,8 @@ pub(super) struct Entry {
     method: &'static str,
     route: &'static str,
     client: Option<IpAddr>,
-    started: Instant,
+    /// `None` if the request is not logged.
+    started: Option<Instant>,
 }
 
 impl Entry {
@@ -111,7 +111,7 @@ impl Entry {
             method = self.method,
             route = self.route,
             status = status.as_u16(),
-            milliseconds = self.started.elapsed().as_secs_f64() * 1_000.0,
+            milliseconds = self.started.map(|started| started.elapsed().as_secs_f64() * 1_000.0),
             client = self.client.map(tracing::field::display),
             "request",
         );

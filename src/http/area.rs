@@ -15,7 +15,7 @@ use super::{
     errors::{error_response, internal_error, json_error, reject_host, reject_origin},
     host::AllowedHosts,
 };
-use crate::{log_limit::log_limited, reason::Reason};
+use crate::{log_limit::log_limited, reason::Reason, time_limit::within};
 
 /// A group of routes with the same checks around them, in this order:
 ///
@@ -59,7 +59,7 @@ impl Area {
     async fn call(&self, request: Request) -> Response {
         let is_options = request.method() == Method::OPTIONS;
         let call = AssertUnwindSafe(self.endpoint.call(request)).catch_unwind();
-        match tokio::time::timeout(self.time_limit, call).await {
+        match within(self.time_limit, call).await {
             Ok(Ok(Ok(response))) => response,
             Ok(Ok(Err(error))) => match self.methods {
                 Some(methods) if error.is::<MethodNotAllowedError>() => {

@@ -42,6 +42,7 @@ use crate::{
     policy::{ToolListing, ToolPolicy},
     reason::Reason,
     session::Session,
+    time_limit::within,
     trace,
 };
 
@@ -90,7 +91,7 @@ impl<H> WithSession<H> {
         let call = AssertUnwindSafe(self.scoped(caller.inspect_err(Aborted::log)?, call)).catch_unwind();
         tokio::select! {
             biased;
-            outcome = tokio::time::timeout(self.call_timeout, call) => match outcome {
+            outcome = within(self.call_timeout, call) => match outcome {
                 Ok(outcome) => outcome.map_err(|_panic| Aborted::Panicked),
                 Err(_) => Err(Aborted::TimedOut(self.call_timeout)),
             },

@@ -14,7 +14,7 @@ use poem::{
 use tokio::sync::Semaphore;
 
 use super::json_rpc_error::{INVALID_REQUEST, SERVER_ERROR, error};
-use crate::reason::Reason;
+use crate::{reason::Reason, time_limit::within};
 
 type BoxBody = http_body_util::combinators::BoxBody<Bytes, std::io::Error>;
 
@@ -74,7 +74,7 @@ impl BodyReader {
             Err(BodyError::TooLarge(self.max_bytes))
         } else {
             let read = self.collect(&mut body, subject);
-            tokio::time::timeout(self.time_limit, read)
+            within(self.time_limit, read)
                 .await
                 .unwrap_or(Err(BodyError::TimedOut))
         };
