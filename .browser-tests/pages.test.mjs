@@ -147,7 +147,7 @@ const BROKEN = [
   ["Foreign key", "401 Unauthorized", "signature"],
   ["Wrong issuer", "401 Unauthorized", "iss"],
   ["Keys rotated", "401 Unauthorized", "key"],
-  ["Missing scope", "403 Forbidden\nwww-authenticate: Bearer error=\"insufficient_scope\", scope=\"[^\"]*user:org:read"],
+  ["Missing scope", "403 Forbidden\nwww-authenticate: Bearer error=\"insufficient_scope\".* scope=\"[^\"]*user:org:read"],
   ["Role removed", "403 Forbidden"],
   ["Clerk down", "503 Service Unavailable\nretry-after: \\d+", "clerk"],
 ];
