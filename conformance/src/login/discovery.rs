@@ -14,7 +14,7 @@ pub(super) struct Resource {
     pub(super) identifier: String,
     /// The first authorization server.
     pub(super) issuer: Url,
-    /// The scopes to request: those of the challenge, otherwise `scopes_supported` (MCP, Scope Selection
+    /// The scopes to request: `scope` of the challenge, otherwise `scopes_supported` (MCP, Scope Selection
     /// Strategy). Empty if the target names none.
     pub(super) scopes: Vec<String>,
 }
