@@ -45,9 +45,10 @@ pub(crate) fn cases(profile: &Profile, number: u8) -> (Section, Vec<Case>) {
 
 /// Adds the cells of one identity, and cells in which the same identity lacks something that a tool needs.
 fn add_row(cases: &mut Vec<Case>, policy: &Policy, name: &str, identity: &Identity, profile: &Profile) {
-    let kind = match identity.token {
-        TokenKind::Any => profile.ordinary_kind().unwrap_or_default(),
-        kind => kind,
+    let kind = if identity.token == TokenKind::Any {
+        profile.ordinary_kind().unwrap_or_default()
+    } else {
+        identity.token
     };
     let caller = Caller {
         key: name.to_owned(),
