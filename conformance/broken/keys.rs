@@ -55,7 +55,7 @@ struct Cache {
 }
 
 impl Keys {
-    pub(crate) fn new(issuer: &str, configured: Option<PublicKey>, flaw: Option<Flaw>) -> Self {
+    pub(crate) fn new(url: String, configured: Option<PublicKey>, flaw: Option<Flaw>) -> Self {
         let policy = if flaw == Some(Flaw::RedirectsFollowed) {
             redirect::Policy::default()
         } else {
@@ -68,7 +68,7 @@ impl Keys {
         };
         Self {
             http: http_client(policy, timeout),
-            url: format!("{issuer}/.well-known/jwks.json"),
+            url,
             configured,
             flaw,
             cache: Mutex::default(),

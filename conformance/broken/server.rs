@@ -117,7 +117,7 @@ pub(crate) async fn start(
     let acceptor = TcpAcceptor::from_tokio(listener).map_err(cannot_listen)?;
     let server = Arc::new(Server {
         http: http_client(redirect::Policy::none(), REQUEST_TIMEOUT),
-        keys: Keys::new(&settings.issuer, settings.jwt_key.clone(), flaw),
+        keys: Keys::new(settings.jwks_url.clone(), settings.jwt_key.clone(), flaw),
         backend: Backend::new(flaw),
         oauth_metadata: tokio::sync::Mutex::default(),
         openid_metadata: tokio::sync::Mutex::default(),
@@ -223,7 +223,7 @@ impl Server {
 
     /// Probes the secret key. If Clerk is unavailable, the state stays as it is.
     async fn probe(&self) {
-        if self.has(Flaw::BadSecretUnseen) {
+        if self.settings.any_issuer || self.has(Flaw::BadSecretUnseen) {
             return;
         }
         let state = match self.key_ids().await {

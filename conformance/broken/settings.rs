@@ -28,6 +28,10 @@ pub(crate) struct Settings {
     pub(crate) base_url: String,
     pub(crate) secret_key: String,
     pub(crate) issuer: String,
+    /// Where the issuer publishes its keys.
+    pub(crate) jwks_url: String,
+    /// Whether the issuer is an OAuth authorization server other than Clerk.
+    pub(crate) any_issuer: bool,
     pub(crate) backend: String,
     pub(crate) jwt_key: Option<PublicKey>,
     pub(crate) accepted: Vec<TokenKind>,
@@ -155,8 +159,16 @@ pub(crate) fn read(environment: &BTreeMap<String, String>, flaw: Option<Flaw>) -
         missing: Vec::new(),
         invalid: Vec::new(),
     };
-    let secret_key = secret_key(&mut reader);
-    let issuer = issuer(&mut reader, secret_key.as_deref());
+    let any_issuer = reader.text("ISSUER").is_some();
+    let (secret_key, issuer) = if any_issuer {
+        (None, reader.text("ISSUER").map(str::to_owned))
+    } else {
+        let secret_key = secret_key(&mut reader);
+        let issuer = issuer(&mut reader, secret_key.as_deref());
+        (secret_key, issuer)
+    };
+    let issuer = issuer.unwrap_or_default();
+    let jwks_url = reader.text("JWKS_URL").map(str::to_owned);
     let backend = reader.read("CLERK_API_URL", values::http_url).map_or_else(
         || "https://api.clerk.com".to_owned(),
         values::without_trailing_slash,
@@ -215,10 +227,18 @@ pub(crate) fn read(environment: &BTreeMap<String, String>, flaw: Option<Flaw>) -
         base_url: values::without_trailing_slash(base.clone()),
         base,
         secret_key: secret_key.unwrap_or_default(),
-        issuer: issuer.unwrap_or_default(),
+        jwks_url: jwks_url.unwrap_or_else(|| format!("{issuer}/.well-known/jwks.json")),
+        issuer,
+        any_issuer,
         backend,
         jwt_key: jwt_key.filter(|_| flaw != Some(Flaw::JwtKeyIgnored)),
-        accepted: accepted.unwrap_or_else(|| vec![TokenKind::Session, TokenKind::OAuth]),
+        accepted: accepted.unwrap_or_else(|| {
+            if any_issuer {
+                vec![TokenKind::OAuth]
+            } else {
+                vec![TokenKind::Session, TokenKind::OAuth]
+            }
+        }),
         audience: audience
             .filter(|_| flaw != Some(Flaw::AudienceModeIgnored))
             .unwrap_or(AudienceMode::Required),

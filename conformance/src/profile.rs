@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 pub use crate::vocabulary::{OPTIONS, SETTINGS};
 use crate::{
-    case::Case,
+    case::{Case, Issuer},
     near_miss::did_you_mean,
     policy::Policy,
     schema,
@@ -35,6 +35,17 @@ pub struct Profile {
     pub about: String,
     /// The token kinds that the server accepts with this environment.
     pub accepts: BTreeSet<TokenKind>,
+    /// The issuer of the tokens: `clerk`, or `any` for a server that accepts access tokens (RFC 9068) of any OAuth
+    /// issuer. Such a server is tested only with cases about RFCs and MCP.
+    #[serde(default = "clerk")]
+    pub issuer: Issuer,
+    /// The path of the issuer's URL, for `any`: `/tenant`.
+    #[serde(default)]
+    pub issuer_path: String,
+    /// The algorithms that the server accepts. The local issuer signs valid tokens with RS256. Cases that expect
+    /// that another algorithm is rejected do not apply if the server accepts it.
+    #[serde(default = "algorithms")]
+    pub algorithms: BTreeSet<String>,
     /// What else the server offers. `list --options` shows the options.
     #[serde(default)]
     #[schemars(schema_with = "schema::offers")]
@@ -89,7 +100,7 @@ pub struct Profile {
     pub role_interval: String,
     /// The environment variables of the server. Their values may contain placeholders: `{host}`, `{port}`,
     /// `{base_url}`, `{secret_key}`, `{publishable_key}`, `{domain}`, `{issuer}`, `{frontend_api_url}`,
-    /// `{backend_api_url}`, `{jwks_url}`, `{jwt_key}`, `{ca_file}`.
+    /// `{backend_api_url}`, `{jwks_url}`, `{audience}` (the `resource`), `{jwt_key}`, `{ca_file}`.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
     /// The environment variable of each setting that cases can change. `list --settings` shows the settings.
@@ -174,16 +185,25 @@ impl Profile {
                 "{name}: settings: unknown setting {unknown:?}: {hint}"
             )));
         }
+        if !profile.algorithms.contains("RS256") {
+            return Err(ProfileError(format!(
+                "{name}: algorithms: add RS256, because the local issuer signs valid tokens with it"
+            )));
+        }
+        for (member, path) in [
+            ("base_path", &profile.base_path),
+            ("issuer_path", &profile.issuer_path),
+        ] {
+            if !path.is_empty() && (!path.starts_with('/') || path.ends_with('/')) {
+                return Err(ProfileError(format!(
+                    "{name}: {member}: expected a path such as /app, without a slash at its end, got {path:?}"
+                )));
+            }
+        }
         if let Some(policy) = &profile.policy {
             policy
                 .validate()
                 .map_err(|problem| ProfileError(format!("{name}: policy: {problem}")))?;
-        }
-        let path = &profile.base_path;
-        if !path.is_empty() && (!path.starts_with('/') || path.ends_with('/')) {
-            return Err(ProfileError(format!(
-                "{name}: base_path: expected a path such as /app, without a slash at its end, got {path:?}"
-            )));
         }
         for (member, interval) in [
             ("key_interval", &profile.key_interval),
@@ -214,16 +234,25 @@ impl Profile {
             "identity" => self.identity_tool.is_some(),
             "admin-tool" => self.admin_tool.is_some(),
             "public-tool" => self.public_tool.is_some(),
+            "rs384" | "ps256" => self.algorithms.contains(&option.to_ascii_uppercase()),
             "several-scopes" => self.scopes.len() > 1,
             _ => self.offers.contains(option) || self.accepts.iter().any(|kind| kind.name() == option),
         }
     }
 
-    /// Returns whether the suite for this server contains the case. Cases that only a copy of clerk-mcp can pass
-    /// belong to it only if the profile offers what they need.
+    /// Returns whether the suite for this server contains the case. Cases about Clerk belong to it only if the
+    /// issuer is Clerk, and cases that only a copy of clerk-mcp can pass only if the profile offers what they need.
     pub fn covers(&self, case: &Case) -> bool {
+        if !self.covers_issuer_of(case) {
+            return false;
+        }
         let mut of_clerk_mcp = case.needs.iter().filter(|option| is_of_clerk_mcp(option));
         of_clerk_mcp.all(|option| self.offers(option))
+    }
+
+    /// Returns whether the case is about the issuer of this server's tokens, or about any.
+    pub(crate) fn covers_issuer_of(&self, case: &Case) -> bool {
+        case.issuer == Issuer::Any || self.issuer == Issuer::Clerk
     }
 
     /// Returns the token kind to use if any will do: a session token, an OAuth token, another JWT, or the
@@ -256,6 +285,14 @@ fn mcp_path() -> String {
 
 fn resource() -> String {
     "{mcp_url}".to_owned()
+}
+
+fn clerk() -> Issuer {
+    Issuer::Clerk
+}
+
+fn algorithms() -> BTreeSet<String> {
+    ["RS256".to_owned()].into()
 }
 
 fn no_interval() -> String {

@@ -90,13 +90,13 @@ pub enum Reach {
 }
 
 impl Reach {
-    /// Describes it for reports: `with a local Clerk`.
+    /// Describes it for reports: `with a local issuer`.
     pub fn describe(self) -> &'static str {
         match self {
             Self::NoToken => "without a token",
             Self::SuppliedTokens => "with supplied tokens",
-            Self::LocalClerk => "with a local Clerk",
-            Self::Everything => "with a local Clerk, started by the suite",
+            Self::LocalClerk => "with a local issuer",
+            Self::Everything => "with a local issuer, started by the suite",
         }
     }
 }

@@ -296,7 +296,6 @@ static SPECIFICATIONS: &[Specification] = &[
             ("refusals", "Refusals"),
             ("configuration", "Configuration"),
             ("endpoints-and-tools", "Endpoints and tools"),
-            ("public-tools", "Public tools"),
             ("organizations-roles-and-permissions", "Organizations, roles and permissions"),
         ],
     },

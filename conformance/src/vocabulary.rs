@@ -14,6 +14,8 @@ pub const OPTIONS: &[(&str, &str)] = &[
     ("identity", "Has a tool whose result contains the user id of its caller (identity_tool of the profile)."),
     ("admin-tool", "Has a tool that requires the role org:admin (admin_tool of the profile)."),
     ("public-tool", "Lets callers without a token discover the server and call a tool (public_tool of the profile)."),
+    ("rs384", "Accepts RS384 (algorithms of the profile)."),
+    ("ps256", "Accepts PS256 (algorithms of the profile)."),
     ("several-scopes", "Uses at least two scopes (scopes of the profile)."),
     ("root-metadata", "Also serves protected resource metadata for the server as a whole, at the root of the host."),
     ("authorization-server-metadata", "Mirrors Clerk's RFC 8414 document for older clients."),

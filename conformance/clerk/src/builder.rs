@@ -48,6 +48,7 @@ pub struct LocalClerkBuilder {
     auto_approve: Option<String>,
     /// The Frontend API host of the instance to stand in for.
     public_host: Option<String>,
+    issuer_path: String,
     resources: BTreeSet<String>,
     authority: Option<Authority>,
     clock: Clock,
@@ -104,6 +105,7 @@ impl Default for LocalClerkBuilder {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             auto_approve: None,
             public_host: None,
+            issuer_path: String::new(),
             resources: BTreeSet::new(),
             authority: None,
             clock: Clock::system(),
@@ -138,6 +140,14 @@ impl LocalClerkBuilder {
     /// Requires [`https`](Self::https), and a proxy or DNS override that sends requests for these hosts here.
     pub fn stand_in_for(mut self, frontend_api_host: impl Into<String>) -> Self {
         self.public_host = Some(frontend_api_host.into());
+        self
+    }
+
+    /// Adds this path to the issuer, such as `/tenant`, as authorization servers with several tenants do. The
+    /// endpoints are below it, and the metadata documents also at their well-known URLs (RFC 8414 §3.1). Clerk's
+    /// issuers have no path.
+    pub fn issuer_path(mut self, path: impl Into<String>) -> Self {
+        self.issuer_path = path.into();
         self
     }
 
@@ -333,7 +343,8 @@ impl LocalClerkBuilder {
         };
         let instance = Arc::new(Instance {
             origin,
-            issuer,
+            issuer: format!("{issuer}{}", self.issuer_path),
+            issuer_path: self.issuer_path,
             id: signing_key.kid().to_owned(),
             secret_key: format!("sk_test_{}", ids.alphanumeric("secret_key", 42)),
             publishable_key: format!("pk_test_{}", BASE64_STANDARD_NO_PAD.encode(format!("{domain}$"))),

@@ -101,6 +101,7 @@ pub(crate) fn endpoint(instance: &Arc<Instance>) -> impl IntoEndpoint<Endpoint: 
     }
     route = backend::add_routes(route, BACKEND, instance);
     route = admin::add_routes(route, instance);
+    let issuer_path = instance.issuer_path.clone();
     let instance = Arc::clone(instance);
     // Also matches `/`.
     route = route.at(
@@ -118,7 +119,37 @@ pub(crate) fn endpoint(instance: &Arc<Instance>) -> impl IntoEndpoint<Endpoint: 
     // Requests that the router itself rejects.
     route
         .catch_all_error(|_| async { not_found() })
-        .before(|request| async { Ok(route_backend_host(request)) })
+        .before(move |request| {
+            let request = route_issuer_path(route_backend_host(request), &issuer_path);
+            async move { Ok(request) }
+        })
+}
+
+/// Removes the path of the issuer from the path of a request. It is at the beginning, or, for metadata documents,
+/// at the end (RFC 8414 §3.1).
+fn route_issuer_path(mut request: Request, issuer_path: &str) -> Request {
+    if issuer_path.is_empty() {
+        return request;
+    }
+    let path = request.uri().path();
+    let below = path
+        .strip_prefix(issuer_path)
+        .filter(|rest| rest.starts_with('/'));
+    let well_known = || {
+        path.strip_suffix(issuer_path)
+            .filter(|rest| rest.starts_with("/.well-known/"))
+    };
+    if let Some(inner) = below.or_else(well_known) {
+        let query = request
+            .uri()
+            .query()
+            .map(|query| format!("?{query}"))
+            .unwrap_or_default();
+        if let Ok(uri) = format!("{inner}{query}").parse() {
+            *request.uri_mut() = uri;
+        }
+    }
+    request
 }
 
 /// Rewrites the path of a request for [`BACKEND_HOST`], so that it reaches the Backend API.

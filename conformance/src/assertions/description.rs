@@ -66,20 +66,20 @@ pub(crate) fn describe(expect: &Expectation) -> Vec<String> {
     lines
 }
 
-/// Describes a count of requests: `requests to Clerk's endpoint jwks: at most 1`.
+/// Describes a count of requests: `requests to the issuer's endpoint jwks: at most 1`.
 pub(super) fn count(endpoint: &str, count: Count) -> String {
     match endpoint.trim_start_matches(OTHER) {
-        AUTHORIZED => format!("requests to Clerk with an Authorization header ({endpoint}): {count}"),
+        AUTHORIZED => format!("requests to the issuer with an Authorization header ({endpoint}): {count}"),
         name if name.starts_with(AUTHORIZED_AT) => {
             let endpoint = name.trim_start_matches(AUTHORIZED_AT);
-            format!("requests to Clerk's endpoint {endpoint} with an Authorization header: {count}")
+            format!("requests to the issuer's endpoint {endpoint} with an Authorization header: {count}")
         }
         name if name.starts_with(QUERY_AT) => {
             let endpoint = name.trim_start_matches(QUERY_AT);
-            format!("requests to Clerk's endpoint {endpoint} with a query: {count}")
+            format!("requests to the issuer's endpoint {endpoint} with a query: {count}")
         }
-        HUGE_BYTES => format!("bytes of Clerk's huge answers that were sent: {count}"),
-        _ => format!("requests to Clerk's endpoint {endpoint}: {count}"),
+        HUGE_BYTES => format!("bytes of huge answers that the issuer sent: {count}"),
+        _ => format!("requests to the issuer's endpoint {endpoint}: {count}"),
     }
 }
 

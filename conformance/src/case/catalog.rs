@@ -105,7 +105,8 @@ impl Catalog {
                 );
                 return Err(invalid(name, line_of(text, "number"), message));
             }
-            for case in file.cases {
+            for mut case in file.cases {
+                case.issuer = file.issuer;
                 let mut validated = validate(&section, &case);
                 if validated.is_ok() && !ids.insert(case.id.clone()) {
                     validated = Err("another case has the same id".to_owned());

@@ -35,9 +35,24 @@ pub struct CaseFile {
     pub section: String,
     /// The title of the section in reports: `Registered claims`.
     pub title: String,
+    /// The issuer of the tokens that the cases are about. Default: any. Servers that accept tokens of any issuer
+    /// are not tested with cases about Clerk.
+    #[serde(default)]
+    pub issuer: Issuer,
     /// The cases.
     #[serde(rename = "case")]
     pub cases: Vec<Case>,
+}
+
+/// Which issuer of tokens a case is about, or which issuer a server accepts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Issuer {
+    /// Any OAuth authorization server.
+    #[default]
+    Any,
+    /// Clerk.
+    Clerk,
 }
 
 /// A section of the suite.
@@ -110,6 +125,9 @@ pub struct Case {
     /// The cell of the profile's policy that the case tries. No case in a file has one.
     #[serde(skip)]
     pub cell: Option<Cell>,
+    /// The issuer that the file of the case is about.
+    #[serde(skip)]
+    pub issuer: Issuer,
 }
 
 /// How a target that cannot start must exit.

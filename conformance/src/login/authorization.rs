@@ -82,7 +82,7 @@ impl Registered {
                 secret: text("client_secret").map(str::to_owned),
                 secret_in_body: text("token_endpoint_auth_method") == Some("client_secret_post"),
             }),
-            _ => Err(LoginError::new(format!(
+            Some(_) | None => Err(LoginError::new(format!(
                 "{endpoint} registered no client: it answered {}",
                 rejection(&answer)
             ))),

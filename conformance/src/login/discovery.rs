@@ -14,7 +14,7 @@ pub(super) struct Resource {
     pub(super) identifier: String,
     /// The first authorization server.
     pub(super) issuer: Url,
-    /// The scopes to request: those of the challenge, otherwise `scopes_supported` (MCP, Scope Selection
+    /// The scopes to request: `scope` of the challenge, otherwise `scopes_supported` (MCP, Scope Selection
     /// Strategy). Empty if the target names none.
     pub(super) scopes: Vec<String>,
 }
@@ -52,7 +52,7 @@ impl Resource {
             ],
         };
         let (url, document) =
-            first_document(http, &candidates, "the protected resource metadata (RFC 9728)").await?;
+            first_document(http, &candidates, "protected resource metadata (RFC 9728)").await?;
         let identifier = text(&document, "resource").unwrap_or_default();
         if !contains(identifier, mcp_url) {
             return Err(LoginError::new(format!(
@@ -106,7 +106,7 @@ impl AuthorizationServer {
             candidates.push(url);
         }
         let (url, document) =
-            first_document(http, &candidates, "the authorization server metadata (RFC 8414)").await?;
+            first_document(http, &candidates, "authorization server metadata (RFC 8414)").await?;
         let named = text(&document, "issuer").unwrap_or_default();
         if named.trim_end_matches('/') != issuer.as_str().trim_end_matches('/') {
             return Err(LoginError::new(format!(
@@ -149,7 +149,7 @@ async fn first_document(
         let answer = http.get(url, "application/json").await?;
         match object(&answer) {
             Some(document) if answer.status == 200 => return Ok((url.clone(), document)),
-            _ => answers.push(format!("{url} answered {}", answer.status.as_u16())),
+            Some(_) | None => answers.push(format!("{url} answered {}", answer.status.as_u16())),
         }
     }
     Err(LoginError::new(format!(

@@ -70,10 +70,7 @@ impl Http {
 
 /// Returns the JSON object in an answer.
 pub(super) fn object(answer: &Answer) -> Option<Map<String, Value>> {
-    match answer.json()? {
-        Value::Object(object) => Some(object),
-        _ => None,
-    }
+    serde_json::from_slice(&answer.body).ok()
 }
 
 /// Describes the answer to a rejected OAuth request: its status, and the error that it names (RFC 6749 §5.2).

@@ -77,8 +77,8 @@ impl Login {
 ///
 /// # Errors
 ///
-/// [`LoginError`], when there is no token for the target. That one of the other tokens is not granted is no
-/// error; the cases that need it do not apply, with the reason.
+/// [`LoginError`], when there is no token for the target. If one of the other tokens is not granted, the login
+/// succeeds, and the cases that need the token do not apply.
 pub async fn login(options: &LoginOptions<'_>, open: impl Fn(&str, &Url)) -> Result<Login, LoginError> {
     let http = Http::new(options.authority, options.timeout)?;
     let resource = Resource::discover(&http, options.mcp_url).await?;

@@ -6,7 +6,7 @@ use local_clerk::mint::{TokenKind, TokenSpec};
 
 use super::{Cell, Identity, Policy, Tool};
 use crate::{
-    case::{Case, Expectation, ExpectedAnswer, Level, Request, Section, ToolCall},
+    case::{Case, Expectation, ExpectedAnswer, Issuer, Level, Request, Section, ToolCall},
     profile::Profile,
 };
 
@@ -43,11 +43,12 @@ pub(crate) fn cases(profile: &Profile, number: u8) -> (Section, Vec<Case>) {
     (section, cases)
 }
 
-/// Adds the cells of one identity, and those of the same identity without what a tool needs.
+/// Adds the cells of one identity, and cells in which the same identity lacks something that a tool needs.
 fn add_row(cases: &mut Vec<Case>, policy: &Policy, name: &str, identity: &Identity, profile: &Profile) {
-    let kind = match identity.token {
-        TokenKind::Any => profile.ordinary_kind().unwrap_or_default(),
-        kind => kind,
+    let kind = if identity.token == TokenKind::Any {
+        profile.ordinary_kind().unwrap_or_default()
+    } else {
+        identity.token
     };
     let caller = Caller {
         key: name.to_owned(),
@@ -160,6 +161,7 @@ fn case(caller: &Caller, tool_name: &str, tool: &Tool, allowed: bool) -> Case {
             tool_failed: allowed.then_some(false),
             ..Expectation::default()
         },
+        issuer: Issuer::Any,
         cell: Some(Cell {
             identity: label.clone(),
             tool: tool_name.to_owned(),

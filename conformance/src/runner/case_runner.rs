@@ -113,6 +113,9 @@ pub(super) fn result(options: &Options, section: &Section, case: &Case, outcome:
 
 /// Returns why the case does not apply to targets of this profile.
 fn not_applicable(case: &Case, profile: &Profile) -> Option<String> {
+    if !profile.covers_issuer_of(case) {
+        return Some("the case is about Clerk, and the server accepts tokens of any issuer".to_owned());
+    }
     if let Some(option) = case.needs.iter().find(|option| !profile.offers(option)) {
         return Some(format!("the profile does not offer {option:?}"));
     }

@@ -60,7 +60,7 @@ pub(super) async fn prepare(
     }
 
     let host = profile.intercept.then_some(FRONTEND_API_HOST);
-    let (first, clerk) = start_clerk(&FIRST_KEY, authority, host).await?;
+    let (first, clerk) = start_clerk(&FIRST_KEY, authority, host, &profile.issuer_path).await?;
     values.add_clerk(&first, "");
     values.add_people(&clerk.state().await?);
     if let Some(policy) = &profile.policy {
@@ -73,7 +73,7 @@ pub(super) async fn prepare(
     let mut clerks = vec![first];
     let mut other_clerk = None;
     if case.is_some_and(uses_other_clerk) {
-        let (second, admin) = start_clerk(&SECOND_KEY, authority, None).await?;
+        let (second, admin) = start_clerk(&SECOND_KEY, authority, None, &profile.issuer_path).await?;
         values.add_clerk(&second, OTHER);
         clerks.push(second);
         other_clerk = Some(admin);
@@ -81,6 +81,9 @@ pub(super) async fn prepare(
 
     let origin = format!("http://127.0.0.1:{port}");
     values.add_target_below(&origin, &profile.base_path, &profile.mcp_path);
+    if let Ok(audience) = values.fill(&profile.resource) {
+        values.set("audience", audience);
+    }
     values.set("key_interval", &profile.key_interval);
     values.set("role_interval", &profile.role_interval);
     values.set("host", "127.0.0.1");
@@ -267,12 +270,15 @@ async fn start_clerk(
     key: &SigningKey,
     authority: Option<&Authority>,
     frontend_api_host: Option<&str>,
+    issuer_path: &str,
 ) -> Result<(LocalClerk, ClerkAdmin), FixtureError> {
     // The key id is the instance id, which is unique.
     let id: String = (0..27)
         .map(|_| char::from(rand::random_range(b'a'..=b'z')))
         .collect();
-    let mut builder = LocalClerk::builder().signing_key(key.with_kid(format!("ins_{id}")));
+    let mut builder = LocalClerk::builder()
+        .signing_key(key.with_kid(format!("ins_{id}")))
+        .issuer_path(issuer_path);
     if let Some(authority) = authority {
         builder = builder.https(authority);
     }

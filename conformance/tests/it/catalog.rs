@@ -453,3 +453,26 @@ fn folders_without_cases_are_rejected() {
         "{error}"
     );
 }
+
+#[test]
+fn folders_are_about_the_issuer_that_their_files_name() {
+    let folders = fs::read_dir(folder())
+        .unwrap()
+        .map(|folder| folder.unwrap().path());
+    let files = folders.flat_map(|folder| fs::read_dir(folder).unwrap());
+    for path in files.map(|file| file.unwrap().path()) {
+        let file = path.display().to_string();
+        let text = fs::read_to_string(path).unwrap();
+        let about_clerk = !file.contains("cases/authorization/");
+        assert_eq!(text.contains("\nissuer = \"clerk\"\n"), about_clerk, "{file}");
+        let table: toml::Table = text.parse().unwrap();
+        let cases = table["case"].as_array().unwrap();
+        for case in cases.iter().filter(|_| !about_clerk) {
+            let text = |name: &str| case[name].as_str().unwrap();
+            let words = format!("{} {} {}", text("id"), text("requirement"), text("why"));
+            assert!(!words.to_lowercase().contains("clerk"), "{words}");
+            let of_clerk = |reference: &toml::Value| reference.as_str().unwrap().starts_with("clerk");
+            assert!(!case["refs"].as_array().unwrap().iter().any(of_clerk), "{words}");
+        }
+    }
+}

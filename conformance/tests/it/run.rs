@@ -264,7 +264,7 @@ async fn errors_exit_with_2() {
         (
             vec!["run", "--url", url, "--profile", "generik"],
             "error: unknown profile \"generik\": did you mean generic? Otherwise use clerk-mcp, fastmcp, generic, \
-             mcp-tools, xmcp, or a file such as ./generik.toml\n",
+             mcp-tools, oauth, xmcp, or a file such as ./generik.toml\n",
         ),
         (
             vec!["mint", "password"],

@@ -25,6 +25,10 @@ struct Deployed {
 
 impl Deployed {
     async fn start(clerk: LocalClerk) -> Self {
+        Self::start_with(clerk, &[]).await
+    }
+
+    async fn start_with(clerk: LocalClerk, more: &[(&str, String)]) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
@@ -35,6 +39,10 @@ impl Deployed {
             .collect();
         environment.insert("PORT".to_owned(), port.to_string());
         environment.insert("BASE_URL".to_owned(), base_url.clone());
+        environment.extend(
+            more.iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone())),
+        );
         Self {
             clerk,
             mcp_url: Url::parse(&format!("{base_url}/mcp")).unwrap(),
@@ -109,7 +117,7 @@ async fn running_server_is_tested_with_the_tokens_of_a_login() {
         "bearer.scheme-lower-case",
         "signature.bit-flipped",
         // With the token for another server, and the token with one scope.
-        "audience.another-server",
+        "audience.other",
         "scopes.fewer",
     ] {
         assert_eq!(outcome(&without, id).0, Outcome::NotApplicable, "{id}");
@@ -138,13 +146,40 @@ async fn case_whose_token_is_not_granted_does_not_apply() {
         .run(Some(login), &["audience", "bearer.scheme-lower-case"])
         .await;
     assert_eq!(outcome(&results, "bearer.scheme-lower-case"), (Outcome::Pass, ""));
-    let (another, reason) = outcome(&results, "audience.another-server");
+    let (another, reason) = outcome(&results, "audience.other");
     assert_eq!(another, Outcome::NotApplicable);
     let start = "the login got no token for another server: ";
     assert!(
         reason.starts_with(start) && reason.contains("invalid_target"),
         "{reason}"
     );
+}
+
+#[tokio::test]
+async fn login_finds_an_issuer_with_a_path() {
+    let clerk = LocalClerk::builder().issuer_path("/tenant").auto_approve("ada");
+    let clerk = clerk.start().await.unwrap();
+    let issuer = clerk.issuer().to_owned();
+    let variables = [
+        ("ISSUER", issuer.clone()),
+        ("JWKS_URL", format!("{issuer}/.well-known/jwks.json")),
+    ];
+    let deployed = Deployed::start_with(clerk, &variables).await;
+    let login = deployed.login(no_page).await.unwrap();
+    assert!(login.issuer.ends_with("/tenant"), "{}", login.issuer);
+    let results = deployed.run(Some(login), &["bearer.scheme-lower-case"]).await;
+    assert_eq!(outcome(&results, "bearer.scheme-lower-case"), (Outcome::Pass, ""));
+    // OpenID Connect Discovery puts the well-known part after the path, RFC 8414 before it.
+    let origin = deployed.clerk.origin();
+    for url in [
+        format!("{origin}/.well-known/oauth-authorization-server/tenant"),
+        format!("{origin}/.well-known/openid-configuration/tenant"),
+        format!("{issuer}/.well-known/openid-configuration"),
+    ] {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let document: serde_json::Value = http.get(&url).send().await.unwrap().json().await.unwrap();
+        assert_eq!(document["issuer"], issuer, "{url}");
+    }
 }
 
 #[tokio::test]
@@ -190,9 +225,9 @@ async fn user_signs_in_with_a_browser() {
         tokio::spawn(decide(origin.clone(), ada.clone(), address.clone(), decision));
     });
     let login = login.await.unwrap();
-    let only = ["audience.another-server", "scopes.fewer"];
+    let only = ["audience.other", "scopes.fewer"];
     let results = deployed.run(Some(login), &only).await;
-    let (another, reason) = outcome(&results, "audience.another-server");
+    let (another, reason) = outcome(&results, "audience.other");
     assert_eq!(another, Outcome::NotApplicable);
     assert!(
         reason.contains("the consent was refused (access_denied: "),

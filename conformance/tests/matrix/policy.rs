@@ -86,7 +86,7 @@ async fn server_without_a_flaw_follows_its_policy() {
 async fn only_the_policy_finds_an_unchecked_role() {
     let catalog = Catalog::built_in().unwrap();
     for flaw in Flaw::ALL.iter().filter(|flaw| is_for_policy(**flaw)) {
-        let only = ["policy", "roles", "session", "oauth", "tools", "public"];
+        let only = ["policy", "roles", "session", "oauth", "public"];
         let cases = run_profile(profile(), &catalog, Some(*flaw), &only).await;
         let failed: Vec<&str> = cases
             .iter()

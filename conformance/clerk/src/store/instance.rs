@@ -35,6 +35,8 @@ pub(crate) struct Instance {
     /// The URL of the Frontend API, without a trailing slash; the `iss` of every token. It equals `origin`
     /// unless the local Clerk stands in for another instance.
     pub(crate) issuer: String,
+    /// The path of the issuer, or an empty text.
+    pub(crate) issuer_path: String,
     /// The host and port of the Frontend API.
     pub(crate) domain: String,
     pub(crate) id: String,
