@@ -258,7 +258,10 @@ async fn login_fails_if_the_redirect_has_another_state() {
         let mut pairs = address.query_pairs();
         let (_, redirect_uri) = pairs.find(|(name, _)| name == "redirect_uri").unwrap();
         let forged = format!("{redirect_uri}?code=forged-code&state=another-state");
-        tokio::spawn(async move { reqwest::get(forged).await.unwrap() });
+        tokio::spawn(async move {
+            let http = reqwest::Client::builder().no_proxy().build().unwrap();
+            http.get(forged).send().await.unwrap()
+        });
     });
     let error = login.await.err().unwrap().to_string();
     assert!(
