@@ -62,7 +62,6 @@ pub fn jose(data: &[u8]) {
         }
     }
     let (input, signature) = jwt.signed();
-    let signature = BASE64_URL_SAFE_NO_PAD.encode(signature);
     assert_eq!(format!("{input}.{signature}"), text);
     let encoded: Vec<_> = text
         .split('.')

@@ -20,7 +20,7 @@ pub(super) struct UnverifiedJwt {
     header: Map<String, Value>,
     claims: Map<String, Value>,
     signing_input: String,
-    signature: Vec<u8>,
+    signature: String,
 }
 
 impl UnverifiedJwt {
@@ -35,12 +35,12 @@ impl UnverifiedJwt {
         if signature.is_empty() {
             return Err(TokenError::NotCompactJws("it has no signature"));
         }
-        let signature = decode(signature)?;
+        decode(signature)?;
         Ok(Self {
             header: unique_object(&decode(header)?).ok_or(TokenError::NotJsonObject { part: "header" })?,
             claims: unique_object(&decode(payload)?).ok_or(TokenError::NotJsonObject { part: "payload" })?,
             signing_input: format!("{header}.{payload}"),
-            signature,
+            signature: signature.to_owned(),
         })
     }
 
@@ -116,8 +116,8 @@ impl UnverifiedJwt {
             .ok_or(TokenError::KeyIdMissing)
     }
 
-    /// Returns the text that the signature covers, and the signature.
-    pub(super) fn signed(&self) -> (&str, &[u8]) {
+    /// Returns the text that the signature covers, and the signature in base64url.
+    pub(super) fn signed(&self) -> (&str, &str) {
         (&self.signing_input, &self.signature)
     }
 
