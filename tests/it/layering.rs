@@ -19,6 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("request_id", &[]),
     ("shared_cache", &["clock", "flight"]),
     ("simulation", &["clock"]),
+    ("time_limit", &[]),
     ("trace", &[]),
     (
         "token",
@@ -79,6 +80,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "reason",
             "request_id",
             "session",
+            "time_limit",
             "trace",
         ],
     ),
@@ -107,6 +109,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "reason",
             "request_id",
             "simulation",
+            "time_limit",
             "trace",
         ],
     ),
