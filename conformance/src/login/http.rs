@@ -15,11 +15,13 @@ const MAX_BYTES: usize = 1024 * 1024;
 pub(super) struct Http(Client);
 
 impl Http {
-    /// Creates a client that trusts the authorities of the system and `authority` (PEM).
+    /// Creates a client that trusts the authorities of the system and `authority` (PEM). Like all requests of a
+    /// run, its requests use no proxy.
     pub(super) fn new(authority: Option<&str>, timeout: Duration) -> Result<Self, LoginError> {
         let failed = |error: reqwest::Error| LoginError::new(format!("cannot set up TLS: {error}"));
         let mut builder = Client::builder()
             .timeout(timeout)
+            .no_proxy()
             .redirect(redirect::Policy::none())
             .user_agent(concat!("clerk-mcp-conformance/", env!("CARGO_PKG_VERSION")));
         if let Some(pem) = authority {
