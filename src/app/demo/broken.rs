@@ -1,6 +1,5 @@
 //! "Break it": requests that the server rejects, and what `explain` shows about their tokens.
 
-use jiff::Timestamp;
 use local_clerk::{
     Endpoint, Fault, LocalClerk, MintError, SampleUser,
     mint::{Recipe, SigningKey, TokenKind, TokenSpec},
@@ -13,6 +12,7 @@ use crate::{
     app::{AppBuilder, authenticator},
     auth::{AuthError, Authenticator},
     clerk::SecretKeyProbe,
+    clock::{Clock, SystemClock},
     config::Config,
     policy::{Requirement, ToolPolicy},
     public::{BrokenRequest, BrokenRequestCheck, sample_arguments},
@@ -145,7 +145,7 @@ impl BrokenRequests {
             (
                 "Expired",
                 "The token expired an hour before the demo started. A client that gets this answer refreshes its token.",
-                valid()?.claim("exp", Timestamp::now().as_second() - 3600),
+                valid()?.claim("exp", SystemClock.now().as_second() - 3600),
             ),
             (
                 "Wrong audience",
