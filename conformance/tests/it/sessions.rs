@@ -62,14 +62,13 @@ fn answer_to_owner(request: &Request, body: String) -> Response {
     };
     let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
     let claims = String::from_utf8(claims).unwrap();
-    let message: Value = serde_json::from_str(&body).unwrap();
+    let message: Value = serde_json::from_slice(&body.into_bytes()).unwrap();
     let mut sessions = SESSIONS.lock().unwrap();
-    let session = match request.header(SESSION) {
-        Some(session) => session.parse().unwrap(),
-        None => {
-            sessions.push((token.to_owned(), BTreeSet::new()));
-            sessions.len() - 1
-        }
+    let session = if let Some(session) = request.header(SESSION) {
+        session.parse().unwrap()
+    } else {
+        sessions.push((token.to_owned(), BTreeSet::new()));
+        sessions.len() - 1
     };
     let (owner, used_ids) = &mut sessions[session];
     let is_new = message.get("id").is_none_or(|id| used_ids.insert(id.to_string()));
