@@ -129,9 +129,10 @@ async fn every_broken_request_of_the_demo_is_rejected_and_changes_nothing() {
             let request = http.post(outage).bearer_auth(ada);
             broken = request.send().await.unwrap().json().await.unwrap();
         }
-        let (method, params) = match &broken["call"] {
-            Value::Null => ("tools/list", json!({})),
-            call => ("tools/call", call.clone()),
+        let (method, params) = if broken["call"].is_null() {
+            ("tools/list", json!({}))
+        } else {
+            ("tools/call", broken["call"].clone())
         };
         let token = broken["token"].as_str().unwrap();
         let answer = call(token, message(method, &params)).await;
