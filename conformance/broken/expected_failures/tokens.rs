@@ -118,7 +118,7 @@ pub(super) const EXPECTED_FAILURES: &[(Flaw, &[&str])] = &[
     (Flaw::UnknownClaimsRefused, &["claims.unknown-ignored"]),
     (Flaw::ClaimsBeforeSignature, &["signature.before-claims"]),
     (Flaw::ClaimsAs500, &["claims.exp-null", "claims.sub-not-text", "session.permissions-not-text"]),
-    (Flaw::AudAnyResource, &["audience.other", "audience.issuer-itself"]),
+    (Flaw::AudAnyResource, &["audience.other", "audience.authorization-server"]),
     (Flaw::AudIgnored, &["audience.other", "audience.array-of-others", "audience.client-id"]),
     (Flaw::AudienceIsEnough, &[
         "session.not-accepted-for-its-audience", "session.template-not-accepted-for-its-audience",
