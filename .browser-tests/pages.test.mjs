@@ -11,6 +11,11 @@ after(async () => { await Promise.all([browser?.close(), demo?.stop()]); });
 
 const call = (page) => page.getByRole("button", { name: "Call", exact: true }).click();
 const answer = (page) => page.getByRole("region", { name: "the answer" });
+/** Opens the sign-in page of the local Clerk, whose users have the same names as those of the start page. */
+async function openSignIn(page) {
+  await page.getByRole("button", { name: "Sign in with Clerk" }).click();
+  await page.getByRole("heading", { name: /asks for access/ }).waitFor();
+}
 const choose = (page, name) => page.getByRole("radio", { name }).check();
 
 test("a sample user calls a tool with arguments from its form", async () => {
@@ -61,8 +66,7 @@ test("the curl command hides the token, and the copied one works", async () => {
 
 test("signing in on the page returns with a token of the chosen user", async () => {
   const page = await open(browser, demo.page);
-  await page.getByRole("button", { name: "Sign in with Clerk" }).click();
-  await page.getByRole("heading", { name: /asks for access/ }).waitFor();
+  await openSignIn(page);
   await choose(page, /^Grace Hopper/);
   await page.getByRole("button", { name: "Allow" }).click();
   await page.getByRole("radio", { name: /^Signed in/, checked: true }).waitFor();
@@ -75,7 +79,7 @@ test("signing in on the page returns with a token of the chosen user", async () 
 
 test("a user who chooses an organization has the role and the permissions there", async () => {
   const page = await open(browser, demo.page);
-  await page.getByRole("button", { name: "Sign in with Clerk" }).click();
+  await openSignIn(page);
   await choose(page, /^Ada Lovelace/);
   await page.locator(".user", { hasText: "Ada Lovelace" }).locator("select").selectOption({ label: "Analytical Engines (Admin)" });
   await page.getByRole("button", { name: "Allow" }).click();
@@ -94,7 +98,7 @@ test("signing in works on the page of another machine", { skip: network ? false 
   try {
     const page = await open(browser, shared.page);
     assert.equal(await page.evaluate(() => isSecureContext), false);
-    await page.getByRole("button", { name: "Sign in with Clerk" }).click();
+    await openSignIn(page);
     await choose(page, /^Grace Hopper/);
     await page.getByRole("button", { name: "Allow" }).click();
     await page.getByRole("radio", { name: /^Signed in/, checked: true }).waitFor();
@@ -110,7 +114,7 @@ test("signing in works on the page of another machine", { skip: network ? false 
 
 test("the sign-in page shows initials and the organizations of each user", async () => {
   const page = await open(browser, demo.page);
-  await page.getByRole("button", { name: "Sign in with Clerk" }).click();
+  await openSignIn(page);
   const ada = page.locator(".user", { hasText: "Ada Lovelace" });
   await expectText(ada.locator(".avatar"), /^AL$/);
   const memberships = (user) => page.locator(".user", { hasText: user }).locator(".membership").allTextContents();
@@ -244,7 +248,7 @@ test("the local Clerk shows its users, clients and requests, and switches faults
   const clerk = await open(browser, `${demo.clerk.frontendApiUrl}/`);
   await expectText(clerk.getByRole("row", { name: /Ada Lovelace/ }), /Compiler Works \(org:member\)/);
   const page = await open(browser, demo.page);
-  await page.getByRole("button", { name: "Sign in with Clerk" }).click();
+  await openSignIn(page);
   await page.getByRole("button", { name: "Allow" }).waitFor();
   await clerk.getByRole("row", { name: /playground/ }).first().waitFor();
   await clerk.getByRole("row", { name: /POST \/oauth\/register/ }).first().waitFor();
@@ -281,8 +285,7 @@ for (const [name, url] of Object.entries(accessible)) {
 
 test("the sign-in and consent page is accessible", () =>
   checkAccessibility(browser, demo.page, async (page) => {
-    await page.getByRole("button", { name: "Sign in with Clerk" }).click();
-    await page.getByRole("heading", { name: /asks for access/ }).waitFor();
+    await openSignIn(page);
   }));
 
 test("an open operation of the API documentation is accessible", () =>
