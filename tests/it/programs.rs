@@ -121,6 +121,13 @@ async fn every_broken_request_of_the_demo_is_rejected_and_changes_nothing() {
     };
     let before = state().await;
 
+    // The longest code verifier (RFC 7636 §4.1), and one that is too long.
+    for (length, status) in [(128, 200), (129, 413)] {
+        let challenge = http.post(format!("{}demo/code-challenge", url("/page")));
+        let request = challenge.bearer_auth(ada).body("a".repeat(length));
+        assert_eq!(request.send().await.unwrap().status(), status);
+    }
+
     let mut outcomes = Vec::new();
     for named in data["brokenRequests"].as_array().unwrap() {
         let mut broken = named.clone();

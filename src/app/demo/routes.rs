@@ -27,7 +27,7 @@ pub(super) fn add<'a, H>(
     // Browsers compute SHA-256 only on pages of a secure context, which a page on the network without https is
     // not.
     let challenge = make(|mut request: Request| async move {
-        let verifier = request.take_body().into_bytes().await?;
+        let verifier = request.take_body().into_bytes_limit(MAX_VERIFIER).await?;
         let challenge = BASE64_URL_SAFE_NO_PAD.encode(digest::sha256(&verifier));
         Ok::<_, poem::Error>(Json(json!({ "challenge": challenge })))
     });
@@ -45,3 +45,6 @@ async fn outage(broken: Arc<BrokenRequests>, clerk: Weak<LocalClerk>) -> poem::R
 #[derive(Debug, thiserror::Error)]
 #[error("the local Clerk has stopped")]
 struct Stopped;
+
+/// The longest code verifier (RFC 7636 §4.1).
+const MAX_VERIFIER: usize = 128;
