@@ -36,6 +36,7 @@ use std::{
     thread,
 };
 
+use clerk_mcp::clock;
 use parts::{Part, Secrets};
 
 fn main() -> ExitCode {

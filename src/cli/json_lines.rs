@@ -2,17 +2,22 @@
 
 use std::fmt;
 
-use serde::{Serializer, ser::SerializeMap};
+use jiff::fmt::temporal::DateTimePrinter;
+use serde::{
+    Serializer,
+    ser::{Error as _, SerializeMap},
+};
 use tracing::{Event, Subscriber};
 use tracing_serde::SerdeMapVisitor;
 use tracing_subscriber::{
     fmt::{
         FmtContext, FormatEvent, FormatFields,
         format::{Format, Json, Writer},
-        time::{FormatTime, SystemTime},
     },
     registry::LookupSpan,
 };
+
+use crate::clock::{Clock, SystemClock};
 
 /// The JSON format of `tracing-subscriber`, with a faster way to write the events of this crate.
 ///
@@ -35,18 +40,20 @@ where
         if !event.metadata().target().starts_with("clerk_mcp") || context.lookup_current().is_some() {
             return self.0.format_event(context, writer, event);
         }
-        let mut time = String::with_capacity(32);
-        SystemTime.format_time(&mut Writer::new(&mut time))?;
-        let line = line(&time, event).map_err(|_| fmt::Error)?;
+        let line = line(event).map_err(|_| fmt::Error)?;
         writer.write_str(std::str::from_utf8(&line).map_err(|_| fmt::Error)?)
     }
 }
 
-fn line(time: &str, event: &Event<'_>) -> serde_json::Result<Vec<u8>> {
+fn line(event: &Event<'_>) -> serde_json::Result<Vec<u8>> {
+    let mut time = String::with_capacity(32);
+    TIMES
+        .print_timestamp(&SystemClock.now(), &mut time)
+        .map_err(serde_json::Error::custom)?;
     let mut line = Vec::with_capacity(512);
     let mut members = serde_json::Serializer::new(&mut line);
     let mut members = members.serialize_map(None)?;
-    members.serialize_entry("timestamp", time)?;
+    members.serialize_entry("timestamp", &time)?;
     members.serialize_entry("level", event.metadata().level().as_str())?;
     let mut fields = SerdeMapVisitor::new(members);
     event.record(&mut fields);
@@ -56,3 +63,6 @@ fn line(time: &str, event: &Event<'_>) -> serde_json::Result<Vec<u8>> {
     line.push(b'\n');
     Ok(line)
 }
+
+/// Prints microseconds, as the original format does.
+const TIMES: DateTimePrinter = DateTimePrinter::new().precision(Some(6));

@@ -19,8 +19,9 @@ use super::limits::ServerLimits;
 
 /// The activity of one connection.
 ///
-/// hyper's own timeouts only cover reading the request head. Without this type, a client that never reads its
-/// responses, or only answers HTTP/2 pings, could keep its connection open forever.
+/// hyper's own timeout only covers reading the request head, and is turned off. Without this type, a client that
+/// sends its head slowly, never reads its responses, or only answers HTTP/2 pings, could keep its connection open
+/// forever.
 pub(super) struct Activity {
     received_request: AtomicBool,
     serving: AtomicUsize,
@@ -107,13 +108,13 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        let count = if self.is_sending {
-            &self.activity.sending
+        if self.is_sending {
+            // The last chunk was progress, so the clock need not be read again.
+            self.activity.sending.fetch_sub(1, Ordering::Relaxed);
         } else {
-            &self.activity.serving
-        };
-        count.fetch_sub(1, Ordering::Relaxed);
-        self.progress();
+            self.activity.serving.fetch_sub(1, Ordering::Relaxed);
+            self.progress();
+        }
     }
 }
 

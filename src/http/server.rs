@@ -275,7 +275,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection<S> {
                 Ok::<_, Infallible>(response.map(|body| WatchedBody::new(body, exchange)))
             }
         });
-        let builder = protocol(&limits);
+        let builder = protocol();
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         let close_timeout = tokio::select! {
             // Disconnects and protocol errors of clients are not logged.
@@ -294,13 +294,11 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection<S> {
 }
 
 /// Configures HTTP/1.1 and HTTP/2; the first bytes of a connection decide which one is used.
-fn protocol(limits: &ServerLimits) -> auto::Builder<TokioExecutor> {
+fn protocol() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.idle_timeout)
-        .max_buf_size(MAX_HEAD_BYTES);
+    // Without a timer of its own, which hyper would start and stop for each request: [`Activity`] also limits the
+    // time of a head. Head and body are sent as one buffer, because most bodies are small.
+    builder.http1().writev(false).max_buf_size(MAX_HEAD_BYTES);
     builder
         .http2()
         .timer(TokioTimer::new())

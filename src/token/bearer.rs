@@ -34,6 +34,10 @@ impl BearerToken {
             return Err(BearerError::MoreThanOne);
         }
         let value = value.to_str().map_err(|_| BearerError::Malformed)?;
+        // The usual case, in one pass. A token68 contains no comma.
+        if let Some(Ok(token)) = value.strip_prefix("Bearer ").map(str::parse) {
+            return Ok(token);
+        }
         // A proxy that joins two Authorization headers produces a comma-separated list (RFC 9110 §5.3). A
         // comma inside one credential (`Digest`) separates parameters, and no parameter begins with a scheme.
         if value

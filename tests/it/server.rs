@@ -85,6 +85,7 @@ async fn silent_connection_is_closed() {
         b"PRI * HTTP/2.0\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nX: ",
         b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nX: ",
     ] {
         let server = single_connection_server().await;
         let mut silent = TcpStream::connect(server.address).await.unwrap();
