@@ -1,4 +1,5 @@
-//! The methods of MCP, for requests that rmcp could not parse.
+//! The names of MCP's methods, to tell invalid params from an unknown method: rmcp reports both in the same
+//! way.
 
 use rmcp::{
     ErrorData, RoleServer,

@@ -6,8 +6,8 @@
 //! 1. [`caller`]: whose request it is.
 //! 2. [`peer`]: a request without an MCP session must not send requests to the client.
 //! 3. [`run`]: runs the inner handler. If it does not return a result, [`aborted`] has the reason.
-//! 4. [`call`] completes the result of a tool call, [`list`] that of a list, and [`methods`] answers a request
-//!    that rmcp could not parse.
+//! 4. [`call`] completes the result of a tool call, and [`list`] the result of a list request. [`methods`]
+//!    answers a request that rmcp could not parse.
 
 mod aborted;
 mod call;

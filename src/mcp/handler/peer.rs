@@ -1,4 +1,4 @@
-//! The context that a handler gets.
+//! The context of a handler, which contains the handler's peer: its connection to the client.
 
 use rmcp::{
     RoleServer,
