@@ -35,8 +35,8 @@ impl CallContext {
         }
     }
 
-    /// Returns what `read` returns of the context of this request. Outside of a request, the error is
-    /// `outside`.
+    /// Calls `read` with the context of this request, and returns its result. Outside of a request, returns
+    /// the error `outside`.
     fn read<T>(read: impl FnOnce(&Self) -> T, outside: NotInTool) -> Result<T, NotInTool> {
         CONTEXT
             .try_with(|context| context.as_ref().map(read).ok_or(NotInTool::Anonymous))

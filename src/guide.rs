@@ -31,7 +31,7 @@ pub mod telemetry {}
 #[doc = include_str!("../examples/replicas/haproxy.cfg")]
 /// ```
 ///
-/// # Kubernetes
+/// ## Kubernetes
 ///
 /// `examples/replicas/kubernetes.yaml`:
 ///

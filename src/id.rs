@@ -1,4 +1,5 @@
-//! Clerk's ids, each kind with its own type, so that they cannot be confused. Their text is not validated.
+//! Clerk's ids. Each kind has its own type, so that ids cannot be confused. The types do not validate the
+//! text.
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(

@@ -17,8 +17,9 @@
 //! # A server of your own
 //!
 //! Write an rmcp server, and pass it to [`App`](app::App) with a [`Config`](config::Config). The functions
-//! [`get_session`](context::get_session), [`get_user`](context::get_user) and
-//! [`get_client`](context::get_client) work in every tool. Outside a tool they return an error.
+//! [`get_session`](context::get_session), [`get_user`](context::get_user),
+//! [`get_organization`](context::get_organization) and [`get_client`](context::get_client) work in every
+//! tool. Outside a tool they return an error.
 //!
 //! ```no_run
 //! use clerk_mcp::{app::{self, App}, config::Config, context, mcp::ToolError};
@@ -62,13 +63,12 @@
 //! }
 //! ```
 //!
-//! The command `clerk-mcp init NAME` writes such a server with a policy and tests. If a call's arguments do
-//! not match the tool's schema, the answer names each wrong argument. [`App::demo`](app::App::demo) runs the
-//! server with a local Clerk and sample users.
+//! The command `clerk-mcp init NAME` writes such a server with a policy and tests.
+//! [`App::demo`](app::App::demo) runs the server with a local Clerk and sample users.
 //!
 //! A tool returns [`Json`](mcp::Json) for data, or [`ToolError`](mcp::ToolError) with a sentence that the
-//! caller can read. If a tool panics, times out or is cancelled by its client, other requests are not
-//! affected.
+//! caller can read. If the arguments of a call do not match the tool's schema, the result names each wrong
+//! argument. If a tool panics, times out or is cancelled by its client, other requests are not affected.
 //!
 //! # Scopes, roles and permissions per tool
 //!

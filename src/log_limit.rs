@@ -1,6 +1,5 @@
 //! Limits how often the server logs a warning or error that a client can cause, so that a client cannot fill
-//! the log.
-//! Use [`log_limited!`] for every such line.
+//! the log. Use [`log_limited!`] for every such line.
 
 use std::{
     collections::BTreeMap,

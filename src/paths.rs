@@ -1,4 +1,4 @@
-//! The paths of all routes, relative to the path of `BASE_URL`.
+//! The paths of all routes of this server, and of Clerk's key set.
 
 /// The start page.
 pub(crate) const START_PAGE: &str = "/";
@@ -14,7 +14,7 @@ pub(crate) const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-
 pub(crate) const AUTHORIZATION_SERVER_OF_MCP: &str = "/.well-known/oauth-authorization-server/mcp";
 /// OpenID provider metadata (OpenID Connect Discovery 1.0).
 pub(crate) const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
-/// The key set of the Frontend API. Not a route of this server.
+/// The key set of the Frontend API, which is not a route of this server.
 pub(crate) const JWKS: &str = "/.well-known/jwks.json";
 /// Liveness.
 pub(crate) const HEALTHZ: &str = "/healthz";
@@ -27,7 +27,7 @@ pub(crate) const OPENAPI_JSON: &str = "/openapi.json";
 /// The OpenAPI document as YAML.
 pub(crate) const OPENAPI_YAML: &str = "/openapi.yaml";
 
-/// All paths.
+/// The paths of all routes of this server.
 pub(crate) const ALL: [&str; 12] = [
     START_PAGE,
     MCP,

@@ -64,7 +64,7 @@ impl Requirement {
         !self.roles.is_empty() || !self.permissions.is_empty()
     }
 
-    /// Returns all scopes that an OAuth token needs.
+    /// Returns all scopes that an OAuth token needs to meet the requirement.
     pub(crate) fn scopes_to_request(&self) -> Vec<String> {
         let mut all = self.scopes.clone();
         if self.needs_organization() {
@@ -74,10 +74,14 @@ impl Requirement {
     }
 
     /// Checks the part of the requirement that needs no lookup: scopes, and that an organization is named.
-    pub(crate) fn check_scopes(&self, session: &Session) -> Result<(), Denied> {
+    /// The error also names the scopes in `always`, which every request needs: a client that is granted
+    /// exactly the scopes of the error must be accepted (MCP, "Scope Challenge Handling").
+    pub(crate) fn check_scopes(&self, session: &Session, always: &[String]) -> Result<(), Denied> {
         let lacks_organization = self.needs_organization() && session.may_choose_organization();
         if lacks_organization || session.require_scopes(&self.scopes).is_err() {
-            return Err(session.lacks_scopes(self.scopes_to_request()));
+            let mut needed = always.to_vec();
+            add_missing(&mut needed, self.scopes_to_request());
+            return Err(session.lacks_scopes(needed));
         }
         Ok(())
     }
@@ -88,7 +92,7 @@ impl Requirement {
     /// # Errors
     /// [`Denied`] names what is missing. Scopes are checked first, because the client can request them.
     pub fn check(&self, session: &Session) -> Result<(), Denied> {
-        self.check_scopes(session)?;
+        self.check_scopes(session, &[])?;
         self.roles
             .iter()
             .try_for_each(|role| session.require_role(role))?;

@@ -192,11 +192,11 @@ pub enum Denied {
 impl From<VerifiedClaims> for Session {
     fn from(verified: VerifiedClaims) -> Self {
         let organization = match verified.kind() {
-            TokenKind::SessionToken => verified.organization(),
+            TokenKind::SessionToken => verified.session_organization(),
             // Clerk puts only the organization's id into OAuth tokens. Other organization claims are not from
             // Clerk.
-            TokenKind::OAuthToken => verified.organization_id(),
-            TokenKind::ApiKey => verified.subject_organization(),
+            TokenKind::OAuthToken => verified.oauth_organization(),
+            TokenKind::ApiKey => verified.api_key_organization(),
             TokenKind::M2mToken => None,
         };
         let (organization_id, organization_slug, organization_role, organization_permissions) =

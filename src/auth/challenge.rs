@@ -46,14 +46,6 @@ impl ChallengeContext {
         self.required_scopes = scopes;
         self
     }
-
-    /// Returns the scopes that every request needs, followed by the other scopes in `needed`. A client that
-    /// is granted exactly the scopes of a challenge must be accepted (MCP, "Scope Challenge Handling").
-    pub(super) fn with_required_scopes(&self, needed: &[String]) -> Vec<String> {
-        let mut all = self.required_scopes.clone();
-        add_missing(&mut all, needed);
-        all
-    }
 }
 
 /// A `Bearer` challenge.

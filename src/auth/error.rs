@@ -95,7 +95,7 @@ impl From<ReportFault> for AuthError {
     }
 }
 
-/// Classifies the failure of a lookup that authorization needs.
+/// Classifies the failure of a call that authentication or a policy needs.
 impl From<ClerkError> for AuthError {
     fn from(error: ClerkError) -> Self {
         match error {
@@ -240,8 +240,8 @@ impl AuthError {
     }
 }
 
-/// Returns the scopes of the token, followed by the missing ones. A challenge must contain both, because
-/// clients replace their scopes by those of the challenge.
+/// Returns the scopes that a 403 names: the scopes of the token, followed by the missing ones. A challenge
+/// must contain both, because clients replace the scopes of the token by the scopes of the challenge.
 fn scopes_to_request(needed: &[String], granted: &[String]) -> Vec<String> {
     // Whether a client wants refresh tokens is not the resource server's concern (MCP, "Refresh Tokens").
     let kept = granted.iter().filter(|scope| *scope != "offline_access");

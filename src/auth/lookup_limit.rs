@@ -12,18 +12,21 @@ use crate::{clerk::ClerkError, clock::Clock, session::Session, token::TokenError
 /// A limit for lookups of opaque tokens.
 ///
 /// Anyone can send made-up tokens, and each lookup counts against Clerk's rate limit: 100 requests in 10 s
-/// per application, including the requests of tools. Therefore at most 20 accepted and 20 other tokens are
-/// looked up at a time, and at most 30 unknown tokens in 10 s. Accepted tokens are exempt from the second
-/// limit, so that made-up tokens cannot lock out users. All lookups fail while Clerk's rate limit is
-/// exceeded.
+/// per application, including the requests of tools. Therefore:
+///
+/// - Of the tokens that Clerk accepted before, 20 are looked up at a time. Made-up tokens take none of these
+///   permits, so they cannot lock out users.
+/// - Of all other tokens, 20 are looked up at a time, and 30 in 10 s. A token that Clerk turns out to know is
+///   not counted.
+/// - While Clerk's rate limit is exceeded, all lookups fail.
 pub(super) struct LookupLimit {
     clock: Arc<dyn Clock>,
     usage: Mutex<LookupUsage>,
     /// Permits for lookups of tokens that Clerk accepted before.
     accepted: Semaphore,
     /// Permits for lookups of other tokens.
-    unknown: Semaphore,
-    /// Permits to wait for a permit of `unknown` and to use it.
+    other: Semaphore,
+    /// Permits to wait for a permit of `other` and to use it.
     queue: Semaphore,
 }
 
@@ -41,7 +44,7 @@ impl LookupLimit {
             clock,
             usage: Mutex::default(),
             accepted: Semaphore::new(MAX_LOOKUPS),
-            unknown: Semaphore::new(MAX_LOOKUPS),
+            other: Semaphore::new(MAX_LOOKUPS),
             queue: Semaphore::new(MAX_QUEUE),
         }
     }
@@ -70,7 +73,7 @@ impl LookupLimit {
             return Err(limited(LIMIT_WINDOW));
         };
         // Cannot fail, because the semaphore is never closed.
-        let _permit = self.unknown.acquire().await;
+        let _permit = self.other.acquire().await;
         // Read the clock after the wait, because the wait may be longer than a window.
         let charged_in = self.usage.lock().charge(self.clock.now())?;
         let outcome = lookup.await;

@@ -33,7 +33,7 @@ use crate::{
     clock::Clock,
     digest::sha256,
     log_limit::log_limited,
-    session::{Denied, Session},
+    session::Session,
     token::{BearerError, BearerToken, Check, CheckPass, KeySource, TokenVerifier},
     trace,
 };
@@ -172,9 +172,10 @@ impl RequireAuth {
         }
     }
 
-    /// Also passes on a POST without any `Authorization` header, and without a session. **The wrapped endpoint
-    /// must then decide which requests need a token**, as [`mcp::endpoint`](crate::mcp::endpoint) does with the
-    /// [public tools](crate::policy::ToolPolicy::public) of its policy. Do not use this for other endpoints.
+    /// Also passes on a POST without any `Authorization` header, and without a session. **The wrapped
+    /// endpoint must then decide which requests need a token**, as [`mcp::endpoint`](crate::mcp::endpoint)
+    /// does with the [public tools](crate::policy::ToolPolicy::public) of its policy. Do not use this for
+    /// other endpoints.
     #[must_use]
     pub fn allow_anonymous(mut self) -> Self {
         self.allows_anonymous = true;
@@ -301,17 +302,5 @@ pub(crate) fn refuse(error: &AuthError, challenge: &ChallengeContext) -> Respons
             log_limited!(error, reason.as_str(), %reason, detail = %error, "request cannot be authenticated");
         }
     }
-    let refusal = match error {
-        AuthError::Denied(Denied::Scopes { needed, granted }) => {
-            let (needed, granted) = (challenge.with_required_scopes(needed), granted.clone());
-            AuthError::Denied(Denied::Scopes { needed, granted }).refusal()
-        }
-        AuthError::Bearer(_)
-        | AuthError::Token(_)
-        | AuthError::Denied(Denied::Role { .. } | Denied::Permission { .. })
-        | AuthError::Misconfigured(_)
-        | AuthError::Unavailable(_)
-        | AuthError::Internal => error.refusal(),
-    };
-    refusal.into_response(challenge)
+    error.refusal().into_response(challenge)
 }

@@ -31,5 +31,5 @@ impl ObservedAudiences {
     }
 }
 
-/// Clients that register dynamically get a new id each time.
+/// Limits the memory: a client that registers dynamically gets a new id each time.
 const MAX_LOGGED_CLIENTS: usize = 1_000;

@@ -11,7 +11,7 @@ use super::{
     observed_audiences::ObservedAudiences,
 };
 use crate::{
-    clerk::{ClerkClient, ClerkError, Misconfiguration},
+    clerk::{ClerkClient, ClerkError},
     clock::Clock,
     session::Session,
     shared_cache::SharedCache,
@@ -26,8 +26,8 @@ struct Inner {
     client: ClerkClient,
     policy: TokenPolicy,
     outcomes: SharedCache<[u8; 32], Result<Arc<Session>, AuthError>>,
-    /// The tokens that were accepted at their last lookup. Made-up tokens cannot use up the lookups that are
-    /// reserved for them.
+    /// The tokens that Clerk accepted at their last lookup. Their lookups have permits of their own in
+    /// `limit`.
     accepted: Cache<[u8; 32], ()>,
     limit: LookupLimit,
     observed: Arc<ObservedAudiences>,
@@ -57,6 +57,7 @@ impl OpaqueTokenCache {
         }))
     }
 
+    /// Returns the session of a token, from the cache or by a lookup at Clerk.
     pub(super) async fn session(
         &self,
         id: [u8; 32],
@@ -75,6 +76,7 @@ impl OpaqueTokenCache {
         outcome.unwrap_or(Err(AuthError::Internal))
     }
 
+    /// Fetches Clerk's report about a token, without the cache and the limit: only `explain` uses this.
     pub(super) async fn fetch_report(
         &self,
         kind: TokenKind,
@@ -130,18 +132,17 @@ impl Inner {
                 | ClerkError::Rejected {
                     status: 400 | 422, ..
                 } => TokenError::Unknown.into(),
-                ClerkError::KeyRejected { .. } | ClerkError::Forbidden { .. } => {
-                    Misconfiguration::KeyRejected.into()
-                }
-                error @ (ClerkError::RateLimited { .. }
+                error @ (ClerkError::KeyRejected { .. }
+                | ClerkError::Forbidden { .. }
+                | ClerkError::RateLimited { .. }
                 | ClerkError::Unavailable { .. }
                 | ClerkError::UnexpectedBody
-                | ClerkError::Rejected { .. }) => AuthError::Unavailable(Outage::Clerk(error)),
+                | ClerkError::Rejected { .. }) => error.into(),
             })
     }
 
-    /// Returns how long to cache an outcome. A session is never cached longer than its token is valid, and
-    /// errors that are not caused by the token only briefly.
+    /// Returns how long to cache an outcome. A session is not cached longer than its token is valid. An error
+    /// that the token did not cause is cached only briefly.
     fn lifetime(&self, outcome: &Result<Arc<Session>, AuthError>) -> Duration {
         match outcome {
             Ok(session) => session.expires_at.map_or(ACCEPTED_LIFETIME, |expires_at| {

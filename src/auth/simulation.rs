@@ -144,6 +144,6 @@ async fn simulate(mut rng: Rng) {
 }
 
 #[test]
-fn lookup_budget_with_a_thousand_seeds() {
+fn lookup_limit_with_a_thousand_seeds() {
     each_seed(simulate);
 }

@@ -71,7 +71,7 @@ async fn send_once(request: RequestBuilder) -> Result<Vec<u8>, ClerkError> {
     if status == StatusCode::OK {
         Ok(body)
     } else {
-        Err(ClerkError::from_answer(status, retry_after, &body))
+        Err(ClerkError::from_response(status, retry_after, &body))
     }
 }
 

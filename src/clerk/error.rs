@@ -90,7 +90,7 @@ impl From<OutboundError> for ClerkError {
 impl ClerkError {
     /// Creates the error for a status other than 200. Reads the error code if the body is Clerk's error
     /// envelope.
-    pub(super) fn from_answer(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Self {
+    pub(super) fn from_response(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Self {
         let code = || -> Option<String> {
             let envelope: Envelope = serde_json::from_slice(body).ok()?;
             envelope.errors.into_iter().next().map(|error| error.code)

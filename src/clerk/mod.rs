@@ -36,9 +36,6 @@ use crate::{
 ///
 /// async fn sign_out() -> Result<String, ToolError> {
 ///     let (session, client) = (context::get_session()?, context::get_client()?);
-///     for membership in client.organization_memberships(session.require_user()?).await?.iter() {
-///         eprintln!("a member of {}", membership.organization.name);
-///     }
 ///     let Some(id) = &session.session_id else { return Ok("This token has no Clerk session.".to_owned()) };
 ///     let revoke = client.request(Method::POST, &["v1", "sessions", id.as_str(), "revoke"])?;
 ///     match revoke.send().await {

@@ -54,7 +54,7 @@ struct DemoVariables;
 impl AcceptedVariables for DemoVariables {
     const HEADING: &'static str = "Configuration (the demo does not read .env)";
 
-    fn has(name: &str) -> bool {
+    fn accepts(name: &str) -> bool {
         !matches!(
             name,
             "CLERK_SECRET_KEY_FILE"
@@ -97,7 +97,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
         clerk_port: args.clerk_port,
         auto_approve: args.auto_approve.clone(),
         network: args.network,
-        has_flags: true,
+        in_program: true,
     };
     process::runtime()?.block_on(async {
         let stop = shutdown_signal()?;
@@ -132,7 +132,8 @@ fn network_address(text: &str) -> Result<IpAddr, String> {
     Ok(address)
 }
 
-/// Logs each tool call (the audit log) and each rejected request, because people follow the demo in a terminal.
+/// Logs each tool call (the audit log) and each rejected request, because people follow the demo in a
+/// terminal.
 const DEFAULT_FILTER: &str = "warn,clerk_mcp=info,local_clerk=warn,rmcp=warn";
 /// The same without a line for each tool call, so that a log file does not fill the disk.
 const DEFAULT_FILTER_OF_FILE: &str = "warn,clerk_mcp=info,clerk_mcp::audit=warn,local_clerk=warn,rmcp=warn";

@@ -1,5 +1,5 @@
 //! The second listener, `ADMIN_ADDR`, for operators: `/metrics` for Prometheus, and the health probes, which
-//! are answered there even while the first listener is busy. MCP clients do not need to reach it.
+//! it answers even while the first listener is busy. MCP clients do not need to reach it.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -59,18 +59,22 @@ impl AdminListener {
         let endpoint = health_routes(health).at("/metrics", get(metrics)).boxed();
         let limits = ServerLimits::new(16, Duration::ZERO);
         AbortOnDropHandle::new(tokio::spawn(async move {
-            // The recorder keeps every sample until upkeep runs or the metrics are read. Without this task,
-            // memory would grow while no Prometheus reads them. It never completes, so it can be `stop`
-            // below.
+            // The recorder keeps every sample until upkeep runs or the metrics are read. Without upkeep,
+            // memory would grow while no Prometheus reads them.
             let upkeep = async {
                 loop {
                     tokio::time::sleep(UPKEEP_EVERY).await;
                     collected.run_upkeep();
                 }
             };
-            let serving = serve_endpoint(listener, endpoint, limits, upkeep);
-            if let Err(error) = serving.await {
-                tracing::error!(%error, "metrics are no longer served");
+            let serving = serve_endpoint(listener, endpoint, limits, std::future::pending());
+            tokio::select! {
+                outcome = serving => {
+                    if let Err(error) = outcome {
+                        tracing::error!(%error, "metrics are no longer served");
+                    }
+                }
+                () = upkeep => {}
             }
         }))
     }

@@ -28,7 +28,7 @@ impl DocumentVariables {
 impl AcceptedVariables for DocumentVariables {
     const HEADING: &'static str = "Configuration that appears in the document";
 
-    fn has(name: &str) -> bool {
+    fn accepts(name: &str) -> bool {
         Self::NAMES.contains(&name)
     }
 

@@ -10,7 +10,7 @@ use crate::config::{ConfigError, VARIABLES, Variable, Variables};
 #[derive(Debug, Default, Clone)]
 pub(super) struct Settings<S = AllVariables> {
     flags: HashMap<&'static str, String>,
-    scope: PhantomData<S>,
+    accepted: PhantomData<S>,
 }
 
 /// Selects the variables that a command accepts as flags, and says how `--help` describes them.
@@ -19,7 +19,7 @@ pub(super) trait AcceptedVariables {
     const HEADING: &'static str;
 
     /// Returns whether the command accepts the variable `name`.
-    fn has(name: &str) -> bool;
+    fn accepts(name: &str) -> bool;
 
     /// Returns whether the command also reads the variable `name` from the environment.
     fn reads_environment(_: &str) -> bool {
@@ -37,7 +37,7 @@ pub(super) struct AllVariables;
 impl AcceptedVariables for AllVariables {
     const HEADING: &'static str = "Configuration (precedence: flags, then the environment, then .env)";
 
-    fn has(_: &str) -> bool {
+    fn accepts(_: &str) -> bool {
         true
     }
 
@@ -62,7 +62,7 @@ impl<S: AcceptedVariables> Settings<S> {
     fn flag_variables() -> impl Iterator<Item = &'static Variable> {
         VARIABLES
             .iter()
-            .filter(|variable| !variable.secret && S::has(variable.name))
+            .filter(|variable| !variable.secret && S::accepts(variable.name))
     }
 
     /// Returns what `--help` says about the flag of `variable`.

@@ -74,8 +74,8 @@ fn fault(reason: String) -> ConfigError {
     ConfigError::invalid(vec![InvalidVariable::new(".env", reason)])
 }
 
-/// Returns the variable that `name` is probably meant to be, unless it is the name of one. Files contain
-/// other programs' variables too, so a name that resembles none is no error.
+/// Returns the variable that `name` is probably meant to be, unless it is the name of one. A file can contain
+/// variables of other programs, so a name that resembles none of ours is accepted.
 fn misspelled(name: &str) -> Option<&'static str> {
     let known = || VARIABLES.iter().map(|variable| variable.name);
     if known().any(|one| one == name) {
@@ -109,7 +109,7 @@ fn syntax_error(text: &str, last_line: usize, error: &dotenvy::Error) -> String 
     } else {
         "put the value in single quotes, because it contains spaces, quotes or backslashes"
     };
-    // Another text before the sign may be part of a secret.
+    // If the text before the sign is not the name of a variable, it may be part of a secret.
     let is_name = misspelled(name).is_some() || VARIABLES.iter().any(|variable| variable.name == name);
     if is_name {
         format!("line {line}: {name}: {reason}")

@@ -83,7 +83,7 @@ pub struct Config {
     /// `LOG_FORMAT`, if set. Used by the program `clerk-mcp`. A server of your own can install any `tracing`
     /// subscriber.
     pub log_format: Option<LogFormat>,
-    /// What is suspicious in the `.env` file.
+    /// Warnings about the `.env` file.
     file_warnings: Vec<String>,
 }
 
@@ -341,7 +341,7 @@ impl Config {
 pub struct ConfigError {
     missing: Vec<MissingVariable>,
     invalid: Vec<InvalidVariable>,
-    /// What is suspicious in the `.env` file, and can be the cause.
+    /// Warnings about the `.env` file, because its mistakes can be the cause.
     warnings: Vec<String>,
 }
 
@@ -366,7 +366,7 @@ pub struct InvalidVariable {
 }
 
 impl InvalidVariable {
-    /// Creates a fault of `subject`, the name of a variable or file. `reason` must not contain a secret.
+    /// Creates the error of `subject`, the name of a variable or file. `reason` must not contain a secret.
     pub fn new(subject: &'static str, reason: impl Into<String>) -> Self {
         Self {
             subject,

@@ -1,4 +1,4 @@
-//! Parses the values of variables. A parser returns the reason on failure.
+//! Parses the values of variables. If a parser fails, it returns a reason to show.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},

@@ -100,8 +100,8 @@ pub(super) fn may_show(name: &str, text: &str) -> bool {
         && !text.contains("-----BEGIN")
 }
 
-/// Returns the fault of a value that a person or a program should have changed first. `docker --env-file`,
-/// for example, keeps quotes and does not replace `${…}`.
+/// Returns the reason to reject a value that a person or a program should have changed first: for example,
+/// `docker --env-file` keeps quotes and does not replace `${…}`.
 pub(crate) fn unexpanded(text: &str) -> Option<String> {
     if text.contains(['“', '”', '„', '‘', '’']) {
         return Some(

@@ -1,4 +1,4 @@
-//! Parses URLs, origins and host names. A parser returns the reason on failure.
+//! Parses URLs, origins and host names. If a parser fails, it returns a reason to show.
 
 use url::{Host, Url};
 

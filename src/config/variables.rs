@@ -236,7 +236,7 @@ pub struct Variables {
     /// The errors of files that could not be read.
     /// [`Config::from_variables`](super::Config::from_variables) reports them together with all other errors.
     faults: Vec<InvalidVariable>,
-    /// What is suspicious in the `.env` file.
+    /// Warnings about the `.env` file.
     warnings: Vec<String>,
 }
 
@@ -342,7 +342,7 @@ impl Variables {
         &self.faults
     }
 
-    /// Returns what is suspicious in the `.env` file.
+    /// Returns the warnings about the `.env` file.
     pub(super) fn warnings(&self) -> &[String] {
         &self.warnings
     }

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{auth::AuthError, clerk::ClerkClient, context, policy::Requirement, session::Session};
 
-/// Returns whether a caller without a token may send this message: discovery and calls of public tools, if the
-/// policy allows them. Everything else needs a token, also what this function does not know.
+/// Returns whether a caller without a token may send this message: discovery and calls of public tools, if
+/// the policy allows them. Every other message needs a token, including methods that are not known here.
 ///
 /// The body decides, because rmcp runs what the body says. The headers that repeat it must agree with it in
 /// every revision: a proxy in front may have decided by them.
@@ -60,7 +60,7 @@ pub(super) async fn admit(
     if let Some(requirement) = requirement {
         let checked = match session {
             // Boxed, so that tools without a requirement do not pay for the memory of a lookup.
-            Some(session) => Box::pin(check(requirement, session, client)).await,
+            Some(session) => Box::pin(check(requirement, session, client, settings)).await,
             None => Err(AuthError::NO_TOKEN),
         };
         match checked {
@@ -87,8 +87,9 @@ async fn check(
     requirement: &Requirement,
     session: &Arc<Session>,
     client: &ClerkClient,
+    settings: &McpSettings,
 ) -> Result<Arc<Session>, AuthError> {
-    requirement.check_scopes(session)?;
+    requirement.check_scopes(session, &settings.challenge.required_scopes)?;
     let mut session = Arc::clone(session);
     if requirement.needs_organization() {
         session = context::with_membership(session, client).await?;

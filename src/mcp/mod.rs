@@ -50,8 +50,8 @@ use crate::{
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct McpSettings {
-    /// Maximum size of a request body, in bytes. Bodies in flight of more than 16 KiB take at most 4 times as
-    /// much per user, and 16 times as much in total. A message with more than 100,000 values or more than 64
+    /// Maximum size of a request body, in bytes. Bodies in flight of more than 16 KiB take at most twice as
+    /// much per user, and 8 times as much in total. A message with more than 100,000 values or more than 64
     /// levels of nesting is rejected in any case: once parsed, it could take a hundred times its size in
     /// memory.
     pub max_body_bytes: usize,

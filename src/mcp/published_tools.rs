@@ -45,12 +45,12 @@ async fn list_tools<H: ServerHandler + Clone>(server: H) -> Option<Vec<Tool>> {
         .header(header::ACCEPT, "application/json, text/event-stream")
         .body(message.to_string());
     let response = service.compat().get_response(request).await;
-    let answer: Answer = response.into_body().into_json().await.ok()?;
-    Some(answer.result?.tools)
+    let response: ListResponse = response.into_body().into_json().await.ok()?;
+    Some(response.result?.tools)
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct ListResponse {
     result: Option<ListToolsResult>,
 }
 

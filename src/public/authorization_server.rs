@@ -40,7 +40,7 @@ struct MirrorState {
     /// The last document fetched from Clerk.
     document: Option<Arc<Value>>,
     /// When the last attempt ended, and how long to wait before the next one.
-    fresh: Option<(Timestamp, Duration)>,
+    last_attempt: Option<(Timestamp, Duration)>,
     in_flight: Option<Flight<()>>,
 }
 
@@ -83,9 +83,9 @@ impl MetadataMirror {
     async fn document(&self, which: fn(&Inner) -> &MirroredDocument) -> Option<Arc<Value>> {
         let flight = {
             let mut state = which(&self.0).state.lock();
-            let is_fresh = state.fresh.is_some_and(|(ended, lifetime)| {
-                self.0.clock.now().duration_since(ended).unsigned_abs() < lifetime
-            });
+            let is_fresh = state
+                .last_attempt
+                .is_some_and(|(ended, wait)| self.0.clock.now().duration_since(ended).unsigned_abs() < wait);
             if is_fresh {
                 return state.document.clone();
             }
@@ -109,7 +109,7 @@ impl MetadataMirror {
         match outcome {
             Ok((document, lifetime)) => {
                 state.document = Some(Arc::new(document));
-                state.fresh = Some((now, lifetime));
+                state.last_attempt = Some((now, lifetime));
             }
             Err(cause) => {
                 log_limited!(
@@ -119,7 +119,7 @@ impl MetadataMirror {
                     cause,
                     "cannot fetch Clerk's metadata"
                 );
-                state.fresh = Some((now, RETRY_AFTER));
+                state.last_attempt = Some((now, RETRY_AFTER));
             }
         }
     }

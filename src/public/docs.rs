@@ -10,15 +10,15 @@ use poem::{
 use serde_json::{Value, json};
 
 use super::{
-    PublicSettings,
-    page::{hash_source, script_data},
+    inline::{hash_source, script_data},
+    settings::PublicSettings,
 };
 
 /// The page and its response headers.
 #[derive(Debug)]
 pub(super) struct DocsPage {
     html: Bytes,
-    policy: HeaderValue,
+    content_security_policy: HeaderValue,
     /// `no-store` in a demo, because the page then contains a token.
     caching: HeaderValue,
 }
@@ -70,7 +70,8 @@ impl DocsPage {
         Self {
             // Rendering cannot fail, because the template only contains strings.
             html: template.render().unwrap_or_default().into(),
-            policy: HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'")),
+            content_security_policy: HeaderValue::from_str(&policy)
+                .unwrap_or(HeaderValue::from_static("default-src 'none'")),
             caching: HeaderValue::from_static(if token.is_some() { "no-store" } else { "no-cache" }),
         }
     }
@@ -78,7 +79,7 @@ impl DocsPage {
     pub(super) fn response(&self) -> Response {
         Response::builder()
             .content_type("text/html; charset=utf-8")
-            .header(header::CONTENT_SECURITY_POLICY, &self.policy)
+            .header(header::CONTENT_SECURITY_POLICY, &self.content_security_policy)
             .header(header::CACHE_CONTROL, &self.caching)
             .header(header::REFERRER_POLICY, "no-referrer")
             .body(self.html.clone())
@@ -108,7 +109,7 @@ const SCRIPT: &str = include_str!("docs.js");
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::public::page::tests::{demo_settings, settings};
+    use crate::public::settings::tests::{demo_settings, settings};
 
     const SWAGGER_UI: &str =
         "<style charset=\"UTF-8\">a{}</style><script charset=\"UTF-8\">var b=1</script><script>c</script>";

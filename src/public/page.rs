@@ -1,88 +1,25 @@
 //! The start page: a self-contained HTML page, rendered once, and its JSON form.
 
 use askama::Template;
-use base64::{Engine, prelude::BASE64_STANDARD};
-use poem::http::HeaderValue;
 use poem_openapi::{
     ApiResponse, Object,
     payload::{Html, Json},
 };
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
-    PublicSettings,
     clients::{ClientSetup, client_setups},
+    demo::DemoContent,
+    inline::{hash_source, script_data},
+    settings::PublicSettings,
 };
-use crate::{
-    auth::{BrowserPage, ChallengeContext},
-    digest, paths,
-};
-
-/// Additional content of the start page in a demo: sample users with tokens, and a command to try.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct DemoContent {
-    /// The sample users.
-    pub(crate) users: Vec<DemoUser>,
-    /// A `curl` command that calls a tool and works as printed.
-    pub(crate) curl: String,
-    /// The URL of the local Clerk.
-    pub(crate) clerk_url: String,
-    /// Requests that the server rejects.
-    pub(crate) broken_requests: Vec<BrokenRequest>,
-    /// Whether the page may name commands of the program `clerk-mcp`.
-    pub(crate) has_flags: bool,
-}
-
-/// A request to the MCP endpoint that the server rejects, and why.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct BrokenRequest {
-    /// The defect.
-    pub(crate) name: &'static str,
-    /// Explains the defect: of the token, the caller or Clerk.
-    pub(crate) about: String,
-    /// The token. Empty if the page gets the request from `/demo/outage`, which causes the outage.
-    pub(crate) token: String,
-    /// The name and arguments of the tool to call; `None` to list the tools.
-    pub(crate) call: Option<Value>,
-    /// The checks that `explain` shows.
-    pub(crate) checks: Vec<BrokenRequestCheck>,
-    /// The reason in the log.
-    pub(crate) reason: &'static str,
-}
-
-/// One check of the token of a broken request.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct BrokenRequestCheck {
-    /// The name of the check.
-    pub(crate) name: &'static str,
-    /// The outcome: `passed`, `failed` and so on.
-    pub(crate) outcome: &'static str,
-    /// What the check expects, and what it found.
-    pub(crate) text: String,
-}
-
-/// A sample user with a token. The token is only valid with the local Clerk of this demo.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct DemoUser {
-    /// `user_…`.
-    pub(crate) id: String,
-    /// First and last name.
-    pub(crate) name: String,
-    /// Email address.
-    pub(crate) email: String,
-    /// The user's organizations, as a phrase such as `member of Acme`.
-    pub(crate) about: String,
-    /// An OAuth access token for this server.
-    pub(crate) token: String,
-}
+use crate::{auth::ChallengeContext, paths};
 
 /// The page and its JSON form.
 #[derive(Debug)]
 pub(crate) struct StartPage {
     html: String,
-    policy: String,
+    content_security_policy: String,
     info: ServerInfo,
 }
 
@@ -115,7 +52,7 @@ impl StartPage {
         Self {
             // Rendering cannot fail, because the template only contains strings.
             html: template.render().unwrap_or_default(),
-            policy: content_security_policy(settings),
+            content_security_policy: content_security_policy(settings),
             info: ServerInfo {
                 name: settings.name.clone(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -133,7 +70,7 @@ impl StartPage {
         } else {
             PageResponse::Page(
                 Html(self.html.clone()),
-                self.policy.clone(),
+                self.content_security_policy.clone(),
                 "no-referrer".to_owned(),
                 "no-store".to_owned(),
             )
@@ -169,12 +106,6 @@ fn playground_data(settings: &PublicSettings) -> String {
     script_data(&data)
 }
 
-/// Formats `data` as JSON that can be the text of a script element: `</script>` or `<!--` in a string would
-/// break it.
-pub(super) fn script_data(data: &Value) -> String {
-    data.to_string().replace('<', "\\u003c")
-}
-
 /// Returns a Content Security Policy that allows only the inline style and scripts of the page, and requests
 /// to this server. The playground also sends requests to Clerk, to sign in.
 fn content_security_policy(settings: &PublicSettings) -> String {
@@ -191,14 +122,6 @@ fn content_security_policy(settings: &PublicSettings) -> String {
          form-action 'none'; frame-ancestors 'none'",
         hash_source(STYLE),
         hash_source(SCRIPT),
-    )
-}
-
-/// Returns the source expression of a Content Security Policy that allows the inline script or style `text`.
-pub(super) fn hash_source(text: &str) -> String {
-    format!(
-        "'sha256-{}'",
-        BASE64_STANDARD.encode(digest::sha256(text.as_bytes()))
     )
 }
 
@@ -278,80 +201,14 @@ struct PageTemplate<'a> {
     playground_script: &'a str,
 }
 
-/// Returns the page for a browser that opens the MCP endpoint.
-pub(super) fn mcp_page(settings: &PublicSettings) -> BrowserPage {
-    let template = McpTemplate {
-        name: &settings.name,
-        base: settings.resources.base(),
-        style: MCP_STYLE,
-    };
-    let policy = format!(
-        "default-src 'none'; img-src data:; style-src {}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        hash_source(MCP_STYLE)
-    );
-    BrowserPage {
-        // Rendering cannot fail, because the template only contains strings.
-        html: template.render().unwrap_or_default(),
-        policy: HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'")),
-    }
-}
-
-#[derive(Template)]
-#[template(path = "public/mcp.html", config = ".askama.toml")]
-struct McpTemplate<'a> {
-    name: &'a str,
-    base: &'a str,
-    style: &'a str,
-}
-
-const MCP_STYLE: &str = include_str!("mcp.css");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 const PLAYGROUND_SCRIPT: &str = include_str!("playground.js");
 
 #[cfg(test)]
-pub(super) mod tests {
-    use url::Url;
-
+mod tests {
     use super::*;
-    use crate::token::ResourceNames;
-
-    pub(in crate::public) fn settings() -> PublicSettings {
-        PublicSettings {
-            name: "Mine".to_owned(),
-            instructions: None,
-            resources: ResourceNames::new(&Url::parse("http://127.0.0.1:3001").unwrap()),
-            issuer: "http://127.0.0.1:9".to_owned(),
-            scopes: Vec::new(),
-            scopes_supported: Vec::new(),
-            docs_url: None,
-            playground: true,
-            sessions: false,
-            allows_anonymous: false,
-            demo: None,
-        }
-    }
-
-    pub(in crate::public) fn demo_settings() -> PublicSettings {
-        let ada = DemoUser {
-            id: "user_ada".to_owned(),
-            name: "Ada Lovelace".to_owned(),
-            email: "ada@example.com".to_owned(),
-            about: "member of no organization".to_owned(),
-            token: "token.of.ada".to_owned(),
-        };
-        let demo = DemoContent {
-            users: vec![ada],
-            curl: "curl -s http://127.0.0.1:3001/mcp -H 'A: b -H c' -d '{}'".to_owned(),
-            clerk_url: "http://127.0.0.1:9".to_owned(),
-            broken_requests: Vec::new(),
-            has_flags: true,
-        };
-        PublicSettings {
-            demo: Some(demo),
-            ..settings()
-        }
-    }
+    use crate::public::settings::tests::{demo_settings, settings};
 
     #[test]
     fn splitting_a_command_into_lines_does_not_change_it() {
@@ -390,7 +247,7 @@ pub(super) mod tests {
         let mut settings = demo_settings();
         let html = StartPage::new(&settings).html;
         assert!(html.contains("clerk-mcp explain"), "{html}");
-        settings.demo.as_mut().unwrap().has_flags = false;
+        settings.demo.as_mut().unwrap().in_program = false;
         let html = StartPage::new(&settings).html;
         assert!(
             !html.contains("clerk-mcp explain") && html.contains("Authenticator::explain"),
@@ -402,14 +259,19 @@ pub(super) mod tests {
     fn without_the_playground_the_page_sends_no_request_to_clerk() {
         let on = StartPage::new(&settings());
         assert!(
-            on.policy.contains("connect-src 'self' http://127.0.0.1:9;"),
+            on.content_security_policy
+                .contains("connect-src 'self' http://127.0.0.1:9;"),
             "{}",
-            on.policy
+            on.content_security_policy
         );
         let mut settings = settings();
         settings.playground = false;
         let off = StartPage::new(&settings);
-        assert!(off.policy.contains("connect-src 'self';"), "{}", off.policy);
+        assert!(
+            off.content_security_policy.contains("connect-src 'self';"),
+            "{}",
+            off.content_security_policy
+        );
         assert!(
             !off.html.contains("id=\"playground\"") && !off.html.contains("id=\"data\""),
             "{}",

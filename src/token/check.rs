@@ -52,7 +52,7 @@ checks! {
     /// The header's `crit`.
     Critical = "crit", "crit is absent, because no extension is supported (RFC 7515 §4.1.11)";
     /// The header's `typ` and `cat`.
-    Class = "typ", "typ and Clerk's cat match the kind of the token (RFC 8725 §3.11)";
+    Type = "typ", "typ and Clerk's cat match the kind of the token (RFC 8725 §3.11)";
     /// The header's `kid`.
     KeyId = "kid", "kid is a non-empty string (RFC 7515 §4.1.4)";
     /// The key with that id.

@@ -14,18 +14,20 @@ use super::{
 };
 
 /// The claims of a token that passed every check. Only [`TokenVerifier`](super::TokenVerifier) and the checks
-/// of Clerk's reports create it.
+/// of Clerk's reports about opaque tokens create it.
 #[derive(Clone)]
 pub struct VerifiedClaims {
-    kind: TokenKind,
-    subject: String,
-    client_id: Option<String>,
-    scopes: Vec<String>,
-    expires_at: Option<Timestamp>,
-    issued_at: Option<Timestamp>,
-    claims: Map<String, Value>,
-    key: Option<KeyReference>,
-    observed_audience: Option<Value>,
+    pub(super) kind: TokenKind,
+    pub(super) subject: String,
+    pub(super) client_id: Option<String>,
+    pub(super) scopes: Vec<String>,
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) issued_at: Option<Timestamp>,
+    pub(super) claims: Map<String, Value>,
+    /// The key that verified the token; `None` for an opaque token.
+    pub(super) key: Option<KeyReference>,
+    /// `aud`, if the token is accepted only because `CLERK_AUDIENCE` is `observe`.
+    pub(super) observed_audience: Option<Value>,
 }
 
 impl VerifiedClaims {
@@ -65,35 +67,6 @@ impl VerifiedClaims {
             claims,
             key: Some(key),
         })
-    }
-
-    /// Creates the claims of an opaque token from a report of Clerk that passed every check.
-    pub(super) fn reported(
-        kind: TokenKind,
-        subject: String,
-        client_id: Option<String>,
-        scopes: Vec<String>,
-        expires_at: Option<Timestamp>,
-        issued_at: Option<Timestamp>,
-        claims: Map<String, Value>,
-    ) -> Self {
-        Self {
-            kind,
-            subject,
-            client_id,
-            scopes,
-            expires_at,
-            issued_at,
-            claims,
-            key: None,
-            observed_audience: None,
-        }
-    }
-
-    /// Sets the [`observed_audience`](Self::observed_audience).
-    pub(super) fn with_observed_audience(mut self, audience: Option<Value>) -> Self {
-        self.observed_audience = audience;
-        self
     }
 
     /// Returns the kind of the token.
@@ -146,8 +119,8 @@ impl VerifiedClaims {
         self.claims.get(name)?.as_object()
     }
 
-    /// Returns the active organization, from v1 or v2 claims; `None` if there is none.
-    pub(crate) fn organization(&self) -> Option<OrganizationClaims> {
+    /// Returns the active organization of a session token, from v1 or v2 claims; `None` if there is none.
+    pub(crate) fn session_organization(&self) -> Option<OrganizationClaims> {
         // Only the number 2 means version 2. In version 2, v1 claims are ignored even if present.
         if self.claims.get("v") == Some(&Value::from(2)) {
             let organization = self.object("o")?;
@@ -177,12 +150,12 @@ impl VerifiedClaims {
     }
 
     /// Returns the organization that an OAuth token was issued for, without role and permissions.
-    pub(crate) fn organization_id(&self) -> Option<OrganizationClaims> {
+    pub(crate) fn oauth_organization(&self) -> Option<OrganizationClaims> {
         self.text("org_id").map(OrganizationClaims::with_id_only)
     }
 
     /// Returns the organization that an API key belongs to.
-    pub(crate) fn subject_organization(&self) -> Option<OrganizationClaims> {
+    pub(crate) fn api_key_organization(&self) -> Option<OrganizationClaims> {
         self.subject
             .starts_with("org_")
             .then(|| OrganizationClaims::with_id_only(&self.subject))

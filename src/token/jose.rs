@@ -61,7 +61,7 @@ impl UnverifiedJwt {
     ) -> Result<(), VerifyError> {
         recorder.record(Check::Algorithm, self.check_algorithm())?;
         recorder.record(Check::Critical, self.check_critical())?;
-        recorder.record(Check::Class, self.check_class(kind))?;
+        recorder.record(Check::Type, self.check_type(kind))?;
         recorder.record(Check::KeyId, self.unverified_kid().map(|_| CheckPass::Passed))
     }
 
@@ -83,7 +83,7 @@ impl UnverifiedJwt {
 
     /// Checks `typ` and Clerk's `cat`, the class of the token (RFC 8725 §3.11). One key signs all tokens of
     /// an instance, so only these members prevent a token of one kind from being accepted as another kind.
-    fn check_class(&self, kind: TokenKind) -> Result<CheckPass, TokenError> {
+    fn check_type(&self, kind: TokenKind) -> Result<CheckPass, TokenError> {
         if kind != TokenKind::OAuthToken && self.unverified_type() != Some("JWT") {
             return Err(TokenError::HeaderType("typ is not JWT"));
         }

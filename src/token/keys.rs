@@ -15,6 +15,7 @@ use tracing::Instrument;
 
 use super::{
     fetch::{FetchError, JwksFetcher},
+    fetch_limit::{FetchLimit, FetchTrigger, RETRY_REFRESH_AFTER},
     jwk::{KeyReference, StaticKey, VerifyingKey, parse_key_set},
 };
 use crate::{
@@ -100,7 +101,7 @@ impl JwksCache {
     /// # Errors
     /// Returns an error if the fetch fails. The old key set is kept.
     pub async fn refresh(&self) -> Result<(), FetchError> {
-        outcome(self.join_fetch()).await
+        wait_for(self.join_fetch()).await
     }
 
     /// Fetches the key set at once and then every five minutes until the future is dropped. After a failure,
@@ -139,7 +140,7 @@ impl JwksCache {
     fn usable_refreshed(&self) -> Option<Arc<KeySet>> {
         let set = self.usable()?;
         if self.age(&set) >= REFRESH_AFTER {
-            let _ = self.join_fetch_if_allowed(FetchCause::StaleKeys);
+            let _ = self.join_fetch_if_allowed(FetchTrigger::StaleKeys);
         }
         Some(set)
     }
@@ -157,14 +158,14 @@ impl JwksCache {
         }
     }
 
-    /// Like [`join_fetch`](Self::join_fetch), but starts a fetch only if the cool-down allows it. Otherwise
+    /// Like [`join_fetch`](Self::join_fetch), but starts a fetch only if the limit allows it. Otherwise
     /// returns the error of the last fetch, if it failed.
-    fn join_fetch_if_allowed(&self, cause: FetchCause) -> Result<PendingFetch, Option<FetchError>> {
+    fn join_fetch_if_allowed(&self, trigger: FetchTrigger) -> Result<PendingFetch, Option<FetchError>> {
         let mut fetches = self.0.fetches.lock();
         if let Some(flight) = fetches.flight() {
             return Ok(flight);
         }
-        if !fetches.try_acquire(cause, self.0.clock.now()) {
+        if !fetches.limit.try_acquire(trigger, self.0.clock.now()) {
             return Err(fetches.last_error);
         }
         Ok(fetches.start(self))
@@ -196,7 +197,7 @@ impl JwksCache {
         let mut fetches = self.0.fetches.lock();
         fetches.in_flight = None;
         fetches.last_error = result.err();
-        fetches.ended_at = Some(now);
+        fetches.limit.ended(now);
         result
     }
 }
@@ -207,13 +208,13 @@ impl KeySource for JwksCache {
         if let Some(keys) = cached.as_ref().and_then(|set| set.keys.get(kid)) {
             return Ok(keys.clone());
         }
-        let cause = if cached.is_some() {
-            FetchCause::UnknownKey
+        let trigger = if cached.is_some() {
+            FetchTrigger::UnknownKey
         } else {
-            FetchCause::NoKeys
+            FetchTrigger::NoKeys
         };
-        match self.join_fetch_if_allowed(cause) {
-            Ok(flight) => outcome(flight).await.map_err(|cause| KeyLookupError { cause })?,
+        match self.join_fetch_if_allowed(trigger) {
+            Ok(flight) => wait_for(flight).await.map_err(|cause| KeyLookupError { cause })?,
             // The last fetch failed, so whether the kid exists is unknown.
             Err(Some(cause)) => return Err(KeyLookupError { cause }),
             // The key set was fetched recently and does not have the kid.
@@ -237,31 +238,20 @@ impl KeySource for JwksCache {
 type PendingFetch = Flight<Result<(), FetchError>>;
 
 /// Waits for a fetch. A fetch that panicked counts as a broken connection.
-async fn outcome(fetch: PendingFetch) -> Result<(), FetchError> {
+async fn wait_for(fetch: PendingFetch) -> Result<(), FetchError> {
     fetch
         .outcome()
         .await
         .unwrap_or(Err(FetchError::Outbound(OutboundError::Broken)))
 }
 
-/// Why a lookup needs a fetch.
-#[derive(Debug, Clone, Copy)]
-enum FetchCause {
-    NoKeys,
-    StaleKeys,
-    UnknownKey,
-}
-
-/// The fetch in flight, and the cool-down.
+/// The fetch in flight, and the limit of the next ones.
 #[derive(Debug, Default)]
 struct Fetches {
     in_flight: Option<PendingFetch>,
     /// The error of the last fetch, if it failed.
     last_error: Option<FetchError>,
-    ended_at: Option<Timestamp>,
-    /// Token bucket for unknown-`kid` fetches: tokens used, and time of the last refill.
-    tokens_used: u64,
-    refilled_at: Timestamp,
+    limit: FetchLimit,
 }
 
 impl Fetches {
@@ -276,44 +266,10 @@ impl Fetches {
         self.in_flight = Some(flight.clone());
         flight
     }
-
-    /// Returns whether a fetch is allowed now. For an unknown key, this uses up one token of the bucket.
-    fn try_acquire(&mut self, cause: FetchCause, now: Timestamp) -> bool {
-        let elapsed =
-            |since: Timestamp, minimum: Duration| now.duration_since(since).unsigned_abs() >= minimum;
-        match cause {
-            FetchCause::NoKeys => self.ended_at.is_none_or(|ended| elapsed(ended, RETRY_COOLDOWN)),
-            FetchCause::StaleKeys => self
-                .ended_at
-                .is_none_or(|ended| elapsed(ended, RETRY_REFRESH_AFTER)),
-            FetchCause::UnknownKey => {
-                let since_refill = now.duration_since(self.refilled_at).unsigned_abs();
-                let refill = since_refill.as_secs() / UNKNOWN_KEY_COOLDOWN.as_secs();
-                self.tokens_used = self.tokens_used.saturating_sub(refill);
-                if refill > 0 || self.tokens_used == 0 {
-                    self.refilled_at = now;
-                }
-                let allowed = self.tokens_used < UNKNOWN_KEY_BURST;
-                if allowed {
-                    self.tokens_used += 1;
-                }
-                allowed
-            }
-        }
-    }
 }
 
 /// How often the key set is refreshed: the same interval as in Clerk's SDK.
 const REFRESH_AFTER: Duration = Duration::from_mins(5);
-/// Minimum time between a fetch and the next refresh of an old key set.
-const RETRY_REFRESH_AFTER: Duration = Duration::from_secs(10);
 /// How long a key set is used while Clerk is unavailable. **A key that Clerk revokes during an outage stays
 /// trusted for this time.**
 const STALE_FOR: Duration = Duration::from_hours(1);
-/// Minimum time between two fetches while there are no keys. Short, because every request depends on them.
-const RETRY_COOLDOWN: Duration = Duration::from_secs(1);
-/// Fetches for unknown keys that may follow each other at once. Anyone can send a token with a made-up `kid`:
-/// without a limit, each such token would cause a request to Clerk.
-const UNKNOWN_KEY_BURST: u64 = 2;
-/// After the burst, one fetch for an unknown key is allowed per this time.
-const UNKNOWN_KEY_COOLDOWN: Duration = Duration::from_secs(10);

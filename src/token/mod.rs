@@ -5,10 +5,13 @@
 //! | one `Authorization` header, one token (token68, RFC 9110 §11.2) | `bearer.rs` | [`BearerError`] | RFC 6750 §2.1, RFC 9110 §11 |
 //! | kind, from the prefix, `sub` and `typ` | `presented.rs`, `kind.rs` | [`TokenError::KindNotAccepted`] | Clerk, "Token types" |
 //! | strict compact JWS, `alg`, `crit`, `typ`, `cat`, `kid` | `jose.rs`, `json.rs` | [`TokenError::NotCompactJws`] … | RFC 7515, RFC 8725 |
-//! | key of the Clerk application | `keys.rs`, `fetch.rs` | [`KeyLookupError`], [`TokenError::KeyIdUnknown`] | RFC 7517 |
+//! | key of the Clerk application | `keys.rs`, `fetch.rs`, `fetch_limit.rs` | [`KeyLookupError`], [`TokenError::KeyIdUnknown`] | RFC 7517 |
 //! | signature | `verifier.rs` | [`TokenError::Signature`] | RFC 7518 §3.3 |
 //! | `iss`, `sub`, `sid`, `exp`, `nbf`, `iat`, `azp`, `aud`, `sts` | `rules.rs`, `resource.rs` | [`TokenError::Issuer`] … | RFC 7519 §4.1 |
 //! | opaque tokens only: Clerk's report, its flags and times | `report.rs` | [`TokenError::Revoked`] … | Clerk Backend API |
+//!
+//! `check.rs` lists the checks, and `recorder.rs` receives their outcomes. `policy.rs` has the settings,
+//! `error.rs` the errors, and `claims.rs` (with `permissions.rs`) the result.
 //!
 //! The signature is checked before the claims, so that an attacker cannot learn from the errors what claims
 //! are expected.
@@ -71,6 +74,7 @@ mod check;
 mod claims;
 mod error;
 mod fetch;
+mod fetch_limit;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod jose;

@@ -1,4 +1,4 @@
-//! The settings of the verifier.
+//! [`TokenPolicy`]: the settings of the verifier.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ pub enum AudiencePolicy {
     /// If `aud` is present, it must name this server; a token without `aud` is accepted. **Any client of the
     /// Clerk application can obtain such a token**, even if it was meant for another server.
     IfPresent,
-    /// OAuth tokens without `aud` or with the `aud` of another server are accepted, logged and counted. For
-    /// moving a running server to `Required`. **Tokens for other servers are accepted.**
+    /// OAuth tokens without `aud` or with the `aud` of another server are accepted, logged and counted. Use
+    /// it to find the clients that `Required` would reject. **Tokens for other servers are accepted.**
     Observe,
     /// `aud` is not checked. **Tokens for other servers are accepted.**
     Off,

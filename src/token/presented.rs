@@ -10,9 +10,9 @@ pub(super) struct Presented {
 }
 
 impl Presented {
-    /// Parses a token and determines its kind, as Clerk does: opaque prefix, machine subject, access token
-    /// type, else session token. The subject alone identifies a machine's JWT, so that no header can turn it
-    /// into a session token.
+    /// Parses a token and determines its kind, in the same order as Clerk: an opaque token by its prefix, the
+    /// JWT of a machine by `sub`, and an access token by `typ`. Any other JWT is a session token. `sub` is
+    /// examined before `typ`, so that no header can turn the JWT of a machine into a session token.
     pub(super) fn classify(token: &str) -> Result<Self, TokenError> {
         let opaque = [
             ("mt_", TokenKind::M2mToken),

@@ -69,24 +69,20 @@ impl TokenReport {
         recorder.record(Check::Subject, self.check_subject(kind))?;
         recorder.record(Check::Audience, check_audience(kind, self.aud.as_ref(), policy))?;
         recorder.finish()?;
-        let observed = observed_audience(kind, self.aud.as_ref(), policy);
-        let subject = self.subject.ok_or(ReportFault::Incomplete)?;
-        let expires_at = self.expiration.map(timestamp).transpose()?;
-        let claims = match self.claims {
-            Some(Value::Object(claims)) => claims,
-            _ => Map::new(),
-        };
-        let issued_at = self.created_at.and_then(|at| timestamp(at).ok());
-        Ok(VerifiedClaims::reported(
+        Ok(VerifiedClaims {
             kind,
-            subject,
-            self.client_id,
-            self.scopes,
-            expires_at,
-            issued_at,
-            claims,
-        )
-        .with_observed_audience(observed))
+            observed_audience: observed_audience(kind, self.aud.as_ref(), policy),
+            subject: self.subject.ok_or(ReportFault::Incomplete)?,
+            client_id: self.client_id,
+            scopes: self.scopes,
+            expires_at: self.expiration.map(timestamp).transpose()?,
+            issued_at: self.created_at.and_then(|at| timestamp(at).ok()),
+            claims: match self.claims {
+                Some(Value::Object(claims)) => claims,
+                _ => Map::new(),
+            },
+            key: None,
+        })
     }
 
     /// Returns the members of the report, **for display only**.

@@ -61,8 +61,7 @@ impl ClaimRules<'_> {
         has_id(self.claims, "sid", "sess_")
     }
 
-    /// Checks `exp`. As in Clerk's SDK, a token is valid while `now < exp + leeway`, and from
-    /// `now = nbf - leeway` on.
+    /// Checks `exp`: a token is valid while `now < exp + leeway`, as in Clerk's SDK.
     fn expiry(&self) -> Result<CheckPass, TokenError> {
         let expires_at = time(self.claims, "exp")?.ok_or(TokenError::ClaimMissing("exp"))?;
         let since = self.now.duration_since(expires_at);
@@ -74,6 +73,7 @@ impl ClaimRules<'_> {
         })
     }
 
+    /// Checks `nbf`: a token is valid from `now = nbf - leeway` on, as in Clerk's SDK.
     fn not_before(&self) -> Result<CheckPass, TokenError> {
         match time(self.claims, "nbf")? {
             None => Ok(CheckPass::NotApplicable("nbf is absent")),
@@ -94,8 +94,8 @@ impl ClaimRules<'_> {
         }
     }
 
-    /// Checks that `azp` is one of the configured parties, if there are any, as in Clerk's SDK. Clerk's
-    /// documentation still says that a missing `azp` is accepted.
+    /// Checks that `azp` is one of the configured parties, if there are any. A missing `azp` is rejected, as
+    /// in Clerk's SDK; Clerk's documentation says that it is accepted.
     fn authorized_party(&self) -> Result<CheckPass, TokenError> {
         if self.kind != TokenKind::SessionToken {
             return Ok(CheckPass::NotApplicable("only session tokens have an azp"));
@@ -171,7 +171,7 @@ pub(super) fn observed_audience(
         Err(TokenError::AudienceMissing | TokenError::Audience { .. }) => {
             Some(audience.cloned().unwrap_or_default())
         }
-        // A malformed `aud` is not a client that was set up wrongly.
+        // A malformed `aud` is rejected. It is not the mistake in a client's setup that `observe` looks for.
         Ok(_) | Err(_) => None,
     }
 }

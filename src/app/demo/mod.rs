@@ -84,8 +84,8 @@ pub(crate) struct DemoOptions {
     pub(crate) auto_approve: Option<String>,
     /// Serves other machines at this address of this machine.
     pub(crate) network: Option<IpAddr>,
-    /// Whether the notes may name flags of the program `clerk-mcp`.
-    pub(crate) has_flags: bool,
+    /// Whether the program `clerk-mcp` runs the demo, so that texts may name its commands and flags.
+    pub(crate) in_program: bool,
 }
 
 /// A local Clerk, and the listener and configuration of the server that trusts it.
@@ -95,7 +95,7 @@ pub(crate) struct Demo {
     /// Shared with the [routes] of the demo.
     clerk: Arc<LocalClerk>,
     listener: TcpListener,
-    has_flags: bool,
+    in_program: bool,
     /// What differs from the default, such as another port.
     notes: Vec<String>,
 }
@@ -141,7 +141,7 @@ impl Demo {
             config,
             clerk: Arc::new(clerk),
             listener,
-            has_flags: options.has_flags,
+            in_program: options.in_program,
             notes,
         })
     }
@@ -248,7 +248,7 @@ fn exposure(ip: IpAddr, options: &DemoOptions) -> Option<String> {
                     host gets tokens of the sample users. They cannot sign in: the local Clerk and the published URLs are \
                     on 127.0.0.1."
         .to_owned();
-    note.push_str(if options.has_flags {
+    note.push_str(if options.in_program {
         " Use --network with an address of this machine instead of --host to let them sign in, or --host 127.0.0.1 to \
          keep them out."
     } else {
@@ -347,7 +347,7 @@ mod tests {
         let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let mut options = DemoOptions::default();
         insta::assert_snapshot!(exposure(any, &options).unwrap(), @"Everyone on the network can reach the server. Browsers get 403, but a request that names 127.0.0.1 as its host gets tokens of the sample users. They cannot sign in: the local Clerk and the published URLs are on 127.0.0.1. Set HOST to 127.0.0.1 to keep them out.");
-        options.has_flags = true;
+        options.in_program = true;
         insta::assert_snapshot!(exposure(any, &options).unwrap(), @"Everyone on the network can reach the server. Browsers get 403, but a request that names 127.0.0.1 as its host gets tokens of the sample users. They cannot sign in: the local Clerk and the published URLs are on 127.0.0.1. Use --network with an address of this machine instead of --host to let them sign in, or --host 127.0.0.1 to keep them out.");
         options.network = Some(any);
         insta::assert_snapshot!(exposure(any, &options).unwrap(), @"Everyone on the network can call the tools and sign in as any sample user, over http without encryption. The playground gives them tokens, too.");

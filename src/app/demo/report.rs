@@ -22,9 +22,9 @@ pub(crate) struct DemoReport {
     /// The name of the server.
     #[serde(skip)]
     name: String,
-    /// Whether the text may name flags of the program `clerk-mcp`.
+    /// Whether the program `clerk-mcp` runs the demo, so that the text may name its flags.
     #[serde(skip)]
-    has_flags: bool,
+    in_program: bool,
     page: String,
     mcp_endpoint: String,
     docs: String,
@@ -61,7 +61,7 @@ impl DemoReport {
         let info = app.server.get_info().server_info;
         Ok(Self {
             name: info.title.unwrap_or(info.name),
-            has_flags: demo.has_flags,
+            in_program: demo.in_program,
             page: format!("{}/", names.base()),
             mcp_endpoint: names.mcp().to_owned(),
             docs: format!("{}/docs", names.base()),
@@ -83,7 +83,7 @@ impl DemoReport {
             curl: self.curl.clone(),
             clerk_url: self.clerk.frontend_api_url.clone(),
             broken_requests,
-            has_flags: self.has_flags,
+            in_program: self.in_program,
         }
     }
 
@@ -121,7 +121,7 @@ impl DemoReport {
                 text,
                 "Or connect {client}, and sign in as a sample user:\n\n  {setup}\n\n\
                  {}",
-                if self.has_flags {
+                if self.in_program {
                     TOKENS_HERE
                 } else {
                     TOKENS_ON_THE_PAGE

@@ -11,7 +11,7 @@ use crate::outbound::OutboundError;
 /// A fetched JSON document, or why it could not be fetched.
 pub(super) struct FetchedDocument {
     pub(super) body: Result<Value, DocumentError>,
-    /// The `Date` of the response: the server's clock.
+    /// The `Date` of the response: the clock of the sender.
     pub(super) date: Option<Timestamp>,
 }
 

@@ -96,7 +96,7 @@ pub(super) struct SessionGate {
 impl SessionGate {
     /// Creates the gate of a server whose calls may take `call_timeout`.
     pub(super) fn new(settings: &McpSessions, call_timeout: Duration) -> Self {
-        let idle_timeout = settings.idle_timeout.max(call_timeout + ANSWER_TIME);
+        let idle_timeout = settings.idle_timeout.max(call_timeout + RESPONSE_TIME);
         let slots = Arc::new(Slots::new(settings));
         Self {
             manager: Arc::new(OwnedSessions::new(Arc::clone(&slots), idle_timeout)),
@@ -230,4 +230,4 @@ const UNKNOWN_SESSION: &str = "Session not found; send initialize to open one";
 const NO_SESSION_ID: &str =
     "This request needs a session: send initialize, then use the Mcp-Session-Id of its response";
 /// Extra idle time, so that the response of a timed-out call is sent before its session ends.
-const ANSWER_TIME: Duration = Duration::from_secs(1);
+const RESPONSE_TIME: Duration = Duration::from_secs(1);

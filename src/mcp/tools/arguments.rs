@@ -1,6 +1,5 @@
-//! Checks the arguments of a tool call, with error texts for the model that wrote them. serde's errors stop
-//! at the first fault, and do not name the argument that has the wrong type. [`explained`] applies this to any
-//! server's tools.
+//! Explains to the model which arguments of its tool call are wrong. serde's errors stop at the first fault,
+//! and do not name the argument that has the wrong type. [`explained`] works for the tools of any server.
 
 use std::sync::Arc;
 
@@ -18,7 +17,8 @@ fn faults(schema: &JsonObject, arguments: &JsonObject) -> Option<String> {
 }
 
 /// Replaces rmcp's text about arguments that the tool cannot read by one that names them. Returns every other
-/// `result` as it is. `arguments` are the arguments of the call, and `schema` returns the tool's input schema.
+/// `result` as it is. `arguments` are the arguments of the call, and `schema` returns the tool's input
+/// schema.
 pub(in crate::mcp) fn explained(
     result: CallToolResponse,
     schema: impl FnOnce() -> Option<Arc<JsonObject>>,

@@ -1,4 +1,5 @@
-//! [`ExampleTools`]: four example tools of a Clerk-protected server, with one file for each.
+//! [`ExampleTools`]: four example tools of a Clerk-protected server, and a fifth one for the demo. Each has
+//! its own file.
 
 pub(super) mod arguments;
 mod get_my_organizations;
@@ -66,9 +67,7 @@ impl ExampleTools {
             name: name.into(),
         }
     }
-}
 
-impl ExampleTools {
     /// Returns the names of the tools.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.router.map.keys().map(AsRef::as_ref)
