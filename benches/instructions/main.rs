@@ -22,8 +22,6 @@
 #[path = "../../src/cli/json_lines.rs"]
 mod json_lines;
 mod parts;
-#[path = "../servers/references.rs"]
-mod references;
 
 use std::{
     collections::BTreeMap,
@@ -212,7 +210,7 @@ const BUDGET_HEADER: &str = "\
 const COMPILER: &str = "compiler";
 const MAX_GROWTH_PERCENT: f64 = 5.0;
 const RUNS_TO_WARM_UP: u64 = 20;
-const RUNS: u64 = 80;
+const RUNS: u64 = 40;
 /// Lets every processor run the same code: glibc and aws-lc choose functions by the features of the
 /// processor.
 const PORTABLE: [(&str, &str); 2] = [

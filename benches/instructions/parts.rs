@@ -23,7 +23,7 @@ use tokio::{
 };
 use tracing_subscriber::EnvFilter;
 
-use crate::{json_lines::JsonLines, references};
+use crate::json_lines::JsonLines;
 
 /// A whole request, or a part of one.
 pub(crate) struct Part {
@@ -35,7 +35,6 @@ pub(crate) struct Part {
 enum Run {
     Headers,
     SeenToken,
-    Reference(Sent),
     Request(Sent),
 }
 
@@ -67,27 +66,6 @@ impl Part {
         Self {
             name: "token, seen",
             run: Run::SeenToken,
-        },
-        Self {
-            name: "reference: poem hello",
-            run: Run::Reference(Sent {
-                line: "GET /hello",
-                ..HEALTH
-            }),
-        },
-        Self {
-            name: "reference: rmcp tools/call, 2025-11-25",
-            run: Run::Reference(Sent {
-                token: Token::Missing,
-                ..CALL
-            }),
-        },
-        Self {
-            name: "reference: rmcp tools/call, 2026-07-28",
-            run: Run::Reference(Sent {
-                token: Token::Missing,
-                ..MODERN_CALL
-            }),
         },
         Self {
             name: "request: /healthz",
@@ -145,13 +123,10 @@ impl Part {
                     black_box(seen.unwrap());
                 }
             }
-            Run::Reference(sent) => {
-                runtime.block_on(requests(references::serve, sent, times, &secrets.tokens));
-            }
             Run::Request(sent) => {
                 start_log();
-                let serve = |listener| serve(listener, app(&secrets.public_key));
-                runtime.block_on(requests(serve, sent, times, &secrets.tokens));
+                let endpoint = app(&secrets.public_key);
+                runtime.block_on(requests(endpoint, sent, times, &secrets.tokens));
             }
         }
     }
@@ -175,16 +150,11 @@ async fn serve(listener: TcpListener, endpoint: BoxEndpoint<'static>) -> io::Res
     http::serve(listener, endpoint, limits, std::future::pending()).await
 }
 
-/// Starts a server with `serve`, and sends it a request this many times.
-async fn requests<S: Future<Output = io::Result<()>> + Send + 'static>(
-    serve: impl FnOnce(TcpListener) -> S,
-    sent: Sent,
-    times: u64,
-    tokens: &[String],
-) {
+/// Serves `endpoint`, and sends it a request this many times.
+async fn requests(endpoint: BoxEndpoint<'static>, sent: Sent, times: u64, tokens: &[String]) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let server = tokio::spawn(serve(listener));
+    let server = tokio::spawn(serve(listener, endpoint));
     let status = format!("HTTP/1.1 {}", sent.status);
     let requests: Vec<_> = match sent.token {
         Token::Missing => vec![sent.to(HOST, None)],
