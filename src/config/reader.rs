@@ -1,6 +1,6 @@
 //! [`Reader`]: reads variables one by one and collects the errors of all.
 
-use super::{ConfigError, InvalidVariable, MissingVariable, VARIABLES, Variables};
+use super::{ConfigError, InvalidVariable, VARIABLES, Variables, error::MissingVariable};
 
 /// Reads variables and collects their errors.
 pub(super) struct Reader<'a> {

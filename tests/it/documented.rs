@@ -1,5 +1,5 @@
-//! Checks that every public item is used in a doc test or an example, and that the threat model names tests
-//! that exist.
+//! Checks that every public item is used in a doc test or an example, that the READMEs and the guide name files
+//! that exist, and that the threat model names tests that exist.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -137,4 +137,27 @@ fn every_claim_of_the_threat_model_names_a_test() {
         }
     }
     assert!(claims > 25, "only {claims} claims name a test");
+}
+
+#[test]
+fn files_that_the_readmes_and_the_guide_name_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guide = fs::read_dir(root.join("src/guide")).unwrap();
+    let mut pages: Vec<_> = guide.map(|entry| entry.unwrap().path()).collect();
+    pages.extend(["README.md", "conformance/README.md"].map(|page| root.join(page)));
+    let mut named = 0;
+    for page in pages {
+        let text = fs::read_to_string(&page).unwrap();
+        let words = text.split(['`', '(', ')', '[', ']']);
+        let folders = ["src/", "tests/", "conformance/", "examples/"];
+        for file in words.filter(|word| folders.iter().any(|folder| word.starts_with(folder))) {
+            // The rest of a word that is no path, such as an argument.
+            if file.contains([' ', '\n', '*']) {
+                continue;
+            }
+            named += 1;
+            assert!(root.join(file).exists(), "{}: there is no {file}", page.display());
+        }
+    }
+    assert!(named > 30, "only {named} files are named");
 }
