@@ -36,10 +36,13 @@ pub(super) fn hide(text: &str) -> String {
     replace(&PATTERNS, text)
 }
 
-/// Returns whether a text contains a token.
+/// Returns whether a text contains a token that is not in the query of a URL. Only a client that must not do so puts
+/// it there, and access logs show URLs.
 pub(crate) fn contains_token(text: &str) -> bool {
+    static IN_QUERY: LazyLock<Vec<Regex>> = LazyLock::new(|| compile(&[r"[?&]access_token=[^&\s]+"]));
     static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| compile(&TOKENS));
-    PATTERNS.iter().any(|pattern| pattern.is_match(text))
+    let text = replace(&IN_QUERY, text);
+    PATTERNS.iter().any(|pattern| pattern.is_match(&text))
 }
 
 /// Returns whether a text contains a secret key or a private key.
@@ -85,6 +88,19 @@ mod tests {
         let all = [TOKENS, KEYS, OTHERS].concat();
         assert_eq!(compile(&all).len(), all.len());
         assert_eq!(compile(&[AUTHORIZATION]).len(), 1);
+    }
+
+    #[test]
+    fn tokens_are_found_except_in_a_query() {
+        let token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2ln";
+        assert!(contains_token(&format!("rejected {token}")));
+        assert!(contains_token(&format!(
+            "GET /mcp?access_token={token} with {token}"
+        )));
+        assert!(!contains_token(&format!(
+            "\"GET /mcp?a=b&access_token={token} HTTP/1.1\" 401"
+        )));
+        assert!(!contains_token("sk_test_0123456789abcdef"));
     }
 
     #[test]
