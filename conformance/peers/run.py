@@ -47,6 +47,8 @@ HARMLESS = {
     "protocol",
     "rotation",
     "outages",
+    "unusual-rejected",
+    "http",
 }
 
 

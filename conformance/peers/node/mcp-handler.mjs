@@ -5,7 +5,7 @@
 // the README of jose, with issuer and audience.
 import { serve } from "@hono/node-server";
 import { Hono } from "hono";
-import { createRemoteJWKSet, jwtVerify } from "jose";
+import { createRemoteJWKSet, errors, jwtVerify } from "jose";
 import {
   createMcpHandler,
   metadataCorsOptionsRequestHandler,
@@ -17,9 +17,17 @@ const { CLERK_ISSUER, CLERK_JWKS_URI, HOST, MCP_URL, PORT } = process.env;
 const keys = createRemoteJWKSet(new URL(CLERK_JWKS_URI));
 const metadataPath = "/.well-known/oauth-protected-resource/mcp";
 
+// The other errors say that the key set could not be fetched.
+function isAboutTheToken(error) {
+  const aboutKeySet = ["ERR_JOSE_GENERIC", "ERR_JWKS_INVALID", "ERR_JWKS_TIMEOUT"];
+  return error instanceof errors.JOSEError && !aboutKeySet.includes(error.code);
+}
+
 async function verifyToken(_request, token) {
   if (!token) return undefined;
-  const verified = await jwtVerify(token, keys, { issuer: CLERK_ISSUER, audience: MCP_URL }).catch(() => undefined);
+  const verified = await jwtVerify(token, keys, { issuer: CLERK_ISSUER, audience: MCP_URL }).catch((error) => {
+    if (!isAboutTheToken(error)) throw error;
+  });
   if (!verified) return undefined;
   const { client_id, exp, scope = "", sub } = verified.payload;
   return { token, clientId: client_id, scopes: scope.split(" "), expiresAt: exp, extra: { userId: sub } };

@@ -11,15 +11,21 @@ import {
 } from "@modelcontextprotocol/express";
 import { toNodeHandler } from "@modelcontextprotocol/node";
 import { createMcpHandler, McpServer, OAuthError, OAuthErrorCode } from "@modelcontextprotocol/server";
-import { createRemoteJWKSet, jwtVerify } from "jose";
+import { createRemoteJWKSet, errors, jwtVerify } from "jose";
 
 const { CLERK_ISSUER, CLERK_JWKS_URI, EXPECTED_RESOURCE, HOST, MCP_URL, PORT } = process.env;
 const resource = new URL(MCP_URL);
 const keys = createRemoteJWKSet(new URL(CLERK_JWKS_URI));
 
+// The other errors say that the key set could not be fetched. The SDK answers 500 to them.
+function isAboutTheToken(error) {
+  const aboutKeySet = ["ERR_JOSE_GENERIC", "ERR_JWKS_INVALID", "ERR_JWKS_TIMEOUT"];
+  return error instanceof errors.JOSEError && !aboutKeySet.includes(error.code);
+}
+
 async function verifyAccessToken(token) {
-  const { payload } = await jwtVerify(token, keys, { issuer: CLERK_ISSUER }).catch(() => {
-    throw new OAuthError(OAuthErrorCode.InvalidToken, "invalid token");
+  const { payload } = await jwtVerify(token, keys, { issuer: CLERK_ISSUER }).catch((error) => {
+    throw isAboutTheToken(error) ? new OAuthError(OAuthErrorCode.InvalidToken, "invalid token") : error;
   });
   const audience = [payload.aud].flat().find((value) => value === MCP_URL);
   return {

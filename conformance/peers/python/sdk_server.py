@@ -33,6 +33,9 @@ class Verifier:
     async def verify_token(self, token: str) -> AccessToken | None:
         try:
             claims = await to_thread.run_sync(verify, token)
+        except jwt.PyJWKClientConnectionError:
+            # The key set could not be fetched, which says nothing about the token. The SDK answers 500.
+            raise
         except jwt.PyJWTError:
             return None
         if "client_id" not in claims:
