@@ -40,8 +40,8 @@ class Verifier:
             return None
         if "client_id" not in claims:
             return None
-        audiences = claims.get("aud", [])
-        audiences = [audiences] if isinstance(audiences, str) else audiences
+        audience = claims.get("aud")
+        audiences = audience if isinstance(audience, list) else [audience]
         return AccessToken(
             token=token,
             client_id=claims["client_id"],
