@@ -99,6 +99,10 @@ mcp-conformance:
     .mcp-conformance/run
     .mcp-conformance/authlab
 
+# Run the suite against other MCP libraries and write conformance/PEERS.md (needs npm, Python and the network)
+peers *IDS:
+    python3 conformance/peers/run.py {{ IDS }}
+
 # Test the npm packages and the recipes for test suites of other languages (needs npm and Python)
 recipes:
     conformance/recipes/run

@@ -1,5 +1,5 @@
-//! The conformance suite for MCP servers that Clerk protects: cases as data, a runner that tests a server
-//! over HTTP, and reports.
+//! The conformance suite for MCP servers that accept tokens from Clerk or any other OAuth issuer: cases as
+//! data, a runner that tests a server over HTTP, and reports.
 //!
 //! 1. [`case`] loads the cases, whose references are in the table of [`spec`]. A [`profile`] describes the
 //!    server.

@@ -27,8 +27,8 @@ const NO_RESULT: u8 = 2;
 /// The exit code after a signal is this plus the number of the signal, as shells report it.
 const SIGNAL_BASE: u8 = 128;
 
-/// Conformance suite for MCP servers that Clerk protects, in any language, with a local Clerk for
-/// development.
+/// Conformance suite for MCP servers that accept OAuth tokens, from Clerk or any other issuer, in any
+/// language. Includes a local Clerk for development.
 #[derive(Parser)]
 #[command(
     version,

@@ -13,7 +13,7 @@ pub use self::{
 use crate::results::{CaseResult, Conclusion, Outcome, Reach, Results};
 
 /// How many causes the verdict names.
-const NAMED: usize = 3;
+pub(crate) const NAMED: usize = 3;
 
 /// What the results mean.
 #[derive(Debug)]

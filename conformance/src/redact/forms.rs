@@ -4,21 +4,27 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// Patterns of secrets. The groups `before` and `after` are kept.
-const FORMS: [&str; 5] = [
+/// Patterns of tokens.
+const TOKENS: [&str; 2] = [
     // JSON Web Tokens, whole or cut off: the header begins with `{"`, which is `eyJ` in base64.
     r"\beyJ[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]*)*",
-    // Secret keys, webhook secrets, and Clerk's opaque tokens and API keys.
-    r"\b(?:[sr]k_(?:test|live)|whsec|oat|mt|ak)_[A-Za-z0-9_/+-]{16,}=*",
-    // Private keys, also if the end or the beginning is missing from the text.
+    // Clerk's opaque tokens and API keys.
+    r"\b(?:oat|mt|ak)_[A-Za-z0-9_/+-]{16,}=*",
+];
+
+/// Patterns of secret keys, webhook secrets and private keys.
+const KEYS: [&str; 2] = [
+    r"\b(?:[sr]k_(?:test|live)|whsec)_[A-Za-z0-9_/+-]{16,}=*",
     r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)",
+];
+
+/// Patterns of other secrets. The groups `before` and `after` are kept.
+const OTHERS: [&str; 2] = [
+    // The end of a private key.
     r"[A-Za-z0-9+/=\\\s]{16,}-----END [A-Z ]*PRIVATE KEY-----",
     // User name and password in a URL. A password may contain `@`.
     r#"(?P<before>://)[^/?#\s'"]+(?P<after>@)"#,
 ];
-
-/// How many of the patterns above are of secrets that no server may print.
-const NOT_PRINTED: usize = 3;
 
 /// The credential in an `Authorization` header, as HTTP, JSON and programs write it.
 const AUTHORIZATION: &str =
@@ -26,14 +32,22 @@ const AUTHORIZATION: &str =
 
 /// Replaces secrets that have one of the forms above, except [`AUTHORIZATION`].
 pub(super) fn hide(text: &str) -> String {
-    static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| compile(&FORMS));
+    static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| compile(&[TOKENS, KEYS, OTHERS].concat()));
     replace(&PATTERNS, text)
 }
 
-/// Returns whether a text contains a token, a secret key or a private key.
-pub(crate) fn contains_secret(text: &str) -> bool {
-    static PATTERNS: LazyLock<Vec<Regex>> =
-        LazyLock::new(|| compile(FORMS.get(..NOT_PRINTED).unwrap_or_default()));
+/// Returns whether a text contains a token that is not in the query of a URL. Only a client that must not do so puts
+/// it there, and access logs show URLs.
+pub(crate) fn contains_token(text: &str) -> bool {
+    static IN_QUERY: LazyLock<Vec<Regex>> = LazyLock::new(|| compile(&[r"[?&]access_token=[^&\s]+"]));
+    static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| compile(&TOKENS));
+    let text = replace(&IN_QUERY, text);
+    PATTERNS.iter().any(|pattern| pattern.is_match(&text))
+}
+
+/// Returns whether a text contains a secret key or a private key.
+pub(crate) fn contains_key(text: &str) -> bool {
+    static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| compile(&KEYS));
     PATTERNS.iter().any(|pattern| pattern.is_match(text))
 }
 
@@ -71,8 +85,22 @@ mod tests {
 
     #[test]
     fn every_pattern_compiles() {
-        assert_eq!(compile(&FORMS).len(), FORMS.len());
+        let all = [TOKENS, KEYS, OTHERS].concat();
+        assert_eq!(compile(&all).len(), all.len());
         assert_eq!(compile(&[AUTHORIZATION]).len(), 1);
+    }
+
+    #[test]
+    fn tokens_are_found_except_in_a_query() {
+        let token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2ln";
+        assert!(contains_token(&format!("rejected {token}")));
+        assert!(contains_token(&format!(
+            "GET /mcp?access_token={token} with {token}"
+        )));
+        assert!(!contains_token(&format!(
+            "\"GET /mcp?a=b&access_token={token} HTTP/1.1\" 401"
+        )));
+        assert!(!contains_token("sk_test_0123456789abcdef"));
     }
 
     #[test]

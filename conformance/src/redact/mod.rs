@@ -26,7 +26,7 @@ use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD, Engine as 
 use parking_lot::RwLock;
 use url::form_urlencoded;
 
-pub(crate) use self::forms::contains_secret;
+pub(crate) use self::forms::{contains_key, contains_token};
 pub use self::variables::program_name;
 use self::variables::{assignments, is_telling};
 use crate::{report, results::Results};

@@ -12,7 +12,7 @@ use super::{
     text_writer::{BAD, BOLD, DIM, DOUBTFUL, PLAIN, Prefix, TextWriter},
 };
 use crate::{
-    assessment::{Assessment, ClientAnswer, Group},
+    assessment::{Assessment, ClientAnswer, Group, NAMED},
     policy::Matrix,
     results::{CaseResult, Finding, Results, Section, Summary},
 };
@@ -99,7 +99,30 @@ fn verdict(out: &mut TextWriter, results: &Results, assessment: &Assessment<'_>)
     };
     let verdict = &assessment.verdict;
     out.wrapped(&prefix, &verdict.title.to_uppercase(), status.paint());
-    out.wrapped(&indented(2), &line(&verdict.reasons), PLAIN);
+    let causes: Vec<&Group<'_>> = assessment.failures().collect();
+    if causes.len() < 2 || results.good_token_refused.is_some() {
+        out.wrapped(&indented(2), &line(&verdict.reasons), PLAIN);
+        return;
+    }
+    out.wrapped(&indented(2), "Fix these first:", PLAIN);
+    for (number, group) in causes.iter().take(NAMED).enumerate() {
+        let prefix = Prefix {
+            text: &format!("{:>4}", number + 1),
+            paint: BAD,
+            column: INDENT,
+        };
+        out.wrapped(&prefix, &title(group), PLAIN);
+    }
+    match causes.len().saturating_sub(NAMED) {
+        0 => {}
+        1 => out.wrapped(&indented(2), "1 more cause is below.", PLAIN),
+        more => out.wrapped(&indented(2), &format!("{more} more causes are below."), PLAIN),
+    }
+}
+
+/// Names a cause, with its severity.
+fn title(group: &Group<'_>) -> String {
+    line(&format!("{} ({})", group.title, group.severity.describe()))
 }
 
 /// Writes a cause of failures, with the cases that failed and warned because of it.
@@ -110,8 +133,7 @@ fn cause(out: &mut TextWriter, number: usize, group: &Group<'_>) {
         paint: BAD,
         column: INDENT,
     };
-    let title = format!("{} ({})", group.title, group.severity.describe());
-    out.wrapped(&prefix, &line(&title), BOLD);
+    out.wrapped(&prefix, &title(group), BOLD);
     out.wrapped(&indented(INDENT), &line(group.consequence), PLAIN);
     if let Some(fix) = group.fix {
         labeled(out, INDENT, VALUES, "Fix", &line(fix));

@@ -59,6 +59,7 @@ use crate::{
     case::{Case, Catalog, Section},
     redact::Redactor,
     results::{CaseResult, Outcome, Results, Suite, Target},
+    target::PrintedSecrets,
     wire::Trust,
 };
 
@@ -119,18 +120,13 @@ async fn run_unredacted(
     progress.started(selected.len());
     let mut cases = run_cases(&runner, selected, progress).await;
     let good_token_refused = shared.finish().await?;
-    let printed = starter.as_ref().map(|starter| starter.printed.lines());
-    if let Some(printed) = printed.filter(|lines| !lines.is_empty())
+    let printed = starter.as_ref().map(|starter| &starter.printed);
+    if let Some(failure) = printed.and_then(|printed| secrets_failure(printed, redactor))
         && let Some((section, case)) = catalog.find(OUTPUT_CASE)
     {
         // The output of every target of the run counts, so the case fails even if it was not selected.
         cases.retain(|result| result.id != case.id);
-        cases.push(result(
-            options,
-            section,
-            case,
-            printed_secrets(&printed, redactor),
-        ));
+        cases.push(result(options, section, case, CaseOutcome::Failed(failure)));
     }
     cases.sort_by(|one, other| (one.section.number, &one.id).cmp(&(other.section.number, &other.id)));
     let stale_entries = match &options.baseline {
@@ -161,17 +157,24 @@ async fn run_unredacted(
 /// The case that fails if a target printed a secret.
 const OUTPUT_CASE: &str = "web.output-without-secrets";
 
-/// Returns the outcome of that case.
-fn printed_secrets(lines: &[String], redactor: &Redactor) -> CaseOutcome {
-    let findings = lines.iter().map(|line| {
-        let difference = Difference {
-            expected: "no token, secret key or private key in the output".to_owned(),
+/// Returns the failure of that case, if a target printed a secret.
+fn secrets_failure(printed: &PrintedSecrets, redactor: &Redactor) -> Option<Failure> {
+    let findings = |lines: &[String], expected: &str| {
+        let differences = lines.iter().map(|line| Difference {
+            expected: expected.to_owned(),
             actual: line.clone(),
-        };
-        finding(1, &difference, redactor)
-    });
-    CaseOutcome::Failed(Failure {
-        findings: findings.collect(),
+        });
+        let findings = differences.map(|difference| finding(1, &difference, redactor));
+        findings.collect::<Vec<_>>()
+    };
+    let lines = printed.lines();
+    let findings = [
+        findings(&lines.with_keys, "no secret key or private key in the output"),
+        findings(&lines.with_tokens, "no token in the output"),
+    ]
+    .concat();
+    (!findings.is_empty()).then_some(Failure {
+        findings,
         exchange: None,
     })
 }

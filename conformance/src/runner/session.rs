@@ -64,7 +64,8 @@ async fn session_for(
     }
 }
 
-/// Initializes a session, as every client does first.
+/// Initializes a session, as every client does first. Returns `None` if the server has no sessions, or rejects the
+/// token: it then rejects the request of the step, too.
 async fn start_session(
     token: Option<&str>,
     values: &Values,
@@ -73,6 +74,9 @@ async fn start_session(
     let initialize = compose(&Step::default(), token, None, values)?;
     let send = async |request| client.send(request).await.map_err(|error| error.to_string());
     let answer = send(&initialize).await?;
+    if [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&answer.status) {
+        return Ok(None);
+    }
     if answer.status != StatusCode::OK {
         return Err(format!("status {}", answer.status.as_u16()));
     }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::redact::contains_secret;
+use crate::redact::{contains_key, contains_token};
 
-/// How many lines with secrets are kept.
+/// How many lines with keys are kept, and how many with tokens.
 const MAX_LINES: usize = 3;
 /// How long a line may become before it is searched in parts.
 const MAX_PART: usize = 64 * 1024;
@@ -15,11 +15,20 @@ const OVERLAP: usize = 4 * 1024;
 
 /// The first lines with secrets that the targets of a run printed. Clones share them.
 #[derive(Clone, Default)]
-pub(crate) struct PrintedSecrets(Arc<Mutex<Vec<String>>>);
+pub(crate) struct PrintedSecrets(Arc<Mutex<Lines>>);
+
+/// Lines with secrets. They are not redacted.
+#[derive(Clone, Default)]
+pub(crate) struct Lines {
+    /// Lines with a secret key or a private key.
+    pub(crate) with_keys: Vec<String>,
+    /// Lines with a token and without a key.
+    pub(crate) with_tokens: Vec<String>,
+}
 
 impl PrintedSecrets {
-    /// Returns the lines. They are not redacted.
-    pub(crate) fn lines(&self) -> Vec<String> {
+    /// Returns the lines.
+    pub(crate) fn lines(&self) -> Lines {
         self.0.lock().clone()
     }
 
@@ -27,8 +36,15 @@ impl PrintedSecrets {
     pub(super) fn search(&self, text: &str) {
         let mut found = self.0.lock();
         for line in text.lines() {
-            if found.len() < MAX_LINES && contains_secret(line) {
-                found.push(line.to_owned());
+            let lines = if contains_key(line) {
+                &mut found.with_keys
+            } else if contains_token(line) {
+                &mut found.with_tokens
+            } else {
+                continue;
+            };
+            if lines.len() < MAX_LINES {
+                lines.push(line.to_owned());
             }
         }
     }
@@ -91,7 +107,10 @@ mod tests {
                     stream.add(bytes);
                 }
                 drop(stream);
-                assert!(printed.lines()[0].contains(SECRET), "{before} {after} {piece}");
+                assert!(
+                    printed.lines().with_keys[0].contains(SECRET),
+                    "{before} {after} {piece}"
+                );
             }
         }
     }
@@ -102,6 +121,21 @@ mod tests {
         let mut stream = printed.stream();
         stream.add(b"set CLERK_SECRET_KEY to sk_test_...\nlistening");
         drop(stream);
-        assert!(printed.lines().is_empty());
+        let Lines {
+            with_keys,
+            with_tokens,
+        } = printed.lines();
+        assert_eq!((with_keys.len(), with_tokens.len()), (0, 0));
+    }
+
+    /// A server that prints the token of each request must not hide that it also prints a key.
+    #[test]
+    fn keys_are_kept_apart_from_tokens() {
+        let printed = PrintedSecrets::default();
+        let token = "rejected eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2ln\n";
+        printed.search(&format!("{}{SECRET}\n", token.repeat(MAX_LINES + 1)));
+        let lines = printed.lines();
+        assert_eq!(lines.with_keys, [SECRET]);
+        assert_eq!(lines.with_tokens, vec![token.trim_end(); MAX_LINES]);
     }
 }

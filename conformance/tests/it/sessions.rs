@@ -50,6 +50,15 @@ fn answer(request: &Request, body: String) -> Response {
         .body(json!({ "jsonrpc": "2.0", "id": message["id"], "result": {} }).to_string())
 }
 
+/// Rejects every token.
+#[handler]
+fn reject() -> Response {
+    Response::builder()
+        .status(StatusCode::UNAUTHORIZED)
+        .header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
+        .finish()
+}
+
 /// Of each session: the `Authorization` header of its user, and the ids that were used in it.
 static SESSIONS: Mutex<Vec<(String, BTreeSet<String>)>> = Mutex::new(Vec::new());
 
@@ -126,6 +135,38 @@ async fn each_user_has_a_session_and_no_id_is_used_twice_in_it() {
     profile.sessions = true;
     profile.identity_tool = Some("whoami".to_owned());
     let results = results(profile, launch, &["tools.callers-at-once"]).await;
+    let case = results.cases.first().unwrap();
+    assert_eq!(
+        case.outcome,
+        Outcome::Pass,
+        "{:?} {:?}",
+        case.reason,
+        case.findings
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_must_be_rejected_needs_no_session() {
+    let launch: Launcher = Arc::new(|environment| {
+        Box::pin(async move {
+            let address = format!("127.0.0.1:{}", environment["PORT"]);
+            let acceptor = TcpListener::bind(address).into_acceptor().await.unwrap();
+            let server = Server::new_with_acceptor(acceptor);
+            // No token of the case has the required scope.
+            if environment.contains_key("REQUIRED_SCOPES") {
+                tokio::spawn(server.run(reject));
+            } else {
+                tokio::spawn(server.run(answer));
+            }
+            Ok(Box::new(AlwaysRunning) as Box<dyn Running>)
+        })
+    });
+    let mut profile = Profile::find("generic").unwrap();
+    profile.sessions = true;
+    profile
+        .settings
+        .insert("required_scopes".to_owned(), "REQUIRED_SCOPES".to_owned());
+    let results = results(profile, launch, &["scopes.for-every-message"]).await;
     let case = results.cases.first().unwrap();
     assert_eq!(
         case.outcome,
