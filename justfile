@@ -94,6 +94,11 @@ clerk *ARGS:
 conformance *ARGS:
     .ci/conformance {{ ARGS }}
 
+# Search everything that the server and the suite write for tokens, codes and keys (needs Node.js)
+leaks:
+    .ci/build
+    node .ci/leaks.mjs
+
 # Run the official MCP conformance checker against this server and the example `everything` and mcp-authlab (needs npm and Python)
 mcp-conformance:
     .mcp-conformance/run

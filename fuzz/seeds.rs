@@ -126,6 +126,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         ]
         .map(str::to_owned),
     );
+    let mut messages: Vec<Vec<u8>> = messages.into_iter().map(String::into_bytes).collect();
+    messages.push(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"x\":\"\xff\"}".to_vec());
     write("message", messages)?;
 
     write(

@@ -27,7 +27,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    fn add(&mut self, latency: Duration, result: Result<(), String>) {
+    pub(crate) fn add(&mut self, latency: Duration, result: Result<(), String>) {
         match result {
             Ok(()) => self.latencies.push(latency),
             Err(error) => self.failures.push(format!("after {latency:?}: {error}")),

@@ -59,7 +59,10 @@ impl Server {
         let is_bearer = if self.has(Flaw::SchemeCaseSensitive) {
             scheme == "Bearer"
         } else {
-            scheme.eq_ignore_ascii_case("Bearer") || self.has(Flaw::AnyScheme)
+            let lower = scheme.to_ascii_lowercase();
+            lower == "bearer"
+                || lower.starts_with("bearer") && self.has(Flaw::SchemePrefix)
+                || self.has(Flaw::AnyScheme)
         };
         if !is_bearer {
             return Err(Refusal::Missing);

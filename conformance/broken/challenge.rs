@@ -7,6 +7,7 @@ use poem::{
 use serde_json::json;
 
 use super::{
+    caller::Caller,
     flaw::Flaw,
     jwt::Jwt,
     refusal::{Refusal, Row},
@@ -25,6 +26,14 @@ impl Server {
         }
         if let (Some(kid), true) = (sent_kid(headers), self.has(Flaw::ClaimsEchoed)) {
             row.description = format!("No key has the id {kid}");
+        }
+        if let (Some(sent), true) = (authorization, self.has(Flaw::ReadinessShowsToken)) {
+            let token = String::from_utf8_lossy(sent).into_owned();
+            let rejected = Caller {
+                token,
+                ..Caller::default()
+            };
+            self.stored_callers.lock().insert("rejected".to_owned(), rejected);
         }
         if let (Some(sent), true) = (authorization, self.has(Flaw::TokenLogged)) {
             self.print(&format!("rejected {}", String::from_utf8_lossy(sent)));

@@ -184,6 +184,11 @@ impl Server {
                     .filter_map(Value::as_str)
                     .any(|one| parties.iter().any(|p| p == one))
             }
+            Some(party) if self.has(Flaw::AzpSuffix) => parties.iter().any(|one| party.ends_with(one)),
+            Some(party) if self.has(Flaw::AzpSubdomains) => parties.iter().any(|one| {
+                let host = host_of(one).map(|host| format!(".{host}"));
+                one == party || host.is_some_and(|host| party.ends_with(&host))
+            }),
             Some(party) if self.has(Flaw::AzpPrefix) => parties.iter().any(|one| party.starts_with(one)),
             Some(party) => parties.iter().any(|one| one == party),
             None => self.has(Flaw::AzpNotNeeded),

@@ -224,7 +224,12 @@ impl Server {
             Some(prefix) if self.has(Flaw::LookupsByPrefix) => prefix,
             _ => token,
         };
-        let slot = Arc::clone(self.backend.lookups.lock().entry(name.to_owned()).or_default());
+        let name = if self.has(Flaw::LookupsInAnyCase) {
+            name.to_ascii_lowercase()
+        } else {
+            name.to_owned()
+        };
+        let slot = Arc::clone(self.backend.lookups.lock().entry(name).or_default());
         let mut cached = slot.lock().await;
         if let Some((result, until)) = cached.as_ref()
             && (Instant::now() < *until || self.has(Flaw::OpaqueCachedForever))
@@ -353,7 +358,8 @@ impl Server {
         }
         let expires_at = milliseconds("expiration");
         let is_past = expires_at.is_some_and(|expires| now_milliseconds() >= expires);
-        let has_expired = expired || is_past && !self.has(Flaw::ExpirationIgnored);
+        let has_expired =
+            expired && !self.has(Flaw::ExpiredFlagIgnored) || is_past && !self.has(Flaw::ExpirationIgnored);
         if has_expired && !self.has(Flaw::ExpiredIgnored) {
             return Err(Refusal::Expired);
         }

@@ -45,7 +45,8 @@ impl Server {
         if version.is_none() && self.has(Flaw::VersionHeaderNeeded) {
             return Err(RpcError::new(400, -32600, "MCP-Protocol-Version is missing"));
         }
-        let any_version = self.has(Flaw::AnyVersion);
+        let any_version =
+            self.has(Flaw::AnyVersion) || !is_request && self.has(Flaw::AnyVersionOfNotifications);
         if let Some(version) = version
             && declared.is_none()
             && !VERSIONS.contains(&version)

@@ -47,6 +47,9 @@ flaws! {
     SessionIdAsToken "session-id-as-token" "Accepts any MCP session id in place of a token.";
     RealSessionIdAsToken "real-session-id-as-token"
         "Accepts the id of an existing MCP session in place of its user's token.";
+    SessionSkipsExpiry "session-skips-expiry"
+        "Accepts an expired token in an MCP session that its user started.";
+    SessionIdAdopted "session-id-adopted" "Accepts any MCP session id that a client makes up.";
     AnyonesSession "anyones-session" "Lets every authenticated user use the MCP sessions of other users.";
     LastCallerRemembered "last-caller-remembered"
         "Treats a request without a token as coming from the previous caller.";
@@ -58,6 +61,7 @@ flaws! {
     SchemeCaseSensitive "scheme-case-sensitive"
         "Accepts `Bearer`, but no other case of it, such as `bearer`.";
     SchemeNotNeeded "scheme-not-needed" "Accepts a token without a scheme.";
+    SchemePrefix "scheme-prefix" "Accepts a scheme that merely begins with `Bearer`.";
     SchemeGlued "scheme-glued" "Accepts a token without a space after the scheme.";
     LastWord "last-word" "Uses the longest of several words after the scheme as the token.";
     TokenParameter "token-parameter" "Accepts the token in a quoted parameter after the scheme.";
@@ -94,6 +98,7 @@ flaws! {
     AlgIgnored "alg-ignored" "Ignores `alg` and verifies every signature as RS256.";
     AnyRsaAlgorithm "any-rsa-algorithm"
         "Accepts the RSA algorithm that the header names, such as RS384 or PS256.";
+    AlgTrimmed "alg-trimmed" "Trims spaces around `alg`.";
     AlgCaseInsensitive "alg-case-insensitive" "Accepts `rs256` for `RS256`.";
     UnknownAlgAs500 "unknown-alg-as-500" "Answers an unknown `alg` with 500.";
     SignatureIgnored "signature-ignored" "Never verifies the signature.";
@@ -107,9 +112,12 @@ flaws! {
     UnspecifiedCatRefused "unspecified-cat-refused"
         "Rejects the `cat` that carries no class information.";
     CritIgnored "crit-ignored" "Ignores `crit`.";
+    CritMalformedIgnored "crit-malformed-ignored" "Ignores a `crit` that is not a list.";
     UnknownHeaderRefused "unknown-header-refused" "Rejects tokens with unknown header parameters.";
     HeaderKeyTrusted "header-key-trusted"
         "Trusts keys that the token's header supplies (`jwk`, `jku`, `x5u`).";
+    CertificateTrusted "certificate-trusted"
+        "Trusts the key of the certificate that the token's header contains (`x5c`).";
     KidIgnored "kid-ignored" "Ignores `kid` and tries every key.";
     KidNotNeeded "kid-not-needed" "Accepts tokens without `kid` and tries every key.";
     KidAsFile "kid-as-file" "Reads the secret for `alg: HS256` from the file that `kid` names.";
@@ -157,6 +165,7 @@ flaws! {
     NbfOnlyWithIat "nbf-only-with-iat" "Checks `nbf` only in tokens that have `iat`.";
 
     // Audience and authorized party.
+    AudSchemeIgnored "aud-scheme-ignored" "Ignores the scheme of `aud`.";
     AudAnyResource "aud-any-resource" "Accepts any URL as `aud`.";
     AudIgnored "aud-ignored" "Does not check `aud`.";
     AudienceIsEnough "audience-is-enough"
@@ -184,6 +193,8 @@ flaws! {
     AzpIgnored "azp-ignored" "Does not check `azp`.";
     AzpNotNeeded "azp-not-needed" "Accepts tokens without `azp` although authorized parties are configured.";
     AzpPrefix "azp-prefix" "Accepts an `azp` that merely begins with an authorized party.";
+    AzpSuffix "azp-suffix" "Accepts an `azp` that merely ends with an authorized party.";
+    AzpSubdomains "azp-subdomains" "Accepts subdomains of an authorized party as `azp`.";
     AzpHostOnly "azp-host-only" "Compares only the host of `azp`.";
     AzpListAccepted "azp-list-accepted" "Accepts an `azp` that is a list with an authorized party.";
     AzpOfAccessTokens "azp-of-access-tokens" "Requires `azp` in access tokens, which never have it.";
@@ -268,6 +279,8 @@ flaws! {
     ExpiredIgnored "expired-ignored" "Accepts opaque tokens that have expired.";
     InactiveIgnored "inactive-ignored" "Accepts opaque tokens that Clerk reports as inactive.";
     FlagsNotNeeded "flags-not-needed" "Treats missing `revoked` and `expired` flags as false.";
+    ExpiredFlagIgnored "expired-flag-ignored"
+        "Trusts the expiration time of an opaque token and ignores its `expired` flag.";
     ExpirationIgnored "expiration-ignored"
         "Trusts the `expired` flag of an opaque token and ignores its expiration time.";
     OpaqueObjectIgnored "opaque-object-ignored" "Ignores the `object` in Clerk's answer about an opaque token.";
@@ -287,6 +300,7 @@ flaws! {
     NullScopesGrantAll "null-scopes-grant-all"
         "Treats an opaque token without a list of scopes as one with all scopes.";
     TokenInLookupUrl "token-in-lookup-url" "Puts opaque tokens into the URL of the request to Clerk.";
+    LookupsInAnyCase "lookups-in-any-case" "Caches opaque tokens without regard to case.";
     LookupsByPrefix "lookups-by-prefix" "Caches opaque tokens by their first characters.";
     TextFlagsIgnored "text-flags-ignored" "Treats `revoked` and `expired` flags that are not booleans as false.";
     BackendAnswersUnbounded "backend-answers-unbounded" "Reads answers of Clerk's Backend API of any size.";
@@ -340,6 +354,7 @@ flaws! {
     TokensCachedForever "tokens-cached-forever"
         "Caches verified tokens past their expiry and past the withdrawal of their key.";
     TokensCachedByHeader "tokens-cached-by-header" "Caches verified tokens by their JOSE header.";
+    TokensCachedBySignature "tokens-cached-by-signature" "Caches verified tokens by their signature alone.";
     TokensCachedByJti "tokens-cached-by-jti" "Caches verified tokens by `jti`.";
     TokensCachedBySession "tokens-cached-by-session" "Caches verified tokens by `sid`.";
     TokensCachedUnsigned "tokens-cached-unsigned"
@@ -420,6 +435,8 @@ flaws! {
     ScopeSubstring "scope-substring" "Accepts a scope that merely contains the required one.";
     ScopeCaseInsensitive "scope-case-insensitive" "Ignores the case of scopes.";
     ScopesSplitOnCommas "scopes-split-on-commas" "Splits the scopes of access tokens at commas too.";
+    ScopesSplitOnWhitespace "scopes-split-on-whitespace"
+        "Splits the scopes of access tokens at tabs and line breaks too.";
     ScpElementsSplit "scp-elements-split" "Splits the elements of `scp` at spaces.";
     ScopesNotRead "scopes-not-read" "Reads no scopes from access tokens.";
     ScopesInOrder "scopes-in-order" "Requires the scopes in the configured order.";
@@ -506,6 +523,7 @@ flaws! {
     TraceEchoes "trace-echoes" "Echoes TRACE requests.";
     NoAllow "no-allow" "Omits `Allow` from 405 responses.";
     WrongMethodAs404 "wrong-method-as-404" "Answers a wrong method with 404.";
+    ReadinessShowsToken "readiness-shows-token" "Shows the last rejected token at `/readyz`.";
     AlwaysReady "always-ready" "Reports that it is ready without keys.";
     HealthAsksClerk "health-asks-clerk" "Calls Clerk to answer health checks.";
     HealthProtected "health-protected" "Requires a token for `/healthz`.";
@@ -533,6 +551,8 @@ flaws! {
     HeadersNotNeeded "headers-not-needed" "Accepts 2026-07-28 messages without their headers.";
     MetaNotNeeded "meta-not-needed" "Accepts 2026-07-28 messages without `_meta`.";
     AnyVersion "any-version" "Accepts every protocol version.";
+    AnyVersionOfNotifications "any-version-of-notifications"
+        "Accepts notifications of every protocol version.";
     NoSupportedList "no-supported-list" "Omits the supported versions when it rejects a protocol version.";
     InitializeEchoes "initialize-echoes" "Agrees to every protocol version in `initialize`.";
     InitializeInsists "initialize-insists" "Answers every `initialize` with 2025-11-25.";
@@ -555,6 +575,7 @@ flaws! {
     WrongTypesAs500 "wrong-types-as-500" "Answers a message whose members have wrong types with 500.";
     DeepJsonAs500 "deep-json-as-500" "Answers deeply nested JSON with 500.";
     AnyJsonRpcVersion "any-json-rpc-version" "Accepts every value of `jsonrpc`.";
+    PaddedSessionIds "padded-session-ids" "Counts up to make MCP session ids, and pads them with zeros.";
     SequentialSessionIds "sequential-session-ids" "Counts up to make MCP session ids.";
     AnyTypeRefused "any-type-refused" "Rejects `Accept: */*` and requests without `Accept`.";
     DeclaredSizeIgnored "declared-size-ignored"
@@ -598,6 +619,7 @@ flaws! {
     NoAnnotations "no-annotations" "Omits title, annotations and output schema from its tools.";
     FailsWithoutOrganizations "fails-without-organizations" "Fails when the user has no memberships.";
     BannedServed "banned-served" "Serves banned users.";
+    BannedServedInOneTool "banned-served-in-one-tool" "Serves banned users in `get-user-info`.";
     UserIdFromArguments "user-id-from-arguments"
         "Uses the `userId` argument instead of the caller's user id.";
     CallersTokenPassedOn "callers-token-passed-on"

@@ -29,7 +29,10 @@ impl Server {
         let words = |name: &str| {
             let text = claims.get(name).and_then(Value::as_str).unwrap_or_default();
             let commas = self.has(Flaw::ScopesSplitOnCommas);
-            let words = text.split(|character| character == ' ' || commas && character == ',');
+            let whitespace = self.has(Flaw::ScopesSplitOnWhitespace);
+            let words = text.split(|character: char| {
+                character == ' ' || commas && character == ',' || whitespace && character.is_whitespace()
+            });
             let words = words.filter(|word| !word.is_empty());
             words.map(str::to_owned).collect::<Vec<_>>()
         };

@@ -157,7 +157,10 @@ impl Server {
         };
         let is_initialize = method == "initialize";
         if self.settings.sessions && !modern && !is_initialize {
-            let owner = self.session_owner(headers);
+            let made_up = self.has(Flaw::SessionIdAdopted) && headers.contains_key("mcp-session-id");
+            let owner = self
+                .session_owner(headers)
+                .or_else(|| made_up.then(|| caller.clone()));
             let allowed =
                 owner.is_some_and(|owner| owner.user == caller.user || self.has(Flaw::AnyonesSession));
             if !allowed {

@@ -187,6 +187,13 @@ impl Server {
         if self.has(Flaw::ReadinessUnexplained) {
             body = json!({ "status": if ready { "ready" } else { "not ready" } });
         }
+        let rejected = self.stored_callers.lock().get("rejected").cloned();
+        if let (Some(members), Some(rejected)) = (body.as_object_mut(), rejected) {
+            members.insert(
+                "lastError".to_owned(),
+                format!("rejected {}", rejected.token).into(),
+            );
+        }
         if self.has(Flaw::HealthTellsAll) {
             let settings = &self.settings;
             body = json!({ "clerk": settings.issuer, "backend": settings.backend, "secretKey": settings.secret_key });

@@ -19,6 +19,11 @@ use super::flaw::Flaw;
 /// Smallest accepted modulus: 2048 bits (RFC 7518 §3.3).
 const MIN_MODULUS_BYTES: usize = 256;
 
+/// The algorithm identifier `rsaEncryption` (RFC 8017 appendix A.1).
+const RSA_ENCRYPTION: [u8; 15] = [
+    0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00,
+];
+
 /// A public key. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PublicKey {
@@ -74,6 +79,24 @@ impl PublicKey {
             .decode(body.split_whitespace().collect::<String>())
             .ok()?;
         let key = aws_lc_rs::rsa::PublicKey::from_der(&der).ok()?;
+        Self::new(
+            key.modulus().big_endian_without_leading_zero(),
+            key.exponent().big_endian_without_leading_zero(),
+            MIN_MODULUS_BYTES,
+        )
+    }
+
+    /// Returns the key of a certificate in base64, whose issuer is not checked. Only a flaw uses it.
+    pub(crate) fn from_certificate(base64: &str) -> Option<Self> {
+        let der = BASE64_STANDARD.decode(base64).ok()?;
+        let mut starts = der.windows(RSA_ENCRYPTION.len());
+        // The `SubjectPublicKeyInfo` begins four bytes before the algorithm, with a length of two bytes.
+        let start = starts
+            .position(|window| window == RSA_ENCRYPTION)?
+            .checked_sub(4)?;
+        let key = der.get(start..)?;
+        let length = usize::from(*key.get(2)?) * 256 + usize::from(*key.get(3)?);
+        let key = aws_lc_rs::rsa::PublicKey::from_der(key.get(..length + 4)?).ok()?;
         Self::new(
             key.modulus().big_endian_without_leading_zero(),
             key.exponent().big_endian_without_leading_zero(),
@@ -140,9 +163,6 @@ impl PublicKey {
 
     /// Encodes the key as a `SubjectPublicKeyInfo`.
     fn der(&self) -> Vec<u8> {
-        const RSA_ENCRYPTION: [u8; 15] = [
-            0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00,
-        ];
         // Without the leading zero, DER would read the modulus as a negative number.
         let modulus = der_element(0x02, &[&[0], self.modulus.as_ref()].concat());
         let exponent = der_element(0x02, self.exponent.as_ref());

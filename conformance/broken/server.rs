@@ -292,6 +292,13 @@ impl Server {
                 return Url::parse(&audience.replace("%6d", "m").replace("%6D", "m"))
                     .is_ok_and(|url| ours.contains(&url.as_str().trim_end_matches('/')));
             }
+            Some(Flaw::AudSchemeIgnored) => {
+                let without_scheme =
+                    |url: &str| url.split_once("//").map_or(url, |(_, rest)| rest).to_owned();
+                return ours
+                    .iter()
+                    .any(|one| without_scheme(one) == without_scheme(audience));
+            }
             Some(Flaw::AudAnyResource) => return audience.starts_with("http"),
             _ => {}
         }

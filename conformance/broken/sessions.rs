@@ -10,6 +10,10 @@ impl Server {
         let mut stored = self.stored_callers.lock();
         let id = if self.has(Flaw::SequentialSessionIds) {
             HeaderValue::from(stored.len())
+        } else if self.has(Flaw::PaddedSessionIds)
+            && let Ok(id) = HeaderValue::try_from(format!("{:024}", stored.len()))
+        {
+            id
         } else {
             HeaderValue::from(rand::random::<u64>())
         };

@@ -1,11 +1,21 @@
 // Tests the npm packages: installs their tarballs into an empty folder and runs the program.
 //
-// PACKAGES is a folder with the tarballs of the launcher and of this platform.
+// PACKAGES is a folder with the tarballs of the launcher and of this platform. CLERK_MCP is the program `clerk-mcp`,
+// whose demo is tested.
 import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 
@@ -43,6 +53,24 @@ test("SIGTERM stops the local Clerk", async () => {
   await assert.rejects(fetch(`${frontendApiUrl}/.well-known/jwks.json`));
 });
 
+test("npx signs in to a running server and tests it, with only Node.js on the PATH", async () => {
+  const options = ["--port", "0", "--clerk-port", "0", "--auto-approve", "ada", "--json"];
+  const demo = spawn(process.env.CLERK_MCP, ["demo", ...options], { stdio: ["ignore", "pipe", "ignore"] });
+  try {
+    const [line] = await firstLines(demo, 1);
+    const run = ["clerk-mcp-conformance", "run", "--url", JSON.parse(line).mcpEndpoint, "--login"];
+    const { status, stdout, stderr } = spawnSync("npx", ["--no-install", ...run], {
+      cwd: folder,
+      encoding: "utf8",
+      env: { HOME: folder, PATH: folderWith("node", "npx", "sh") },
+    });
+    assert.equal(status, 0, stdout + stderr);
+    assert.match(stdout, /^CLEAN [1-9]\d* passed/m);
+  } finally {
+    demo.kill();
+  }
+});
+
 test("Without the package of this platform, the launcher says what to do", () => {
   const alone = join(folder, "alone");
   mkdirSync(alone);
@@ -53,6 +81,16 @@ test("Without the package of this platform, the launcher says what to do", () =>
   assert.match(stderr, /the package clerk-mcp-conformance-\S+ is missing/);
   assert.match(stderr, /npm install --include=optional/);
 });
+
+/** Returns a new folder with links to these programs, to use as the PATH. */
+function folderWith(...names) {
+  const bin = mkdtempSync(join(folder, "bin-"));
+  for (const name of names) {
+    const found = process.env.PATH.split(delimiter).map((path) => join(path, name)).find((path) => existsSync(path));
+    symlinkSync(realpathSync(found), join(bin, name));
+  }
+  return bin;
+}
 
 /** Returns the first `count` lines that `child` prints. */
 async function firstLines(child, count) {

@@ -106,7 +106,12 @@ fn describe_step(step: &Step, profile: &Profile) -> Vec<String> {
         }
     }
     if let Some(earlier) = step.token_of_step {
-        lines.push(format!("\n{{token}} is the token of step {earlier}."));
+        let damaged = if step.damage.is_empty() {
+            String::new()
+        } else {
+            format!(", damaged: {}", serde_json::json!(step.damage))
+        };
+        lines.push(format!("\n{{token}} is the token of step {earlier}{damaged}."));
     }
     if let Some(earlier) = step.session_of_step {
         lines.push(format!(

@@ -90,6 +90,13 @@ impl LookupLimit {
         outcome
     }
 
+    /// Returns whether all permits are free.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        let free = [&self.accepted, &self.unknown, &self.queue].map(Semaphore::available_permits);
+        free == [MAX_LOOKUPS, MAX_LOOKUPS, MAX_QUEUE]
+    }
+
     fn pause_if_rate_limited(&self, outcome: &Result<Arc<Session>, AuthError>) {
         if let Err(AuthError::Unavailable(Outage::Clerk(ClerkError::RateLimited { retry_after }))) = outcome {
             let wait = retry_after.unwrap_or(LIMIT_WINDOW).min(LONGEST_PAUSE);

@@ -27,6 +27,8 @@ struct Clerk {
     /// When lookups of tokens that Clerk does not know began, in the last window.
     unknown: VecDeque<Instant>,
     all_unknown: usize,
+    /// When lookups of made-up tokens began. A lookup is removed when Clerk turns out to know its token.
+    charged: Vec<Instant>,
     paused_until: Option<Instant>,
 }
 
@@ -62,6 +64,10 @@ async fn look_up(
     mut rng: Rng,
 ) -> Result<Arc<Session>, AuthError> {
     let _in_flight = InFlight::begin(&clerk, is_accepted);
+    let begun = Instant::now();
+    if !is_accepted {
+        clerk.lock().charged.push(begun);
+    }
     let outcome = if is_accepted { rng.u8(0..8) } else { rng.u8(0..20) };
     if outcome > 3 && !is_accepted {
         let mut seen = clerk.lock();
@@ -73,6 +79,12 @@ async fn look_up(
         assert!(seen.unknown.len() <= 2 * MAX_UNKNOWN_TOKENS as usize);
     }
     sleep(up_to(Duration::from_secs(5), &mut rng)).await;
+    if matches!(outcome, 2 | 3) && !is_accepted {
+        let mut seen = clerk.lock();
+        if let Some(position) = seen.charged.iter().position(|one| *one == begun) {
+            seen.charged.swap_remove(position);
+        }
+    }
     let failed = |error| Err(AuthError::Unavailable(Outage::Clerk(error)));
     match outcome {
         0 if rng.u8(0..4) == 0 => {
@@ -103,7 +115,7 @@ async fn simulate(mut rng: Rng) {
         async move {
             sleep(up_to(Duration::from_secs(15), &mut rng)).await;
             let is_accepted = rng.u8(0..4) == 0;
-            let lookup = look_up(clerk, is_accepted, rng.fork());
+            let lookup = look_up(Arc::clone(&clerk), is_accepted, rng.fork());
             let patience = if rng.bool() {
                 up_to(Duration::from_secs(3), &mut rng)
             } else {
@@ -119,10 +131,21 @@ async fn simulate(mut rng: Rng) {
             if let Ok(Err(AuthError::Unavailable(Outage::LookupLimit { retry_after }))) = outcome.await {
                 assert!(!is_accepted, "made-up tokens locked out an accepted one");
                 assert!(retry_after <= LIMIT_WINDOW, "{retry_after:?}");
+                let seen = clerk.lock();
+                let recent = seen
+                    .charged
+                    .iter()
+                    .filter(|begun| begun.elapsed() <= LIMIT_WINDOW);
+                assert!(
+                    recent.count() >= MAX_UNKNOWN_TOKENS as usize,
+                    "refused although Clerk knew the tokens"
+                );
             }
         }
     });
-    join_all(callers).await;
+    let ended = timeout(Duration::from_hours(1), join_all(callers)).await;
+    assert!(ended.is_ok(), "callers wait forever");
+    assert!(budget.is_idle(), "a permit was not released");
 
     let windows = begun.elapsed().as_secs() / LIMIT_WINDOW.as_secs() + 1;
     {

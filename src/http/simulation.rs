@@ -59,8 +59,18 @@ impl Listener for Network {
         Ok((Counted(stream, Arc::clone(&self.open)), self.local_addr()?))
     }
 
+    /// Accepts everything in the queue, as the operating system does.
     fn close(self) -> Vec<(Counted, SocketAddr)> {
-        Vec::new()
+        let mut arrivals = self.arrivals.into_inner();
+        let queued = std::iter::from_fn(|| arrivals.try_recv().ok()).flatten();
+        queued
+            .map(|Arrival(stream, is_accepted)| {
+                is_accepted.store(true, Ordering::SeqCst);
+                self.open.fetch_add(1, Ordering::SeqCst);
+                let remote = (Ipv4Addr::LOCALHOST, 1).into();
+                (Counted(stream, Arc::clone(&self.open)), remote)
+            })
+            .collect()
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

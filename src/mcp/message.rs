@@ -61,7 +61,11 @@ impl<'a> Message<'a> {
     /// # Errors
     /// [`MessageError`] when `body` is not a JSON-RPC message of MCP, or exceeds a limit.
     pub(super) fn parse(body: &'a [u8]) -> Result<Self, MessageError<'a>> {
-        let Ok(envelope) = serde_json::from_slice::<Envelope<'_>>(body) else {
+        // `from_slice` does not look at the bytes of members that it skips.
+        let envelope = std::str::from_utf8(body)
+            .ok()
+            .and_then(|text| serde_json::from_str::<Envelope<'_>>(text).ok());
+        let Some(envelope) = envelope else {
             return Err(envelope_error(body));
         };
         let fault = |code, message| MessageError {
@@ -323,7 +327,9 @@ fn initialize_error(params: &str) -> Option<&'static str> {
 
 /// Returns the error for a body that is not a JSON object with the members of [`Envelope`].
 fn envelope_error<'a>(body: &[u8]) -> MessageError<'a> {
-    let (code, message) = if serde_json::from_slice::<IgnoredAny>(body).is_err() {
+    let is_json =
+        std::str::from_utf8(body).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
+    let (code, message) = if !is_json {
         (PARSE_ERROR, "The body is not JSON")
     } else if body.trim_ascii_start().starts_with(b"[") {
         // MCP removed batches in 2025-06-18.

@@ -12,7 +12,10 @@ use futures_util::{FutureExt, future::BoxFuture};
 use local_clerk::mint::SigningKey;
 use parking_lot::Mutex;
 use serde_json::json;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    task::yield_now,
+    time::{Instant, sleep, timeout},
+};
 
 use super::{FetchError, JwksCache, JwksFetcher, KeySource};
 use crate::{
@@ -30,6 +33,7 @@ static KEYS: LazyLock<Vec<SigningKey>> = LazyLock::new(|| {
 /// The longest time that a fetch takes, as the client's time limit ensures.
 const LONGEST_FETCH: Duration = Duration::from_secs(5);
 const STALE_FOR: Duration = Duration::from_hours(1);
+const REFRESH_AFTER: Duration = Duration::from_mins(5);
 
 /// The simulated Clerk, and what the cache did.
 #[derive(Debug)]
@@ -43,6 +47,7 @@ struct Clerk {
     /// The key ids of the last set that the cache received, and when.
     received: Option<(Vec<&'static str>, Instant)>,
     last_failed: bool,
+    ended_at: Option<Instant>,
 }
 
 #[derive(Debug, Clone)]
@@ -60,6 +65,7 @@ impl JwksFetcher for Fetcher {
             sleep(latency).await;
             let mut clerk = clerk.lock();
             clerk.is_fetching = false;
+            clerk.ended_at = Some(Instant::now());
             clerk.last_failed = failure.is_some() || body.is_none();
             if let Some(failure) = failure {
                 return Err(failure);
@@ -84,13 +90,12 @@ impl Clerk {
         self.fetches
             .retain(|begun| now - *begun < Duration::from_secs(10));
         self.fetches.push_back(now);
-        // A burst of two for unknown keys, one more that is due in ten seconds, and one to refresh. Without
-        // keys, one each second.
+        // A burst of two for unknown keys, and one to refresh. Without keys, one each second.
         let had_keys = self
             .received
             .as_ref()
             .is_some_and(|(_, at)| at.elapsed() > Duration::from_secs(10));
-        let most = if self.holds_keys() && had_keys { 4 } else { 14 };
+        let most = if self.holds_keys() && had_keys { 3 } else { 11 };
         assert!(
             self.fetches.len() <= most,
             "{} fetches in 10 s",
@@ -130,6 +135,18 @@ impl Clerk {
             .is_some_and(|(_, at)| at.elapsed() < STALE_FOR)
     }
 
+    /// Returns whether the cache must refresh its set now.
+    fn is_refresh_due(&self) -> bool {
+        let is_old = self
+            .received
+            .as_ref()
+            .is_some_and(|(_, at)| at.elapsed() >= REFRESH_AFTER);
+        let may_retry = self
+            .ended_at
+            .is_none_or(|at| at.elapsed() >= Duration::from_secs(10));
+        self.holds_keys() && is_old && may_retry
+    }
+
     fn holds(&self, kid: &str) -> bool {
         self.holds_keys() && self.received.as_ref().is_some_and(|(ids, _)| ids.contains(&kid))
     }
@@ -147,6 +164,7 @@ async fn simulate(mut rng: Rng) {
         fetches: VecDeque::new(),
         received: None,
         last_failed: false,
+        ended_at: None,
     }));
     let cache = JwksCache::new(Fetcher(Arc::clone(&clerk)), Arc::new(SimulatedClock::start()));
     for _ in 0..60 {
@@ -166,10 +184,16 @@ async fn simulate(mut rng: Rng) {
             .filter(|_| rng.u8(0..4) > 0)
             .map_or(&*made_up, SigningKey::kid);
         let held = clerk.lock().holds(kid);
+        let is_refresh_due = clerk.lock().is_refresh_due();
         let lookup = cache.keys(kid);
         if held {
             let keys = lookup.now_or_never().expect("a known key needs no fetch");
             assert_eq!(keys.map(|keys| keys.len()), Ok(1), "{kid}");
+            yield_now().await;
+            let clerk = clerk.lock();
+            // A fetch without latency has ended already.
+            let is_refreshed = clerk.is_fetching || clerk.ended_at == Some(Instant::now());
+            assert!(is_refreshed || !is_refresh_due, "no refresh of an old set");
             continue;
         }
         let patience = if rng.bool() {
@@ -184,7 +208,13 @@ async fn simulate(mut rng: Rng) {
         };
         let clerk = clerk.lock();
         match outcome {
-            Ok(keys) => assert_eq!(!keys.is_empty(), clerk.holds(kid), "{kid}"),
+            Ok(keys) => {
+                assert_eq!(!keys.is_empty(), clerk.holds(kid), "{kid}");
+                assert!(
+                    !keys.is_empty() || !clerk.last_failed,
+                    "an outage counts as an unknown key"
+                );
+            }
             Err(error) => assert!(clerk.last_failed, "no fetch failed: {error}"),
         }
     }

@@ -70,6 +70,22 @@ async fn a_body_that_is_not_a_message_gets_the_json_rpc_error_for_it() {
     }
 }
 
+/// A parser that skips a member does not look at its bytes.
+#[tokio::test]
+async fn a_body_with_a_member_that_is_not_utf_8_is_not_json() {
+    let server = TestServer::spawn().await;
+    let token = server.oauth_token("ada").mint();
+    for body in [
+        &b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"greet\",\"arguments\":{\"name\":\"Ada\"}},\"x\":\"\xff\"}"[..],
+        b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"\xff\":1}",
+        b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"x\":\"\xff\"}}",
+    ] {
+        let answer = Exchange::of(post(&server, &token, "").body(body)).await;
+        let text = String::from_utf8_lossy(body);
+        assert_eq!((answer.status.as_u16(), &answer.json()["error"]["code"]), (400, &json!(-32700)), "{text}");
+    }
+}
+
 /// With the id, the client can match the error to its request.
 #[tokio::test]
 async fn the_error_for_an_invalid_message_has_its_id() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use local_clerk::mint::TokenSpec;
+use local_clerk::mint::{Damage, TokenSpec};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -46,6 +46,9 @@ pub struct Step {
     /// Sends the token of an earlier step (from 1) again.
     #[serde(default)]
     pub token_of_step: Option<usize>,
+    /// How the token of `token_of_step` is damaged.
+    #[serde(default)]
+    pub damage: Vec<Damage>,
     /// Sends the MCP session id from the answer of an earlier step (from 1), even if another caller started
     /// that session.
     #[serde(default)]

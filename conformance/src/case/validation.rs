@@ -99,6 +99,11 @@ fn validate_step(case: &Case, position: usize, step: &Step) -> Result<(), String
     {
         return Err(format!("{unknown:?} is not an endpoint of Clerk"));
     }
+    if !step.damage.is_empty() && step.token_of_step.is_none() {
+        return Err(
+            "damage needs token_of_step. A token of the step itself has damage of its own".to_owned(),
+        );
+    }
     let earlier = [
         step.token_of_step,
         step.session_of_step,

@@ -137,7 +137,11 @@ impl<'a> Trial<'a> {
         let count = request_count(step);
         if let Some(earlier) = step.token_of_step {
             let token = earlier.checked_sub(1).and_then(|index| self.tokens.get(index));
-            return Ok(vec![token.cloned().flatten(); count]);
+            let damaged = token.cloned().flatten().map(|token| {
+                let damage = step.damage.iter();
+                damage.fold(token, |token, damage| damage.apply(&token))
+            });
+            return Ok(vec![damaged; count]);
         }
         let Some(spec) = &step.token else {
             return Ok(vec![None; count]);

@@ -32,7 +32,15 @@ impl UnknownPlaceholder {
 
 /// Placeholders that are filled in later: the token of the request and the id of its caller, the parts and
 /// keys of a minted token, the number of a repetition.
-const FILLED_LATER: [&str; 6] = [CALLER, "token", "header", "claims", "another_key", "n"];
+const FILLED_LATER: [&str; 7] = [
+    CALLER,
+    "token",
+    "header",
+    "claims",
+    "another_key",
+    "another_certificate",
+    "n",
+];
 
 /// The placeholder for the tool that callers without a token may call. It has a value if there is one.
 pub(super) const PUBLIC_TOOL: &str = "public_tool";

@@ -42,6 +42,17 @@ impl Damage {
             }
             Self::Quoted => format!("\"{token}\""),
             Self::Doubled => format!("{token},{token}"),
+            Self::OtherCase => {
+                let (prefix, rest) = token.split_at(token.find('_').map_or(0, |position| position + 1));
+                let swap = |one: char| {
+                    if one.is_ascii_lowercase() {
+                        one.to_ascii_uppercase()
+                    } else {
+                        one.to_ascii_lowercase()
+                    }
+                };
+                format!("{prefix}{}", rest.chars().map(swap).collect::<String>())
+            }
         }
     }
 }
@@ -115,6 +126,7 @@ mod tests {
             assert_ne!(Damage::FlipSignature.apply(opaque), opaque);
         }
         assert_eq!(Damage::StandardAlphabet.apply("a-b_c"), "a+b/c");
+        assert_eq!(Damage::OtherCase.apply("oat_aB1"), "oat_Ab1");
     }
 
     #[test]

@@ -13,7 +13,9 @@ use aws_lc_rs::{
 };
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
 use num_bigint::BigUint;
+use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256};
 use serde_json::{Value, json};
+use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
 use super::RsaDefect;
 
@@ -67,6 +69,16 @@ impl SigningKey {
     /// Returns the key id, the `kid` of tokens signed with this key.
     pub fn kid(&self) -> &str {
         &self.kid
+    }
+
+    /// Returns a certificate of the key that the key itself signed, as in the header parameter `x5c` (RFC 7515
+    /// §4.1.6).
+    pub(crate) fn self_signed_certificate(&self) -> Option<String> {
+        let der: Pkcs8V1Der<'_> = self.pair.as_der().ok()?;
+        let key = PrivatePkcs8KeyDer::from(der.as_ref());
+        let pair = KeyPair::from_pkcs8_der_and_sign_algo(&key, &PKCS_RSA_SHA256).ok()?;
+        let certificate = CertificateParams::default().self_signed(&pair).ok()?;
+        Some(BASE64_STANDARD.encode(certificate.der()))
     }
 
     /// Returns the public key as a JSON Web Key (RFC 7517 §4, RFC 7518 §6.3.1), with the members Clerk

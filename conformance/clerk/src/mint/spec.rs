@@ -58,7 +58,8 @@ pub struct TokenSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in_seconds: Option<u32>,
     /// Members of the JOSE header to set; null (in TOML `"@null"`) removes a member. `"{another_key}"` stands
-    /// for the public key that `sign = "another_key"` signs with, as a JSON Web Key.
+    /// for the public key that `sign = "another_key"` signs with, as a JSON Web Key, and
+    /// `"{another_certificate}"` for a certificate of that key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub header: BTreeMap<String, Value>,
     /// Claims to set; null (in TOML `"@null"`) removes a claim. `"@now"`, `"@now-1h"` and `"@now+90s"` stand
@@ -194,13 +195,15 @@ pub enum Damage {
     Quoted,
     /// Appends a comma and the token again.
     Doubled,
+    /// Swaps upper and lower case after the prefix.
+    OtherCase,
 }
 
 impl Damage {
     /// Returns whether the damage affects the parts of a JWT, and not the token as a whole.
     fn affects_parts(self) -> bool {
         match self {
-            Self::PercentEncoded | Self::Quoted | Self::Doubled => false,
+            Self::PercentEncoded | Self::Quoted | Self::Doubled | Self::OtherCase => false,
             Self::FlipSignature
             | Self::FlipClaims
             | Self::DropLastCharacter

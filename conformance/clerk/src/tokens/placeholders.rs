@@ -33,11 +33,15 @@ pub(crate) fn resolve_changes(
         .collect()
 }
 
-/// Resolves the placeholders in a value: `@now-1h`, `@json-null`, `@17KiB`, `{another_key}`.
+/// Resolves the placeholders in a value: `@now-1h`, `@json-null`, `@17KiB`, `{another_key}`,
+/// `{another_certificate}`.
 pub(crate) fn resolve_value(value: &Value, now: Timestamp) -> Result<Value, MintError> {
     Ok(match value {
         Value::String(text) if text == "@json-null" => Value::Null,
         Value::String(text) if text == "{another_key}" => another_key().jwk(),
+        Value::String(text) if text == "{another_certificate}" => {
+            another_key().self_signed_certificate().into()
+        }
         Value::String(text) => match (text.strip_prefix("@now"), kibibytes(text)) {
             (Some(offset), _) => Value::from(now.as_second() + seconds(offset)?),
             (None, Some(length)) => "A".repeat(length * 1024).into(),
