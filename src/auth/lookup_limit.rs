@@ -93,7 +93,7 @@ impl LookupLimit {
     /// Returns whether all permits are free.
     #[cfg(test)]
     pub(super) fn is_idle(&self) -> bool {
-        let free = [&self.accepted, &self.unknown, &self.queue].map(Semaphore::available_permits);
+        let free = [&self.accepted, &self.other, &self.queue].map(Semaphore::available_permits);
         free == [MAX_LOOKUPS, MAX_LOOKUPS, MAX_QUEUE]
     }
 
