@@ -200,10 +200,10 @@ async function run(name, program, arguments_, environment, input = "") {
   return new Promise((ended) => child.on("close", ended));
 }
 
-/** Tests a target with the suite. Nothing is proved if the suite cannot test it. */
+/** Tests a target with the suite. Findings are for `.ci/conformance`, but without a result nothing is proved. */
 async function test(arguments_) {
   const code = await run("suite", suite, ["run", "--jobs", "8", "--verbose", ...arguments_]);
-  if (code !== 0) throw new Error(`the suite ended with ${code}; see ${join(output, "suite.stdout")}`);
+  if (code !== 0 && code !== 1) throw new Error(`the suite ended with ${code}; see ${join(output, "suite.stdout")}`);
 }
 
 /** Stops a program and waits until it has written everything. */
