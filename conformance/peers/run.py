@@ -127,20 +127,24 @@ def test(peer):
 LEVELS = {"failed": "must", "warned": "should"}
 
 
+def shown(peer, result):
+    """Returns the causes that may be published, each with the page where it is public already, if it needs one."""
+    for cause in result["causes"]:
+        public = peer.get("public", {}).get(cause["id"])
+        recommended_only = cause["id"] in HARMLESS_RECOMMENDATIONS and not cause["failed"]
+        if public or cause["id"] in HARMLESS or recommended_only:
+            yield cause, public
+
+
 def table(peers, results):
-    yield "| server | version | run on | verdict | passed | must failures | should failures | not applicable |"
-    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
+    # Without the verdict and the number of passed cases, because they tell what is left out.
+    yield "| server | version | run on | must failures | should failures |"
+    yield "| --- | --- | --- | --- | --- |"
     for peer in peers:
         result = results[peer["id"]]
-        counts = result["summary"]
-        failures = counts["fail"] + counts["notTestable"]
-        cells = [
-            f"[{peer['name']}](#{anchor(peer['name'])})",
-            peer["version"],
-            result["date"],
-            result["verdict"]["title"],
-            *(counts["pass"], failures, counts["warn"], counts["notApplicable"]),
-        ]
+        causes = [cause for cause, _ in shown(peer, result)]
+        failures = (sum(len(cause[key]) for cause in causes) for key in LEVELS)
+        cells = [f"[{peer['name']}](#{anchor(peer['name'])})", peer["version"], result["date"], *failures]
         yield f"| {' | '.join(map(str, cells))} |"
 
 
@@ -156,23 +160,13 @@ def section(peer, result):
     yield from wrap(f"Versions: {peer['packages']}. Program: [`{source(peer)}`](peers/{source(peer)}). Profile: "
                     f"[`{peer['profile']}.toml`](peers/profiles/{peer['profile']}.toml).")
     yield ""
-    yield from wrap(f"**{result['verdict']['title']}.**")
-    yield ""
-    withheld = 0
-    for cause in result["causes"]:
-        public = peer.get("public", {}).get(cause["id"])
+    for cause, public in shown(peer, result):
         if public:
             # The number of cases does not tell how to use it.
             note = f"{len(cause['failed']) + len(cause['warned'])} cases, public: <{public}>"
-        elif cause["id"] in HARMLESS or cause["id"] in HARMLESS_RECOMMENDATIONS and not cause["failed"]:
-            note = "; ".join(f"{level}: {', '.join(cause[key])}" for key, level in LEVELS.items() if cause[key])
         else:
-            withheld += 1
-            continue
+            note = "; ".join(f"{level}: {', '.join(cause[key])}" for key, level in LEVELS.items() if cause[key])
         yield from wrap(f"{cause['title']} ({note}). {cause['consequence']}", "- ", "  ")
-    if withheld:
-        findings = "1 finding is" if withheld == 1 else f"{withheld} findings are"
-        yield f"- {findings} withheld until {'it is' if withheld == 1 else 'they are'} public."
     yield ""
 
 
