@@ -19,9 +19,9 @@ use super::limits::ServerLimits;
 
 /// The activity of one connection.
 ///
-/// hyper's own timeout only covers reading the request head, and is turned off. Without this type, a client that
-/// sends its head slowly, never reads its responses, or only answers HTTP/2 pings, could keep its connection open
-/// forever.
+/// hyper's own timeout only covers reading the request head, and is turned off. Without this type, a client
+/// that sends its head slowly, never reads its responses, or only answers HTTP/2 pings, could keep its
+/// connection open forever.
 pub(super) struct Activity {
     received_request: AtomicBool,
     serving: AtomicUsize,

@@ -296,8 +296,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection<S> {
 /// Configures HTTP/1.1 and HTTP/2; the first bytes of a connection decide which one is used.
 fn protocol() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    // Without a timer of its own, which hyper would start and stop for each request: [`Activity`] also limits the
-    // time of a head. Head and body are sent as one buffer, because most bodies are small.
+    // hyper gets no timer for HTTP/1.1: it would start and stop one for each request, and `Activity` also limits
+    // the time of a head. Head and body are sent as one buffer, because most bodies are small.
     builder.http1().writev(false).max_buf_size(MAX_HEAD_BYTES);
     builder
         .http2()

@@ -36,8 +36,8 @@ pub(super) fn hide(text: &str) -> String {
     replace(&PATTERNS, text)
 }
 
-/// Returns whether a text contains a token that is not in the query of a URL. Only a client that must not do so puts
-/// it there, and access logs show URLs.
+/// Returns whether a text contains a token outside the query of a URL. Access logs show URLs, and a client must
+/// not put a token into one (RFC 6750 §5.3), so the server is not to blame for it.
 pub(crate) fn contains_token(text: &str) -> bool {
     static IN_QUERY: LazyLock<Vec<Regex>> = LazyLock::new(|| compile(&[r"[?&]access_token=[^&\s]+"]));
     static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| compile(&TOKENS));

@@ -64,8 +64,8 @@ async fn session_for(
     }
 }
 
-/// Initializes a session, as every client does first. Returns `None` if the server has no sessions, or rejects the
-/// token: it then rejects the request of the step, too.
+/// Initializes a session, as every client does first. Returns `None` if the server has no sessions or rejects
+/// the token. In the second case it also rejects the request of the step.
 async fn start_session(
     token: Option<&str>,
     values: &Values,

@@ -126,6 +126,17 @@ async fn results(profile: Profile, launch: Launcher, only: &[&str]) -> Results {
         .unwrap()
 }
 
+fn assert_first_passes(results: &Results) {
+    let case = results.cases.first().unwrap();
+    assert_eq!(
+        case.outcome,
+        Outcome::Pass,
+        "{:?} {:?}",
+        case.reason,
+        case.findings
+    );
+}
+
 #[tokio::test]
 async fn each_user_has_a_session_and_no_id_is_used_twice_in_it() {
     let launch = launcher(|acceptor| {
@@ -135,14 +146,7 @@ async fn each_user_has_a_session_and_no_id_is_used_twice_in_it() {
     profile.sessions = true;
     profile.identity_tool = Some("whoami".to_owned());
     let results = results(profile, launch, &["tools.callers-at-once"]).await;
-    let case = results.cases.first().unwrap();
-    assert_eq!(
-        case.outcome,
-        Outcome::Pass,
-        "{:?} {:?}",
-        case.reason,
-        case.findings
-    );
+    assert_first_passes(&results);
 }
 
 #[tokio::test]
@@ -167,14 +171,7 @@ async fn a_token_that_must_be_rejected_needs_no_session() {
         .settings
         .insert("required_scopes".to_owned(), "REQUIRED_SCOPES".to_owned());
     let results = results(profile, launch, &["scopes.for-every-message"]).await;
-    let case = results.cases.first().unwrap();
-    assert_eq!(
-        case.outcome,
-        Outcome::Pass,
-        "{:?} {:?}",
-        case.reason,
-        case.findings
-    );
+    assert_first_passes(&results);
 }
 
 #[tokio::test]
