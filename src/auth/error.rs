@@ -12,6 +12,7 @@ use thiserror::Error;
 use super::challenge::{Challenge, ChallengeContext};
 use crate::{
     clerk::{ClerkError, Misconfiguration},
+    log_limit::log_limited,
     reason::Reason,
     session::{Denied, add_missing},
     token::{BearerError, KeyLookupError, ReportFault, TokenError, VerifyError},
@@ -262,6 +263,28 @@ impl Outage {
             Self::Keys(_) | Self::Clerk(_) => RETRY_AFTER,
         }
     }
+}
+
+/// Rejects a request: counts and logs the reason once, and returns the response. The log line contains no
+/// part of the token.
+pub(crate) fn refuse(error: &AuthError, challenge: &ChallengeContext) -> Response {
+    let reason = error.reason();
+    reason.count();
+    match error {
+        // Every sign-in begins with a request without a token, so this is not worth an INFO line.
+        AuthError::Bearer(BearerError::Missing) => tracing::debug!(%reason, "request rejected"),
+        // The client caused these. The lookup limit is one of them: made-up tokens exhaust it.
+        AuthError::Bearer(_)
+        | AuthError::Token(_)
+        | AuthError::Denied(_)
+        | AuthError::Unavailable(Outage::LookupLimit { .. }) => {
+            tracing::info!(%reason, detail = %error, "request rejected");
+        }
+        AuthError::Misconfigured(_) | AuthError::Unavailable(_) | AuthError::Internal => {
+            log_limited!(error, reason.as_str(), %reason, detail = %error, "request cannot be authenticated");
+        }
+    }
+    error.refusal().into_response(challenge)
 }
 
 /// One row of the table of refusals: the response to a rejected request.
