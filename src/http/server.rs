@@ -310,11 +310,11 @@ fn protocol() -> auto::Builder<TokioExecutor> {
     builder
 }
 
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a connection stays open after the listener is closed, for a request that is on its way.
-const LAST_REQUEST_TIMEOUT: Duration = Duration::from_millis(500);
+pub(super) const LAST_REQUEST_TIMEOUT: Duration = Duration::from_millis(500);
 /// Time to send the last bytes before a connection is closed.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Room for a token of 16 KiB and 48 KiB of other headers.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 const MAX_HEADER_LIST_BYTES: u32 = 64 * 1024;

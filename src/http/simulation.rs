@@ -5,26 +5,24 @@ use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::Duration,
 };
 
 use fastrand::Rng;
 use futures_util::future::join_all;
+use parking_lot::Mutex;
 use poem::{Body, EndpointExt, Request, Response, Route, endpoint::make, http::StatusCode};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex},
-    sync::{Mutex, mpsc},
+    sync::mpsc,
     time::{Instant, sleep, sleep_until, timeout},
 };
 
 use super::{
     ServerLimits,
-    server::{Listener, serve_on},
+    server::{ACCEPT_PAUSE, CLOSE_TIMEOUT, LAST_REQUEST_TIMEOUT, Listener, serve_on},
 };
 use crate::simulation::{each_seed, up_to};
 
@@ -35,42 +33,69 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest time that a handler takes. Less than any grace period that is left after the drain.
 const LONGEST_CALL: Duration = Duration::from_secs(5);
 
+const CLIENTS: u32 = 12;
+
 /// The simulated network.
 struct Network {
-    arrivals: Mutex<mpsc::UnboundedReceiver<io::Result<Arrival>>>,
-    open: Arc<AtomicUsize>,
-    max_connections: usize,
+    arrivals: tokio::sync::Mutex<mpsc::UnboundedReceiver<io::Result<Arrival>>>,
+    open: Arc<Mutex<Open>>,
 }
 
-/// A connection in the queue, and a flag for whether the server accepted it.
-struct Arrival(DuplexStream, Arc<AtomicBool>);
+/// A connection in the queue.
+struct Arrival {
+    stream: DuplexStream,
+    queued: Instant,
+    accepted: Arc<OnceLock<Instant>>,
+}
+
+/// The connections that the server holds.
+struct Open {
+    count: usize,
+    max_connections: usize,
+    /// Since when there is room for another connection.
+    free_since: Instant,
+}
+
+impl Network {
+    /// Counts a connection that leaves the queue.
+    fn accept(&self, arrival: Arrival) -> (Counted, SocketAddr) {
+        let mut open = self.open.lock();
+        let waited = arrival.queued.max(open.free_since).elapsed();
+        assert!(
+            open.count >= open.max_connections || waited <= ACCEPT_PAUSE * CLIENTS,
+            "a connection waited for {waited:?} although there was room"
+        );
+        open.count += 1;
+        arrival.accepted.get_or_init(Instant::now);
+        let remote = (Ipv4Addr::LOCALHOST, 1).into();
+        (Counted(arrival.stream, Arc::clone(&self.open)), remote)
+    }
+}
 
 impl Listener for Network {
     type Stream = Counted;
 
     async fn accept(&self) -> io::Result<(Counted, SocketAddr)> {
-        let Some(stream) = self.arrivals.lock().await.recv().await else {
+        let Some(arrival) = self.arrivals.lock().await.recv().await else {
             return std::future::pending().await;
         };
-        let Arrival(stream, is_accepted) = stream?;
-        is_accepted.store(true, Ordering::SeqCst);
-        let open = self.open.fetch_add(1, Ordering::SeqCst) + 1;
-        assert!(open <= self.max_connections, "{open} open connections");
-        Ok((Counted(stream, Arc::clone(&self.open)), self.local_addr()?))
+        let connection = self.accept(arrival?);
+        let open = self.open.lock();
+        assert!(
+            open.count <= open.max_connections,
+            "{} open connections",
+            open.count
+        );
+        Ok(connection)
     }
 
     /// Accepts everything in the queue, as the operating system does.
-    fn close(self) -> Vec<(Counted, SocketAddr)> {
-        let mut arrivals = self.arrivals.into_inner();
-        let queued = std::iter::from_fn(|| arrivals.try_recv().ok()).flatten();
-        queued
-            .map(|Arrival(stream, is_accepted)| {
-                is_accepted.store(true, Ordering::SeqCst);
-                self.open.fetch_add(1, Ordering::SeqCst);
-                let remote = (Ipv4Addr::LOCALHOST, 1).into();
-                (Counted(stream, Arc::clone(&self.open)), remote)
-            })
-            .collect()
+    fn close(mut self) -> Vec<(Counted, SocketAddr)> {
+        let arrivals = self.arrivals.get_mut();
+        let queued: Vec<_> = std::iter::from_fn(|| arrivals.try_recv().ok())
+            .flatten()
+            .collect();
+        queued.into_iter().map(|arrival| self.accept(arrival)).collect()
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -79,11 +104,15 @@ impl Listener for Network {
 }
 
 /// A connection that is counted while the server holds it.
-struct Counted(DuplexStream, Arc<AtomicUsize>);
+struct Counted(DuplexStream, Arc<Mutex<Open>>);
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.1.fetch_sub(1, Ordering::SeqCst);
+        let mut open = self.1.lock();
+        if open.count == open.max_connections {
+            open.free_since = Instant::now();
+        }
+        open.count -= 1;
     }
 }
 
@@ -143,12 +172,26 @@ enum Behavior {
     Garbage,
 }
 
-/// Runs a client. A request must be answered if it was sent before `stop` on a connection that is accepted.
+/// When the server stops, and its limits.
+#[derive(Clone, Copy)]
+struct Schedule {
+    stop: Instant,
+    limits: ServerLimits,
+}
+
+impl Schedule {
+    /// From now on, the server closes idle connections.
+    fn last_request(&self) -> Instant {
+        self.stop + self.limits.drain + LAST_REQUEST_TIMEOUT
+    }
+}
+
+/// Runs a client.
 async fn client(
     mut stream: DuplexStream,
-    is_accepted: &AtomicBool,
+    accepted: &OnceLock<Instant>,
     behavior: Behavior,
-    stop: Instant,
+    schedule: Schedule,
     mut rng: Rng,
 ) {
     let request = |milliseconds: u128| {
@@ -160,21 +203,35 @@ async fn client(
     };
     match behavior {
         Behavior::Good => {
-            for _ in 0..rng.u8(1..4) {
+            for number in 0..rng.u8(1..4) {
                 let sent = Instant::now();
                 let call = up_to(LONGEST_CALL, &mut rng).as_millis();
+                // The first request may arrive in two parts.
+                let pause = up_to(CLOSE_TIMEOUT, &mut rng).mul_f32(if number == 0 { 0.9 } else { 0.0 });
                 let mut answer = [0; 1024];
                 let read = async {
-                    stream.write_all(request(call).as_bytes()).await?;
+                    let request = request(call);
+                    let (first, rest) = request.split_at(10);
+                    stream.write_all(first.as_bytes()).await?;
+                    sleep(pause).await;
+                    stream.write_all(rest.as_bytes()).await?;
                     stream.read(&mut answer).await
                 };
                 let read = timeout(LONGEST, read)
                     .await
                     .expect("neither an answer nor a close");
-                let is_answered = read.is_ok_and(|_| answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
-                let may_be_lost = sent >= stop || !is_accepted.load(Ordering::SeqCst);
-                assert!(is_answered || may_be_lost, "the request was lost");
-                if !is_answered {
+                let answer = String::from_utf8_lossy(&answer).to_ascii_lowercase();
+                let is_answered = read.is_ok() && answer.starts_with("http/1.1 200 ok\r\n");
+                assert!(
+                    is_answered || sent >= schedule.last_request(),
+                    "the request was lost"
+                );
+                let is_last = answer.contains("\r\nconnection: close\r\n");
+                assert!(
+                    is_last || !is_answered || sent <= schedule.stop,
+                    "the client is not told to close the connection"
+                );
+                if is_last || !is_answered {
                     return;
                 }
                 sleep(up_to(LONGEST_CALL, &mut rng)).await;
@@ -205,18 +262,31 @@ async fn client(
     let mut rest = Vec::new();
     let closed = timeout(LONGEST, stream.read_to_end(&mut rest)).await;
     assert!(closed.is_ok(), "{behavior:?}: the connection is never closed");
+    let accepted = *accepted.get().expect("the connection was accepted");
+    let limits = schedule.limits;
+    let latest = if matches!(behavior, Behavior::StalledBody) {
+        accepted + REQUEST_TIMEOUT + limits.idle_timeout
+    } else {
+        let stopping = schedule.last_request().max(accepted + LAST_REQUEST_TIMEOUT);
+        stopping.min(accepted + limits.head_timeout)
+    };
+    let late = Instant::now().saturating_duration_since(latest);
+    assert!(late <= CLOSE_TIMEOUT, "{behavior:?}: closed {late:?} too late");
 }
 
 async fn simulate(mut rng: Rng) {
     let max_connections = rng.usize(1..6);
     let mut limits = ServerLimits::new(max_connections, Duration::from_secs(20));
     limits.drain = Duration::from_secs(rng.u64(0..=5));
-    let open = Arc::new(AtomicUsize::new(0));
+    let open = Arc::new(Mutex::new(Open {
+        count: 0,
+        max_connections,
+        free_since: Instant::now(),
+    }));
     let (connect, arrivals) = mpsc::unbounded_channel();
     let network = Network {
-        arrivals: Mutex::new(arrivals),
+        arrivals: tokio::sync::Mutex::new(arrivals),
         open: Arc::clone(&open),
-        max_connections,
     };
     let stop = Instant::now() + up_to(Duration::from_mins(3), &mut rng);
     let server = async {
@@ -233,8 +303,12 @@ async fn simulate(mut rng: Rng) {
             Duration::ZERO,
             "the shutdown took longer than the grace period"
         );
+        // The tasks of the connections end.
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(open.lock().count, 0, "connections were not closed");
     };
-    let clients = (0..12).map(|_| {
+    let schedule = Schedule { stop, limits };
+    let clients = (0..CLIENTS).map(|_| {
         let connect = connect.clone();
         let mut rng = rng.fork();
         async move {
@@ -251,17 +325,21 @@ async fn simulate(mut rng: Rng) {
                 Behavior::Garbage,
             ]);
             let (near, far) = duplex(256);
-            let is_accepted = Arc::new(AtomicBool::new(false));
-            if connect.send(Ok(Arrival(far, Arc::clone(&is_accepted)))).is_err() {
+            let accepted = Arc::new(OnceLock::new());
+            let arrival = Arrival {
+                stream: far,
+                queued: Instant::now(),
+                accepted: Arc::clone(&accepted),
+            };
+            if connect.send(Ok(arrival)).is_err() {
                 assert!(Instant::now() >= stop, "the listener was closed too early");
                 return;
             }
-            client(near, &is_accepted, behavior.unwrap_or(Behavior::Good), stop, rng).await;
+            client(near, &accepted, behavior.unwrap_or(Behavior::Good), schedule, rng).await;
         }
     });
     tokio::join!(server, join_all(clients));
     drop(connect);
-    assert_eq!(open.load(Ordering::SeqCst), 0, "connections were not closed");
 }
 
 #[test]

@@ -86,6 +86,11 @@ impl Clerk {
     fn begin_fetch(&mut self) {
         assert!(!self.is_fetching, "two fetches at once");
         self.is_fetching = true;
+        let may_retry = |ended: Instant| ended.elapsed() >= Duration::from_secs(1);
+        assert!(
+            self.holds_keys() || self.ended_at.is_none_or(may_retry),
+            "no pause between fetches without keys"
+        );
         let now = Instant::now();
         self.fetches
             .retain(|begun| now - *begun < Duration::from_secs(10));
