@@ -13,16 +13,16 @@ const UNIQUE_PART_BYTES: usize = 16;
 
 /// Clerk's secret keys. Placeholders such as `sk_test_…` in documentation are shorter.
 static SECRET_KEY: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"\b[sr]k_(?:test|live)_[A-Za-z0-9_/+-]{16,}").ok());
+    LazyLock::new(|| Regex::new(r"(?-u:\b)[sr]k_(?:test|live)_[A-Za-z0-9_/+-]{16,}").ok());
 
 /// Stack traces of common languages.
 static STACK_TRACE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let forms = [
         r"panicked at ",
-        r"\b[\w-]+\.rs:\d+:\d+",
+        r"(?-u:\b[\w-]+)\.rs:\d+:\d+",
         r"Traceback \(most recent call last\)",
         r#"File \\?"[^"\\]+\.py\\?", line \d+"#,
-        r"\bat [^\n]{1,200}\.(?:[cm]?[jt]s|java|kt|cs|rb|php):(?:line )?\d+",
+        r"(?-u:\b)at [ -~]{1,200}\.(?:[cm]?[jt]s|java|kt|cs|rb|php):(?:line )?\d+",
         r"node_modules/",
         r"goroutine \d+ \[",
     ];

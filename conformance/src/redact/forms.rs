@@ -7,14 +7,14 @@ use regex::Regex;
 /// Patterns of tokens.
 const TOKENS: [&str; 2] = [
     // JSON Web Tokens, whole or cut off: the header begins with `{"`, which is `eyJ` in base64.
-    r"\beyJ[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]*)*",
+    r"(?-u:\b)eyJ[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]*)*",
     // Clerk's opaque tokens and API keys.
-    r"\b(?:oat|mt|ak)_[A-Za-z0-9_/+-]{16,}=*",
+    r"(?-u:\b)(?:oat|mt|ak)_[A-Za-z0-9_/+-]{16,}=*",
 ];
 
 /// Patterns of secret keys, webhook secrets and private keys.
 const KEYS: [&str; 2] = [
-    r"\b(?:[sr]k_(?:test|live)|whsec)_[A-Za-z0-9_/+-]{16,}=*",
+    r"(?-u:\b)(?:[sr]k_(?:test|live)|whsec)_[A-Za-z0-9_/+-]{16,}=*",
     r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)",
 ];
 
@@ -27,8 +27,7 @@ const OTHERS: [&str; 2] = [
 ];
 
 /// The credential in an `Authorization` header, as HTTP, JSON and programs write it.
-const AUTHORIZATION: &str =
-    r#"(?i)(?P<before>\bauthorization["'\\]*\s*[:=]\s*["'\\]*(?:bearer|basic|dpop)\s+)[^\s'"<>,\\]{8,}"#;
+const AUTHORIZATION: &str = r#"(?i)(?P<before>(?-u:\b)authorization["'\\]*\s*[:=]\s*["'\\]*(?:bearer|basic|dpop)\s+)[^\s'"<>,\\]{8,}"#;
 
 /// Replaces secrets that have one of the forms above, except [`AUTHORIZATION`].
 pub(super) fn hide(text: &str) -> String {
