@@ -128,6 +128,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     let mut messages: Vec<Vec<u8>> = messages.into_iter().map(String::into_bytes).collect();
     messages.push(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"x\":\"\xff\"}".to_vec());
+    messages.push(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"x\":1e400}".to_vec());
     write("message", messages)?;
 
     write(

@@ -18,7 +18,12 @@ pub fn message(data: &[u8]) {
             return;
         }
     };
-    let value = serde_json::from_slice::<Value>(data).unwrap_or_default();
+    let value = match serde_json::from_slice::<Value>(data) {
+        Ok(value) => value,
+        // rmcp rejects such a message later (RFC 8259 §6 allows limits of numbers).
+        Err(error) if error.to_string().starts_with("number out of range") => return,
+        Err(error) => panic!("accepted, but not JSON: {error}"),
+    };
     assert_eq!(value["jsonrpc"], "2.0");
     let same = |text: Option<&str>, member: Option<&Value>| {
         let parsed = text.map(|text| serde_json::from_str::<Value>(text).unwrap_or_default());
