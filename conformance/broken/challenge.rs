@@ -24,6 +24,19 @@ impl Server {
         if self.has(Flaw::SchemeWithoutChallenge) && other_scheme {
             row.challenge = None;
         }
+        if let (Refusal::Scopes { .. }, Some(sent), true) =
+            (refusal, authorization, self.has(Flaw::SecondRefusalUnnamed))
+        {
+            let key = format!("refused {}", String::from_utf8_lossy(sent));
+            if self
+                .stored_callers
+                .lock()
+                .insert(key, Caller::default())
+                .is_some()
+            {
+                row.challenge = None;
+            }
+        }
         if let (Some(kid), true) = (sent_kid(headers), self.has(Flaw::ClaimsEchoed)) {
             row.description = format!("No key has the id {kid}");
         }

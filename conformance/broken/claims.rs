@@ -68,7 +68,10 @@ impl Server {
         self.check_party(kind, claims)?;
         let id_token = kind == TokenKind::Session && session.is_none() && self.has(Flaw::IdTokensAccepted);
         if !id_token {
-            self.check_audience(kind, claims.get("aud"))?;
+            let resource = claims
+                .get("resource")
+                .filter(|_| self.has(Flaw::ResourceClaimAsAud));
+            self.check_audience(kind, claims.get("aud").or(resource))?;
         }
         let status = claims.get("sts");
         let version_2 = claims.contains_key("v");
@@ -94,6 +97,7 @@ impl Server {
         };
         match self.flaw {
             Some(Flaw::IssIgnored | Flaw::KeysOfAnyIssuer) => true,
+            Some(Flaw::IssIgnoredInOutage) if self.keys.last_fetch_failed() => true,
             Some(Flaw::IssPrefix) => issuer.starts_with(ours),
             Some(Flaw::IssSuffix) => issuer.ends_with(ours),
             Some(Flaw::ClaimsTrimmed) => issuer.trim() == ours,

@@ -138,10 +138,12 @@ impl Server {
 
     /// Fetches a user (`GET /v1/users/{id}`).
     pub(crate) async fn user(&self, caller: &Caller, id: &str) -> ApiResult {
-        let name = if self.has(Flaw::UserShared) {
-            "user".to_owned()
-        } else {
-            format!("user {id}")
+        let organization = caller.organization.as_deref();
+        let organization = organization.filter(|_| self.has(Flaw::UserPerOrganization));
+        let name = match organization {
+            Some(organization) => format!("user of {organization}"),
+            None if self.has(Flaw::UserShared) => "user".to_owned(),
+            None => format!("user {id}"),
         };
         let key = self.key_for(caller);
         let user = self
@@ -152,7 +154,7 @@ impl Server {
             .await?;
         let right = user
             .get("id")
-            .is_some_and(|given| given == id || self.has(Flaw::UserShared));
+            .is_some_and(|given| given == id || self.has(Flaw::UserShared) || organization.is_some());
         if right || self.has(Flaw::OtherUserServed) {
             Ok(user)
         } else {
@@ -230,6 +232,9 @@ impl Server {
             name.to_owned()
         };
         let slot = Arc::clone(self.backend.lookups.lock().entry(name).or_default());
+        if self.has(Flaw::LookupRefusesOthers) && slot.try_lock().is_err() {
+            return Err(Refusal::Invalid("pending"));
+        }
         let mut cached = slot.lock().await;
         if let Some((result, until)) = cached.as_ref()
             && (Instant::now() < *until || self.has(Flaw::OpaqueCachedForever))

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use poem::{
     Request, Response,
-    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header},
 };
 use serde_json::json;
 use url::Url;
@@ -42,6 +42,8 @@ impl Server {
         let health_check = matches!(path, "/healthz" | "/readyz");
         if !health_check
             && !headers.contains_key(header::HOST)
+            // HTTP/2 has the host in the request target instead (RFC 9113 §8.3.1).
+            && request.version() != Version::HTTP_2
             && !self.has(Flaw::NoHostForbidden)
             && !self.has(Flaw::HostIgnored)
         {

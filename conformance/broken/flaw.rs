@@ -84,6 +84,10 @@ flaws! {
         "Also accepts the token in `Proxy-Authorization`.";
     OtherTokenHeader "other-token-header" "Also accepts the token in `X-Access-Token` and `X-Auth-Token`.";
     TabAfterScheme "tab-after-scheme" "Accepts a tab between the scheme and the token.";
+    CallerPerConnection "caller-per-connection"
+        "Keeps the first caller of a connection for the later requests on it.";
+    CallerPerHttp2Connection "caller-per-http2-connection"
+        "Keeps the first caller of an HTTP/2 connection for the later requests on it.";
     HeadUnprotected "head-unprotected" "Requires no token for HEAD, OPTIONS and PUT.";
     NotificationsUnprotected "notifications-unprotected" "Requires no token for notifications.";
     UnverifiedSubjectFetched "unverified-subject-fetched"
@@ -103,6 +107,8 @@ flaws! {
     UnknownAlgAs500 "unknown-alg-as-500" "Answers an unknown `alg` with 500.";
     SignatureIgnored "signature-ignored" "Never verifies the signature.";
     EmptySignaturePasses "empty-signature-passes" "Accepts an empty signature.";
+    VerificationShared "verification-shared"
+        "Verifies concurrent tokens of the same user only once.";
     TypIgnored "typ-ignored" "Does not check `typ`.";
     TypNotNeeded "typ-not-needed" "Accepts session tokens without `typ`.";
     TypContained "typ-contained" "Accepts access tokens whose `typ` merely contains `at+jwt`.";
@@ -131,6 +137,8 @@ flaws! {
     DuplicatesAccepted "duplicates-accepted" "Uses the last of two JSON members with the same name.";
     FirstDuplicateCounts "first-duplicate-counts" "Uses the first of two JSON members with the same name.";
     BadJsonAs500 "bad-json-as-500" "Answers a token whose header or claims are not a JSON object with 500.";
+    DeepClaimsAs500 "deep-claims-as-500"
+        "Answers a token whose claims are deeply nested with 500.";
     NotAJwtAs500 "not-a-jwt-as-500" "Answers a token that is not a JWT with 500.";
 
     // Claims.
@@ -147,6 +155,8 @@ flaws! {
     ExpInMilliseconds "exp-in-milliseconds" "Reads `exp` as milliseconds, so every token has expired.";
     IssIgnored "iss-ignored" "Does not check `iss`.";
     KeysOfAnyIssuer "keys-of-any-issuer" "Accepts tokens of other issuers without verifying the signature.";
+    IssIgnoredInOutage "iss-ignored-in-outage"
+        "Does not check `iss` after a failed fetch of the key set.";
     IssPrefix "iss-prefix" "Accepts an `iss` that merely begins with the issuer.";
     IssSuffix "iss-suffix" "Accepts an `iss` that merely ends with the issuer.";
     IssNormalized "iss-normalized" "Ignores case and trailing slashes of `iss`.";
@@ -171,6 +181,8 @@ flaws! {
     AudienceIsEnough "audience-is-enough"
         "Treats every token whose `aud` names this server as an access token.";
     AudNotNeeded "aud-not-needed" "Accepts access tokens without `aud`.";
+    ResourceClaimAsAud "resource-claim-as-aud"
+        "Uses the claim `resource` of access tokens without `aud`.";
     AudPrefix "aud-prefix" "Accepts an `aud` that merely begins with `BASE_URL`.";
     AudSubstring "aud-substring" "Accepts an `aud` that merely contains `BASE_URL`.";
     AudOrigin "aud-origin" "Accepts every `aud` that has the server's origin.";
@@ -239,6 +251,8 @@ flaws! {
         "Treats every token with a `client_id` as an access token.";
     SessionClaimsOfAccessTokens "session-claims-of-access-tokens" "Reads session claims from access tokens.";
     ScpUnknown "scp-unknown" "Reads scopes from `scope` only, not from `scp`.";
+    RoleOfLastCaller "role-of-last-caller" "Checks the role of the last authenticated caller.";
+    RoleSuffix "role-suffix" "Accepts a role that merely ends with `admin`.";
     OtherOrganizationUsed "other-organization-used"
         "Uses another organization of the user when the membership in the named one has ended.";
     OutageAsNoRole "outage-as-no-role"
@@ -291,6 +305,8 @@ flaws! {
     OpaqueNotCached "opaque-not-cached" "Verifies the same opaque token with Clerk on every request.";
     OpaqueNotShared "opaque-not-shared"
         "Verifies the same opaque token with Clerk once for each concurrent request.";
+    LookupRefusesOthers "lookup-refuses-others"
+        "Answers an opaque token with 401 while it verifies the token for another request.";
     OpaqueOutageKept "opaque-outage-kept"
         "Caches for a minute that Clerk was unavailable when it verified an opaque token.";
     OpaqueCachedForever "opaque-cached-forever" "Caches the verification of an opaque token past its expiry.";
@@ -340,6 +356,7 @@ flaws! {
     SmallKeysAccepted "small-keys-accepted" "Accepts RSA keys of any size.";
     KeyUseIgnored "key-use-ignored" "Accepts keys for encryption.";
     KeyAlgorithmIgnored "key-algorithm-ignored" "Ignores the `alg` of a key.";
+    KeyAlgorithmPrefix "key-algorithm-prefix" "Accepts a key whose `alg` merely begins with `RS`.";
     KeyTypeIgnored "key-type-ignored" "Ignores the `kty` of a key.";
     PublishedSecretTrusted "published-secret-trusted"
         "Verifies `alg: HS256` with a symmetric key of the key set.";
@@ -451,6 +468,8 @@ flaws! {
     MissingScopeAs401 "missing-scope-as-401" "Answers a missing scope with 401.";
     AdvertisedScopesAs401 "advertised-scopes-as-401"
         "Answers a token that lacks one of the scopes in `SCOPES` with 401.";
+    SecondRefusalUnnamed "second-refusal-unnamed"
+        "Sends no challenge when the same token lacks a scope again.";
     MissingScopeUnnamed "missing-scope-unnamed" "Answers a missing scope with 403 without a challenge.";
 
     // Discovery.
@@ -587,6 +606,9 @@ flaws! {
     NoCacheHints "no-cache-hints" "Omits the cache hints from `tools/list`.";
     NoResultType "no-result-type" "Omits `resultType` from results of 2026-07-28.";
     IdLost "id-lost" "Answers with an id that differs from the request's.";
+    DigitIdsAsNumbers "digit-ids-as-numbers"
+        "Answers a request whose id is a string of digits with a number as id.";
+    IdLostInErrors "id-lost-in-errors" "Answers with `id: null` in every error.";
     PingUnknown "ping-unknown" "Does not support `ping`.";
     GetAnswered "get-answered" "Answers GET on the endpoint with 200.";
 
@@ -594,6 +616,8 @@ flaws! {
     OnePageOnly "one-page-only" "Lists only the first page of memberships.";
     HalfAList "half-a-list" "Returns an incomplete list when a page of memberships cannot be fetched.";
     UserShared "user-shared" "Returns the first fetched user to every caller.";
+    UserPerOrganization "user-per-organization"
+        "Caches the user under the id of the active organization.";
     SessionShared "session-shared" "Uses the session of the first caller for every caller.";
     GreetsSession "greets-session" "Greets with the session id instead of the user id.";
     GreetAsksClerk "greet-asks-clerk" "Calls Clerk in `greet`.";

@@ -104,6 +104,11 @@ impl Keys {
             .collect()
     }
 
+    /// Returns whether the last fetch of the key set failed.
+    pub(crate) fn last_fetch_failed(&self) -> bool {
+        self.cache.lock().failed
+    }
+
     /// Returns the symmetric key of the last fetched set.
     pub(crate) fn published_secret(&self) -> Option<Vec<u8>> {
         self.secret.lock().clone()

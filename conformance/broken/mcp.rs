@@ -128,6 +128,10 @@ impl Server {
         if self.has(Flaw::IdsAsFloats) && id.is_number() {
             id = id.as_f64().into();
         }
+        let number = id.as_str().and_then(|id| id.parse::<u64>().ok());
+        if let (Some(number), true) = (number, self.has(Flaw::DigitIdsAsNumbers)) {
+            id = number.into();
+        }
         let method = message.get("method").and_then(Value::as_str);
         let valid_id = matches!(id, Value::Null | Value::String(_) | Value::Number(_));
         let right_version =
@@ -305,7 +309,8 @@ impl Server {
         if let (Some(members), Some(data)) = (members.as_object_mut(), error.data) {
             members.insert("data".to_owned(), data);
         }
-        let id = if self.has(Flaw::IdLost) { &Value::Null } else { id };
+        let lost = self.has(Flaw::IdLost) || self.has(Flaw::IdLostInErrors);
+        let id = if lost { &Value::Null } else { id };
         let body = json!({ "jsonrpc": "2.0", "id": id, "error": members });
         let mut response = json_response(error.status, &body);
         response.headers_mut().insert(

@@ -21,6 +21,7 @@ impl Server {
             let may_choose = caller.session.is_none() && caller.organization.is_none();
             return match caller.role.as_deref() {
                 Some(ADMIN) => Ok(()),
+                Some(role) if role.ends_with("admin") && self.has(Flaw::RoleSuffix) => Ok(()),
                 _ if caller.session.is_some() && self.has(Flaw::RoleOfSessionsUnchecked) => Ok(()),
                 None if may_choose && !self.has(Flaw::OrganizationNotRequested) => Err(Refusal::Scopes {
                     needed: vec!["user:org:read".to_owned()],

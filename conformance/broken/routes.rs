@@ -5,7 +5,7 @@ use std::time::Duration;
 use poem::{
     Body, Request, Response,
     error::ReadBodyError,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header},
 };
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -16,7 +16,7 @@ use super::{caller::Caller, flaw::Flaw, refusal::Refusal, response::json_respons
 const INITIALIZE: &str =
     r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#;
 
-/// How long the flaw `CallerInGlobal` takes between authentication and the call.
+/// How long the flaws `CallerInGlobal` and `RoleOfLastCaller` take between authentication and the call.
 const PREPARATION: Duration = Duration::from_millis(5);
 
 /// The methods that a client calls before it calls tools.
@@ -190,6 +190,11 @@ impl Server {
         };
         if self.has(Flaw::ConnectionRemembersCaller) {
             self.stored_callers.lock().insert(peer, caller.clone());
+        } else if self.has(Flaw::CallerPerConnection)
+            || self.has(Flaw::CallerPerHttp2Connection) && parts.version == Version::HTTP_2
+        {
+            let mut stored = self.stored_callers.lock();
+            caller = stored.entry(peer).or_insert(caller).clone();
         }
         if matches!(route, Route::BelowMcp) && !self.has(Flaw::SubpathsUnprotected) {
             return self.not_found();
@@ -212,13 +217,17 @@ impl Server {
                 Err(response) => return response,
             },
         };
-        if self.has(Flaw::CallerInGlobal) {
+        let mut checked = caller.clone();
+        if self.has(Flaw::CallerInGlobal) || self.has(Flaw::RoleOfLastCaller) {
             let key = "current";
             self.stored_callers.lock().insert(key.to_owned(), caller.clone());
             sleep(PREPARATION).await;
-            caller = self.stored_callers.lock().get(key).cloned().unwrap_or(caller);
+            checked = self.stored_callers.lock().get(key).cloned().unwrap_or(checked);
         }
-        if let Err(refusal) = self.check_role(&caller, &text).await {
+        if self.has(Flaw::CallerInGlobal) {
+            caller.clone_from(&checked);
+        }
+        if let Err(refusal) = self.check_role(&checked, &text).await {
             return self.reject(&refusal, headers);
         }
         self.handle_mcp(&caller, headers, &text).await

@@ -49,7 +49,10 @@ impl PublicKey {
         };
         let for_signatures =
             jwk.get("use").is_none_or(|purpose| purpose == "sig") && jwk.get("key_ops").is_none_or(verifies);
-        let algorithm_matches = jwk.get("alg").is_none_or(|algorithm| algorithm == "RS256");
+        let algorithm_matches = match text("alg") {
+            Some(algorithm) if flaw == Some(Flaw::KeyAlgorithmPrefix) => algorithm.starts_with("RS"),
+            _ => jwk.get("alg").is_none_or(|algorithm| algorithm == "RS256"),
+        };
         let usable = (text("kty") == Some("RSA") || flaw == Some(Flaw::KeyTypeIgnored))
             && (for_signatures || flaw == Some(Flaw::KeyUseIgnored))
             && (algorithm_matches || flaw == Some(Flaw::KeyAlgorithmIgnored))

@@ -1,5 +1,10 @@
 //! Authenticates requests. A token's kind, header, signature and claims are checked in this order.
 
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
 use poem::http::{HeaderMap, Uri};
 use reqwest::redirect;
 use serde_json::Value;
@@ -19,6 +24,10 @@ use super::{
 const SESSION_CLASS: &str = "cl_B7d4PD111AAA";
 const MACHINE_CLASS: &str = "cl_B7d4PD333AAA";
 const UNSPECIFIED_CLASS: &str = "cl_I7d4PD111III";
+/// `[[[[[[[[[` in base64url. Deeply nested claims contain it.
+const DEEP_CLAIMS: &str = "W1tbW1tbW1tb";
+/// How long the flaw `VerificationShared` reuses the result of a verification.
+const VERIFICATION: Duration = Duration::from_millis(20);
 /// The `typ` of an access token (RFC 9068 §2.1).
 const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 
@@ -104,6 +113,9 @@ impl Server {
             self.check_kind(kind)?;
             return self.verify_opaque(kind, token).await;
         }
+        if self.has(Flaw::VerificationShared) {
+            return self.verify_once_per_user(token).await;
+        }
         let Some(key) = self.cache_key(token) else {
             return self.verify_jwt(token).await;
         };
@@ -119,6 +131,22 @@ impl Server {
         let caller = self.verify_jwt(token).await?;
         let mut stored = self.stored_callers.lock();
         Ok(stored.entry(key).or_insert(caller).clone())
+    }
+
+    /// Verifies a JWT. Tokens of the same user that arrive during the verification get its result.
+    async fn verify_once_per_user(&self, token: &str) -> Result<Caller, Refusal> {
+        let jwt = Jwt::parse(token, None).ok();
+        let user = jwt.as_ref().and_then(|jwt| jwt.text("sub")).unwrap_or_default();
+        let slot = Arc::clone(self.backend.lookups.lock().entry(user.to_owned()).or_default());
+        let mut shared = slot.lock().await;
+        if let Some((result, until)) = shared.as_ref()
+            && Instant::now() < *until
+        {
+            return result.clone();
+        }
+        let result = self.verify_jwt(token).await;
+        *shared = Some((result.clone(), Instant::now() + VERIFICATION));
+        result
     }
 
     /// Returns the key by which a flaw caches a verified token. Without such a flaw, JWTs are not cached.
@@ -146,6 +174,9 @@ impl Server {
     async fn verify_jwt(&self, token: &str) -> Result<Caller, Refusal> {
         let jwt = match Jwt::parse(token, self.flaw) {
             Ok(jwt) => jwt,
+            Err(Malformed::Json) if self.has(Flaw::DeepClaimsAs500) && token.contains(DEEP_CLAIMS) => {
+                return Err(Refusal::Internal);
+            }
             Err(Malformed::Json) if self.has(Flaw::BadJsonAs500) => return Err(Refusal::Internal),
             Err(Malformed::Parts) if self.has(Flaw::NotAJwtAs500) => return Err(Refusal::Internal),
             // This flaw treats other text as an opaque token and accepts it although Clerk does not know it.

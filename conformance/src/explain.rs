@@ -139,6 +139,13 @@ fn describe_step(step: &Step, profile: &Profile) -> Vec<String> {
         lines.push("\nSent first, on the same connection: `initialize` with this token:".to_owned());
         lines.push(mint_command(&runner::token_for(first, profile)));
     }
+    if let Some(other) = &step.beside {
+        lines.push("\nSent at the same time: the same request with this token:".to_owned());
+        lines.push(mint_command(&runner::token_for(other, profile)));
+    }
+    if step.send.http2 {
+        lines.push("\nSent over HTTP/2 without TLS, if the target speaks it.".to_owned());
+    }
     if let Some(waiting) = &step.meanwhile {
         lines.push("\nSent first, without waiting for the answer: `initialize` with this token:".to_owned());
         lines.push(mint_command(&runner::token_for(waiting, profile)));

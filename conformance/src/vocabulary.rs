@@ -11,7 +11,7 @@ pub const OPTIONS: &[(&str, &str)] = &[
     ("revision-2026-07-28", "Speaks MCP 2026-07-28 (server/discover)."),
     ("texts", "Rejects requests with the bodies and descriptions of clerk-mcp."),
     ("tools", "Has the four tools of clerk-mcp."),
-    ("identity", "Has a tool whose result contains the user id of its caller (identity_tool of the profile)."),
+    ("identity", "Has a tool whose result contains the user id of its caller and of no other user (identity_tool of the profile)."),
     ("admin-tool", "Has a tool that requires the role org:admin (admin_tool of the profile)."),
     ("public-tool", "Lets callers without a token discover the server and call a tool (public_tool of the profile)."),
     ("rs384", "Accepts RS384 (algorithms of the profile)."),

@@ -188,7 +188,7 @@ pub(super) const EXPECTED_FAILURES: &[(Flaw, &[&str])] = &[
     (Flaw::GetAnswered, &["web.get-with-a-token"]),
     (Flaw::OnePageOnly, &["tools.all-pages-of-organizations"]),
     (Flaw::HalfAList, &["tools.organizations-cut-short"]),
-    (Flaw::UserShared, &["tools.each-caller-their-own"]),
+    (Flaw::UserShared, &["tools.each-caller-their-own", "tools.callers-at-once"]),
     (Flaw::SessionShared, &["tools.each-caller-their-own", "tools.callers-at-once"]),
     (Flaw::CallerInGlobal, &["tools.callers-at-once"]),
     (Flaw::GreetsSession, &["tools.greet"]),

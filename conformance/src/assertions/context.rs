@@ -12,6 +12,8 @@ pub(crate) struct Context<'a> {
     pub(crate) token: Option<&'a str>,
     /// The kind of message that was sent.
     pub(crate) sent: SentMessage,
+    /// The id of the request that was sent.
+    pub(crate) id: Option<Value>,
 }
 
 /// The kind of JSON-RPC message in a request body.
@@ -23,6 +25,16 @@ pub(crate) enum SentMessage {
     Notification,
     /// Neither.
     Other,
+}
+
+/// Returns the id of the JSON-RPC request in a body.
+pub(crate) fn request_id(body: &[u8]) -> Option<Value> {
+    let message: Value = serde_json::from_slice(body).ok()?;
+    message.get("method")?;
+    message
+        .get("id")
+        .filter(|id| id.is_string() || id.is_number())
+        .cloned()
 }
 
 impl SentMessage {

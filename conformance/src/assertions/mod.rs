@@ -17,7 +17,7 @@ mod rpc;
 
 pub(crate) use self::{
     challenge::Challenge,
-    context::{Context, SentMessage},
+    context::{Context, SentMessage, request_id},
     description::describe as describe_expectation,
     difference::Difference,
     expected_answer::{is_accepted, summary},
@@ -53,6 +53,7 @@ pub(crate) fn compare(expect: &Expectation, answer: &Answer, context: &Context<'
     }
     json::compare_all("the body", &expect.json, answer.json().as_ref(), &mut differences);
     rpc::compare(expect, answer, &mut differences);
+    rpc::compare_id(context.id.as_ref(), answer, &mut differences);
     if let Some(step) = expect.same_as_step {
         earlier_answer::compare(step, answer, context.earlier, &mut differences);
     }

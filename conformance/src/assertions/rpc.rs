@@ -55,6 +55,26 @@ pub(super) fn compare(expect: &Expectation, answer: &Answer, differences: &mut D
     }
 }
 
+/// The codes of errors that a server may send before it knows the id: parse error and invalid request.
+const CODES_WITHOUT_ID: [i64; 2] = [-32700, -32600];
+
+/// Compares the id of the JSON-RPC response in any answer with the id of the request. Only the response to a
+/// request that the server rejected before it read the message may have none.
+pub(super) fn compare_id(sent: Option<&Value>, answer: &Answer, differences: &mut Differences) {
+    let (Some(sent), Some(response)) = (sent, answer.rpc()) else {
+        return;
+    };
+    let given = response.get("id").unwrap_or(&Value::Null);
+    let code = response.pointer("/error/code").and_then(Value::as_i64);
+    let may_lack_id = answer.status != 200 || code.is_some_and(|code| CODES_WITHOUT_ID.contains(&code));
+    if given != sent && !(given.is_null() && may_lack_id) {
+        differences.add(
+            format!("the id of the request in the response: {sent}"),
+            given.to_string(),
+        );
+    }
+}
+
 fn compare_error(expect: &RpcErrorExpectation, response: &Value, differences: &mut Differences) {
     let codes = expect.code.as_slice();
     let code = response.pointer("/error/code").and_then(Value::as_i64);
@@ -80,4 +100,39 @@ fn tool_text(result: &Value) -> Option<String> {
         .filter_map(|content| content.get("text")?.as_str())
         .collect();
     (!texts.is_empty()).then(|| texts.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, StatusCode};
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn assert_id_is_right(right: bool, status: StatusCode, response: &Value) {
+        let answer = Answer {
+            status,
+            headers: HeaderMap::new(),
+            body: response.to_string().into_bytes(),
+        };
+        let mut differences = Differences::default();
+        compare_id(Some(&json!("42")), &answer, &mut differences);
+        assert_eq!(differences.into_vec().is_empty(), right, "{status} {response}");
+    }
+
+    #[test]
+    fn only_a_response_to_an_unread_request_may_have_another_id() {
+        let (ok, bad) = (StatusCode::OK, StatusCode::BAD_REQUEST);
+        let error = |id: Value, code: i64| json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code } });
+        assert_id_is_right(true, ok, &json!({ "jsonrpc": "2.0", "id": "42", "result": {} }));
+        assert_id_is_right(false, ok, &json!({ "jsonrpc": "2.0", "id": 42, "result": {} }));
+        assert_id_is_right(false, ok, &json!({ "jsonrpc": "2.0", "result": {} }));
+        assert_id_is_right(true, ok, &error(json!("42"), -32601));
+        assert_id_is_right(false, ok, &error(Value::Null, -32601));
+        assert_id_is_right(true, ok, &error(Value::Null, -32600));
+        assert_id_is_right(true, bad, &error(Value::Null, -32601));
+        assert_id_is_right(false, bad, &error(json!(42), -32601));
+        assert_id_is_right(true, ok, &json!({ "message": "no JSON-RPC" }));
+    }
 }

@@ -40,6 +40,9 @@ pub struct Step {
     /// First sends `initialize` with this token on the same connection.
     #[serde(default)]
     pub after: Option<TokenSpec>,
+    /// Also sends each request with this token, twice and at the same time. Those answers are not judged.
+    #[serde(default)]
+    pub beside: Option<TokenSpec>,
     /// The token of the request. Default: none.
     #[serde(default)]
     pub token: Option<TokenSpec>,
@@ -124,6 +127,9 @@ pub struct Request {
     /// Declares a body of this size in Content-Length, and sends no byte of it.
     #[serde(default)]
     pub declared_bytes: Option<u64>,
+    /// Sends the request over HTTP/2 without TLS, or over HTTP/1.1 if the target does not speak it.
+    #[serde(default)]
+    pub http2: bool,
     /// How many times to send the request. Default: once.
     #[serde(default)]
     pub times: Option<u32>,
@@ -134,7 +140,8 @@ pub struct Request {
     #[serde(default)]
     pub new_tokens: bool,
     /// Sends the requests as these users (first names) in turn, each with a token of their own. In the
-    /// expectation, `{caller}` is the id of the user who sent the request.
+    /// expectation, `{caller}` is the id of the user who sent the request. An expected body must lack the ids of
+    /// the other users.
     #[serde(default)]
     pub users: Vec<String>,
 }

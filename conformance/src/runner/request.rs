@@ -99,6 +99,7 @@ pub(super) fn compose(
         body,
         chunked: send.chunked,
         after: None,
+        http2: send.http2,
         declared_bytes: send.declared_bytes,
     })
 }

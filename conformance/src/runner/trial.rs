@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, pin::pin, time::Duration};
 
-use futures_util::future::{Either, join_all, select};
+use futures_util::future::{Either, join_all, join3, select};
 use local_clerk::mint::TokenSpec;
 use tokio::time::{Instant, sleep};
 
@@ -17,11 +17,11 @@ use super::{
     session::sessions_for,
     shared_target::SharedTarget,
     tokens::recipe_line,
-    values::CALLER,
+    values::{CALLER, UnknownPlaceholder},
 };
 use crate::{
-    assertions::{self, Context, Difference, SentMessage},
-    case::{Case, Expectation, Step, endpoints},
+    assertions::{self, Context, Difference, SentMessage, request_id},
+    case::{Case, Expectation, ExpectedAnswer, OneOrMany, Step, endpoints},
     results::Finding,
     vocabulary::duration,
     wire::{Answer, Outgoing, WireError},
@@ -39,6 +39,8 @@ pub(super) struct Trial<'a> {
     tokens: Vec<Option<String>>,
     /// The last answer of each step so far.
     answers: Vec<Answer>,
+    /// Whether requests that are rejected as expected are sent again.
+    repeats_rejections: bool,
 }
 
 /// One of the requests of a step, with its answer.
@@ -55,11 +57,13 @@ impl<'a> Trial<'a> {
             faultless,
             tokens: Vec::new(),
             answers: Vec::new(),
+            repeats_rejections: false,
         }
     }
 
     /// Runs the case up to the first step that fails.
     pub(super) async fn run(mut self, case: &Case) -> CaseOutcome {
+        self.repeats_rejections = changes_nothing(case);
         for (position, step) in case.steps().iter().enumerate() {
             let failure = match self.fixture.values.fill_in(step) {
                 Ok(step) => Box::pin(self.run_step(&step, position + 1)).await,
@@ -118,6 +122,17 @@ impl<'a> Trial<'a> {
         let counts_after = self.request_counts(step).await?;
 
         let mut failure = self.compare(step, number, &expectations, &exchanges);
+        // A client must not use a message id twice in a session.
+        let in_session = sessions.iter().any(Option::is_some);
+        if failure.findings.is_empty() && self.repeats_rejections && rejects_one_request(step) && !in_session
+        {
+            // A server that remembers the first decision must not decide otherwise the second time.
+            exchanges = Box::pin(self.send(step, &tokens, &sessions)).await?;
+            failure = self.compare(step, number, &expectations, &exchanges);
+            for finding in &mut failure.findings {
+                finding.actual += " when the same request was sent again";
+            }
+        }
         for (endpoint, expected) in &step.expect.clerk_requests {
             let requests = total(&counts_after, endpoint).saturating_sub(total(&counts_before, endpoint));
             let difference = assertions::compare_count(endpoint, *expected, requests);
@@ -221,13 +236,30 @@ impl<'a> Trial<'a> {
         let limit = step.limit.as_deref().and_then(duration).unwrap_or_default();
         let deadline = step.deadline.as_deref().and_then(duration);
         let client = &self.fixture.target.client;
+        let beside = match &step.beside {
+            Some(spec) => {
+                let token = self.fixture.token(spec).await?;
+                let request = compose(step, Some(&token), None, &self.fixture.values);
+                Some(request.map_err(StepError::NotTestable)?)
+            }
+            None => None,
+        };
+        let beside = &beside;
         let exchanges = requests.into_iter().map(|(token, request)| async move {
-            Exchange {
-                token,
-                answer: match deadline {
+            let answer = async {
+                match deadline {
                     Some(deadline) => client.send_by(&request, deadline).await,
                     None => client.send_within(&request, limit).await,
-                },
+                }
+            };
+            let answer = match beside {
+                // One of both may arrive earlier and one later than the request.
+                Some(beside) => join3(client.send(beside), answer, client.send(beside)).await.1,
+                None => answer.await,
+            };
+            Exchange {
+                token,
+                answer,
                 request,
             }
         });
@@ -274,7 +306,15 @@ impl<'a> Trial<'a> {
         let for_user = |user: &String| {
             let mut values = self.fixture.values.clone();
             values.set(CALLER, values.fill(&format!("{{{user}}}"))?);
-            values.fill_in(&step.expect)
+            let mut expect: Expectation = values.fill_in(&step.expect)?;
+            if let Some(body) = &mut expect.body {
+                // An answer that names the caller can still contain the data of another user.
+                let others = step.send.users.iter().filter(|other| *other != user);
+                let others = others.map(|other| values.fill(&format!("{{{other}}}")));
+                let kept = body.lacks.iter().flat_map(OneOrMany::as_slice).cloned().map(Ok);
+                body.lacks = Some(OneOrMany::Many(kept.chain(others).collect::<Result<_, _>>()?));
+            }
+            Ok::<_, UnknownPlaceholder>(expect)
         };
         let expectations = step.send.users.iter().map(for_user);
         expectations
@@ -342,6 +382,7 @@ impl<'a> Trial<'a> {
             earlier: &self.answers,
             token: exchange.token.as_deref(),
             sent: SentMessage::of(&exchange.request.body),
+            id: request_id(&exchange.request.body),
         };
         match &exchange.answer {
             Ok(answer) => assertions::compare(expect, answer, &context),
@@ -351,6 +392,30 @@ impl<'a> Trial<'a> {
             }],
         }
     }
+}
+
+/// Returns whether a case neither acts on Clerk nor waits. Otherwise a second request could be judged by other
+/// rules than the first.
+fn changes_nothing(case: &Case) -> bool {
+    let changes = |step: &Step| !step.clerk.is_empty() || step.pause.is_some() || step.meanwhile.is_some();
+    case.before.is_empty() && case.instead.is_empty() && !case.steps().iter().any(changes)
+}
+
+/// Returns whether a step sends one request, which must be rejected.
+fn rejects_one_request(step: &Step) -> bool {
+    let is_rejection = matches!(
+        step.expect.is,
+        Some(
+            ExpectedAnswer::Refused
+                | ExpectedAnswer::Challenged
+                | ExpectedAnswer::InvalidToken
+                | ExpectedAnswer::InsufficientScope
+                | ExpectedAnswer::Forbidden
+                | ExpectedAnswer::NotProcessed
+        )
+    );
+    let is_large = step.send.body_bytes.is_some() || step.send.declared_bytes.is_some();
+    is_rejection && !is_large && request_count(step) == 1 && step.expect.clerk_requests.is_empty()
 }
 
 /// Returns the number of requests that a step sends.

@@ -2,8 +2,11 @@
 
 use std::{fmt, sync::Arc};
 
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::{
+    http1::{SendRequest, handshake},
+    http2,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls_platform_verifier::Verifier;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -75,28 +78,54 @@ impl Address {
         })
     }
 
-    /// Opens a new connection.
-    pub(super) async fn connect(&self) -> Result<SendRequest<Body>, WireError> {
-        let failed = |reason: String| WireError::Connect {
+    async fn connect_tcp(&self) -> Result<TcpStream, WireError> {
+        let stream = TcpStream::connect((self.host.as_str(), self.port)).await;
+        stream.map_err(|error| self.connect_error(&error))
+    }
+
+    fn connect_error(&self, error: &dyn fmt::Display) -> WireError {
+        WireError::Connect {
             address: self.to_string(),
-            reason,
-        };
-        let stream = TcpStream::connect((self.host.as_str(), self.port))
-            .await
-            .map_err(|error| failed(error.to_string()))?;
+            reason: error.to_string(),
+        }
+    }
+
+    /// Opens a new connection for HTTP/2 without TLS.
+    pub(super) async fn connect_http2(&self) -> Result<http2::SendRequest<Body>, WireError> {
+        if self.tls.is_some() {
+            return Err(self.connect_error(&"HTTP/2 is only used without TLS"));
+        }
+        start_http2(self.connect_tcp().await?).await
+    }
+
+    /// Opens a new connection for HTTP/1.1.
+    pub(super) async fn connect(&self) -> Result<SendRequest<Body>, WireError> {
+        let stream = self.connect_tcp().await?;
         match &self.tls {
             None => start_http(stream).await,
             Some(Trust(config)) => {
                 let name =
-                    ServerName::try_from(self.host.clone()).map_err(|error| failed(error.to_string()))?;
+                    ServerName::try_from(self.host.clone()).map_err(|error| self.connect_error(&error))?;
                 let stream = TlsConnector::from(Arc::clone(config))
                     .connect(name, stream)
                     .await
-                    .map_err(|error| failed(error.to_string()))?;
+                    .map_err(|error| self.connect_error(&error))?;
                 start_http(stream).await
             }
         }
     }
+}
+
+/// Starts HTTP/2 on a connection, which is closed when the sender is dropped.
+async fn start_http2(stream: TcpStream) -> Result<http2::SendRequest<Body>, WireError> {
+    let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+        .await
+        .map_err(|error| WireError::Broken(describe(&error)))?;
+    tokio::spawn(async move {
+        // The sender of the request gets the same error.
+        let _ = connection.await;
+    });
+    Ok(sender)
 }
 
 /// Starts HTTP/1.1 on a connection, which is closed when the sender is dropped.

@@ -1,5 +1,5 @@
-//! A minimal HTTP/1.1 client that sends exactly the request of a case. It does not normalize requests, follow
-//! redirects or retry. It reuses a connection only if the case says so.
+//! A minimal HTTP client that sends exactly the request of a case. It does not normalize requests, follow
+//! redirects or retry. It reuses a connection, or speaks HTTP/2, only if the case says so.
 
 mod body;
 mod connection;
@@ -27,6 +27,8 @@ pub(crate) struct Outgoing {
     pub(crate) chunked: bool,
     /// A request to send first on the same connection. Its answer is dropped.
     pub(crate) after: Option<Box<Self>>,
+    /// Whether to use HTTP/2 without TLS if the target speaks it.
+    pub(crate) http2: bool,
     /// The size of a body that is declared and not sent, instead of `body`.
     pub(crate) declared_bytes: Option<u64>,
 }
@@ -77,6 +79,11 @@ pub(crate) async fn exchange(
     limit: Duration,
 ) -> Result<Answer, WireError> {
     let work = async {
+        if outgoing.http2
+            && let Some(answer) = exchange_over_http2(address, outgoing).await
+        {
+            return Ok(answer);
+        }
         let mut sender = address.connect().await?;
         if let Some(first) = &outgoing.after {
             let sent = sender.send_request(request(first)?).await;
@@ -103,6 +110,26 @@ pub(crate) async fn exchange(
     tokio::time::timeout(limit, work)
         .await
         .unwrap_or(Err(WireError::Timeout(limit)))
+}
+
+/// Sends the requests over one HTTP/2 connection. Returns `None` if the target does not speak HTTP/2.
+async fn exchange_over_http2(address: &Address, outgoing: &Outgoing) -> Option<Answer> {
+    let mut sender = address.connect_http2().await.ok()?;
+    let mut answer = None;
+    for outgoing in outgoing.after.as_deref().into_iter().chain([outgoing]) {
+        let mut request = request(outgoing).ok()?;
+        // HTTP/2 has a pseudo-header instead (RFC 9113 §8.3.1).
+        let host = request.headers_mut().remove(http::header::HOST)?;
+        let uri = format!("http://{}{}", host.to_str().ok()?, outgoing.path);
+        *request.uri_mut() = uri.parse().ok()?;
+        let (head, body) = sender.send_request(request).await.ok()?.into_parts();
+        answer = Some(Answer {
+            status: head.status,
+            body: read(&head.headers, body).await.ok()?,
+            headers: head.headers,
+        });
+    }
+    answer
 }
 
 fn request(outgoing: &Outgoing) -> Result<http::Request<body::Body>, WireError> {
