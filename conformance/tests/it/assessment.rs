@@ -393,6 +393,7 @@ fn texts_of_findings_in_causes_are_texts_of_the_suite() {
         include_str!("../../src/runner/trial.rs"),
         include_str!("../../src/assertions/leaks.rs"),
         include_str!("../../src/assertions/expected_answer.rs"),
+        include_str!("../../src/assertions/rpc.rs"),
         include_str!("../../src/assertions/challenge.rs"),
     ]
     .concat();

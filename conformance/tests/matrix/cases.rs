@@ -190,7 +190,7 @@ fn every_case_has_a_flaw_that_fails_it_and_every_flaw_fails_a_case() {
     assert!(harmless.is_empty(), "these flaws fail no case: {harmless:?}");
 }
 
-/// Returns whether only cells of a policy detect the flaw.
+/// Returns whether the cells of a policy test the flaw, and not the matrix of cases.
 pub(crate) fn is_for_policy(flaw: Flaw) -> bool {
     flaw.expected_failures()
         .iter()
