@@ -66,8 +66,8 @@ pub struct Profile {
     /// The scopes of OAuth tokens.
     #[serde(default = "scopes")]
     pub scopes: Vec<String>,
-    /// A tool whose result contains the user id of its caller and of no other user. Cases use it to check that the
-    /// server does not mix up its callers.
+    /// A tool whose result contains the user id of its caller and of no other user. Cases use it to check that
+    /// the server does not mix up its callers.
     #[serde(default)]
     pub identity_tool: Option<String>,
     /// A tool that requires the role `org:admin` in the active organization. It is called without arguments.
