@@ -37,9 +37,9 @@ impl CallContext {
 
     /// Calls `read` with the context of this request, and returns its result. Outside of a request, returns
     /// the error `outside`.
-    fn read<T>(read: impl FnOnce(&Self) -> T, outside: NotInTool) -> Result<T, NotInTool> {
+    fn read<T>(read: impl FnOnce(&Self) -> T, outside: NoCaller) -> Result<T, NoCaller> {
         CONTEXT
-            .try_with(|context| context.as_ref().map(read).ok_or(NotInTool::Anonymous))
+            .try_with(|context| context.as_ref().map(read).ok_or(NoCaller::Anonymous))
             .unwrap_or(Err(outside))
     }
 }
@@ -59,17 +59,14 @@ pub(crate) async fn scope<F: Future>(context: Option<CallContext>, call: F) -> F
 ///     Ok(())
 /// }
 /// // This code does not run inside a tool.
-/// assert_eq!(context::get_session(), Err(context::NotInTool::Session));
-/// assert_eq!(context::get_client().unwrap_err(), context::NotInTool::Client);
+/// assert_eq!(context::get_session(), Err(context::NoCaller::Session));
+/// assert_eq!(context::get_client().unwrap_err(), context::NoCaller::Client);
 /// ```
 ///
 /// # Errors
-/// [`NotInTool::Session`] outside of an MCP request, and [`NotInTool::Anonymous`] if the caller has no token.
-pub fn get_session() -> Result<Arc<Session>, NotInTool> {
-    CallContext::read(
-        |context| Arc::clone(&context.session.borrow()),
-        NotInTool::Session,
-    )
+/// [`NoCaller::Session`] outside of an MCP request, and [`NoCaller::Anonymous`] if the caller has no token.
+pub fn get_session() -> Result<Arc<Session>, NoCaller> {
+    CallContext::read(|context| Arc::clone(&context.session.borrow()), NoCaller::Session)
 }
 
 /// Returns the Backend API client of the server's Clerk application.
@@ -83,9 +80,9 @@ pub fn get_session() -> Result<Arc<Session>, NotInTool> {
 /// ```
 ///
 /// # Errors
-/// [`NotInTool::Client`] outside of an MCP request, and [`NotInTool::Anonymous`] if the caller has no token.
-pub fn get_client() -> Result<ClerkClient, NotInTool> {
-    CallContext::read(|context| context.client.clone(), NotInTool::Client)
+/// [`NoCaller::Client`] outside of an MCP request, and [`NoCaller::Anonymous`] if the caller has no token.
+pub fn get_client() -> Result<ClerkClient, NoCaller> {
+    CallContext::read(|context| context.client.clone(), NoCaller::Client)
 }
 
 /// Fetches the caller's user from Clerk. The result may be up to 30 s old.
@@ -134,7 +131,7 @@ pub async fn get_user() -> Result<Arc<User>, GetUserError> {
 pub async fn get_organization() -> Result<Option<ActiveOrganization>, GetOrganizationError> {
     let session = with_membership(get_session()?, &get_client()?).await?;
     let looked_up = Arc::clone(&session);
-    CallContext::read(|context| context.session.replace(looked_up), NotInTool::Session)?;
+    CallContext::read(|context| context.session.replace(looked_up), NoCaller::Session)?;
     let Some(id) = session.organization_id.clone() else {
         return Ok(None);
     };
@@ -196,24 +193,25 @@ pub struct ActiveOrganization {
     pub permissions: Vec<String>,
 }
 
-/// A function of this module was called outside of a tool of a server that is mounted behind
-/// [`RequireAuth`](crate::auth::RequireAuth), such as in a task that a tool spawned, or for a caller without
-/// a token.
+/// There is no authenticated caller: a function of this module was called outside of a tool of a server that
+/// is mounted behind [`RequireAuth`](crate::auth::RequireAuth), such as in a task that a tool spawned, or in
+/// a call without a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum NotInTool {
-    /// There is no session.
+pub enum NoCaller {
+    /// A function that needs the session was called outside of a tool.
     #[error(
         "[Clerk] Session not initialized. Call get_session() inside a tool of a server mounted behind RequireAuth; \
          hand the session to tasks that you spawn"
     )]
     Session,
-    /// There is no Backend API client.
+    /// A function that needs the Backend API client was called outside of a tool.
     #[error(
         "[Clerk] Client not initialized. Call get_client() inside a tool of a server mounted behind RequireAuth; \
          hand the client to tasks that you spawn"
     )]
     Client,
-    /// The caller has no token: the tool is [public](crate::policy::ToolPolicy::public).
+    /// The caller is anonymous: the tool is [public](crate::policy::ToolPolicy::public), and the request has no
+    /// token.
     #[error(
         "[Clerk] This call is anonymous: the tool is public and the request has no token. Sign in and call again"
     )]
@@ -235,9 +233,9 @@ pub enum NotInTool {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum GetUserError {
-    /// The call was made outside of a tool.
+    /// The call was made outside of a tool, or the caller has no token.
     #[error(transparent)]
-    NotInTool(#[from] NotInTool),
+    NoCaller(#[from] NoCaller),
     /// The token does not belong to a user.
     #[error(transparent)]
     NoUser(#[from] NoUser),
@@ -264,9 +262,9 @@ pub enum GetUserError {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum GetOrganizationError {
-    /// The call was made outside of a tool.
+    /// The call was made outside of a tool, or the caller has no token.
     #[error(transparent)]
-    NotInTool(#[from] NotInTool),
+    NoCaller(#[from] NoCaller),
     /// The caller is not a member of the organization that the token names. The token stays valid, so tools
     /// must reject the caller.
     #[error("You are not a member of this organization anymore. Sign in again to choose another one.")]

@@ -178,7 +178,7 @@ impl ToolPolicy {
     /// async fn list_plans() -> Result<String, ToolError> {
     ///     Ok(match context::get_session() {
     ///         Ok(session) => format!("The plans for {}: free, pro", session.subject),
-    ///         Err(context::NotInTool::Anonymous) => "The plans: free, pro".to_owned(),
+    ///         Err(context::NoCaller::Anonymous) => "The plans: free, pro".to_owned(),
     ///         Err(error) => return Err(error.into()),
     ///     })
     /// }

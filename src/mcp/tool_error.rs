@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::{
     clerk::ClerkError,
-    context::{GetOrganizationError, GetUserError, NotInTool},
+    context::{GetOrganizationError, GetUserError, NoCaller},
     log_limit::log_limited,
     session::{Denied, NoUser},
 };
@@ -45,10 +45,10 @@ pub enum ToolError {
     /// The token belongs to no user, for example a machine token.
     #[error(transparent)]
     NoUser(#[from] NoUser),
-    /// A function of [`context`](crate::context) was called outside a tool, such as in a spawned task. This
-    /// is a bug of the server.
+    /// The caller has no token, or a function of [`context`](crate::context) was called outside a tool, such
+    /// as in a spawned task, which is a bug of the server.
     #[error(transparent)]
-    NotInTool(#[from] NotInTool),
+    NoCaller(#[from] NoCaller),
     /// A failure that the tool describes itself.
     #[error("{0}")]
     Failed(String),
@@ -64,7 +64,7 @@ impl ToolError {
 impl From<GetUserError> for ToolError {
     fn from(error: GetUserError) -> Self {
         match error {
-            GetUserError::NotInTool(error) => Self::NotInTool(error),
+            GetUserError::NoCaller(error) => Self::NoCaller(error),
             GetUserError::NoUser(error) => Self::NoUser(error),
             GetUserError::Clerk(error) => Self::Clerk(error),
             GetUserError::Banned => Self::Banned,
@@ -75,7 +75,7 @@ impl From<GetUserError> for ToolError {
 impl From<GetOrganizationError> for ToolError {
     fn from(error: GetOrganizationError) -> Self {
         match error {
-            GetOrganizationError::NotInTool(error) => Self::NotInTool(error),
+            GetOrganizationError::NoCaller(error) => Self::NoCaller(error),
             GetOrganizationError::Clerk(error) => Self::Clerk(error),
             GetOrganizationError::NotAMember => Self::NotAMember,
         }
