@@ -155,7 +155,7 @@
 //! # app().unwrap();
 //! ```
 //!
-//! [`mcp::endpoint`] mounts an MCP server behind the middleware. That alone does not serve the metadata
+//! [`mcp::endpoint()`] mounts an MCP server behind the middleware. That alone does not serve the metadata
 //! documents that clients need to sign in: the [`App`](app::App) serves them, and its
 //! [`endpoint`](app::App::endpoint) can be nested in your application. To verify a token without HTTP, use
 //! [`TokenVerifier`](token::TokenVerifier).

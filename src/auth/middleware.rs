@@ -57,7 +57,7 @@ impl RequireAuth {
     }
 
     /// Also passes on a POST without any `Authorization` header, and without a session. **The wrapped
-    /// endpoint must then decide which requests need a token**, as [`mcp::endpoint`](crate::mcp::endpoint)
+    /// endpoint must then decide which requests need a token**, as [`mcp::endpoint`](crate::mcp::endpoint())
     /// does with the [public tools](crate::policy::ToolPolicy::public) of its policy. Do not use this for
     /// other endpoints.
     #[must_use]

@@ -1,10 +1,11 @@
 //! MCP over streamable HTTP: mounts any rmcp [`ServerHandler`] as a poem endpoint, and gives each tool the
 //! session of its caller.
 
+mod accept;
 mod admission;
 mod audit;
-mod body;
 mod direct;
+mod endpoint;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod handler;
@@ -30,7 +31,7 @@ use rmcp::{
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    body::JsonRpcBody, direct::DirectCalls, handler::WithSession, request_body::BodyReader,
+    direct::DirectCalls, endpoint::McpEndpoint, handler::WithSession, request_body::BodyReader,
     sessions::SessionGate,
 };
 pub use json::Json;
@@ -172,7 +173,7 @@ pub fn endpoint<H: ServerHandler + Clone>(
             .compat()
             .boxed(),
     };
-    Ok(JsonRpcBody {
+    Ok(McpEndpoint {
         inner,
         reader: BodyReader::new(settings.max_body_bytes, call_timeout),
         direct,

@@ -1,18 +1,19 @@
-//! [`JsonRpcBody`]: reads the body of each request before rmcp gets it. A body that is not one JSON-RPC
-//! message gets a JSON-RPC error.
+//! [`McpEndpoint`]: the endpoint of `/mcp`. It reads and checks each message, applies the policy, and calls
+//! the tool directly or passes the request to rmcp. It converts rmcp's plain-text errors to JSON-RPC errors.
 
 use std::sync::Arc;
 
 use poem::{
     Body, Endpoint, IntoResponse, Request, Response, Result,
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{Method, StatusCode},
 };
 use rmcp::ServerHandler;
 
 use super::{
     McpSettings,
+    accept::{NOT_ACCEPTABLE, allow_both_types, is_json},
     admission::{admit, is_public},
-    direct::{ACCEPTED, DirectCalls},
+    direct::DirectCalls,
     json_rpc_error::{INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, error, replace_text, text_to_json},
     message::{Message, NOT_A_MESSAGE, Purpose},
     request_body::BodyReader,
@@ -27,7 +28,7 @@ use crate::{
 };
 
 /// The endpoint of `/mcp`: checks each message and the policy, then calls the tool or passes it to `inner`.
-pub(super) struct JsonRpcBody<E, H> {
+pub(super) struct McpEndpoint<E, H> {
     pub(super) inner: E,
     pub(super) reader: BodyReader,
     pub(super) direct: DirectCalls<H>,
@@ -36,7 +37,7 @@ pub(super) struct JsonRpcBody<E, H> {
     pub(super) sessions: Option<SessionGate>,
 }
 
-impl<E: Endpoint, H: ServerHandler + Clone> Endpoint for JsonRpcBody<E, H> {
+impl<E: Endpoint, H: ServerHandler + Clone> Endpoint for McpEndpoint<E, H> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> Result<Response> {
@@ -66,7 +67,7 @@ impl<E: Endpoint, H: ServerHandler + Clone> Endpoint for JsonRpcBody<E, H> {
     }
 }
 
-impl<E: Endpoint, H: ServerHandler + Clone> JsonRpcBody<E, H> {
+impl<E: Endpoint, H: ServerHandler + Clone> McpEndpoint<E, H> {
     /// Rejects a request that needs a token and has none.
     fn needs_token(&self) -> Response {
         auth::refuse(&AuthError::NO_TOKEN, &self.settings.challenge)
@@ -90,7 +91,8 @@ impl<E: Endpoint, H: ServerHandler + Clone> JsonRpcBody<E, H> {
 
     async fn handle_post(&self, mut request: Request, session: Option<&Arc<Session>>) -> Result<Response> {
         let subject = session.map_or(ANONYMOUS, |session| &session.subject);
-        // `App` limits the time of a whole request, but this endpoint may be mounted on any poem server.
+        // The reader has its own time limit, because this endpoint may be mounted without `App`, which limits
+        // the time of a whole request.
         let body = match self.reader.read(&mut request, subject).await {
             Ok(body) => body,
             Err(error) => return Ok(error.into_response()),
@@ -174,59 +176,5 @@ async fn with_length(response: Response) -> Result<Response> {
     ))
 }
 
-/// Names both media types in `Accept` if the client accepts both, for rmcp, which demands that both are
-/// named. Without the header, or with `*/*`, a client accepts every type (RFC 9110 §12.5.1). A client that
-/// accepts only JSON is rejected, as MCP allows ("Streamable HTTP"): a tool may answer with an event stream.
-fn allow_both_types(headers: &mut HeaderMap) {
-    let mut values = headers.get_all(header::ACCEPT).iter();
-    let accepts_both = match (values.next(), values.next()) {
-        // The usual case, without parsing.
-        (Some(value), None) if ACCEPTED.iter().any(|usual| value == usual) => return,
-        (None, _) => true,
-        (Some(first), second) => {
-            let ranges: Vec<_> = [Some(first), second]
-                .into_iter()
-                .flatten()
-                .chain(values)
-                .filter_map(|value| value.to_str().ok())
-                .flat_map(|value| value.split(','))
-                .map(|range| range.trim().to_ascii_lowercase())
-                .collect();
-            accepts(&ranges, "application", "json") && accepts(&ranges, "text", "event-stream")
-        }
-    };
-    if accepts_both {
-        headers.insert(header::ACCEPT, HeaderValue::from_static(ACCEPTED[0]));
-    }
-}
-
-/// Returns whether one of the media `ranges` contains a type. The most specific range decides.
-fn accepts(ranges: &[String], kind: &str, subtype: &str) -> bool {
-    let exact = [format!("{kind}/{subtype}"), format!("{kind}/*"), "*/*".to_owned()];
-    let decisive = exact.iter().find_map(|wanted| {
-        ranges.iter().find_map(|range| {
-            let mut parts = range.split(';').map(str::trim);
-            (parts.next() == Some(wanted)).then(|| parts.find_map(|part| part.strip_prefix("q=")))
-        })
-    });
-    // A weight of 0 means "not acceptable".
-    decisive.is_some_and(|weight| {
-        weight.is_none_or(|weight| weight.parse::<f32>().is_ok_and(|weight| weight > 0.0))
-    })
-}
-
-const NOT_ACCEPTABLE: &str = "Accept must allow both application/json and text/event-stream, because a tool may answer with \
-                              either: name both, or send */* or no Accept header";
-
-/// Returns whether the `Content-Type` of the request is JSON.
-fn is_json(request: &Request) -> bool {
-    request
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok())
-        .and_then(|kind| kind.split(';').next())
-        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
-}
-
-/// The share of the bytes of bodies that all anonymous callers have together. No subject is empty.
+/// The subject under which the body limits count all anonymous callers together. No real subject is empty.
 const ANONYMOUS: &str = "";
