@@ -13,14 +13,12 @@ use tracing::{Instrument, Span};
 use super::{
     WithSession,
     aborted::Aborted,
+    arguments,
     caller::{caller_if, parts},
     peer::handler_context,
 };
 use crate::{
-    mcp::{
-        audit::{self, AuditedCall},
-        tools::arguments,
-    },
+    mcp::audit::{self, AuditedCall},
     trace,
 };
 

@@ -1,4 +1,4 @@
-//! Lists: which tools a caller sees, and who may cache a list.
+//! Completes list results: removes tools that the caller may not call, and sets who may cache the list.
 
 use futures_util::FutureExt;
 use rmcp::{

@@ -3,13 +3,14 @@
 //!
 //! This file has one method for each method of [`ServerHandler`]. The other files have the steps:
 //!
-//! 1. [`caller`]: whose request it is.
-//! 2. [`peer`]: a request without an MCP session must not send requests to the client.
-//! 3. [`run`]: runs the inner handler. If it does not return a result, [`aborted`] has the reason.
-//! 4. [`call`] completes the result of a tool call, and [`list`] the result of a list request. [`methods`]
-//!    answers a request that rmcp could not parse.
+//! 1. [`caller`] finds the session of the request.
+//! 2. [`peer`] makes the handler's requests to the client fail if there is no MCP session.
+//! 3. [`run`] runs the inner handler. If it does not return a result, [`aborted`] has the reason.
+//! 4. [`call`] completes the result of a tool call, with [`arguments`] if arguments are wrong, and [`list`]
+//!    the result of a list request. [`methods`] answers a request that rmcp could not parse.
 
 mod aborted;
+mod arguments;
 mod call;
 mod caller;
 mod list;

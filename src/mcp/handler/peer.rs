@@ -1,4 +1,5 @@
-//! The context of a handler, which contains the handler's peer: its connection to the client.
+//! Makes the requests of a handler to its client fail at once if there is no MCP session to receive the
+//! answer.
 
 use rmcp::{
     RoleServer,

@@ -1,7 +1,6 @@
 //! [`ExampleTools`]: four example tools of a Clerk-protected server, and a fifth one for the demo. Each has
 //! its own file.
 
-pub(super) mod arguments;
 mod get_my_organizations;
 mod get_user_info;
 mod greet;

@@ -1,5 +1,5 @@
 //! Explains to the model which arguments of its tool call are wrong. serde's errors stop at the first fault,
-//! and do not name the argument that has the wrong type. [`explained`] works for the tools of any server.
+//! and do not name the argument that has the wrong type.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ fn faults(schema: &JsonObject, arguments: &JsonObject) -> Option<String> {
 /// Replaces rmcp's text about arguments that the tool cannot read by one that names them. Returns every other
 /// `result` as it is. `arguments` are the arguments of the call, and `schema` returns the tool's input
 /// schema.
-pub(in crate::mcp) fn explained(
+pub(super) fn explained(
     result: CallToolResponse,
     schema: impl FnOnce() -> Option<Arc<JsonObject>>,
     arguments: &JsonObject,
