@@ -1,5 +1,6 @@
 //! The program's command line: reads the arguments, runs a command, and turns its result into an exit code.
 
+mod admin_listener;
 mod demo;
 mod doctor;
 mod error;
@@ -8,7 +9,6 @@ mod init;
 mod json_lines;
 mod log_output;
 mod logging;
-mod metrics;
 mod openapi;
 mod output;
 mod process;

@@ -4,7 +4,7 @@ use std::{process::ExitCode, sync::Arc};
 
 #[cfg(feature = "otlp")]
 use super::telemetry::Telemetry;
-use super::{error::Failure, logging, metrics::AdminListener, process, settings::Settings};
+use super::{admin_listener::AdminListener, error::Failure, logging, process, settings::Settings};
 use crate::{
     app::{self, App},
     config::Config,

@@ -1,5 +1,5 @@
-//! The second listener, `ADMIN_ADDR`, for operators: `/metrics` for Prometheus, and the health probes, which
-//! it answers even while the first listener is busy. MCP clients do not need to reach it.
+//! [`AdminListener`]: the second listener (`ADMIN_ADDR`) for operators, with `/metrics` and the health probes.
+//! It answers even while the first listener is busy. MCP clients do not need to reach it.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
