@@ -259,6 +259,7 @@ pub mod http;
 pub mod id;
 mod log_limit;
 pub mod mcp;
+mod membership;
 mod nearest;
 pub mod origin;
 pub mod outbound;

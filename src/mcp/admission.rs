@@ -10,7 +10,9 @@ use super::{
     message::{Message, Purpose},
     sessions::is_sessionless,
 };
-use crate::{auth::AuthError, clerk::ClerkClient, context, policy::Requirement, session::Session};
+use crate::{
+    auth::AuthError, clerk::ClerkClient, membership::with_membership, policy::Requirement, session::Session,
+};
 
 /// Returns whether a caller without a token may send this message: discovery and calls of public tools, if
 /// the policy allows them. Every other message needs a token, including methods that are not known here.
@@ -92,7 +94,7 @@ async fn check(
     requirement.check_scopes(session, &settings.challenge.required_scopes)?;
     let mut session = Arc::clone(session);
     if requirement.needs_organization() {
-        session = context::with_membership(session, client).await?;
+        session = with_membership(session, client).await?;
     }
     requirement.check(&session)?;
     Ok(session)

@@ -66,7 +66,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "trace",
         ],
     ),
-    ("context", &["clerk", "id", "session"]),
+    ("membership", &["clerk", "session"]),
+    ("context", &["clerk", "id", "membership", "session"]),
     (
         "mcp",
         &[
@@ -76,6 +77,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "context",
             "id",
             "log_limit",
+            "membership",
             "policy",
             "reason",
             "request_id",

@@ -8,7 +8,7 @@ use rmcp::{
 };
 
 use super::{WithSession, caller::caller, peer::handler_context};
-use crate::{context, policy::ToolListing};
+use crate::{membership::with_membership, policy::ToolListing};
 
 impl<H: ServerHandler> WithSession<H> {
     /// Lists the tools. With [`ToolListing::Allowed`], only those that the caller may call.
@@ -42,7 +42,7 @@ impl<H: ServerHandler> WithSession<H> {
             list.tools.retain(|tool| self.policy.is_public(&tool.name));
             return Ok(());
         };
-        let session = context::with_membership(session, &self.client)
+        let session = with_membership(session, &self.client)
             .await
             .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
         list.tools.retain(|tool| {
