@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{keys::KeyLookupError, kind::TokenKind};
+use super::{key_source::KeyLookupError, kind::TokenKind};
 use crate::reason::Reason;
 
 /// A defect of the presented token. Its `Display` is for the log and **must not be sent to the client**. It

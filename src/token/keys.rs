@@ -1,8 +1,7 @@
-//! The keys for verifying signatures: the trait [`KeySource`], and a cached JWKS with background refresh.
+//! [`JwksCache`]: the cached JWKS of one application, with background refresh.
 
 use std::{
     collections::{BTreeSet, HashMap},
-    fmt,
     sync::Arc,
     time::Duration,
 };
@@ -10,46 +9,17 @@ use std::{
 use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use thiserror::Error;
 use tracing::Instrument;
 
 use super::{
     fetch::{FetchError, JwksFetcher},
     fetch_limit::{FetchLimit, FetchTrigger, RETRY_REFRESH_AFTER},
-    jwk::{KeyReference, StaticKey, VerifyingKey, parse_key_set},
+    jwk::{KeyReference, VerifyingKey, parse_key_set},
+    key_source::{KeyLookupError, KeySource},
 };
 use crate::{
     clock::Clock, flight::Flight, log_limit::log_limited, outbound::OutboundError, reason::Reason, trace,
 };
-
-/// A source of verification keys.
-pub trait KeySource: fmt::Debug + Send + Sync + 'static {
-    /// Returns the keys with this id; none if the application has no such key. May fetch the key set. An id
-    /// should be unique, but need not be (RFC 7517 §4.5).
-    fn keys(&self, kid: &str) -> impl Future<Output = Result<Vec<VerifyingKey>, KeyLookupError>> + Send;
-
-    /// Returns whether `key` may still be used. Called for each cached token, so it must not wait for the
-    /// network.
-    fn holds(&self, key: &KeyReference) -> bool;
-}
-
-impl KeySource for StaticKey {
-    async fn keys(&self, _kid: &str) -> Result<Vec<VerifyingKey>, KeyLookupError> {
-        Ok(vec![self.0.clone()])
-    }
-
-    fn holds(&self, key: &KeyReference) -> bool {
-        self.0.matches(key)
-    }
-}
-
-/// No keys are available, because Clerk or the network is unavailable. The token may be valid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("no signing keys: {cause}")]
-pub struct KeyLookupError {
-    /// Why the last fetch failed.
-    pub cause: FetchError,
-}
 
 /// The cached key set (JWKS) of one application.
 ///

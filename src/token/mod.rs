@@ -5,7 +5,7 @@
 //! | one `Authorization` header, one token (token68, RFC 9110 §11.2) | `bearer.rs` | [`BearerError`] | RFC 6750 §2.1, RFC 9110 §11 |
 //! | kind, from the prefix, `sub` and `typ` | `presented.rs`, `kind.rs` | [`TokenError::KindNotAccepted`] | Clerk, "Token types" |
 //! | strict compact JWS, `alg`, `crit`, `typ`, `cat`, `kid` | `jose.rs`, `json.rs` | [`TokenError::NotCompactJws`] … | RFC 7515, RFC 8725 |
-//! | key of the Clerk application | `keys.rs`, `fetch.rs`, `fetch_limit.rs` | [`KeyLookupError`], [`TokenError::KeyIdUnknown`] | RFC 7517 |
+//! | key of the Clerk application | `key_source.rs`, `keys.rs`, `fetch.rs`, `fetch_limit.rs` | [`KeyLookupError`], [`TokenError::KeyIdUnknown`] | RFC 7517 |
 //! | signature | `verifier.rs` | [`TokenError::Signature`] | RFC 7518 §3.3 |
 //! | `iss`, `sub`, `sid`, `exp`, `nbf`, `iat`, `azp`, `aud`, `sts` | `rules.rs`, `resource.rs` | [`TokenError::Issuer`] … | RFC 7519 §4.1 |
 //! | opaque tokens only: Clerk's report, its flags and times | `report.rs` | [`TokenError::Revoked`] … | Clerk Backend API |
@@ -80,6 +80,7 @@ pub(crate) mod fuzz;
 mod jose;
 mod json;
 mod jwk;
+mod key_source;
 mod keys;
 mod kind;
 mod permissions;
@@ -100,7 +101,8 @@ pub use error::{TokenError, VerifyError};
 pub use fetch::{FetchError, HttpJwks, JwksFetcher};
 pub use jose::unverified_members;
 pub use jwk::{KeyError, KeyReference, StaticKey, VerifyingKey};
-pub use keys::{JwksCache, KeyLookupError, KeySource};
+pub use key_source::{KeyLookupError, KeySource};
+pub use keys::JwksCache;
 pub use kind::{TokenKind, UnknownTokenKind};
 pub use policy::{AudiencePolicy, TokenPolicy};
 pub(crate) use recorder::{CheckPass, RecordedCheck, Recorder};

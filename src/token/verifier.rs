@@ -11,7 +11,7 @@ use super::{
     error::{TokenError, VerifyError},
     jose::UnverifiedJwt,
     jwk::{KeyReference, VerifyingKey},
-    keys::KeySource,
+    key_source::KeySource,
     kind::TokenKind,
     policy::TokenPolicy,
     presented::Presented,
