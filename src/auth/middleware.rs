@@ -10,10 +10,7 @@ use poem::{
 };
 use tracing::Instrument;
 
-use super::{
-    Authenticator,
-    error::{AuthError, refuse},
-};
+use super::{Authenticator, error::AuthError, refusal::refuse};
 use crate::{token::BearerError, trace};
 
 /// Middleware that lets only authenticated requests reach an endpoint. It puts the

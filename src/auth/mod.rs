@@ -8,6 +8,7 @@ mod lookup_limit;
 mod middleware;
 mod observed_audiences;
 mod opaque_tokens;
+mod refusal;
 #[cfg(test)]
 mod simulation;
 mod token_sessions;
@@ -18,11 +19,12 @@ use std::{fmt, sync::Arc};
 use poem::http::HeaderMap;
 
 pub use challenge::ChallengeContext;
-pub use error::{AuthError, ChallengeError, Outage, Refusal};
-pub(crate) use error::{ErrorBody, refuse};
+pub use error::{AuthError, Outage};
 pub use explanation::{CheckOutcome, CheckResult, Explanation};
 pub(crate) use middleware::{Anonymous, BrowserPage};
 pub use middleware::{RequireAuth, RequireAuthEndpoint};
+pub use refusal::{ChallengeError, Refusal};
+pub(crate) use refusal::{ErrorBody, refuse};
 
 use self::token_sessions::{SessionSource, TokenSessions};
 use crate::{
