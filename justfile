@@ -1,4 +1,4 @@
-# Commands for developers. `just check` runs what CI runs and needs only the Rust toolchain and npm.
+# Commands for developers. `just check` runs what CI runs. It needs the Rust toolchain, npm and Node.js.
 
 # List the recipes
 default:
