@@ -55,13 +55,14 @@ pub(super) fn routes(
     };
     let restricted = || Cors::restricted(config.allowed_origins.clone());
     let prefix = config.base_url.path().trim_end_matches('/');
-    let with_prefix = |path: &str| {
+    let with_and_without_prefix = |path: &str| {
         let mut paths = vec![path.to_owned(), format!("{prefix}{path}")];
         paths.dedup();
         paths
     };
 
     let mcp_auth = auth.clone().browser_page(public.mcp_page());
+    // Built before `allow_anonymous`: a path below `/mcp` always needs a token.
     let below_mcp = make(|_| async { Err::<Response, _>(poem::Error::from(NotFoundError)) });
     let below_mcp = below_mcp.with(mcp_auth.clone()).boxed();
     let mcp_auth = if allows_anonymous {
@@ -70,14 +71,14 @@ pub(super) fn routes(
         mcp_auth
     };
     let mcp = Exactly {
-        paths: with_prefix(paths::MCP),
+        paths: with_and_without_prefix(paths::MCP),
         endpoint: mcp.with(mcp_auth),
         below: below_mcp,
     };
     let mcp = area(restricted(), Some("POST"), mcp.boxed());
-    let mut areas = vec![(with_prefix(paths::MCP), mcp)];
+    let mut areas = vec![(with_and_without_prefix(paths::MCP), mcp)];
     for Protected { path, endpoint } in protected {
-        let start = path.trim_end_matches('/');
+        let bare = path.trim_end_matches('/');
         let invalid = |reason: &str| AppError::Path {
             path: path.clone(),
             reason: reason.to_owned(),
@@ -87,14 +88,14 @@ pub(super) fn routes(
                 "expected a path without parameters or wildcards, such as /reports/latest",
             ));
         }
-        if start.is_empty()
+        if bare.is_empty()
             || areas
                 .iter()
-                .any(|(paths, _)| paths.iter().any(|taken| taken == start))
+                .any(|(paths, _)| paths.iter().any(|taken| taken == bare))
         {
             return Err(invalid("the path is already in use"));
         }
-        let paths = with_prefix(start);
+        let paths = with_and_without_prefix(bare);
         let nested = nest(&paths, endpoint).map_err(|error| invalid(&error.to_string()))?;
         areas.push((paths, area(restricted(), None, nested.with(auth.clone()).boxed())));
     }

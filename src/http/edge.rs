@@ -53,16 +53,19 @@ impl Endpoint for Edge {
         let id = RequestId::random();
         request.extensions_mut().insert(id);
         let entry = self.log.begin(&request);
-        let trace = entry.span(request.headers());
-        if !trace.is_disabled() {
-            request.extensions_mut().insert(RequestSpan(trace.clone()));
+        let trace_span = entry.span(request.headers());
+        if !trace_span.is_disabled() {
+            request.extensions_mut().insert(RequestSpan(trace_span.clone()));
         }
-        // Boxed, so that the wrappers do not move it.
+        // The id is a task-local for `cli::log_output`. `log_span` is for other subscribers, and `trace_span`
+        // for exported traces. The response is boxed, so that the wrappers do not move it.
         let response = id.scope(Box::pin(self.area(request.uri().path()).respond(request)));
-        let span = tracing::error_span!(target: REQUEST_SPAN, "request", request_id = %id);
-        let response = response.instrument(span.clone()).instrument(trace.clone());
+        let log_span = tracing::error_span!(target: REQUEST_SPAN, "request", request_id = %id);
+        let response = response
+            .instrument(log_span.clone())
+            .instrument(trace_span.clone());
         let mut response = response.await;
-        trace.record("http.response.status_code", response.status().as_u16());
+        trace_span.record("http.response.status_code", response.status().as_u16());
         let headers = response.headers_mut();
         headers.insert(
             header::X_CONTENT_TYPE_OPTIONS,
@@ -71,12 +74,13 @@ impl Endpoint for Edge {
         if let Ok(id) = HeaderValue::from_bytes(&id.to_ascii()) {
             headers.insert(REQUEST_ID, id);
         }
-        span.in_scope(|| id.sync_scope(|| entry.finish(response.status())));
+        log_span.in_scope(|| id.sync_scope(|| entry.finish(response.status())));
         Ok(response)
     }
 }
 
-/// The target of the span around each request, which has the request id as its field. A subscriber that adds
-/// the id of the current request by itself turns the span off, because creating it takes about 3 µs.
+/// The target of the span around each request, which has the request id as its field. The log filter of the
+/// program turns this span off, because `cli::log_output` adds the id itself and creating the span takes about
+/// 3 µs.
 pub(crate) const REQUEST_SPAN: &str = "clerk_mcp::request";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
