@@ -1,7 +1,8 @@
 //! An MCP server protected by [Clerk](https://clerk.com), as a library.
 //!
 //! The crate verifies bearer tokens, tells clients where to sign in, and gives each tool the session of its
-//! caller. It works with any rmcp [`ServerHandler`](rmcp::ServerHandler). Contents of this page:
+//! caller: the verified facts about user, organization and scopes. It works with any rmcp
+//! [`ServerHandler`](rmcp::ServerHandler). Contents of this page:
 //!
 //! - [A server of your own](#a-server-of-your-own)
 //! - [Scopes, roles and permissions per tool](#scopes-roles-and-permissions-per-tool)
@@ -19,7 +20,7 @@
 //! Write an rmcp server, and pass it to [`App`](app::App) with a [`Config`](config::Config). The functions
 //! [`get_session`](context::get_session), [`get_user`](context::get_user),
 //! [`get_organization`](context::get_organization) and [`get_client`](context::get_client) work in every
-//! tool. Outside a tool they return an error.
+//! tool. They return an error outside a tool, and in a public tool that is called without a token.
 //!
 //! ```no_run
 //! use clerk_mcp::{app::{self, App}, config::Config, context, mcp::ToolError};
@@ -224,7 +225,7 @@
 //! }
 //! ```
 //!
-//! It needs these dependencies:
+//! It needs tokio with the features `macros`, `net` and `rt`, and these dependencies:
 //!
 //! ```toml
 //! [dev-dependencies]

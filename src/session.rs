@@ -1,4 +1,5 @@
-//! [`Session`]: the authenticated caller, as tools see it. Tools read raw claims only for custom claims.
+//! [`Session`]: the verified facts about a caller, as tools see them. Its field `claims` is only for custom
+//! claims.
 
 use std::fmt;
 

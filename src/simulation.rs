@@ -1,5 +1,5 @@
-//! Runs a simulation with many seeds. Each seed has a random generator and a clock of its own. Time passes only
-//! while every task waits, so hours take milliseconds, and a seed that fails fails again.
+//! Runs a simulation with many seeds. Each seed has a random generator and a clock of its own. Time passes
+//! only while every task waits, so hours take milliseconds, and a failure can be repeated with its seed.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},

@@ -1,4 +1,4 @@
-//! [`within`]: a time limit without a timer for work that completes at once.
+//! [`within`]: runs work with a time limit. Creates no timer if the work completes at once.
 
 use std::{pin::pin, time::Duration};
 

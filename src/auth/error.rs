@@ -90,8 +90,8 @@ impl From<ReportFault> for AuthError {
     }
 }
 
-/// Classifies the failure of a call that authentication or a policy needs. An unknown opaque token is no such
-/// failure: `opaque_tokens` handles it. So any other failure says nothing about the caller.
+/// Classifies the failure of a call that authentication or a policy needs. An unknown opaque token never gets
+/// here, because `opaque_tokens` handles it. So a failure says nothing about the caller, and is never a 401.
 impl From<ClerkError> for AuthError {
     fn from(error: ClerkError) -> Self {
         match error {

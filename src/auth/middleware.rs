@@ -105,8 +105,8 @@ impl<E: Endpoint> Endpoint for RequireAuthEndpoint<E> {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let started = Instant::now();
-        // After a panic the request must be rejected, with a response from the table of refusals.
         let span = trace::verification();
+        // After a panic the request must be rejected, with a response from the table of refusals.
         let outcome = AssertUnwindSafe(self.authenticator.authenticate(request.headers()))
             .catch_unwind()
             .instrument(span.clone())

@@ -1,5 +1,5 @@
-//! Authentication of HTTP requests: the authenticator, a poem middleware, the table of refusals, and the
-//! challenge.
+//! Authentication of HTTP requests: the authenticator, a poem middleware, the table of refusals (the
+//! responses to rejected requests), and the challenge (`WWW-Authenticate`).
 
 mod challenge;
 mod error;
@@ -39,6 +39,7 @@ use crate::{
 pub struct Authenticator {
     sessions: Box<dyn SessionSource>,
     secret_key: Arc<SecretKeyState>,
+    /// What challenges contain, and the scopes that every token must have (`REQUIRED_SCOPES`).
     challenge: ChallengeContext,
 }
 

@@ -1,4 +1,4 @@
-//! Simulates the lookup budget with a Clerk that is slow, fails and limits its rate, and with callers that
+//! Simulates the lookup limit with a Clerk that is slow, fails and limits its rate, and with callers that
 //! send accepted and made-up tokens and may give up.
 
 use std::{sync::Arc, time::Duration};
@@ -26,8 +26,8 @@ struct Clerk {
     in_flight: [usize; 2],
     /// When the current window began.
     window: Option<Instant>,
-    /// The lookups of made-up tokens that began in the current window, except those of tokens that Clerk turned
-    /// out to know.
+    /// The lookups of unknown tokens that began in the current window. Lookups of tokens that Clerk knows do not
+    /// count.
     charged: u32,
     paused_until: Option<Instant>,
 }

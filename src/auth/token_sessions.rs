@@ -23,10 +23,11 @@ pub(super) type TokenId = [u8; 32];
 
 /// A source of sessions for tokens. Object-safe, so the middleware need not be generic over the key source.
 pub(super) trait SessionSource: Send + Sync {
-    /// Returns the session of the token with this id if the cache contains it.
+    /// Returns the session of the JWT with this id if the JWT was verified before.
     fn cached(&self, id: &TokenId) -> Option<Arc<Session>>;
 
-    /// Verifies a token that is not in the cache.
+    /// Returns the session of any other token: verifies a JWT, or takes the result for an opaque token from its
+    /// cache or from Clerk.
     fn verify<'a>(
         &'a self,
         id: TokenId,

@@ -1,5 +1,5 @@
-//! `demo`: runs the server and a local Clerk in one process. Prints everything needed to try the server, and
-//! shows the same on the start page.
+//! `demo`: the arguments of the command. It runs [`Demo`](crate::app::demo::Demo) with the example tools, and
+//! prints its report.
 
 use std::{net::IpAddr, process::ExitCode};
 

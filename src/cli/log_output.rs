@@ -1,10 +1,10 @@
-//! [`LogOutput`]: collects the lines of the log and writes them to stderr in batches, so that a request does
-//! not wait for a slow terminal or pipe.
+//! [`LogOutput`]: adds the request id to the lines of the log, and writes them to stderr in batches, so that
+//! a request does not wait for a slow terminal or pipe.
 //!
 //! A thread writes each batch a few milliseconds after its first line. `tracing-appender` would wake its
-//! thread for every line, which costs a request more than the line itself. Two lines never wait: a warning or
-//! error is written at once, so that it is not lost if the process is killed, and so is a full batch, so that
-//! memory is bounded and no line is dropped.
+//! thread for every line, which costs a request more than the line itself. Two cases do not wait: a warning
+//! or error is written at once, so that it is not lost if the process is killed. A full batch is written at
+//! once, so that memory is bounded and no line is dropped.
 
 use std::{
     io::{self, Write},

@@ -1,4 +1,5 @@
-//! The log. It goes to stderr, which keeps stdout free for the output of the command.
+//! Starts the log: its filter, format and output. The log goes to stderr, so that stdout is free for the output
+//! of the command.
 
 use std::io::{self, IsTerminal};
 

@@ -1,4 +1,5 @@
-//! JSON error responses for requests that match no route or fail, such as 404, 405 and 500.
+//! The JSON error responses of `http`: 400 and 403 for a rejected `Host` or `Origin`, 404, 405, 500. Counts and
+//! logs the rejections.
 
 use poem::{
     Response,

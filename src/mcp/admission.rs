@@ -17,8 +17,8 @@ use crate::{
 /// Returns whether a caller without a token may send this message: discovery and calls of public tools, if
 /// the policy allows them. Every other message needs a token, including methods that are not known here.
 ///
-/// The body decides, because rmcp runs what the body says. The headers that repeat it must agree with it in
-/// every revision: a proxy in front may have decided by them.
+/// The body decides, because rmcp runs what the body says. `Mcp-Method` and `Mcp-Name` must agree with the
+/// body, in every revision: a proxy in front may have decided by these headers.
 pub(super) fn is_public(message: &Message<'_>, headers: &HeaderMap, settings: &McpSettings) -> bool {
     let policy = &settings.policy;
     let Some(method) = message
@@ -47,7 +47,7 @@ pub(super) fn is_public(message: &Message<'_>, headers: &HeaderMap, settings: &M
 }
 
 /// Checks the requirement of `tool`, and logs the call if it is rejected. Otherwise puts the tool's session
-/// and the audited call into the extensions of `request`; `WithSession` logs the outcome of the call.
+/// and the audited call into the extensions of `request`; `mcp::handler` logs the outcome of the call.
 pub(super) async fn admit(
     tool: &str,
     session: Option<&Arc<Session>>,

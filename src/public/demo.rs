@@ -1,4 +1,5 @@
-//! What the start page of a demo also shows.
+//! [`DemoContent`]: the sample users, their tokens and the broken requests that the start page of a demo shows
+//! in addition.
 
 use serde::Serialize;
 use serde_json::Value;

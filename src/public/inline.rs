@@ -1,4 +1,5 @@
-//! Inline scripts and styles of pages: their data, and the permission to run them.
+//! Helpers for inline scripts and styles of pages: escapes their data, and computes the hash that the Content
+//! Security Policy needs.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;

@@ -8,7 +8,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Parses `bytes` as one JSON object whose members, and those of every object inside it, are unique.
+/// Parses `bytes` as one JSON object. Its members must be unique, and so must the members of every object
+/// inside it.
 pub(super) fn unique_object(bytes: &[u8]) -> Option<Map<String, Value>> {
     match serde_json::from_slice(bytes).ok()? {
         Unique(Value::Object(object)) => Some(object),

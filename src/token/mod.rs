@@ -3,8 +3,9 @@
 //! | step | file | fails with | source |
 //! | --- | --- | --- | --- |
 //! | one `Authorization` header, one token (token68, RFC 9110 §11.2) | `bearer.rs` | [`BearerError`] | RFC 6750 §2.1, RFC 9110 §11 |
+//! | opaque token, or strict compact JWS | `presented.rs`, `jose.rs`, `json.rs` | [`TokenError::NotCompactJws`], [`TokenError::NotJsonObject`] | RFC 7515, RFC 8725 |
 //! | kind, from the prefix, `sub` and `typ` | `presented.rs`, `kind.rs` | [`TokenError::KindNotAccepted`] | Clerk, "Token types" |
-//! | strict compact JWS, `alg`, `crit`, `typ`, `cat`, `kid` | `jose.rs`, `json.rs` | [`TokenError::NotCompactJws`] … | RFC 7515, RFC 8725 |
+//! | header: `alg`, `crit`, `typ`, `cat`, `kid` | `jose.rs` | [`TokenError::Algorithm`] … | RFC 7515, RFC 8725 |
 //! | key of the Clerk application | `key_source.rs`, `keys.rs`, `fetch.rs`, `fetch_limit.rs` | [`KeyLookupError`], [`TokenError::KeyIdUnknown`] | RFC 7517 |
 //! | signature | `verifier.rs` | [`TokenError::Signature`] | RFC 7518 §3.3 |
 //! | `iss`, `sub`, `sid`, `exp`, `nbf`, `iat`, `azp`, `aud`, `sts` | `rules.rs`, `resource.rs` | [`TokenError::Issuer`] … | RFC 7519 §4.1 |

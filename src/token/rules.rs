@@ -47,7 +47,8 @@ impl ClaimRules<'_> {
         let prefix = match self.kind {
             TokenKind::SessionToken | TokenKind::OAuthToken => "user_",
             TokenKind::M2mToken => "mch_",
-            // An API key is never a JWT, and no subject begins with this prefix.
+            // Unreachable, because an API key is never a JWT. No subject has this prefix, so the check would
+            // fail.
             TokenKind::ApiKey => "ak_",
         };
         has_id(self.claims, "sub", prefix)
@@ -176,6 +177,7 @@ pub(super) fn observed_audience(
     }
 }
 
+/// Checks that `aud` contains a name of this server. An absent `aud` fails only if it is `required`.
 fn names_this_server(
     kind: TokenKind,
     audience: Option<&Value>,

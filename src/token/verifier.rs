@@ -62,7 +62,7 @@ impl<K: KeySource> TokenVerifier<K> {
         Self { keys, policy, clock }
     }
 
-    /// Verifies `token`: kind, header, key, signature, claims.
+    /// Verifies `token`: form, kind, header, key, signature, claims.
     ///
     /// # Errors
     /// [`VerifyError::Token`] if the token is invalid, [`VerifyError::Keys`] if no keys are available. The
@@ -73,7 +73,11 @@ impl<K: KeySource> TokenVerifier<K> {
     }
 
     /// Runs the checks of a token, in the order of [`Check`]. Returns the claims if no check failed, else the
-    /// first failure. `recorder` decides whether the remaining checks run after a failure.
+    /// first failure. `recorder` decides whether the remaining checks run after a failure:
+    ///
+    /// - `record` returns the failure of a check, or `Ok` if the recorder keeps all outcomes, as for `explain`.
+    /// - `require` always returns the failure: the next checks need the value.
+    /// - `finish` returns the first recorded failure.
     pub(crate) async fn check(
         &self,
         token: &BearerToken,
@@ -84,6 +88,7 @@ impl<K: KeySource> TokenVerifier<K> {
         recorder.kind = Some(kind);
         recorder.record(Check::Kind, self.check_kind(kind))?;
         let Some(jwt) = jwt else {
+            // A kind that is not accepted fails as such, also if the recorder did not stop.
             recorder.finish()?;
             return Err(VerifyError::Opaque(kind));
         };
@@ -116,6 +121,7 @@ impl<K: KeySource> TokenVerifier<K> {
         jwt: &UnverifiedJwt,
         recorder: &mut Recorder<VerifyError>,
     ) -> Result<KeyReference, VerifyError> {
+        // Fails only if the recorder keeps all outcomes. Otherwise the check of `kid` has already stopped.
         let kid = jwt
             .unverified_kid()
             .inspect_err(|_| recorder.not_reached(&[Check::Key, Check::Signature]))?;

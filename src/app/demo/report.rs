@@ -1,4 +1,5 @@
-//! What a demo prints, and shows on the start page.
+//! [`DemoReport`]: the URLs, sample users and tokens that a demo prints as text or JSON, and its content for
+//! the start page.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! The tokens of the sample users.
+//! Makes a token for each sample user of the demo.
 
 use std::fmt::Write as _;
 
