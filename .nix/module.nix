@@ -86,7 +86,7 @@ in
           "session_token"
           "oauth_token"
         ]
-        "Accepted kinds of tokens. Machine tokens and API keys have no audience, so accepting them accepts every such token of the application.";
+        "Accepted kinds of tokens. Machine tokens and API keys do not name a server as audience, so accepting them accepts every such token of the application.";
     audience = option (types.enum [
       "required"
       "if-present"
