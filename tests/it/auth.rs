@@ -317,7 +317,7 @@ async fn session_token_with_a_foreign_audience_is_accepted_if_configured() {
     let default = TestServer::spawn().await;
     let convex = |server: &TestServer| server.session_token("ada").claim("aud", "convex");
     assert_eq!(default.status_of(convex(&default)).await, 401);
-    let detail = log.events("clerk_mcp::auth")[0]["detail"].clone();
+    let detail = log.events("clerk_mcp::auth::refusal")[0]["detail"].clone();
     for part in [
         "(aud)",
         "Clerk Dashboard > Sessions",
