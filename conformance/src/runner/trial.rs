@@ -117,7 +117,7 @@ impl<'a> Trial<'a> {
         if step.send.or_path.is_some() && exchanges.iter().all(is_missing) {
             let mut step = step.clone();
             step.send.path = step.send.or_path.take();
-            exchanges = self.send(&step, &tokens, &sessions).await?;
+            exchanges = Box::pin(self.send(&step, &tokens, &sessions)).await?;
         }
         let counts_after = self.request_counts(step).await?;
 
@@ -259,8 +259,8 @@ impl<'a> Trial<'a> {
             };
             Exchange {
                 token,
-                answer,
                 request,
+                answer,
             }
         });
         if step.send.at_once {
