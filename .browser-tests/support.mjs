@@ -47,12 +47,14 @@ export async function open(browser, url, options = {}) {
 /** Checks that axe-core finds no violation, in the light and the dark scheme, and that 320 px are wide enough. */
 export async function checkAccessibility(browser, url, prepare = async () => {}) {
   const all = [];
+  // axe-core is injected into the page, which the policy of the page forbids.
+  const page = await open(browser, url, { bypassCSP: true });
+  await prepare(page);
+  await page.evaluate(axe);
   for (const colorScheme of ["light", "dark"]) {
     for (const width of [1280, 320]) {
-      // axe-core is injected into the page, which the policy of the page forbids.
-      const page = await open(browser, url, { bypassCSP: true, colorScheme, viewport: { width, height: 800 } });
-      await prepare(page);
-      await page.evaluate(axe);
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height: 800 });
       const { violations } = await page.evaluate(() => globalThis.axe.run());
       for (const { id, help, nodes } of violations) {
         const elements = nodes.map(({ html }) => `\n  ${html.slice(0, 200)}`).join("");
@@ -60,8 +62,8 @@ export async function checkAccessibility(browser, url, prepare = async () => {})
       }
       const excess = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       if (excess > 0) all.push(`${colorScheme}, ${width} px: the page is ${excess} px too wide`);
-      await page.context().close();
     }
   }
+  await page.context().close();
   assert.deepEqual(all, [], url);
 }
