@@ -26,6 +26,8 @@ use poem::{
     http::{HeaderValue, Version, header, uri::Scheme},
     web::{LocalAddr, RemoteAddr},
 };
+#[cfg(target_os = "linux")]
+use socket2::{SockFilter, SockRef};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -190,11 +192,12 @@ impl Listener for TcpListener {
     }
 
     fn close(self) -> Vec<(TcpStream, SocketAddr)> {
-        // The standard library's listener, because it closes faster: a connection that is established between
-        // the last `accept` and the close is lost.
+        // The standard library's listener, because it closes faster: except on Linux, a connection that is
+        // established between the last `accept` and the close is lost.
         let Ok(listener) = self.into_std() else {
             return Vec::new();
         };
+        stop_handshakes(&listener);
         let mut accepted = Vec::new();
         loop {
             match listener.accept() {
@@ -215,6 +218,29 @@ impl Listener for TcpListener {
         self.local_addr()
     }
 }
+
+/// Makes the operating system drop each SYN, so that it establishes no connection that [`Listener::close`] does
+/// not return. Clients repeat the SYN after a second, and then the port is closed. If the system rejects the
+/// filter, it keeps establishing connections.
+#[cfg(target_os = "linux")]
+fn stop_handshakes(listener: &std::net::TcpListener) {
+    // Classic BPF on the TCP header. Connections that are accepted later inherit the filter, but receive no SYN.
+    let filter = [
+        // Load byte 13, the flags.
+        SockFilter::new(0x30, 0, 0, 13),
+        // Skip one instruction unless SYN is set.
+        SockFilter::new(0x45, 0, 1, 0x02),
+        // Drop the packet.
+        SockFilter::new(0x06, 0, 0, 0),
+        // Keep all bytes of the packet.
+        SockFilter::new(0x06, 0, 0, u32::MAX),
+    ];
+    let _ = SockRef::from(listener).attach_filter(&filter);
+}
+
+/// Other systems have no such filter.
+#[cfg(not(target_os = "linux"))]
+fn stop_handshakes(_: &std::net::TcpListener) {}
 
 /// Turns Nagle's algorithm off: responses are small and written at once, so it would only delay them.
 fn without_delay(stream: TcpStream) -> TcpStream {
@@ -324,3 +350,36 @@ const MAX_CONCURRENT_STREAMS: u32 = 32;
 const HTTP2_STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
 const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(20);
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::{
+        io::{ErrorKind, Read, Write},
+        net::{TcpListener, TcpStream},
+    };
+
+    use socket2::{Domain, Socket, Type};
+
+    use super::stop_handshakes;
+
+    /// A connection that is established after the last `accept` would be reset, with the client's request.
+    #[test]
+    fn closing_listener_establishes_no_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut established = TcpStream::connect(address).unwrap();
+
+        stop_handshakes(&listener);
+
+        let late = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        late.set_nonblocking(true).unwrap();
+        let _in_progress = late.connect(&address.into());
+        let (mut accepted, _) = listener.accept().unwrap();
+        assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+        established.write_all(b"request").unwrap();
+        let mut received = [0; 7];
+        accepted.read_exact(&mut received).unwrap();
+        assert_eq!(&received, b"request");
+    }
+}
