@@ -1,8 +1,8 @@
 //! How the server works, for readers of the code.
 //!
 //! Start with the [`architecture`]. Then follow [a request](a_request) and [a key rotation](a_key_rotation)
-//! through the modules. [`a_case`] does the same for a case of the conformance suite. [`speed`] says where
-//! the time of a request goes, and the [`threat_model`] says what the server guarantees. [`telemetry`] and
+//! through the modules. [`a_case`] does the same for a case of the conformance suite. [`speed`] says what
+//! the server does to be fast, and the [`threat_model`] says what the server guarantees. [`telemetry`] and
 //! [`replicas`] are for operators.
 
 #[doc = include_str!("guide/architecture.md")]

@@ -2,14 +2,7 @@
 //!
 //! The crate verifies bearer tokens, tells clients where to sign in, and gives each tool the session of its
 //! caller: the verified facts about user, organization and scopes. It works with any rmcp
-//! [`ServerHandler`](rmcp::ServerHandler). Contents of this page:
-//!
-//! - [A server of your own](#a-server-of-your-own)
-//! - [Scopes, roles and permissions per tool](#scopes-roles-and-permissions-per-tool)
-//! - [Any endpoint, not only MCP](#any-endpoint-not-only-mcp)
-//! - [MCP sessions](#mcp-sessions)
-//! - [Testing](#testing)
-//! - [Features](#features)
+//! [`ServerHandler`](rmcp::ServerHandler).
 //!
 //! The [`guide`] explains how the server works: its [architecture](guide::architecture), [the path of a
 //! request](guide::a_request), [a key rotation](guide::a_key_rotation), and [a case of the conformance
@@ -111,50 +104,7 @@
 //!
 //! In a poem application of your own, use the middleware [`RequireAuth`](auth::RequireAuth). It answers
 //! requests without a valid token as [`AuthError`](auth::AuthError) specifies. [`app::authenticator`] builds
-//! the authenticator that it needs from a configuration. The following example builds one by hand. It fetches
-//! Clerk's keys on demand; spawn [`JwksCache::keep_fresh`](token::JwksCache::keep_fresh) to refresh them in
-//! the background.
-//!
-//! ```
-//! use std::sync::Arc;
-//!
-//! use clerk_mcp::{
-//!     auth::{Authenticator, ChallengeContext, RequireAuth},
-//!     clock::SystemClock,
-//!     outbound,
-//!     session::Session,
-//!     token::{AudiencePolicy, HttpJwks, JwksCache, ResourceNames, TokenKind, TokenPolicy, TokenVerifier},
-//! };
-//! use poem::{EndpointExt, Route, handler, web::Data};
-//!
-//! #[handler]
-//! fn me(Data(session): Data<&Arc<Session>>) -> String {
-//!     session.subject.clone()
-//! }
-//!
-//! # fn app() -> Result<impl poem::Endpoint, Box<dyn std::error::Error>> {
-//! let clock = Arc::new(SystemClock);
-//! let resources = ResourceNames::new(&"https://api.example.com".parse()?);
-//! let policy = TokenPolicy {
-//!     issuer: "https://clerk.example.com".to_owned(),
-//!     accepted: vec![TokenKind::SessionToken],
-//!     audience: AudiencePolicy::Required,
-//!     session_audience: AudiencePolicy::IfPresent,
-//!     resources: resources.clone(),
-//!     accepted_audiences: Vec::new(),
-//!     authorized_parties: vec!["https://app.example.com".to_owned()],
-//!     leeway: std::time::Duration::from_secs(5),
-//! };
-//! let jwks: reqwest::Url = "https://clerk.example.com/.well-known/jwks.json".parse()?;
-//! let keys = JwksCache::new(HttpJwks::new(outbound::client(&jwks, &[])?, jwks), clock.clone());
-//! let verifier = TokenVerifier::new(keys, policy, clock.clone());
-//! let authenticator =
-//!     Authenticator::new(verifier, None, ChallengeContext::new(&resources, Vec::new()), clock);
-//! let app = Route::new().at("/me", me.with(RequireAuth::new(authenticator)));
-//! # Ok(app)
-//! # }
-//! # app().unwrap();
-//! ```
+//! the authenticator that it needs from a configuration.
 //!
 //! [`mcp::endpoint()`] mounts an MCP server behind the middleware. That alone does not serve the metadata
 //! documents that clients need to sign in: the [`App`](app::App) serves them, and its

@@ -16,21 +16,51 @@ use crate::{token::BearerError, trace};
 /// Middleware that lets only authenticated requests reach an endpoint. It puts the
 /// [`Session`](crate::session::Session) (in an [`Arc`]) into the request's extensions and removes the
 /// `Authorization` header, so that a tool cannot forward the token. Handlers read the session with
-/// [`Data`](poem::web::Data); the [crate docs](crate#any-endpoint-not-only-mcp) show a whole server.
+/// [`Data`](poem::web::Data).
+///
+/// [`app::authenticator`](crate::app::authenticator) builds the authenticator from a configuration. This
+/// example builds one by hand. It fetches Clerk's keys on demand; spawn
+/// [`JwksCache::keep_fresh`](crate::token::JwksCache::keep_fresh) to refresh them in the background.
 ///
 /// ```
-/// # use std::sync::Arc;
-/// use clerk_mcp::{auth::{Authenticator, RequireAuth}, session::Session};
-/// use poem::{EndpointExt, IntoEndpoint, Route, handler, web::Data};
+/// use std::sync::Arc;
+///
+/// use clerk_mcp::{
+///     auth::{Authenticator, ChallengeContext, RequireAuth},
+///     clock::SystemClock,
+///     outbound,
+///     session::Session,
+///     token::{AudiencePolicy, HttpJwks, JwksCache, ResourceNames, TokenKind, TokenPolicy, TokenVerifier},
+/// };
+/// use poem::{EndpointExt, Route, handler, web::Data};
 ///
 /// #[handler]
 /// fn me(Data(session): Data<&Arc<Session>>) -> String {
 ///     session.subject.clone()
 /// }
 ///
-/// fn app(authenticator: Authenticator) -> impl IntoEndpoint {
-///     Route::new().at("/me", me).with(RequireAuth::new(authenticator))
-/// }
+/// # fn app() -> Result<impl poem::Endpoint, Box<dyn std::error::Error>> {
+/// let clock = Arc::new(SystemClock);
+/// let resources = ResourceNames::new(&"https://api.example.com".parse()?);
+/// let policy = TokenPolicy {
+///     issuer: "https://clerk.example.com".to_owned(),
+///     accepted: vec![TokenKind::SessionToken],
+///     audience: AudiencePolicy::Required,
+///     session_audience: AudiencePolicy::IfPresent,
+///     resources: resources.clone(),
+///     accepted_audiences: Vec::new(),
+///     authorized_parties: vec!["https://app.example.com".to_owned()],
+///     leeway: std::time::Duration::from_secs(5),
+/// };
+/// let jwks: reqwest::Url = "https://clerk.example.com/.well-known/jwks.json".parse()?;
+/// let keys = JwksCache::new(HttpJwks::new(outbound::client(&jwks, &[])?, jwks), clock.clone());
+/// let verifier = TokenVerifier::new(keys, policy, clock.clone());
+/// let authenticator =
+///     Authenticator::new(verifier, None, ChallengeContext::new(&resources, Vec::new()), clock);
+/// let app = Route::new().at("/me", me.with(RequireAuth::new(authenticator)));
+/// # Ok(app)
+/// # }
+/// # app().unwrap();
 /// ```
 #[derive(Debug, Clone)]
 pub struct RequireAuth {

@@ -2,31 +2,6 @@
 //!
 //! With a revoked key, or a key of another application, the server can still verify JWTs, but every call of
 //! the Backend API fails. The tokens are not at fault, so requests get 500 until a probe succeeds.
-//!
-//! [`App`](crate::app::App) does this itself. In an app of your own:
-//!
-//! ```
-//! use std::sync::Arc;
-//!
-//! use clerk_mcp::{
-//!     auth::Authenticator,
-//!     clerk::{ClerkClient, Misconfiguration, SecretKeyProbe, SecretKeyState},
-//!     token::JwksCache,
-//! };
-//!
-//! fn watched(authenticator: Authenticator, client: ClerkClient, keys: JwksCache) -> Authenticator {
-//!     let state = Arc::new(SecretKeyState::default());
-//!     tokio::spawn(SecretKeyProbe::new(client, Some(keys), Arc::clone(&state)).keep_watch());
-//!     authenticator.watch_secret_key(state)
-//! }
-//!
-//! fn remedy(state: &SecretKeyState) -> Option<&'static str> {
-//!     Some(match state.misconfiguration()? {
-//!         Misconfiguration::KeyRejected => "copy the current key",
-//!         Misconfiguration::AnotherApplication => "copy both from the same application",
-//!     })
-//! }
-//! ```
 
 use std::{
     collections::BTreeSet,
@@ -130,6 +105,31 @@ impl SecretKeyState {
 }
 
 /// A probe that checks the secret key with Clerk.
+///
+/// [`App`](crate::app::App) starts one itself. In an app of your own:
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use clerk_mcp::{
+///     auth::Authenticator,
+///     clerk::{ClerkClient, Misconfiguration, SecretKeyProbe, SecretKeyState},
+///     token::JwksCache,
+/// };
+///
+/// fn watched(authenticator: Authenticator, client: ClerkClient, keys: JwksCache) -> Authenticator {
+///     let state = Arc::new(SecretKeyState::default());
+///     tokio::spawn(SecretKeyProbe::new(client, Some(keys), Arc::clone(&state)).keep_watch());
+///     authenticator.watch_secret_key(state)
+/// }
+///
+/// fn remedy(state: &SecretKeyState) -> Option<&'static str> {
+///     Some(match state.misconfiguration()? {
+///         Misconfiguration::KeyRejected => "copy the current key",
+///         Misconfiguration::AnotherApplication => "copy both from the same application",
+///     })
+/// }
+/// ```
 #[derive(Clone)]
 pub struct SecretKeyProbe {
     client: ClerkClient,

@@ -8,7 +8,28 @@ use thiserror::Error;
 
 use crate::outbound::{OutboundError, read_body};
 
-/// A source of the text of a JSON Web Key Set (RFC 7517 §5).
+/// A source of the text of a JSON Web Key Set (RFC 7517 §5). A [`JwksCache`](super::JwksCache) caches it.
+///
+/// ```
+/// use std::{path::PathBuf, sync::Arc};
+///
+/// use clerk_mcp::{clock::SystemClock, token::{FetchError, JwksCache, JwksFetcher}};
+/// use futures_util::{FutureExt, future::BoxFuture};
+///
+/// /// Reads the key set from a file that another program keeps up to date.
+/// #[derive(Debug)]
+/// struct InFile(PathBuf);
+///
+/// impl JwksFetcher for InFile {
+///     fn fetch(&self) -> BoxFuture<'static, Result<Vec<u8>, FetchError>> {
+///         let file = self.0.clone();
+///         async { tokio::fs::read(file).await.map_err(|_| FetchError::NotAKeySet) }.boxed()
+///     }
+/// }
+///
+/// let keys = JwksCache::new(InFile("/run/clerk/jwks.json".into()), Arc::new(SystemClock));
+/// assert!(!keys.holds_keys(), "no key is fetched before the first lookup");
+/// ```
 pub trait JwksFetcher: fmt::Debug + Send + Sync + 'static {
     /// Fetches the key set.
     fn fetch(&self) -> BoxFuture<'static, Result<Vec<u8>, FetchError>>;

@@ -9,7 +9,30 @@ use super::{
     jwk::{KeyReference, StaticKey, VerifyingKey},
 };
 
-/// A source of verification keys.
+/// A source of verification keys. It also decides how long a verified token may be cached.
+///
+/// ```
+/// use std::collections::HashMap;
+///
+/// use clerk_mcp::token::{KeyLookupError, KeyReference, KeySource, StaticKey, VerifyingKey};
+///
+/// /// Keys that are pinned by their ids.
+/// #[derive(Debug)]
+/// struct Pinned(HashMap<String, StaticKey>);
+///
+/// impl KeySource for Pinned {
+///     async fn keys(&self, kid: &str) -> Result<Vec<VerifyingKey>, KeyLookupError> {
+///         match self.0.get(kid) {
+///             Some(key) => key.keys(kid).await,
+///             None => Ok(Vec::new()),
+///         }
+///     }
+///
+///     fn holds(&self, key: &KeyReference) -> bool {
+///         self.0.values().any(|one| one.holds(key))
+///     }
+/// }
+/// ```
 pub trait KeySource: fmt::Debug + Send + Sync + 'static {
     /// Returns the keys with this id; none if the application has no such key. May fetch the key set. An id
     /// should be unique, but need not be (RFC 7517 §4.5).

@@ -17,58 +17,9 @@
 //! The signature is checked before the claims, so that an attacker cannot learn from the errors what claims
 //! are expected.
 //!
-//! # Other sources of keys
-//!
 //! The keys usually come from the Frontend API ([`HttpJwks`], held by a [`JwksCache`]) or from the
-//! configuration ([`StaticKey`]). Implement [`JwksFetcher`] to read the key set from another source;
-//! [`JwksCache`] caches it in the same way:
-//!
-//! ```
-//! use std::{path::PathBuf, sync::Arc};
-//!
-//! use clerk_mcp::{clock::SystemClock, token::{FetchError, JwksCache, JwksFetcher}};
-//! use futures_util::{FutureExt, future::BoxFuture};
-//!
-//! /// Reads the key set from a file that another program keeps up to date.
-//! #[derive(Debug)]
-//! struct InFile(PathBuf);
-//!
-//! impl JwksFetcher for InFile {
-//!     fn fetch(&self) -> BoxFuture<'static, Result<Vec<u8>, FetchError>> {
-//!         let file = self.0.clone();
-//!         async { tokio::fs::read(file).await.map_err(|_| FetchError::NotAKeySet) }.boxed()
-//!     }
-//! }
-//!
-//! let keys = JwksCache::new(InFile("/run/clerk/jwks.json".into()), Arc::new(SystemClock));
-//! assert!(!keys.holds_keys(), "no key is fetched before the first lookup");
-//! ```
-//!
-//! Implement [`KeySource`] to choose the keys yourself, and to decide how long a verified token may be
-//! cached:
-//!
-//! ```
-//! use std::collections::HashMap;
-//!
-//! use clerk_mcp::token::{KeyLookupError, KeyReference, KeySource, StaticKey, VerifyingKey};
-//!
-//! /// Keys that are pinned by their ids.
-//! #[derive(Debug)]
-//! struct Pinned(HashMap<String, StaticKey>);
-//!
-//! impl KeySource for Pinned {
-//!     async fn keys(&self, kid: &str) -> Result<Vec<VerifyingKey>, KeyLookupError> {
-//!         match self.0.get(kid) {
-//!             Some(key) => key.keys(kid).await,
-//!             None => Ok(Vec::new()),
-//!         }
-//!     }
-//!
-//!     fn holds(&self, key: &KeyReference) -> bool {
-//!         self.0.values().any(|one| one.holds(key))
-//!     }
-//! }
-//! ```
+//! configuration ([`StaticKey`]). Implement [`JwksFetcher`] to read the key set from another source, or
+//! [`KeySource`] to choose the keys yourself.
 
 mod bearer;
 mod check;
