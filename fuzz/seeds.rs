@@ -128,7 +128,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     let mut messages: Vec<Vec<u8>> = messages.into_iter().map(String::into_bytes).collect();
     messages.push(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"x\":\"\xff\"}".to_vec());
-    messages.push(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"x\":1e400}".to_vec());
+    for unreadable in ["1e400", r#""\ud800""#, r#""\ud800\u0041""#] {
+        let message = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","x":{unreadable}}}"#);
+        messages.push(message.into_bytes());
+    }
     write("message", messages)?;
 
     write(

@@ -20,8 +20,7 @@ pub fn message(data: &[u8]) {
     };
     let value = match serde_json::from_slice::<Value>(data) {
         Ok(value) => value,
-        // rmcp rejects such a message later (RFC 8259 §6 allows limits of numbers).
-        Err(error) if error.to_string().starts_with("number out of range") => return,
+        Err(error) if UNREADABLE.iter().any(|one| error.to_string().starts_with(one)) => return,
         Err(error) => panic!("accepted, but not JSON: {error}"),
     };
     assert_eq!(value["jsonrpc"], "2.0");
@@ -46,3 +45,11 @@ pub fn message(data: &[u8]) {
     }
     assert_eq!(message.is_request(), message.purpose != Purpose::NotARequest);
 }
+
+/// The errors of `serde_json` about JSON that follows the grammar: a number that is too large (RFC 8259 §6), and
+/// half of a surrogate pair (§8.2). rmcp rejects such a message later.
+const UNREADABLE: [&str; 3] = [
+    "number out of range",
+    "lone leading surrogate in hex escape",
+    "unexpected end of hex escape",
+];
