@@ -121,7 +121,7 @@ in
       "pretty"
       "json"
     ]) "Log format. Defaults to json when the log goes to the journal." "pretty";
-    log = option types.nonEmptyStr "info,rmcp=warn" "Log filter, in the syntax of `RUST_LOG`.";
+    log = option types.nonEmptyStr "info,rmcp=off" "Log filter, in the syntax of `RUST_LOG`.";
   };
 
   config = lib.mkIf cfg.enable {

@@ -139,7 +139,7 @@ fn start_log() {
         .flatten_event(true)
         .with_current_span(false)
         .map_event_format(JsonLines)
-        .with_env_filter(EnvFilter::new("info,rmcp=warn,clerk_mcp::request=off"))
+        .with_env_filter(EnvFilter::new("info,rmcp=off,clerk_mcp::request=off"))
         .with_writer(io::sink)
         .init();
 }

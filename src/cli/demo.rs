@@ -134,9 +134,9 @@ fn network_address(text: &str) -> Result<IpAddr, String> {
 
 /// Logs each tool call (the audit log) and each rejected request, because people follow the demo in a
 /// terminal.
-const DEFAULT_FILTER: &str = "warn,clerk_mcp=info,local_clerk=warn,rmcp=warn";
+const DEFAULT_FILTER: &str = "warn,clerk_mcp=info,local_clerk=warn,rmcp=off";
 /// The same without a line for each tool call, so that a log file does not fill the disk.
-const DEFAULT_FILTER_OF_FILE: &str = "warn,clerk_mcp=info,clerk_mcp::audit=warn,local_clerk=warn,rmcp=warn";
+const DEFAULT_FILTER_OF_FILE: &str = "warn,clerk_mcp=info,clerk_mcp::audit=warn,local_clerk=warn,rmcp=off";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -25,7 +25,7 @@ pub(super) fn filter(variables: &Variables, default: &str) -> Result<EnvFilter, 
     if let Some(reason) = unexpanded(text) {
         return Err(fault(reason));
     }
-    let invalid = |_| fault("expected a filter such as info,rmcp=warn".to_owned());
+    let invalid = |_| fault("expected a filter such as info,rmcp=off".to_owned());
     let filter = EnvFilter::builder().parse(text).map_err(invalid)?;
     // `LogOutput` adds the request id, for less than a span costs.
     Ok(match format!("{REQUEST_SPAN}=off").parse() {

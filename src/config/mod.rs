@@ -336,7 +336,7 @@ impl Config {
 }
 
 /// The default of `RUST_LOG`. At level INFO rmcp logs a line per request, which is too much.
-pub(crate) const DEFAULT_LOG_FILTER: &str = "info,rmcp=warn";
+pub(crate) const DEFAULT_LOG_FILTER: &str = "info,rmcp=off";
 const DEFAULT_PORT: u16 = 3001;
 const ONE_SECOND: Duration = Duration::from_secs(1);
 const ONE_HOUR: Duration = Duration::from_hours(1);

@@ -216,7 +216,7 @@ pub const VARIABLES: &[Variable] = &[
         "pretty on a terminal, else json",
         "Format of the log on stderr: pretty or json",
     ),
-    var("RUST_LOG", "FILTER", "info,rmcp=warn", "Log filter"),
+    var("RUST_LOG", "FILTER", "info,rmcp=off", "Log filter"),
 ];
 
 const fn var(name: &'static str, value: &'static str, default: &'static str, help: &'static str) -> Variable {

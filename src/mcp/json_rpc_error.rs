@@ -6,6 +6,8 @@ use poem::{
 };
 use serde_json::{Value, json};
 
+use crate::log_limit::log_limited;
+
 /// Returns a JSON-RPC error response. `id` is the id of the message, as written in it; without one the
 /// response has the id null (JSON-RPC 2.0 §5).
 pub(super) fn error(status: StatusCode, code: i32, message: impl AsRef<str>, id: Option<&str>) -> Response {
@@ -40,22 +42,24 @@ pub(super) fn replace_text(
 }
 
 /// Converts a plain-text error of rmcp to a JSON-RPC error with the same text, for clients that parse every
-/// response as JSON-RPC. The text of a server error is left out: it describes internals, and rmcp has logged
-/// it. Returns any other response unchanged.
+/// response as JSON-RPC. The text of a server error describes internals, so it is logged instead. Returns any
+/// other response unchanged.
 pub(super) async fn text_to_json(response: Response, id: Option<&str>) -> Response {
     let is_text = response
         .headers()
         .get(header::CONTENT_TYPE)
         .is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
     let status = response.status();
-    if status.is_server_error() && is_text {
-        return error(status, INTERNAL_ERROR, "Internal error", id);
-    }
-    if !status.is_client_error() || !is_text {
+    let is_error = status.is_client_error() || status.is_server_error();
+    if !is_error || !is_text {
         return response;
     }
     let (parts, body) = response.into_parts();
     let text = body.into_string().await.unwrap_or_default();
+    if status.is_server_error() {
+        log_limited!(error, "rmcp", error = text, "rmcp failed");
+        return error(status, INTERNAL_ERROR, "Internal error", id);
+    }
     let message = match text.trim() {
         "" => status.canonical_reason().unwrap_or("The request was rejected"),
         text => text,

@@ -131,7 +131,7 @@ fn all_invalid_variables_are_reported_at_once() {
     [Clerk] Invalid config: SHUTDOWN_GRACE: expected a duration from 0s to 3600s, such as 5s or 1m, got "-1s"
     [Clerk] Invalid config: LOG_FORMAT: expected pretty or json, got "xml"
     [Clerk] Invalid config: ADMIN_ADDR: expected an IP address and a port, such as 127.0.0.1:9090, got "9090"
-    [Clerk] Invalid config: RUST_LOG: expected a filter such as info,rmcp=warn
+    [Clerk] Invalid config: RUST_LOG: expected a filter such as info,rmcp=off
     "#
     );
 }

@@ -1,7 +1,8 @@
 //! The running program: the demo, the server, and their output.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 
+use local_clerk::LocalClerk;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -261,6 +262,52 @@ async fn demo_for_the_network_publishes_one_address() {
         "{answer}"
     );
     assert_eq!(demo.terminate(), Some(0));
+}
+
+/// rmcp logs every JSON-RPC error, with its text and without a limit. Clients choose the names of unknown tools,
+/// so they could fill the log with any text.
+#[tokio::test]
+async fn default_log_contains_no_text_of_clients() {
+    let folder = Folder::new("client-text");
+    let clerk = LocalClerk::builder().start().await.unwrap();
+    let mut command = program(&folder.0);
+    command
+        .envs(clerk.environment())
+        .env("BASE_URL", "http://localhost:3001")
+        .args(["--port", "0", "--log-format", "json"]);
+    let mut server = Running::start(&mut command);
+    let mut log = BufReader::new(server.0.stderr.take().unwrap());
+    let mut line = String::new();
+    log.read_line(&mut line).unwrap();
+    let listening: Value = serde_json::from_str(&line).unwrap();
+    let url = format!("http://{}/mcp", listening["address"].as_str().unwrap());
+    let token = clerk.session_token("ada").unwrap().mint();
+    let request = |method: &str, params: Value| {
+        http()
+            .post(&url)
+            .header("Host", "localhost:3001")
+            .bearer_auth(&token)
+            .header("Accept", "application/json, text/event-stream")
+            .json(&json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }))
+            .send()
+    };
+    for (method, params) in [
+        ("tools/call", json!({ "name": "chosen-by-the-client" })),
+        ("prompts/get", json!({ "name": "chosen-by-the-client" })),
+        ("chosen-by-the-client", json!({})),
+    ] {
+        let answer = request(method, params).await.unwrap().text().await.unwrap();
+        assert!(answer.contains("\"error\""), "{answer}");
+    }
+    assert_eq!(server.terminate(), Some(0));
+    let mut rest = String::new();
+    log.read_to_string(&mut rest).unwrap();
+    let lines: Vec<_> = rest.lines().filter(|line| line.contains("chosen-by")).collect();
+    // The audit event has the name of the tool that was called.
+    assert!(
+        matches!(&*lines, [event] if event.contains("clerk_mcp::audit")),
+        "{lines:#?}"
+    );
 }
 
 /// If the process that reads the log has ended, the server must still answer requests.
