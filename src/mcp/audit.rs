@@ -56,11 +56,6 @@ impl AuditedCall {
         self.log("rejected", Some(reason));
     }
 
-    /// Logs the outcome of a call that was not rejected.
-    pub(super) fn finished(&self, outcome: &Result<CallToolResponse, ErrorData>) {
-        self.log(label(outcome), None);
-    }
-
     fn log(&self, outcome: &str, reason: Option<Reason>) {
         let session = self.session.as_deref();
         tracing::info!(
@@ -81,15 +76,44 @@ impl AuditedCall {
     }
 }
 
+/// A call that was admitted. If it is dropped before it is finished, because its client disconnected, it is
+/// logged as an error: the tool may have had effects.
+#[derive(Debug)]
+pub(super) struct RunningCall(Option<Arc<AuditedCall>>);
+
+impl RunningCall {
+    /// Calls are not logged if `call` is `None`.
+    pub(super) fn new(call: Option<Arc<AuditedCall>>) -> Self {
+        Self(call)
+    }
+
+    /// Logs the outcome.
+    pub(super) fn finished(mut self, outcome: &Result<CallToolResponse, ErrorData>) {
+        if let Some(call) = self.0.take() {
+            call.log(label(outcome), None);
+        }
+    }
+}
+
+impl Drop for RunningCall {
+    fn drop(&mut self) {
+        if let Some(call) = &self.0 {
+            call.log(ERROR, None);
+        }
+    }
+}
+
 /// Names the outcome of a call.
 pub(super) fn label(outcome: &Result<CallToolResponse, ErrorData>) -> &'static str {
     match outcome {
         Ok(CallToolResponse::Complete(result)) if result.is_error == Some(true) => "tool-error",
         Ok(_) => "ok",
         // An unknown tool, a panic, or a call that was cancelled.
-        Err(_) => "error",
+        Err(_) => ERROR,
     }
 }
+
+const ERROR: &str = "error";
 
 /// Returns the trace id of a `traceparent` header (W3C Trace Context §3.2).
 fn trace_id(header: &str) -> Option<&str> {

@@ -199,6 +199,7 @@ async fn disconnect_during_call(headers: &str, meta: &str) {
 async fn disconnect(headers: &str, meta: &str, direct_tools: &[&str]) {
     use tokio::io::AsyncWriteExt;
     let endless = Endless::default();
+    let log = crate::support::log::CapturedLog::start();
     let (begun, dropped) = (Arc::clone(&endless.begun), Arc::clone(&endless.dropped));
     let nowhere = "http://127.0.0.1:9".parse().unwrap();
     let client = ClerkClient::new(crate::support::http(), nowhere, "sk_test_x".into(), clock());
@@ -236,6 +237,10 @@ async fn disconnect(headers: &str, meta: &str, direct_tools: &[&str]) {
     dropped.notified().await;
     server.abort();
 }
+    // The tool may have had effects.
+    let events = log.events("clerk_mcp::audit");
+    assert_eq!(events.len(), 1, "{direct_tools:?}: {events:?}");
+    assert_eq!(events[0]["outcome"], "error");
 
 /// Tools that return what they see of the request, and one that panics.
 #[derive(Clone)]

@@ -18,7 +18,7 @@ use super::{
     peer::handler_context,
 };
 use crate::{
-    mcp::audit::{self, AuditedCall},
+    mcp::audit::{self, AuditedCall, RunningCall},
     trace,
 };
 
@@ -33,7 +33,7 @@ impl<H: ServerHandler> WithSession<H> {
         let is_public = self.policy.is_public(&params.name);
         let caller = caller_if(is_public, &context.extensions);
         let cancelled = context.ct.clone();
-        let audited = audited_call(&context.extensions);
+        let audited = RunningCall::new(audited_call(&context.extensions));
         let span = self.tool_span(&params.name, &context);
         let (tool, arguments) = (params.name.clone(), params.arguments.clone().unwrap_or_default());
         let call = async { self.inner.call_tool(params, handler_context(context)).await };
@@ -58,9 +58,7 @@ impl<H: ServerHandler> WithSession<H> {
                 span.record("error.type", error);
             }
         }
-        if let Some(call) = audited {
-            call.finished(&outcome);
-        }
+        audited.finished(&outcome);
         outcome
     }
 
