@@ -396,6 +396,19 @@ async fn an_allowed_listing_shows_anonymous_callers_the_public_tools() {
     assert_eq!(list["result"]["cacheScope"], "private");
 }
 
+/// Otherwise a client shows only public tools for five minutes after its user signed in.
+#[tokio::test]
+async fn an_allowed_listing_for_anonymous_callers_is_not_cached() {
+    let policy = ToolPolicy::new().public("greet").listing(ToolListing::Allowed);
+    let server = TestServer::builder().policy(policy).spawn().await;
+    let list = Exchange::of(modern(&server, "tools/list", json!({})))
+        .await
+        .json();
+    assert_eq!(list["result"]["tools"][0]["name"], "greet");
+    assert_eq!(list["result"]["ttlMs"], 0);
+    assert_eq!(list["result"]["cacheScope"], "private");
+}
+
 #[tokio::test]
 async fn a_requirement_keeps_a_tool_from_being_public() {
     let admins = Requirement::new().role("org:admin");

@@ -31,25 +31,25 @@ impl<H: ServerHandler> WithSession<H> {
         Ok(list)
     }
 
-    /// Removes the tools that the caller may not call. A client must not keep such a list for long, because a
-    /// lost role takes effect within 30 s.
+    /// Removes the tools that the caller may not call. A client must not keep such a list for long: the caller
+    /// may sign in, and a lost role takes effect within 30 s.
     async fn remove_denied(
         &self,
         list: &mut ListToolsResult,
         extensions: &Extensions,
     ) -> Result<(), ErrorData> {
-        let Some(session) = caller(extensions)? else {
+        if let Some(session) = caller(extensions)? {
+            let session = with_membership(session, &self.client)
+                .await
+                .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+            list.tools.retain(|tool| {
+                self.policy
+                    .of(&tool.name)
+                    .is_none_or(|one| one.check(&session).is_ok())
+            });
+        } else {
             list.tools.retain(|tool| self.policy.is_public(&tool.name));
-            return Ok(());
-        };
-        let session = with_membership(session, &self.client)
-            .await
-            .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
-        list.tools.retain(|tool| {
-            self.policy
-                .of(&tool.name)
-                .is_none_or(|one| one.check(&session).is_ok())
-        });
+        }
         if list.ttl_ms.is_some() {
             list.ttl_ms = Some(0);
             list.cache_scope = Some(CacheScope::Private);
@@ -58,8 +58,8 @@ impl<H: ServerHandler> WithSession<H> {
     }
 }
 
-/// Makes a list with rmcp's default cache hints private (MCP 2026-07-28, SEP-2549): the list was made for an
-/// authenticated caller, and rmcp's macros mark it as public with a lifetime of zero.
+/// Marks a list that has rmcp's default cache hints as private (MCP 2026-07-28, SEP-2549). rmcp's macros mark
+/// it as public with a lifetime of zero, but it was made for one caller.
 pub(super) fn keep_private(ttl_ms: &mut Option<u64>, cache_scope: &mut Option<CacheScope>) {
     if *ttl_ms == Some(0) && *cache_scope == Some(CacheScope::Public) {
         *cache_scope = Some(CacheScope::Private);
