@@ -4,6 +4,8 @@
 pub(crate) const START_PAGE: &str = "/";
 /// The MCP endpoint.
 pub(crate) const MCP: &str = "/mcp";
+/// The folder of the metadata documents (RFC 8615).
+pub(crate) const WELL_KNOWN: &str = "/.well-known";
 /// Protected resource metadata of the server (RFC 9728).
 pub(crate) const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
 /// Protected resource metadata of the MCP endpoint.

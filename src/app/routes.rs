@@ -1,4 +1,4 @@
-//! Defines all routes and the checks around them.
+//! Assigns every route to an [`Area`](crate::http::Area), a group of routes with the same checks around them.
 
 use std::{fmt, sync::Arc};
 
@@ -89,6 +89,9 @@ pub(super) fn routes(
             ));
         }
         if bare.is_empty()
+            || bare == paths::WELL_KNOWN
+            || bare.starts_with(&format!("{}/", paths::WELL_KNOWN))
+            || paths::ALL.contains(&bare)
             || areas
                 .iter()
                 .any(|(paths, _)| paths.iter().any(|taken| taken == bare))

@@ -63,7 +63,17 @@ fn path_that_is_taken_or_invalid_cannot_be_protected() {
         ("BASE_URL", "http://localhost:3001"),
     ];
     let config = config(&values.map(|(name, value)| (name, value.to_owned())).into()).unwrap();
-    for path in ["/mcp", "/", "me", "/a/:b", "/a/*"] {
+    for path in [
+        "/mcp",
+        "/",
+        "/healthz",
+        "/docs/",
+        "/.well-known",
+        "/.well-known/own",
+        "me",
+        "/a/:b",
+        "/a/*",
+    ] {
         let error = App::builder(&config)
             .protect(path, me)
             .build()
