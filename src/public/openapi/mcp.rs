@@ -28,6 +28,11 @@ pub(super) fn operation(settings: &PublicSettings) -> Value {
     refusals::add(&mut responses, settings);
     message_errors::add(&mut responses);
     responses.sort_keys();
+    let other_methods = if settings.sessions {
+        "In an MCP session, GET opens an event stream, and DELETE ends the session."
+    } else {
+        "Methods other than POST return 405 with `Allow`."
+    };
     let security = if settings.allows_anonymous {
         // The empty requirement makes the token optional (OpenAPI 3.0.3, "Operation Object").
         json!([{ "clerk": [] }, {}])
@@ -38,9 +43,10 @@ pub(super) fn operation(settings: &PublicSettings) -> Value {
         "tags": ["MCP"],
         "operationId": "mcp",
         "summary": "MCP endpoint",
-        "description": "JSON-RPC 2.0 over streamable HTTP (MCP 2026-07-28 and, with `initialize`, 2025-11-25 and \
-                        earlier). `Accept` must allow both `application/json` and `text/event-stream`; `*/*` and no \
-                        `Accept` allow both. Methods other than POST return 405 with `Allow`.",
+        "description": format!(
+            "JSON-RPC 2.0 over streamable HTTP (MCP 2026-07-28 and, with `initialize`, 2025-11-25 and earlier). `Accept` \
+             must allow both `application/json` and `text/event-stream`; `*/*` and no `Accept` allow both. {other_methods}"
+        ),
         "security": security,
         "parameters": [{
             "name": "MCP-Protocol-Version", "in": "header", "required": false,
@@ -59,8 +65,8 @@ pub(super) fn operation(settings: &PublicSettings) -> Value {
     })
 }
 
-/// Returns example results of tool calls: one that succeeded and one that failed. The tools' results are
-/// not known here, so each text describes itself.
+/// Returns example results of tool calls: one that succeeded and one that failed. The real results are not known
+/// here, so each text says what the tool would return there.
 fn results() -> Value {
     let result = |text: &str, is_error: bool| {
         json!({ "jsonrpc": "2.0", "id": 1, "result": {
