@@ -151,30 +151,30 @@ pub(super) fn check_audience(
     match rule {
         AudiencePolicy::Off => Ok(CheckPass::NotApplicable(off)),
         AudiencePolicy::IfPresent => names_this_server(kind, audience, false, policy),
-        AudiencePolicy::Observe if observed_audience(kind, audience, policy).is_some() => Ok(
-            CheckPass::NotApplicable("aud does not name this server, but CLERK_AUDIENCE is observe"),
-        ),
-        AudiencePolicy::Required | AudiencePolicy::Observe => names_this_server(kind, audience, true, policy),
+        AudiencePolicy::Required => names_this_server(kind, audience, true, policy),
+        AudiencePolicy::Observe => match names_this_server(kind, audience, true, policy) {
+            Err(
+                TokenError::AudienceMissing | TokenError::Audience { .. } | TokenError::AudienceQuery { .. },
+            ) => Ok(CheckPass::NotApplicable(
+                "aud does not name this server, but CLERK_AUDIENCE is observe",
+            )),
+            // A malformed `aud` is rejected. It is not the mistake in a client's setup that `observe` looks for.
+            outcome => outcome,
+        },
     }
 }
 
-/// Returns the `aud` of a token that is accepted only because of [`AudiencePolicy::Observe`]; `null` if the
-/// token has none.
+/// Returns the `aud` of a token that [`check_audience`] accepts only because of [`AudiencePolicy::Observe`];
+/// `null` if the token has none.
 pub(super) fn observed_audience(
     kind: TokenKind,
     audience: Option<&Value>,
     policy: &TokenPolicy,
 ) -> Option<Value> {
-    if kind != TokenKind::OAuthToken || policy.audience != AudiencePolicy::Observe {
-        return None;
-    }
-    match names_this_server(kind, audience, true, policy) {
-        Err(TokenError::AudienceMissing | TokenError::Audience { .. }) => {
-            Some(audience.cloned().unwrap_or_default())
-        }
-        // A malformed `aud` is rejected. It is not the mistake in a client's setup that `observe` looks for.
-        Ok(_) | Err(_) => None,
-    }
+    let is_observed = kind == TokenKind::OAuthToken
+        && policy.audience == AudiencePolicy::Observe
+        && names_this_server(kind, audience, true, policy).is_err();
+    is_observed.then(|| audience.cloned().unwrap_or_default())
 }
 
 /// Checks that `aud` contains a name of this server. An absent `aud` fails only if it is `required`.

@@ -276,6 +276,7 @@ async fn observed_audience_is_accepted_and_each_client_logged_once() {
         token("old").without_claim("aud"),
         token("old").claim("aud", json!([])),
         token("lost").claim("aud", "https://other.example.com"),
+        token("query").claim("aud", format!("{RESOURCE}?tenant=1")),
     ] {
         let token = recipe.mint();
         for _ in 0..2 {
@@ -300,12 +301,13 @@ async fn observed_audience_is_accepted_and_each_client_logged_once() {
         clients,
         [
             (&json!("old"), &json!("null")),
-            (&json!("lost"), &json!("\"https://other.example.com\""))
+            (&json!("lost"), &json!("\"https://other.example.com\"")),
+            (&json!("query"), &json!(format!("\"{RESOURCE}?tenant=1\"")))
         ]
     );
     let metrics = recorder.handle().render();
     assert!(
-        metrics.contains("clerk_mcp_observed_audiences_total 3"),
+        metrics.contains("clerk_mcp_observed_audiences_total 4"),
         "{metrics}"
     );
 }
