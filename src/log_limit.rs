@@ -13,38 +13,31 @@ use parking_lot::Mutex;
 /// in the field `suppressed`.
 macro_rules! log_limited {
     ($level:ident, $key:expr, $($fields:tt)+) => {
-        if let Some(suppressed) = $crate::log_limit::LIMITS.lock().admit($key, std::time::Instant::now()) {
-            tracing::$level!(suppressed = suppressed.count(), $($fields)+);
+        if let Some(suppressed) = $crate::log_limit::admit($key) {
+            tracing::$level!(suppressed = (suppressed > 0).then_some(suppressed), $($fields)+);
         }
     };
 }
 pub(crate) use log_limited;
 
-/// The limits of this process.
-pub(crate) static LIMITS: Mutex<LogLimits> = Mutex::new(LogLimits(BTreeMap::new()));
+/// Counts a line. Returns the number of suppressed lines before it, or `None` if it must not be logged.
+///
+/// No lock is held while the line is logged, because the log may be slow.
+pub(crate) fn admit(key: &'static str) -> Option<u64> {
+    static LIMITS: Mutex<LogLimits> = Mutex::new(LogLimits(BTreeMap::new()));
+    LIMITS.lock().admit(key, Instant::now())
+}
 
 /// The number of lines in the current minute, by key.
-pub(crate) struct LogLimits(BTreeMap<&'static str, Minute>);
+struct LogLimits(BTreeMap<&'static str, Minute>);
 
 struct Minute {
     start: Instant,
     lines: u64,
 }
 
-/// The number of lines that were not logged.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Suppressed(u64);
-
-impl Suppressed {
-    /// Returns the number, or `None` for zero, which is not logged.
-    pub(crate) fn count(&self) -> Option<u64> {
-        (self.0 > 0).then_some(self.0)
-    }
-}
-
 impl LogLimits {
-    /// Counts a line. Returns `None` if it must not be logged.
-    pub(crate) fn admit(&mut self, key: &'static str, now: Instant) -> Option<Suppressed> {
+    fn admit(&mut self, key: &'static str, now: Instant) -> Option<u64> {
         let minute = self.0.entry(key).or_insert(Minute { start: now, lines: 0 });
         let mut suppressed = 0;
         if now.duration_since(minute.start) >= WINDOW {
@@ -52,7 +45,7 @@ impl LogLimits {
             *minute = Minute { start: now, lines: 0 };
         }
         minute.lines += 1;
-        (minute.lines <= MAX_LINES).then_some(Suppressed(suppressed))
+        (minute.lines <= MAX_LINES).then_some(suppressed)
     }
 }
 
@@ -69,15 +62,11 @@ mod tests {
         let start = Instant::now();
         let admitted = (0..100).filter_map(|_| limits.admit("a", start)).count();
         assert_eq!(admitted, 10);
-        assert_eq!(
-            limits.admit("b", start),
-            Some(Suppressed(0)),
-            "keys share a limit"
-        );
+        assert_eq!(limits.admit("b", start), Some(0), "keys share a limit");
         let later = start + WINDOW;
         let before = start + WINDOW.saturating_sub(Duration::from_millis(1));
         assert_eq!(limits.admit("a", before), None);
-        assert_eq!(limits.admit("a", later), Some(Suppressed(91)));
-        assert_eq!(limits.admit("a", later), Some(Suppressed(0)));
+        assert_eq!(limits.admit("a", later), Some(91));
+        assert_eq!(limits.admit("a", later), Some(0));
     }
 }
