@@ -73,13 +73,8 @@ fn authenticator(key: &SigningKey) -> Authenticator {
         leeway: Duration::from_secs(5),
     };
     let static_key = StaticKey::from_pem(&key.public_key_pem()).unwrap();
-    let verifier = TokenVerifier::new(static_key, policy, clock.clone());
-    Authenticator::new(
-        verifier,
-        None,
-        ChallengeContext::new(&resources, Vec::new()),
-        clock,
-    )
+    let verifier = TokenVerifier::new(static_key, policy, clock);
+    Authenticator::new(verifier, None, ChallengeContext::new(&resources, Vec::new()))
 }
 
 fn token(key: &SigningKey, number: usize) -> String {

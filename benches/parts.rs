@@ -48,7 +48,7 @@ fn policy() -> TokenPolicy {
     }
 }
 
-fn verifier(key: &SigningKey) -> TokenVerifier<StaticKey> {
+fn verifier(key: &SigningKey) -> TokenVerifier {
     let key = StaticKey::from_pem(&key.public_key_pem()).unwrap();
     TokenVerifier::new(key, policy(), Arc::new(SystemClock))
 }
@@ -99,7 +99,7 @@ fn tokens(criterion: &mut Criterion) {
 
     let resources = ResourceNames::new(&BASE_URL.parse().unwrap());
     let challenge = ChallengeContext::new(&resources, Vec::new());
-    let authenticator = Authenticator::new(verifier(&key), None, challenge, Arc::new(SystemClock));
+    let authenticator = Authenticator::new(verifier(&key), None, challenge);
     assert!(runtime.block_on(authenticator.authenticate(&headers)).is_ok());
     criterion.bench_function("token, seen", |bencher| {
         bencher.iter(|| runtime.block_on(authenticator.authenticate(black_box(&headers))));
@@ -128,7 +128,7 @@ fn rejections(criterion: &mut Criterion) {
     };
     let key = StaticKey::from_pem(&key.public_key_pem()).unwrap();
     let verifier = TokenVerifier::new(key, policy, Arc::new(SystemClock));
-    let authenticator = Authenticator::new(verifier, None, challenge, Arc::new(SystemClock));
+    let authenticator = Authenticator::new(verifier, None, challenge);
     let recipe = clerk.session_token_in("ada", "analytical-engines").unwrap();
     let mut headers = HeaderMap::new();
     headers.insert(

@@ -1,4 +1,4 @@
-//! [`with_membership`]: looks up the caller's role and permissions, for tools, the policy and lists of tools.
+//! [`with_membership`]: completes a session with the caller's role and permissions, from Clerk or the cache.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use crate::{
     session::Session,
 };
 
-/// Returns the session with the user's role and permissions, at most 30 s old, if its token does not contain
-/// them. A user who is not a member of the organization that the token names has none. **The lookup never
-/// uses another organization of the user**, and never a result of more than 30 s ago, not even while Clerk is
-/// unavailable. Leaves out system permissions.
+/// Adds the role and permissions of an OAuth caller to the session, from a lookup that is at most 30 s old, even
+/// while Clerk is unavailable. Returns any other session unchanged. If the user is not a member of the
+/// organization that the token names, role and permissions stay empty. **The lookup never uses another
+/// organization of the user.** System permissions are left out.
 pub(crate) async fn with_membership(
     session: Arc<Session>,
     client: &ClerkClient,

@@ -73,13 +73,13 @@ impl Requirement {
         all
     }
 
-    /// Checks the part of the requirement that needs no lookup: scopes, and that an organization is named.
-    /// The error also names the scopes in `always`, which every request needs: a client that is granted
+    /// Checks what needs no lookup: the scopes, and whether an OAuth token names an organization if one is
+    /// needed. The error also names `required_scopes`, which every request needs: a client that is granted
     /// exactly the scopes of the error must be accepted (MCP, "Scope Challenge Handling").
-    pub(crate) fn check_scopes(&self, session: &Session, always: &[String]) -> Result<(), Denied> {
+    pub(crate) fn check_scopes(&self, session: &Session, required_scopes: &[String]) -> Result<(), Denied> {
         let lacks_organization = self.needs_organization() && session.may_choose_organization();
         if lacks_organization || session.require_scopes(&self.scopes).is_err() {
-            let mut needed = always.to_vec();
+            let mut needed = required_scopes.to_vec();
             add_missing(&mut needed, self.scopes_to_request());
             return Err(session.lacks_scopes(needed));
         }
@@ -211,12 +211,11 @@ impl ToolPolicy {
     }
 
     /// Returns the names of the tools that have a requirement or are public.
-    pub fn tools(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn tools(&self) -> impl Iterator<Item = &str> {
         self.requirements.keys().chain(&self.public).map(String::as_str)
     }
 
-    /// Returns every scope that a call may need: `scopes`, which every call needs, and the scopes of the
-    /// tools.
+    /// Returns `scopes` and the scopes of all requirements, without repetition.
     pub(crate) fn with_tool_scopes(&self, mut scopes: Vec<String>) -> Vec<String> {
         for requirement in self.requirements.values() {
             add_missing(&mut scopes, requirement.scopes_to_request());
@@ -238,20 +237,9 @@ impl ToolPolicy {
 /// fn mistyped(client: ClerkClient, mut settings: McpSettings) {
 ///     settings.policy = ToolPolicy::new().require("gret", Requirement::new().role("org:admin"));
 ///     let outcome = mcp::endpoint(ExampleTools::new("mine"), client, settings);
-///     assert_eq!(outcome.err().unwrap().tool(), "gret");
+///     assert_eq!(outcome.err().unwrap().0, "gret");
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("the policy names a tool that the server does not have: {0}")]
-pub struct UnknownTool(String);
-
-impl UnknownTool {
-    pub(crate) fn new(tool: &str) -> Self {
-        Self(tool.to_owned())
-    }
-
-    /// Returns the name in the policy.
-    pub fn tool(&self) -> &str {
-        &self.0
-    }
-}
+pub struct UnknownTool(pub String);

@@ -1,5 +1,4 @@
-//! [`Session`]: the verified facts about a caller, as tools see them. Its field `claims` is only for custom
-//! claims.
+//! [`Session`]: the verified facts about a caller, as tools see them.
 
 use std::fmt;
 
@@ -74,8 +73,9 @@ impl Session {
         self.user_id.as_ref().ok_or(NoUser)
     }
 
-    /// Returns the user and organization of an OAuth token, which contains neither role nor permissions: they
-    /// must be looked up. Returns `None` for session tokens, which contain both and expire after a minute.
+    /// Returns the user and organization whose membership must be looked up at Clerk. Only an OAuth token that
+    /// names an organization needs this: it contains neither role nor permissions. A session token contains both,
+    /// and expires after a minute.
     pub(crate) fn membership_to_look_up(&self) -> Option<(&UserId, &OrganizationId)> {
         match self.token_type {
             TokenKind::OAuthToken => self.user_id.as_ref().zip(self.organization_id.as_ref()),
@@ -192,7 +192,7 @@ pub enum Denied {
 
 impl From<VerifiedClaims> for Session {
     fn from(verified: VerifiedClaims) -> Self {
-        let organization = match verified.kind() {
+        let organization = match verified.kind {
             TokenKind::SessionToken => verified.session_organization(),
             // Clerk puts only the organization's id into OAuth tokens. Other organization claims are not from
             // Clerk.
@@ -205,11 +205,12 @@ impl From<VerifiedClaims> for Session {
                 Some(one) => (Some(one.id.into()), one.slug, one.role, one.permissions),
                 None => (None, None, None, Vec::new()),
             };
-        let subject = verified.subject().to_owned();
         Self {
-            user_id: subject.starts_with("user_").then(|| subject.clone().into()),
-            subject,
-            session_id: match verified.kind() {
+            user_id: verified
+                .subject
+                .starts_with("user_")
+                .then(|| verified.subject.clone().into()),
+            session_id: match verified.kind {
                 TokenKind::SessionToken => verified.text("sid").map(Into::into),
                 TokenKind::OAuthToken | TokenKind::M2mToken | TokenKind::ApiKey => None,
             },
@@ -217,13 +218,14 @@ impl From<VerifiedClaims> for Session {
             organization_slug,
             organization_role,
             organization_permissions,
-            scopes: verified.scopes().to_vec(),
-            client_id: verified.client_id().map(Into::into),
-            token_type: verified.kind(),
             actor: verified.object("act").cloned().map(Value::Object),
-            expires_at: verified.expires_at(),
-            issued_at: verified.issued_at(),
-            claims: verified.into_claims(),
+            subject: verified.subject,
+            scopes: verified.scopes,
+            client_id: verified.client_id.map(Into::into),
+            token_type: verified.kind,
+            expires_at: verified.expires_at,
+            issued_at: verified.issued_at,
+            claims: verified.claims,
         }
     }
 }

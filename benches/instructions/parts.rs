@@ -252,13 +252,8 @@ fn authenticator(public_key: &str) -> Authenticator {
         leeway: Duration::from_secs(5),
     };
     let clock = Arc::new(SystemClock);
-    let verifier = TokenVerifier::new(StaticKey::from_pem(public_key).unwrap(), policy, clock.clone());
-    Authenticator::new(
-        verifier,
-        None,
-        ChallengeContext::new(&resources, Vec::new()),
-        clock,
-    )
+    let verifier = TokenVerifier::new(StaticKey::from_pem(public_key).unwrap(), policy, clock);
+    Authenticator::new(verifier, None, ChallengeContext::new(&resources, Vec::new()))
 }
 
 const BASE_URL: &str = "https://mcp.example.com";

@@ -70,23 +70,16 @@ impl Authentication {
             Arc::clone(clock),
         );
         let policy = token_policy(config, &resources);
-        let (opaque_tokens, challenge_context) = (Some(client.clone()), challenge.clone());
-        let (authenticator, keys) = if let Some(key) = config.clerk.jwt_key.clone() {
-            let verifier = TokenVerifier::new(key, policy, Arc::clone(clock));
-            (
-                Authenticator::new(verifier, opaque_tokens, challenge_context, Arc::clone(clock)),
-                None,
-            )
+        let (verifier, keys) = if let Some(key) = config.clerk.jwt_key.clone() {
+            (TokenVerifier::new(key, policy, Arc::clone(clock)), None)
         } else {
             let jwks = config.clerk.frontend_url(paths::JWKS);
             let jwks = jwks.parse().map_err(|_| AppError::FrontendApi(jwks))?;
             let keys = JwksCache::new(HttpJwks::new(frontend.clone(), jwks), Arc::clone(clock));
             let verifier = TokenVerifier::new(keys.clone(), policy, Arc::clone(clock));
-            (
-                Authenticator::new(verifier, opaque_tokens, challenge_context, Arc::clone(clock)),
-                Some(keys),
-            )
+            (verifier, Some(keys))
         };
+        let authenticator = Authenticator::new(verifier, Some(client.clone()), challenge.clone());
         Ok(Self {
             authenticator,
             challenge,

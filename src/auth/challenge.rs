@@ -46,35 +46,23 @@ impl ChallengeContext {
         self.required_scopes = scopes;
         self
     }
-}
 
-/// A `Bearer` challenge.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Challenge<'a> {
-    /// `error` and `error_description`; `None` without a well-formed bearer token (RFC 6750 §3.1).
-    pub(super) error: Option<(&'a str, &'a str)>,
-    /// The scopes that this request needs. They replace the scopes of the context.
-    pub(super) scopes: Option<&'a [String]>,
-}
-
-impl Challenge<'_> {
-    /// Builds the header's value. The parameters are in a fixed order, comma-separated and quoted.
-    pub(super) fn header(&self, context: &ChallengeContext) -> HeaderValue {
+    /// Builds a `Bearer` challenge. The parameters are in a fixed order, comma-separated and quoted.
+    ///
+    /// `error` has `error` and `error_description`; `None` without a well-formed bearer token (RFC 6750 §3.1).
+    /// `scopes` are the scopes that this request needs, if they differ from those for sign-in.
+    pub(super) fn header(&self, error: Option<(&str, &str)>, scopes: Option<&[String]>) -> HeaderValue {
         let mut text = String::with_capacity(256);
         text.push_str("Bearer");
-        if let Some((error, description)) = self.error {
+        if let Some((error, description)) = error {
             push_parameter(&mut text, "error", [error]);
             push_parameter(&mut text, "error_description", [description]);
         }
-        let scopes = self.scopes.unwrap_or(&context.scopes);
+        let scopes = scopes.unwrap_or(&self.scopes);
         if scopes.iter().any(|scope| !scope.is_empty()) {
             push_parameter(&mut text, "scope", scopes.iter().map(String::as_str));
         }
-        push_parameter(
-            &mut text,
-            "resource_metadata",
-            [context.resource_metadata.as_str()],
-        );
+        push_parameter(&mut text, "resource_metadata", [self.resource_metadata.as_str()]);
         // Only visible ASCII and spaces are pushed, so this conversion cannot fail.
         HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("Bearer"))
     }

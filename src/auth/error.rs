@@ -8,7 +8,7 @@ use crate::{
     clerk::{ClerkError, Misconfiguration},
     reason::Reason,
     session::Denied,
-    token::{BearerError, KeyLookupError, ReportFault, TokenError, VerifyError},
+    token::{BearerError, FetchError, TokenError, VerifyError},
 };
 
 /// Why a request is rejected. Its `Display` is for the log. The client receives [`refusal`](Self::refusal),
@@ -57,13 +57,13 @@ pub enum AuthError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Outage {
     /// The key set of the Frontend API is unavailable.
-    #[error("{0}")]
-    Keys(#[from] KeyLookupError),
+    #[error("no signing keys: {0}")]
+    Keys(#[from] FetchError),
     /// A call of the Backend API failed. That API verifies opaque tokens, and returns roles and permissions.
     #[error("the Backend API call failed ({})", .0.slug())]
     Clerk(ClerkError),
     /// This server's own limit for lookups of unknown opaque tokens is reached. Clerk may be available.
-    #[error("the token is unknown, and too many unknown opaque tokens were looked up at Clerk")]
+    #[error("the token was not looked up: the limit for lookups of unknown opaque tokens is reached")]
     LookupLimit {
         /// When lookups resume.
         retry_after: Duration,
@@ -77,15 +77,6 @@ impl From<VerifyError> for AuthError {
             // Without a Backend API client, opaque tokens cannot be verified.
             VerifyError::Opaque(kind) => TokenError::KindNotAccepted(kind).into(),
             VerifyError::Keys(error) => Self::Unavailable(Outage::Keys(error)),
-        }
-    }
-}
-
-impl From<ReportFault> for AuthError {
-    fn from(fault: ReportFault) -> Self {
-        match fault {
-            ReportFault::Token(error) => error.into(),
-            ReportFault::Incomplete => Self::Unavailable(Outage::Clerk(ClerkError::UnexpectedBody)),
         }
     }
 }

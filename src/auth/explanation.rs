@@ -1,13 +1,17 @@
-//! [`Explanation`]: every check of a token with its outcome. For operators, never for clients.
+//! [`Authenticator::explain`], and its result, [`Explanation`]: every check of a token with its outcome. For
+//! operators, never for clients.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::error::AuthError;
+use super::{Authenticator, error::AuthError};
 use crate::{
     session::Session,
-    token::{Check, CheckPass, RecordedCheck, TokenKind},
+    token::{
+        BearerError, BearerToken, Check, CheckPass, RecordedCheck, Recorder, TokenError, TokenKind,
+        TokenVerifier, VerifyError, unverified_members,
+    },
 };
 
 /// The contents of a token, the outcome of each check, and the session that a request with the token would
@@ -97,14 +101,14 @@ impl Explanation {
     }
 
     /// Adds recorded checks.
-    pub(super) fn extend<E: Into<AuthError>>(&mut self, outcomes: Vec<RecordedCheck<E>>) {
+    fn extend(&mut self, outcomes: Vec<RecordedCheck>) {
         for (check, outcome) in outcomes {
             self.add(check, outcome);
         }
     }
 
     /// Adds a check and its outcome; `None` if the check could not run.
-    pub(super) fn add<E: Into<AuthError>>(&mut self, check: Check, outcome: Option<Result<CheckPass, E>>) {
+    fn add<E: Into<AuthError>>(&mut self, check: Check, outcome: Option<Result<CheckPass, E>>) {
         let outcome = match outcome {
             Some(Ok(CheckPass::Passed)) => CheckOutcome::Passed,
             Some(Ok(CheckPass::NotApplicable(why))) => CheckOutcome::NotApplicable(why),
@@ -112,6 +116,84 @@ impl Explanation {
             None => CheckOutcome::NotReached,
         };
         self.checks.push(CheckResult { check, outcome });
+    }
+}
+
+impl Authenticator {
+    /// Explains whether a request with `token` would be accepted: runs every check, including those after the
+    /// first failure. Verifies opaque tokens with Clerk. Takes the outcome for the secret key from the state
+    /// given to [`watch_secret_key`](Self::watch_secret_key). Caches nothing. **Do not send the result to
+    /// clients**: the reasons help an attacker to forge tokens.
+    pub async fn explain(&self, token: &str) -> Explanation {
+        let token: BearerToken = match token.parse() {
+            Ok(token) => token,
+            Err(error) => {
+                let mut explanation = Explanation::default();
+                explanation.add(Check::Form, Some(Err::<CheckPass, BearerError>(error)));
+                return explanation;
+            }
+        };
+        let mut explanation = Explanation::default();
+        explanation.add(
+            Check::SecretKey,
+            Some(match self.secret_key.misconfiguration() {
+                Some(misconfiguration) => Err(misconfiguration),
+                None if self.secret_key.is_known_good() => Ok(CheckPass::Passed),
+                None => Ok(CheckPass::NotApplicable("Clerk has not confirmed the secret key")),
+            }),
+        );
+        self.explain_checks(&token, &mut explanation).await;
+        let needed = &self.challenge.required_scopes;
+        let outcome = explanation.session.as_ref().map(|session| {
+            if needed.is_empty() {
+                return Ok(CheckPass::NotApplicable("REQUIRED_SCOPES is not set"));
+            }
+            session.require_scopes(needed).map(|()| CheckPass::Passed)
+        });
+        explanation.add(Check::Scopes, outcome);
+        if explanation.first_failure().is_some() {
+            explanation.session = None;
+        }
+        explanation
+    }
+
+    /// Runs every check of a token and adds the outcomes and the session to `explanation`. Nothing is cached.
+    async fn explain_checks(&self, token: &BearerToken, explanation: &mut Explanation) {
+        let mut recorder = Recorder::record_all();
+        let verified = self.verifier.check(token, &mut recorder).await;
+        explanation.kind = recorder.kind;
+        (explanation.header, explanation.claims) = unverified_members(token.expose()).unzip();
+        explanation.extend(recorder.into_outcomes());
+        match verified {
+            Ok(verified) => explanation.session = Some(Arc::new(verified.into())),
+            Err(VerifyError::Opaque(kind)) => self.explain_opaque(kind, token, explanation).await,
+            // The failure is among the recorded checks.
+            Err(VerifyError::Token(_) | VerifyError::Keys(_)) => {}
+        }
+    }
+
+    /// Adds the checks of Clerk's report about an opaque token.
+    async fn explain_opaque(&self, kind: TokenKind, token: &BearerToken, explanation: &mut Explanation) {
+        let answer = match &self.opaque {
+            Some(opaque) => opaque.fetch_report(kind, token).await,
+            None => Err(TokenError::KindNotAccepted(kind).into()),
+        };
+        let report = match answer {
+            Ok(report) => report,
+            Err(error) => {
+                explanation.add(Check::Active, Some(Err(error)));
+                for check in [Check::Revoked, Check::Expiry, Check::Subject, Check::Audience] {
+                    explanation.add(check, None::<Result<CheckPass, AuthError>>);
+                }
+                return;
+            }
+        };
+        explanation.claims = report.members();
+        let mut recorder = Recorder::record_all();
+        let TokenVerifier { policy, clock, .. } = &self.verifier;
+        let verified = report.check(kind, policy, clock.now(), &mut recorder);
+        explanation.extend(recorder.into_outcomes());
+        explanation.session = verified.ok().map(|verified| Arc::new(verified.into()));
     }
 }
 

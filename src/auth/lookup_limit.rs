@@ -14,10 +14,10 @@ use crate::{clerk::ClerkError, clock::Clock, session::Session, token::TokenError
 /// Anyone can send made-up tokens, and each lookup counts against Clerk's rate limit: 100 requests in 10 s
 /// per application, including the requests of tools. Therefore:
 ///
-/// - Of the tokens that Clerk accepted before, 20 are looked up at a time. Made-up tokens take none of these
-///   permits, so they cannot lock out users.
-/// - Of all other tokens, 20 are looked up at a time, and 30 in 10 s. A token that Clerk turns out to know is
-///   not counted.
+/// - At most 20 lookups of tokens that Clerk accepted before run at a time. Other tokens cannot use these
+///   permits, so made-up tokens cannot lock out users.
+/// - At most 20 lookups of other tokens run at a time, and at most 30 start in 10 s. A lookup is not counted if
+///   Clerk knows the token.
 /// - While Clerk's rate limit is exceeded, all lookups fail.
 pub(super) struct LookupLimit {
     clock: Arc<dyn Clock>,
@@ -26,7 +26,7 @@ pub(super) struct LookupLimit {
     accepted: Semaphore,
     /// Permits for lookups of other tokens.
     other: Semaphore,
-    /// Permits to wait for a permit of `other` and to use it.
+    /// Limits how many lookups of other tokens wait or run.
     queue: Semaphore,
 }
 
@@ -142,8 +142,9 @@ fn limited(retry_after: Duration) -> AuthError {
     AuthError::Unavailable(Outage::LookupLimit { retry_after })
 }
 
-/// Maximum number of concurrent lookups per semaphore. Less than [`MAX_UNKNOWN_TOKENS`], so that many valid
-/// tokens at once wait for each other instead of exceeding the limit.
+/// Maximum number of concurrent lookups per semaphore. Less than [`MAX_UNKNOWN_TOKENS`]: each lookup is charged
+/// until Clerk turns out to know the token, so many valid tokens at once must wait instead of exceeding the
+/// limit.
 pub(super) const MAX_LOOKUPS: usize = 20;
 /// Bounds the memory of waiting lookups while Clerk is slow.
 const MAX_QUEUE: usize = 1_000;

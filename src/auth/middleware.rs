@@ -1,5 +1,4 @@
-//! [`RequireAuth`]: the middleware that protects the endpoint that it wraps. It never decides by comparing
-//! paths.
+//! [`RequireAuth`]: the middleware that protects the endpoint that it wraps. Paths are never compared.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
@@ -54,9 +53,8 @@ use crate::{token::BearerError, trace};
 /// };
 /// let jwks: reqwest::Url = "https://clerk.example.com/.well-known/jwks.json".parse()?;
 /// let keys = JwksCache::new(HttpJwks::new(outbound::client(&jwks, &[])?, jwks), clock.clone());
-/// let verifier = TokenVerifier::new(keys, policy, clock.clone());
-/// let authenticator =
-///     Authenticator::new(verifier, None, ChallengeContext::new(&resources, Vec::new()), clock);
+/// let verifier = TokenVerifier::new(keys, policy, clock);
+/// let authenticator = Authenticator::new(verifier, None, ChallengeContext::new(&resources, Vec::new()));
 /// let app = Route::new().at("/me", me.with(RequireAuth::new(authenticator)));
 /// # Ok(app)
 /// # }
@@ -113,9 +111,7 @@ impl<E: Endpoint> Middleware<E> for RequireAuth {
 
     fn transform(&self, inner: E) -> Self::Output {
         RequireAuthEndpoint {
-            authenticator: Arc::clone(&self.authenticator),
-            allows_anonymous: self.allows_anonymous,
-            browser_page: self.browser_page.clone(),
+            auth: self.clone(),
             inner,
         }
     }
@@ -124,9 +120,7 @@ impl<E: Endpoint> Middleware<E> for RequireAuth {
 /// An endpoint wrapped by [`RequireAuth`].
 #[derive(Debug)]
 pub struct RequireAuthEndpoint<E> {
-    authenticator: Arc<Authenticator>,
-    allows_anonymous: bool,
-    browser_page: Option<Arc<BrowserPage>>,
+    auth: RequireAuth,
     inner: E,
 }
 
@@ -137,7 +131,7 @@ impl<E: Endpoint> Endpoint for RequireAuthEndpoint<E> {
         let started = Instant::now();
         let span = trace::verification();
         // After a panic the request must be rejected, with a response from the table of refusals.
-        let outcome = AssertUnwindSafe(self.authenticator.authenticate(request.headers()))
+        let outcome = AssertUnwindSafe(self.auth.authenticator.authenticate(request.headers()))
             .catch_unwind()
             .instrument(span.clone())
             .await
@@ -154,13 +148,13 @@ impl<E: Endpoint> Endpoint for RequireAuthEndpoint<E> {
             }
             // Only if there is no credential at all. A bad one is rejected.
             Err(AuthError::Bearer(BearerError::Missing))
-                if self.allows_anonymous && request.method() == Method::POST =>
+                if self.auth.allows_anonymous && request.method() == Method::POST =>
             {
                 request.extensions_mut().insert(Anonymous);
             }
             Err(error) => {
-                let response = refuse(&error, &self.authenticator.challenge);
-                return Ok(match &self.browser_page {
+                let response = refuse(&error, &self.auth.authenticator.challenge);
+                return Ok(match &self.auth.browser_page {
                     Some(page)
                         if response.status() == StatusCode::UNAUTHORIZED && is_browser(request.headers()) =>
                     {

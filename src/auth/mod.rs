@@ -1,5 +1,5 @@
-//! Authentication of HTTP requests: the authenticator, a poem middleware, the table of refusals (the
-//! responses to rejected requests), and the challenge (`WWW-Authenticate`).
+//! Authentication of HTTP requests: [`Authenticator`] (in this file), the poem middleware that uses it, the
+//! table of refusals (the responses to rejected requests), and the challenge (`WWW-Authenticate`).
 
 mod challenge;
 mod error;
@@ -11,11 +11,11 @@ mod opaque_tokens;
 mod refusal;
 #[cfg(test)]
 mod simulation;
-mod token_sessions;
 mod verified_tokens;
 
 use std::{fmt, sync::Arc};
 
+use futures_util::{FutureExt, future::BoxFuture};
 use poem::http::HeaderMap;
 
 pub use challenge::ChallengeContext;
@@ -26,18 +26,24 @@ pub use middleware::{RequireAuth, RequireAuthEndpoint};
 pub use refusal::{ChallengeError, Refusal};
 pub(crate) use refusal::{ErrorBody, refuse};
 
-use self::token_sessions::{SessionSource, TokenSessions};
+use self::{
+    observed_audiences::ObservedAudiences, opaque_tokens::OpaqueTokenCache,
+    verified_tokens::VerifiedTokenCache,
+};
 use crate::{
     clerk::{ClerkClient, SecretKeyState},
-    clock::Clock,
     digest::sha256,
     session::Session,
-    token::{BearerError, BearerToken, Check, CheckPass, KeySource, TokenVerifier},
+    token::{BearerToken, TokenError, TokenVerifier, VerifyError},
 };
 
 /// The authenticator: creates the session of a request from its headers.
 pub struct Authenticator {
-    sessions: Box<dyn SessionSource>,
+    verifier: TokenVerifier,
+    verified: VerifiedTokenCache,
+    /// `None` if opaque tokens are rejected.
+    opaque: Option<Arc<OpaqueTokenCache>>,
+    observed: Arc<ObservedAudiences>,
     secret_key: Arc<SecretKeyState>,
     /// What challenges contain, and the scopes that every token must have (`REQUIRED_SCOPES`).
     challenge: ChallengeContext,
@@ -46,14 +52,22 @@ pub struct Authenticator {
 impl Authenticator {
     /// Creates an authenticator. Every token must have the required scopes of `challenge`. Opaque tokens are
     /// verified with Clerk through `client`; without a client they are rejected.
-    pub fn new<K: KeySource>(
-        verifier: TokenVerifier<K>,
-        client: Option<ClerkClient>,
-        challenge: ChallengeContext,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub fn new(verifier: TokenVerifier, client: Option<ClerkClient>, challenge: ChallengeContext) -> Self {
+        let observed = Arc::<ObservedAudiences>::default();
+        let opaque = client.map(|client| {
+            let (policy, clock) = (verifier.policy.clone(), Arc::clone(&verifier.clock));
+            Arc::new(OpaqueTokenCache::new(
+                client,
+                policy,
+                Arc::clone(&observed),
+                clock,
+            ))
+        });
         Self {
-            sessions: Box::new(TokenSessions::new(verifier, client, clock)),
+            verifier,
+            verified: VerifiedTokenCache::default(),
+            opaque,
+            observed,
             secret_key: Arc::default(),
             challenge,
         }
@@ -76,49 +90,37 @@ impl Authenticator {
             return Err(misconfiguration.into());
         }
         let id = sha256(token.expose().as_bytes());
-        let session = match self.sessions.cached(&id) {
+        let session = match self
+            .verified
+            .get(&id, &*self.verifier.keys, self.verifier.clock.now())
+        {
             Some(session) => session,
-            None => self.sessions.verify(id, &token).await?,
+            None => self.verify(id, &token).await?,
         };
         session.require_scopes(&self.challenge.required_scopes)?;
         Ok(session)
     }
 
-    /// Explains whether a request with `token` would be accepted: runs every check, including those after the
-    /// first failure. Verifies opaque tokens with Clerk. Takes the outcome for the secret key from the state
-    /// given to [`watch_secret_key`](Self::watch_secret_key). Caches nothing. **Do not send the result to
-    /// clients**: the reasons help an attacker to forge tokens.
-    pub async fn explain(&self, token: &str) -> Explanation {
-        let token: BearerToken = match token.parse() {
-            Ok(token) => token,
-            Err(error) => {
-                let mut explanation = Explanation::default();
-                explanation.add(Check::Form, Some(Err::<CheckPass, BearerError>(error)));
-                return explanation;
-            }
-        };
-        let mut explanation = Explanation::default();
-        explanation.add(
-            Check::SecretKey,
-            Some(match self.secret_key.misconfiguration() {
-                Some(misconfiguration) => Err(misconfiguration),
-                None if self.secret_key.is_known_good() => Ok(CheckPass::Passed),
-                None => Ok(CheckPass::NotApplicable("Clerk has not confirmed the secret key")),
-            }),
-        );
-        self.sessions.explain(&token, &mut explanation).await;
-        let needed = &self.challenge.required_scopes;
-        let outcome = explanation.session.as_ref().map(|session| {
-            if needed.is_empty() {
-                return Ok(CheckPass::NotApplicable("REQUIRED_SCOPES is not set"));
-            }
-            session.require_scopes(needed).map(|()| CheckPass::Passed)
-        });
-        explanation.add(Check::Scopes, outcome);
-        if explanation.first_failure().is_some() {
-            explanation.session = None;
+    /// Returns the session of a token that is not among the verified JWTs: verifies a JWT, or takes the result
+    /// for an opaque token from its cache or from Clerk. Boxed, because the future is large and rarely needed.
+    fn verify<'a>(
+        &'a self,
+        id: [u8; 32],
+        token: &'a BearerToken,
+    ) -> BoxFuture<'a, Result<Arc<Session>, AuthError>> {
+        async move {
+            let verified = match self.verifier.verify(token).await {
+                Ok(verified) => verified,
+                Err(VerifyError::Opaque(kind)) => {
+                    let opaque = self.opaque.as_ref().ok_or(TokenError::KindNotAccepted(kind))?;
+                    return opaque.session(id, kind, token).await;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            self.observed.record(&verified);
+            Ok(self.verified.insert(id, token, verified))
         }
-        explanation
+        .boxed()
     }
 }
 

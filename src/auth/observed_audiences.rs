@@ -1,4 +1,5 @@
-//! [`ObservedAudiences`]: logs the clients whose tokens only `CLERK_AUDIENCE=observe` accepts.
+//! [`ObservedAudiences`]: logs each client whose tokens are accepted only because of
+//! `CLERK_AUDIENCE=observe`.
 
 use std::collections::HashSet;
 
@@ -19,7 +20,7 @@ impl ObservedAudiences {
             return;
         };
         metrics::counter!("clerk_mcp_observed_audiences_total").increment(1);
-        let client = verified.client_id().unwrap_or_default();
+        let client = verified.client_id.as_deref().unwrap_or_default();
         let mut logged = self.logged_clients.lock();
         if logged.len() < MAX_LOGGED_CLIENTS && logged.insert(client.to_owned()) {
             tracing::warn!(

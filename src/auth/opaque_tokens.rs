@@ -18,11 +18,8 @@ use crate::{
     token::{BearerToken, Recorder, TokenError, TokenKind, TokenPolicy, TokenReport},
 };
 
-/// A verifier of opaque tokens that caches each of Clerk's results for at most a minute. Cheap to clone.
-#[derive(Clone)]
-pub(super) struct OpaqueTokenCache(Arc<Inner>);
-
-struct Inner {
+/// A verifier of opaque tokens that caches each of Clerk's results for at most a minute.
+pub(super) struct OpaqueTokenCache {
     client: ClerkClient,
     policy: TokenPolicy,
     outcomes: SharedCache<[u8; 32], Result<Arc<Session>, AuthError>>,
@@ -46,7 +43,7 @@ impl OpaqueTokenCache {
             .max_capacity(MAX_OUTCOMES)
             .time_to_live(REMEMBER_ACCEPTED)
             .build();
-        Self(Arc::new(Inner {
+        Self {
             client,
             policy,
             outcomes: SharedCache::new("opaque_tokens", MAX_OUTCOMES, Arc::clone(&clock)),
@@ -54,39 +51,28 @@ impl OpaqueTokenCache {
             limit: LookupLimit::new(Arc::clone(&clock)),
             observed,
             clock,
-        }))
+        }
     }
 
     /// Returns the session of a token, from the cache or by a lookup at Clerk.
     pub(super) async fn session(
-        &self,
+        self: &Arc<Self>,
         id: [u8; 32],
         kind: TokenKind,
         token: &BearerToken,
     ) -> Result<Arc<Session>, AuthError> {
         let lookup = || {
-            let (inner, token) = (Arc::clone(&self.0), token.clone());
+            let (this, token) = (Arc::clone(self), token.clone());
             async move {
-                let outcome = inner.look_up_within_limit(id, kind, &token).await;
-                let lifetime = inner.lifetime(&outcome);
+                let outcome = this.look_up_within_limit(id, kind, &token).await;
+                let lifetime = this.lifetime(&outcome);
                 (outcome, lifetime)
             }
         };
-        let outcome = self.0.outcomes.get(id, lookup).await;
+        let outcome = self.outcomes.get(id, lookup).await;
         outcome.unwrap_or(Err(AuthError::Internal))
     }
 
-    /// Fetches Clerk's report about a token, without the cache and the limit: only `explain` uses this.
-    pub(super) async fn fetch_report(
-        &self,
-        kind: TokenKind,
-        token: &BearerToken,
-    ) -> Result<TokenReport, AuthError> {
-        self.0.fetch_report(kind, token).await
-    }
-}
-
-impl Inner {
     async fn look_up_within_limit(
         &self,
         id: [u8; 32],
@@ -122,7 +108,12 @@ impl Inner {
         Ok(Arc::new(Session::from(verified)))
     }
 
-    async fn fetch_report(&self, kind: TokenKind, token: &BearerToken) -> Result<TokenReport, AuthError> {
+    /// Fetches Clerk's report about a token, without the cache and the limit. `explain` uses it, too.
+    pub(super) async fn fetch_report(
+        &self,
+        kind: TokenKind,
+        token: &BearerToken,
+    ) -> Result<TokenReport, AuthError> {
         self.client
             .verify_opaque_token(kind, token)
             .await

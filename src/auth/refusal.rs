@@ -9,7 +9,7 @@ use poem::{
 use serde::Serialize;
 
 use super::{
-    challenge::{Challenge, ChallengeContext},
+    challenge::ChallengeContext,
     error::{AuthError, Outage},
 };
 use crate::{
@@ -138,8 +138,8 @@ fn scopes_to_request(needed: &[String], granted: &[String]) -> Vec<String> {
 }
 
 impl Outage {
-    /// Returns the value of `Retry-After`: the time that Clerk sent or until lookups resume, limited to a
-    /// minute. Other outages get the default.
+    /// Returns the value of `Retry-After`: the time that Clerk sent, or the time until lookups resume, but at
+    /// least 5 s and at most a minute; 5 s for any other outage.
     fn retry_after(&self) -> Duration {
         match self {
             Self::Clerk(ClerkError::RateLimited {
@@ -216,16 +216,11 @@ impl Refusal {
     pub fn into_response(self, context: &ChallengeContext) -> Response {
         let challenge = match self.challenge {
             ChallengeError::NoChallenge => None,
-            ChallengeError::Bare => Some(Challenge {
-                error: None,
-                scopes: None,
-            }),
-            ChallengeError::Code(code) => Some(Challenge {
-                error: Some((code, &self.description)),
-                scopes: self.scopes.as_deref(),
-            }),
+            ChallengeError::Bare => Some(context.header(None, None)),
+            ChallengeError::Code(code) => {
+                Some(context.header(Some((code, &self.description)), self.scopes.as_deref()))
+            }
         };
-        let challenge = challenge.map(|challenge| challenge.header(context));
         let mut response = ErrorBody {
             error: self.error,
             error_description: &self.description,

@@ -36,7 +36,7 @@ impl Default for VerifiedTokenCache {
 impl VerifiedTokenCache {
     /// Returns the session of the token with this SHA-256, if `exp` has not passed and its key is still
     /// published. The results of all other checks do not change over time.
-    pub(super) fn get(&self, id: &[u8; 32], keys: &impl KeySource, now: Timestamp) -> Option<Arc<Session>> {
+    pub(super) fn get(&self, id: &[u8; 32], keys: &dyn KeySource, now: Timestamp) -> Option<Arc<Session>> {
         let entry = self.0.get(id)?;
         (now < entry.expires_at && keys.holds(&entry.key)).then(|| {
             count("hit");
@@ -47,7 +47,7 @@ impl VerifiedTokenCache {
     /// Caches the session of a verified JWT, and returns it.
     pub(super) fn insert(&self, id: [u8; 32], token: &BearerToken, verified: VerifiedClaims) -> Arc<Session> {
         count("miss");
-        let (key, expires_at) = (verified.key().cloned(), verified.expires_at());
+        let (key, expires_at) = (verified.key().cloned(), verified.expires_at);
         let session = Arc::new(Session::from(verified));
         if let (Some(key), Some(expires_at)) = (key, expires_at) {
             // Parsed claims take several times the memory of their text.

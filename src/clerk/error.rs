@@ -56,7 +56,7 @@ pub enum ClerkError {
     /// Clerk is unreachable or returned a 5xx status.
     #[error("Clerk is not available at the moment. Try again in a minute.")]
     Unavailable {
-        /// Why there is no complete response; `None` for a 5xx status.
+        /// Why there is no complete response; `None` for a 5xx status, or if the fetch panicked.
         cause: Option<OutboundError>,
     },
     /// The response could not be parsed.

@@ -206,7 +206,8 @@ impl ClerkClient {
     /// content.
     ///
     /// # Errors
-    /// Returns [`ClerkError::NotFound`] or [`ClerkError::Rejected`] if Clerk does not know the token.
+    /// Returns [`ClerkError::NotFound`] or [`ClerkError::Rejected`] if Clerk does not know the token, and
+    /// [`ClerkError::UnexpectedBody`] if the report is incomplete.
     pub(crate) async fn verify_opaque_token(
         &self,
         kind: TokenKind,
@@ -226,7 +227,12 @@ impl ClerkClient {
         let request = self
             .request(Method::POST, path)?
             .json(&json!({ (member): token.expose() }));
-        call::read(operation, request).await
+        let report: TokenReport = call::read(operation, request).await?;
+        if report.is_complete(kind) {
+            Ok(report)
+        } else {
+            Err(ClerkError::UnexpectedBody)
+        }
     }
 
     /// Returns the ids of the signing keys of the secret key's application (`GET /v1/jwks`).

@@ -1,19 +1,11 @@
 //! Checks that the secret key is valid and belongs to the application whose tokens the server verifies.
 //!
-//! With a revoked key, or a key of another application, the server can still verify JWTs, but every call of
-//! the Backend API fails. The tokens are not at fault, so requests get 500 until a probe succeeds.
+//! With a revoked key, every call of the Backend API fails. With a key of another application, tools could read
+//! the data of its users. The tokens are not at fault, so requests get 500 until a probe succeeds.
 
-use std::{
-    collections::BTreeSet,
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
-use parking_lot::Mutex;
+use parking_lot::RwLock;
 use thiserror::Error;
 
 use super::{ClerkClient, ClerkError};
@@ -24,7 +16,8 @@ use crate::{reason::Reason, token::JwksCache};
 pub enum Misconfiguration {
     /// Clerk rejects the key.
     #[error(
-        "Clerk rejects CLERK_SECRET_KEY; copy the current key from Clerk Dashboard > Configure > API keys"
+        "Clerk rejects CLERK_SECRET_KEY, or forbids this call for its application (403); copy the current key from \
+         Clerk Dashboard > Configure > API keys"
     )]
     KeyRejected,
     /// The key is valid, but belongs to another application than the domain.
@@ -47,14 +40,11 @@ impl Misconfiguration {
 
 /// The result of the last probes. Initially valid, so that the server can start while Clerk is unavailable.
 #[derive(Debug, Default)]
-pub struct SecretKeyState {
-    /// 0 if the key is valid, else a code for the misconfiguration. Atomic, because every request reads it.
-    current: AtomicU8,
-    history: Mutex<History>,
-}
+pub struct SecretKeyState(RwLock<State>);
 
 #[derive(Debug, Default)]
-struct History {
+struct State {
+    misconfiguration: Option<Misconfiguration>,
     succeeded_once: bool,
     failed_in_a_row: u32,
 }
@@ -62,42 +52,37 @@ struct History {
 impl SecretKeyState {
     /// Returns what is wrong with the key, or `None` if it is considered valid.
     pub fn misconfiguration(&self) -> Option<Misconfiguration> {
-        match self.current.load(Ordering::Relaxed) {
-            0 => None,
-            1 => Some(Misconfiguration::KeyRejected),
-            _ => Some(Misconfiguration::AnotherApplication),
-        }
+        self.0.read().misconfiguration
     }
 
-    /// Returns whether the last conclusive probe succeeded.
+    /// Returns whether the last probe that got a definite answer from Clerk found the key valid.
     pub fn is_known_good(&self) -> bool {
-        let history = self.history.lock();
-        history.succeeded_once && history.failed_in_a_row == 0
+        let state = self.0.read();
+        state.succeeded_once && state.failed_in_a_row == 0
     }
 
     /// Records the result of a probe. After the first success, only two failures in a row count: a single one
     /// may be caused by an error at Clerk.
     fn record(&self, result: Result<(), Misconfiguration>) {
-        let mut history = self.history.lock();
+        // No lock is held while a line is logged: every request reads the state, and the log may be slow.
         match result {
             Ok(()) => {
-                if self.current.swap(0, Ordering::Relaxed) != 0 {
-                    tracing::info!("the check of the secret key passes again");
-                }
-                *history = History {
+                let valid = State {
+                    misconfiguration: None,
                     succeeded_once: true,
                     failed_in_a_row: 0,
                 };
+                let before = std::mem::replace(&mut *self.0.write(), valid);
+                if before.misconfiguration.is_some() {
+                    tracing::info!("the check of the secret key passes again");
+                }
             }
             Err(misconfiguration) => {
-                history.failed_in_a_row += 1;
                 tracing::error!(reason = %misconfiguration.reason(), detail = %misconfiguration, "the check of the secret key failed");
-                if !history.succeeded_once || history.failed_in_a_row >= 2 {
-                    let code = match misconfiguration {
-                        Misconfiguration::KeyRejected => 1,
-                        Misconfiguration::AnotherApplication => 2,
-                    };
-                    self.current.store(code, Ordering::Relaxed);
+                let mut state = self.0.write();
+                state.failed_in_a_row += 1;
+                if !state.succeeded_once || state.failed_in_a_row >= 2 {
+                    state.misconfiguration = Some(misconfiguration);
                 }
             }
         }
@@ -147,7 +132,7 @@ impl SecretKeyProbe {
     /// Probes once. If Clerk is unavailable, the state does not change.
     pub async fn run_once(&self) {
         match self.client.signing_key_ids().await {
-            // Without a key set to compare with, a valid key is all that can be checked.
+            // Without a key set, only the validity of the key can be checked.
             Ok(_) if self.keys.is_none() => self.state.record(Ok(())),
             Ok(key_ids) => match self.shares_a_key(&key_ids).await {
                 Some(true) => self.state.record(Ok(())),

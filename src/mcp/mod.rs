@@ -51,8 +51,8 @@ use crate::{
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct McpSettings {
-    /// Maximum size of a request body, in bytes. Bodies in flight of more than 16 KiB take at most twice as
-    /// much per user, and 8 times as much in total. A message with more than 100,000 values or more than 64
+    /// Maximum size of a request body, in bytes. The bodies in flight of one user may together have twice this
+    /// size, and those of all users 8 times this size; bodies of at most 16 KiB do not count. A message with more than 100,000 values or more than 64
     /// levels of nesting is rejected in any case: once parsed, it could take a hundred times its size in
     /// memory.
     pub max_body_bytes: usize,
@@ -75,14 +75,14 @@ pub struct McpSettings {
     /// Tools that are called directly, without the HTTP service of rmcp, which makes a call about 1.5 times
     /// as fast. The responses are the same. **These tools must not use the [`Peer`](rmcp::service::Peer)** of
     /// their context: they cannot report progress, and every request to the client fails. Requests that are
-    /// not plain calls, and all requests with [`sessions`](Self::sessions), go through rmcp's service. By
-    /// default, no tool is called directly.
+    /// not plain calls go through rmcp's service, and so do all requests if [`sessions`](Self::sessions) is
+    /// set. By default, no tool is called directly.
     pub direct_tools: BTreeSet<String>,
     /// Cancel this token when the server stops: it ends event streams that would otherwise stay open. Calls
     /// in flight are finished.
     pub stop: CancellationToken,
-    /// Decides when the token of a request has expired. The event stream that the request opened then ends,
-    /// and the client opens another one.
+    /// The clock for event streams: an open-ended stream ends when the token of its request expires, and the
+    /// client opens another one.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -146,7 +146,7 @@ pub fn endpoint<H: ServerHandler + Clone>(
         .tools()
         .find(|tool| server.get_tool(tool).is_none())
     {
-        return Err(UnknownTool::new(unknown));
+        return Err(UnknownTool(unknown.to_owned()));
     }
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(settings.sessions.is_some())

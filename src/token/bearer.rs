@@ -38,8 +38,9 @@ impl BearerToken {
         if let Some(Ok(token)) = value.strip_prefix("Bearer ").map(str::parse) {
             return Ok(token);
         }
-        // A proxy that joins two Authorization headers produces a comma-separated list (RFC 9110 §5.3). A
-        // comma inside one credential (`Digest`) separates parameters, and no parameter begins with a scheme.
+        // A proxy that joins two Authorization headers produces a comma-separated list (RFC 9110 §5.3). A comma
+        // can also separate the parameters of one credential (`Digest`), but no parameter begins with a scheme
+        // and a space.
         if value
             .split(',')
             .skip(1)

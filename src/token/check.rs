@@ -1,4 +1,4 @@
-//! The checks of a token, with their names and sources.
+//! [`Check`]: the list of all checks of a token, with their names and sources. `explain` prints it.
 
 use std::fmt;
 
@@ -19,9 +19,6 @@ macro_rules! checks {
         }
 
         impl Check {
-            /// All checks.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
             /// Returns the name of the check. A check of a header member or claim has the name of that member
             /// or claim.
             pub const fn as_str(self) -> &'static str {

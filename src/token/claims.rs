@@ -17,14 +17,20 @@ use super::{
 /// of Clerk's reports about opaque tokens create it.
 #[derive(Clone)]
 pub struct VerifiedClaims {
-    pub(super) kind: TokenKind,
-    pub(super) subject: String,
-    pub(super) client_id: Option<String>,
-    pub(super) scopes: Vec<String>,
-    pub(super) expires_at: Option<Timestamp>,
-    pub(super) issued_at: Option<Timestamp>,
-    pub(super) claims: Map<String, Value>,
-    /// The key that verified the token; `None` for an opaque token.
+    pub(crate) kind: TokenKind,
+    /// `sub`: the id of a user, a machine or an organization.
+    pub(crate) subject: String,
+    /// The OAuth client that the token was issued to.
+    pub(crate) client_id: Option<String>,
+    /// The granted scopes. Session tokens have none.
+    pub(crate) scopes: Vec<String>,
+    /// `exp`. API keys may have none.
+    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) issued_at: Option<Timestamp>,
+    /// All claims, unchanged.
+    pub(crate) claims: Map<String, Value>,
+    /// The key that verified the token; `None` for an opaque token. Not public in the crate, so that no other
+    /// module can create this type.
     pub(super) key: Option<KeyReference>,
     /// `aud`, if the token is accepted only because `CLERK_AUDIENCE` is `observe`.
     pub(super) observed_audience: Option<Value>,
@@ -39,7 +45,7 @@ impl VerifiedClaims {
         key: Result<KeyReference, VerifyError>,
         policy: &TokenPolicy,
         now: Timestamp,
-        recorder: &mut Recorder<VerifyError>,
+        recorder: &mut Recorder,
     ) -> Result<Self, VerifyError> {
         let rules = ClaimRules {
             kind,
@@ -69,26 +75,6 @@ impl VerifiedClaims {
         })
     }
 
-    /// Returns the kind of the token.
-    pub fn kind(&self) -> TokenKind {
-        self.kind
-    }
-
-    /// Returns `sub`: the id of a user, a machine or an organization.
-    pub fn subject(&self) -> &str {
-        &self.subject
-    }
-
-    /// Returns `exp`. API keys may have none.
-    pub fn expires_at(&self) -> Option<Timestamp> {
-        self.expires_at
-    }
-
-    /// Returns `iat`, if present.
-    pub fn issued_at(&self) -> Option<Timestamp> {
-        self.issued_at
-    }
-
     /// Returns the key that verified the token; `None` for an opaque token.
     pub(crate) fn key(&self) -> Option<&KeyReference> {
         self.key.as_ref()
@@ -99,23 +85,13 @@ impl VerifiedClaims {
         self.observed_audience.as_ref()
     }
 
-    /// Returns the OAuth client that the token was issued to.
-    pub fn client_id(&self) -> Option<&str> {
-        self.client_id.as_deref()
-    }
-
-    /// Returns the granted scopes. Session tokens have none.
-    pub fn scopes(&self) -> &[String] {
-        &self.scopes
-    }
-
     /// Returns a claim that is a non-empty string. Any other value counts as absent.
-    pub fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         non_empty(self.claims.get(name))
     }
 
     /// Returns a claim that is an object. Any other value counts as absent.
-    pub fn object(&self, name: &str) -> Option<&Map<String, Value>> {
+    pub(crate) fn object(&self, name: &str) -> Option<&Map<String, Value>> {
         self.claims.get(name)?.as_object()
     }
 
@@ -159,11 +135,6 @@ impl VerifiedClaims {
         self.subject
             .starts_with("org_")
             .then(|| OrganizationClaims::with_id_only(&self.subject))
-    }
-
-    /// Returns all claims, unchanged.
-    pub fn into_claims(self) -> Map<String, Value> {
-        self.claims
     }
 }
 

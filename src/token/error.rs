@@ -1,10 +1,10 @@
-//! Why a token is rejected. These reasons are for the log; the response is coarser (`auth::AuthError`).
+//! [`TokenError`]: why a token is rejected. It is for the log; the response is coarser (`auth::AuthError`).
 
 use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{key_source::KeyLookupError, kind::TokenKind};
+use super::{fetch::FetchError, kind::TokenKind};
 use crate::reason::Reason;
 
 /// A defect of the presented token. Its `Display` is for the log and **must not be sent to the client**. It
@@ -154,10 +154,10 @@ impl TokenError {
 /// unavailable.
 ///
 /// ```
-/// # use clerk_mcp::token::{BearerToken, StaticKey, TokenError, TokenVerifier, VerifiedClaims, VerifyError};
-/// async fn user(verifier: &TokenVerifier<StaticKey>, token: &BearerToken) -> Result<String, &'static str> {
+/// # use clerk_mcp::{session::Session, token::{BearerToken, TokenError, TokenVerifier, VerifiedClaims, VerifyError}};
+/// async fn session(verifier: &TokenVerifier, token: &BearerToken) -> Result<Session, &'static str> {
 ///     match verifier.verify(token).await {
-///         Ok(claims) => Ok(VerifiedClaims::subject(&claims).to_owned()),
+///         Ok(verified @ VerifiedClaims { .. }) => Ok(verified.into()),
 ///         Err(VerifyError::Token(TokenError::Expired { .. })) => Err("refresh the token"),
 ///         Err(VerifyError::Token(_)) => Err("sign in again"),
 ///         Err(VerifyError::Opaque(_)) => Err("verify the token with Clerk"),
@@ -174,6 +174,6 @@ pub enum VerifyError {
     #[error("an opaque token ({0}) can only be verified by Clerk")]
     Opaque(TokenKind),
     /// The keys are unavailable, so the token was not verified.
-    #[error(transparent)]
-    Keys(#[from] KeyLookupError),
+    #[error("no signing keys: {0}")]
+    Keys(#[from] FetchError),
 }

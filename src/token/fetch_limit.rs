@@ -12,18 +12,18 @@ pub(super) enum FetchTrigger {
     UnknownKey,
 }
 
-/// The end of the last fetch, and a token bucket for fetches because of an unknown `kid`.
+/// The time of the last fetch, and a token bucket for fetches because of an unknown `kid`.
 #[derive(Debug, Default)]
 pub(super) struct FetchLimit {
-    ended_at: Option<Timestamp>,
+    last_fetch: Option<Timestamp>,
     tokens_used: u64,
     refilled_at: Timestamp,
 }
 
 impl FetchLimit {
-    /// Records the end of a fetch.
-    pub(super) fn ended(&mut self, now: Timestamp) {
-        self.ended_at = Some(now);
+    /// Records the start or the end of a fetch. A fetch that panics has no end.
+    pub(super) fn record(&mut self, now: Timestamp) {
+        self.last_fetch = Some(now);
     }
 
     /// Returns whether a fetch is allowed now. For an unknown key, this uses up one token of the bucket.
@@ -31,14 +31,15 @@ impl FetchLimit {
         let elapsed =
             |since: Timestamp, minimum: Duration| now.duration_since(since).unsigned_abs() >= minimum;
         match trigger {
-            FetchTrigger::NoKeys => self.ended_at.is_none_or(|ended| elapsed(ended, RETRY_COOLDOWN)),
+            FetchTrigger::NoKeys => self.last_fetch.is_none_or(|last| elapsed(last, RETRY_COOLDOWN)),
             FetchTrigger::StaleKeys => self
-                .ended_at
-                .is_none_or(|ended| elapsed(ended, RETRY_REFRESH_AFTER)),
+                .last_fetch
+                .is_none_or(|last| elapsed(last, RETRY_REFRESH_AFTER)),
             FetchTrigger::UnknownKey => {
                 let since_refill = now.duration_since(self.refilled_at).unsigned_abs();
                 let refill = since_refill.as_secs() / UNKNOWN_KEY_COOLDOWN.as_secs();
                 self.tokens_used = self.tokens_used.saturating_sub(refill);
+                // A full bucket gains nothing by waiting, so the time to the next refill starts now.
                 if refill > 0 || self.tokens_used == 0 {
                     self.refilled_at = now;
                 }

@@ -122,8 +122,8 @@ pub(crate) fn claims(data: &[u8]) -> Option<VerifiedClaims> {
     Some(verified)
 }
 
-/// Unpacks permissions from `fea`, `o.per` and `o.fpm`, one in each line. No permission is granted twice as
-/// often as the claims name it, and each has a feature and a name of the claims.
+/// Unpacks permissions from `fea`, `o.per` and `o.fpm`, one in each line. The result has at most one permission
+/// per set bit, and each permission has a feature and a name from the claims.
 pub fn permissions(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;

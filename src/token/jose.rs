@@ -54,11 +54,7 @@ impl UnverifiedJwt {
 
     /// Checks `alg`, `crit`, `typ`, `cat` and `kid` of a token of `kind`. Ignores `jwk`, `jku`, `x5c` and
     /// `x5u`: keys come only from the configured application (RFC 8725 §3.10).
-    pub(super) fn check_header(
-        &self,
-        kind: TokenKind,
-        recorder: &mut Recorder<VerifyError>,
-    ) -> Result<(), VerifyError> {
+    pub(super) fn check_header(&self, kind: TokenKind, recorder: &mut Recorder) -> Result<(), VerifyError> {
         recorder.record(Check::Algorithm, self.check_algorithm())?;
         recorder.record(Check::Critical, self.check_critical())?;
         recorder.record(Check::Type, self.check_type(kind))?;
@@ -129,12 +125,7 @@ impl UnverifiedJwt {
 
 /// Returns the header and claims of a JWT **without verifying it**, for display. `None` if they cannot be
 /// parsed; the signature is ignored and may be missing.
-///
-/// ```
-/// let (header, claims) = clerk_mcp::token::unverified_members("eyJhbGciOiJub25lIn0.e30.").unwrap();
-/// assert_eq!((&header["alg"], claims.len()), (&"none".into(), 0));
-/// ```
-pub fn unverified_members(token: &str) -> Option<(Map<String, Value>, Map<String, Value>)> {
+pub(crate) fn unverified_members(token: &str) -> Option<(Map<String, Value>, Map<String, Value>)> {
     let mut parts = token.split('.').map(|part| unique_object(&decode(part).ok()?));
     Some((parts.next()??, parts.next()??))
 }

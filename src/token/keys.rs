@@ -1,4 +1,4 @@
-//! [`JwksCache`]: the cached JWKS of one application, with background refresh.
+//! [`JwksCache`]: the cached key set (JWKS) of one application, with background refresh.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -7,6 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
+use futures_util::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tracing::Instrument;
@@ -15,7 +16,7 @@ use super::{
     fetch::{FetchError, JwksFetcher},
     fetch_limit::{FetchLimit, FetchTrigger, RETRY_REFRESH_AFTER},
     jwk::{KeyReference, VerifyingKey, parse_key_set},
-    key_source::{KeyLookupError, KeySource},
+    key_source::KeySource,
 };
 use crate::{
     clock::Clock, flight::Flight, log_limit::log_limited, outbound::OutboundError, reason::Reason, trace,
@@ -37,7 +38,6 @@ pub struct JwksCache(Arc<Inner>);
 struct Inner {
     fetcher: Box<dyn JwksFetcher>,
     clock: Arc<dyn Clock>,
-    stale_for: Duration,
     current: ArcSwapOption<KeySet>,
     fetches: Mutex<Fetches>,
 }
@@ -51,16 +51,9 @@ struct KeySet {
 impl JwksCache {
     /// Creates an empty cache. The first lookup, or [`refresh`](Self::refresh), fetches the key set.
     pub fn new(fetcher: impl JwksFetcher, clock: Arc<dyn Clock>) -> Self {
-        Self::with_stale_time(fetcher, clock, STALE_FOR)
-    }
-
-    /// Like [`new`](Self::new), but uses a key set for `stale_for` instead of an hour while Clerk is
-    /// unavailable. **A key that Clerk revokes during an outage stays trusted for that time.**
-    pub fn with_stale_time(fetcher: impl JwksFetcher, clock: Arc<dyn Clock>, stale_for: Duration) -> Self {
         Self(Arc::new(Inner {
             fetcher: Box::new(fetcher),
             clock,
-            stale_for,
             current: ArcSwapOption::empty(),
             fetches: Mutex::new(Fetches::default()),
         }))
@@ -94,16 +87,13 @@ impl JwksCache {
     }
 
     /// Returns the ids of the cached keys, or `None` without a usable key set.
-    pub fn key_ids(&self) -> Option<BTreeSet<String>> {
+    pub(crate) fn key_ids(&self) -> Option<BTreeSet<String>> {
         self.usable().map(|set| set.keys.keys().cloned().collect())
     }
 
     /// Returns the cached set, unless it is too old to be used.
     fn usable(&self) -> Option<Arc<KeySet>> {
-        self.0
-            .current
-            .load_full()
-            .filter(|set| self.age(set) < self.0.stale_for)
+        self.0.current.load_full().filter(|set| self.age(set) < STALE_FOR)
     }
 
     /// Like [`usable`](Self::usable), but also starts a background refresh if the set is older than 5 min.
@@ -129,7 +119,7 @@ impl JwksCache {
     }
 
     /// Like [`join_fetch`](Self::join_fetch), but starts a fetch only if the limit allows it. Otherwise
-    /// returns the error of the last fetch, if it failed.
+    /// returns `Err` with the error of the last fetch, or `Err(None)` if that fetch succeeded.
     fn join_fetch_if_allowed(&self, trigger: FetchTrigger) -> Result<PendingFetch, Option<FetchError>> {
         let mut fetches = self.0.fetches.lock();
         if let Some(flight) = fetches.flight() {
@@ -167,13 +157,13 @@ impl JwksCache {
         let mut fetches = self.0.fetches.lock();
         fetches.in_flight = None;
         fetches.last_error = result.err();
-        fetches.limit.ended(now);
+        fetches.limit.record(now);
         result
     }
 }
 
-impl KeySource for JwksCache {
-    async fn keys(&self, kid: &str) -> Result<Vec<VerifyingKey>, KeyLookupError> {
+impl JwksCache {
+    async fn look_up(&self, kid: &str) -> Result<Vec<VerifyingKey>, FetchError> {
         let cached = self.usable_refreshed();
         if let Some(keys) = cached.as_ref().and_then(|set| set.keys.get(kid)) {
             return Ok(keys.clone());
@@ -184,14 +174,20 @@ impl KeySource for JwksCache {
             FetchTrigger::NoKeys
         };
         match self.join_fetch_if_allowed(trigger) {
-            Ok(flight) => wait_for(flight).await.map_err(|cause| KeyLookupError { cause })?,
+            Ok(flight) => wait_for(flight).await?,
             // The last fetch failed, so whether the kid exists is unknown.
-            Err(Some(cause)) => return Err(KeyLookupError { cause }),
+            Err(Some(error)) => return Err(error),
             // The key set was fetched recently and does not have the kid.
             Err(None) => {}
         }
         let keys = self.usable().and_then(|set| set.keys.get(kid).cloned());
         Ok(keys.unwrap_or_default())
+    }
+}
+
+impl KeySource for JwksCache {
+    fn keys<'a>(&'a self, kid: &'a str) -> BoxFuture<'a, Result<Vec<VerifyingKey>, FetchError>> {
+        self.look_up(kid).boxed()
     }
 
     fn holds(&self, key: &KeyReference) -> bool {
@@ -207,12 +203,9 @@ impl KeySource for JwksCache {
 
 type PendingFetch = Flight<Result<(), FetchError>>;
 
-/// Waits for a fetch. A fetch that panicked counts as a broken connection.
+/// Waits for a fetch.
 async fn wait_for(fetch: PendingFetch) -> Result<(), FetchError> {
-    fetch
-        .outcome()
-        .await
-        .unwrap_or(Err(FetchError::Outbound(OutboundError::Broken)))
+    fetch.outcome().await.unwrap_or(Err(PANICKED))
 }
 
 /// The fetch in flight, and the limit of the next ones.
@@ -232,12 +225,17 @@ impl Fetches {
 
     /// Starts a fetch.
     fn start(&mut self, cache: &JwksCache) -> PendingFetch {
+        self.limit.record(cache.0.clock.now());
+        // The outcome if the fetch panics; otherwise it replaces this.
+        self.last_error = Some(PANICKED);
         let flight = Flight::start(cache.clone().fetch_and_store());
         self.in_flight = Some(flight.clone());
         flight
     }
 }
 
+/// A fetch that panicked counts as a broken connection.
+const PANICKED: FetchError = FetchError::Outbound(OutboundError::Broken);
 /// How often the key set is refreshed: the same interval as in Clerk's SDK.
 const REFRESH_AFTER: Duration = Duration::from_mins(5);
 /// How long a key set is used while Clerk is unavailable. **A key that Clerk revokes during an outage stays

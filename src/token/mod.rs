@@ -6,7 +6,7 @@
 //! | opaque token, or strict compact JWS | `presented.rs`, `jose.rs`, `json.rs` | [`TokenError::NotCompactJws`], [`TokenError::NotJsonObject`] | RFC 7515, RFC 8725 |
 //! | kind, from the prefix, `sub` and `typ` | `presented.rs`, `kind.rs` | [`TokenError::KindNotAccepted`] | Clerk, "Token types" |
 //! | header: `alg`, `crit`, `typ`, `cat`, `kid` | `jose.rs` | [`TokenError::Algorithm`] … | RFC 7515, RFC 8725 |
-//! | key of the Clerk application | `key_source.rs`, `keys.rs`, `fetch.rs`, `fetch_limit.rs` | [`KeyLookupError`], [`TokenError::KeyIdUnknown`] | RFC 7517 |
+//! | key of the Clerk application | `key_source.rs`, `keys.rs`, `fetch.rs`, `fetch_limit.rs` | [`FetchError`], [`TokenError::KeyIdUnknown`] | RFC 7517 |
 //! | signature | `verifier.rs` | [`TokenError::Signature`] | RFC 7518 §3.3 |
 //! | `iss`, `sub`, `sid`, `exp`, `nbf`, `iat`, `azp`, `aud`, `sts` | `rules.rs`, `resource.rs` | [`TokenError::Issuer`] … | RFC 7519 §4.1 |
 //! | opaque tokens only: Clerk's report, its flags and times | `report.rs` | [`TokenError::Revoked`] … | Clerk Backend API |
@@ -51,13 +51,13 @@ pub use check::Check;
 pub use claims::VerifiedClaims;
 pub use error::{TokenError, VerifyError};
 pub use fetch::{FetchError, HttpJwks, JwksFetcher};
-pub use jose::unverified_members;
+pub(crate) use jose::unverified_members;
 pub use jwk::{KeyError, KeyReference, StaticKey, VerifyingKey};
-pub use key_source::{KeyLookupError, KeySource};
+pub use key_source::KeySource;
 pub use keys::JwksCache;
 pub use kind::{TokenKind, UnknownTokenKind};
 pub use policy::{AudiencePolicy, TokenPolicy};
 pub(crate) use recorder::{CheckPass, RecordedCheck, Recorder};
-pub(crate) use report::{ReportFault, TokenReport};
+pub(crate) use report::TokenReport;
 pub use resource::ResourceNames;
 pub use verifier::TokenVerifier;

@@ -5,8 +5,9 @@
 ///
 /// `features` is the claim `fea` (`o:dashboard,u:gold,ou:reports`), `names` is `o.per` (`manage,read`),
 /// `masks` is `o.fpm` (`3,2`). The i-th mask belongs to the i-th feature **in the organization's scope**, and
-/// its bit j grants the j-th name. Clerk's documentation numbers the features of every scope; its SDK numbers
-/// only the features in the organization's scope. This function follows the SDK, which Clerk's servers use.
+/// its bit j grants the j-th name. Clerk's documentation assigns a mask to every feature in `fea`; its SDK
+/// assigns masks only to features in the organization's scope. This function follows the SDK, which Clerk's
+/// servers use.
 ///
 /// A malformed part grants nothing: a malformed mask grants nothing for its feature, and a feature without a
 /// scope empties the whole list.

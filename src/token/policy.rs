@@ -1,4 +1,4 @@
-//! [`TokenPolicy`]: the settings of the verifier.
+//! [`TokenPolicy`]: the settings of the verifier: issuer, audiences, accepted kinds, leeway.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! [`Recorder`]: receives the outcome of each check of a token.
 
-use super::{check::Check, kind::TokenKind};
+use super::{check::Check, error::VerifyError, kind::TokenKind};
 
 /// The outcome of a check that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,16 +14,16 @@ pub(crate) enum CheckPass {
 /// The receiver of the outcomes of one token's checks. It decides whether the remaining checks run after a
 /// failure. Requests stop at the first failure and record nothing; `explain` records every outcome.
 #[derive(Debug)]
-pub(crate) struct Recorder<E> {
+pub(crate) struct Recorder {
     /// The kind of the token, if its form is valid.
     pub(crate) kind: Option<TokenKind>,
-    outcomes: Option<Vec<RecordedCheck<E>>>,
+    outcomes: Option<Vec<RecordedCheck>>,
 }
 
 /// A check and its outcome; `None` if the check could not run, because an earlier check failed.
-pub(crate) type RecordedCheck<E> = (Check, Option<Result<CheckPass, E>>);
+pub(crate) type RecordedCheck = (Check, Option<Result<CheckPass, VerifyError>>);
 
-impl<E: Clone> Recorder<E> {
+impl Recorder {
     /// Creates a recorder that stops the checks at the first failure. It never allocates.
     pub(crate) const fn stop_at_first_failure() -> Self {
         Self {
@@ -45,8 +45,13 @@ impl<E: Clone> Recorder<E> {
         self.outcomes.is_some()
     }
 
-    /// Records the outcome of a check. Returns its failure if the checks must stop.
-    pub(super) fn record(&mut self, check: Check, outcome: Result<CheckPass, impl Into<E>>) -> Result<(), E> {
+    /// Records the outcome of a check. Returns the failure if this recorder stops at the first one. Otherwise
+    /// returns `Ok`, even if the check failed.
+    pub(super) fn record(
+        &mut self,
+        check: Check,
+        outcome: Result<CheckPass, impl Into<VerifyError>>,
+    ) -> Result<(), VerifyError> {
         let outcome = outcome.map_err(Into::into);
         match &mut self.outcomes {
             Some(outcomes) => outcomes.push((check, Some(outcome))),
@@ -56,9 +61,16 @@ impl<E: Clone> Recorder<E> {
     }
 
     /// Records the outcome of a check whose value the next checks need. Returns the value, or the failure.
-    pub(super) fn require<T>(&mut self, check: Check, result: Result<T, E>) -> Result<T, E> {
+    pub(super) fn require<T>(
+        &mut self,
+        check: Check,
+        result: Result<T, VerifyError>,
+    ) -> Result<T, VerifyError> {
         if let Some(outcomes) = &mut self.outcomes {
-            let outcome = result.as_ref().map(|_| CheckPass::Passed).map_err(E::clone);
+            let outcome = result
+                .as_ref()
+                .map(|_| CheckPass::Passed)
+                .map_err(VerifyError::clone);
             outcomes.push((check, Some(outcome)));
         }
         result
@@ -72,7 +84,7 @@ impl<E: Clone> Recorder<E> {
     }
 
     /// Returns the first recorded failure, as an error. Call this before building anything from the token.
-    pub(super) fn finish(&self) -> Result<(), E> {
+    pub(super) fn finish(&self) -> Result<(), VerifyError> {
         let mut outcomes = self.outcomes.iter().flatten();
         match outcomes.find_map(|(_, outcome)| outcome.as_ref()?.as_ref().err()) {
             Some(failure) => Err(failure.clone()),
@@ -81,7 +93,7 @@ impl<E: Clone> Recorder<E> {
     }
 
     /// Returns the recorded outcomes, in the order of the checks.
-    pub(crate) fn into_outcomes(self) -> Vec<RecordedCheck<E>> {
+    pub(crate) fn into_outcomes(self) -> Vec<RecordedCheck> {
         self.outcomes.unwrap_or_default()
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{
     check::Check,
     claims::VerifiedClaims,
-    error::TokenError,
+    error::{TokenError, VerifyError},
     kind::TokenKind,
     policy::TokenPolicy,
     recorder::{CheckPass, Recorder},
@@ -36,23 +36,15 @@ pub(crate) struct TokenReport {
     claims: Option<Value>,
 }
 
-/// Why a report was rejected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ReportFault {
-    /// The token is invalid.
-    Token(TokenError),
-    /// The report lacks a member that every report has, or is about another kind of object, so it says
-    /// nothing about the token.
-    Incomplete,
-}
-
-impl From<TokenError> for ReportFault {
-    fn from(error: TokenError) -> Self {
-        Self::Token(error)
-    }
-}
-
 impl TokenReport {
+    /// Returns whether the report has the members of every report about a token of this kind. Any other one
+    /// says nothing about the token.
+    pub(crate) fn is_complete(&self, kind: TokenKind) -> bool {
+        let is_of_kind = self.object.as_deref() == Some(object(kind));
+        let has_members = self.subject.is_some() && self.revoked.is_some() && self.expired.is_some();
+        self.active == Some(false) || (is_of_kind && has_members)
+    }
+
     /// Checks the report against `policy`: `active`, `revoked`, expiry, subject and audience, in this order.
     /// `recorder` decides whether the remaining checks run after a failure. Clerk answers 200 for a revoked
     /// or expired token too, with a flag that Clerk's SDK ignores.
@@ -61,9 +53,9 @@ impl TokenReport {
         kind: TokenKind,
         policy: &TokenPolicy,
         now: Timestamp,
-        recorder: &mut Recorder<ReportFault>,
-    ) -> Result<VerifiedClaims, ReportFault> {
-        recorder.record(Check::Active, self.check_active(kind))?;
+        recorder: &mut Recorder,
+    ) -> Result<VerifiedClaims, VerifyError> {
+        recorder.record(Check::Active, self.check_active())?;
         recorder.record(Check::Revoked, self.check_revoked())?;
         recorder.record(Check::Expiry, self.check_expiry(now))?;
         recorder.record(Check::Subject, self.check_subject(kind))?;
@@ -72,8 +64,8 @@ impl TokenReport {
         Ok(VerifiedClaims {
             kind,
             observed_audience: observed_audience(kind, self.aud.as_ref(), policy),
-            subject: self.subject.ok_or(ReportFault::Incomplete)?,
-            client_id: self.client_id,
+            subject: self.subject.ok_or(TokenError::ClaimMissing("sub"))?,
+            client_id: self.client_id.filter(|id| !id.is_empty()),
             scopes: self.scopes,
             expires_at: self.expiration.map(timestamp).transpose()?,
             issued_at: self.created_at.and_then(|at| timestamp(at).ok()),
@@ -93,13 +85,9 @@ impl TokenReport {
         }
     }
 
-    fn check_active(&self, kind: TokenKind) -> Result<CheckPass, ReportFault> {
+    fn check_active(&self) -> Result<CheckPass, TokenError> {
         if self.active == Some(false) {
-            return Err(TokenError::NotActive.into());
-        }
-        let is_of_kind = self.object.as_deref() == Some(object(kind));
-        if !is_of_kind || self.subject.is_none() || self.revoked.is_none() || self.expired.is_none() {
-            return Err(ReportFault::Incomplete);
+            return Err(TokenError::NotActive);
         }
         Ok(CheckPass::Passed)
     }
@@ -181,7 +169,7 @@ mod tests {
 
     const NOW: i64 = 1_800_000_000;
 
-    fn check(kind: TokenKind, changes: &Value) -> Result<VerifiedClaims, ReportFault> {
+    fn report(kind: TokenKind, changes: &Value) -> TokenReport {
         let subject = match kind {
             TokenKind::M2mToken => "mch_1",
             TokenKind::SessionToken | TokenKind::OAuthToken | TokenKind::ApiKey => "user_1",
@@ -193,6 +181,10 @@ mod tests {
         for (name, value) in changes.as_object().unwrap() {
             report[name] = value.clone();
         }
+        serde_json::from_value(report).unwrap()
+    }
+
+    fn check(kind: TokenKind, changes: &Value) -> Result<VerifiedClaims, VerifyError> {
         let policy = TokenPolicy {
             issuer: String::new(),
             accepted: TokenKind::ALL.to_vec(),
@@ -203,8 +195,7 @@ mod tests {
             authorized_parties: Vec::new(),
             leeway: Duration::from_secs(5),
         };
-        let report: TokenReport = serde_json::from_value(report).unwrap();
-        report.check(
+        report(kind, changes).check(
             kind,
             &policy,
             Timestamp::from_second(NOW).unwrap(),
@@ -222,7 +213,7 @@ mod tests {
         ] {
             let verified = check(TokenKind::OAuthToken, &json!({ "expiration": expiration })).unwrap();
             assert_eq!(
-                (verified.subject(), verified.scopes()),
+                (&*verified.subject, &*verified.scopes),
                 ("user_1", &["profile".to_owned()][..])
             );
         }
@@ -245,11 +236,19 @@ mod tests {
             (json!({ "aud": null }), "audience-missing"),
             (json!({ "aud": ["https://other.test"] }), "audience-mismatch"),
         ] {
-            let Err(ReportFault::Token(error)) = check(TokenKind::OAuthToken, &changes) else {
+            let Err(VerifyError::Token(error)) = check(TokenKind::OAuthToken, &changes) else {
                 panic!("{changes} passes")
             };
             assert_eq!(error.reason().as_str(), reason, "{changes}");
         }
+    }
+
+    #[test]
+    fn report_that_lacks_a_member_is_incomplete() {
+        let is_complete =
+            |changes: &Value| report(TokenKind::OAuthToken, changes).is_complete(TokenKind::OAuthToken);
+        assert!(is_complete(&json!({})));
+        assert!(is_complete(&json!({ "active": false, "object": null })));
         for lacking in [
             json!({ "object": null }),
             json!({ "object": "api_key" }),
@@ -257,11 +256,7 @@ mod tests {
             json!({ "revoked": null }),
             json!({ "expired": null }),
         ] {
-            assert_eq!(
-                check(TokenKind::OAuthToken, &lacking).err(),
-                Some(ReportFault::Incomplete),
-                "{lacking}"
-            );
+            assert!(!is_complete(&lacking), "{lacking}");
         }
     }
 }

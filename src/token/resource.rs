@@ -39,8 +39,9 @@ impl ResourceNames {
         &self.mcp
     }
 
-    /// Returns whether `name` is one of the identifiers. The case of scheme and host, a default port and one
-    /// trailing slash are ignored; everything else must be equal (RFC 3986 §6.2.2.1).
+    /// Returns whether `name` is one of the identifiers. Scheme and authority are compared after URL
+    /// normalization (RFC 3986 §6.2.2.1), and one trailing slash is ignored. The path must be equal, without query
+    /// and fragment.
     pub fn contains(&self, name: &str) -> bool {
         let Ok(url) = Url::parse(name) else { return false };
         // The parser resolves `/x/../mcp` and drops tabs and newlines. An audience is an identifier, so

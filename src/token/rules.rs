@@ -1,4 +1,4 @@
-//! The checks of the claims of a JWT.
+//! Checks the claims of a JWT, in order.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
@@ -21,7 +21,7 @@ pub(super) struct ClaimRules<'a> {
 
 impl ClaimRules<'_> {
     /// Checks every claim, in the order of [`Check`].
-    pub(super) fn check(&self, recorder: &mut Recorder<VerifyError>) -> Result<(), VerifyError> {
+    pub(super) fn check(&self, recorder: &mut Recorder) -> Result<(), VerifyError> {
         recorder.record(Check::Issuer, self.issuer())?;
         recorder.record(Check::Subject, self.subject())?;
         recorder.record(Check::SessionId, self.session_id())?;

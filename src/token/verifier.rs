@@ -14,12 +14,13 @@ use super::{
     key_source::KeySource,
     kind::TokenKind,
     policy::TokenPolicy,
-    presented::Presented,
+    presented::classify,
     recorder::{CheckPass, Recorder},
 };
 use crate::clock::Clock;
 
 /// A verifier of the bearer tokens of one Clerk application.
+///
 /// ```
 /// use std::{sync::Arc, time::Duration};
 ///
@@ -50,16 +51,20 @@ use crate::clock::Clock;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct TokenVerifier<K> {
-    keys: K,
-    policy: TokenPolicy,
-    clock: Arc<dyn Clock>,
+pub struct TokenVerifier {
+    pub(crate) keys: Box<dyn KeySource>,
+    pub(crate) policy: TokenPolicy,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
-impl<K: KeySource> TokenVerifier<K> {
+impl TokenVerifier {
     /// Creates a verifier that takes keys from `keys` and checks tokens against `policy`.
-    pub fn new(keys: K, policy: TokenPolicy, clock: Arc<dyn Clock>) -> Self {
-        Self { keys, policy, clock }
+    pub fn new(keys: impl KeySource, policy: TokenPolicy, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            keys: Box::new(keys),
+            policy,
+            clock,
+        }
     }
 
     /// Verifies `token`: form, kind, header, key, signature, claims.
@@ -73,28 +78,25 @@ impl<K: KeySource> TokenVerifier<K> {
     }
 
     /// Runs the checks of a token, in the order of [`Check`]. Returns the claims if no check failed, else the
-    /// first failure. `recorder` decides whether the remaining checks run after a failure:
-    ///
-    /// - `record` returns the failure of a check, or `Ok` if the recorder keeps all outcomes, as for `explain`.
-    /// - `require` always returns the failure: the next checks need the value.
-    /// - `finish` returns the first recorded failure.
+    /// first failure. `recorder` decides whether the remaining checks run after a failure.
     pub(crate) async fn check(
         &self,
         token: &BearerToken,
-        recorder: &mut Recorder<VerifyError>,
+        recorder: &mut Recorder,
     ) -> Result<VerifiedClaims, VerifyError> {
-        let presented = Presented::classify(token.expose()).map_err(Into::into);
-        let Presented { kind, jwt } = recorder.require(Check::Form, presented)?;
+        let classified = classify(token.expose()).map_err(Into::into);
+        let (kind, jwt) = recorder.require(Check::Form, classified)?;
         recorder.kind = Some(kind);
         recorder.record(Check::Kind, self.check_kind(kind))?;
         let Some(jwt) = jwt else {
-            // A kind that is not accepted fails as such, also if the recorder did not stop.
+            // A recorder of all outcomes does not stop at a kind that is not accepted, so return that failure.
             recorder.finish()?;
             return Err(VerifyError::Opaque(kind));
         };
         jwt.check_header(kind, recorder)?;
         let key = match self.check_signature(&jwt, recorder).await {
-            // For a request, stop before the claims: their errors would tell an attacker what to forge.
+            // A request stops here. The response for an expired token differs, so it would confirm `iss` and
+            // `sub` of a forged token.
             Err(error) if !recorder.records_all() => return Err(error),
             outcome => outcome,
         };
@@ -119,9 +121,9 @@ impl<K: KeySource> TokenVerifier<K> {
     async fn check_signature(
         &self,
         jwt: &UnverifiedJwt,
-        recorder: &mut Recorder<VerifyError>,
+        recorder: &mut Recorder,
     ) -> Result<KeyReference, VerifyError> {
-        // Fails only if the recorder keeps all outcomes. Otherwise the check of `kid` has already stopped.
+        // Fails only if all outcomes are recorded. Otherwise `check_header` has returned this error.
         let kid = jwt
             .unverified_kid()
             .inspect_err(|_| recorder.not_reached(&[Check::Key, Check::Signature]))?;
@@ -145,15 +147,5 @@ impl<K: KeySource> TokenVerifier<K> {
         };
         let key = keys.iter().find(made_signature).map(|key| key.reference(kid));
         recorder.require(Check::Signature, key.ok_or_else(|| TokenError::Signature.into()))
-    }
-
-    /// Returns the settings of the verifier.
-    pub fn policy(&self) -> &TokenPolicy {
-        &self.policy
-    }
-
-    /// Returns the source of the keys.
-    pub fn keys(&self) -> &K {
-        &self.keys
     }
 }

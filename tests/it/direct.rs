@@ -108,7 +108,7 @@ fn mount(tools: Outcomes, direct_tools: &[&str]) -> impl Endpoint {
     settings.direct_tools = direct_tools.iter().map(|&tool| tool.to_owned()).collect();
     let nowhere = "http://127.0.0.1:9".parse().unwrap();
     let client = ClerkClient::new(crate::support::http(), nowhere, "sk_test_x".into(), clock.clone());
-    let authenticator = Authenticator::new(verifier(&clock), None, challenge, clock);
+    let authenticator = Authenticator::new(verifier(&clock), None, challenge);
     endpoint(tools, client, settings)
         .unwrap()
         .with(RequireAuth::new(authenticator))

@@ -59,6 +59,30 @@ impl JwksFetcher for Fetcher {
     }
 }
 
+/// A fetcher with a bug.
+#[derive(Debug)]
+struct Panicking;
+
+impl JwksFetcher for Panicking {
+    fn fetch(&self) -> BoxFuture<'static, Result<Vec<u8>, FetchError>> {
+        async { panic!("expected by this test") }.boxed()
+    }
+}
+
+/// Otherwise valid tokens get 401, and clients sign in again.
+#[tokio::test]
+async fn a_fetch_that_panics_is_an_outage_until_the_next_fetch() {
+    let clock = ManualClock::at(start_time());
+    let cache = JwksCache::new(Panicking, Arc::new(clock.clone()));
+    let outage = Err(FetchError::Outbound(OutboundError::Broken));
+    let kinds = |outcome: Result<Vec<_>, FetchError>| outcome.map(|keys| keys.len());
+    assert_eq!(kinds(cache.keys("k").await), outage);
+    // Within the second in which no other fetch is allowed.
+    assert_eq!(kinds(cache.keys("k").await), outage);
+    clock.advance(std::time::Duration::from_secs(2));
+    assert_eq!(kinds(cache.keys("k").await), outage);
+}
+
 #[expect(
     clippy::unnecessary_wraps,
     reason = "has the type of the fetcher's answers, like UNREACHABLE"

@@ -533,7 +533,7 @@ async fn middleware_and_policy_must_agree() {
         let mut settings = McpSettings::new(challenge.clone());
         settings.policy = policy;
         let tools = mcp::endpoint(Shop::default(), client, settings).unwrap();
-        let auth = Authenticator::new(verifier(&clock), None, challenge, Arc::new(clock));
+        let auth = Authenticator::new(verifier(&clock), None, challenge);
         let auth = RequireAuth::new(auth);
         let auth = if is_allowed { auth.allow_anonymous() } else { auth };
         let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });

@@ -8,7 +8,7 @@ use clerk_mcp::{
     clerk::Misconfiguration,
     config::VARIABLES,
     session::Denied,
-    token::{BearerError, FetchError, KeyLookupError, TokenError},
+    token::{BearerError, FetchError, TokenError},
 };
 
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
@@ -136,10 +136,7 @@ fn refusals() -> String {
         ),
         (
             "Clerk unavailable and no cached result applies",
-            Outage::from(KeyLookupError {
-                cause: FetchError::NoUsableKey,
-            })
-            .into(),
+            Outage::from(FetchError::NoUsableKey).into(),
         ),
         (
             "valid token, role or permission missing",

@@ -4,9 +4,13 @@ use clerk_mcp::{
     auth::{AuthError, Authenticator, ChallengeContext},
     clock::Clock,
     token::{
-        BearerToken, KeyLookupError, KeyReference, KeySource, StaticKey, TokenError, TokenVerifier,
-        VerifyError, VerifyingKey,
+        BearerToken, FetchError, KeyReference, KeySource, StaticKey, TokenError, TokenVerifier, VerifyError,
+        VerifyingKey,
     },
+};
+use futures_util::{
+    FutureExt,
+    future::{self, BoxFuture},
 };
 use local_clerk::mint::Recipe;
 use serde_json::json;
@@ -27,11 +31,11 @@ fn seconds(offset: i64) -> i64 {
 struct OneKey(StaticKey);
 
 impl KeySource for OneKey {
-    async fn keys(&self, kid: &str) -> Result<Vec<VerifyingKey>, KeyLookupError> {
+    fn keys<'a>(&'a self, kid: &'a str) -> BoxFuture<'a, Result<Vec<VerifyingKey>, FetchError>> {
         if kid == signing_key().kid() {
-            self.0.keys(kid).await
+            self.0.keys(kid)
         } else {
-            Ok(Vec::new())
+            future::ready(Ok(Vec::new())).boxed()
         }
     }
 
@@ -41,7 +45,7 @@ impl KeySource for OneKey {
 }
 
 /// Creates a verifier for tokens of `server`'s Clerk, which returns the reasons.
-fn verifier(server: &TestServer) -> TokenVerifier<OneKey> {
+fn verifier(server: &TestServer) -> TokenVerifier {
     let mut policy = policy();
     server.clerk.issuer().clone_into(&mut policy.issuer);
     let key = StaticKey::from_pem(&signing_key().public_key_pem()).unwrap();
@@ -51,12 +55,11 @@ fn verifier(server: &TestServer) -> TokenVerifier<OneKey> {
 /// Creates an authenticator with such a verifier.
 fn authenticator(server: &TestServer) -> Authenticator {
     let challenge = ChallengeContext::new(&names(), Vec::new());
-    let clock = std::sync::Arc::new(server.clock.clone());
-    Authenticator::new(verifier(server), None, challenge, clock)
+    Authenticator::new(verifier(server), None, challenge)
 }
 
 /// Returns why `token` is rejected.
-async fn rejection(verifier: &TokenVerifier<OneKey>, token: &str) -> TokenError {
+async fn rejection(verifier: &TokenVerifier, token: &str) -> TokenError {
     let token: BearerToken = token.parse().unwrap();
     match verifier.verify(&token).await {
         Err(VerifyError::Token(error)) => error,

@@ -7,7 +7,7 @@ use crate::{
     clerk::Misconfiguration,
     public::PublicSettings,
     session::Denied,
-    token::{BearerError, FetchError, KeyLookupError, TokenError},
+    token::{BearerError, FetchError, TokenError},
 };
 
 /// Adds one example for each row of the table of refusals, with its headers.
@@ -103,10 +103,7 @@ fn refusals(settings: &PublicSettings) -> Vec<(&'static str, &'static str, AuthE
         (
             "clerk-unavailable",
             "Clerk is unavailable",
-            Outage::from(KeyLookupError {
-                cause: FetchError::Status(503),
-            })
-            .into(),
+            Outage::from(FetchError::Status(503)).into(),
         ),
     ]
 }

@@ -41,7 +41,7 @@ pub fn policy() -> TokenPolicy {
 }
 
 /// Creates a verifier for tokens signed with the shared key.
-pub fn verifier(clock: &ManualClock) -> TokenVerifier<StaticKey> {
+pub fn verifier(clock: &ManualClock) -> TokenVerifier {
     TokenVerifier::new(
         StaticKey::from_pem(&signing_key().public_key_pem()).unwrap(),
         policy(),
@@ -50,7 +50,7 @@ pub fn verifier(clock: &ManualClock) -> TokenVerifier<StaticKey> {
 }
 
 /// Verifies a token and returns its session.
-pub fn verify(verifier: &TokenVerifier<StaticKey>, token: &str) -> Result<Session, VerifyError> {
+pub fn verify(verifier: &TokenVerifier, token: &str) -> Result<Session, VerifyError> {
     let token: BearerToken = token.parse().expect("a token68");
     // With a static key, verification never waits.
     futures_util::FutureExt::now_or_never(verifier.verify(&token))
