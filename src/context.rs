@@ -162,9 +162,9 @@ pub struct ActiveOrganization {
     pub permissions: Vec<String>,
 }
 
-/// There is no authenticated caller: a function of this module was called outside of a tool of a server that
-/// is mounted behind [`RequireAuth`](crate::auth::RequireAuth), such as in a task that a tool spawned, or in
-/// a call without a token.
+/// There is no authenticated caller. Either the function was called outside a tool, for example in a task that a
+/// tool spawned; or the server is not mounted behind [`RequireAuth`](crate::auth::RequireAuth); or the call has
+/// no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum NoCaller {
     /// A function that needs the session was called outside of a tool.

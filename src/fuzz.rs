@@ -1,4 +1,4 @@
-//! The fuzz targets. `fuzz/` runs them with libFuzzer; the tests below replay its seeds.
+//! Lists the fuzz targets of all modules. `fuzz/` runs them with libFuzzer; the tests below replay its seeds.
 
 pub use crate::{
     mcp::fuzz::message,

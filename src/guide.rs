@@ -27,15 +27,4 @@ pub mod threat_model {}
 pub mod telemetry {}
 
 #[doc = include_str!("guide/replicas.md")]
-/// ```text
-#[doc = include_str!("../examples/replicas/haproxy.cfg")]
-/// ```
-///
-/// ## Kubernetes
-///
-/// `examples/replicas/kubernetes.yaml`:
-///
-/// ```text
-#[doc = include_str!("../examples/replicas/kubernetes.yaml")]
-/// ```
 pub mod replicas {}

@@ -1,4 +1,4 @@
-//! [`nearest`]: the known name that a misspelled one is probably meant to be.
+//! [`nearest`]: finds the known name that is closest to a misspelled one.
 
 /// Returns the candidate that is most similar to `name`, if it is similar enough to be what was meant. Ignores
 /// case.

@@ -4,7 +4,7 @@
 mod authentication;
 #[cfg(feature = "demo")]
 pub(crate) mod demo;
-mod process;
+mod lifecycle;
 mod routes;
 
 use std::{collections::BTreeSet, fmt, io, sync::Arc, time::Duration};
@@ -23,7 +23,7 @@ use self::{
 };
 pub use self::{
     authentication::authenticator,
-    process::{ListenError, listen, shutdown_signal},
+    lifecycle::{ListenError, listen, shutdown_signal},
 };
 #[doc(inline)]
 pub use crate::public::Health;
@@ -242,8 +242,8 @@ impl<'a, H> AppBuilder<'a, H> {
     }
 
     /// Sets whether the start page lets visitors sign in and call tools, and whether `/docs` and the OpenAPI
-    /// document describe the tools that the server lists without a caller. On by default. Calls always need a
-    /// token.
+    /// document describe the tools that the server lists without a caller. On by default. Calls from the start
+    /// page need a token under the same rules as any other call.
     #[must_use]
     pub fn playground(mut self, enabled: bool) -> Self {
         self.options.playground = enabled;

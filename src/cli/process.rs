@@ -1,4 +1,4 @@
-//! Process-level helpers that several commands share.
+//! Prepares the process: raises the limit of open files, and starts the tokio runtime.
 
 use std::io;
 

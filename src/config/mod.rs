@@ -262,14 +262,41 @@ impl Config {
     /// Takes the configuration from `pairs` of names and values, for tests and for servers that are
     /// configured by other means. `base_url` is `BASE_URL`. Neither the environment nor `.env` is read.
     ///
-    /// ```
-    /// use clerk_mcp::config::Config;
+    /// A test that calls a tool over HTTP. It needs tokio with the features `macros`, `net` and `rt`, and the
+    /// packages `local-clerk`, `reqwest` (feature `json`) and `serde_json`:
     ///
-    /// # async fn config() -> Result<(), Box<dyn std::error::Error>> {
-    /// let clerk = local_clerk::LocalClerk::builder().start().await?;
-    /// let config = Config::from_pairs(clerk.environment(), "http://127.0.0.1:3001")?;
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// use clerk_mcp::{app::App, config::Config, mcp::ExampleTools};
+    /// use local_clerk::LocalClerk;
+    /// use serde_json::{Value, json};
+    /// use tokio::net::TcpListener;
+    ///
+    /// #[tokio::test]
+    /// async fn greet_names_the_caller() {
+    ///     let clerk = LocalClerk::builder().start().await.unwrap();
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    ///     let base_url = format!("http://{}", listener.local_addr().unwrap());
+    ///     let config = Config::from_pairs(clerk.environment(), &base_url).unwrap();
+    ///     let app = App::builder(&config).server(ExampleTools::new("mine")).build().unwrap();
+    ///     tokio::spawn(app.run(listener, std::future::pending()));
+    ///
+    ///     let endpoint = format!("{base_url}/mcp");
+    ///     let token = clerk.oauth_token("ada", "client", &["profile"], Some(&endpoint)).unwrap();
+    ///     let request = reqwest::Client::builder()
+    ///         .no_proxy()
+    ///         .build()
+    ///         .unwrap()
+    ///         .post(&endpoint)
+    ///         .bearer_auth(token.mint())
+    ///         .header("Accept", "application/json, text/event-stream")
+    ///         .json(&json!({
+    ///             "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+    ///             "params": { "name": "greet", "arguments": { "name": "Ada" } },
+    ///         }));
+    ///     let answer: Value = request.send().await.unwrap().json().await.unwrap();
+    ///     let text = answer["result"]["content"][0]["text"].as_str().unwrap();
+    ///     assert!(text.starts_with("Hello, Ada! Your Clerk user ID is user_"), "{answer}");
+    /// }
     /// ```
     ///
     /// # Errors

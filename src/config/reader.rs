@@ -1,4 +1,4 @@
-//! [`Reader`]: reads variables one by one and collects the errors of all.
+//! [`Reader`]: reads variables one by one, and collects their errors.
 
 use super::{ConfigError, InvalidVariable, VARIABLES, Variables, error::MissingVariable};
 

@@ -1,4 +1,4 @@
-//! [`Area`]: the checks around a group of routes.
+//! [`Area`]: the checks around a group of routes: CORS, `Host`, time limit, panics, errors as JSON.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 

@@ -1,4 +1,5 @@
-//! [`Edge`]: the outermost endpoint. It selects the area of a request, and adds the headers of all responses.
+//! [`Edge`]: the outermost endpoint. It selects the area of a request, and adds the headers that every
+//! response has.
 
 use std::{cmp::Reverse, sync::Arc};
 

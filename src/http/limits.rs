@@ -1,4 +1,5 @@
-//! The limits of the accept loop.
+//! [`ServerLimits`]: the limits of connections: their number, the time of a head, the idle time, the
+//! shutdown.
 
 use std::time::Duration;
 

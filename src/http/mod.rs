@@ -1,5 +1,5 @@
-//! The HTTP server: the accept loop with connection limits, and around all routes the access log, CORS, the
-//! `Host` check, the request timeout, and JSON error responses.
+//! The HTTP server: accepts connections within limits, and surrounds all routes with the access log, CORS,
+//! the `Host` check, the request timeout, and JSON error responses.
 
 mod access_log;
 mod activity;

@@ -1,4 +1,4 @@
-//! Content negotiation: the media types that a client accepts and sends.
+//! Checks the media types that a client accepts and sends: the headers `Accept` and `Content-Type`.
 
 use poem::{
     Request,

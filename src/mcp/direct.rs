@@ -1,7 +1,5 @@
-//! [`DirectCalls`]: calls a tool without rmcp's HTTP service, in the plain case.
-//!
-//! For each request, rmcp's service tries 13 message types, and spawns four tasks that are connected by
-//! channels. A tool that only returns a result needs none of that, and calls are most of a server's requests.
+//! [`DirectCalls`]: calls a tool without rmcp's HTTP service, in the plain case. For each request, that service
+//! tries 13 message types, and spawns four tasks that are connected by channels.
 //!
 //! [`DirectCalls::accept`] sends no errors. It accepts a request that is plainly valid, and leaves any other
 //! one to rmcp, which then sends the exact error. It repeats rules of rmcp, so `tests/it/direct.rs` compares
@@ -32,7 +30,7 @@ use super::{
     sessions::{PROTOCOL_VERSION, SESSION_ID},
 };
 
-/// The caller of tools that never use their peer.
+/// Calls tools that never use their peer, without rmcp's HTTP service.
 pub(super) struct DirectCalls<H> {
     handler: WithSession<H>,
     tools: BTreeSet<String>,
@@ -161,8 +159,8 @@ fn is_modern(version: &ProtocolVersion) -> bool {
     *version >= ProtocolVersion::V_2026_07_28
 }
 
-/// Returns whether the headers have a usual form that rmcp accepts, and none of them is repeated. Headers
-/// that repeat values of the body are compared in [`DirectCalls::accept`].
+/// Returns whether the headers have a usual form that rmcp accepts, and repeat none of [`SINGLE_HEADERS`].
+/// Headers that repeat values of the body are compared in [`DirectCalls::accept`].
 fn is_plain(headers: &HeaderMap) -> bool {
     let is = |name, values: &[&str]| {
         headers
@@ -204,7 +202,8 @@ pub(super) const ACCEPTED: [&str; 3] = [
     "application/json,text/event-stream",
     "text/event-stream, application/json",
 ];
-/// Not strings, which would be parsed for each request.
+/// The headers that rmcp reads. A plain request has each at most once. They are not strings, which would be
+/// parsed for each request.
 static SINGLE_HEADERS: [HeaderName; 5] = [
     header::ACCEPT,
     header::CONTENT_TYPE,

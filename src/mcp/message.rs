@@ -61,7 +61,7 @@ impl<'a> Message<'a> {
     /// # Errors
     /// [`MessageError`] when `body` is not a JSON-RPC message of MCP, or exceeds a limit.
     pub(super) fn parse(body: &'a [u8]) -> Result<Self, MessageError<'a>> {
-        // `from_slice` does not look at the bytes of members that it skips.
+        // `from_slice` would accept skipped members that are not UTF-8.
         let envelope = std::str::from_utf8(body)
             .ok()
             .and_then(|text| serde_json::from_str::<Envelope<'_>>(text).ok());
@@ -351,7 +351,7 @@ fn envelope_error<'a>(body: &[u8]) -> MessageError<'a> {
 /// bytes takes a hundred times as much memory once it is parsed, so a limit on bytes alone does not limit
 /// memory.
 fn exceeded_limit(body: &[u8]) -> Option<&'static str> {
-    // The usual case: without an early exit, the compiler counts many bytes at once.
+    // The usual case. The count has no early exit, so the compiler vectorizes it.
     let opened = body.iter().filter(|byte| matches!(byte, b'{' | b'[')).count();
     if opened <= MAX_DEPTH as usize && body.len() <= MAX_VALUES as usize {
         return None;
@@ -394,7 +394,7 @@ pub(super) const NOT_A_MESSAGE: &str = "The body is not a JSON-RPC message";
 const DUPLICATE_IN_PARAMS: &str = "params has a duplicate member";
 /// Half of the depth at which `serde_json` fails, with an error text of its own.
 const MAX_DEPTH: u32 = 64;
-/// About 25 MB once parsed.
+/// A message with this many values takes about 25 MB once it is parsed.
 const MAX_VALUES: u32 = 100_000;
 /// Names appear in log lines. MCP limits tool names to 128 characters.
 const MAX_NAME_BYTES: usize = 512;

@@ -1,4 +1,4 @@
-//! [`published_tools`]: the tools that the public documentation describes.
+//! [`published_tools`]: the tools that `/docs` and the OpenAPI document describe.
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,8 +29,8 @@ pub(crate) async fn published_tools<H: ServerHandler + Clone>(server: H) -> Vec<
     })
 }
 
-/// Sends `tools/list` to rmcp. A [`ServerHandler`] cannot be called directly: only rmcp can create the peer
-/// that its context needs.
+/// Sends `tools/list` through rmcp's HTTP service, which creates the peer that the handler's context needs, and
+/// catches panics.
 async fn list_tools<H: ServerHandler + Clone>(server: H) -> Option<Vec<Tool>> {
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)

@@ -27,8 +27,9 @@ pub(super) struct BodyReader {
     discards: Arc<Semaphore>,
 }
 
-/// The bytes of bodies that are being read or processed. Bodies of at most [`FREE_BYTES`] do not count, so
-/// that usual requests need no lock.
+/// The bytes of bodies that are being read or processed. Not counted, so that usual requests need no lock:
+/// bodies of at most [`FREE_BYTES`], and bodies that arrive in one piece, which the read buffer of the
+/// connection limits.
 #[derive(Default)]
 struct HeldBytes {
     total: usize,
@@ -78,7 +79,8 @@ impl BodyReader {
                 .await
                 .unwrap_or(Err(BodyError::TimedOut))
         };
-        // A client that expects 100 (Continue) has not sent the body. To read it would send this response.
+        // A client that sent `Expect: 100-continue` has not sent the body. Reading it would make hyper send 100
+        // (Continue).
         if read.is_err()
             && !request.headers().contains_key(header::EXPECT)
             && let Ok(permit) = Arc::clone(&self.discards).try_acquire_owned()
@@ -251,5 +253,6 @@ const MAX_BODIES: usize = 8;
 const RETRY_AFTER_SECONDS: u64 = 1;
 /// How long the rest of a rejected body is read.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
-/// Each takes a read buffer of up to 64 KiB. Connections of further rejected bodies are closed at once.
+/// How many rejected bodies are read at a time. Each takes a read buffer of up to 64 KiB. Connections of further
+/// rejected bodies are closed at once.
 const MAX_DISCARDS: usize = 64;

@@ -1,4 +1,5 @@
-//! Limits the lifetime of open-ended event streams.
+//! Ends an open-ended event stream: when the server stops, when the token expires, and after an hour at the
+//! latest.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! [`DemoContent`]: the sample users, their tokens and the broken requests that the start page of a demo shows
-//! in addition.
+//! [`DemoContent`]: what the start page shows only in a demo: sample users, their tokens, and requests that
+//! the server rejects.
 
 use serde::Serialize;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! The public operations, as poem-openapi serves and documents them.
+//! The public routes that poem-openapi serves and documents.
 
 use poem_openapi::{OpenApi, Tags, param::Header, payload::Json, types::Any};
 use serde_json::Value;

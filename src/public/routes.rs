@@ -1,4 +1,4 @@
-//! The public routes: the operations that poem-openapi serves, and all others.
+//! Assembles the public routes: those of [`operations`](super::operations), and all others.
 
 use std::sync::Arc;
 

@@ -22,7 +22,7 @@ pub(crate) struct PublicSettings {
     pub(crate) docs_url: Option<String>,
     /// Whether the start page has a playground and the documentation describes the tools.
     pub(crate) playground: bool,
-    /// Whether MCP clients get sessions. The playground then uses a revision of MCP that has none.
+    /// Whether MCP sessions are enabled. If so, the playground uses MCP 2026-07-28, which has no sessions.
     pub(crate) sessions: bool,
     /// Whether some requests to the MCP endpoint need no token.
     pub(crate) allows_anonymous: bool,

@@ -1,4 +1,5 @@
-//! "Break it": requests that the server rejects, and what `explain` shows about their tokens.
+//! Makes the requests of the start page's section "Break it", which the server rejects, each with the output
+//! of `explain` for its token.
 
 use local_clerk::{
     Endpoint, Fault, LocalClerk, MintError, SampleUser,

@@ -22,7 +22,7 @@ use url::Url;
 
 use self::broken::BrokenRequests;
 pub(crate) use self::report::DemoReport;
-use super::{App, AppBuilder, AppError, ListenError, listen, process::PlainIoError, shutdown_signal};
+use super::{App, AppBuilder, AppError, ListenError, lifecycle::PlainIoError, listen, shutdown_signal};
 use crate::{
     config::{Config, ConfigError, Variables},
     token::ResourceNames,
@@ -212,7 +212,7 @@ async fn listen_or_free_port(config: &Config, notes: &mut Vec<String>) -> Result
     match listen(config).await {
         Err(_) if config.port_is_default => {
             notes.push(format!(
-                "Port {} is taken, so the server uses a free port.",
+                "Port {} cannot be used, so the server uses a free port.",
                 config.listen.port()
             ));
             let mut config = config.clone();

@@ -1,5 +1,5 @@
-//! [`DemoReport`]: the URLs, sample users and tokens that a demo prints as text or JSON, and its content for
-//! the start page.
+//! [`DemoReport`]: the URLs, sample users and tokens that a demo prints as text or JSON, and the part of them
+//! that the start page shows.
 
 use std::fmt::Write as _;
 

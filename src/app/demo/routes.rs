@@ -24,8 +24,8 @@ pub(super) fn add<'a, H>(
 ) -> AppBuilder<'a, H> {
     let (broken, clerk) = (Arc::new(broken), Arc::downgrade(clerk));
     let outage = make(move |_| outage(Arc::clone(&broken), Weak::clone(&clerk)));
-    // Browsers compute SHA-256 only on pages of a secure context, which a page on the network without https is
-    // not.
+    // Browsers compute SHA-256 only in a secure context. A page that another machine loads over http is not in
+    // one.
     let challenge = make(|mut request: Request| async move {
         let verifier = request.take_body().into_bytes_limit(MAX_VERIFIER).await?;
         let challenge = BASE64_URL_SAFE_NO_PAD.encode(digest::sha256(&verifier));

@@ -11,8 +11,8 @@ use crate::{log_limit::log_limited, reason::Reason};
 pub(super) enum Aborted {
     Unauthenticated,
     Cancelled,
-    /// rmcp would not answer a request whose task panicked. The panic message is not sent: it may contain
-    /// secrets.
+    /// The handler panicked. Caught, because rmcp would not answer the request. The panic message is not sent:
+    /// it may contain secrets.
     Panicked,
     TimedOut(Duration),
 }

@@ -7,8 +7,8 @@ use rmcp::model::{CallToolResponse, CallToolResult, ContentBlock, JsonObject};
 use serde_json::Value;
 
 /// Checks `arguments` against a tool's input schema. Returns a text that names every argument with a fault: a
-/// missing one, a wrong type, a number out of range, or a text that is not among the allowed ones. Of unknown
-/// arguments, it names the first. Returns `None` if it finds no fault; the tool itself checks the values.
+/// missing one, a wrong type, a number out of range, or a value that `enum` does not allow. It names only the
+/// first unknown argument. Returns `None` if it finds no fault; the tool itself checks the values.
 fn faults(schema: &JsonObject, arguments: &JsonObject) -> Option<String> {
     let mut faults = Vec::new();
     let checker = Checker { root: schema };
@@ -16,9 +16,9 @@ fn faults(schema: &JsonObject, arguments: &JsonObject) -> Option<String> {
     (!faults.is_empty()).then(|| faults.join(" "))
 }
 
-/// Replaces rmcp's text about arguments that the tool cannot read by one that names them. Returns every other
-/// `result` as it is. `arguments` are the arguments of the call, and `schema` returns the tool's input
-/// schema.
+/// If rmcp could not deserialize the arguments, replaces its error text with one that names the wrong arguments.
+/// Returns any other `result` unchanged. `arguments` are the arguments of the call, and `schema` returns the
+/// tool's input schema.
 pub(super) fn explained(
     result: CallToolResponse,
     schema: impl FnOnce() -> Option<Arc<JsonObject>>,
@@ -167,7 +167,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks that `value` matches a branch. If there is one branch beside null, its faults are reported.
+    /// Checks that `value` matches a branch. If it matches none and only one branch is not null, reports the
+    /// faults of that branch.
     fn branches(
         &self,
         path: &str,

@@ -20,8 +20,8 @@ pub(super) fn caller(extensions: &Extensions) -> Result<Caller, Aborted> {
     }
 }
 
-/// Returns the caller of a request that an anonymous caller may send only if `is_public`. The code in front
-/// of rmcp has checked this already, on its own reading of the body.
+/// Returns the caller of a request. Rejects an anonymous caller unless `is_public`. `mcp::admission` has checked
+/// this already, but rmcp has its own parser.
 pub(super) fn caller_if(is_public: bool, extensions: &Extensions) -> Result<Caller, Aborted> {
     match caller(extensions) {
         Ok(None) if !is_public => Err(Aborted::Unauthenticated),

@@ -1,4 +1,4 @@
-//! The names of MCP's methods, to tell invalid params from an unknown method: rmcp reports both in the same
+//! Tells invalid params from an unknown method, by the names of MCP's methods: rmcp reports both in the same
 //! way.
 
 use rmcp::{

@@ -1,5 +1,5 @@
-//! Makes the requests of a handler to its client fail at once if there is no MCP session to receive the
-//! answer.
+//! Makes a tool's requests to the client (elicitation, sampling, roots) fail at once if there is no MCP
+//! session to receive the answer.
 
 use rmcp::{
     RoleServer,

@@ -189,8 +189,9 @@ impl SessionManager for OwnedSessions {
             Ok(events)
         });
         let events = record_end(created.await.unwrap_or(Err(TERMINATED)))?;
+        // The closure owns the guard, so the session stays busy until the stream is dropped.
         Ok(events.inspect(move |_| {
-            let _until_the_stream_ends = &response;
+            let _guard = &response;
         }))
     }
 

@@ -1,5 +1,5 @@
-//! The OpenAPI document. poem-openapi generates the public operations that it serves; the files of this
-//! folder add the other routes.
+//! Builds the OpenAPI document. poem-openapi describes the routes of [`operations`](super::operations), and
+//! the files of this folder all others.
 
 mod components;
 mod mcp;

@@ -1,4 +1,4 @@
-//! The checks, in the order in which they depend on each other. Each file has the checks of one subject.
+//! Runs the checks in the order in which they depend on each other. Each file has the checks of one subject.
 
 mod configuration;
 mod keys;

@@ -1,4 +1,4 @@
-//! The process around the server: its listener, and the signal that stops it.
+//! [`listen`] and [`shutdown_signal`]: the listener of the server, and the signal that stops it.
 
 use std::{fmt, io, net::SocketAddr};
 
