@@ -88,17 +88,16 @@ pub(super) fn routes(
                 "expected a path without parameters or wildcards, such as /reports/latest",
             ));
         }
-        if bare.is_empty()
-            || bare == paths::WELL_KNOWN
-            || bare.starts_with(&format!("{}/", paths::WELL_KNOWN))
-            || paths::ALL.contains(&bare)
-            || areas
-                .iter()
-                .any(|(paths, _)| paths.iter().any(|taken| taken == bare))
-        {
+        let paths = with_and_without_prefix(bare);
+        // A path above the path of `BASE_URL` would take all routes below it.
+        let is_above_prefix = prefix.starts_with(&format!("{bare}/"));
+        let is_taken = |path: &String| {
+            is_public(path.strip_prefix(prefix).unwrap_or(path))
+                || areas.iter().any(|(taken, _)| taken.contains(path))
+        };
+        if is_public(bare) || is_above_prefix || paths.iter().any(is_taken) {
             return Err(invalid("the path is already in use"));
         }
-        let paths = with_and_without_prefix(bare);
         let nested = nest(&paths, endpoint).map_err(|error| invalid(&error.to_string()))?;
         areas.push((paths, area(restricted(), None, nested.with(auth.clone()).boxed())));
     }
@@ -116,6 +115,14 @@ pub(super) fn routes(
     let public = area(Cors::open(), Some("GET, HEAD, OPTIONS"), public);
     let log = AccessLog::new(config.trust_forwarded, prefix);
     Ok(Edge::new(log, areas, public).boxed())
+}
+
+/// Returns whether the public routes use `path`, which has no slash at the end.
+fn is_public(path: &str) -> bool {
+    path.is_empty()
+        || path == paths::WELL_KNOWN
+        || path.starts_with(&format!("{}/", paths::WELL_KNOWN))
+        || paths::ALL.contains(&path)
 }
 
 /// Serves `endpoint` at each of `paths` and below it. The endpoint sees only the rest of the path.

@@ -63,18 +63,31 @@ fn path_that_is_taken_or_invalid_cannot_be_protected() {
         ("BASE_URL", "http://localhost:3001"),
     ];
     let config = config(&values.map(|(name, value)| (name, value.to_owned())).into()).unwrap();
-    for path in [
-        "/mcp",
-        "/",
-        "/healthz",
-        "/docs/",
-        "/.well-known",
-        "/.well-known/own",
-        "me",
-        "/a/:b",
-        "/a/*",
+    let below = values.map(|(name, value)| {
+        let value = if name == "BASE_URL" {
+            "http://localhost:3001/base/path"
+        } else {
+            value
+        };
+        (name, value.to_owned())
+    });
+    let below = crate::support::server::config(&below.into()).unwrap();
+    for (config, path) in [
+        (&config, "/mcp"),
+        (&config, "/"),
+        (&config, "/healthz"),
+        (&config, "/docs/"),
+        (&config, "/.well-known"),
+        (&config, "/.well-known/own"),
+        (&config, "me"),
+        (&config, "/a/:b"),
+        (&config, "/a/*"),
+        (&below, "/base"),
+        (&below, "/base/path"),
+        (&below, "/base/path/docs"),
+        (&below, "/docs"),
     ] {
-        let error = App::builder(&config)
+        let error = App::builder(config)
             .protect(path, me)
             .build()
             .unwrap_err()
