@@ -40,7 +40,7 @@ impl AccessLog {
         };
         paths::ALL
             .iter()
-            .find(|route| **route == bare)
+            .find(|route| **route == bare || (**route == paths::MCP && bare == "/mcp/"))
             .unwrap_or(&"other")
     }
 
@@ -164,6 +164,8 @@ mod tests {
         for (path, route) in [
             ("/mcp", "/mcp"),
             ("/base/mcp", "/mcp"),
+            ("/mcp/", "/mcp"),
+            ("/base/mcp/", "/mcp"),
             ("/base", "/"),
             ("/base/", "/"),
             ("/basement/mcp", "other"),
