@@ -24,7 +24,7 @@ pub(super) fn error_response(error: &poem::Error) -> Response {
         return json_error(
             StatusCode::METHOD_NOT_ALLOWED,
             "method_not_allowed",
-            "Method not allowed; see the Allow header",
+            "Method not allowed",
         );
     }
     if error.status().is_client_error() {

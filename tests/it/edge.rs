@@ -365,7 +365,7 @@ async fn unknown_path_gets_404_and_unsupported_method_gets_405() {
 
     {
       "error": "method_not_allowed",
-      "error_description": "Method not allowed; see the Allow header"
+      "error_description": "Method not allowed"
     }
     "#);
     let token = server.oauth_token("ada").mint();
