@@ -96,6 +96,10 @@ fn package_name(text: &str) -> Result<String, String> {
         return Err("expected lowercase letters, digits and hyphens, beginning with a letter".to_owned());
     }
     if [
+        "build",
+        "deps",
+        "examples",
+        "incremental",
         "test",
         "core",
         "std",
@@ -109,7 +113,7 @@ fn package_name(text: &str) -> Result<String, String> {
     ]
     .contains(&text)
     {
-        return Err("this is the name of a Rust library that the server uses; choose another one".to_owned());
+        return Err("Cargo or the server uses this name; choose another one".to_owned());
     }
     Ok(text.to_owned())
 }

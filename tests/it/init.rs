@@ -81,6 +81,7 @@ fn existing_folder_wrong_name_and_missing_checkout_are_rejected() {
         vec!["shop"],
         vec!["Shop"],
         vec!["serde"],
+        vec!["build"],
         vec!["other", "--clerk-mcp", "shop"],
     ]
     .map(|arguments| {
@@ -93,7 +94,9 @@ fn existing_folder_wrong_name_and_missing_checkout_are_rejected() {
     exit 2
     error: invalid value 'Shop' for '<NAME>': expected lowercase letters, digits and hyphens, beginning with a letter
     exit 2
-    error: invalid value 'serde' for '<NAME>': this is the name of a Rust library that the server uses; choose another one
+    error: invalid value 'serde' for '<NAME>': Cargo or the server uses this name; choose another one
+    exit 2
+    error: invalid value 'build' for '<NAME>': Cargo or the server uses this name; choose another one
     exit 1
     [Clerk] shop is not a checkout of clerk-mcp. Set --clerk-mcp to the folder of one.
     ");
