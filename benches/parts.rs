@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark, not part of the server")]
 
-use std::{collections::HashMap, hint::black_box, path::Path, sync::Arc, time::Duration};
+use std::{collections::HashMap, hint::black_box, sync::Arc, time::Duration};
 
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
 use base64::{Engine, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -155,7 +155,7 @@ fn requests(criterion: &mut Criterion) {
     let mut values: HashMap<&str, String> = clerk.environment().into_iter().collect();
     values.insert("BASE_URL", BASE_URL.to_owned());
     let lookup = |name: &str| values.get(name).cloned();
-    let variables = Variables::from_sources(&HashMap::new(), lookup, Path::new("/nonexistent/.env")).unwrap();
+    let variables = Variables::from_sources(&HashMap::new(), lookup, None).unwrap();
     let app = App::builder(&Config::from_variables(&variables).unwrap())
         .build()
         .unwrap();

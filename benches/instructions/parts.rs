@@ -1,6 +1,6 @@
 //! The parts that are counted.
 
-use std::{collections::HashMap, hint::black_box, io, path::Path, sync::Arc, time::Duration};
+use std::{collections::HashMap, hint::black_box, io, sync::Arc, time::Duration};
 
 use clerk_mcp::{
     app::App,
@@ -234,7 +234,7 @@ fn app(public_key: &str) -> BoxEndpoint<'static> {
         ("CLERK_JWT_KEY", public_key),
     ]);
     let lookup = |name: &str| values.get(name).map(|value| (*value).to_owned());
-    let variables = Variables::from_sources(&HashMap::new(), lookup, Path::new("/nonexistent/.env")).unwrap();
+    let variables = Variables::from_sources(&HashMap::new(), lookup, None).unwrap();
     let config = Config::from_variables(&variables).unwrap();
     App::builder(&config).build().unwrap().endpoint
 }

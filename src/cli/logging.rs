@@ -13,7 +13,7 @@ use super::{
 };
 pub(super) use crate::config::DEFAULT_LOG_FILTER;
 use crate::{
-    config::{ConfigError, InvalidVariable, LogFormat, Variables, unexpanded},
+    config::{ConfigError, InvalidVariable, LogFormat, Variables, copying_mistake},
     http::REQUEST_SPAN,
     trace,
 };
@@ -22,7 +22,7 @@ use crate::{
 pub(super) fn filter(variables: &Variables, default: &str) -> Result<EnvFilter, ConfigError> {
     let text = variables.get("RUST_LOG").unwrap_or(default);
     let fault = |reason: String| ConfigError::invalid(vec![InvalidVariable::new("RUST_LOG", reason)]);
-    if let Some(reason) = unexpanded(text) {
+    if let Some(reason) = copying_mistake(text) {
         return Err(fault(reason));
     }
     let invalid = |_| fault("expected a filter such as info,rmcp=off".to_owned());
@@ -49,7 +49,7 @@ pub(super) fn start(
     } else {
         LogFormat::Json
     });
-    // The filter applies to everything, and the level of these spans is below its default.
+    // The filter applies to every layer. The spans of traces have level DEBUG, which the default filter turns off.
     let traces = telemetry.and_then(|_| format!("{}=debug", trace::TARGET).parse().ok());
     let filter = traces.into_iter().fold(filter, EnvFilter::add_directive);
     let log = tracing_subscriber::registry().with(filter);

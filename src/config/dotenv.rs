@@ -22,9 +22,6 @@ pub(super) struct Dotenv {
 impl Dotenv {
     /// Reads the file at `path`. A missing file is empty.
     pub(super) fn read(path: &Path) -> Result<Self, ConfigError> {
-        if path.as_os_str().is_empty() {
-            return Ok(Self::default());
-        }
         match fs::read(path) {
             Ok(bytes) => {
                 let mut lines = bytes.split(|byte| *byte == b'\n');
@@ -57,7 +54,7 @@ impl Dotenv {
             let (name, value) = entry.map_err(|error| fault(syntax_error(text, line, &error)))?;
             if let Some(first) = lines.insert(name.clone(), line) {
                 file.warnings.push(format!(
-                    ".env sets {name} on line {first} and again on line {line}, which counts; remove one of them"
+                    ".env sets {name} on lines {first} and {line}; line {line} is used. Remove one of them"
                 ));
             } else if let Some(meant) = misspelled(&name) {
                 file.warnings.push(format!(
@@ -74,8 +71,8 @@ fn fault(reason: String) -> ConfigError {
     ConfigError::invalid(vec![InvalidVariable::new(".env", reason)])
 }
 
-/// Returns the variable that `name` is probably meant to be, unless it is the name of one. A file can contain
-/// variables of other programs, so a name that resembles none of ours is accepted.
+/// Returns the variable that `name` is probably a misspelling of. Returns `None` for the exact name of a
+/// variable, and for a name that resembles none: the file can contain variables of other programs.
 fn misspelled(name: &str) -> Option<&'static str> {
     let known = || VARIABLES.iter().map(|variable| variable.name);
     if known().any(|one| one == name) {
@@ -109,7 +106,7 @@ fn syntax_error(text: &str, last_line: usize, error: &dotenvy::Error) -> String 
     } else {
         "put the value in single quotes, because it contains spaces, quotes or backslashes"
     };
-    // If the text before the sign is not the name of a variable, it may be part of a secret.
+    // Names only our variables, and misspellings of them: other text before `=` may be part of a secret.
     let is_name = misspelled(name).is_some() || VARIABLES.iter().any(|variable| variable.name == name);
     if is_name {
         format!("line {line}: {name}: {reason}")
@@ -177,7 +174,7 @@ mod tests {
         assert_eq!(file.values["PORT"], "3");
         insta::assert_snapshot!(file.warnings.join("\n"), @"
         .env sets CLERK_DOMIAN on line 1, which has no effect; did you mean CLERK_DOMAIN?
-        .env sets PORT on line 3 and again on line 5, which counts; remove one of them
+        .env sets PORT on lines 3 and 5; line 5 is used. Remove one of them
         .env sets clerk_secret_key on line 6, which has no effect; did you mean CLERK_SECRET_KEY?
         ");
     }
@@ -190,7 +187,7 @@ mod tests {
             ("1\n2", "xy")
         );
         assert!(
-            file.warnings[0].contains("on line 5 and again on line 6"),
+            file.warnings[0].contains("on lines 5 and 6; line 6 is used"),
             "{:?}",
             file.warnings
         );

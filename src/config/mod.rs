@@ -20,7 +20,7 @@ use url::Url;
 
 use self::reader::Reader;
 #[cfg(feature = "cli")]
-pub(crate) use self::reader::unexpanded;
+pub(crate) use self::reader::copying_mistake;
 pub use self::{
     clerk::ClerkConfig,
     error::{ConfigError, InvalidVariable},
@@ -40,7 +40,7 @@ use crate::{
 ///
 /// let flags = HashMap::from([("CLERK_DOMAIN", "app.clerk.accounts.dev".to_owned())]);
 /// let environment = |name: &str| (name == "CLERK_SECRET_KEY").then(|| "pk_test_x".to_owned());
-/// let error = Config::from_variables(&Variables::from_sources(&flags, environment, Path::new(".env"))?)
+/// let error = Config::from_variables(&Variables::from_sources(&flags, environment, Some(Path::new(".env")))?)
 ///     .unwrap_err()
 ///     .to_string();
 /// // All errors are reported at once.
@@ -308,13 +308,6 @@ impl Config {
         let mut variables = Variables::from_pairs(pairs)?;
         variables.set("BASE_URL", Some(base_url.to_owned()));
         Self::from_variables(&variables)
-    }
-
-    /// Publishes the server at another URL, which may be http and not loopback.
-    #[cfg(feature = "demo")]
-    pub(crate) fn set_base_url(&mut self, url: Url) {
-        self.allowed_origins = AllowedOrigins::of(&url);
-        self.base_url = url;
     }
 
     /// Returns warnings to be logged at start: about settings that are valid but weaken security or are

@@ -24,7 +24,7 @@ impl<'a> Reader<'a> {
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         let text = self.variables.get(name)?;
-        match unexpanded(text).map_or_else(|| parse(text), Err) {
+        match copying_mistake(text).map_or_else(|| parse(text), Err) {
             Ok(value) => Some(value),
             Err(reason) => {
                 self.fault(
@@ -58,8 +58,10 @@ impl<'a> Reader<'a> {
         source: &'static str,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        // A file that cannot be read is reported already.
-        if self.variables.get(name).is_none() && !self.error.names(&format!("{name}_FILE")) {
+        // A file that cannot be read is reported already: the one that the variable `…_FILE` names, or a systemd
+        // credential.
+        let is_reported = self.error.names(name) || self.error.names(&format!("{name}_FILE"));
+        if self.variables.get(name).is_none() && !is_reported {
             self.missing(name, source);
         }
         self.optional(name, parse)
@@ -100,9 +102,9 @@ pub(super) fn may_show(name: &str, text: &str) -> bool {
         && !text.contains("-----BEGIN")
 }
 
-/// Returns the reason to reject a value that a person or a program should have changed first: for example,
-/// `docker --env-file` keeps quotes and does not replace `${…}`.
-pub(crate) fn unexpanded(text: &str) -> Option<String> {
+/// Returns why a value is probably a copying mistake: it has quotes or curly quotes, contains `${…}`, or is a
+/// placeholder. For example, `docker --env-file` keeps quotes and does not replace `${…}`.
+pub(crate) fn copying_mistake(text: &str) -> Option<String> {
     if text.contains(['“', '”', '„', '‘', '’']) {
         return Some(
             "expected the value without curly quotes, which some editors and web pages put in place of straight ones"

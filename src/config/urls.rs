@@ -176,7 +176,7 @@ pub(super) fn domain(text: &str) -> Result<String, String> {
         .unwrap_or(text);
     let bare = bare.strip_suffix('/').unwrap_or(bare);
     let url = Url::parse(&format!("https://{bare}/")).map_err(|_| expected())?;
-    not_frontend_api(&url)?;
+    reject_other_clerk_hosts(&url)?;
     // The URL parser is too lenient for a domain: it skips leading slashes and accepts credentials.
     let plain = url.path() == "/" && !bare.contains(['/', '\\', '@', '?', '#']) && !bare.ends_with('.');
     let named = match url.host() {
@@ -195,12 +195,12 @@ pub(super) fn domain(text: &str) -> Result<String, String> {
 /// Parses `CLERK_FRONTEND_API_URL`.
 pub(super) fn frontend_api(text: &str) -> Result<Url, String> {
     let url = url_prefix(text)?;
-    not_frontend_api(&url)?;
+    reject_other_clerk_hosts(&url)?;
     Ok(url)
 }
 
 /// Rejects the hosts of Clerk that people copy by mistake, and names the Frontend API host.
-fn not_frontend_api(url: &Url) -> Result<(), String> {
+fn reject_other_clerk_hosts(url: &Url) -> Result<(), String> {
     const COPY: &str = "copy the Frontend API host from Clerk Dashboard > Configure > Domains, such as \
                         clerk.example.com or great-fox-12.clerk.accounts.dev";
     let Some(host) = url.domain() else {

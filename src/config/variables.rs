@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{
     ConfigError, InvalidVariable,
     dotenv::Dotenv,
-    reader::{may_show, unexpanded},
+    reader::{copying_mistake, may_show},
 };
 use crate::nearest::nearest;
 
@@ -66,7 +66,7 @@ pub const VARIABLES: &[Variable] = &[
         "CLERK_PUBLISHABLE_KEY",
         "KEY",
         "none",
-        "Publishable key (pk_…). CLERK_DOMAIN is derived from it if not set.",
+        "Publishable key (pk_…). If CLERK_DOMAIN is not set, it is derived from this key.",
     ),
     var(
         "BASE_URL",
@@ -196,7 +196,7 @@ pub const VARIABLES: &[Variable] = &[
         "IDLE_TIMEOUT",
         "DURATION",
         "75s",
-        "Time after which an idle connection is closed. Longer than the idle timeout of the proxy in front.",
+        "Time after which an idle connection is closed. Set it higher than the idle timeout of the proxy in front.",
     ),
     var(
         "SHUTDOWN_GRACE",
@@ -241,7 +241,7 @@ pub struct Variables {
 }
 
 impl Variables {
-    /// Reads each variable from `flags`, else from the process environment, else from the file `dotenv` if it
+    /// Reads each variable from `flags`, else from the process environment, else from the file `dotenv`, if it
     /// exists. An empty value counts as not set.
     ///
     /// The secret key can also come from the file that `CLERK_SECRET_KEY_FILE` names, or from a systemd
@@ -255,7 +255,7 @@ impl Variables {
     )]
     pub fn read(flags: &HashMap<&'static str, String>, dotenv: &Path) -> Result<Self, ConfigError> {
         let environment = |name: &str| env::var(name).ok();
-        Self::from_sources(flags, environment, dotenv)
+        Self::from_sources(flags, environment, Some(dotenv))
     }
 
     /// Like [`read`](Self::read), but reads only the variables in `names` from the environment, and no `.env`
@@ -269,7 +269,7 @@ impl Variables {
     )]
     pub fn read_selected(flags: &HashMap<&'static str, String>, names: &[&str]) -> Result<Self, ConfigError> {
         let environment = |name: &str| names.contains(&name).then(|| env::var(name).ok()).flatten();
-        Self::from_sources(flags, environment, Path::new(""))
+        Self::from_sources(flags, environment, None)
     }
 
     /// Takes the variables from `pairs` of names and values, such as the environment of a local Clerk.
@@ -279,32 +279,32 @@ impl Variables {
     pub fn from_pairs<N: AsRef<str>, V: Into<String>>(
         pairs: impl IntoIterator<Item = (N, V)>,
     ) -> Result<Self, ConfigError> {
-        let mut values = Self::default();
+        let mut values = HashMap::new();
         let mut unknown = Vec::new();
         for (name, value) in pairs {
             let name = name.as_ref();
             match VARIABLES.iter().find(|variable| variable.name == name) {
-                Some(variable) => values.set(variable.name, Some(value.into())),
+                Some(variable) => drop(values.insert(variable.name, value.into())),
                 None => unknown.push(InvalidVariable::new("variables", unknown_variable(name))),
             }
         }
-        if unknown.is_empty() {
-            Ok(values)
-        } else {
-            Err(ConfigError::invalid(unknown))
+        if !unknown.is_empty() {
+            return Err(ConfigError::invalid(unknown));
         }
+        Self::from_sources(&values, |_| None, None)
     }
 
-    /// Like [`read`](Self::read), but with `environment` instead of the environment of the process.
+    /// Like [`read`](Self::read), but with `environment` instead of the environment of the process. `dotenv` is
+    /// optional.
     ///
     /// # Errors
     /// Returns an error if `dotenv` cannot be read.
     pub fn from_sources(
         flags: &HashMap<&'static str, String>,
         environment: impl Fn(&str) -> Option<String>,
-        dotenv: &Path,
+        dotenv: Option<&Path>,
     ) -> Result<Self, ConfigError> {
-        let dotenv = Dotenv::read(dotenv)?;
+        let dotenv = dotenv.map(Dotenv::read).transpose()?.unwrap_or_default();
         let mut values = Self {
             warnings: dotenv.warnings,
             ..Self::default()
@@ -379,7 +379,7 @@ fn unknown_variable(name: &str) -> String {
 
 fn unreadable(variable: &'static str, file: &Path, error: &io::Error) -> InvalidVariable {
     let shown = file.to_string_lossy();
-    if let Some(reason) = unexpanded(&shown) {
+    if let Some(reason) = copying_mistake(&shown) {
         return InvalidVariable::new(variable, reason);
     }
     // The value may be a secret key instead of a file name, and must not be printed then.

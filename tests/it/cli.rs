@@ -262,7 +262,7 @@ fn port_in_use_is_reported() {
     let text = String::from_utf8(output.stderr).unwrap().replace(&port, "[port]");
     insta::assert_snapshot!(format!("exit {}\n{text}", output.status.code().unwrap()), @"
     exit 1
-    [Clerk] The local Clerk cannot listen on 127.0.0.1:[port]: the address is in use by another program. Set --clerk-port to another port.
+    [Clerk] The local Clerk cannot listen on 127.0.0.1:[port]: the address is in use by another program. Free the port, or choose another one (--clerk-port).
     ");
 }
 
@@ -422,9 +422,17 @@ fn missing_variable_is_reported_with_the_misspelled_one() {
     [Clerk] Missing required config: CLERK_DOMAIN
       CLERK_DOMAIN: Clerk Dashboard > Configure > Domains > Frontend API
     [Clerk] .env sets CLERK_DOMIAN on line 2, which has no effect; did you mean CLERK_DOMAIN?
-    [Clerk] .env sets BASE_URL on line 3 and again on line 4, which counts; remove one of them
+    [Clerk] .env sets BASE_URL on lines 3 and 4; line 4 is used. Remove one of them
     Without a Clerk account, run `clerk-mcp demo`: it needs no configuration.
     ");
+}
+
+/// The demo has no certificate, so it cannot publish an https URL at that address.
+#[test]
+fn demo_on_another_address_needs_the_network_option() {
+    let output = run(&[], &["demo", "--host", "192.0.2.1"]);
+    assert_eq!(output.status.code(), Some(78));
+    insta::assert_snapshot!(String::from_utf8(output.stderr).unwrap(), @"[Clerk] Invalid config: HOST: the demo serves 192.0.2.1 only with --network 192.0.2.1 of `clerk-mcp demo`; without it, expected a loopback address, 0.0.0.0 or ::");
 }
 
 #[test]

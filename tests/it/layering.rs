@@ -119,8 +119,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "auth", "clerk", "clock", "config", "digest", "http", "mcp", "outbound", "paths", "policy",
-            "public", "token",
+            "auth", "clerk", "clock", "config", "digest", "http", "mcp", "origin", "outbound", "paths",
+            "policy", "public", "token",
         ],
     ),
     (

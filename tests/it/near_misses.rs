@@ -2,12 +2,15 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    path::Path,
+    fs,
 };
 
-use clerk_mcp::config::{Config, VARIABLES, Variables};
+use clerk_mcp::config::{Config, VARIABLES};
 
-use crate::support::server::{config, signing_key};
+use crate::support::{
+    program::Folder,
+    server::{config, signing_key},
+};
 
 /// Returns a valid configuration with these changes.
 fn with<'a>(changes: &[(&'a str, &str)]) -> HashMap<&'a str, String> {
@@ -417,6 +420,33 @@ fn public_key_is_never_printed() {
     assert!(!error.to_string().contains("MIIE"), "{error}");
 }
 
+/// A systemd credential that cannot be read is not also reported as missing.
+#[test]
+fn unreadable_credential_is_reported_once() {
+    let folder = Folder::new("credential");
+    fs::write(folder.0.join("CLERK_SECRET_KEY"), b"\xff").unwrap();
+    let mut values = with(&[("CLERK_SECRET_KEY", "")]);
+    values.insert("CREDENTIALS_DIRECTORY", folder.0.to_str().unwrap().to_owned());
+    let error = config(&values).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "[Clerk] Invalid config: CLERK_SECRET_KEY: cannot read the file (invalid data)"
+    );
+}
+
+#[test]
+fn secret_key_file_can_be_given_as_a_pair() {
+    let folder = Folder::new("key-file");
+    fs::write(folder.0.join("key"), "sk_test_from_a_file\n").unwrap();
+    let file = folder.0.join("key").to_str().unwrap().to_owned();
+    let pairs = [
+        ("CLERK_SECRET_KEY_FILE", file),
+        ("CLERK_DOMAIN", "great-fox-12.clerk.accounts.dev".to_owned()),
+    ];
+    let config = Config::from_pairs(pairs, "http://127.0.0.1:3001");
+    assert!(config.is_ok(), "{config:?}");
+}
+
 #[test]
 fn unreadable_secret_key_file_is_reported_with_all_other_errors() {
     let values = with(&[
@@ -424,13 +454,7 @@ fn unreadable_secret_key_file_is_reported_with_all_other_errors() {
         ("CLERK_SECRET_KEY_FILE", "/nonexistent/clerk"),
         ("PORT", "x"),
     ]);
-    let variables = Variables::from_sources(
-        &HashMap::new(),
-        |name| values.get(name).cloned(),
-        Path::new("/nonexistent/.env"),
-    )
-    .unwrap();
-    let error = Config::from_variables(&variables).unwrap_err().to_string();
+    let error = config(&values).unwrap_err().to_string();
     insta::assert_snapshot!(error, @r#"
     [Clerk] Invalid config: CLERK_SECRET_KEY_FILE: cannot read /nonexistent/clerk (entity not found)
     [Clerk] Invalid config: PORT: expected a port number from 0 to 65535, got "x"

@@ -67,12 +67,8 @@ fn server_accepts_the_configuration_of_each_unit() {
             // systemd replaces %d with the credentials directory.
             assert_eq!(file, "%d/ca.pem");
         }
-        let variables = Variables::from_sources(
-            &HashMap::new(),
-            |name| environment.get(name).cloned(),
-            Path::new("/nonexistent/.env"),
-        )
-        .unwrap();
+        let variables =
+            Variables::from_sources(&HashMap::new(), |name| environment.get(name).cloned(), None).unwrap();
         let config = Config::from_variables(&variables);
         fs::remove_dir_all(&folder).unwrap();
         assert!(config.is_ok(), "{unit}: {config:?}");

@@ -240,6 +240,8 @@ async fn demo_for_the_network_publishes_one_address() {
         "0",
         "--clerk-port",
         "0",
+        "--allowed-origins",
+        "https://app.example.com",
     ];
     let mut demo = Running::start(program(&folder.0).args(arguments));
     let mut line = String::new();
@@ -255,6 +257,7 @@ async fn demo_for_the_network_publishes_one_address() {
         .post(url("/mcpEndpoint"))
         .bearer_auth(url("/users/0/token"))
         .header("Accept", "application/json, text/event-stream")
+        .header("Origin", "https://app.example.com")
         .json(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "get-user-info" } }));
     let answer: Value = request.send().await.unwrap().json().await.unwrap();
     assert_eq!(

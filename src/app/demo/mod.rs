@@ -24,7 +24,8 @@ use self::broken::BrokenRequests;
 pub(crate) use self::report::DemoReport;
 use super::{App, AppBuilder, AppError, ListenError, lifecycle::PlainIoError, listen, shutdown_signal};
 use crate::{
-    config::{Config, ConfigError, Variables},
+    config::{Config, ConfigError, InvalidVariable, Variables},
+    origin::AllowedOrigins,
     token::ResourceNames,
 };
 
@@ -34,7 +35,7 @@ impl App {
     /// tools and tokens of the sample users.
     ///
     /// Reads only `HOST`, `PORT`, `LOG_FORMAT` and `RUST_LOG`, because the other variables describe your
-    /// Clerk application. Listens on 127.0.0.1 and ports 3001 and 3002, or on free ports if these are taken.
+    /// Clerk application. It starts no log: the last two are in the configuration that `app` gets. Listens on 127.0.0.1 and ports 3001 and 3002, or on free ports if these are taken.
     /// Needs the feature `demo`.
     ///
     /// **Anyone who can connect gets tokens of the sample users.** Keep it on loopback.
@@ -122,10 +123,21 @@ impl Demo {
             variables.set("BASE_URL", Some("http://127.0.0.1".to_owned()));
         }
         let mut config = Config::from_variables(&variables)?;
+        let ip = config.listen.ip();
+        if base_url_is_default && options.network.is_none() && !ip.is_loopback() && !ip.is_unspecified() {
+            let reason = format!(
+                "the demo serves {ip} only with --network {ip} of `clerk-mcp demo`; without it, expected a loopback \
+                 address, 0.0.0.0 or ::"
+            );
+            return Err(ConfigError::invalid(vec![InvalidVariable::new("HOST", reason)]).into());
+        }
         let listener = listen_or_free_port(&config, &mut notes).await?;
         let address = reachable(listener.local_addr()?);
         if options.network.is_some() {
             publish(&mut config, address, &clerk)?;
+            if variables.get("ALLOWED_ORIGINS").is_none() {
+                config.allowed_origins = AllowedOrigins::of(&config.base_url);
+            }
         } else if base_url_is_default {
             variables.set("BASE_URL", Some(format!("http://{address}")));
             config = Config::from_variables(&variables)?;
@@ -226,7 +238,7 @@ async fn listen_or_free_port(config: &Config, notes: &mut Vec<String>) -> Result
 /// Makes the server and the local Clerk name addresses that other machines can reach, over http.
 fn publish(config: &mut Config, address: SocketAddr, clerk: &LocalClerk) -> Result<(), DemoError> {
     let url = |text: &str| Url::parse(text).map_err(|_| AppError::FrontendApi(text.to_owned()));
-    config.set_base_url(url(&format!("http://{address}"))?);
+    config.base_url = url(&format!("http://{address}"))?;
     config.clerk.frontend_api = url(clerk.frontend_api_url())?;
     config.clerk.backend_api = url(clerk.backend_api_url())?;
     Ok(())
@@ -287,7 +299,7 @@ pub enum DemoError {
         source: StartError,
     },
     /// The local Clerk cannot listen on its address.
-    #[error("[Clerk] The local Clerk cannot listen on {address}: {}. Set --clerk-port to another port.", PlainIoError(.source))]
+    #[error("[Clerk] The local Clerk cannot listen on {address}: {}. Free the port, or choose another one (--clerk-port).", PlainIoError(.source))]
     ClerkPort {
         /// The address.
         address: SocketAddr,

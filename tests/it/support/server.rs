@@ -3,7 +3,6 @@
 
 use std::{
     collections::HashMap,
-    path::Path,
     sync::{Arc, LazyLock},
 };
 
@@ -173,11 +172,7 @@ impl Builder {
 
 /// Builds a configuration from `values` alone, ignoring the process environment and `.env` files.
 pub fn config(values: &HashMap<&str, String>) -> Result<Config, ConfigError> {
-    let variables = Variables::from_sources(
-        &HashMap::new(),
-        |name| values.get(name).cloned(),
-        Path::new("/nonexistent/.env"),
-    )?;
+    let variables = Variables::from_sources(&HashMap::new(), |name| values.get(name).cloned(), None)?;
     Config::from_variables(&variables)
 }
 
