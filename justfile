@@ -1,4 +1,4 @@
-# Commands for developers. `just check` runs what CI runs. It needs the Rust toolchain, npm and Node.js.
+# Commands for developers. `just check` runs what CI runs. It needs the Rust toolchain, a C compiler, npm and Node.js.
 
 # List the recipes
 default:
@@ -24,6 +24,7 @@ stress *ARGS:
 clippy:
     cargo clippy --workspace --all-targets --locked -- --deny warnings
     cargo clippy --package clerk-mcp --lib --no-default-features --locked -- --deny warnings
+    cargo clippy --package clerk-mcp --bins --locked -- --deny warnings
 
 # Build the API docs, with warnings denied
 doc:

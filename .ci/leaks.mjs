@@ -11,7 +11,7 @@ import { createServer } from "node:http";
 import { createServer as createTcpServer } from "node:net";
 import { join, resolve } from "node:path";
 
-/** The forms of secrets. The local Clerk's codes and refresh tokens have none, so they are searched by value. */
+/** Patterns of secrets. The local Clerk's codes and refresh tokens have no fixed form, so they are searched by value. */
 const FORMS = {
   "a JSON Web Token": /\beyJ[\w-]{10,}\.[\w-]+\.[\w-]*/g,
   "the claims of a JSON Web Token": /\beyJ(?:hY3|hen|pc3|leH|zdWI|qdGk)[\w-]{20,}/g,
@@ -49,7 +49,7 @@ async function startCollector() {
   return `http://127.0.0.1:${listener.address().port}`;
 }
 
-/** Starts a local Clerk. What it prints on stdout are its secrets, on purpose. */
+/** Starts a local Clerk. Its stdout contains its secrets on purpose, so it is not searched. */
 async function startClerk() {
   const described = JSON.parse(await firstLine(start("clerk", suite, ["clerk", "--json"])));
   const [key, tokens] = [described.environment.CLERK_SECRET_KEY, described.users.map((user) => user.sessionToken)];
@@ -88,7 +88,7 @@ async function testServer(clerk, collector) {
   await stop(serve);
 }
 
-/** Signs in to the demo and tests it. What the demo prints on stdout are tokens, on purpose. */
+/** Signs in to the demo and tests it. Its stdout contains tokens on purpose, so it is not searched. */
 async function testDemo() {
   const arguments_ = ["demo", "--port", "0", "--clerk-port", "0", "--auto-approve", "ada", "--json"];
   const demo = start("demo", server, arguments_, { RUST_LOG: "trace" });
@@ -138,7 +138,7 @@ function post(url, body, type = "application/x-www-form-urlencoded") {
   return fetch(url, { method: "POST", body, headers: { "Content-Type": type } });
 }
 
-/** Keeps a secret to search for. Of a JWT only the header is no secret. */
+/** Adds a secret to search for. The header of a JWT is skipped, because it is not secret. */
 function learn(name, secret) {
   const parts = secret.split(".");
   for (const part of parts.length === 3 ? parts.slice(1) : parts) secrets.set(part, name);
@@ -200,7 +200,7 @@ async function run(name, program, arguments_, environment, input = "") {
   return new Promise((ended) => child.on("close", ended));
 }
 
-/** Tests a target with the suite. Findings are for `.ci/conformance`, but without a result nothing is proved. */
+/** Tests a target with the suite. Failed cases are ignored: `.ci/conformance` reports them. Any other exit code means that the suite did not run. */
 async function test(arguments_) {
   const code = await run("suite", suite, ["run", "--jobs", "8", "--verbose", ...arguments_]);
   if (code !== 0 && code !== 1) throw new Error(`the suite ended with ${code}; see ${join(output, "suite.stdout")}`);

@@ -22,7 +22,7 @@ use crate::{
 const DURATION: Duration = Duration::from_secs(45);
 const HALF_OPEN: usize = 200;
 const STALLED: usize = 200;
-/// Connections that send one request and stay open. With the others more than [`MAX_CONNECTIONS`].
+/// Connections that send one request and stay open. Together with the others, they exceed [`MAX_CONNECTIONS`].
 const IDLE: usize = 400;
 const MAX_CONNECTIONS: &str = "600";
 const FLOODS: usize = 16;
@@ -40,7 +40,7 @@ pub(crate) async fn run() -> Vec<String> {
     let url = format!("http://{}/mcp", server.address);
     let token = secrets.keep(oauth_token(&clerk, &url));
 
-    // Their connections are open before the others come.
+    // Valid clients connect before the attack starts.
     let calls = Calls::start(&url, &clerk, &secrets, 4, Duration::from_millis(20));
     tokio::time::sleep(Duration::from_secs(2)).await;
     let mut attackers = JoinSet::new();
@@ -122,7 +122,7 @@ pub(crate) async fn flood(url: String, secrets: Arc<Secrets>) {
     let http = reqwest::Client::new();
     loop {
         let token = secrets.keep(format!("oat_{}", uuid::Uuid::new_v4().simple()));
-        // Refused one way or the other.
+        // The status does not matter.
         let _ = http
             .post(&url)
             .bearer_auth(token)

@@ -22,7 +22,7 @@ use crate::{
     secrets::Secrets,
 };
 
-/// The tokens that the server keeps after it has verified them. Before they are that many, memory grows.
+/// Enough tokens to fill the server's cache of verified tokens. Memory grows until it is full.
 const CACHED_TOKENS: usize = 5_000;
 
 /// One row of the table.

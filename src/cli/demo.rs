@@ -4,6 +4,7 @@
 use std::{net::IpAddr, process::ExitCode};
 
 use clap::Args;
+use tokio::runtime::Runtime;
 
 use super::{
     error::{EXIT_CODES, Failure},
@@ -99,7 +100,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
         network: args.network,
         in_program: true,
     };
-    process::runtime()?.block_on(async {
+    Runtime::new()?.block_on(async {
         let stop = shutdown_signal()?;
         let mut demo = Demo::start(variables, &options).await?;
         let _log = logging::start(filter, demo.config.log_format, None)?;

@@ -9,8 +9,9 @@ use std::{
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use tokio::runtime::Runtime;
 
-use super::{error::Failure, output, process, settings::Settings};
+use super::{error::Failure, output, settings::Settings};
 use crate::{
     app,
     auth::{CheckOutcome, CheckResult, Explanation},
@@ -68,7 +69,7 @@ pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode, Failure> {
         }
     };
     let (authenticator, probe) = app::authenticator(&config)?;
-    let explanation = process::runtime()?.block_on(async {
+    let explanation = Runtime::new()?.block_on(async {
         probe.run_once().await;
         authenticator.explain(&token).await
     });

@@ -18,7 +18,7 @@ mod settings;
 mod telemetry;
 #[cfg(not(feature = "otlp"))]
 mod telemetry {
-    /// Does not exist without the feature `otlp`.
+    /// Stands in for the exporter. It has no values, because nothing is exported without the feature `otlp`.
     #[derive(Debug)]
     pub(super) enum Telemetry {}
 }

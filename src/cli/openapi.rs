@@ -2,9 +2,11 @@
 
 use std::{process::ExitCode, sync::Arc};
 
+use tokio::runtime::Runtime;
+
 use super::{
     error::Failure,
-    output, process,
+    output,
     settings::{AcceptedVariables, Settings},
 };
 use crate::{
@@ -68,7 +70,7 @@ pub(super) fn run(settings: &Settings<DocumentVariables>, yaml: bool) -> Result<
         demo: None,
     };
     let client = outbound::client(&config.clerk.frontend_api, &[]).map_err(AppError::Tls)?;
-    let tools = process::runtime()?.block_on(mcp::published_tools(ExampleTools::new(&*settings.name)));
+    let tools = Runtime::new()?.block_on(mcp::published_tools(ExampleTools::new(&*settings.name)));
     let document = PublicApi::document(settings, &tools, client, Arc::new(SystemClock));
     output::print(&if yaml { document.yaml() } else { document.json() })?;
     Ok(ExitCode::SUCCESS)

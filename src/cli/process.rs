@@ -1,6 +1,4 @@
-//! Prepares the process: raises the limit of open files, and starts the tokio runtime.
-
-use std::io;
+//! Raises the limit of open files of the process.
 
 use crate::config::Limits;
 
@@ -33,9 +31,4 @@ pub(super) fn fit_connections(limits: &mut Limits) {
             );
         }
     }
-}
-
-/// Creates a multi-threaded Tokio runtime.
-pub(super) fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }

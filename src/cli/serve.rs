@@ -2,6 +2,8 @@
 
 use std::{process::ExitCode, sync::Arc};
 
+use tokio::runtime::Runtime;
+
 #[cfg(feature = "otlp")]
 use super::telemetry::Telemetry;
 use super::{admin_listener::AdminListener, error::Failure, logging, process, settings::Settings};
@@ -30,9 +32,9 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
     let telemetry = None;
     let _log = logging::start(filter, config.log_format, telemetry.as_ref())?;
     process::fit_connections(&mut config.limits);
-    process::runtime()?.block_on(async {
+    Runtime::new()?.block_on(async {
         let listener = app::listen(&config).await?;
-        // Before the app is built, so that it finds the recorder of the metrics.
+        // Installs the metrics recorder, which must exist before the app is built.
         let admin = match config.admin_address {
             Some(address) => Some(AdminListener::bind(address).await?),
             None => None,
@@ -40,8 +42,8 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
         let app = App::builder(&config).build()?;
         let _admin = admin.map(|admin| admin.serve(Arc::clone(&app.health)));
         let names = ResourceNames::new(&config.base_url);
-        // Before the line that says that the server listens: a supervisor that reads it may send a signal at
-        // once.
+        // The signal handler is installed before `listening` is logged: a supervisor that waits for that line may
+        // send SIGTERM at once.
         let stop = app::shutdown_signal()?;
         tracing::info!(address = %listener.local_addr()?, endpoint = %names.mcp(), "listening");
         app.run(listener, stop).await?;

@@ -109,7 +109,7 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         if self.is_sending {
-            // The last chunk was progress, so the clock need not be read again.
+            // Progress was recorded with the last chunk, so the clock need not be read again.
             self.activity.sending.fetch_sub(1, Ordering::Relaxed);
         } else {
             self.activity.serving.fetch_sub(1, Ordering::Relaxed);

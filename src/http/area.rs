@@ -30,8 +30,8 @@ pub(crate) struct Area {
     pub(crate) cors: Cors,
     pub(crate) hosts: Arc<AllowedHosts>,
     pub(crate) time_limit: Duration,
-    /// The methods of the routes, for the `Allow` header of 405 responses (RFC 9110 §15.5.6) and for
-    /// `OPTIONS`. `None` if the routes differ or are not known.
+    /// The methods of all routes of the area, for the `Allow` header of 405 responses (RFC 9110 §15.5.6) and for
+    /// `OPTIONS`. `None` if they are not the same for all routes, or not known.
     pub(crate) methods: Option<&'static str>,
     /// Boxed, so that the wrappers around its future do not move it.
     pub(crate) endpoint: BoxEndpoint<'static>,

@@ -59,7 +59,7 @@ impl Endpoint for Edge {
             request.extensions_mut().insert(RequestSpan(trace_span.clone()));
         }
         // The id is a task-local for `cli::log_output`. `log_span` is for other subscribers, and `trace_span`
-        // for exported traces. The response is boxed, so that the wrappers do not move it.
+        // for exported traces. The future is boxed, so that the wrappers around it do not move it.
         let response = id.scope(Box::pin(self.area(request.uri().path()).respond(request)));
         let log_span = tracing::error_span!(target: REQUEST_SPAN, "request", request_id = %id);
         let response = response

@@ -48,8 +48,8 @@ impl AllowedHosts {
     /// Checks the host that a request names.
     ///
     /// RFC 9112 §3.2: an HTTP/1.1 request has exactly one `Host` header. An absolute request target must name
-    /// an allowed host too; HTTP/2 has only that. Health probes are exempt: orchestrators call them by IP
-    /// address, and they reveal nothing secret.
+    /// an allowed host too; HTTP/2 clients usually send only the target. Health probes are exempt: orchestrators
+    /// call them by IP address, and they reveal nothing secret.
     pub(super) fn check(&self, request: &Request) -> Result<(), HostError> {
         if matches!(request.original_uri().path(), paths::HEALTHZ | paths::READYZ) {
             return Ok(());

@@ -42,9 +42,10 @@ use super::{
 };
 use crate::log_limit::log_limited;
 
-/// Serves `endpoint` on `listener` until `stop` completes, then shuts down without losing a request:
+/// Serves `endpoint` on `listener` until `stop` completes, then shuts down. No request is lost that completes
+/// within the grace period:
 ///
-/// 1. From now on, each HTTP/1.1 response has `Connection: close`, so that clients send no further request on
+/// 1. From then on, each HTTP/1.1 response has `Connection: close`, so that clients send no further request on
 ///    the connection (RFC 9112 §9.6).
 /// 2. It accepts connections for the drain period, then those that the operating system has already
 ///    established, and closes the listener.
@@ -98,7 +99,7 @@ pub(super) async fn serve_on(
     };
     // Closes all connections when this function returns or its future is dropped.
     let _abort_on_drop = server.abort.clone().drop_guard();
-    let permits = Arc::new(Semaphore::new(limits.max_connections));
+    let permits = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
     let drain = limits.drain.min(limits.shutdown_grace);
     let mut stop = pin!(async {
         stop.await;
@@ -192,8 +193,8 @@ impl Listener for TcpListener {
     }
 
     fn close(self) -> Vec<(TcpStream, SocketAddr)> {
-        // The standard library's listener, because it closes faster: except on Linux, a connection that is
-        // established between the last `accept` and the close is lost.
+        // The standard library's listener, because it closes faster. A connection that is established between the
+        // last `accept` and the close is lost; on Linux, `stop_handshakes` prevents that.
         let Ok(listener) = self.into_std() else {
             return Vec::new();
         };
@@ -219,9 +220,9 @@ impl Listener for TcpListener {
     }
 }
 
-/// Makes the operating system drop each SYN, so that it establishes no connection that [`Listener::close`] does
-/// not return. Clients repeat the SYN after a second, and then the port is closed. If the system rejects the
-/// filter, it keeps establishing connections.
+/// Makes the operating system drop each SYN: a connection that is established after the last `accept` would be
+/// reset, with its request. Clients repeat the SYN after a second, when the port is closed. If the system rejects
+/// the filter, nothing changes.
 #[cfg(target_os = "linux")]
 fn stop_handshakes(listener: &std::net::TcpListener) {
     // Classic BPF on the TCP header. Connections that are accepted later inherit the filter, but receive no SYN.
@@ -238,7 +239,7 @@ fn stop_handshakes(listener: &std::net::TcpListener) {
     let _ = SockRef::from(listener).attach_filter(&filter);
 }
 
-/// Other systems have no such filter.
+/// Does nothing: other systems have no such filter.
 #[cfg(not(target_os = "linux"))]
 fn stop_handshakes(_: &std::net::TcpListener) {}
 

@@ -311,15 +311,16 @@ async fn outage_of_clerk_is_named() {
                               live keys both work.
       FAIL  frontend-api      Cannot read the OAuth metadata of
                               http://127.0.0.1:[clerk]: the response has HTTP status
-                              503. Clerk has trouble, and the configuration may be
-                              right. See https://status.clerk.com, and run doctor
-                              again later.
+                              503. Clerk answered with a server error, so the
+                              configuration may be correct. See
+                              https://status.clerk.com, and run doctor again later.
       ?     issuer            Skipped: the OAuth metadata could not be read.
       ?     key-set           Skipped: the Frontend API could not be read.
       FAIL  secret-key        Cannot check CLERK_SECRET_KEY with 127.0.0.1:[clerk]:
-                              the response has HTTP status 503. Clerk has trouble,
-                              and the configuration may be right. See
-                              https://status.clerk.com, and run doctor again later.
+                              the response has HTTP status 503. Clerk answered with
+                              a server error, so the configuration may be correct.
+                              See https://status.clerk.com, and run doctor again
+                              later.
       ?     same-application  Skipped: there are no keys to compare.
       ?     registration      Skipped: the OAuth metadata could not be read.
       -     resource          Make sure that http://127.0.0.1:[port]/mcp is

@@ -35,8 +35,8 @@ impl App {
     /// tools and tokens of the sample users.
     ///
     /// Reads only `HOST`, `PORT`, `LOG_FORMAT` and `RUST_LOG`, because the other variables describe your
-    /// Clerk application. It starts no log: the last two are in the configuration that `app` gets. Listens on 127.0.0.1 and ports 3001 and 3002, or on free ports if these are taken.
-    /// Needs the feature `demo`.
+    /// Clerk application. It starts no log: the last two are in the configuration that `app` gets. Listens on
+    /// 127.0.0.1 and ports 3001 and 3002, or on free ports if these are taken. Needs the feature `demo`.
     ///
     /// **Anyone who can connect gets tokens of the sample users.** Keep it on loopback.
     ///

@@ -23,7 +23,7 @@ pub(super) enum Status {
     Failed,
     /// The check could not run, because it needs the result of an earlier check that failed.
     NotReached,
-    /// The check does not apply to this configuration, or only the operator can make it.
+    /// The check does not apply to this configuration, or only the operator can check this.
     NotApplicable,
 }
 

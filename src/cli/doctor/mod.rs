@@ -9,11 +9,12 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::json;
+use tokio::runtime::Runtime;
 
 use self::diagnosis::{Diagnoses, Diagnosis, Status};
 use super::{
     error::{Failure, demo_hint},
-    output, process,
+    output,
     settings::Settings,
 };
 use crate::config::Config;
@@ -43,7 +44,7 @@ pub(super) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
         .variables()
         .and_then(|variables| Config::from_variables(&variables))
     {
-        Ok(config) => process::runtime()?.block_on(checks::run(&config, &mut diagnoses))?,
+        Ok(config) => Runtime::new()?.block_on(checks::run(&config, &mut diagnoses))?,
         Err(error) => diagnoses.add(Diagnosis::failed(
             checks::CONFIG,
             format!("{error}{}", demo_hint(&error)).trim_end_matches('.'),

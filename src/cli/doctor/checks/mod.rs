@@ -17,7 +17,8 @@ use crate::{
 };
 
 /// The remedy if Clerk answered with a server error.
-const CLERK_HAS_TROUBLE: &str = "Clerk has trouble, and the configuration may be right. See https://status.clerk.com, and run doctor again later.";
+const CLERK_HAS_TROUBLE: &str = "Clerk answered with a server error, so the configuration may be correct. \
+                                 See https://status.clerk.com, and run doctor again later.";
 
 /// The name of the first check.
 pub(super) const CONFIG: &str = "config";

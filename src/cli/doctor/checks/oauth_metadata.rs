@@ -48,7 +48,7 @@ pub(super) fn issuer(config: &Config, metadata: &FetchedDocument) -> Diagnosis {
                 config.clerk.frontend_url(""),
                 other.map_or_else(|| "nothing".to_owned(), |issuer| format!("{issuer:?}")),
             ),
-            "If clients reach the Frontend API at that issuer, set CLERK_ISSUER to it. Otherwise set CLERK_DOMAIN to its host.",
+            "If clients reach the Frontend API at that URL, set CLERK_ISSUER to it. Otherwise set CLERK_DOMAIN to the host of that URL.",
         ),
     }
 }
