@@ -21,6 +21,7 @@ use rmcp::{
     },
     service::{Peer, RequestContext, serve_directly},
 };
+use serde::Deserialize;
 use tokio::sync::OnceCell;
 
 use super::{
@@ -47,6 +48,16 @@ pub(super) struct DirectCall {
     version: &'static ProtocolVersion,
 }
 
+/// The params of a tool call that has no other members.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlainParams {
+    #[serde(rename = "_meta")]
+    meta: Option<JsonObject>,
+    name: String,
+    arguments: Option<JsonObject>,
+}
+
 impl<H: ServerHandler + Clone> DirectCalls<H> {
     /// Calls only these `tools` directly. They must never use [`RequestContext::peer`], which is closed.
     pub(super) fn new(handler: WithSession<H>, mut tools: BTreeSet<String>) -> Self {
@@ -69,7 +80,7 @@ impl<H: ServerHandler + Clone> DirectCalls<H> {
         let Purpose::ToolCall(tool) = &message.purpose else {
             return None;
         };
-        if !message.is_plain || !self.tools.contains(&**tool) || !is_plain(headers) {
+        if !self.tools.contains(&**tool) || !is_plain(headers) {
             return None;
         }
         let version = match headers.get(PROTOCOL_VERSION) {
@@ -79,8 +90,8 @@ impl<H: ServerHandler + Clone> DirectCalls<H> {
             // The version of a client that names none.
             None => &ProtocolVersion::V_2025_03_26,
         };
-        let meta = object(message.meta)?.unwrap_or_default();
-        let meta = RequestMetaObject::from(MetaObject(meta));
+        let params = serde_json::from_str::<PlainParams>(message.params?).ok()?;
+        let meta = RequestMetaObject::from(MetaObject(params.meta.unwrap_or_default()));
         let is_consistent = if is_modern(version) {
             let repeats = |name: HeaderName, value| headers.get(name).is_some_and(|header| header == value);
             meta.protocol_version().as_ref() == Some(version)
@@ -93,8 +104,8 @@ impl<H: ServerHandler + Clone> DirectCalls<H> {
         if !is_consistent || meta.contains_key("progressToken") {
             return None;
         }
-        let mut call = CallToolRequestParams::new(String::from(&**tool));
-        call.arguments = object(message.arguments)?;
+        let mut call = CallToolRequestParams::new(params.name);
+        call.arguments = params.arguments;
         Some(DirectCall {
             id: serde_json::from_str(message.id?).ok()?,
             params: call,
@@ -147,12 +158,6 @@ impl<H: ServerHandler + Clone> DirectCalls<H> {
         }
         peers
     }
-}
-
-/// Parses an optional object. Returns `None` if it is not one.
-#[expect(clippy::option_option, reason = "the outer one is the error")]
-fn object(text: Option<&str>) -> Option<Option<JsonObject>> {
-    text.map(serde_json::from_str).transpose().ok()
 }
 
 fn is_modern(version: &ProtocolVersion) -> bool {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::message::{Message, Purpose};
 
 /// Parses the body of a POST. A message that is accepted is one JSON object of JSON-RPC 2.0, and a second
-/// parser finds the same id, arguments, `_meta` and tool.
+/// parser finds the same id, params and tool.
 #[expect(clippy::indexing_slicing, reason = "a missing member fails the comparison")]
 pub fn message(data: &[u8]) {
     let message = match Message::parse(data) {
@@ -29,10 +29,11 @@ pub fn message(data: &[u8]) {
         assert_eq!(parsed.as_ref(), member);
     };
     same(message.id, value.get("id"));
-    // A member of null counts as absent.
-    let param = |name| value.get("params")?.get(name).filter(|param| !param.is_null());
-    same(message.arguments, param("arguments"));
-    same(message.meta, param("_meta"));
+    // Params of null count as absent.
+    same(
+        message.params,
+        value.get("params").filter(|params| !params.is_null()),
+    );
     match &message.purpose {
         Purpose::ToolCall(tool) => {
             assert_eq!(value["method"], "tools/call");

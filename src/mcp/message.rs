@@ -20,12 +20,8 @@ pub(super) struct Message<'a> {
     /// The method. Responses have none.
     pub(super) method: Option<Cow<'a, str>>,
     pub(super) purpose: Purpose<'a>,
-    /// The arguments of a tool call, as written in the body.
-    pub(super) arguments: Option<&'a str>,
-    /// The `_meta` of the params, as written in the body.
-    pub(super) meta: Option<&'a str>,
-    /// Whether the params have no members except `name`, `arguments` and `_meta`.
-    pub(super) is_plain: bool,
+    /// The params, as written in the body.
+    pub(super) params: Option<&'a str>,
     /// Whether the message names its own revision, as requests do since 2026-07-28, or is `server/discover`.
     /// Such a request has no session.
     pub(super) names_revision: bool,
@@ -82,7 +78,7 @@ impl<'a> Message<'a> {
         }
         let params = match envelope.params.map(RawValue::get) {
             Some(params) if params.starts_with('{') => {
-                Params::parse(params).map_err(|_| fault(INVALID_PARAMS, DUPLICATE_IN_PARAMS))?
+                serde_json::from_str(params).map_err(|_| fault(INVALID_PARAMS, DUPLICATE_IN_PARAMS))?
             }
             Some(_) => return Err(fault(INVALID_PARAMS, "params must be an object")),
             None => Params::default(),
@@ -121,10 +117,8 @@ impl<'a> Message<'a> {
         };
         Ok(Self {
             id: envelope.id.map(RawValue::get),
-            arguments: params.arguments.map(RawValue::get),
-            meta: params.meta.map(RawValue::get),
-            is_plain: params.is_plain,
             method,
+            params: envelope.params.map(RawValue::get),
             names_revision,
             purpose,
         })
@@ -208,40 +202,9 @@ struct Params<'a> {
     name: Option<&'a RawValue>,
     #[serde(borrow)]
     arguments: Option<&'a RawValue>,
-    #[serde(skip)]
-    is_plain: bool,
-}
-
-/// [`Params`] without other members.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PlainParams<'a> {
-    #[serde(borrow, rename = "_meta")]
-    meta: Option<&'a RawValue>,
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    arguments: Option<&'a RawValue>,
 }
 
 impl<'a> Params<'a> {
-    /// Parses params, in one pass if they are plain.
-    fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
-        match serde_json::from_str(text) {
-            Ok(PlainParams {
-                meta,
-                name,
-                arguments,
-            }) => Ok(Self {
-                meta,
-                name,
-                arguments,
-                is_plain: true,
-            }),
-            Err(_) => serde_json::from_str(text),
-        }
-    }
-
     /// Returns the name of the tool that a `tools/call` with these params calls.
     fn tool(&self) -> Result<Cow<'a, str>, &'static str> {
         let Some(Ok(name)) = self.name.map(string) else {
