@@ -14,10 +14,10 @@ use super::{
     accept::{NOT_ACCEPTABLE, allow_both_types, is_json},
     admission::{admit, is_public},
     direct::DirectCalls,
-    json_rpc_error::{INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, error, replace_text, text_to_json},
+    json_rpc_error::{INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, error, text_to_json},
     message::{Message, NOT_A_MESSAGE, Purpose},
     request_body::BodyReader,
-    sessions::{SESSION_ID, SessionGate},
+    sessions::{SESSION_ID, SessionGate, UNKNOWN_SESSION},
     stream::limit_stream,
 };
 use crate::{
@@ -75,13 +75,12 @@ impl<E: Endpoint, H: ServerHandler + Clone> McpEndpoint<E, H> {
 
     async fn handle_other_method(&self, request: Request, session: &Session) -> Result<Response> {
         let is_get = request.method() == Method::GET;
-        let response = replace_text(
-            self.forward(request, Some(session), None).await?,
-            StatusCode::METHOD_NOT_ALLOWED,
-            "Send MCP messages with POST",
-            None,
-        );
-        let response = text_to_json(response, None).await;
+        let response = self.forward(request, Some(session), None).await?;
+        let texts = [
+            (StatusCode::METHOD_NOT_ALLOWED, "Send MCP messages with POST"),
+            (StatusCode::NOT_FOUND, UNKNOWN_SESSION),
+        ];
+        let response = text_to_json(response, None, &texts).await;
         Ok(if is_get {
             limit_stream(response, session, &self.settings)
         } else {
@@ -134,9 +133,13 @@ impl<E: Endpoint, H: ServerHandler + Clone> McpEndpoint<E, H> {
                 message.id,
             ));
         }
-        let response = replace_text(response, StatusCode::NOT_ACCEPTABLE, NOT_ACCEPTABLE, message.id);
-        let response = with_length(text_to_json(response, message.id).await).await?;
+        let texts = [
+            (StatusCode::NOT_ACCEPTABLE, NOT_ACCEPTABLE),
+            (StatusCode::NOT_FOUND, UNKNOWN_SESSION),
+        ];
+        let response = with_length(text_to_json(response, message.id, &texts).await).await?;
         Ok(match caller {
+            // The response to `subscriptions/listen` is an open-ended stream.
             Some(session) if message.purpose == Purpose::Listen => {
                 limit_stream(response, session, &self.settings)
             }
@@ -144,8 +147,8 @@ impl<E: Endpoint, H: ServerHandler + Clone> McpEndpoint<E, H> {
         })
     }
 
-    /// Passes the request on to rmcp, through the session gate if sessions are on. An anonymous caller has no
-    /// session.
+    /// Passes the request on to rmcp, through the session gate if MCP sessions are on. An anonymous caller has no
+    /// MCP session.
     async fn forward(
         &self,
         mut request: Request,
@@ -157,7 +160,7 @@ impl<E: Endpoint, H: ServerHandler + Clone> McpEndpoint<E, H> {
                 .call(&self.inner, request, &session.subject, message)
                 .await;
         }
-        // Without sessions the id has no meaning. `WithSession` reads the header to decide whether a tool may
+        // Without MCP sessions the id has no meaning. `WithSession` reads the header to decide whether a tool may
         // ask the client.
         request.headers_mut().remove(SESSION_ID);
         self.inner.call(request).await.map(IntoResponse::into_response)

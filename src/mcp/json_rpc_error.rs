@@ -19,32 +19,15 @@ pub(super) fn error(status: StatusCode, code: i32, message: impl AsRef<str>, id:
         .into_response()
 }
 
-/// Replaces a plain-text error of rmcp that has this `status` by a JSON-RPC error with `message`. Keeps the
-/// `Allow` header, and returns any other response unchanged.
-pub(super) fn replace_text(
+/// Converts a plain-text error of rmcp to a JSON-RPC error, for clients that parse every response as
+/// JSON-RPC. The message is the entry of `texts` for the status, or rmcp's own text if there is none. The
+/// text of a server error describes internals, so it is logged instead. Keeps the `Allow` header, and returns
+/// any other response unchanged.
+pub(super) async fn text_to_json(
     response: Response,
-    status: StatusCode,
-    message: &str,
     id: Option<&str>,
+    texts: &[(StatusCode, &str)],
 ) -> Response {
-    let is_json = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-    if response.status() != status || is_json {
-        return response;
-    }
-    let mut replaced = error(status, INVALID_REQUEST, message, id);
-    if let Some(allow) = response.headers().get(header::ALLOW) {
-        replaced.headers_mut().insert(header::ALLOW, allow.clone());
-    }
-    replaced
-}
-
-/// Converts a plain-text error of rmcp to a JSON-RPC error with the same text, for clients that parse every
-/// response as JSON-RPC. The text of a server error describes internals, so it is logged instead. Returns any
-/// other response unchanged.
-pub(super) async fn text_to_json(response: Response, id: Option<&str>) -> Response {
     let is_text = response
         .headers()
         .get(header::CONTENT_TYPE)
@@ -60,9 +43,10 @@ pub(super) async fn text_to_json(response: Response, id: Option<&str>) -> Respon
         log_limited!(error, "rmcp", error = text, "rmcp failed");
         return error(status, INTERNAL_ERROR, "Internal error", id);
     }
-    let message = match text.trim() {
-        "" => status.canonical_reason().unwrap_or("The request was rejected"),
-        text => text,
+    let message = match (texts.iter().find(|(of, _)| *of == status), text.trim()) {
+        (Some(&(_, message)), _) => message,
+        (None, "") => status.canonical_reason().unwrap_or("The request was rejected"),
+        (None, text) => text,
     };
     let mut converted = error(status, INVALID_REQUEST, message, id);
     if let Some(allow) = parts.headers.get(header::ALLOW) {

@@ -38,7 +38,7 @@ impl<H: ServerHandler> WithSession<H> {
         let (tool, arguments) = (params.name.clone(), params.arguments.clone().unwrap_or_default());
         let call = async { self.inner.call_tool(params, handler_context(context)).await };
         let outcome = match self
-            .run(caller, cancelled, call.boxed())
+            .run(caller, cancelled, self.call_timeout, call.boxed())
             .instrument(span.clone())
             .await
         {

@@ -26,7 +26,9 @@ impl<H: ServerHandler> WithSession<H> {
             }
             Ok(list)
         };
-        let mut list = self.run(caller, cancelled, call.boxed()).await??;
+        let mut list = self
+            .run(caller, cancelled, self.call_timeout, call.boxed())
+            .await??;
         keep_private(&mut list.ttl_ms, &mut list.cache_scope);
         Ok(list)
     }

@@ -96,7 +96,7 @@ macro_rules! forward_requests {
                     .$method($({ let params: $params = params; params },)? handler_context(context))
                     .await
             };
-            self.run(caller, cancelled, call.boxed()).await?
+            self.run(caller, cancelled, self.call_timeout, call.boxed()).await?
         }
     )*};
 }
@@ -125,7 +125,7 @@ macro_rules! forward_lists {
             let caller = caller_if(false, &context.extensions);
             let cancelled = context.ct.clone();
             let call = async { self.inner.$method(params, handler_context(context)).await };
-            let mut list = self.run(caller, cancelled, call.boxed()).await??;
+            let mut list = self.run(caller, cancelled, self.call_timeout, call.boxed()).await??;
             keep_private(&mut list.ttl_ms, &mut list.cache_scope);
             Ok(list)
         }
@@ -196,7 +196,8 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
                 .on_custom_request(request, handler_context(context))
                 .await
         };
-        self.run(caller, cancelled, call.boxed()).await?
+        self.run(caller, cancelled, self.call_timeout, call.boxed())
+            .await?
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
@@ -204,7 +205,8 @@ impl<H: ServerHandler> ServerHandler for WithSession<H> {
         let caller = caller_if(false, &request.extensions);
         let cancelled = request.ct.clone();
         let call = async { self.inner.listen(context).await };
-        self.run_without_limit(caller, cancelled, call).await?
+        // A subscription has no time limit: it lasts until its client disconnects.
+        self.run(caller, cancelled, Duration::MAX, call.boxed()).await?
     }
 
     forward_notifications! {

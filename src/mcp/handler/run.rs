@@ -1,7 +1,7 @@
 //! Runs the inner handler: with the session of the caller, with panics caught, with a time limit, and until
 //! the client cancels the request.
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use rmcp::{ErrorData, model::Extensions};
@@ -19,8 +19,8 @@ use crate::{
 };
 
 impl<H> WithSession<H> {
-    /// Runs `call` with the session of this request's token. In an MCP session, each request has its own
-    /// token.
+    /// Runs `call` with the session of this request's token, for at most `limit`. In an MCP session, each
+    /// request has its own token.
     ///
     /// `call` is boxed, because rmcp would otherwise copy the largest of all handlers several times per
     /// request.
@@ -28,33 +28,19 @@ impl<H> WithSession<H> {
         &self,
         caller: Result<Caller, Aborted>,
         cancelled: CancellationToken,
+        limit: Duration,
         call: BoxFuture<'_, Result<T, ErrorData>>,
     ) -> Result<Result<T, ErrorData>, Aborted> {
         let call = AssertUnwindSafe(self.scoped(caller.inspect_err(Aborted::log)?, call)).catch_unwind();
         tokio::select! {
             biased;
-            outcome = within(self.call_timeout, call) => match outcome {
+            outcome = within(limit, call) => match outcome {
                 Ok(outcome) => outcome.map_err(|_panic| Aborted::Panicked),
-                Err(_) => Err(Aborted::TimedOut(self.call_timeout)),
+                Err(_) => Err(Aborted::TimedOut(limit)),
             },
             // The client disconnected or cancelled its request. rmcp only sets the token, so the call would
             // keep running.
             () = cancelled.cancelled() => Err(Aborted::Cancelled),
-        }
-        .inspect_err(Aborted::log)
-    }
-
-    /// Like [`run`](Self::run), but without a time limit: a subscription lasts until its client disconnects.
-    pub(super) async fn run_without_limit<T>(
-        &self,
-        caller: Result<Caller, Aborted>,
-        cancelled: CancellationToken,
-        call: impl Future<Output = Result<T, ErrorData>>,
-    ) -> Result<Result<T, ErrorData>, Aborted> {
-        let call = AssertUnwindSafe(self.scoped(caller.inspect_err(Aborted::log)?, call)).catch_unwind();
-        tokio::select! {
-            () = cancelled.cancelled() => Err(Aborted::Cancelled),
-            outcome = call => outcome.map_err(|_panic| Aborted::Panicked),
         }
         .inspect_err(Aborted::log)
     }

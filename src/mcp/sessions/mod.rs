@@ -24,7 +24,7 @@ use self::{
     slots::{EnterError, SessionLimit, Slots},
 };
 use super::{
-    json_rpc_error::{INVALID_REQUEST, SERVER_ERROR, error, replace_text},
+    json_rpc_error::{INVALID_REQUEST, SERVER_ERROR, error},
     message::{Message, Purpose, is_sessionless_revision},
 };
 use crate::reason::Reason;
@@ -153,7 +153,7 @@ impl SessionGate {
             }
             None => {}
         }
-        Ok(replace_text(response, StatusCode::NOT_FOUND, UNKNOWN_SESSION, id))
+        Ok(response)
     }
 }
 
@@ -226,7 +226,8 @@ fn retry_after(mut response: Response, seconds: u64) -> Response {
 
 pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
-const UNKNOWN_SESSION: &str = "Session not found; send initialize to open one";
+/// The text of the 404 for a session that does not exist. rmcp sends a plain-text 404 only in this case.
+pub(super) const UNKNOWN_SESSION: &str = "Session not found; send initialize to open one";
 const NO_SESSION_ID: &str =
     "This request needs a session: send initialize, then use the Mcp-Session-Id of its response";
 /// Extra idle time, so that the response of a timed-out call is sent before its session ends.
