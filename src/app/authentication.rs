@@ -37,12 +37,13 @@ use crate::{
 /// Returns an [`AppError`] if a client of Clerk's APIs cannot be created from `config`.
 pub fn authenticator(config: &Config) -> Result<(Authenticator, SecretKeyProbe), AppError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let (authentication, probe, _) = Authentication::new(config, &clock)?.watch_secret_key();
-    Ok((authentication.authenticator, probe))
+    let authentication = Authentication::new(config, &clock)?;
+    Ok((authentication.authenticator, authentication.probe))
 }
 
 /// The authenticator, and the parts of it that the rest of the app also uses.
 pub(super) struct Authentication {
+    /// Rejects every token while [`SecretKeyState::misconfiguration`] of `secret_key` is not `None`.
     pub(super) authenticator: Authenticator,
     pub(super) challenge: ChallengeContext,
     pub(super) resources: ResourceNames,
@@ -52,6 +53,9 @@ pub(super) struct Authentication {
     pub(super) frontend: Client,
     /// The cached key set; `None` if `CLERK_JWT_KEY` is set, because no keys are fetched then.
     pub(super) keys: Option<JwksCache>,
+    /// Checks the secret key, and writes the results to `secret_key`.
+    pub(super) probe: SecretKeyProbe,
+    pub(super) secret_key: Arc<SecretKeyState>,
 }
 
 impl Authentication {
@@ -79,24 +83,19 @@ impl Authentication {
             let verifier = TokenVerifier::new(keys.clone(), policy, Arc::clone(clock));
             (verifier, Some(keys))
         };
+        let secret_key = Arc::new(SecretKeyState::default());
+        let probe = SecretKeyProbe::new(client.clone(), keys.clone(), Arc::clone(&secret_key));
         let authenticator = Authenticator::new(verifier, Some(client.clone()), challenge.clone());
         Ok(Self {
-            authenticator,
+            authenticator: authenticator.watch_secret_key(Arc::clone(&secret_key)),
             challenge,
             resources,
             client,
             frontend,
             keys,
+            probe,
+            secret_key,
         })
-    }
-
-    /// Creates the probe of the secret key, and connects it to the authenticator. The authenticator rejects
-    /// every token while [`SecretKeyState::misconfiguration`] is not `None`.
-    pub(super) fn watch_secret_key(mut self) -> (Self, SecretKeyProbe, Arc<SecretKeyState>) {
-        let state = Arc::new(SecretKeyState::default());
-        let probe = SecretKeyProbe::new(self.client.clone(), self.keys.clone(), Arc::clone(&state));
-        self.authenticator = self.authenticator.watch_secret_key(Arc::clone(&state));
-        (self, probe, state)
     }
 }
 

@@ -307,7 +307,6 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
             playground,
             demo,
         } = options;
-        let (authentication, probe, secret_key) = Authentication::new(config, &clock)?.watch_secret_key();
         let Authentication {
             authenticator,
             challenge,
@@ -315,7 +314,9 @@ impl<H: ServerHandler + Clone> AppBuilder<'_, H> {
             client,
             frontend,
             keys,
-        } = authentication;
+            probe,
+            secret_key,
+        } = Authentication::new(config, &clock)?;
         let key_cache = keys.clone();
         let health = Arc::new(Health::new(
             move || key_cache.as_ref().is_none_or(JwksCache::holds_keys),
