@@ -1,8 +1,10 @@
 //! `openapi`: prints the OpenAPI document.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{io, process::ExitCode};
 
+use poem::{Endpoint, Request, http::header};
 use tokio::runtime::Runtime;
+use url::Position;
 
 use super::{
     error::Failure,
@@ -10,13 +12,9 @@ use super::{
     settings::{AcceptedVariables, Settings},
 };
 use crate::{
-    app::AppError,
-    clock::SystemClock,
+    app::App,
     config::{Config, Variable, Variables},
-    mcp::{self, ExampleTools},
-    outbound,
-    public::{PublicApi, PublicSettings},
-    token::ResourceNames,
+    paths,
 };
 
 /// Accepts the variables that appear in the OpenAPI document.
@@ -42,7 +40,8 @@ impl AcceptedVariables for DocumentVariables {
     }
 }
 
-/// Prints the OpenAPI document. It needs no configuration: without `BASE_URL` it describes an example server.
+/// Prints the OpenAPI document that the server would serve. Needs no configuration: without `BASE_URL`, the
+/// document describes an example server.
 pub(super) fn run(settings: &Settings<DocumentVariables>, yaml: bool) -> Result<ExitCode, Failure> {
     let given = settings.variables()?;
     let mut variables = Variables::default();
@@ -56,23 +55,27 @@ pub(super) fn run(settings: &Settings<DocumentVariables>, yaml: bool) -> Result<
     variables.set("CLERK_DOMAIN", Some("clerk.example.com".to_owned()));
     variables.set("CLERK_SECRET_KEY", Some("sk_live_unused".to_owned()));
     let config = Config::from_variables(&variables)?;
-    let settings = PublicSettings {
-        name: "Clerk MCP server".to_owned(),
-        instructions: None,
-        resources: ResourceNames::new(&config.base_url),
-        issuer: config.clerk.issuer().to_owned(),
-        scopes: config.scopes.clone(),
-        scopes_supported: config.scopes.clone(),
-        docs_url: config.docs_url.as_ref().map(ToString::to_string),
-        playground: true,
-        sessions: false,
-        allows_anonymous: false,
-        demo: None,
+    let app = App::builder(&config).build()?;
+    let path = if yaml {
+        paths::OPENAPI_YAML
+    } else {
+        paths::OPENAPI_JSON
     };
-    let client = outbound::client(&config.clerk.frontend_api, &[]).map_err(AppError::Tls)?;
-    let tools = Runtime::new()?.block_on(mcp::published_tools(ExampleTools::new(&*settings.name)));
-    let document = PublicApi::document(settings, &tools, client, Arc::new(SystemClock));
-    output::print(&if yaml { document.yaml() } else { document.json() })?;
+    // The server accepts only requests that name the host of `BASE_URL`.
+    let host = &config.base_url[Position::BeforeHost..Position::AfterPort];
+    let request = Request::builder()
+        .uri_str(path)
+        .header(header::HOST, host)
+        .finish();
+    let document = Runtime::new()?.block_on(async {
+        let response = app.endpoint.get_response(request).await;
+        if !response.status().is_success() {
+            let status = response.status();
+            return Err(io::Error::other(format!("{path} has status {status}")));
+        }
+        response.into_body().into_string().await.map_err(io::Error::other)
+    })?;
+    output::print(&document)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -10,7 +10,7 @@ use poem::{
 use serde_json::{Value, json};
 
 use super::{
-    inline::{hash_source, script_data},
+    inline::{content_security_policy, hash_source, script_data},
     settings::PublicSettings,
 };
 
@@ -18,7 +18,7 @@ use super::{
 #[derive(Debug)]
 pub(super) struct DocsPage {
     html: Bytes,
-    content_security_policy: HeaderValue,
+    content_security_policy: String,
     /// `no-store` in a demo, because the page then contains a token.
     caching: HeaderValue,
 }
@@ -58,20 +58,17 @@ impl DocsPage {
             bundle,
             script: SCRIPT,
         };
-        let policy = format!(
-            // The page calls only the server that it was loaded from.
-            "default-src 'none'; script-src {} {}; style-src {} {}; img-src data:; connect-src 'self'; base-uri 'none'; \
-             form-action 'none'; frame-ancestors 'none'",
-            hash_source(bundle),
-            hash_source(SCRIPT),
-            hash_source(&swagger_style),
-            hash_source(STYLE),
-        );
         Self {
             // Rendering cannot fail, because the template only contains strings.
             html: template.render().unwrap_or_default().into(),
-            content_security_policy: HeaderValue::from_str(&policy)
-                .unwrap_or(HeaderValue::from_static("default-src 'none'")),
+            // The page calls only the server that it was loaded from.
+            content_security_policy: content_security_policy(&format!(
+                "script-src {} {}; style-src {} {}; connect-src 'self'",
+                hash_source(bundle),
+                hash_source(SCRIPT),
+                hash_source(&swagger_style),
+                hash_source(STYLE),
+            )),
             caching: HeaderValue::from_static(if token.is_some() { "no-store" } else { "no-cache" }),
         }
     }

@@ -28,7 +28,7 @@ pub struct Health {
 impl Health {
     /// Creates the state of a server. `holds_keys` returns whether signing keys are available, and
     /// `secret_key` holds the result of the last probe of the secret key.
-    pub fn new(
+    pub(crate) fn new(
         holds_keys: impl Fn() -> bool + Send + Sync + 'static,
         secret_key: Arc<SecretKeyState>,
     ) -> Self {
@@ -91,25 +91,11 @@ pub(crate) fn health_routes(health: Arc<Health>) -> Route {
         .at(paths::READYZ, get(ready))
 }
 
-/// The response of `/healthz`.
-#[derive(ApiResponse)]
-pub(crate) enum HealthResponse {
-    /// The process is running.
-    #[oai(status = 200)]
-    Alive(Json<Alive>),
-}
-
 /// The process is running.
 #[derive(Object)]
 pub(crate) struct Alive {
     /// Always `alive`.
     status: String,
-}
-
-impl HealthResponse {
-    pub(crate) fn alive() -> Self {
-        Self::Alive(Json(Alive::new()))
-    }
 }
 
 impl Alive {

@@ -3,7 +3,10 @@
 use askama::Template;
 use poem::http::HeaderValue;
 
-use super::{inline::hash_source, settings::PublicSettings};
+use super::{
+    inline::{content_security_policy, hash_source},
+    settings::PublicSettings,
+};
 use crate::auth::BrowserPage;
 
 /// Returns the page for a browser that opens the MCP endpoint.
@@ -13,10 +16,7 @@ pub(super) fn mcp_page(settings: &PublicSettings) -> BrowserPage {
         base: settings.resources.base(),
         style: STYLE,
     };
-    let policy = format!(
-        "default-src 'none'; img-src data:; style-src {}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        hash_source(STYLE)
-    );
+    let policy = content_security_policy(&format!("style-src {}", hash_source(STYLE)));
     BrowserPage {
         // Rendering cannot fail, because the template only contains strings.
         html: template.render().unwrap_or_default(),

@@ -19,8 +19,6 @@ mod settings;
 use std::sync::Arc;
 
 use poem_openapi::OpenApiService;
-#[cfg(any(feature = "cli", test))]
-use rmcp::model::Tool;
 
 pub use self::health::Health;
 #[cfg(feature = "cli")]
@@ -64,21 +62,8 @@ impl PublicApi {
         mcp_page::mcp_page(&self.settings)
     }
 
-    /// Creates the OpenAPI document of a server with `settings` and `tools`. It covers all routes, including
-    /// `/mcp` and the routes of the document itself.
-    #[cfg(any(feature = "cli", test))]
-    pub(crate) fn document(
-        settings: PublicSettings,
-        tools: &[Tool],
-        client: reqwest::Client,
-        clock: Arc<dyn crate::clock::Clock>,
-    ) -> Document {
-        let mirror = MetadataMirror::new(client, &settings.issuer, &settings.issuer, clock);
-        let health = Health::new(|| true, Arc::default());
-        let (_, document) = Self::new(settings, mirror, Arc::new(health)).into_service();
-        document.with_tools(tools)
-    }
-
+    /// Creates the service of the operations, and the OpenAPI document. The document covers all routes,
+    /// including `/mcp` and the routes of the document itself.
     fn into_service(self) -> (OpenApiService<Self, ()>, Document) {
         let settings = self.settings.clone();
         let service = OpenApiService::new(self, settings.name.clone(), env!("CARGO_PKG_VERSION"))
@@ -102,12 +87,10 @@ mod tests {
     /// `#[oai(path)]` only accepts literals, so the paths could differ from those in `paths`.
     #[test]
     fn documented_paths_equal_the_paths_of_the_server() {
-        let document = PublicApi::document(
-            settings::tests::settings(),
-            &[],
-            crate::outbound::client(&"http://127.0.0.1:9".parse().unwrap(), &[]).unwrap(),
-            Arc::new(SystemClock),
-        );
+        let client = crate::outbound::client(&"http://127.0.0.1:9".parse().unwrap(), &[]).unwrap();
+        let mirror = MetadataMirror::new(client, "", "", Arc::new(SystemClock));
+        let health = Arc::new(Health::new(|| true, Arc::default()));
+        let (_, document) = PublicApi::new(settings::tests::settings(), mirror, health).into_service();
         let paths = document.value()["paths"].as_object().unwrap();
         let paths: BTreeSet<_> = paths.keys().map(String::as_str).collect();
         assert_eq!(paths, BTreeSet::from(paths::ALL));

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     PublicApi,
-    health::{HealthResponse, ReadinessResponse},
+    health::{Alive, ReadinessResponse},
     page::PageResponse,
     protected_resource::ProtectedResourceMetadata,
 };
@@ -113,8 +113,8 @@ impl PublicApi {
         tag = "Tag::Health",
         operation_id = "alive"
     )]
-    async fn healthz(&self) -> HealthResponse {
-        HealthResponse::alive()
+    async fn healthz(&self) -> Json<Alive> {
+        Json(Alive::new())
     }
 
     /// Readiness

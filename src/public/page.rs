@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{
     clients::{ClientSetup, client_setups},
     demo::DemoContent,
-    inline::{hash_source, script_data},
+    inline::{self, hash_source, script_data},
     settings::PublicSettings,
 };
 use crate::{auth::ChallengeContext, paths};
@@ -117,12 +117,11 @@ fn content_security_policy(settings: &PublicSettings) -> String {
     } else {
         Default::default()
     };
-    format!(
-        "default-src 'none'; img-src data:; style-src {}; script-src {}{scripts}; connect-src 'self'{clerk}; base-uri 'none'; \
-         form-action 'none'; frame-ancestors 'none'",
+    inline::content_security_policy(&format!(
+        "style-src {}; script-src {}{scripts}; connect-src 'self'{clerk}",
         hash_source(STYLE),
         hash_source(SCRIPT),
-    )
+    ))
 }
 
 /// Puts each header and the body of a `curl` command on a separate line, with a backslash at the end of the

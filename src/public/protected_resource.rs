@@ -1,7 +1,6 @@
 //! Protected resource metadata (RFC 9728 §2).
 
 use poem_openapi::Object;
-use serde_json::{Value, json};
 
 use super::PublicSettings;
 
@@ -35,9 +34,5 @@ impl ProtectedResourceMetadata {
             resource_name: settings.name.clone(),
             resource_documentation: settings.docs_url.clone(),
         }
-    }
-
-    pub(super) fn to_value(&self) -> Value {
-        poem_openapi::types::ToJSON::to_json(self).unwrap_or_else(|| json!({}))
     }
 }

@@ -13,7 +13,7 @@ use poem::{
     get,
     http::{HeaderValue, Method, StatusCode, header},
 };
-use poem_openapi::types::ToJSON;
+use poem_openapi::{payload::Json, types::ToJSON};
 use rmcp::model::Tool;
 
 use super::{
@@ -66,7 +66,7 @@ impl PublicApi {
             );
         for (suffix, resource) in aliases(prefix, &settings.resources) {
             let metadata = ProtectedResourceMetadata::new(&settings, resource);
-            let document = make_sync(move |_| poem::web::Json(metadata.to_value()));
+            let document = make_sync(move |_| Json(metadata.clone()));
             let mirror = mirror.clone();
             let mirrored = poem::endpoint::make(move |_| {
                 let mirror = mirror.clone();
@@ -122,7 +122,7 @@ fn misdirected(mcp: &str) -> Response {
     response
 }
 
-/// The content type of `poem_openapi::payload::Json`.
+/// The content type of [`Json`].
 const JSON: &str = "application/json; charset=utf-8";
 
 /// The OpenAPI document in each form.

@@ -3,11 +3,9 @@
 use poem::http::StatusCode;
 use serde_json::{Map, Value, json};
 
+use super::add_example;
+
 /// Adds one example for each kind of invalid message.
-#[expect(
-    clippy::indexing_slicing,
-    reason = "assigning to a missing member of a JSON value creates it"
-)]
 pub(super) fn add(responses: &mut Map<String, Value>) {
     for MessageError {
         status,
@@ -18,25 +16,8 @@ pub(super) fn add(responses: &mut Map<String, Value>) {
         message,
     } in message_errors()
     {
-        let entry = responses.entry(status.as_str()).or_insert_with(|| {
-            json!({
-                "description": status.canonical_reason(),
-                "content": { "application/json": {
-                    "schema": { "$ref": "#/components/schemas/JsonRpcError" },
-                    "examples": {},
-                }},
-            })
-        });
-        let content = &mut entry["content"]["application/json"];
-        if content["schema"]["$ref"] == "#/components/schemas/Refusal" {
-            content["schema"] = json!({ "oneOf": [
-                { "$ref": "#/components/schemas/Refusal" }, { "$ref": "#/components/schemas/JsonRpcError" },
-            ]});
-        }
-        content["examples"][name] = json!({
-            "summary": summary,
-            "value": { "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } },
-        });
+        let value = json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } });
+        add_example(responses, status, "JsonRpcError", name, summary, &value);
     }
 }
 

@@ -7,9 +7,10 @@ mod message_errors;
 mod pages;
 mod refusals;
 
+use poem::http::StatusCode;
 use poem_openapi::OpenApiService;
 use rmcp::model::Tool;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{PublicApi, PublicSettings, sample};
 use crate::paths;
@@ -77,16 +78,48 @@ impl Document {
     }
 
     /// Returns the document as indented JSON.
-    pub(crate) fn json(&self) -> String {
+    pub(super) fn json(&self) -> String {
         format!("{:#}", self.0)
     }
 
     /// Returns the document as YAML.
-    pub(crate) fn yaml(&self) -> String {
+    pub(super) fn yaml(&self) -> String {
         serde_norway::to_string(&self.0).unwrap_or_default()
     }
 
     pub(super) fn value(&self) -> &Value {
         &self.0
     }
+}
+
+/// Adds an example to the response with this `status`, whose body has the `schema` of that name. Returns the
+/// response.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a response has these members, and assigning to a missing one creates it"
+)]
+fn add_example<'a>(
+    responses: &'a mut Map<String, Value>,
+    status: StatusCode,
+    schema: &str,
+    name: &str,
+    summary: &str,
+    value: &Value,
+) -> &'a mut Value {
+    let schema = json!({ "$ref": format!("#/components/schemas/{schema}") });
+    let response = responses.entry(status.as_str()).or_insert_with(|| {
+        json!({
+            "description": status.canonical_reason(),
+            "content": { "application/json": { "schema": schema, "examples": {} } },
+        })
+    });
+    let content = &mut response["content"]["application/json"];
+    let other = content["schema"].take();
+    content["schema"] = if other == schema || other.get("oneOf").is_some() {
+        other
+    } else {
+        json!({ "oneOf": [other, schema] })
+    };
+    content["examples"][name] = json!({ "summary": summary, "value": value });
+    response
 }

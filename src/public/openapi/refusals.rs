@@ -1,7 +1,9 @@
 //! The error responses of the MCP endpoint that come from the table of refusals.
 
+use poem::http::StatusCode;
 use serde_json::{Map, Value, json};
 
+use super::add_example;
 use crate::{
     auth::{AuthError, ChallengeContext, Outage},
     clerk::Misconfiguration,
@@ -19,36 +21,27 @@ pub(super) fn add(responses: &mut Map<String, Value>, settings: &PublicSettings)
     let challenge = ChallengeContext::new(&settings.resources, settings.scopes.clone());
     for (name, summary, error) in refusals(settings) {
         let refusal = error.refusal();
-        let response = refusal.into_response(&challenge);
-        let header = response.header("www-authenticate").map(str::to_owned);
-        let status = response.status();
-        let refusal = error.refusal();
-        let entry = responses.entry(status.as_str()).or_insert_with(|| {
-            json!({
-                "description": status.canonical_reason(),
-                "content": { "application/json": {
-                    "schema": { "$ref": "#/components/schemas/Refusal" },
-                    "examples": {},
-                }},
-            })
-        });
-        entry["content"]["application/json"]["examples"][name] = json!({
-            "summary": summary,
-            "value": { "error": refusal.error, "error_description": refusal.description },
-        });
-        if let Some(header) = header {
+        let value = json!({ "error": refusal.error, "error_description": refusal.description });
+        let entry = add_example(responses, refusal.status, "Refusal", name, summary, &value);
+        if let Some(wait) = refusal.retry_after {
+            entry["headers"]["Retry-After"] = json!({ "schema": { "type": "integer" }, "description": "Seconds", "example": wait.as_secs() });
+        }
+        if let Some(header) = refusal.into_response(&challenge).header("www-authenticate") {
             entry["headers"]["WWW-Authenticate"]["schema"] = json!({ "type": "string" });
             entry["headers"]["WWW-Authenticate"]["description"] = "RFC 6750 §3, RFC 9728 §5.1".into();
             entry["headers"]["WWW-Authenticate"]["examples"][name] = json!({ "value": header });
         }
-        if let Some(wait) = refusal.retry_after {
-            entry["headers"]["Retry-After"] = json!({ "schema": { "type": "integer" }, "description": "Seconds", "example": wait.as_secs() });
-        }
     }
-    responses["403"]["content"]["application/json"]["examples"]["other-origin"] = json!({
-        "summary": "A web page of another origin sent the request",
-        "value": { "error": "forbidden", "error_description": "Origin not allowed" },
-    });
+    let summary = "A web page of another origin sent the request";
+    let value = json!({ "error": "forbidden", "error_description": "Origin not allowed" });
+    add_example(
+        responses,
+        StatusCode::FORBIDDEN,
+        "Refusal",
+        "other-origin",
+        summary,
+        &value,
+    );
 }
 
 /// Returns one error for each row of the table of refusals.
