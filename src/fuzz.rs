@@ -1,4 +1,5 @@
-//! Lists the fuzz targets of all modules. `fuzz/` runs them with libFuzzer; the tests below replay its seeds.
+//! Lists the fuzz targets of all modules. `fuzz/` runs them with libFuzzer; the tests in this file replay the
+//! seeds in `fuzz/seeds/`.
 
 pub use crate::{
     mcp::fuzz::message,

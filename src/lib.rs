@@ -11,8 +11,8 @@
 //! Write an rmcp server, and pass it to [`App`](app::App) with a [`Config`](config::Config). The functions
 //! [`get_session`](context::get_session), [`get_user`](context::get_user),
 //! [`get_organization`](context::get_organization) and [`get_client`](context::get_client) work in every
-//! tool. They return an error outside a tool, in a task that the tool spawns, and in a public tool that is
-//! called without a token.
+//! tool. They return an error outside of an MCP request, in a task that the tool spawns, and in a public tool
+//! that is called without a token.
 //!
 //! ```no_run
 #![cfg_attr(doc, doc = include_str!("../examples/quickstart.rs"))]
@@ -73,7 +73,7 @@
 //!
 //! # MCP sessions
 //!
-//! By default the server is stateless: it keeps nothing between two requests of a client. With clients of MCP
+//! By default the server is stateless: apart from caches, no request depends on an earlier one. With clients of MCP
 //! 2025-11-25 and earlier, a tool can send requests to the client (elicitation, sampling, roots) only in an
 //! MCP session. [`McpSessions`](mcp::McpSessions) adds such sessions. Each one is bound to its user, their
 //! number is limited, and they end when idle.

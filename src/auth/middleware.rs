@@ -1,4 +1,5 @@
-//! [`RequireAuth`]: the middleware that protects the endpoint that it wraps. Paths are never compared.
+//! [`RequireAuth`]: the middleware that protects the endpoint that it wraps. It is part of the endpoint, so no
+//! comparison of paths decides whether a request needs a token.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 

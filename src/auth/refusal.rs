@@ -1,4 +1,5 @@
-//! The one table of refusals, [`AuthError::refusal`]: the response to each rejected request.
+//! The one table of refusals, [`AuthError::refusal`]: the response to each request that fails authentication or
+//! the policy.
 
 use std::time::Duration;
 

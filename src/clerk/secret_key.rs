@@ -1,7 +1,8 @@
 //! Checks that the secret key is valid and belongs to the application whose tokens the server verifies.
 //!
 //! With a revoked key, every call of the Backend API fails. With a key of another application, tools could read
-//! the data of its users. The tokens are not at fault, so requests get 500 until a probe succeeds.
+//! the data of its users. The tokens are not at fault, so requests with a token get 500: after one failed probe, or
+//! two in a row if an earlier one succeeded, until a probe succeeds.
 
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 

@@ -202,7 +202,7 @@ pub const VARIABLES: &[Variable] = &[
         "SHUTDOWN_GRACE",
         "DURATION",
         "20s",
-        "Grace period for in-flight requests at shutdown. During the first quarter (at most 5s) new connections are accepted and /readyz returns 503; skipped on loopback.",
+        "Grace period for in-flight requests at shutdown, during which /readyz returns 503. New connections are accepted during the first quarter (at most 5s), except on loopback.",
     ),
     var(
         "ADMIN_ADDR",

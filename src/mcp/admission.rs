@@ -36,7 +36,7 @@ pub(super) fn is_public(message: &Message<'_>, headers: &HeaderMap, settings: &M
         Purpose::NotARequest => (method == "notifications/initialized", None),
         Purpose::Listen => (false, None),
     };
-    // With MCP sessions on, `initialize` opens a session, and every message except those of 2026-07-28 needs one.
+    // With MCP sessions on, `initialize` opens a session, and every message of an older revision needs one.
     // A session belongs to a user, so an anonymous caller cannot have one.
     let needs_session =
         settings.sessions.is_some() && (!is_sessionless(headers) || message.purpose == Purpose::Initialize);

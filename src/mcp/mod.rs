@@ -52,9 +52,10 @@ use crate::{
 #[non_exhaustive]
 pub struct McpSettings {
     /// Maximum size of a request body, in bytes. The bodies in flight of one user may together have twice
-    /// this size, and those of all users 8 times this size; bodies of at most 16 KiB do not count. A message
-    /// with more than 100,000 values or more than 64 levels of nesting is rejected in any case: once parsed,
-    /// it could take a hundred times its size in memory.
+    /// this size, and those of all users 8 times this size; bodies of at most 16 KiB, and bodies that arrive
+    /// in one piece (at most 64 KiB), do not count. A message with more than 100,000 values or more than 64
+    /// levels of nesting is rejected in any case: once parsed, it could take a hundred times its size in
+    /// memory.
     pub max_body_bytes: usize,
     /// Time limit per request. A tool call that exceeds it is cancelled and answered with an `isError`
     /// result, any other request with a JSON-RPC error. With [`sessions`](Self::sessions), the limit includes

@@ -1,4 +1,4 @@
-//! Assembles the public routes: those of [`operations`](super::operations), and all others.
+//! Assembles the public routes: the documented [`operations`](super::operations), and all others.
 
 use std::sync::Arc;
 

@@ -14,8 +14,8 @@
 //! `check.rs` lists the checks, and `recorder.rs` receives their outcomes. `policy.rs` has the settings,
 //! `error.rs` the errors, and `claims.rs` (with `permissions.rs`) the result.
 //!
-//! The signature is checked before the claims, so that an attacker cannot learn from the errors what claims
-//! are expected.
+//! The kind is determined from the unverified `sub` and `typ`; it only selects the checks. Every claim is checked
+//! after the signature, so that an attacker cannot learn from the errors what claims are expected.
 //!
 //! The keys usually come from the Frontend API ([`HttpJwks`], held by a [`JwksCache`]) or from the
 //! configuration ([`StaticKey`]). Implement [`JwksFetcher`] to read the key set from another source, or

@@ -1,4 +1,5 @@
-//! [`Recorder`]: receives the outcome of each check of a token.
+//! [`Recorder`]: receives the outcome of each check of a token. A request stops at the first failure; `explain`
+//! records all outcomes.
 
 use super::{check::Check, error::VerifyError, kind::TokenKind};
 

@@ -158,7 +158,7 @@ pub(super) fn check_audience(
             ) => Ok(CheckPass::NotApplicable(
                 "aud does not name this server, but CLERK_AUDIENCE is observe",
             )),
-            // A malformed `aud` is rejected. It is not the mistake in a client's setup that `observe` looks for.
+            // `observe` tolerates only a missing or foreign `aud`, not a malformed one.
             outcome => outcome,
         },
     }

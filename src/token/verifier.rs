@@ -89,14 +89,15 @@ impl TokenVerifier {
         recorder.kind = Some(kind);
         recorder.record(Check::Kind, self.check_kind(kind))?;
         let Some(jwt) = jwt else {
-            // A recorder of all outcomes does not stop at a kind that is not accepted, so return that failure.
+            // In `explain`, the check above does not return early. If it failed, return its error instead of
+            // `Opaque`.
             recorder.finish()?;
             return Err(VerifyError::Opaque(kind));
         };
         jwt.check_header(kind, recorder)?;
         let key = match self.check_signature(&jwt, recorder).await {
-            // A request stops here. The response for an expired token differs, so it would confirm `iss` and
-            // `sub` of a forged token.
+            // A request stops here. `iss` and `sub` are checked before `exp`, and an expired token has its own
+            // response: it would tell an attacker that `iss` and `sub` of a forged token are right.
             Err(error) if !recorder.records_all() => return Err(error),
             outcome => outcome,
         };
@@ -123,7 +124,7 @@ impl TokenVerifier {
         jwt: &UnverifiedJwt,
         recorder: &mut Recorder,
     ) -> Result<KeyReference, VerifyError> {
-        // Fails only if all outcomes are recorded. Otherwise `check_header` has returned this error.
+        // Fails only in `explain`. For a request, `check_header` has already returned this error.
         let kid = jwt
             .unverified_kid()
             .inspect_err(|_| recorder.not_reached(&[Check::Key, Check::Signature]))?;

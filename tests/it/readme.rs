@@ -152,7 +152,7 @@ fn refusals() -> String {
         ("internal error of the server", AuthError::Internal),
     ];
     let mut table =
-        "| case | status | challenge | `error` | `error_description` |\n| --- | --- | --- | --- | --- |\n"
+        "| case | status | challenge (`WWW-Authenticate`) | `error` in the body | `error_description` in the body |\n| --- | --- | --- | --- | --- |\n"
             .to_owned();
     for (case, error) in cases {
         let refusal = error.refusal();
