@@ -168,7 +168,8 @@ impl ToolPolicy {
     /// Such a caller is anonymous: [`get_session`](crate::context::get_session),
     /// [`get_client`](crate::context::get_client) and the other functions of that module fail in the tool. A
     /// caller with a token is known to the tool as usual; **an invalid token is rejected, also for a public
-    /// tool**. A [requirement](Self::require) of the same tool stays in force: then the tool is not public.
+    /// tool**. A [requirement](Self::require) of the same tool stays in force: then the tool is not public. A
+    /// request whose headers `Mcp-Method` or `Mcp-Name` contradict its message needs a token, too.
     ///
     /// ```
     /// use clerk_mcp::{context, mcp::ToolError, policy::ToolPolicy};
